@@ -1,0 +1,73 @@
+//! What a broker refuses, in the words of the one who has to mend it.
+
+/// An error of the broker or of the way to it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BrokerError {
+    /// Nobody answered.
+    #[error("no broker answered at {address}: {last_heard}")]
+    Unreachable {
+        /// The addresses that were tried.
+        address: String,
+        /// What was last heard from there.
+        last_heard: String,
+    },
+    /// The broker does not accept who we are, or we do not accept the broker.
+    #[error("the broker at {address} refused the login: {reason}")]
+    Authentication {
+        /// The address.
+        address: String,
+        /// The broker's reason.
+        reason: String,
+    },
+    /// The broker knows us but does not let us.
+    #[error("not authorised: {0}")]
+    Unauthorised(String),
+    /// The topic does not exist.
+    #[error("topic `{0}` does not exist")]
+    UnknownTopic(String),
+    /// The record is over the topic's or the client's limit.
+    #[error("a record of {bytes} bytes is too large for topic `{topic}`: {reason}")]
+    TooLarge {
+        /// The topic.
+        topic: String,
+        /// The size of key, value and headers.
+        bytes: usize,
+        /// Who refused it.
+        reason: String,
+    },
+    /// No answer in time. The record or commit may have arrived all the same.
+    #[error("{what} was not acknowledged in time: {last_heard}")]
+    TimedOut {
+        /// What was waited for.
+        what: String,
+        /// What was last heard.
+        last_heard: String,
+    },
+    /// A setting of the client is refused.
+    #[error("the client refuses its settings: {0}")]
+    Settings(String),
+    /// The client cannot go on and must be made anew.
+    #[error("the client failed for good: {0}")]
+    Fatal(String),
+    /// Everything else; the client goes on by itself.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl BrokerError {
+    /// Whether the same call may succeed later without a change by a person.
+    #[must_use]
+    pub fn is_retriable(&self) -> bool {
+        matches!(
+            self,
+            BrokerError::Unreachable { .. } | BrokerError::TimedOut { .. } | BrokerError::Other(_)
+        )
+    }
+
+    /// Whether the client that reported it is of no more use.
+    #[must_use]
+    pub fn is_fatal(&self) -> bool {
+        matches!(self, BrokerError::Fatal(_) | BrokerError::Settings(_))
+    }
+}

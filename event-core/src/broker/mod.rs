@@ -1,0 +1,199 @@
+//! The ports through which the application reaches a broker.
+//!
+//! A [`Consumer`] hands over batches and learns what is settled; a [`Producer`] sends and learns
+//! what is acknowledged. Which thread does it, and through which library, is the adapter's
+//! business: [`kafka`] for production, its embedded cluster for development, [`memory`] for tests.
+
+mod error;
+#[cfg(feature = "kafka")]
+pub mod kafka;
+pub mod memory;
+
+use std::fmt;
+use std::pin::Pin;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::delivery::{Epoch, NextOffset, Offset, RecordBatch, TopicPartition};
+use crate::event::{GroupName, Headers, TopicName};
+
+pub use error::BrokerError;
+
+/// A future that an object-safe port returns.
+pub type PortFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A cluster that can be asked for topics and joined.
+pub trait Broker: Send + Sync + 'static {
+    /// The consumer that this broker makes.
+    type Consumer: Consumer;
+
+    /// The topics that exist, with their number of partitions.
+    ///
+    /// # Errors
+    ///
+    /// [`BrokerError::Unreachable`] when no answer came within `deadline`, and what the
+    /// cluster refuses (authentication, authorisation).
+    fn topics(
+        &self,
+        deadline: Duration,
+    ) -> impl Future<Output = Result<Vec<(String, i32)>, BrokerError>> + Send;
+
+    /// Joins a consumer group. A group without committed offsets starts at the earliest record.
+    ///
+    /// # Errors
+    ///
+    /// [`BrokerError`] when the consumer cannot be made; what happens later arrives as
+    /// [`ConsumerEvent::Trouble`].
+    fn subscribe(&self, subscription: Subscription) -> Result<Self::Consumer, BrokerError>;
+
+    /// A producer. Sends are acknowledged by all in-sync replicas and never reordered.
+    ///
+    /// # Errors
+    ///
+    /// [`BrokerError`] when the producer cannot be made.
+    fn producer(&self) -> Result<std::sync::Arc<dyn Producer>, BrokerError>;
+}
+
+/// What a consumer reads.
+#[derive(Clone, Debug)]
+pub struct Subscription {
+    /// The consumer group.
+    pub group: GroupName,
+    /// The topics.
+    pub topics: Vec<TopicName>,
+    /// How many bytes of records may be handed over and not yet dropped; beyond it, fetching
+    /// pauses until half of it is free.
+    pub max_in_flight_bytes: usize,
+    /// How long a revocation may wait for the records in hand.
+    pub drain_deadline: Duration,
+}
+
+/// A member of a consumer group.
+pub trait Consumer: Send {
+    /// Waits for the next thing that happens. Cancel safe.
+    fn next(&mut self) -> impl Future<Output = ConsumerEvent> + Send;
+
+    /// Commits without waiting. An entry whose epoch is over is dropped. A failure arrives as
+    /// [`ConsumerEvent::CommitFailed`]; the caller then commits its present progress again.
+    fn commit(&mut self, progress: &[Progress]);
+
+    /// Commits, waits for the answer and leaves the group, all within `deadline`.
+    ///
+    /// # Errors
+    ///
+    /// [`BrokerError`] when the commit failed or was not answered in time.
+    fn close(
+        self,
+        progress: Vec<Progress>,
+        deadline: Duration,
+    ) -> impl Future<Output = Result<(), BrokerError>> + Send;
+}
+
+/// What happens to a consumer.
+#[derive(Debug)]
+pub enum ConsumerEvent {
+    /// Partitions are ours from now on.
+    Assigned {
+        /// The new partitions, not those kept.
+        partitions: Vec<TopicPartition>,
+        /// The epoch of what will be read from them.
+        epoch: Epoch,
+    },
+    /// Partitions are to be given up; the group waits for [`Revocation::release`].
+    Revoked(Revocation),
+    /// Records of one partition.
+    Records(RecordBatch),
+    /// An asynchronous commit failed, and was not repeated.
+    CommitFailed(BrokerError),
+    /// The broker reports trouble; the consumer goes on by itself unless it is fatal.
+    Trouble(BrokerError),
+}
+
+/// Partitions that another member is waiting for.
+pub struct Revocation {
+    /// The partitions.
+    pub partitions: Vec<TopicPartition>,
+    /// Whether they are already another member's, so that nothing may be committed.
+    pub lost: bool,
+    release: Box<dyn FnOnce(Vec<Progress>) + Send>,
+}
+
+impl Revocation {
+    /// A revocation that calls `release` with the final progress.
+    pub fn new(
+        partitions: Vec<TopicPartition>,
+        lost: bool,
+        release: impl FnOnce(Vec<Progress>) + Send + 'static,
+    ) -> Self {
+        Revocation { partitions, lost, release: Box::new(release) }
+    }
+
+    /// Gives the partitions up, committing `progress` first.
+    pub fn release(self, progress: Vec<Progress>) {
+        (self.release)(progress);
+    }
+}
+
+impl fmt::Debug for Revocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Revocation")
+            .field("partitions", &self.partitions)
+            .field("lost", &self.lost)
+            .finish()
+    }
+}
+
+/// How far a partition has come: everything before `next` is settled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// The partition.
+    pub partition: TopicPartition,
+    /// The assignment that the work belongs to.
+    pub epoch: Epoch,
+    /// Where to go on.
+    pub next: NextOffset,
+}
+
+/// A record to be sent.
+#[derive(Clone, Debug)]
+pub struct OutgoingRecord {
+    /// The topic.
+    pub topic: TopicName,
+    /// The partition; `None` leaves it to the key, or to chance without one.
+    pub partition: Option<i32>,
+    /// The key; null and empty are different.
+    pub key: Option<Bytes>,
+    /// The value; `None` is a tombstone.
+    pub value: Option<Bytes>,
+    /// The headers.
+    pub headers: Headers,
+    /// Milliseconds since 1970; `None` is now.
+    pub timestamp_ms: Option<i64>,
+}
+
+/// Where an acknowledged record lies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Acknowledged {
+    /// The partition.
+    pub partition: TopicPartition,
+    /// The offset.
+    pub offset: Offset,
+}
+
+/// Sends records.
+pub trait Producer: Send + Sync {
+    /// Sends a record. The order of calls is the order on the partition; the future resolves when
+    /// the record is acknowledged. Dropping the future does not take the record back.
+    fn send(
+        &self,
+        record: OutgoingRecord,
+    ) -> PortFuture<'static, Result<Acknowledged, BrokerError>>;
+
+    /// Waits until everything sent so far is acknowledged or failed.
+    ///
+    /// # Errors
+    ///
+    /// [`BrokerError::TimedOut`] when something is still open after `deadline`.
+    fn flush(&self, deadline: Duration) -> PortFuture<'_, Result<(), BrokerError>>;
+}

@@ -1,0 +1,157 @@
+//! Records travel in batches of one partition that own their bytes.
+//!
+//! Where the bytes live is the broker's business: behind [`RecordSource`] may be a copy, an
+//! arena or the client library's own buffers. What reads them sees [`RecordRef`] only.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{Epoch, Offset, TopicPartition};
+use crate::event::{Header, Headers};
+
+/// The bytes of a batch, by index.
+pub trait RecordSource: Send + Sync {
+    /// How many records there are.
+    fn len(&self) -> usize;
+
+    /// Whether there is none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The offset and timestamp (milliseconds since 1970) of a record.
+    fn stamp(&self, index: usize) -> (Offset, i64);
+
+    /// The key; `None` is Kafka's null.
+    fn key(&self, index: usize) -> Option<&[u8]>;
+
+    /// The value; `None` is Kafka's null, a tombstone.
+    fn value(&self, index: usize) -> Option<&[u8]>;
+
+    /// How many headers a record has.
+    fn header_count(&self, index: usize) -> usize;
+
+    /// One header's name and value.
+    fn header(&self, index: usize, header: usize) -> (&[u8], Option<&[u8]>);
+
+    /// The bytes of the batch: keys, values and headers.
+    fn size_bytes(&self) -> usize;
+}
+
+/// Records of one partition in the order of their offsets.
+pub struct RecordBatch {
+    partition: Arc<TopicPartition>,
+    epoch: Epoch,
+    source: Box<dyn RecordSource>,
+}
+
+impl RecordBatch {
+    /// Takes the records of `source` as read from `partition` in `epoch`.
+    #[must_use]
+    pub fn new(
+        partition: Arc<TopicPartition>,
+        epoch: Epoch,
+        source: Box<dyn RecordSource>,
+    ) -> Self {
+        RecordBatch { partition, epoch, source }
+    }
+
+    /// The partition that all records come from.
+    #[must_use]
+    pub fn partition(&self) -> &Arc<TopicPartition> {
+        &self.partition
+    }
+
+    /// The assignment in which they were read.
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// How many records there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.source.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.source.is_empty()
+    }
+
+    /// The bytes of all keys, values and headers.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        self.source.size_bytes()
+    }
+
+    /// The records in order.
+    pub fn iter(&self) -> impl Iterator<Item = RecordRef<'_>> {
+        (0..self.source.len()).map(|index| {
+            let (offset, timestamp_ms) = self.source.stamp(index);
+            RecordRef {
+                offset,
+                timestamp_ms,
+                key: self.source.key(index),
+                value: self.source.value(index),
+                source: &*self.source,
+                index,
+            }
+        })
+    }
+}
+
+impl fmt::Debug for RecordBatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RecordBatch({}, {} records)", self.partition, self.len())
+    }
+}
+
+/// One record, borrowed from its batch.
+#[derive(Clone, Copy)]
+pub struct RecordRef<'a> {
+    /// Its place in the partition.
+    pub offset: Offset,
+    /// Milliseconds since 1970; negative when it has none.
+    pub timestamp_ms: i64,
+    /// The key; null and empty are different.
+    pub key: Option<&'a [u8]>,
+    /// The value; `None` is a tombstone.
+    pub value: Option<&'a [u8]>,
+    source: &'a dyn RecordSource,
+    index: usize,
+}
+
+impl<'a> RecordRef<'a> {
+    /// How many headers it has.
+    #[must_use]
+    pub fn header_count(&self) -> usize {
+        self.source.header_count(self.index)
+    }
+
+    /// The headers in order, as borrowed bytes.
+    pub fn headers(&self) -> impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)> + use<'a> {
+        let (source, index) = (self.source, self.index);
+        (0..source.header_count(index)).map(move |header| source.header(index, header))
+    }
+
+    /// A copy of the headers.
+    #[must_use]
+    pub fn to_headers(&self) -> Headers {
+        self.headers()
+            .map(|(name, value)| Header {
+                name: Bytes::copy_from_slice(name),
+                value: value.map(Bytes::copy_from_slice),
+            })
+            .collect()
+    }
+}
+
+impl fmt::Debug for RecordRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RecordRef(@{})", self.offset)
+    }
+}

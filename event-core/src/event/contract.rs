@@ -1,0 +1,99 @@
+//! The contract of an event: where it lives, what it is called, what it carries.
+
+use std::borrow::Cow;
+
+/// A payload type with its names, implemented by `#[derive(Event)]`.
+///
+/// ```
+/// use event_core::prelude::*;
+/// use serde::{Deserialize, Serialize};
+///
+/// /// A claim was attached to a role.
+/// #[derive(Event, Serialize, Deserialize)]
+/// #[event(topic = "role_events", name = "CLAIM_ADDED", key = role_id)]
+/// #[serde(rename_all = "camelCase")]
+/// struct ClaimAdded { id: i64, role_id: i64 }
+///
+/// assert_eq!(ClaimAdded::INFO.topic, "role_events");
+/// assert_eq!(ClaimAdded { id: 7, role_id: 3 }.key().as_deref(), Some("3"));
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not the contract of an event",
+    label = "not a contract",
+    note = "put `#[derive(Event)]` and `#[event(topic = \"..\", name = \"..\")]` on `{Self}`, or take the data untyped with `Json<{Self}>`"
+)]
+pub trait Contract {
+    /// The names and the shape.
+    const INFO: &'static ContractInfo;
+
+    /// The record key, as text. Records of one key keep their order.
+    fn key(&self) -> Option<Cow<'_, str>>;
+}
+
+/// What is known of a contract without a value of it.
+#[derive(Debug)]
+pub struct ContractInfo {
+    /// The topic it is sent to.
+    pub topic: &'static str,
+    /// The event's name, `eventType` on the wire.
+    pub name: &'static str,
+    /// The version that is written; 1 unless stated.
+    pub version: u32,
+    /// The Rust type's name.
+    pub type_name: &'static str,
+    /// The field whose value is the record key.
+    pub key: Option<&'static str>,
+    /// The fields in declaration order; empty for an enum.
+    pub fields: &'static [ContractField],
+    /// Whether the data must be a JSON object.
+    pub object: bool,
+    /// Whether missing data will do, because there is no field to fill.
+    pub empty: bool,
+    /// A hash of the shape: two contracts of one name agree when it does.
+    pub shape: u64,
+    /// The doc comment, trimmed.
+    pub description: &'static str,
+    /// The file that declares it.
+    pub file: &'static str,
+    /// The line of the declaration.
+    pub line: u32,
+    /// The module that declares it.
+    pub module: &'static str,
+}
+
+/// One field of a contract.
+#[derive(Debug)]
+pub struct ContractField {
+    /// The Rust name.
+    pub name: &'static str,
+    /// The Rust type as written.
+    pub type_name: &'static str,
+}
+
+/// A contract that is linked into the binary.
+#[derive(Debug)]
+pub struct ContractRegistration(pub &'static ContractInfo);
+
+inventory::collect!(ContractRegistration);
+
+/// A closed list of topics, implemented by `#[derive(Topics)]` on an enum.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a list of topics",
+    label = "not a list of topics",
+    note = "put `#[derive(Topics)]` on `enum {Self}`"
+)]
+pub trait Topics: Sized + 'static {
+    /// The names, in the order of the variants.
+    const NAMES: &'static [&'static str];
+}
+
+/// A closed list of event names, implemented by `#[derive(Events)]` on an enum.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a list of events",
+    label = "not a list of events",
+    note = "put `#[derive(Events)]` on `enum {Self}`"
+)]
+pub trait Events: Sized + 'static {
+    /// The names, in the order of the variants.
+    const NAMES: &'static [&'static str];
+}

@@ -1,0 +1,498 @@
+//! The outer object of a record, read in one pass.
+//!
+//! Routing needs the name and where the data lies, not the data: [`Envelope::read`] finds both and
+//! leaves the data as text that is decoded once, later, into the handler's own type. What is
+//! borrowed here points into the record, so a record without extra fields allocates nothing.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::de::{DeserializeSeed, Deserializer as _, Error as _, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::{Contract, EventId, UserId, strict};
+
+/// The longest `eventType` that is read, in bytes: the limit of an event's name.
+pub const MAX_EVENT_TYPE_BYTES: usize = event_names::MAX_BYTES;
+
+// How much of a foreign text an error may repeat.
+const EXCERPT_BYTES: usize = 64;
+
+/// Why a record is not an event. Reading it again would fail again, so it is never retried.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EnvelopeError {
+    /// No bytes, or white space only.
+    #[error("the value is empty; an event is a JSON object")]
+    Empty,
+    /// A JSON value of another kind.
+    #[error("the value is {0}; an event is a JSON object")]
+    NotAnObject(&'static str),
+    /// The value starts with a byte order mark.
+    #[error("the value starts with a {0} byte order mark; write plain UTF-8")]
+    ByteOrderMark(&'static str),
+    /// Bytes that are not UTF-8.
+    #[error("the value is not UTF-8 from byte {byte} on")]
+    NotUtf8 {
+        /// The first wrong byte.
+        byte: usize,
+    },
+    /// The five-byte prefix of Confluent's schema registry.
+    #[error(
+        "the value starts with the magic byte 0 of a schema registry; this reader takes plain JSON"
+    )]
+    SchemaRegistryFraming,
+    /// A compressed file as the value.
+    #[error(
+        "the value is compressed with {0}; compress with the producer's `compression.type` instead"
+    )]
+    Compressed(&'static str),
+    /// JSON that ends too early.
+    #[error("the JSON is cut off: {0}")]
+    Truncated(String),
+    /// Something follows the object.
+    #[error("something follows the JSON object: {0}")]
+    TrailingData(String),
+    /// Any other breach of the grammar.
+    #[error("the value is not JSON: {0}")]
+    Malformed(String),
+    /// Nesting beyond the limit.
+    #[error("the JSON is nested deeper than {limit} levels")]
+    TooDeep {
+        /// The limit.
+        limit: usize,
+    },
+    /// Half of a surrogate pair in an escape.
+    #[error("the escape at byte {byte} is half of a surrogate pair and names no character")]
+    LoneSurrogate {
+        /// Where the escape begins.
+        byte: usize,
+    },
+    /// A field of the envelope that appears twice.
+    #[error("the field `{0}` appears twice")]
+    DuplicateField(&'static str),
+    /// No `eventType`.
+    #[error("the field `eventType` is missing{}", .found.as_ref().map(|key| format!("; `{key}` is there, but the name is `eventType`")).unwrap_or_default())]
+    MissingEventType {
+        /// A key that differs from `eventType` only in case or separators.
+        found: Option<String>,
+    },
+    /// A field of the envelope that has the wrong type.
+    #[error("the field `{field}` is {found}, it must be {expected}")]
+    FieldType {
+        /// The field.
+        field: &'static str,
+        /// What it must be.
+        expected: &'static str,
+        /// What it is.
+        found: &'static str,
+    },
+    /// An `eventType` that cannot be a name.
+    #[error(
+        "the field `eventType` is {bytes} bytes long, the limit is {MAX_EVENT_TYPE_BYTES}: `{start}`"
+    )]
+    EventTypeTooLong {
+        /// Its length.
+        bytes: usize,
+        /// How it starts.
+        start: String,
+    },
+    /// A version that this build does not know.
+    #[error("the version is {found}, this service reads up to {supported}")]
+    UnsupportedVersion {
+        /// The record's version.
+        found: u32,
+        /// The contract's version.
+        supported: u32,
+    },
+    /// Data that does not fit the handler's type.
+    #[error("the data does not fit {type_name}: {problem}")]
+    DataMismatch {
+        /// The type.
+        type_name: &'static str,
+        /// What does not fit.
+        problem: String,
+    },
+}
+
+impl EnvelopeError {
+    /// A stable code for headers, metrics and filters.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            EnvelopeError::Empty => "empty_value",
+            EnvelopeError::NotAnObject(_) => "not_an_object",
+            EnvelopeError::ByteOrderMark(_) => "byte_order_mark",
+            EnvelopeError::NotUtf8 { .. } => "not_utf8",
+            EnvelopeError::SchemaRegistryFraming => "schema_registry_framing",
+            EnvelopeError::Compressed(_) => "compressed_value",
+            EnvelopeError::Truncated(_) => "truncated_json",
+            EnvelopeError::TrailingData(_) => "trailing_data",
+            EnvelopeError::Malformed(_) => "malformed_json",
+            EnvelopeError::TooDeep { .. } => "too_deep",
+            EnvelopeError::LoneSurrogate { .. } => "lone_surrogate",
+            EnvelopeError::DuplicateField(_) => "duplicate_field",
+            EnvelopeError::MissingEventType { .. } => "missing_event_type",
+            EnvelopeError::FieldType { .. } => "wrong_field_type",
+            EnvelopeError::EventTypeTooLong { .. } => "event_type_too_long",
+            EnvelopeError::UnsupportedVersion { .. } => "unsupported_version",
+            EnvelopeError::DataMismatch { .. } => "data_mismatch",
+        }
+    }
+}
+
+/// A record's outer object: everything but the decoded data.
+#[derive(Clone, Debug)]
+pub struct Envelope<'a> {
+    event_type: Cow<'a, str>,
+    data: Option<&'a RawValue>,
+    user_id: Option<UserId>,
+    event_id: Option<EventId>,
+    occurred_at: Option<Timestamp>,
+    version: u32,
+    extra: Vec<(Cow<'a, str>, &'a RawValue)>,
+}
+
+impl<'a> Envelope<'a> {
+    /// Reads the envelope of a record's value.
+    ///
+    /// # Errors
+    ///
+    /// [`EnvelopeError`], each kind of broken input with its own.
+    ///
+    /// ```
+    /// use event_core::event::Envelope;
+    /// let value = br#"{"eventType": "CLAIM_ADDED", "userId": 42, "data": {"id": 7, "roleId": 3}}"#;
+    /// let envelope = Envelope::read(value)?;
+    /// assert_eq!(envelope.event_type(), "CLAIM_ADDED");
+    /// assert_eq!(envelope.data_text(), Some(r#"{"id": 7, "roleId": 3}"#));
+    /// # Ok::<(), event_core::event::EnvelopeError>(())
+    /// ```
+    pub fn read(value: &'a [u8]) -> Result<Self, EnvelopeError> {
+        let text = strict::check(value)?;
+        let start = text.trim_ascii_start();
+        match start.as_bytes().first() {
+            None => return Err(EnvelopeError::Empty),
+            Some(b'{') => {}
+            Some(first) => return Err(not_an_object(*first, start)),
+        }
+        let mut reader = serde_json::Deserializer::from_str(text);
+        let fields = reader.deserialize_map(FieldsVisitor).map_err(|error| syntax(&error))?;
+        reader.end().map_err(|error| EnvelopeError::TrailingData(error.to_string()))?;
+        fields.interpret()
+    }
+
+    /// The name as it stands in the record, well formed or not.
+    #[must_use]
+    pub fn event_type(&self) -> &str {
+        &self.event_type
+    }
+
+    /// Who caused the event; `None` when absent or null.
+    #[must_use]
+    pub fn user_id(&self) -> Option<&UserId> {
+        self.user_id.as_ref()
+    }
+
+    /// The identity the producer gave it.
+    #[must_use]
+    pub fn event_id(&self) -> Option<&EventId> {
+        self.event_id.as_ref()
+    }
+
+    /// When it happened; `None` when absent or not in the form of RFC 3339.
+    #[must_use]
+    pub fn occurred_at(&self) -> Option<Timestamp> {
+        self.occurred_at
+    }
+
+    /// The version of the data; 1 when absent.
+    #[must_use]
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// The data as it stands in the record; `None` when absent.
+    #[must_use]
+    pub fn data_text(&self) -> Option<&'a str> {
+        self.data.map(RawValue::get)
+    }
+
+    /// The top-level fields that the envelope does not know, in order.
+    pub fn extra(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
+        self.extra.iter().map(|(name, value)| (name.as_ref(), *value))
+    }
+
+    /// Decodes the data of a contract.
+    ///
+    /// # Errors
+    ///
+    /// [`EnvelopeError::UnsupportedVersion`] or [`EnvelopeError::DataMismatch`].
+    pub fn decode_contract<T>(&self) -> Result<T, EnvelopeError>
+    where
+        T: Contract + serde::Deserialize<'a>,
+    {
+        let info = T::INFO;
+        if self.version > info.version {
+            return Err(EnvelopeError::UnsupportedVersion {
+                found: self.version,
+                supported: info.version,
+            });
+        }
+        let data = match self.data_text() {
+            None | Some("null") if info.empty => "{}",
+            Some(data) => data,
+            None => return Err(mismatch(info.type_name, "the field `data` is missing".into())),
+        };
+        // A derived struct would accept an array by position.
+        if info.object && !data.starts_with('{') {
+            let problem = format!("it is {}, it must be an object", kind_of(data));
+            return Err(mismatch(info.type_name, problem));
+        }
+        decode(data, info.type_name)
+    }
+
+    /// Decodes the data into any type.
+    ///
+    /// # Errors
+    ///
+    /// [`EnvelopeError::DataMismatch`].
+    pub fn decode_data<T>(&self) -> Result<T, EnvelopeError>
+    where
+        T: serde::Deserialize<'a>,
+    {
+        decode(self.data_text().unwrap_or("null"), std::any::type_name::<T>())
+    }
+}
+
+fn decode<'a, T>(data: &'a str, type_name: &'static str) -> Result<T, EnvelopeError>
+where
+    T: serde::Deserialize<'a>,
+{
+    serde_json::from_str(data).map_err(|error| {
+        let mut problem = excerpt(&error.to_string(), 4 * EXCERPT_BYTES);
+        if let Some(hint) = renamed_field(&problem, data) {
+            problem.push_str(&hint);
+        }
+        mismatch(type_name, problem)
+    })
+}
+
+fn mismatch(type_name: &'static str, problem: String) -> EnvelopeError {
+    EnvelopeError::DataMismatch { type_name, problem }
+}
+
+// The commonest mismatch between services: the same field, spelt in another case.
+fn renamed_field(problem: &str, data: &str) -> Option<String> {
+    let missing = problem.strip_prefix("missing field `")?.split('`').next()?;
+    let fields: std::collections::BTreeMap<Cow<'_, str>, &RawValue> =
+        serde_json::from_str(data).ok()?;
+    let found = fields.keys().find(|key| same_letters(key, missing))?;
+    let found = excerpt(found, EXCERPT_BYTES);
+    let remedy = if found.contains('_') { "snake_case" } else { "camelCase" };
+    Some(format!("; the data has `{found}`: put `#[serde(rename_all = \"{remedy}\")]` on the type"))
+}
+
+fn same_letters(a: &str, b: &str) -> bool {
+    let letters = |text: &str| -> String {
+        text.chars()
+            .filter(|c| !matches!(c, '_' | '-' | ' '))
+            .flat_map(char::to_lowercase)
+            .collect()
+    };
+    letters(a) == letters(b)
+}
+
+/// The start of a foreign text, safe to print: capped, control characters escaped.
+pub(crate) fn excerpt(text: &str, limit: usize) -> String {
+    let mut end = text.len().min(limit);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    let mut start: String = text[..end].chars().fold(String::new(), |mut start, c| {
+        if c.is_control() {
+            start.extend(c.escape_default())
+        } else {
+            start.push(c)
+        }
+        start
+    });
+    if end < text.len() {
+        start.push('…');
+    }
+    start
+}
+
+fn kind_of(json: &str) -> &'static str {
+    match json.as_bytes().first() {
+        Some(b'{') => "an object",
+        Some(b'[') => "an array",
+        Some(b'"') => "a string",
+        Some(b't' | b'f') => "a boolean",
+        Some(b'n') => "null",
+        Some(b'-' | b'0'..=b'9') => "a number",
+        _ => "not JSON",
+    }
+}
+
+fn not_an_object(first: u8, text: &str) -> EnvelopeError {
+    // `NaN` and other words are no JSON at all, so only what parses is called by its kind.
+    match serde_json::from_str::<&RawValue>(text) {
+        Ok(value) => EnvelopeError::NotAnObject(kind_of(value.get())),
+        Err(error) if matches!(first, b'[' | b'"' | b'0'..=b'9' | b'-' | b't' | b'f' | b'n') => {
+            syntax(&error)
+        }
+        Err(error) => EnvelopeError::Malformed(error.to_string()),
+    }
+}
+
+fn syntax(error: &serde_json::Error) -> EnvelopeError {
+    let text = error.to_string();
+    if let Some(field) = FIELDS.iter().find(|field| text.starts_with(&duplicate(field))) {
+        return EnvelopeError::DuplicateField(field);
+    }
+    match error.classify() {
+        serde_json::error::Category::Eof => EnvelopeError::Truncated(text),
+        _ if text.starts_with("trailing characters") => EnvelopeError::TrailingData(text),
+        _ => EnvelopeError::Malformed(excerpt(&text, 4 * EXCERPT_BYTES)),
+    }
+}
+
+const FIELDS: [&str; 6] = ["eventType", "data", "userId", "eventId", "occurredAt", "version"];
+
+fn duplicate(field: &str) -> String {
+    format!("duplicate field `{field}`")
+}
+
+// The spans of the fields, before anyone looks at what they hold.
+#[derive(Default)]
+struct Fields<'a> {
+    known: [Option<&'a RawValue>; FIELDS.len()],
+    extra: Vec<(Cow<'a, str>, &'a RawValue)>,
+}
+
+impl<'a> Fields<'a> {
+    fn interpret(self) -> Result<Envelope<'a>, EnvelopeError> {
+        let [event_type, data, user_id, event_id, occurred_at, version] = self.known;
+        let Some(event_type) = event_type else {
+            let found = self.extra.iter().find(|(key, _)| same_letters(key, "eventType"));
+            let found = found.map(|(key, _)| excerpt(key, EXCERPT_BYTES));
+            return Err(EnvelopeError::MissingEventType { found });
+        };
+        let event_type = text_of("eventType", event_type)?;
+        if event_type.len() > MAX_EVENT_TYPE_BYTES {
+            return Err(EnvelopeError::EventTypeTooLong {
+                bytes: event_type.len(),
+                start: excerpt(&event_type, EXCERPT_BYTES),
+            });
+        }
+        // Not every producer writes these two, and no delivery depends on them: what cannot be
+        // read is as good as absent.
+        let event_id = event_id.and_then(|value| text_of("eventId", value).ok());
+        let occurred_at = occurred_at.and_then(|value| text_of("occurredAt", value).ok());
+        Ok(Envelope {
+            event_type,
+            data,
+            user_id: user_id.map(user_id_of).transpose()?.flatten(),
+            event_id: event_id.map(|text| EventId::new(&text)),
+            occurred_at: occurred_at.and_then(|text| text.parse().ok()),
+            version: version.map(version_of).transpose()?.unwrap_or(1),
+            extra: self.extra,
+        })
+    }
+}
+
+fn text_of<'a>(field: &'static str, value: &'a RawValue) -> Result<Cow<'a, str>, EnvelopeError> {
+    let wrong =
+        || EnvelopeError::FieldType { field, expected: "a string", found: kind_of(value.get()) };
+    let json = value.get();
+    // Without an escape the text stands between the quotes as it is.
+    if let Some(inner) = json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'))
+        && !inner.contains('\\')
+    {
+        return Ok(Cow::Borrowed(inner));
+    }
+    serde_json::from_str(json).map(Cow::Owned).map_err(|_| wrong())
+}
+
+fn user_id_of(value: &RawValue) -> Result<Option<UserId>, EnvelopeError> {
+    let json = value.get();
+    match kind_of(json) {
+        "null" => Ok(None),
+        "string" | "a string" => Ok(Some(UserId::Text(text_of("userId", value)?.into_owned()))),
+        "a number" => Ok(Some(match json.parse() {
+            Ok(number) => UserId::Number(number),
+            Err(_) => UserId::Text(json.to_owned()),
+        })),
+        found => Err(EnvelopeError::FieldType {
+            field: "userId",
+            expected: "a number, a string or null",
+            found,
+        }),
+    }
+}
+
+fn version_of(value: &RawValue) -> Result<u32, EnvelopeError> {
+    match value.get() {
+        "null" => Ok(1),
+        json => json.parse().ok().filter(|version| *version >= 1).ok_or(EnvelopeError::FieldType {
+            field: "version",
+            expected: "an integer from 1 on",
+            found: kind_of(json),
+        }),
+    }
+}
+
+struct FieldsVisitor;
+
+impl<'de> Visitor<'de> for FieldsVisitor {
+    type Value = Fields<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an event")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Fields<'de>, M::Error> {
+        let mut fields = Fields::default();
+        while let Some(key) = map.next_key_seed(KeySeed)? {
+            let value = map.next_value::<&'de RawValue>()?;
+            match FIELDS.iter().position(|field| *field == key) {
+                None => fields.extra.push((key, value)),
+                Some(known) if fields.known[known].is_none() => fields.known[known] = Some(value),
+                Some(known) => return Err(M::Error::custom(duplicate(FIELDS[known]))),
+            }
+        }
+        Ok(fields)
+    }
+}
+
+// A key that borrows from the record unless it has an escape. (`Cow` would always copy.)
+struct KeySeed;
+
+impl<'de> DeserializeSeed<'de> for KeySeed {
+    type Value = Cow<'de, str>;
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, reader: D) -> Result<Self::Value, D::Error> {
+        reader.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for KeySeed {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a field name")
+    }
+
+    fn visit_borrowed_str<E>(self, key: &'de str) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(key))
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(key.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests;

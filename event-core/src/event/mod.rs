@@ -1,0 +1,19 @@
+//! What an event is: its names, its contract, and its form on the wire.
+
+mod contract;
+mod envelope;
+mod headers;
+mod key;
+mod name;
+mod strict;
+mod user_id;
+mod writer;
+
+pub use contract::{Contract, ContractField, ContractInfo, ContractRegistration, Events, Topics};
+pub use envelope::{Envelope, EnvelopeError, MAX_EVENT_TYPE_BYTES};
+pub use headers::{Header, Headers};
+pub use key::RecordKey;
+pub(crate) use name::assert_name;
+pub use name::{EventName, GroupName, GroupNameError, NameError, TopicName};
+pub use user_id::{EventId, UserId};
+pub use writer::EventWriter;

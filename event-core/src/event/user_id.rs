@@ -1,0 +1,111 @@
+//! Who caused an event, and which event it is.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+use uuid::Uuid;
+
+/// Whoever caused an event: the `userId` of the envelope, a number or a string.
+///
+/// Services disagree on the form, so a number and its digits as a string stay different on
+/// the wire and print alike.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(untagged)]
+pub enum UserId {
+    /// `"userId": 42`
+    Number(i64),
+    /// `"userId": "42"`; also a number that is no 64-bit integer, as it was written.
+    Text(String),
+}
+
+impl fmt::Display for UserId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            UserId::Number(number) => number.fmt(f),
+            UserId::Text(text) => text.fmt(f),
+        }
+    }
+}
+
+impl From<i64> for UserId {
+    fn from(number: i64) -> Self {
+        UserId::Number(number)
+    }
+}
+
+impl From<&str> for UserId {
+    fn from(text: &str) -> Self {
+        UserId::Text(text.to_owned())
+    }
+}
+
+impl From<String> for UserId {
+    fn from(text: String) -> Self {
+        UserId::Text(text)
+    }
+}
+
+/// The identity of an event: the `eventId` of the envelope. We write a UUIDv7
+/// ([RFC 9562](https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-7)) and read any text.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct EventId(Repr);
+
+// A UUID is kept as 16 bytes, so that reading one allocates nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Repr {
+    Uuid(Uuid),
+    Text(Box<str>),
+}
+
+impl EventId {
+    /// A new, unique identity, ordered by time.
+    #[must_use]
+    pub fn generate() -> Self {
+        EventId(Repr::Uuid(Uuid::now_v7()))
+    }
+
+    /// Takes the identity that another service chose.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        // Only the canonical form, so that every identity prints as it was written.
+        match Uuid::try_parse(text) {
+            Ok(uuid) if uuid.hyphenated().encode_lower(&mut [0; 36]) == text => {
+                EventId(Repr::Uuid(uuid))
+            }
+            _ => EventId(Repr::Text(text.into())),
+        }
+    }
+}
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Repr::Uuid(uuid) => uuid.hyphenated().fmt(f),
+            Repr::Text(text) => text.fmt(f),
+        }
+    }
+}
+
+impl Serialize for EventId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_id_prints_as_it_was_written() {
+        for text in [
+            "018f4e9c-7b2a-7c3d-8e4f-5a6b7c8d9e0f",
+            "018F4E9C-7B2A-7C3D-8E4F-5A6B7C8D9E0F",
+            "018f4e9c7b2a7c3d8e4f5a6b7c8d9e0f",
+            "order-17",
+            "",
+        ] {
+            assert_eq!(EventId::new(text).to_string(), text);
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! The payload of a contract, with what the envelope says about it.
+
+use std::ops::Deref;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::FromDelivery;
+use crate::delivery::Delivery;
+use crate::event::{Contract, ContractInfo, EventId, UserId};
+use crate::outcome::Rejection;
+
+/// The payload of an event, decoded once. Derefs to it and serializes as it.
+///
+/// The payload may borrow from the record: `Event<ClaimAdded<'_>>`.
+///
+/// ```
+/// # use event_core::prelude::*;
+/// # #[derive(Event)]
+/// # #[event(topic = "role_events", name = "CLAIM_ADDED")]
+/// # struct ClaimAdded { id: i64 }
+/// let event = Event::new(ClaimAdded { id: 7 }).with_user_id(42);
+/// assert_eq!(event.id, 7);
+/// assert_eq!(event.user_id().unwrap().to_string(), "42");
+/// ```
+#[derive(Clone, Debug)]
+pub struct Event<T> {
+    payload: T,
+    user_id: Option<UserId>,
+    event_id: Option<EventId>,
+    occurred_at: Option<Timestamp>,
+    version: u32,
+    extra: Vec<(Box<str>, Box<RawValue>)>,
+}
+
+impl<T> Event<T> {
+    /// An event around `payload` with nothing else known, for calling a handler in a unit test.
+    pub fn new(payload: T) -> Self {
+        Event {
+            payload,
+            user_id: None,
+            event_id: None,
+            occurred_at: None,
+            version: 1,
+            extra: Vec::new(),
+        }
+    }
+
+    /// The same event, caused by `user_id`.
+    #[must_use]
+    pub fn with_user_id(mut self, user_id: impl Into<UserId>) -> Self {
+        self.user_id = Some(user_id.into());
+        self
+    }
+
+    /// The same event with an identity.
+    #[must_use]
+    pub fn with_event_id(mut self, event_id: EventId) -> Self {
+        self.event_id = Some(event_id);
+        self
+    }
+
+    /// The same event with the time at which it happened.
+    #[must_use]
+    pub fn with_occurred_at(mut self, occurred_at: Timestamp) -> Self {
+        self.occurred_at = Some(occurred_at);
+        self
+    }
+
+    /// Who caused it; `None` when the record does not say.
+    pub fn user_id(&self) -> Option<&UserId> {
+        self.user_id.as_ref()
+    }
+
+    /// Which event it is; `None` when the producer gave it no identity.
+    pub fn event_id(&self) -> Option<&EventId> {
+        self.event_id.as_ref()
+    }
+
+    /// When it happened; `None` when absent or not in the form of RFC 3339.
+    pub fn occurred_at(&self) -> Option<Timestamp> {
+        self.occurred_at
+    }
+
+    /// The version of the data in the record.
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// A top-level field that the envelope does not know, as JSON.
+    pub fn extra(&self, name: &str) -> Option<&RawValue> {
+        let (_, value) = self.extra.iter().find(|(key, _)| **key == *name)?;
+        Some(value)
+    }
+
+    /// The payload alone.
+    pub fn into_inner(self) -> T {
+        self.payload
+    }
+}
+
+impl<T> Deref for Event<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.payload
+    }
+}
+
+impl<T: Serialize> Serialize for Event<T> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.payload.serialize(serializer)
+    }
+}
+
+impl<'a, T> FromDelivery<'a> for Event<T>
+where
+    T: Contract + Deserialize<'a> + Send,
+{
+    const CONTRACT: Option<&'static ContractInfo> = Some(T::INFO);
+
+    async fn from_delivery(delivery: &'a Delivery<'a>) -> Result<Self, Rejection> {
+        let envelope = delivery.envelope;
+        Ok(Event {
+            payload: envelope.decode_contract()?,
+            user_id: envelope.user_id().cloned(),
+            event_id: envelope.event_id().cloned(),
+            occurred_at: envelope.occurred_at(),
+            version: envelope.version(),
+            extra: envelope.extra().map(|(name, value)| (name.into(), value.to_owned())).collect(),
+        })
+    }
+}

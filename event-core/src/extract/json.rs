@@ -1,0 +1,27 @@
+//! Data without a contract.
+
+use serde::Deserialize;
+
+use super::FromDelivery;
+use crate::delivery::Delivery;
+use crate::outcome::Rejection;
+
+/// The `data` of an event for which there is no contract, decoded into any type. The attribute
+/// must then name topic and event.
+///
+/// ```
+/// use event_core::prelude::*;
+///
+/// #[event_handler(topic = "role_events", event = "ROLE_RENAMED")]
+/// async fn renamed(Json(data): Json<serde_json::Value>) {
+///     println!("{data}");
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Json<T>(pub T);
+
+impl<'a, T: Deserialize<'a> + Send> FromDelivery<'a> for Json<T> {
+    async fn from_delivery(delivery: &'a Delivery<'a>) -> Result<Self, Rejection> {
+        Ok(Json(delivery.envelope.decode_data()?))
+    }
+}

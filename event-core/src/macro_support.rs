@@ -1,0 +1,163 @@
+//! What the code that our macros generate calls. Not for use by hand: it may change in any release.
+//!
+//! Everything with logic is here as an ordinary function, so that the expansion is data and calls.
+
+pub use event_names::Kind;
+pub use inventory;
+
+pub use crate::app::exit;
+pub use crate::event::{ContractField, ContractInfo, ContractRegistration, RecordKey};
+pub use crate::extract::FromDelivery;
+pub use crate::handler::{HandlerFuture, HandlerRegistration};
+pub use crate::outcome::IntoOutcome;
+pub use crate::registry::{BinaryRegistration, LinkedCrate};
+
+use crate::delivery::Delivery;
+use crate::event::assert_name;
+use crate::outcome::Rejection;
+use event_names::Text;
+
+/// Checks the value of a constant that stands for a topic's name.
+#[track_caller]
+pub const fn topic(name: &'static str) -> &'static str {
+    assert_name(Kind::Topic, name);
+    name
+}
+
+/// Checks the value of a constant that stands for an event's name.
+#[track_caller]
+pub const fn event(name: &'static str) -> &'static str {
+    assert_name(Kind::Event, name);
+    name
+}
+
+/// The one contract among the arguments of a handler.
+#[must_use]
+pub const fn contract_of(
+    arguments: &[Option<&'static ContractInfo>],
+) -> Option<&'static ContractInfo> {
+    let mut index = 0;
+    while index < arguments.len() {
+        if arguments[index].is_some() {
+            return arguments[index];
+        }
+        index += 1;
+    }
+    None
+}
+
+/// The topic that the contract gives a handler whose attribute names none.
+#[track_caller]
+pub const fn contract_topic(
+    contract: Option<&'static ContractInfo>,
+    handler: &str,
+) -> &'static str {
+    match contract {
+        Some(contract) => contract.topic,
+        None => no_contract(handler, "topic", "topic = \"..\""),
+    }
+}
+
+/// The event that the contract gives a handler whose attribute names none.
+#[track_caller]
+pub const fn contract_event(
+    contract: Option<&'static ContractInfo>,
+    handler: &str,
+) -> &'static str {
+    match contract {
+        Some(contract) => contract.name,
+        None => no_contract(handler, "event", "event = \"..\""),
+    }
+}
+
+#[track_caller]
+const fn no_contract(handler: &str, what: &str, write: &str) -> ! {
+    let message = Text::<512>::new()
+        .push("`")
+        .push_capped(handler, 64)
+        .push("` does not say its ")
+        .push(what)
+        .push(" and takes no contract to read it from; write `#[event_handler(")
+        .push(write)
+        .push(", ..)]` or take an `Event<T>` of a `#[derive(Event)]` type");
+    panic!("{}", message.as_str());
+}
+
+/// Checks that an attribute's topic is the contract's, and returns it.
+#[track_caller]
+pub const fn agreed_topic(
+    name: &'static str,
+    contract: Option<&'static ContractInfo>,
+    handler: &str,
+) -> &'static str {
+    if let Some(contract) = contract {
+        agree("topic", "topic", name, contract.topic, contract.type_name, handler);
+    }
+    name
+}
+
+/// Checks that an attribute's event is the contract's, and returns it.
+#[track_caller]
+pub const fn agreed_event(
+    name: &'static str,
+    contract: Option<&'static ContractInfo>,
+    handler: &str,
+) -> &'static str {
+    if let Some(contract) = contract {
+        agree("event", "name", name, contract.name, contract.type_name, handler);
+    }
+    name
+}
+
+#[track_caller]
+const fn agree(
+    what: &str,
+    key: &str,
+    attribute: &str,
+    contract: &str,
+    type_name: &str,
+    handler: &str,
+) {
+    if same(attribute, contract) {
+        return;
+    }
+    let message = Text::<1024>::new()
+        .push("`")
+        .push_capped(handler, 64)
+        .push("` says ")
+        .push(what)
+        .push(" `")
+        .push_capped(attribute, 64)
+        .push("`, but its contract `")
+        .push_capped(type_name, 64)
+        .push("` has ")
+        .push(key)
+        .push(" `")
+        .push_capped(contract, 64)
+        .push("`; write `")
+        .push(what)
+        .push(" = \"")
+        .push(contract)
+        .push("\"` or leave it out");
+    panic!("{}", message.as_str());
+}
+
+const fn same(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    if a.len() != b.len() {
+        return false;
+    }
+    let mut index = 0;
+    while index < a.len() {
+        if a[index] != b[index] {
+            return false;
+        }
+        index += 1;
+    }
+    true
+}
+
+/// Makes one argument.
+pub async fn argument<'a, A: FromDelivery<'a>>(delivery: &'a Delivery<'a>) -> Result<A, Rejection> {
+    A::from_delivery(delivery).await
+}

@@ -1,0 +1,136 @@
+//! What is linked into the binary, and whether it fits together.
+//!
+//! `inventory` gives registrations in an order that differs between builds; it is sorted here and
+//! never seen elsewhere.
+
+mod report;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use report::{StartupProblem, StartupReport};
+
+use crate::event::{ContractInfo, ContractRegistration};
+use crate::handler::HandlerRegistration;
+use crate::state::{Requirements, StateMap};
+
+/// A crate that `link_handlers!` names.
+#[derive(Debug)]
+pub struct LinkedCrate {
+    /// The crate's name in code.
+    pub name: &'static str,
+    /// Whether it is only excepted from the check, because it registers nothing on purpose.
+    pub excepted: bool,
+}
+
+inventory::collect!(LinkedCrate);
+
+/// What `#[event_core::main]` knows of the binary it stands in.
+#[derive(Debug)]
+pub struct BinaryRegistration {
+    /// The names in code of the direct dependencies that themselves depend on this framework, and of
+    /// the package's own library.
+    pub crates: &'static [&'static str],
+}
+
+inventory::collect!(BinaryRegistration);
+
+/// Everything registered, in a fixed order.
+#[derive(Clone, Debug)]
+pub struct Registry {
+    handlers: Vec<&'static HandlerRegistration>,
+    contracts: Vec<&'static ContractInfo>,
+}
+
+impl Registry {
+    /// What is linked into this binary.
+    #[must_use]
+    pub fn linked() -> Self {
+        let mut handlers: Vec<_> = inventory::iter::<HandlerRegistration>().collect();
+        handlers.sort_by_key(|h| (h.topic, h.event, h.module, h.file, h.line));
+        let mut contracts: Vec<_> =
+            inventory::iter::<ContractRegistration>().map(|c| c.0).collect();
+        contracts.sort_by_key(|c| (c.topic, c.name, c.version, c.module, c.line));
+        Registry { handlers, contracts }
+    }
+
+    /// Only the handlers of `modules` and of the modules inside them. Without any, all.
+    #[must_use]
+    pub fn only_modules(mut self, modules: &[String]) -> Self {
+        let inside = |module: &str, outer: &str| {
+            module.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+        };
+        if !modules.is_empty() {
+            self.handlers.retain(|h| modules.iter().any(|module| inside(h.module, module)));
+        }
+        self
+    }
+
+    /// The handlers, sorted by topic, event, module and line.
+    #[must_use]
+    pub fn handlers(&self) -> &[&'static HandlerRegistration] {
+        &self.handlers
+    }
+
+    /// The contracts, sorted by topic, name and version.
+    #[must_use]
+    pub fn contracts(&self) -> &[&'static ContractInfo] {
+        &self.contracts
+    }
+
+    /// Finds everything that does not fit together, all at once.
+    #[must_use]
+    pub fn problems(&self, group: &str, state: &StateMap) -> Vec<StartupProblem> {
+        let mut problems = Vec::new();
+        if self.handlers.is_empty() {
+            problems.push(StartupProblem::NoHandlers);
+        }
+        problems.extend(self.duplicates(group));
+        problems.extend(self.missing_states(state));
+        problems.extend(unlinked_crates());
+        problems
+    }
+
+    fn duplicates(&self, group: &str) -> impl Iterator<Item = StartupProblem> {
+        let mut routes = BTreeMap::<_, Vec<_>>::new();
+        for handler in &self.handlers {
+            routes.entry((handler.topic, handler.event)).or_default().push(*handler);
+        }
+        let crowded = routes.into_iter().filter(|(_, handlers)| handlers.len() > 1);
+        crowded.map(move |((topic, event), handlers)| StartupProblem::DuplicateHandlers {
+            topic,
+            event,
+            group: group.to_owned(),
+            handlers,
+        })
+    }
+
+    fn missing_states(&self, state: &StateMap) -> impl Iterator<Item = StartupProblem> {
+        self.handlers.iter().flat_map(|handler| {
+            let mut needs = Requirements::default();
+            (handler.requires)(&mut needs);
+            let missing = needs.states().iter().filter(|key| !state.contains(key));
+            missing
+                .map(|key| StartupProblem::MissingState { handler, type_name: key.type_name() })
+                .collect::<Vec<_>>()
+        })
+    }
+}
+
+fn unlinked_crates() -> impl Iterator<Item = StartupProblem> {
+    let crate_of = |module: &'static str| module.split("::").next().unwrap_or(module);
+    let registered: BTreeSet<&str> = inventory::iter::<HandlerRegistration>()
+        .map(|h| h.crate_name())
+        .chain(inventory::iter::<ContractRegistration>().map(|c| crate_of(c.0.module)))
+        .collect();
+    let linked: Vec<&LinkedCrate> = inventory::iter::<LinkedCrate>().collect();
+    let excepted: BTreeSet<&str> = linked.iter().filter(|l| l.excepted).map(|l| l.name).collect();
+    let named: BTreeSet<&str> = linked.iter().filter(|l| !l.excepted).map(|l| l.name).collect();
+    let expected: BTreeSet<&str> = inventory::iter::<BinaryRegistration>()
+        .flat_map(|binary| binary.crates.iter().copied())
+        .chain(named.iter().copied())
+        .collect();
+    expected
+        .into_iter()
+        .filter(move |name| !registered.contains(name) && !excepted.contains(name))
+        .map(move |name| StartupProblem::UnlinkedCrate { name, named: named.contains(name) })
+}

@@ -1,0 +1,93 @@
+//! What handlers share: one value of each type, put in before start-up and read only after.
+
+use std::any::{Any, TypeId, type_name};
+use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
+
+use rustc_hash::FxHasher;
+
+/// The shared values, one of each type.
+#[derive(Default)]
+pub struct StateMap {
+    values: HashMap<TypeId, Box<dyn Any + Send + Sync>, BuildHasherDefault<FxHasher>>,
+    names: Vec<&'static str>,
+}
+
+impl StateMap {
+    /// An empty map.
+    #[must_use]
+    pub fn new() -> Self {
+        StateMap::default()
+    }
+
+    /// Puts `value` in; a value of the same type is replaced.
+    pub fn insert<T: Send + Sync + 'static>(&mut self, value: T) {
+        if self.values.insert(TypeId::of::<T>(), Box::new(value)).is_none() {
+            self.names.push(type_name::<T>());
+        }
+    }
+
+    /// The value of type `T`.
+    #[must_use]
+    pub fn get<T: Send + Sync + 'static>(&self) -> Option<&T> {
+        self.values.get(&TypeId::of::<T>())?.downcast_ref()
+    }
+
+    /// Whether what `key` names was put in.
+    #[must_use]
+    pub fn contains(&self, key: &StateKey) -> bool {
+        self.values.contains_key(&key.id)
+    }
+
+    /// The names of the types that were put in, in that order.
+    #[must_use]
+    pub fn type_names(&self) -> &[&'static str] {
+        &self.names
+    }
+}
+
+impl std::fmt::Debug for StateMap {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("StateMap").field(&self.names).finish()
+    }
+}
+
+/// Names a type that a handler asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct StateKey {
+    id: TypeId,
+    name: &'static str,
+}
+
+impl StateKey {
+    /// The key of `T`.
+    #[must_use]
+    pub fn of<T: 'static>() -> Self {
+        StateKey { id: TypeId::of::<T>(), name: type_name::<T>() }
+    }
+
+    /// The type's full name.
+    #[must_use]
+    pub fn type_name(&self) -> &'static str {
+        self.name
+    }
+}
+
+/// What the arguments of one handler need before the first record arrives.
+#[derive(Clone, Debug, Default)]
+pub struct Requirements {
+    states: Vec<StateKey>,
+}
+
+impl Requirements {
+    /// Declares that a state of type `T` must be provided.
+    pub fn state<T: 'static>(&mut self) {
+        self.states.push(StateKey::of::<T>());
+    }
+
+    /// The states that were asked for.
+    #[must_use]
+    pub fn states(&self) -> &[StateKey] {
+        &self.states
+    }
+}
