@@ -79,7 +79,11 @@ fn imports_go_inwards_only() {
             }
         }
     }
-    assert!(breaches.is_empty(), "imports against the layers:\n{}", breaches.into_iter().collect::<Vec<_>>().join("\n"));
+    assert!(
+        breaches.is_empty(),
+        "imports against the layers:\n{}",
+        breaches.into_iter().collect::<Vec<_>>().join("\n")
+    );
 }
 
 #[test]
@@ -89,12 +93,18 @@ fn the_table_refuses_what_it_should() {
     assert!(!may_use("processor", "registry"));
     assert!(!may_use("broker::kafka", "app"));
     assert!(!may_use("broker", "broker::kafka"));
-    assert_eq!(used_modules("use crate::broker::kafka::X; crate::event::Y"), ["broker::kafka", "event"]);
+    assert_eq!(
+        used_modules("use crate::broker::kafka::X; crate::event::Y"),
+        ["broker::kafka", "event"]
+    );
 }
 
 fn may_use(module: &str, used: &str) -> bool {
     let rank = |name: &str| {
-        ORDER.iter().position(|m| *m == name).unwrap_or_else(|| panic!("`{name}` is not in the table"))
+        ORDER
+            .iter()
+            .position(|m| *m == name)
+            .unwrap_or_else(|| panic!("`{name}` is not in the table"))
     };
     !NEVER.contains(&(module, used)) && rank(used) <= rank(module)
 }
@@ -112,8 +122,12 @@ fn used_modules(line: &str) -> Vec<String> {
             continue;
         }
         let path = &line[at + "crate::".len()..];
-        assert!(!path.starts_with('{'), "write one `use crate::..` a line, so that this test can read it: {line}");
-        let mut names = path.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|n| !n.is_empty());
+        assert!(
+            !path.starts_with('{'),
+            "write one `use crate::..` a line, so that this test can read it: {line}"
+        );
+        let mut names =
+            path.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|n| !n.is_empty());
         let first = names.next().unwrap_or_default();
         // What the root re-exports belongs to the domain.
         if first.chars().next().is_some_and(char::is_uppercase) || first == "main" {

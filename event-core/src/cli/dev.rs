@@ -94,9 +94,15 @@ pub(super) async fn run(
 fn introduce(service: &str, bootstrap: &str, topics: &[&str]) {
     println!("{service} runs on an embedded broker at {bootstrap}");
     println!("  topics: {}, each with its dead-letter topic", topics.join(", "));
-    println!("  volatile: nothing outlives this process, a partition keeps its last 5 MiB, and there are no admin calls");
-    println!("  clients that can use the address: librdkafka (rdkafka, confluent-kafka), aiokafka, kafkajs, kafka-python 2");
-    println!("  clients that cannot: Apache's Java client, kafka-python 3 as it comes; for these run a real Kafka");
+    println!(
+        "  volatile: nothing outlives this process, a partition keeps its last 5 MiB, and there are no admin calls"
+    );
+    println!(
+        "  clients that can use the address: librdkafka (rdkafka, confluent-kafka), aiokafka, kafkajs, kafka-python 2"
+    );
+    println!(
+        "  clients that cannot: Apache's Java client, kafka-python 3 as it comes; for these run a real Kafka"
+    );
     println!("  ctrl-c ends it");
 }
 
@@ -120,7 +126,8 @@ fn samples(
         Some(path) => match std::fs::read_to_string(&path) {
             Ok(text) => vec![text],
             Err(error) => {
-                let message = format!("the sample events `{}` cannot be read: {error}", path.display());
+                let message =
+                    format!("the sample events `{}` cannot be read: {error}", path.display());
                 let help = "check `--events`".to_owned();
                 return Err(StartupReport::new(vec![StartupProblem::Setting { message, help }]));
             }
@@ -170,7 +177,8 @@ impl Observer for DevPrinter {
     fn observe(&self, observation: &Observation<'_>) {
         match observation {
             Observation::Handled { partition, offset, event, handler, attempt } => {
-                let again = if *attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
+                let again =
+                    if *attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
                 println!("handled        {partition}@{offset}  {event}  by {handler}{again}");
             }
             Observation::Skipped { partition, offset, reason } => {
@@ -184,7 +192,9 @@ impl Observer for DevPrinter {
                 println!("skipped        {partition}@{offset}  {why}");
             }
             Observation::Retrying { partition, offset, handler, attempt, delay, error } => {
-                println!("failed         {partition}@{offset}  attempt {attempt} of {handler}, again in {delay:?}: {error}");
+                println!(
+                    "failed         {partition}@{offset}  attempt {attempt} of {handler}, again in {delay:?}: {error}"
+                );
             }
             Observation::DeadLettered { partition, offset, reason, error } => {
                 println!("dead-lettered  {partition}@{offset}  {reason}: {error}");

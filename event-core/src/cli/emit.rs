@@ -30,7 +30,11 @@ pub(super) struct EmitArgs {
     key: Option<String>,
 }
 
-pub(super) async fn run(app: &EventApp, settings: &Settings, arguments: EmitArgs) -> Result<(), Error> {
+pub(super) async fn run(
+    app: &EventApp,
+    settings: &Settings,
+    arguments: EmitArgs,
+) -> Result<(), Error> {
     let event = EventName::parse(&arguments.event)?;
     let registry = app.registry();
     let topic = match &arguments.topic {
@@ -80,7 +84,8 @@ pub(super) fn topic_of(registry: &Registry, event: &str) -> Result<TopicName, St
     let contracts = registry.contracts().iter().map(|c| (c.topic, c.name));
     let handlers = registry.handlers().iter().map(|h| (h.topic, h.event));
     let known: BTreeSet<_> = contracts.chain(handlers).collect();
-    let topics: BTreeSet<_> = known.iter().filter(|(_, name)| *name == event).map(|(t, _)| *t).collect();
+    let topics: BTreeSet<_> =
+        known.iter().filter(|(_, name)| *name == event).map(|(t, _)| *t).collect();
     match topics.iter().collect::<Vec<_>>()[..] {
         [topic] => TopicName::parse(topic).map_err(|error| error.to_string()),
         [] => {
@@ -91,13 +96,21 @@ pub(super) fn topic_of(registry: &Registry, event: &str) -> Result<TopicName, St
                 .min()
                 .filter(|(distance, name)| *distance <= name.len() / 3);
             Err(match near {
-                Some((_, name)) => format!("no contract or handler knows the event {event}; did you mean {name}?"),
-                None => format!("no contract or handler knows the event {event}; known are {}", names.into_iter().collect::<Vec<_>>().join(", ")),
+                Some((_, name)) => {
+                    format!("no contract or handler knows the event {event}; did you mean {name}?")
+                }
+                None => format!(
+                    "no contract or handler knows the event {event}; known are {}",
+                    names.into_iter().collect::<Vec<_>>().join(", ")
+                ),
             })
         }
         _ => {
             let topics: Vec<_> = topics.into_iter().collect();
-            Err(format!("the event {event} is known on several topics: {}; say which (`--topic`, or `\"topic\"` in a sample line)", topics.join(", ")))
+            Err(format!(
+                "the event {event} is known on several topics: {}; say which (`--topic`, or `\"topic\"` in a sample line)",
+                topics.join(", ")
+            ))
         }
     }
 }

@@ -70,7 +70,10 @@ impl EventApp {
     /// # Errors
     ///
     /// As for [`EventApp::main`].
-    pub async fn main_from(self, arguments: impl IntoIterator<Item = OsString>) -> Result<(), Error> {
+    pub async fn main_from(
+        self,
+        arguments: impl IntoIterator<Item = OsString>,
+    ) -> Result<(), Error> {
         let name = self.service().to_owned();
         let matches = Cli::command().name(name).try_get_matches_from(arguments);
         let cli = match matches.and_then(|mut matches| Cli::from_arg_matches_mut(&mut matches)) {
@@ -98,7 +101,10 @@ impl EventApp {
         }
     }
 
-    async fn run_command(self, settings: Result<Settings, Vec<StartupProblem>>) -> Result<(), Error> {
+    async fn run_command(
+        self,
+        settings: Result<Settings, Vec<StartupProblem>>,
+    ) -> Result<(), Error> {
         let settings = self.settings_or_report(settings)?;
         let broker = KafkaBroker::connect(kafka_settings(self.service(), &settings))
             .map_err(|error| StartupReport::new(vec![StartupProblem::Broker(error)]))?;
@@ -151,7 +157,8 @@ impl EventProducer {
 
 fn connect(service: &str, settings: &Settings) -> Result<EventProducer, StartupReport> {
     use crate::broker::Broker;
-    let producer = KafkaBroker::connect(kafka_settings(service, settings)).and_then(|b| b.producer());
+    let producer =
+        KafkaBroker::connect(kafka_settings(service, settings)).and_then(|b| b.producer());
     match producer {
         Ok(producer) => Ok(EventProducer::new(producer)),
         Err(error) => Err(StartupReport::new(vec![StartupProblem::Broker(error)])),

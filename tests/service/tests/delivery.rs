@@ -1,6 +1,6 @@
 //! Retries, dead letters, commits and shutdown, on the memory broker with the clock paused.
 
-#![expect(clippy::unwrap_used, missing_docs, reason = "a test")]
+#![expect(clippy::unwrap_used, reason = "a test")]
 
 use std::time::Duration;
 
@@ -64,7 +64,8 @@ async fn a_clean_restart_repeats_nothing() {
 #[tokio::test(start_paused = true)]
 async fn a_crash_between_handling_and_commit_repeats_but_loses_nothing() {
     let seen = Seen::default();
-    let policy = DeliveryPolicy { commit_interval: Duration::from_secs(3600), ..Default::default() };
+    let policy =
+        DeliveryPolicy { commit_interval: Duration::from_secs(3600), ..Default::default() };
     let mut app = service("notes").state(seen.clone()).policy(policy).start().unwrap();
     publish(&app, 0..10).await;
     app.eventually("all are handled", || seen.ids().len() == 10).await;
@@ -230,7 +231,8 @@ async fn a_dead_letter_topic_that_cannot_be_written_stops_its_partition_and_noth
     let seen = Seen::default();
     let app = service("always_fails").state(seen.clone()).start().unwrap();
     let dlq = TopicName::from_static("role_events_dlq");
-    app.broker().refuse_writes(&dlq, Some(BrokerError::Unauthorised("write to role_events_dlq".into())));
+    app.broker()
+        .refuse_writes(&dlq, Some(BrokerError::Unauthorised("write to role_events_dlq".into())));
     publish(&app, 0..3).await;
     app.eventually("the service says that it is unhealthy", || !app.health().is_healthy()).await;
     let problem = format!("{:?}", app.health().problems());
@@ -250,7 +252,8 @@ async fn a_dead_letter_topic_that_cannot_be_written_stops_its_partition_and_noth
 async fn a_dead_letter_over_the_topics_limit_becomes_a_pointer() {
     let app = service("gives_up").state(Seen::default()).start().unwrap();
     let dlq = TopicName::from_static("role_events_dlq");
-    let too_large = BrokerError::TooLarge { topic: dlq.to_string(), bytes: 1, reason: "too large".into() };
+    let too_large =
+        BrokerError::TooLarge { topic: dlq.to_string(), bytes: 1, reason: "too large".into() };
     app.broker().refuse_values(&dlq, Some(too_large));
     publish(&app, 0..1).await;
     app.settle().await;
@@ -341,7 +344,8 @@ async fn partitions_go_side_by_side() {
 #[tokio::test(start_paused = true)]
 async fn a_second_member_takes_over_without_loss_or_repetition() {
     let (broker, seen) = (MemoryBroker::new(), Seen::default());
-    let start = || service("notes").partitions(4).broker(&broker).state(seen.clone()).start().unwrap();
+    let start =
+        || service("notes").partitions(4).broker(&broker).state(seen.clone()).start().unwrap();
     let first = start();
     publish_over_partitions(&first, 0..200).await;
     let mut second = start();
@@ -367,7 +371,12 @@ mod envelope {
     use event_core::event::EventId;
 
     #[event_handler]
-    async fn look(event: Event<ClaimAdded>, raw: RawEvent, position: Position, State(seen): State<Seen>) -> Result {
+    async fn look(
+        event: Event<ClaimAdded>,
+        raw: RawEvent,
+        position: Position,
+        State(seen): State<Seen>,
+    ) -> Result {
         assert_eq!(event.user_id(), Some(&UserId::from("ñ")));
         assert_eq!(event.event_id(), Some(&EventId::new("e1")));
         assert_eq!(event.occurred_at().unwrap().to_string(), "2024-05-01T10:00:00Z");
