@@ -44,15 +44,15 @@ pub(super) async fn run(
     let topics = EventRouter::new(registry.handlers()).topics();
     for topic in &topics {
         let topic = TopicName::parse(topic)?;
-        cluster.create_topic(&topic, i32::from(arguments.partitions))?;
-        cluster.create_topic(&topic.dead_letters()?, 1)?;
+        cluster.create_topic(topic.as_str(), i32::from(arguments.partitions))?;
+        cluster.create_topic(topic.dead_letters()?.as_str(), 1)?;
     }
     let tally = Arc::new(Tally::default());
     let after_dev = std::mem::take(&mut app.after_dev);
     let service = app.service().to_owned();
     let app = app.observer(Arc::clone(&tally) as _).observer(Arc::new(DevPrinter));
     let ready = app.prepare(cluster.broker(), settings).await?;
-    introduce(&service, &cluster.bootstrap_servers(), &topics);
+    introduce(&service, cluster.address(), &topics);
 
     let state = ready.state();
     let published = u64::try_from(samples.len()).unwrap_or(u64::MAX);
