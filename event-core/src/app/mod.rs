@@ -20,7 +20,7 @@ pub use exit::{ExitStatus, exit};
 pub use settings::{Settings, SettingsOverrides};
 pub use shutdown::signals;
 
-type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 type StateFuture = BoxFuture<Result<PutState, Error>>;
 type PutState = Box<dyn FnOnce(&mut StateMap) + Send>;
 
@@ -48,8 +48,8 @@ pub struct EventApp {
     state: StateMap,
     providers: Vec<Provider>,
     modules: Vec<String>,
-    samples: Vec<String>,
-    after_dev: Vec<AfterDev>,
+    pub(crate) samples: Vec<String>,
+    pub(crate) after_dev: Vec<AfterDev>,
     observers: Vec<Arc<dyn Observer>>,
     health: Health,
 }
@@ -59,7 +59,8 @@ struct Provider {
     make: Box<dyn FnOnce() -> StateFuture + Send>,
 }
 
-type AfterDev = Box<dyn FnOnce(&StateMap) -> Option<BoxFuture<Result<(), Error>>> + Send>;
+pub(crate) type AfterDev =
+    Box<dyn FnOnce(&StateMap) -> Option<BoxFuture<Result<(), Error>>> + Send>;
 
 impl EventApp {
     /// A service called `service`, which is also its consumer group unless the settings name

@@ -54,15 +54,15 @@ pub(super) async fn run(
     }
     let version = contract.map_or(1, |contract| contract.version);
     let value = writer.write_untyped(event.as_str(), version, &data)?;
-    let sent = connect(app.service(), settings)?.send_raw(OutgoingRecord {
+    let record = OutgoingRecord {
         topic,
         partition: None,
         key: key.map(Bytes::from),
         value: Some(Bytes::from(value)),
         headers: Headers::new(),
         timestamp_ms: None,
-    });
-    let sent = sent.await?;
+    };
+    let sent = connect(app.service(), settings)?.send_raw(record).await?;
     println!("sent {event} to {}@{}", sent.partition, sent.offset);
     Ok(())
 }

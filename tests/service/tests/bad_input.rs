@@ -78,8 +78,12 @@ fn utf16(text: &str) -> Vec<u8> {
 fn broken_values() -> Vec<Case> {
     let good = event(r#"{"id":1}"#);
     let with = |tail: &[u8]| [good.as_slice(), tail].concat();
-    let ignored = |bytes: &[u8]| [br#"{"eventType":"PROBED","data":{"id":1},"x":""#, bytes, br#""}"#].concat();
-    let noted = |bytes: &[u8]| [br#"{"eventType":"PROBED","data":{"id":1,"note":""#, bytes, br#""}}"#].concat();
+    let ignored = |bytes: &[u8]| {
+        [br#"{"eventType":"PROBED","data":{"id":1},"x":""#, bytes, br#""}"#].concat()
+    };
+    let noted = |bytes: &[u8]| {
+        [br#"{"eventType":"PROBED","data":{"id":1,"note":""#, bytes, br#""}}"#].concat()
+    };
     let digits = "9".repeat(1_000_000);
     vec![
         value("empty", "", Dead("empty_value")),
@@ -88,10 +92,22 @@ fn broken_values() -> Vec<Case> {
         value("a string", "\"PROBED\"", Dead("not_an_object")),
         value("a number", "17", Dead("not_an_object")),
         value("an array", r#"["PROBED",1]"#, Dead("not_an_object")),
-        value("a byte order mark", [b"\xEF\xBB\xBF", good.as_slice()].concat(), Dead("byte_order_mark")),
-        value("UTF-16 with a mark", [b"\xFF\xFE".to_vec(), utf16("{}")].concat(), Dead("byte_order_mark")),
+        value(
+            "a byte order mark",
+            [b"\xEF\xBB\xBF", good.as_slice()].concat(),
+            Dead("byte_order_mark"),
+        ),
+        value(
+            "UTF-16 with a mark",
+            [b"\xFF\xFE".to_vec(), utf16("{}")].concat(),
+            Dead("byte_order_mark"),
+        ),
         value("UTF-16 without a mark", utf16(r#"{"eventType":"PROBED"}"#), Dead("malformed_json")),
-        value("a schema registry's prefix", [b"\0\0\0\0\x07", good.as_slice()].concat(), Dead("schema_registry_framing")),
+        value(
+            "a schema registry's prefix",
+            [b"\0\0\0\0\x07", good.as_slice()].concat(),
+            Dead("schema_registry_framing"),
+        ),
         value("gzip", b"\x1f\x8b\x08\0\0\0\0\0\0\x03", Dead("compressed_value")),
         value("random bytes", b"\x9c\x01\xd3\xfe\x00\x11\x80", Dead("not_utf8")),
         value("truncated", &good[..good.len() - 3], Dead("truncated_json")),
@@ -101,12 +117,32 @@ fn broken_values() -> Vec<Case> {
         value("not UTF-8 in the data", noted(b"\xC3"), Dead("not_utf8")),
         value("not UTF-8 in an ignored field", ignored(b"\xC3\x28"), Dead("not_utf8")),
         value("half a surrogate pair", noted(br"\ud83d"), Dead("lone_surrogate")),
-        value("half a surrogate pair in an ignored field", ignored(br"\ude00"), Dead("lone_surrogate")),
+        value(
+            "half a surrogate pair in an ignored field",
+            ignored(br"\ude00"),
+            Dead("lone_surrogate"),
+        ),
         value("a raw control byte", noted(b"\x01"), Dead("malformed_json")),
-        value("nesting in the data", event(&format!(r#"{{"id":1,"x":{}}}"#, nested(126))), Dead("too_deep")),
-        value("nesting in an ignored field", format!(r#"{{"eventType":"PROBED","data":{{"id":1}},"x":{}}}"#, nested(50_000)), Dead("too_deep")),
-        value("eventType twice", r#"{"eventType":"PROBED","eventType":"PROBED","data":{"id":1}}"#, Dead("duplicate_field")),
-        value("data twice", r#"{"eventType":"PROBED","data":{"id":1},"data":{"id":2}}"#, Dead("duplicate_field")),
+        value(
+            "nesting in the data",
+            event(&format!(r#"{{"id":1,"x":{}}}"#, nested(126))),
+            Dead("too_deep"),
+        ),
+        value(
+            "nesting in an ignored field",
+            format!(r#"{{"eventType":"PROBED","data":{{"id":1}},"x":{}}}"#, nested(50_000)),
+            Dead("too_deep"),
+        ),
+        value(
+            "eventType twice",
+            r#"{"eventType":"PROBED","eventType":"PROBED","data":{"id":1}}"#,
+            Dead("duplicate_field"),
+        ),
+        value(
+            "data twice",
+            r#"{"eventType":"PROBED","data":{"id":1},"data":{"id":2}}"#,
+            Dead("duplicate_field"),
+        ),
         value("1e400", event(r#"{"id":1,"amount":1e400}"#), Dead("data_mismatch")),
         value("NaN", event(r#"{"id":1,"amount":NaN}"#), Dead("malformed_json")),
         value("a million digits", event(&format!(r#"{{"id":{digits}}}"#)), Dead("data_mismatch")),
@@ -120,16 +156,35 @@ fn broken_values() -> Vec<Case> {
         value("no eventType", r#"{"data":{"id":1}}"#, Dead("missing_event_type")),
         value("eventType null", r#"{"eventType":null,"data":{"id":1}}"#, Dead("wrong_field_type")),
         value("eventType a number", r#"{"eventType":1,"data":{"id":1}}"#, Dead("wrong_field_type")),
-        value("eventType an object", r#"{"eventType":{},"data":{"id":1}}"#, Dead("wrong_field_type")),
+        value(
+            "eventType an object",
+            r#"{"eventType":{},"data":{"id":1}}"#,
+            Dead("wrong_field_type"),
+        ),
         value("EventType", r#"{"EventType":"PROBED","data":{"id":1}}"#, Dead("missing_event_type")),
-        value("an eventType of 1 MB", format!(r#"{{"eventType":"{}"}}"#, "A".repeat(1_000_000)), Dead("event_type_too_long")),
-        value("a higher version", r#"{"eventType":"PROBED","version":2,"data":{"id":1}}"#, Dead("unsupported_version")),
-        value("a value above the limit", event(&format!(r#"{{"id":1,"note":"{}"}}"#, "x".repeat(1 << 20))), Dead("value_too_large")),
+        value(
+            "an eventType of 1 MB",
+            format!(r#"{{"eventType":"{}"}}"#, "A".repeat(1_000_000)),
+            Dead("event_type_too_long"),
+        ),
+        value(
+            "a higher version",
+            r#"{"eventType":"PROBED","version":2,"data":{"id":1}}"#,
+            Dead("unsupported_version"),
+        ),
+        value(
+            "a value above the limit",
+            event(&format!(r#"{{"id":1,"note":"{}"}}"#, "x".repeat(1 << 20))),
+            Dead("value_too_large"),
+        ),
     ]
 }
 
 fn odd_headers_and_keys() -> Vec<Case> {
-    let with_headers = |name, headers: Headers, becomes| Case { headers, ..value(name, event(r#"{"id":1}"#), becomes) };
+    let with_headers = |name, headers: Headers, becomes| Case {
+        headers,
+        ..value(name, event(r#"{"id":1}"#), becomes)
+    };
     let mut many = Headers::new();
     for number in 0..10_000 {
         many.push(format!("h{number}"), "v");
@@ -148,7 +203,10 @@ fn odd_headers_and_keys() -> Vec<Case> {
         key: Some(Bytes::copy_from_slice(key)),
         ..value(name, event(r#"{"id":1}"#), Handled)
     };
-    let at = |name, timestamp_ms| Case { timestamp_ms: Some(timestamp_ms), ..value(name, event(r#"{"id":1}"#), Handled) };
+    let at = |name, timestamp_ms| Case {
+        timestamp_ms: Some(timestamp_ms),
+        ..value(name, event(r#"{"id":1}"#), Handled)
+    };
     vec![
         with_headers("10 000 headers", many, Dead("too_many_headers")),
         with_headers("a huge header", huge, Dead("headers_too_large")),
@@ -167,7 +225,11 @@ fn odd_but_sound() -> Vec<Case> {
     vec![
         tombstone,
         value("\\u0000 in a string", event(r#"{"id":1,"note":"\u0000"}"#), Handled),
-        value("unknown fields", r#"{"eventType":"PROBED","x":[{}],"data":{"id":1,"y":null}}"#, Handled),
+        value(
+            "unknown fields",
+            r#"{"eventType":"PROBED","x":[{}],"data":{"id":1,"y":null}}"#,
+            Handled,
+        ),
         value("eventType in another case", r#"{"eventType":"probed","data":{"id":1}}"#, Skipped),
         value("an unknown eventType", r#"{"eventType":"PROBE_LOST","data":{"id":1}}"#, Skipped),
         value("the deepest nesting", event(&format!(r#"{{"id":1,"x":{}}}"#, nested(125))), Handled),
@@ -240,7 +302,11 @@ async fn good_events_are_handled_and_bad_ones_are_dead_lettered_byte_for_byte() 
     let mut bad = cases.iter();
     for id in 0..GOOD {
         // Ids from 1000 on, so that the cases that are handled (id 1) are told apart.
-        sends.push(producer.send(outgoing(id, None, Some(event(&format!(r#"{{"id":{}}}"#, id + 1000)).into()))));
+        sends.push(producer.send(outgoing(
+            id,
+            None,
+            Some(event(&format!(r#"{{"id":{}}}"#, id + 1000)).into()),
+        )));
         if id % every == 0
             && let Some(case) = bad.next()
         {
@@ -257,12 +323,15 @@ async fn good_events_are_handled_and_bad_ones_are_dead_lettered_byte_for_byte() 
     for send in sends {
         send.await.unwrap();
     }
-    let settled = tokio::time::timeout(DEADLINE, tally.wait_until(|counts| counts.settled() >= total));
+    let settled =
+        tokio::time::timeout(DEADLINE, tally.wait_until(|counts| counts.settled() >= total));
     let counts = settled.await.unwrap_or_else(|_| panic!("{:?} of {total}", tally.counts()));
     stop.send(()).unwrap();
     running.await.unwrap().unwrap();
 
-    let count = |is: fn(&Becomes) -> bool| u64::try_from(cases.iter().filter(|case| is(&case.becomes)).count()).unwrap();
+    let count = |is: fn(&Becomes) -> bool| {
+        u64::try_from(cases.iter().filter(|case| is(&case.becomes)).count()).unwrap()
+    };
     let dead = count(|b| matches!(b, Dead(_)));
     println!("{GOOD} good events and {} cases: {counts:?}", cases.len());
     assert!(cases.len() >= 30, "{}", cases.len());
@@ -309,9 +378,22 @@ async fn dead_letters_are_the_bad_ones(broker: &KafkaBroker, cases: &[Case], dea
         let found = letters.iter().position(|(value, why, ..)| {
             why == reason && value.as_deref() == case.value.as_deref()
         });
-        let found = found.unwrap_or_else(|| panic!("no dead letter {reason} with the bytes of {:?}; there are {:?}", case.name, letters.iter().map(|(v, r, ..)| (v.as_ref().map(Vec::len), r)).collect::<BTreeMap<_, _>>()));
+        let found = found.unwrap_or_else(|| {
+            panic!(
+                "no dead letter {reason} with the bytes of {:?}; there are {:?}",
+                case.name,
+                letters
+                    .iter()
+                    .map(|(v, r, ..)| (v.as_ref().map(Vec::len), r))
+                    .collect::<BTreeMap<_, _>>()
+            )
+        });
         let (_, _, attempts, _) = letters.swap_remove(found);
-        assert!(attempts == "0" || reason == "data_mismatch" || reason == "unsupported_version", "{}: {attempts} attempts", case.name);
+        assert!(
+            attempts == "0" || reason == "data_mismatch" || reason == "unsupported_version",
+            "{}: {attempts} attempts",
+            case.name
+        );
     }
     assert!(letters.is_empty(), "dead letters that nobody sent: {letters:?}");
 }
@@ -319,12 +401,20 @@ async fn dead_letters_are_the_bad_ones(broker: &KafkaBroker, cases: &[Case], dea
 async fn offsets_are_committed_to_the_end(broker: &KafkaBroker) {
     let producer = broker.producer().unwrap();
     for partition in 0..PARTITIONS {
-        let marker = OutgoingRecord { partition: Some(partition), ..outgoing(0, None, Some("marker".into())) };
+        let marker = OutgoingRecord {
+            partition: Some(partition),
+            ..outgoing(0, None, Some("marker".into()))
+        };
         producer.send(marker).await.unwrap();
     }
     let mut markers = 0;
     read(broker, "bad_input", TOPIC, |record| {
-        assert_eq!(record.value, Some(&b"marker"[..]), "offset {} was not committed", record.offset);
+        assert_eq!(
+            record.value,
+            Some(&b"marker"[..]),
+            "offset {} was not committed",
+            record.offset
+        );
         markers += 1;
         markers == PARTITIONS
     })

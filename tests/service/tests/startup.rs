@@ -61,7 +61,13 @@ cannot start: 4 problems
 fn a_service_without_handlers_does_not_start() {
     let ran = run(EMPTY, &["check"], &[]);
     assert_eq!(ran.code, Some(2), "{}", ran.err);
-    assert!(ran.err.starts_with("cannot start: 1 problem\n  1. no event handler is linked into this binary"), "{}", ran.err);
+    assert!(
+        ran.err.starts_with(
+            "cannot start: 1 problem\n  1. no event handler is linked into this binary"
+        ),
+        "{}",
+        ran.err
+    );
 }
 
 #[test]
@@ -111,7 +117,11 @@ fn an_unreachable_broker_is_reported_together_with_everything_else() {
 fn a_setting_that_asks_for_tls_names_the_feature() {
     let ran = run(SOUND, &["check"], &[("EVENT_KAFKA_SECURITY_PROTOCOL", "sasl_ssl")]);
     assert_eq!(ran.code, Some(2), "{}", ran.err);
-    assert!(ran.err.contains("`security.protocol` asks for TLS, which this build does not have"), "{}", ran.err);
+    assert!(
+        ran.err.contains("`security.protocol` asks for TLS, which this build does not have"),
+        "{}",
+        ran.err
+    );
     assert!(ran.err.contains("feature `tls`"), "{}", ran.err);
 }
 
@@ -129,7 +139,10 @@ fn a_wrong_command_line_says_what_is_there() {
 fn emit_names_the_event_that_was_meant() {
     let ran = run(SOUND, &["emit", "CLAIM_ADED", "{}"], &[]);
     assert_eq!(ran.code, Some(2), "{}", ran.err);
-    assert_eq!(ran.err, "no contract or handler knows the event CLAIM_ADED; did you mean CLAIM_ADDED?\n");
+    assert_eq!(
+        ran.err,
+        "no contract or handler knows the event CLAIM_ADED; did you mean CLAIM_ADDED?\n"
+    );
     let ran = run(SOUND, &["emit", "CLAIM_ADDED", "{"], &[]);
     assert_eq!(ran.code, Some(2));
     assert!(ran.err.starts_with("the data is not JSON: EOF"), "{}", ran.err);
@@ -146,7 +159,9 @@ fn dev(lines: &str) -> Ran {
 
 #[test]
 fn dev_handles_the_samples_and_exits_with_0() {
-    let ran = dev("# a comment\n\n{\"eventType\":\"CLAIM_ADDED\",\"data\":{\"id\":7,\"roleId\":3}}\n{\"eventType\":\"USER_DELETED\"}\n");
+    let ran = dev(
+        "# a comment\n\n{\"eventType\":\"CLAIM_ADDED\",\"data\":{\"id\":7,\"roleId\":3}}\n{\"eventType\":\"USER_DELETED\"}\n",
+    );
     assert_eq!(ran.code, Some(0), "{}", ran.err);
     for line in [
         "sound runs on an embedded broker at 127.0.0.1:",
