@@ -8,6 +8,7 @@ mod handlers;
 mod log;
 
 use std::ffi::OsString;
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -81,7 +82,12 @@ impl EventApp {
             // Help and version are printed to standard output and are no failure.
             Err(error) if !error.use_stderr() => return Ok(error.print()?),
             Err(error) => {
-                let message = error.render().ansi().to_string().trim_end().to_owned();
+                let text = error.render();
+                let text = match std::io::stderr().is_terminal() {
+                    true => text.ansi().to_string(),
+                    false => text.to_string(),
+                };
+                let message = text.trim_end().to_owned();
                 return Err(ExitStatus { code: 2, message }.into());
             }
         };
