@@ -17,6 +17,9 @@ pub(crate) fn registration(handler: &Handler, names: &Names, root: &Path) -> Tok
     let topic = Name { kind: Kind::Topic, value: names.topic.as_ref() };
     let event = Name { kind: Kind::Event, value: names.event.as_ref() };
     let (topic_const, event_const) = (topic.constant(name, root), event.constant(name, root));
+    // Names of ours that the user's code cannot mean, nor ours the user's.
+    let [delivery, requirements, outcome] = ["delivery", "requirements", "outcome"]
+        .map(|local| Ident::new(local, Span::mixed_site()));
     let line = quote_spanned!(name.span()=> ::core::line!());
     let file = quote_spanned!(name.span()=> ::core::file!());
     let contracts = each(
@@ -25,16 +28,16 @@ pub(crate) fn registration(handler: &Handler, names: &Names, root: &Path) -> Tok
     );
     let requires = each(handler, |cfgs, _, ty| {
         quote_spanned!(ty.span()=>
-            #cfgs <#ty as #root::extract::FromDelivery<'_>>::requires(requirements);)
+            #cfgs <#ty as #root::extract::FromDelivery<'_>>::requires(#requirements);)
     });
     let arguments = each(handler, |cfgs, argument, ty| {
         quote_spanned!(ty.span()=> #cfgs let #argument =
-            <#ty as #root::extract::FromDelivery<'_>>::from_delivery(delivery).await?;)
+            <#ty as #root::extract::FromDelivery<'_>>::from_delivery(#delivery).await?;)
     });
     let passed = each(handler, |cfgs, argument, _| quote!(#cfgs #argument,));
     let returned = handler.output().map_or(name.span(), Spanned::span);
-    let outcome =
-        quote_spanned!(returned=> #root::macro_support::IntoOutcome::into_outcome(outcome));
+    let into_outcome =
+        quote_spanned!(returned=> #root::macro_support::IntoOutcome::into_outcome(#outcome));
     quote! {
         const _: () = {
             const __CONTRACT: ::core::option::Option<&'static #root::event::ContractInfo> =
@@ -42,15 +45,15 @@ pub(crate) fn registration(handler: &Handler, names: &Names, root: &Path) -> Tok
             #topic_const
             #event_const
 
-            fn __handle<'a>(delivery: &'a #root::Delivery<'a>) -> #root::handler::HandlerFuture<'a> {
+            fn __handle<'a>(#delivery: &'a #root::Delivery<'a>) -> #root::handler::HandlerFuture<'a> {
                 ::std::boxed::Box::pin(async move {
                     #arguments
-                    let outcome = #name(#passed).await;
-                    ::core::result::Result::Ok(#outcome)
+                    let #outcome = #name(#passed).await;
+                    ::core::result::Result::Ok(#into_outcome)
                 })
             }
 
-            fn __requires(requirements: &mut #root::state::Requirements) {
+            fn __requires(#requirements: &mut #root::state::Requirements) {
                 #requires
             }
 
