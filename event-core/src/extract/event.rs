@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::FromDelivery;
 use crate::delivery::Delivery;
-use crate::event::{Contract, ContractInfo, EventId, UserId};
+use crate::event::{Contract, ContractInfo, EventId, UserId, extra_field};
 use crate::outcome::Rejection;
 
 /// The payload of an event, decoded once. Derefs to it and serializes as it.
@@ -31,7 +31,8 @@ pub struct Event<T> {
     event_id: Option<EventId>,
     occurred_at: Option<Timestamp>,
     version: u32,
-    extra: Vec<(Box<str>, Box<RawValue>)>,
+    // The whole record, kept only when it has fields that the envelope does not know.
+    record: Option<Box<str>>,
 }
 
 impl<T> Event<T> {
@@ -43,7 +44,7 @@ impl<T> Event<T> {
             event_id: None,
             occurred_at: None,
             version: 1,
-            extra: Vec::new(),
+            record: None,
         }
     }
 
@@ -90,8 +91,7 @@ impl<T> Event<T> {
 
     /// A top-level field that the envelope does not know, as JSON.
     pub fn extra(&self, name: &str) -> Option<&RawValue> {
-        let (_, value) = self.extra.iter().find(|(key, _)| **key == *name)?;
-        Some(value)
+        extra_field(self.record.as_deref()?, name)
     }
 
     /// The payload alone.
@@ -128,7 +128,7 @@ where
             event_id: envelope.event_id().cloned(),
             occurred_at: envelope.occurred_at(),
             version: envelope.version(),
-            extra: envelope.extra().map(|(name, value)| (name.into(), value.to_owned())).collect(),
+            record: envelope.has_extra().then(|| envelope.text().into()),
         })
     }
 }

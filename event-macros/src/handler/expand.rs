@@ -18,8 +18,8 @@ pub(crate) fn registration(handler: &Handler, names: &Names, root: &Path) -> Tok
     let event = Name { kind: Kind::Event, value: names.event.as_ref() };
     let (topic_const, event_const) = (topic.constant(name, root), event.constant(name, root));
     // Names of ours that the user's code cannot mean, nor ours the user's.
-    let [delivery, requirements, outcome] = ["delivery", "requirements", "outcome"]
-        .map(|local| Ident::new(local, Span::mixed_site()));
+    let [delivery, requirements, outcome] =
+        ["delivery", "requirements", "outcome"].map(|local| Ident::new(local, Span::mixed_site()));
     let line = quote_spanned!(name.span()=> ::core::line!());
     let file = quote_spanned!(name.span()=> ::core::file!());
     let contracts = each(

@@ -183,7 +183,7 @@ async fn fill(broker: &KafkaBroker, messages: u64, partitions: i32) {
     for id in 0..messages {
         let id = 1_000_000 + id;
         let value = format!(
-            r#"{{"eventType":"CLAIM_ADDED","userId":42,"data":{{"id":{id},"roleId":{},"note":"{:x<46}"}},"source":"bench"}}"#,
+            r#"{{"eventType":"CLAIM_ADDED","userId":42,"data":{{"id":{id},"roleId":{},"note":"{:x<54}"}}}}"#,
             id % 10,
             ""
         );
@@ -196,7 +196,7 @@ async fn fill(broker: &KafkaBroker, messages: u64, partitions: i32) {
             headers: Headers::new(),
             timestamp_ms: None,
         }));
-        if sends.len() >= 5_000 {
+        if sends.len() >= 50_000 {
             sends.pop_front().unwrap().await.unwrap();
         }
     }
@@ -232,7 +232,12 @@ fn main() {
     let topics = runtime.block_on(broker.topics(Duration::from_secs(8))).unwrap();
     let partitions =
         topics.iter().find(|(topic, _)| topic == TOPIC).expect("the topic bench_events").1;
-    runtime.block_on(fill(&broker, arguments.messages, partitions));
+    // Records in large batches, as a backlog lies on a broker; one batch a record would measure how
+    // the broker looks them up.
+    let properties = vec![("linger.ms".to_owned(), "50".to_owned().into())];
+    let filling = KafkaSettings { brokers: address.clone(), client_id: "fill".into(), properties };
+    let filling = KafkaBroker::connect(filling).unwrap();
+    runtime.block_on(fill(&filling, arguments.messages, partitions));
 
     // The settings that matter for fetching are those that event-core uses, so that only the loop
     // differs.
