@@ -1,5 +1,6 @@
 //! The payload of a contract, with what the envelope says about it.
 
+use std::future::{Ready, ready};
 use std::ops::Deref;
 
 use jiff::Timestamp;
@@ -120,15 +121,24 @@ where
 {
     const CONTRACT: Option<&'static ContractInfo> = Some(T::INFO);
 
-    async fn from_delivery(delivery: &'a Delivery<'a>) -> Result<Self, Rejection> {
+    #[expect(
+        refining_impl_trait,
+        reason = "with a future that has a name, a payload that does not fit is reported once"
+    )]
+    fn from_delivery(delivery: &'a Delivery<'a>) -> Ready<Result<Self, Rejection>> {
         let envelope = delivery.envelope;
-        Ok(Event {
-            payload: envelope.decode_contract()?,
+        ready(envelope.decode_contract().map_err(Rejection::from).map(|payload| Event {
+            payload,
             user_id: envelope.user_id().cloned(),
             event_id: envelope.event_id().cloned(),
             occurred_at: envelope.occurred_at(),
             version: envelope.version(),
+<<<<<<< HEAD
             record: envelope.has_extra().then(|| envelope.text().into()),
         })
+=======
+            extra: envelope.extra().map(|(name, value)| (name.into(), value.to_owned())).collect(),
+        }))
+>>>>>>> macros
     }
 }

@@ -3,14 +3,14 @@
 mod dependencies;
 mod surroundings;
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::parse::{ParseStream, Parser};
-use syn::spanned::Spanned;
 use syn::{Attribute, Path, ReturnType, Signature, Visibility};
 
 use crate::arguments::{Arguments, Given, Keys};
 use crate::complaints::Complaints;
+use crate::tokens::{ends, root_at};
 use dependencies::HandlerCrates;
 
 const KEYS: Keys = Keys { attribute: "#[event_core::main]", known: &[] };
@@ -72,12 +72,14 @@ fn check(signature: &Signature, complaints: &mut Complaints) {
 }
 
 fn run(item: &TokenStream, signature: &Signature, root: &Path) -> TokenStream {
-    let returned = match &signature.output {
-        ReturnType::Default => signature.ident.span(),
-        ReturnType::Type(_, ty) => ty.span(),
+    let (first, last) = match &signature.output {
+        ReturnType::Default => ends(&signature.ident),
+        ReturnType::Type(_, ty) => ends(ty),
     };
-    let name = Ident::new("main", signature.ident.span());
-    let call = quote_spanned!(returned=> #root::macro_support::run_main(main()));
+    let name = &signature.ident;
+    let root = root_at(root, first);
+    let call = quote_spanned!(first=> #root::macro_support::run_main);
+    let call = quote_spanned!(last=> #call(main()));
     quote! {
         fn #name() -> ::std::process::ExitCode {
             #item
@@ -94,6 +96,7 @@ fn registration(crates: &HandlerCrates, root: &Path) -> TokenStream {
         const _: () = {
             #root::macro_support::inventory::submit! {
                 #root::registry::BinaryRegistration {
+                    version: ::core::env!("CARGO_PKG_VERSION"),
                     crates: &[#(#names),*],
                     renamed: &[#(#renamed),*],
                 }
