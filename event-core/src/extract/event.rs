@@ -133,12 +133,7 @@ where
             event_id: envelope.event_id().cloned(),
             occurred_at: envelope.occurred_at(),
             version: envelope.version(),
-<<<<<<< HEAD
             record: envelope.has_extra().then(|| envelope.text().into()),
-        })
-=======
-            extra: envelope.extra().map(|(name, value)| (name.into(), value.to_owned())).collect(),
         }))
->>>>>>> macros
     }
 }
