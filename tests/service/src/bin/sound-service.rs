@@ -8,6 +8,8 @@ event_core::link_handlers!(unlinked_handlers);
 #[event_handler]
 async fn record_claim(event: Event<ClaimAdded>, State(seen): State<Seen>) -> Result {
     seen.note(event.id);
+    // Line by line, so that a test can follow a running service.
+    println!("claim {} of role {} by {:?}", event.id, event.role_id, event.user_id());
     match event.id {
         13 => Err(Error::msg("an unlucky number").dead_letter()),
         _ => Ok(()),
