@@ -5,17 +5,19 @@
 pub use event_names::Kind;
 pub use inventory;
 
-pub use crate::app::exit;
 pub use crate::event::{ContractField, ContractInfo, ContractRegistration, RecordKey};
 pub use crate::extract::FromDelivery;
 pub use crate::handler::{HandlerFuture, HandlerRegistration};
 pub use crate::outcome::IntoOutcome;
 pub use crate::registry::{BinaryRegistration, LinkedCrate};
 
-use crate::delivery::Delivery;
-use crate::event::assert_name;
-use crate::outcome::Rejection;
+use std::process::ExitCode;
+
 use event_names::Text;
+
+use crate::app::exit;
+use crate::event::assert_name;
+use crate::outcome::Outcome;
 
 /// Checks the value of a constant that stands for a topic's name.
 #[track_caller]
@@ -157,7 +159,41 @@ const fn same(a: &str, b: &str) -> bool {
     true
 }
 
-/// Makes one argument.
-pub async fn argument<'a, A: FromDelivery<'a>>(delivery: &'a Delivery<'a>) -> Result<A, Rejection> {
-    A::from_delivery(delivery).await
+/// What a service's `main` may return.
+#[diagnostic::on_unimplemented(
+    message = "`main` cannot return `{Self}`",
+    label = "not a result of `main`",
+    note = "`main` returns `()`, or a `Result<(), E>` with any error; write `-> event_core::Result`"
+)]
+pub trait IntoMainExit {
+    /// Prints an error and picks the exit code.
+    fn into_exit(self) -> ExitCode;
+}
+
+impl IntoMainExit for () {
+    fn into_exit(self) -> ExitCode {
+        ExitCode::SUCCESS
+    }
+}
+
+impl<E: Into<Box<dyn std::error::Error + Send + Sync>>> IntoMainExit for Result<(), E> {
+    fn into_exit(self) -> ExitCode {
+        match self.into_outcome() {
+            Outcome::Failed(error) => exit(Err::<(), _>(error)),
+            _ => exit(Ok(())),
+        }
+    }
+}
+
+/// Runs the body of `#[event_core::main]` on a multi-threaded runtime.
+pub fn run_main<T: IntoMainExit>(body: impl Future<Output = T>) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return exit(Err::<(), _>(error.into())),
+    };
+    let code = runtime.block_on(body).into_exit();
+    // Dropping the runtime would wait for blocking threads without a limit, and a service that was
+    // told to stop has to stop.
+    runtime.shutdown_background();
+    code
 }
