@@ -17,7 +17,7 @@ use event_names::Text;
 
 use crate::app::exit;
 use crate::event::assert_name;
-use crate::outcome::Outcome;
+use crate::outcome::Error;
 
 /// Checks the value of a constant that stands for a topic's name.
 #[track_caller]
@@ -178,10 +178,7 @@ impl IntoMainExit for () {
 
 impl<E: Into<Box<dyn std::error::Error + Send + Sync>>> IntoMainExit for Result<(), E> {
     fn into_exit(self) -> ExitCode {
-        match self.into_outcome() {
-            Outcome::Failed(error) => exit(Err::<(), _>(error)),
-            _ => exit(Ok(())),
-        }
+        exit(self.map_err(Error::from_boxed))
     }
 }
 
@@ -189,7 +186,7 @@ impl<E: Into<Box<dyn std::error::Error + Send + Sync>>> IntoMainExit for Result<
 pub fn run_main<T: IntoMainExit>(body: impl Future<Output = T>) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return exit(Err::<(), _>(error.into())),
+        Err(error) => return exit(Err(error.into())),
     };
     let code = runtime.block_on(body).into_exit();
     // Dropping the runtime would wait for blocking threads without a limit, and a service that was

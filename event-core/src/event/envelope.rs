@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde::de::{DeserializeSeed, Deserializer as _, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::contract::same_letters;
 use super::{Contract, EventId, UserId, strict};
 
 /// The longest `eventType` that is read, in bytes: the limit of an event's name.
@@ -292,16 +293,6 @@ fn renamed_field(problem: &str, data: &str) -> Option<String> {
     let found = excerpt(found, EXCERPT_BYTES);
     let remedy = if found.contains('_') { "snake_case" } else { "camelCase" };
     Some(format!("; the data has `{found}`: put `#[serde(rename_all = \"{remedy}\")]` on the type"))
-}
-
-fn same_letters(a: &str, b: &str) -> bool {
-    let letters = |text: &str| -> String {
-        text.chars()
-            .filter(|c| !matches!(c, '_' | '-' | ' '))
-            .flat_map(char::to_lowercase)
-            .collect()
-    };
-    letters(a) == letters(b)
 }
 
 /// The start of a foreign text, safe to print: capped, control characters escaped.

@@ -10,6 +10,7 @@ mod user_id;
 mod writer;
 
 pub use contract::{Contract, ContractField, ContractInfo, ContractRegistration, Events, Topics};
+pub(crate) use envelope::excerpt;
 pub use envelope::{Envelope, EnvelopeError, MAX_EVENT_TYPE_BYTES};
 pub use headers::{Header, Headers};
 pub use key::RecordKey;

@@ -1,1 +1,92 @@
-//! stub
+//! Kafka through librdkafka, the only production broker.
+//!
+//! Nothing outside this folder names rdkafka. One thread owns each consumer and one each
+//! producer; what crosses to them is batches, commands and futures.
+//!
+//! # Defaults
+//!
+//! Any [librdkafka property](https://github.com/confluentinc/librdkafka/blob/v2.12.1/CONFIGURATION.md)
+//! can be set, except those that [`refused_property`] names. These differ from librdkafka's own
+//! defaults:
+//!
+//! | Property | Here | Why |
+//! |---|---|---|
+//! | `reconnect.backoff.max.ms` | 1000 | a restarted broker is found in a second, not in ten |
+//! | `socket.timeout.ms` | 10000 | a frozen leader stalls its partitions for this long |
+//! | `allow.auto.create.topics` | false | a misspelt topic is an error, not a topic; also for the producer |
+//! | `statistics.interval.ms` | 0 | statistics cost throughput |
+//! | `auto.offset.reset` | earliest | what was written before the first start is not skipped |
+//! | `enable.auto.commit`, `enable.auto.offset.store` | false | only settled records are committed |
+//! | `fetch.queue.backoff.ms` | 1 | the default costs a consumer that catches up a factor of six |
+//! | `check.crcs` | true | a damaged record is an error |
+//! | `topic.metadata.refresh.interval.ms` | 3000 (consumer) | a topic made anew is noticed, not a silent stall |
+//! | `partition.assignment.strategy` | cooperative-sticky | the group goes on while it changes; not with `group.protocol=consumer`, where the broker assigns |
+//! | `acks`, `enable.idempotence` | all, true | acknowledged means written, once and in order |
+//! | `linger.ms` | 2 | batches fill under load |
+//! | `message.timeout.ms` | 30000 | a record is acknowledged or given up within this |
+//! | `topic.metadata.propagation.max.ms` | 5000 | a missing topic is told after this, not after 30 s |
+//! | `message.max.bytes` | 10485760 | the topic decides what is too large |
+//! | `partitioner` | murmur2_random | a key has the same partition as with Java's and most Python clients |
+
+mod assignment;
+mod batch;
+mod budget;
+mod consumer;
+mod embedded;
+mod metadata;
+mod poll_loop;
+mod producer;
+mod raw;
+mod rebalance;
+mod settings;
+mod trouble;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Broker, BrokerError, Producer, Subscription};
+
+pub use consumer::KafkaConsumer;
+pub use embedded::{EmbeddedBroker, Fault, Request};
+pub use settings::{KafkaSettings, needs_tls, refused_property};
+
+/// A Kafka cluster.
+#[derive(Clone, Debug)]
+pub struct KafkaBroker {
+    settings: KafkaSettings,
+}
+
+impl KafkaBroker {
+    /// Takes the settings of a cluster. It is reached only when something is asked of it.
+    ///
+    /// # Errors
+    ///
+    /// [`BrokerError::Settings`] with all of [`KafkaSettings::problems`].
+    pub fn connect(settings: KafkaSettings) -> Result<KafkaBroker, BrokerError> {
+        let problems = settings.problems();
+        if problems.is_empty() {
+            Ok(KafkaBroker { settings })
+        } else {
+            Err(BrokerError::Settings(problems.join("; ")))
+        }
+    }
+}
+
+impl Broker for KafkaBroker {
+    type Consumer = KafkaConsumer;
+
+    async fn topics(&self, deadline: Duration) -> Result<Vec<(String, i32)>, BrokerError> {
+        let settings = self.settings.clone();
+        tokio::task::spawn_blocking(move || metadata::topics(&settings, deadline))
+            .await
+            .unwrap_or_else(|error| Err(BrokerError::Other(error.to_string())))
+    }
+
+    fn subscribe(&self, subscription: Subscription) -> Result<KafkaConsumer, BrokerError> {
+        KafkaConsumer::join(&self.settings, &subscription)
+    }
+
+    fn producer(&self) -> Result<Arc<dyn Producer>, BrokerError> {
+        Ok(Arc::new(producer::KafkaProducer::start(&self.settings)?))
+    }
+}

@@ -1,0 +1,213 @@
+//! Collects the records of one partition in one buffer.
+//!
+//! librdkafka's own message is an allocation and a reference count each, and pins the whole
+//! network buffer. A copy into one buffer a batch costs less than handing those on, and lets the
+//! byte budget tell the truth.
+
+use std::mem::size_of;
+use std::sync::Arc;
+
+use rdkafka::message::{BorrowedMessage, Message};
+
+use super::budget::{Budget, Charge};
+use super::raw;
+use crate::delivery::{Epoch, Offset, RecordBatch, RecordSource, TopicPartition};
+
+/// A batch is handed over at this many records, or at the bytes that the budget allows; one
+/// larger record is a batch of its own.
+const MAX_RECORDS: usize = 1024;
+
+/// An absent key or value. No record reaches 4 GiB: the protocol's lengths are signed.
+const NULL: u32 = u32::MAX;
+
+#[derive(Clone, Copy)]
+struct Entry {
+    offset: i64,
+    timestamp_ms: i64,
+    start: u32,
+    key_len: u32,
+    value_len: u32,
+    first_header: u32,
+}
+
+#[derive(Clone, Copy)]
+struct HeaderEntry {
+    start: u32,
+    name_len: u32,
+    value_len: u32,
+}
+
+/// A batch that is being filled.
+pub(super) struct OpenBatch {
+    partition: Arc<TopicPartition>,
+    epoch: Epoch,
+    bytes: Vec<u8>,
+    entries: Vec<Entry>,
+    headers: Vec<HeaderEntry>,
+    max_bytes: usize,
+}
+
+impl OpenBatch {
+    /// Starts a batch that is full at `max_bytes`, with room for what is expected.
+    pub(super) fn new(
+        partition: Arc<TopicPartition>,
+        epoch: Epoch,
+        max_bytes: usize,
+        expected: Expected,
+    ) -> Self {
+        OpenBatch {
+            partition,
+            epoch,
+            bytes: Vec::with_capacity(expected.bytes),
+            entries: Vec::with_capacity(expected.records),
+            headers: Vec::new(),
+            max_bytes,
+        }
+    }
+
+    pub(super) fn partition(&self) -> &TopicPartition {
+        &self.partition
+    }
+
+    pub(super) fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.entries.len() >= MAX_RECORDS || self.bytes.len() >= self.max_bytes
+    }
+
+    /// Copies a message in.
+    pub(super) fn push(&mut self, message: &BorrowedMessage<'_>) {
+        let start = self.mark();
+        let first_header = u32::try_from(self.headers.len()).unwrap_or(NULL);
+        let key_len = append(&mut self.bytes, message.key());
+        let value_len = append(&mut self.bytes, message.payload());
+        let (bytes, headers) = (&mut self.bytes, &mut self.headers);
+        raw::for_each_header(message, |name, value| {
+            let start = u32::try_from(bytes.len()).unwrap_or(NULL);
+            let name_len = append(bytes, Some(name));
+            let value_len = append(bytes, value);
+            headers.push(HeaderEntry { start, name_len, value_len });
+        });
+        self.entries.push(Entry {
+            offset: message.offset(),
+            timestamp_ms: message.timestamp().to_millis().unwrap_or(-1),
+            start,
+            key_len,
+            value_len,
+            first_header,
+        });
+    }
+
+    fn mark(&self) -> u32 {
+        u32::try_from(self.bytes.len()).unwrap_or(NULL)
+    }
+
+    /// What to expect of the next batch.
+    pub(super) fn expect_alike(&self) -> Expected {
+        Expected { bytes: self.bytes.len().min(self.max_bytes * 2), records: self.entries.len() }
+    }
+
+    /// Hands the batch over, charged to `budget` until it is dropped.
+    pub(super) fn finish(mut self, budget: &Arc<Budget>) -> RecordBatch {
+        // The guess at the size was too high: after a busy time, say.
+        if self.bytes.len() < self.bytes.capacity() / 2 {
+            self.bytes.shrink_to_fit();
+            self.entries.shrink_to_fit();
+        }
+        // The index counts too: a million empty records are not free.
+        let charge = budget.charge(
+            self.bytes.capacity()
+                + self.entries.capacity() * size_of::<Entry>()
+                + self.headers.capacity() * size_of::<HeaderEntry>(),
+        );
+        let source = Arena {
+            bytes: self.bytes,
+            entries: self.entries,
+            headers: self.headers,
+            _charge: charge,
+        };
+        RecordBatch::new(self.partition, self.epoch, Box::new(source))
+    }
+}
+
+/// The size that the last batch had.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Expected {
+    bytes: usize,
+    records: usize,
+}
+
+fn append(bytes: &mut Vec<u8>, part: Option<&[u8]>) -> u32 {
+    match part {
+        None => NULL,
+        Some(part) => {
+            bytes.extend_from_slice(part);
+            u32::try_from(part.len()).unwrap_or(NULL)
+        }
+    }
+}
+
+/// The records of one batch: keys, values and headers one behind the other.
+struct Arena {
+    bytes: Vec<u8>,
+    entries: Vec<Entry>,
+    headers: Vec<HeaderEntry>,
+    _charge: Charge,
+}
+
+impl Arena {
+    fn part(&self, start: usize, len: u32) -> Option<&[u8]> {
+        (len != NULL).then(|| &self.bytes[start..start + len as usize])
+    }
+
+    fn header_range(&self, index: usize) -> std::ops::Range<usize> {
+        let start = self.entries[index].first_header as usize;
+        let end = self
+            .entries
+            .get(index + 1)
+            .map_or(self.headers.len(), |entry| entry.first_header as usize);
+        start..end
+    }
+}
+
+fn known(len: u32) -> usize {
+    if len == NULL { 0 } else { len as usize }
+}
+
+impl RecordSource for Arena {
+    fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    fn stamp(&self, index: usize) -> (Offset, i64) {
+        let entry = &self.entries[index];
+        (Offset(entry.offset), entry.timestamp_ms)
+    }
+
+    fn key(&self, index: usize) -> Option<&[u8]> {
+        let entry = &self.entries[index];
+        self.part(entry.start as usize, entry.key_len)
+    }
+
+    fn value(&self, index: usize) -> Option<&[u8]> {
+        let entry = &self.entries[index];
+        self.part(entry.start as usize + known(entry.key_len), entry.value_len)
+    }
+
+    fn header_count(&self, index: usize) -> usize {
+        self.header_range(index).len()
+    }
+
+    fn header(&self, index: usize, header: usize) -> (&[u8], Option<&[u8]>) {
+        let entry = self.headers[self.header_range(index)][header];
+        let start = entry.start as usize;
+        let name = self.part(start, entry.name_len).unwrap_or_default();
+        (name, self.part(start + known(entry.name_len), entry.value_len))
+    }
+
+    fn size_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+}

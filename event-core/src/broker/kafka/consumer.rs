@@ -1,0 +1,129 @@
+//! The consumer port: a handle on the consumer thread.
+
+use std::sync::mpsc::{self, Sender};
+use std::time::Duration;
+
+use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::KafkaError;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::KafkaSettings;
+use super::budget::Budget;
+use super::poll_loop::PollLoop;
+use super::rebalance::GroupContext;
+use super::trouble;
+use crate::broker::{BrokerError, Consumer, ConsumerEvent, Progress, Subscription};
+
+/// A member of a consumer group on Kafka.
+///
+/// Dropped without [`close`](Consumer::close) it leaves the group without committing.
+pub struct KafkaConsumer {
+    events: UnboundedReceiver<ConsumerEvent>,
+    commands: Sender<Command>,
+    ended: bool,
+}
+
+/// What the handle asks of the consumer thread.
+pub(super) enum Command {
+    Commit(Vec<Progress>),
+    Release { number: u64, progress: Vec<Progress> },
+    Close(Close),
+    Abandon,
+}
+
+/// A last commit and the departure.
+pub(super) struct Close {
+    pub(super) progress: Vec<Progress>,
+    pub(super) deadline: std::time::Instant,
+    pub(super) committed: oneshot::Sender<Result<(), BrokerError>>,
+    pub(super) left: oneshot::Sender<()>,
+}
+
+impl KafkaConsumer {
+    pub(super) fn join(
+        settings: &KafkaSettings,
+        subscription: &Subscription,
+    ) -> Result<KafkaConsumer, BrokerError> {
+        let (event_sender, events) = unbounded_channel();
+        let (commands, receiver) = mpsc::channel();
+        let context = GroupContext::new(
+            settings.brokers.clone(),
+            event_sender,
+            (commands.clone(), receiver),
+            subscription.drain_deadline,
+        );
+        let config = settings.consumer(subscription.group.as_str());
+        let consumer = BaseConsumer::from_config_and_context(&config, context)
+            .map_err(|error| trouble::of_creation(&error))?;
+        let topics: Vec<&str> = subscription.topics.iter().map(|topic| topic.as_str()).collect();
+        consumer.subscribe(&topics).map_err(|error| match error {
+            KafkaError::Subscription(reason) => BrokerError::Settings(reason),
+            other => trouble::of_creation(&other),
+        })?;
+        let poll_loop = PollLoop::new(consumer, Budget::new(subscription.max_in_flight_bytes))?;
+        std::thread::Builder::new()
+            .name(format!("kafka-{}", subscription.group))
+            .spawn(move || poll_loop.run())
+            .map_err(|error| BrokerError::Fatal(format!("no consumer thread: {error}")))?;
+        Ok(KafkaConsumer { events, commands, ended: false })
+    }
+}
+
+impl Consumer for KafkaConsumer {
+    async fn next(&mut self) -> ConsumerEvent {
+        if self.ended {
+            return std::future::pending().await;
+        }
+        match self.events.recv().await {
+            Some(event) => event,
+            None => {
+                self.ended = true;
+                let reason = "the consumer thread ended".to_owned();
+                ConsumerEvent::Trouble(BrokerError::Fatal(reason))
+            }
+        }
+    }
+
+    fn commit(&mut self, progress: &[Progress]) {
+        // A thread that is gone has said so through `next`.
+        let _ = self.commands.send(Command::Commit(progress.to_vec()));
+    }
+
+    async fn close(
+        mut self,
+        progress: Vec<Progress>,
+        deadline: Duration,
+    ) -> Result<(), BrokerError> {
+        let deadline = Instant::now() + deadline;
+        let (committed, answer) = oneshot::channel();
+        let (left, departure) = oneshot::channel();
+        let close = Close { progress, deadline: deadline.into_std(), committed, left };
+        if self.commands.send(Command::Close(close)).is_err() {
+            return Err(BrokerError::Fatal("the consumer thread ended".to_owned()));
+        }
+        // A revocation that nobody looked at yet is dropped, and so released.
+        self.events.close();
+        while self.events.try_recv().is_ok() {}
+        let committed = match tokio::time::timeout_at(deadline, answer).await {
+            Ok(Ok(committed)) => committed,
+            Ok(Err(_)) => Err(BrokerError::Fatal("the consumer thread ended".to_owned())),
+            Err(_) => Err(BrokerError::TimedOut {
+                what: "the last commit".to_owned(),
+                last_heard: "no answer".to_owned(),
+            }),
+        };
+        // What is committed is safe: a departure that takes longer goes on by itself, and at
+        // worst the group waits for the session to time out.
+        let _ = tokio::time::timeout_at(deadline, departure).await;
+        committed
+    }
+}
+
+impl Drop for KafkaConsumer {
+    fn drop(&mut self) {
+        let _ = self.commands.send(Command::Abandon);
+    }
+}

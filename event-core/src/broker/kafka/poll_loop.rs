@@ -1,0 +1,291 @@
+//! The consumer thread: it owns the client, always polls, and never runs a handler.
+//!
+//! Only this thread polls, so rebalances happen here too. Records leave it in batches; what
+//! comes back are commands. It polls also while paused, or the group would evict the member.
+
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{BorrowedMessage, Message};
+use rdkafka::types::RDKafkaErrorCode as Code;
+use rustc_hash::FxHashMap;
+
+use super::batch::{Expected, OpenBatch};
+use super::budget::Budget;
+use super::consumer::{Close, Command};
+use super::raw::CommitQueue;
+use super::rebalance::{Ending, GroupContext};
+use super::trouble;
+use crate::broker::{BrokerError, ConsumerEvent, Progress};
+
+/// How long an idle poll may keep a command waiting.
+const IDLE_POLL: Duration = Duration::from_millis(20);
+/// The same while paused, when every wait is a wait for memory.
+const PAUSED_POLL: Duration = Duration::from_millis(2);
+/// How many messages are taken before commands are looked at.
+const MESSAGES_PER_TURN: usize = 1024;
+/// The same trouble is told again after this.
+const TROUBLE_AGAIN: Duration = Duration::from_secs(10);
+/// A failed commit is told after this, so that its repetition does not become a busy loop.
+const COMMIT_FAILED_PAUSE: Duration = Duration::from_millis(200);
+
+pub(super) struct PollLoop {
+    consumer: BaseConsumer<GroupContext>,
+    commits: CommitQueue,
+    commits_open: usize,
+    commit_failure: Option<(Instant, BrokerError)>,
+    budget: Arc<Budget>,
+    open: OpenBatches,
+    told: FxHashMap<String, Instant>,
+}
+
+impl PollLoop {
+    pub(super) fn new(
+        consumer: BaseConsumer<GroupContext>,
+        budget: Arc<Budget>,
+    ) -> Result<PollLoop, BrokerError> {
+        let commits = CommitQueue::new(consumer.client().native_client())
+            .ok_or_else(|| BrokerError::Fatal("no queue for commits could be made".to_owned()))?;
+        Ok(PollLoop {
+            consumer,
+            commits,
+            commits_open: 0,
+            commit_failure: None,
+            budget,
+            open: OpenBatches::default(),
+            told: FxHashMap::default(),
+        })
+    }
+
+    fn context(&self) -> &GroupContext {
+        self.consumer.context()
+    }
+
+    /// Polls until the consumer is closed or dropped.
+    pub(super) fn run(mut self) {
+        let ending = loop {
+            if let Some(ending) = self.obey() {
+                break ending;
+            }
+            self.hear_commits();
+            self.pause_or_resume();
+            self.take_messages();
+        };
+        self.context().leave();
+        match ending {
+            Ending::Close(close) => self.close(close),
+            Ending::Abandon => self.abandon(),
+        }
+    }
+
+    fn obey(&mut self) -> Option<Ending> {
+        loop {
+            if let Some(ending) = self.context().take_ending() {
+                return Some(ending);
+            }
+            let command = {
+                let commands = &self.context().commands;
+                commands.lock().unwrap_or_else(PoisonError::into_inner).try_recv().ok()?
+            };
+            match command {
+                Command::Commit(progress) => self.commit(&progress),
+                // Of a revocation that was not waited for any longer.
+                Command::Release { .. } => {}
+                Command::Close(close) => return Some(Ending::Close(close)),
+                Command::Abandon => return Some(Ending::Abandon),
+            }
+        }
+    }
+
+    fn commit(&mut self, progress: &[Progress]) {
+        let Some(offsets) = self.context().with_assignment(|ours| ours.committable(progress))
+        else {
+            return;
+        };
+        match self.commits.commit(self.consumer.client().native_client(), &offsets) {
+            Ok(()) => self.commits_open += 1,
+            Err(code) => self.commit_failed(code),
+        }
+    }
+
+    fn hear_commits(&mut self) {
+        while self.commits_open > 0 {
+            match self.commits.answer(Duration::ZERO) {
+                None => break,
+                Some(answer) => {
+                    self.commits_open -= 1;
+                    if let Err(code) = answer {
+                        self.commit_failed(code);
+                    }
+                }
+            }
+        }
+        if self.commit_failure.as_ref().is_some_and(|(due, _)| *due <= Instant::now())
+            && let Some((_, error)) = self.commit_failure.take()
+        {
+            self.context().tell(ConsumerEvent::CommitFailed(error));
+        }
+    }
+
+    fn commit_failed(&mut self, code: Code) {
+        if trouble::is_over(code) {
+            // The partitions are gone or about to be: to commit them again would overwrite what
+            // their next owner commits.
+            tracing::info!(%code, "a commit of a member that is over was dropped");
+            return;
+        }
+        let context = self.context();
+        let error = trouble::of_commit(code, &context.address, &context.heard);
+        let due = Instant::now() + COMMIT_FAILED_PAUSE;
+        self.commit_failure.get_or_insert((due, error));
+    }
+
+    fn pause_or_resume(&self) {
+        let context = self.context();
+        if context.is_paused() {
+            if self.budget.is_half_free() {
+                let all = context.with_assignment(|ours| ours.all());
+                context.set_paused(false);
+                context.report(self.consumer.resume(&all), "resuming");
+            }
+        } else if self.budget.is_spent() {
+            let all = context.with_assignment(|ours| ours.all());
+            context.set_paused(true);
+            context.report(self.consumer.pause(&all), "pausing");
+        }
+    }
+
+    /// Takes messages until there is none, and hands over what was collected. A rebalance ends
+    /// it too (`poll` then returns nothing), so that no open batch ever spans two epochs.
+    fn take_messages(&mut self) {
+        let mut timeout = if self.context().is_paused() { PAUSED_POLL } else { IDLE_POLL };
+        for _ in 0..MESSAGES_PER_TURN {
+            match self.consumer.poll(timeout) {
+                None => break,
+                Some(Ok(message)) => {
+                    let max_bytes = self.budget.batch_bytes();
+                    let full = self.open.collect(self.consumer.context(), &message, max_bytes);
+                    drop(message);
+                    if let Some(full) = full {
+                        self.hand_over(full);
+                        if self.budget.is_spent() {
+                            break;
+                        }
+                    }
+                }
+                Some(Err(error)) => self.tell_trouble(&error),
+            }
+            timeout = Duration::ZERO;
+        }
+        while let Some(batch) = self.open.pop() {
+            self.hand_over(batch);
+        }
+    }
+
+    fn hand_over(&mut self, batch: OpenBatch) {
+        let current = self
+            .context()
+            .with_assignment(|ours| ours.is_current(batch.partition(), batch.epoch()));
+        // A revocation came while the batch was filled: the records are the next owner's.
+        if current {
+            self.open.expected = batch.expect_alike();
+            self.context().tell(ConsumerEvent::Records(batch.finish(&self.budget)));
+        }
+    }
+
+    fn tell_trouble(&mut self, error: &KafkaError) {
+        let Some(code) = error.rdkafka_error_code() else {
+            return;
+        };
+        let context = self.consumer.context();
+        let trouble = match error {
+            KafkaError::MessageConsumptionFatal(_) => BrokerError::Fatal(context.heard.reason()),
+            _ => trouble::of_client(code, &context.address, &context.heard),
+        };
+        // Reasons carry times and counts, so that the text never repeats; these are the kinds
+        // where each text is another trouble.
+        let kind = match &trouble {
+            BrokerError::UnknownTopic(topic) => topic.clone(),
+            BrokerError::Unauthorised(what) => what.clone(),
+            _ => code.to_string(),
+        };
+        let now = Instant::now();
+        let again = self.told.get(&kind).is_none_or(|told| now - *told >= TROUBLE_AGAIN);
+        if again {
+            self.told.insert(kind, now);
+            context.tell(ConsumerEvent::Trouble(trouble));
+        }
+    }
+
+    fn close(self, close: Close) {
+        let left = close.deadline.saturating_duration_since(Instant::now());
+        let committed = self.context().commit_now(&self.consumer, &close.progress, left);
+        // The caller stops listening at its deadline.
+        let _ = close.committed.send(committed);
+        self.depart(close.deadline);
+        let _ = close.left.send(());
+        self.abandon();
+    }
+
+    /// Leaves the group, polling for what that takes.
+    fn depart(&self, deadline: Instant) {
+        if self.consumer.close_queue().is_err() {
+            return;
+        }
+        while !self.consumer.closed() && Instant::now() < deadline {
+            self.consumer.poll(Duration::from_millis(5));
+        }
+    }
+
+    /// Gives the client up. rdkafka polls until it is closed, which can take for ever when the
+    /// broker is gone: only this thread waits for it.
+    fn abandon(self) {
+        let PollLoop { consumer, commits, .. } = self;
+        drop(commits);
+        drop(consumer);
+    }
+}
+
+/// The batches that are being filled, one a partition.
+#[derive(Default)]
+struct OpenBatches {
+    batches: Vec<(PartitionId, OpenBatch)>,
+    expected: Expected,
+}
+
+/// A partition as librdkafka names it: the address of its topic is the same for all messages of
+/// one assignment, and an open batch never outlives its assignment.
+type PartitionId = (usize, i32);
+
+impl OpenBatches {
+    /// Puts a message into the batch of its partition; returns the batch when it is full.
+    fn collect(
+        &mut self,
+        context: &GroupContext,
+        message: &BorrowedMessage<'_>,
+        max_bytes: usize,
+    ) -> Option<OpenBatch> {
+        let id = (message.topic_ptr() as usize, message.partition());
+        // Messages come in runs of one partition: the last batch is usually the right one.
+        let index = match self.batches.iter().rposition(|(partition, _)| *partition == id) {
+            Some(index) => index,
+            None => {
+                let (topic, number) = (message.topic(), message.partition());
+                // Fetched before a revocation, when it is nobody's: the next owner reads it.
+                let (partition, epoch) = context.with_assignment(|ours| ours.get(topic, number))?;
+                let batch = OpenBatch::new(partition, epoch, max_bytes, self.expected);
+                self.batches.push((id, batch));
+                self.batches.len() - 1
+            }
+        };
+        let (_, batch) = self.batches.get_mut(index)?;
+        batch.push(message);
+        batch.is_full().then(|| self.batches.swap_remove(index).1)
+    }
+
+    fn pop(&mut self) -> Option<OpenBatch> {
+        self.batches.pop().map(|(_, batch)| batch)
+    }
+}

@@ -1,0 +1,327 @@
+//! The producer port.
+//!
+//! One thread polls librdkafka for delivery reports; each completes the future of its record.
+//! What is in librdkafka's queue is bounded here, well below the queue's own limit: a full queue
+//! would mean sleeping and sending again, and with that another order. Records above the bound
+//! wait in a line of ours and enter in the order of the `send` calls.
+
+use std::collections::VecDeque;
+use std::ffi::CString;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use rdkafka::client::ClientContext;
+use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{DeliveryResult, Message};
+use rdkafka::producer::{BaseProducer, Producer as _, ProducerContext};
+use rdkafka::types::RDKafkaErrorCode as Code;
+use tokio::sync::{Notify, oneshot};
+
+use super::KafkaSettings;
+use super::raw;
+use super::rebalance::log;
+use super::trouble::{self, Heard};
+use crate::broker::{Acknowledged, BrokerError, OutgoingRecord, PortFuture, Producer};
+use crate::delivery::{Offset, TopicPartition};
+use crate::event::TopicName;
+
+/// librdkafka's own limits are 100 000 messages and 1 GiB.
+const MAX_IN_FLIGHT_RECORDS: usize = 20_000;
+const MAX_IN_FLIGHT_BYTES: usize = 128 << 20;
+/// How often the thread looks whether it should end.
+const POLL: Duration = Duration::from_millis(100);
+
+/// A producer on Kafka. Dropping it gives up what is not acknowledged: flush first.
+pub(super) struct KafkaProducer {
+    shared: Arc<Shared>,
+    stop: Arc<AtomicBool>,
+}
+
+struct Shared {
+    producer: BaseProducer<DeliveryContext>,
+    line: Mutex<Line>,
+    settled: Notify,
+    address: String,
+    heard: Arc<Heard>,
+}
+
+/// What is under way. Sends are numbered in turns that a flush closes, so that a flush waits for
+/// what was sent before it and not for what is sent meanwhile.
+struct Line {
+    waiting: VecDeque<(OutgoingRecord, Box<Pending>)>,
+    records: usize,
+    bytes: usize,
+    /// How many records of each turn are open; the first one is turn number `first_turn`.
+    open: VecDeque<usize>,
+    first_turn: u64,
+}
+
+/// A record that is not settled yet; librdkafka carries it to the delivery report.
+struct Pending {
+    topic: TopicName,
+    partition: Option<i32>,
+    bytes: usize,
+    turn: u64,
+    reply: oneshot::Sender<Result<Acknowledged, BrokerError>>,
+}
+
+impl KafkaProducer {
+    pub(super) fn start(settings: &KafkaSettings) -> Result<KafkaProducer, BrokerError> {
+        let heard = Arc::new(Heard::default());
+        let context = DeliveryContext { shared: Mutex::new(Weak::new()), heard: heard.clone() };
+        let producer = BaseProducer::from_config_and_context(&settings.producer(), context)
+            .map_err(|error| trouble::of_creation(&error))?;
+        let shared = Arc::new(Shared {
+            producer,
+            line: Mutex::new(Line {
+                waiting: VecDeque::new(),
+                records: 0,
+                bytes: 0,
+                open: VecDeque::from([0]),
+                first_turn: 0,
+            }),
+            settled: Notify::new(),
+            address: settings.brokers.clone(),
+            heard,
+        });
+        let context = shared.producer.context();
+        *context.shared.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(&shared);
+        let stop = Arc::new(AtomicBool::new(false));
+        let (polled, stopped) = (Arc::clone(&shared), Arc::clone(&stop));
+        std::thread::Builder::new()
+            .name("kafka-producer".to_owned())
+            .spawn(move || {
+                while !stopped.load(Ordering::Relaxed) {
+                    polled.producer.poll(POLL);
+                    polled.advance();
+                }
+                polled.give_up();
+            })
+            .map_err(|error| BrokerError::Fatal(format!("no producer thread: {error}")))?;
+        Ok(KafkaProducer { shared, stop })
+    }
+}
+
+impl Drop for KafkaProducer {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Producer for KafkaProducer {
+    fn send(
+        &self,
+        record: OutgoingRecord,
+    ) -> PortFuture<'static, Result<Acknowledged, BrokerError>> {
+        let (reply, answer) = oneshot::channel();
+        self.shared.enter(record, reply);
+        Box::pin(async move {
+            answer.await.unwrap_or_else(|_| {
+                Err(BrokerError::Other("the producer was closed before an answer".to_owned()))
+            })
+        })
+    }
+
+    fn flush(&self, deadline: Duration) -> PortFuture<'_, Result<(), BrokerError>> {
+        let turn = self.shared.line().close_turn();
+        Box::pin(async move {
+            let settled = async {
+                loop {
+                    let notified = self.shared.settled.notified();
+                    let mut notified = std::pin::pin!(notified);
+                    // Registered before looking, so that nothing settles unseen in between.
+                    notified.as_mut().enable();
+                    if self.shared.line().open_before(turn) == 0 {
+                        return;
+                    }
+                    notified.await;
+                }
+            };
+            tokio::time::timeout(deadline, settled).await.map_err(|_| {
+                let open = self.shared.line().open_before(turn);
+                self.shared.heard.refusal(&self.shared.address).unwrap_or(BrokerError::TimedOut {
+                    what: format!("{open} records"),
+                    last_heard: self.shared.heard.reason(),
+                })
+            })
+        })
+    }
+}
+
+impl Line {
+    fn has_room(&self) -> bool {
+        self.records < MAX_IN_FLIGHT_RECORDS && self.bytes < MAX_IN_FLIGHT_BYTES
+    }
+
+    /// Counts a record in and returns its turn.
+    fn begin(&mut self) -> u64 {
+        if let Some(open) = self.open.back_mut() {
+            *open += 1;
+        }
+        self.first_turn + self.open.len() as u64 - 1
+    }
+
+    /// Counts a record out.
+    fn end(&mut self, turn: u64) {
+        let index = usize::try_from(turn - self.first_turn).unwrap_or(usize::MAX);
+        if let Some(open) = self.open.get_mut(index) {
+            *open -= 1;
+        }
+        while self.open.len() > 1 && self.open.front() == Some(&0) {
+            self.open.pop_front();
+            self.first_turn += 1;
+        }
+    }
+
+    /// Ends the present turn and returns the next one, which nothing sent so far belongs to.
+    fn close_turn(&mut self) -> u64 {
+        if self.open.back() != Some(&0) {
+            self.open.push_back(0);
+        }
+        self.first_turn + self.open.len() as u64 - 1
+    }
+
+    /// How many records of the turns before `turn` are open.
+    fn open_before(&self, turn: u64) -> usize {
+        let turns = turn.saturating_sub(self.first_turn);
+        self.open.iter().take(usize::try_from(turns).unwrap_or(usize::MAX)).sum()
+    }
+}
+
+impl Shared {
+    fn line(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn enter(
+        &self,
+        record: OutgoingRecord,
+        reply: oneshot::Sender<Result<Acknowledged, BrokerError>>,
+    ) {
+        let length = |part: &Option<bytes::Bytes>| part.as_ref().map_or(0, bytes::Bytes::len);
+        let headers: usize =
+            record.headers.iter().map(|header| header.name.len() + length(&header.value)).sum();
+        let mut line = self.line();
+        let pending = Box::new(Pending {
+            topic: record.topic.clone(),
+            partition: record.partition,
+            bytes: length(&record.key) + length(&record.value) + headers,
+            turn: line.begin(),
+            reply,
+        });
+        line.waiting.push_back((record, pending));
+        self.fill(&mut line);
+    }
+
+    /// Moves records from the line into librdkafka as long as there is room. Under the lock, so
+    /// that the order of the line is the order in librdkafka.
+    fn fill(&self, line: &mut Line) {
+        while line.has_room()
+            && let Some((record, pending)) = line.waiting.pop_front()
+        {
+            let bytes = pending.bytes;
+            match self.enqueue(&record, pending) {
+                Ok(()) => {
+                    line.records += 1;
+                    line.bytes += bytes;
+                }
+                // The user made librdkafka's queue smaller than our bound.
+                Err((Code::QueueFull, pending)) if line.records > 0 => {
+                    line.waiting.push_front((record, pending));
+                    return;
+                }
+                Err((code, pending)) => self.settle(line, *pending, Err(code)),
+            }
+        }
+    }
+
+    fn enqueue(
+        &self,
+        record: &OutgoingRecord,
+        pending: Box<Pending>,
+    ) -> Result<(), (Code, Box<Pending>)> {
+        let Ok(topic) = CString::new(record.topic.as_str()) else {
+            return Err((Code::InvalidTopic, pending));
+        };
+        raw::produce(self.producer.client().native_client(), &topic, record, pending)
+    }
+
+    /// Answers a record and counts it out.
+    fn settle(&self, line: &mut Line, pending: Pending, result: Result<(i32, i64), Code>) {
+        line.end(pending.turn);
+        let answer = match result {
+            Ok((partition, offset)) => Ok(Acknowledged {
+                partition: TopicPartition { topic: pending.topic, partition },
+                offset: Offset(offset),
+            }),
+            Err(code) => Err(trouble::of_delivery(
+                code,
+                &pending.topic,
+                pending.partition,
+                pending.bytes,
+                &self.address,
+                &self.heard,
+            )),
+        };
+        // Nobody waits any more: the record is sent all the same.
+        let _ = pending.reply.send(answer);
+        self.settled.notify_waiters();
+    }
+
+    fn delivered(&self, pending: Pending, result: Result<(i32, i64), Code>) {
+        let mut line = self.line();
+        line.records -= 1;
+        line.bytes -= pending.bytes;
+        self.settle(&mut line, pending, result);
+        self.fill(&mut line);
+    }
+
+    /// Tries again what librdkafka had no room for.
+    fn advance(&self) {
+        self.fill(&mut self.line());
+    }
+
+    /// Answers what waits; what librdkafka has, it answers when the client is dropped.
+    fn give_up(&self) {
+        let mut line = self.line();
+        while let Some((_, pending)) = line.waiting.pop_front() {
+            self.settle(&mut line, *pending, Err(Code::PurgeQueue));
+        }
+    }
+}
+
+struct DeliveryContext {
+    shared: Mutex<Weak<Shared>>,
+    heard: Arc<Heard>,
+}
+
+impl ClientContext for DeliveryContext {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        if let Some(code) = error.rdkafka_error_code() {
+            self.heard.note(code, reason);
+        }
+    }
+}
+
+impl ProducerContext for DeliveryContext {
+    type DeliveryOpaque = Box<Pending>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, pending: Box<Pending>) {
+        let result = match result {
+            Ok(message) => Ok((message.partition(), message.offset())),
+            Err((error, _)) => Err(error.rdkafka_error_code().unwrap_or(Code::Unknown)),
+        };
+        let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
+        // While the client is being dropped there is no line any more; dropping `pending`
+        // answers its future.
+        if let Some(shared) = shared {
+            shared.delivered(*pending, result);
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! What happens when the group changes.
+//!
+//! rdkafka calls [`GroupContext::rebalance`] on the consumer thread, inside `poll`. On a
+//! revocation it holds the group up until the records in hand are released, commits them, and
+//! only then gives the partitions back, on every path: a member that never unassigns stalls its
+//! whole group.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rdkafka::TopicPartitionList;
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
+use rdkafka::error::KafkaError;
+use rdkafka::types::RDKafkaRespErr;
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::assignment::Assignment;
+use super::consumer::{Close, Command};
+use super::raw::CommitQueue;
+use super::trouble::{self, Heard};
+use crate::broker::{BrokerError, ConsumerEvent, Progress, Revocation};
+use crate::delivery::TopicPartition;
+use crate::event::TopicName;
+
+/// How long a revocation waits for the answer to its commit, beyond the drain.
+const COMMIT_DEADLINE: Duration = Duration::from_secs(5);
+
+/// What the poll loop and the callbacks inside `poll` share. All of it runs on the consumer
+/// thread, so the locks are never contended; none may be held across a `poll`.
+pub(super) struct GroupContext {
+    pub(super) address: String,
+    pub(super) heard: Arc<Heard>,
+    pub(super) events: UnboundedSender<ConsumerEvent>,
+    pub(super) commands: Mutex<Receiver<Command>>,
+    pub(super) sender: Sender<Command>,
+    pub(super) drain_deadline: Duration,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    assignment: Assignment,
+    /// Fetching is paused for all partitions, also for those still to come.
+    paused: bool,
+    /// The consumer is being closed or abandoned: nobody listens any more.
+    leaving: bool,
+    /// A command that ended the wait of a revocation, for the poll loop.
+    ending: Option<Ending>,
+    revocations: u64,
+}
+
+/// How a consumer ends.
+pub(super) enum Ending {
+    /// With a last commit.
+    Close(Close),
+    /// Without one.
+    Abandon,
+}
+
+impl GroupContext {
+    pub(super) fn new(
+        address: String,
+        events: UnboundedSender<ConsumerEvent>,
+        (sender, commands): (Sender<Command>, Receiver<Command>),
+        drain_deadline: Duration,
+    ) -> Self {
+        GroupContext {
+            address,
+            heard: Arc::default(),
+            events,
+            commands: Mutex::new(commands),
+            sender,
+            drain_deadline,
+            state: Mutex::default(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn with_assignment<T>(&self, read: impl FnOnce(&Assignment) -> T) -> T {
+        read(&self.state().assignment)
+    }
+
+    pub(super) fn take_ending(&self) -> Option<Ending> {
+        self.state().ending.take()
+    }
+
+    pub(super) fn is_paused(&self) -> bool {
+        self.state().paused
+    }
+
+    pub(super) fn set_paused(&self, paused: bool) {
+        self.state().paused = paused;
+    }
+
+    /// From now on nobody is told anything, and revocations wait for nobody.
+    pub(super) fn leave(&self) {
+        self.state().leaving = true;
+    }
+
+    pub(super) fn tell(&self, event: ConsumerEvent) {
+        // Nobody listens once the consumer is dropped; its end is under way then.
+        let _ = self.events.send(event);
+    }
+
+    /// Commits and waits for the answer, at most for `timeout`.
+    pub(super) fn commit_now(
+        &self,
+        consumer: &BaseConsumer<GroupContext>,
+        progress: &[Progress],
+        timeout: Duration,
+    ) -> Result<(), BrokerError> {
+        let Some(offsets) = self.with_assignment(|ours| ours.committable(progress)) else {
+            return Ok(());
+        };
+        let client = consumer.client().native_client();
+        let Some(queue) = CommitQueue::new(client) else {
+            return Err(BrokerError::Other("no queue for a commit could be made".to_owned()));
+        };
+        let answer = match queue.commit(client, &offsets) {
+            Ok(()) => queue.answer(timeout),
+            Err(code) => Some(Err(code)),
+        };
+        match answer {
+            Some(Ok(())) => Ok(()),
+            Some(Err(code)) => Err(trouble::of_commit(code, &self.address, &self.heard)),
+            None => Err(self.heard.refusal(&self.address).unwrap_or(BrokerError::TimedOut {
+                what: "a commit".to_owned(),
+                last_heard: self.heard.reason(),
+            })),
+        }
+    }
+
+    fn assign(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
+        let partitions = names(list);
+        let epoch = self.state().assignment.add(&partitions);
+        self.tell(ConsumerEvent::Assigned { partitions, epoch });
+        let assigned = match consumer.rebalance_protocol() {
+            RebalanceProtocol::Cooperative => consumer.incremental_assign(list),
+            RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.assign(list),
+        };
+        self.report(assigned, "taking partitions over");
+        if self.is_paused() && list.count() > 0 {
+            self.report(consumer.pause(list), "pausing new partitions");
+        }
+    }
+
+    fn revoke(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
+        let partitions = names(list);
+        let settled = catch_unwind(AssertUnwindSafe(|| self.settle(consumer, &partitions)));
+        if settled.is_err() {
+            tracing::error!("a revocation panicked; its partitions are given up uncommitted");
+        }
+        self.state().assignment.remove(&partitions);
+        let unassigned = match consumer.rebalance_protocol() {
+            RebalanceProtocol::Cooperative => consumer.incremental_unassign(list),
+            RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.unassign(),
+        };
+        self.report(unassigned, "giving partitions up");
+    }
+
+    /// Tells of a revocation, waits for the release and commits it.
+    fn settle(&self, consumer: &BaseConsumer<Self>, partitions: &[TopicPartition]) {
+        if partitions.is_empty() || self.state().leaving {
+            return;
+        }
+        let lost = consumer.assignment_lost();
+        let number = {
+            let mut state = self.state();
+            state.revocations += 1;
+            state.revocations
+        };
+        let release = Release { number, sender: Some(self.sender.clone()) };
+        let revocation = Revocation::new(partitions.to_vec(), lost, move |progress| {
+            release.send(progress);
+        });
+        self.tell(ConsumerEvent::Revoked(revocation));
+        if lost {
+            return;
+        }
+        let released = self.wait_for_release(consumer, number);
+        let released: Vec<Progress> =
+            released.into_iter().filter(|done| partitions.contains(&done.partition)).collect();
+        if let Err(error) = self.commit_now(consumer, &released, COMMIT_DEADLINE) {
+            self.tell(ConsumerEvent::CommitFailed(error));
+        }
+    }
+
+    /// Waits for the release of a revocation. Commits go on meanwhile; a close brings its own
+    /// progress, and a consumer that is dropped has none.
+    fn wait_for_release(&self, consumer: &BaseConsumer<Self>, number: u64) -> Vec<Progress> {
+        let deadline = Instant::now() + self.drain_deadline;
+        let commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match commands.recv_timeout(left) {
+                Ok(Command::Release { number: released, progress }) if released == number => {
+                    return progress;
+                }
+                Ok(Command::Release { .. }) => {}
+                Ok(Command::Commit(progress)) => {
+                    if let Err(error) = self.commit_now(consumer, &progress, left) {
+                        self.tell(ConsumerEvent::CommitFailed(error));
+                    }
+                }
+                Ok(Command::Close(close)) => {
+                    let progress = close.progress.clone();
+                    self.state().ending = Some(Ending::Close(close));
+                    return progress;
+                }
+                Ok(Command::Abandon) => {
+                    self.state().ending = Some(Ending::Abandon);
+                    return Vec::new();
+                }
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                    tracing::warn!(
+                        "records of revoked partitions were not released in time; the next owner repeats them"
+                    );
+                    return Vec::new();
+                }
+            }
+        }
+    }
+
+    pub(super) fn report(&self, result: Result<(), KafkaError>, what: &str) {
+        if let Err(error) = result {
+            let reason = match &error {
+                KafkaError::Subscription(reason) | KafkaError::PauseResume(reason) => {
+                    reason.clone()
+                }
+                other => other.to_string(),
+            };
+            self.tell(ConsumerEvent::Trouble(BrokerError::Other(format!("{what}: {reason}"))));
+        }
+    }
+}
+
+impl ClientContext for GroupContext {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        if let Some(code) = error.rdkafka_error_code() {
+            self.heard.note(code, reason);
+        }
+    }
+}
+
+impl ConsumerContext for GroupContext {
+    fn rebalance(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        what: RDKafkaRespErr,
+        list: &mut TopicPartitionList,
+    ) {
+        match what {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => self.assign(consumer, list),
+            _ => self.revoke(consumer, list),
+        }
+    }
+}
+
+/// Releases a revocation, also when the revocation is dropped unheard.
+struct Release {
+    number: u64,
+    sender: Option<Sender<Command>>,
+}
+
+impl Release {
+    fn send(mut self, progress: Vec<Progress>) {
+        if let Some(sender) = self.sender.take() {
+            // The thread may have stopped waiting long ago.
+            let _ = sender.send(Command::Release { number: self.number, progress });
+        }
+    }
+}
+
+impl Drop for Release {
+    fn drop(&mut self) {
+        if let Some(sender) = self.sender.take() {
+            let _ = sender.send(Command::Release { number: self.number, progress: Vec::new() });
+        }
+    }
+}
+
+/// Hands a log line of librdkafka to `tracing`.
+pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
+    match level {
+        RDKafkaLogLevel::Emerg
+        | RDKafkaLogLevel::Alert
+        | RDKafkaLogLevel::Critical
+        | RDKafkaLogLevel::Error => tracing::warn!(target: "librdkafka", facility, "{message}"),
+        RDKafkaLogLevel::Warning | RDKafkaLogLevel::Notice => {
+            tracing::info!(target: "librdkafka", facility, "{message}");
+        }
+        RDKafkaLogLevel::Info | RDKafkaLogLevel::Debug => {
+            tracing::debug!(target: "librdkafka", facility, "{message}");
+        }
+    }
+}
+
+fn names(list: &TopicPartitionList) -> Vec<TopicPartition> {
+    list.elements()
+        .iter()
+        // What we subscribe to is a `TopicName`, so every one parses.
+        .filter_map(|one| {
+            let topic = TopicName::parse(one.topic()).ok()?;
+            Some(TopicPartition { topic, partition: one.partition() })
+        })
+        .collect()
+}

@@ -1,0 +1,263 @@
+//! What a user may set, and what the client gets.
+//!
+//! Any librdkafka property may be set except those on which the promises of this crate rest.
+//! Values are secrets from here on: rdkafka's `ClientConfig` prints them in `Debug` and in its
+//! errors, so neither ever leaves this folder.
+
+use std::fmt;
+
+use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::trouble;
+use crate::broker::BrokerError;
+
+/// How to reach a Kafka cluster.
+#[derive(Clone, Default)]
+pub struct KafkaSettings {
+    /// The addresses to ask first, `host:port` with commas between.
+    pub brokers: String,
+    /// The service's name, which brokers show in logs and metrics (`client.id`).
+    pub client_id: String,
+    /// [librdkafka properties](https://github.com/confluentinc/librdkafka/blob/v2.12.1/CONFIGURATION.md)
+    /// as they are, stronger than the defaults. `group.protocol` and everything of security
+    /// belong here.
+    pub properties: Vec<(String, SecretString)>,
+}
+
+impl fmt::Debug for KafkaSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.properties.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("KafkaSettings")
+            .field("brokers", &self.brokers)
+            .field("client_id", &self.client_id)
+            .field("properties", &names)
+            .finish()
+    }
+}
+
+/// Why a librdkafka property may not be set, and where to set it instead; `None` when it may.
+#[must_use]
+pub fn refused_property(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "bootstrap.servers" | "metadata.broker.list" => {
+            "the addresses are set once for everything: set `brokers`"
+        }
+        "client.id" => "the service's name is used: set the name of the app",
+        "group.id" => {
+            "handlers and offsets belong to a group: set `group`, or `group = \"..\"` on a handler"
+        }
+        "enable.auto.commit" | "auto.commit.enable" | "auto.commit.interval.ms" => {
+            "offsets are committed when records are settled; a clock would lose records"
+        }
+        "enable.auto.offset.store" => {
+            "offsets are stored when records are settled, not when they are fetched"
+        }
+        "auto.offset.reset" => {
+            "a group without offsets starts at the earliest record; `latest` would skip what was written before the first start"
+        }
+        "acks" | "request.required.acks" => {
+            "a record counts as written when all in-sync replicas have it; to trade safety for speed lower the topic's `min.insync.replicas`"
+        }
+        "enable.idempotence" => "without it a retried send repeats and reorders records",
+        "max.in.flight" | "max.in.flight.requests.per.connection" => {
+            "the idempotent producer chooses it, so that retries keep the order"
+        }
+        "transactional.id" => "the producer of this crate does not open transactions",
+        "enable.partition.eof" => "the end of a partition is not a record",
+        "allow.auto.create.topics" => {
+            "topics are never created by accident: `topics create` makes them"
+        }
+        _ => return None,
+    })
+}
+
+/// Whether a property asks for what only a build with the feature `tls` (or `tls-vendored`) has.
+#[must_use]
+pub fn needs_tls(name: &str, value: &str) -> bool {
+    match name {
+        "security.protocol" => {
+            matches!(value.to_ascii_lowercase().as_str(), "ssl" | "sasl_ssl")
+        }
+        // librdkafka takes the hash functions of SCRAM from OpenSSL.
+        "sasl.mechanism" | "sasl.mechanisms" => {
+            value.to_ascii_uppercase().starts_with("SCRAM")
+                || value.eq_ignore_ascii_case("OAUTHBEARER")
+        }
+        _ => name.starts_with("ssl.") || name.starts_with("enable.ssl."),
+    }
+}
+
+/// Defaults of every client, with the reason for each.
+const COMMON: &[(&str, &str)] = &[
+    // A broker that is back after a restart is found within a second, not ten.
+    ("reconnect.backoff.max.ms", "1000"),
+    // A frozen leader stalls its partitions until this is over, also when a new one is elected.
+    ("socket.timeout.ms", "10000"),
+    // Topics are made on purpose or not at all; the producer's own default is to make them.
+    ("allow.auto.create.topics", "false"),
+    // Every second of statistics costs throughput.
+    ("statistics.interval.ms", "0"),
+];
+
+/// Defaults of the consumer.
+const CONSUMER: &[(&str, &str)] = &[
+    ("auto.offset.reset", "earliest"),
+    ("enable.auto.commit", "false"),
+    ("enable.auto.offset.store", "false"),
+    ("enable.partition.eof", "false"),
+    // The default of a second costs a consumer that catches up a factor of six.
+    ("fetch.queue.backoff.ms", "1"),
+    // A damaged record is an error, not a surprise in a handler.
+    ("check.crcs", "true"),
+    // With the classic protocol a topic that is deleted and made again is a silent stall until
+    // the next refresh, five minutes by default.
+    ("topic.metadata.refresh.interval.ms", "3000"),
+];
+
+/// Defaults of the producer.
+const PRODUCER: &[(&str, &str)] = &[
+    ("acks", "all"),
+    ("enable.idempotence", "true"),
+    // Enough to fill batches under load, not enough to feel.
+    ("linger.ms", "2"),
+    // A record is acknowledged or given up within this; dead letters and retries wait for it.
+    ("message.timeout.ms", "30000"),
+    // A record for a missing topic fails after this; 30 s by default.
+    ("topic.metadata.propagation.max.ms", "5000"),
+    // What is too large is the topic's decision, not the client's.
+    ("message.max.bytes", "10485760"),
+    // The partitioner of Java, Kafka Streams and most Python clients, so that a key has one
+    // partition whoever writes it. librdkafka's own default is another one.
+    ("partitioner", "murmur2_random"),
+];
+
+impl KafkaSettings {
+    /// Everything that is wrong with the settings, each with what to do instead.
+    #[must_use]
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if self.brokers.split(',').all(|address| address.trim().is_empty()) {
+            problems.push("no broker address is set: set `brokers`".to_owned());
+        }
+        let has_tls = cfg!(any(feature = "tls", feature = "tls-vendored"));
+        for (name, value) in &self.properties {
+            if let Some(reason) = refused_property(name) {
+                problems.push(format!("property `{name}` is not yours to set: {reason}"));
+            } else if !has_tls && needs_tls(name, value.expose_secret()) {
+                problems.push(format!(
+                    "property `{name}` needs TLS, which this build does not have: build event-core with the feature `tls`"
+                ));
+            } else {
+                let mut config = ClientConfig::new();
+                config.set(name, value.expose_secret());
+                if let Err(error) = config.create_native_config() {
+                    problems.push(match trouble::of_creation(&error) {
+                        BrokerError::Settings(reason) => reason,
+                        other => other.to_string(),
+                    });
+                }
+            }
+        }
+        problems
+    }
+
+    /// The configuration of a client that only asks.
+    pub(super) fn client(&self) -> ClientConfig {
+        self.with(&[])
+    }
+
+    /// The configuration of a member of `group`.
+    pub(super) fn consumer(&self, group: &str) -> ClientConfig {
+        let mut config = self.with(CONSUMER);
+        config.set("group.id", group);
+        let new_protocol = config
+            .get("group.protocol")
+            .is_some_and(|protocol| protocol.eq_ignore_ascii_case("consumer"));
+        // With KIP-848 the broker assigns, and librdkafka refuses the setting. The classic
+        // default of librdkafka stops the whole group at every change.
+        if !new_protocol && config.get("partition.assignment.strategy").is_none() {
+            config.set("partition.assignment.strategy", "cooperative-sticky");
+        }
+        config
+    }
+
+    /// The configuration of a producer.
+    pub(super) fn producer(&self) -> ClientConfig {
+        self.with(PRODUCER)
+    }
+
+    fn with(&self, defaults: &[(&str, &str)]) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        // rdkafka derives the level from the `log` crate, which is silent here; what librdkafka
+        // logs goes to `tracing`, which has levels of its own.
+        config.set_log_level(RDKafkaLogLevel::Info);
+        for (name, value) in COMMON.iter().chain(defaults) {
+            config.set(*name, *value);
+        }
+        config.set("bootstrap.servers", &self.brokers);
+        if !self.client_id.is_empty() {
+            config.set("client.id", &self.client_id);
+        }
+        for (name, value) in &self.properties {
+            config.set(name, value.expose_secret());
+        }
+        config
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(properties: &[(&str, &str)]) -> KafkaSettings {
+        let properties =
+            properties.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
+        KafkaSettings { brokers: "127.0.0.1:9092".into(), client_id: "admin".into(), properties }
+    }
+
+    #[test]
+    fn every_problem_is_reported_at_once() {
+        let problems = settings(&[
+            ("enable.auto.commit", "true"),
+            ("fetch.wait.max.ms", "5"),
+            ("acks", "1"),
+            ("sasl.pasword", "hunter2"),
+        ])
+        .problems();
+        assert_eq!(problems.len(), 3, "{problems:#?}");
+        assert!(!problems.join(" ").contains("hunter2"), "{problems:#?}");
+    }
+
+    #[test]
+    fn a_build_without_tls_names_the_feature() {
+        for (name, value) in [
+            ("security.protocol", "SASL_SSL"),
+            ("ssl.ca.location", "/ca.pem"),
+            ("sasl.mechanisms", "SCRAM-SHA-512"),
+        ] {
+            assert!(needs_tls(name, value), "{name}");
+        }
+        assert!(!needs_tls("security.protocol", "sasl_plaintext"));
+        assert!(!needs_tls("sasl.mechanisms", "PLAIN"));
+        if cfg!(not(any(feature = "tls", feature = "tls-vendored"))) {
+            let problems = settings(&[("security.protocol", "ssl")]).problems();
+            assert!(problems[0].contains("feature `tls`"), "{problems:?}");
+        }
+    }
+
+    #[test]
+    fn debug_shows_names_only() {
+        let shown = format!("{:?}", settings(&[("sasl.password", "hunter2")]));
+        assert!(shown.contains("sasl.password") && !shown.contains("hunter2"), "{shown}");
+    }
+
+    #[test]
+    fn the_new_protocol_gets_no_assignor() {
+        let classic = settings(&[]).consumer("g");
+        assert_eq!(classic.get("partition.assignment.strategy"), Some("cooperative-sticky"));
+        let new = settings(&[("group.protocol", "consumer")]).consumer("g");
+        assert_eq!(new.get("partition.assignment.strategy"), None);
+    }
+}

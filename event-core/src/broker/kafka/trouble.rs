@@ -1,0 +1,222 @@
+//! librdkafka's errors in the words of the one who has to mend them.
+//!
+//! The cause of a failure is usually said only to the error callback, while the call that waits
+//! just times out. So every client keeps what it [`Heard`] last, and its errors say it.
+
+use std::sync::{Mutex, PoisonError};
+
+use rdkafka::error::KafkaError;
+use rdkafka::types::RDKafkaErrorCode as Code;
+
+use crate::broker::BrokerError;
+use crate::event::TopicName;
+
+/// What a client heard last from its brokers.
+#[derive(Debug, Default)]
+pub(super) struct Heard {
+    last: Mutex<Option<(Code, String)>>,
+}
+
+impl Heard {
+    /// Takes note of an error. That all brokers are down says less than why one of them is.
+    pub(super) fn note(&self, code: Code, reason: &str) {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if code != Code::AllBrokersDown || last.is_none() {
+            *last = Some((code, reason.to_owned()));
+        }
+    }
+
+    /// The last reason, for people.
+    pub(super) fn reason(&self) -> String {
+        match &*self.last.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some((_, reason)) => reason.clone(),
+            None => "nothing was heard from it".to_owned(),
+        }
+    }
+
+    /// The refusal that repeats at every new connection, if there was one.
+    pub(super) fn refusal(&self, address: &str) -> Option<BrokerError> {
+        match &*self.last.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some((code, reason)) if is_refusal(*code) => Some(BrokerError::Authentication {
+                address: address.to_owned(),
+                reason: reason.clone(),
+            }),
+            _ => None,
+        }
+    }
+}
+
+fn is_refusal(code: Code) -> bool {
+    matches!(
+        code,
+        Code::Authentication
+            | Code::SSL
+            | Code::SaslAuthenticationFailed
+            | Code::UnsupportedSASLMechanism
+            | Code::IllegalSASLState
+    )
+}
+
+/// An error that a client met by itself, not in answer to a call.
+pub(super) fn of_client(code: Code, address: &str, heard: &Heard) -> BrokerError {
+    let reason = heard.reason();
+    match code {
+        code if is_refusal(code) => {
+            BrokerError::Authentication { address: address.to_owned(), reason }
+        }
+        Code::AllBrokersDown
+        | Code::BrokerTransportFailure
+        | Code::Resolve
+        | Code::OperationTimedOut
+        | Code::RequestTimedOut
+        | Code::NetworkException => heard.refusal(address).unwrap_or(BrokerError::Unreachable {
+            address: address.to_owned(),
+            last_heard: reason,
+        }),
+        Code::GroupAuthorizationFailed
+        | Code::TopicAuthorizationFailed
+        | Code::ClusterAuthorizationFailed
+        | Code::TransactionalIdAuthorizationFailed => BrokerError::Unauthorised(reason),
+        Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownTopicId => {
+            match topic_in(&reason) {
+                Some(topic) => BrokerError::UnknownTopic(topic),
+                None => BrokerError::Other(reason),
+            }
+        }
+        Code::PollExceeded => BrokerError::Other(format!(
+            "the group gave our partitions away, because nothing was polled for `max.poll.interval.ms`: {reason}"
+        )),
+        Code::Fatal => BrokerError::Fatal(reason),
+        _ => BrokerError::Other(reason),
+    }
+}
+
+/// The topic in librdkafka's `Subscribed topic not available: NAME: ..`.
+fn topic_in(reason: &str) -> Option<String> {
+    let (_, rest) = reason.split_once("topic not available: ")?;
+    let (topic, _) = rest.split_once(':')?;
+    Some(topic.trim().to_owned())
+}
+
+/// A record that was not written.
+pub(super) fn of_delivery(
+    code: Code,
+    topic: &TopicName,
+    partition: Option<i32>,
+    bytes: usize,
+    address: &str,
+    heard: &Heard,
+) -> BrokerError {
+    match code {
+        Code::UnknownTopicOrPartition | Code::UnknownTopic => {
+            BrokerError::UnknownTopic(topic.to_string())
+        }
+        Code::UnknownPartition => match partition {
+            Some(partition) => {
+                BrokerError::Other(format!("topic `{topic}` has no partition {partition}"))
+            }
+            None => BrokerError::UnknownTopic(topic.to_string()),
+        },
+        Code::MessageSizeTooLarge | Code::InvalidMessageSize | Code::MessageBatchTooLarge => {
+            BrokerError::TooLarge {
+                topic: topic.to_string(),
+                bytes,
+                reason: "over the topic's `max.message.bytes` or the client's `message.max.bytes`"
+                    .to_owned(),
+            }
+        }
+        Code::TopicAuthorizationFailed => {
+            BrokerError::Unauthorised(format!("writing to topic `{topic}`"))
+        }
+        Code::MessageTimedOut => heard.refusal(address).unwrap_or(BrokerError::TimedOut {
+            what: format!("a record for topic `{topic}`"),
+            last_heard: heard.reason(),
+        }),
+        Code::PurgeQueue | Code::PurgeInflight => BrokerError::Other(format!(
+            "the producer was closed before a record for topic `{topic}` was acknowledged"
+        )),
+        Code::Fatal | Code::Fenced | Code::InvalidProducerEpoch => {
+            BrokerError::Fatal(heard.reason())
+        }
+        code => BrokerError::Other(format!("a record for topic `{topic}` was refused: {code}")),
+    }
+}
+
+/// A commit that was refused.
+pub(super) fn of_commit(code: Code, address: &str, heard: &Heard) -> BrokerError {
+    match code {
+        Code::GroupAuthorizationFailed | Code::TopicAuthorizationFailed => {
+            BrokerError::Unauthorised(format!("committing offsets: {code}"))
+        }
+        Code::BrokerTransportFailure | Code::WaitingForCoordinator | Code::AllBrokersDown => {
+            heard.refusal(address).unwrap_or(BrokerError::Unreachable {
+                address: address.to_owned(),
+                last_heard: heard.reason(),
+            })
+        }
+        code => BrokerError::Other(format!("a commit was refused: {code}")),
+    }
+}
+
+/// Whether a commit failed because the member or its generation is over, so that it must not be
+/// sent again.
+pub(super) fn is_over(code: Code) -> bool {
+    matches!(
+        code,
+        Code::IllegalGeneration
+            | Code::UnknownMemberId
+            | Code::FencedMemberEpoch
+            | Code::FencedInstanceId
+            | Code::AssignmentLost
+            | Code::DestroyBroker
+    )
+}
+
+/// Why a client could not be made. Never names a value: it may be a secret.
+pub(super) fn of_creation(error: &KafkaError) -> BrokerError {
+    BrokerError::Settings(match error {
+        KafkaError::ClientConfig(_, _, name, _) => {
+            format!("librdkafka does not accept the property `{name}` with its value")
+        }
+        KafkaError::ClientCreation(reason) => reason.clone(),
+        other => match other.rdkafka_error_code() {
+            Some(code) => code.to_string(),
+            None => "librdkafka could not make the client".to_owned(),
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cause_is_not_hidden_by_all_brokers_down() {
+        let heard = Heard::default();
+        heard.note(Code::BrokerTransportFailure, "Connection refused");
+        heard.note(Code::AllBrokersDown, "1/1 brokers are down");
+        assert_eq!(heard.reason(), "Connection refused");
+    }
+
+    #[test]
+    fn a_missing_topic_is_named() {
+        let heard = Heard::default();
+        heard.note(
+            Code::UnknownTopicOrPartition,
+            "Subscribed topic not available: role_events: Broker: Unknown topic or partition",
+        );
+        assert_eq!(
+            of_client(Code::UnknownTopicOrPartition, "a:1", &heard),
+            BrokerError::UnknownTopic("role_events".to_owned())
+        );
+    }
+
+    #[test]
+    fn a_refused_value_is_not_repeated() {
+        let mut config = rdkafka::ClientConfig::new();
+        config.set("sasl.pasword", "hunter2");
+        let error = config.create_native_config().err().map(|error| of_creation(&error));
+        let text = error.map(|error| error.to_string()).unwrap_or_default();
+        assert!(text.contains("sasl.pasword") && !text.contains("hunter2"), "{text}");
+    }
+}

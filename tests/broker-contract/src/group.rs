@@ -1,0 +1,109 @@
+//! What several members of one group may rely on.
+
+use std::time::Instant;
+
+use event_core::broker::{Broker, Progress};
+use event_core::delivery::{NextOffset, Offset};
+
+use crate::TestCluster;
+use crate::member::{Member, fill, topic};
+
+const EACH: usize = 100;
+
+pub async fn a_revocation_waits_for_release_and_commits_it(cluster: &impl TestCluster) {
+    let topic = topic("handover");
+    cluster.create_topic(topic.as_str(), 4).await;
+    let broker = cluster.broker();
+    let producer = broker.producer().unwrap();
+    for partition in 0..4 {
+        fill(&*producer, &topic, partition, EACH).await;
+    }
+
+    let mut first = Member::join(&broker, "handover", &topic);
+    assert_eq!(first.read(4 * EACH).await.len(), 4 * EACH);
+    let mut second = Member::join(&broker, "handover", &topic);
+    let arrival = tokio::spawn(async move {
+        let (partitions, _) = second.assigned().await;
+        (partitions, Instant::now(), second)
+    });
+
+    let revocation = first.revoked().await;
+    assert!(!revocation.lost);
+    let revoked = revocation.partitions.clone();
+    // Only the first forty of each partition are settled.
+    let settled: Vec<Progress> = first
+        .progress()
+        .into_iter()
+        .filter(|done| revoked.contains(&done.partition))
+        .map(|done| Progress { next: NextOffset(40), ..done })
+        .collect();
+    let released = Instant::now();
+    revocation.release(settled);
+
+    // With the eager protocol both get new partitions.
+    let keep_first = tokio::spawn(async move {
+        loop {
+            first.next().await;
+        }
+    });
+    let (partitions, assigned, mut second) = arrival.await.unwrap();
+    assert!(assigned >= released, "partitions went over before they were released");
+    assert!(partitions.iter().all(|partition| revoked.contains(partition)));
+    let batch = second.batch().await;
+    let first_offset = batch.iter().next().map(|record| record.offset);
+    assert_eq!(first_offset, Some(Offset(40)));
+    keep_first.abort();
+    second.close().await;
+}
+
+pub async fn progress_of_an_old_epoch_is_not_committed(cluster: &impl TestCluster) {
+    let topic = topic("epochs");
+    cluster.create_topic(topic.as_str(), 2).await;
+    let broker = cluster.broker();
+    let producer = broker.producer().unwrap();
+    for partition in 0..2 {
+        fill(&*producer, &topic, partition, EACH).await;
+    }
+
+    let mut first = Member::join(&broker, "epochs", &topic);
+    first.read(2 * EACH).await;
+    let old = first.progress();
+    let second = Member::join(&broker, "epochs", &topic);
+    let busy = tokio::spawn(async move {
+        let mut second = second;
+        let (partitions, _) = second.assigned().await;
+        (partitions, second)
+    });
+    first.revoked().await.release(old.clone());
+    let (partitions, second) = busy.await.unwrap();
+    let moved = partitions[0].clone();
+    second.close_with(Vec::new()).await;
+
+    // The first member owns the partition again, in a new epoch; what it still had in hand from
+    // the old one must not turn the offset back.
+    let (_, epoch) = loop {
+        let (partitions, epoch) = first.assigned().await;
+        if partitions.contains(&moved) {
+            break (partitions, epoch);
+        }
+    };
+    let old: Vec<Progress> = old
+        .into_iter()
+        .filter(|done| done.partition == moved)
+        .map(|done| Progress { next: NextOffset(5), ..done })
+        .collect();
+    assert!(old[0].epoch < epoch);
+    first.commit(&old);
+    first.close_with(old).await;
+
+    fill(&*producer, &topic, moved.partition, 1).await;
+    let mut third = Member::join(&broker, "epochs", &topic);
+    let offset = loop {
+        let batch = third.batch().await;
+        if **batch.partition() == moved {
+            break batch.iter().next().map(|record| record.offset);
+        }
+    };
+    assert_eq!(offset, Some(Offset(EACH as i64)));
+    third.close().await;
+}

@@ -1,0 +1,78 @@
+//! What every broker behind the ports must do, as a user of it would notice.
+//!
+//! A test binary names a [`TestCluster`] and gets all of these tests: `contract!(start())`.
+//! Nothing here sleeps: a test waits for an event, or fails at a deadline.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod consuming;
+mod group;
+mod member;
+mod producing;
+
+use event_core::broker::Broker;
+
+pub use consuming::*;
+pub use group::*;
+pub use member::{Member, Seen, record, topic};
+pub use producing::*;
+
+/// A cluster to run the contract against.
+pub trait TestCluster: Send + Sync + 'static {
+    type Broker: Broker;
+
+    /// A way to the cluster.
+    fn broker(&self) -> Self::Broker;
+
+    /// Makes a topic; it is usable when this returns.
+    fn create_topic(&self, name: &str, partitions: i32) -> impl Future<Output = ()> + Send;
+
+    /// A way to an address where nobody listens, and the address; `None` for a cluster that has
+    /// no address.
+    fn unreachable(&self) -> Option<(Self::Broker, String)> {
+        None
+    }
+
+    /// A size of record that is refused.
+    fn too_large_bytes(&self) -> usize {
+        11 << 20
+    }
+}
+
+/// Makes one test of each item of the contract. Attributes after the cluster go onto each test.
+#[macro_export]
+macro_rules! contract {
+    ($start:expr $(, #[$attribute:meta])*) => {
+        $crate::contract! {
+            @each $start, [$(#[$attribute])*],
+            records_arrive_as_they_were_sent
+            records_of_a_partition_arrive_in_order
+            a_new_group_starts_at_the_earliest_record
+            a_group_resumes_where_it_was_closed
+            asynchronous_commits_count
+            a_dropped_consumer_repeats_what_was_not_committed
+            fetching_stops_at_the_byte_budget
+            a_revocation_waits_for_release_and_commits_it
+            progress_of_an_old_epoch_is_not_committed
+            a_record_is_acknowledged_with_its_place
+            a_key_has_one_partition
+            the_order_of_sends_is_kept
+            an_unknown_topic_is_an_error
+            a_record_that_is_too_large_is_an_error
+            flush_waits_for_what_was_sent
+            topics_are_listed
+            nobody_at_the_address_is_an_error_that_names_it
+        }
+    };
+    (@each $start:expr, $attributes:tt, $($name:ident)*) => {
+        $($crate::contract! { @one $start, $attributes, $name })*
+    };
+    (@one $start:expr, [$(#[$attribute:meta])*], $name:ident) => {
+        $(#[$attribute])*
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $name() {
+            let cluster = $start;
+            $crate::$name(&cluster).await;
+        }
+    };
+}

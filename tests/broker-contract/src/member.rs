@@ -1,0 +1,173 @@
+//! One member of a group, with what it has seen.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use event_core::broker::{
+    Broker, Consumer, ConsumerEvent, OutgoingRecord, Producer, Progress, Revocation, Subscription,
+};
+use event_core::delivery::{Epoch, NextOffset, Offset, RecordBatch, TopicPartition};
+use event_core::event::{GroupName, Headers, TopicName};
+
+/// No test waits longer for one thing.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
+
+/// A topic name, or group name, that nobody used before.
+pub fn topic(stem: &str) -> TopicName {
+    TopicName::parse(&format!("{stem}_{}", uuid::Uuid::now_v7().simple())).unwrap()
+}
+
+/// A record with a key and a value.
+pub fn record(topic: &TopicName, key: &str, value: &str) -> OutgoingRecord {
+    OutgoingRecord {
+        topic: topic.clone(),
+        partition: None,
+        key: Some(Bytes::copy_from_slice(key.as_bytes())),
+        value: Some(Bytes::copy_from_slice(value.as_bytes())),
+        headers: Headers::new(),
+        timestamp_ms: None,
+    }
+}
+
+/// Sends `count` records with the values `0`, `1`, .. to one partition.
+pub(crate) async fn fill(producer: &dyn Producer, topic: &TopicName, partition: i32, count: usize) {
+    let sends: Vec<_> = (0..count)
+        .map(|number| {
+            let number = number.to_string();
+            let to = OutgoingRecord { partition: Some(partition), ..record(topic, "k", &number) };
+            producer.send(to)
+        })
+        .collect();
+    for send in sends {
+        send.await.unwrap();
+    }
+}
+
+/// A received record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    pub partition: i32,
+    pub offset: Offset,
+    pub timestamp_ms: i64,
+    pub key: Option<Vec<u8>>,
+    pub value: Option<Vec<u8>>,
+    pub headers: Headers,
+}
+
+impl Seen {
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(self.value.as_deref().unwrap_or_default()).unwrap()
+    }
+}
+
+/// A member that reads one topic.
+pub struct Member<C> {
+    consumer: C,
+    progress: BTreeMap<TopicPartition, Progress>,
+}
+
+impl<C: Consumer> Member<C> {
+    pub fn join<B: Broker<Consumer = C>>(broker: &B, group: &str, topic: &TopicName) -> Self {
+        Self::join_with_budget(broker, group, topic, 64 << 20)
+    }
+
+    pub fn join_with_budget<B: Broker<Consumer = C>>(
+        broker: &B,
+        group: &str,
+        topic: &TopicName,
+        max_in_flight_bytes: usize,
+    ) -> Self {
+        let subscription = Subscription {
+            group: GroupName::parse(group).unwrap(),
+            topics: vec![topic.clone()],
+            max_in_flight_bytes,
+            drain_deadline: DEADLINE,
+        };
+        Member { consumer: broker.subscribe(subscription).unwrap(), progress: BTreeMap::new() }
+    }
+
+    /// The next event, with records noted as settled.
+    pub async fn next(&mut self) -> ConsumerEvent {
+        let event = tokio::time::timeout(DEADLINE, self.consumer.next())
+            .await
+            .expect("nothing happened until the deadline");
+        if let ConsumerEvent::Records(batch) = &event {
+            let last = batch.iter().last().expect("a batch is never empty");
+            let next = last.offset.next();
+            self.settle(batch.partition(), batch.epoch(), next);
+        }
+        event
+    }
+
+    pub fn settle(&mut self, partition: &TopicPartition, epoch: Epoch, next: NextOffset) {
+        let done = Progress { partition: partition.clone(), epoch, next };
+        self.progress.insert(partition.clone(), done);
+    }
+
+    pub async fn assigned(&mut self) -> (Vec<TopicPartition>, Epoch) {
+        loop {
+            match self.next().await {
+                ConsumerEvent::Assigned { partitions, epoch } if !partitions.is_empty() => {
+                    return (partitions, epoch);
+                }
+                ConsumerEvent::Revoked(revocation) => revocation.release(self.progress()),
+                _ => {}
+            }
+        }
+    }
+
+    pub async fn revoked(&mut self) -> Revocation {
+        loop {
+            if let ConsumerEvent::Revoked(revocation) = self.next().await {
+                return revocation;
+            }
+        }
+    }
+
+    pub async fn batch(&mut self) -> RecordBatch {
+        loop {
+            match self.next().await {
+                ConsumerEvent::Records(batch) => return batch,
+                ConsumerEvent::Revoked(revocation) => revocation.release(self.progress()),
+                _ => {}
+            }
+        }
+    }
+
+    /// Reads until `count` records are there.
+    pub async fn read(&mut self, count: usize) -> Vec<Seen> {
+        let mut seen = Vec::new();
+        while seen.len() < count {
+            let batch = self.batch().await;
+            let partition = batch.partition().partition;
+            seen.extend(batch.iter().map(|record| Seen {
+                partition,
+                offset: record.offset,
+                timestamp_ms: record.timestamp_ms,
+                key: record.key.map(<[u8]>::to_vec),
+                value: record.value.map(<[u8]>::to_vec),
+                headers: record.to_headers(),
+            }));
+        }
+        seen
+    }
+
+    pub fn progress(&self) -> Vec<Progress> {
+        self.progress.values().cloned().collect()
+    }
+
+    pub fn commit(&mut self, progress: &[Progress]) {
+        self.consumer.commit(progress);
+    }
+
+    /// Commits what was seen and leaves.
+    pub async fn close(self) {
+        let progress = self.progress();
+        self.close_with(progress).await;
+    }
+
+    pub async fn close_with(self, progress: Vec<Progress>) {
+        self.consumer.close(progress, DEADLINE).await.unwrap();
+    }
+}

@@ -1,0 +1,129 @@
+//! What a producer, and one who asks for topics, may rely on.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use event_core::broker::{Broker, BrokerError, OutgoingRecord};
+use event_core::delivery::Offset;
+
+use crate::TestCluster;
+use crate::member::{DEADLINE, Member, record, topic};
+
+pub async fn a_record_is_acknowledged_with_its_place(cluster: &impl TestCluster) {
+    let topic = topic("acknowledged");
+    cluster.create_topic(topic.as_str(), 3).await;
+    let producer = cluster.broker().producer().unwrap();
+    for offset in 0..3 {
+        let to = OutgoingRecord { partition: Some(2), ..record(&topic, "k", "v") };
+        let place = producer.send(to).await.unwrap();
+        assert_eq!(place.partition.topic, topic);
+        assert_eq!(place.partition.partition, 2);
+        assert_eq!(place.offset, Offset(offset));
+    }
+}
+
+pub async fn a_key_has_one_partition(cluster: &impl TestCluster) {
+    let topic = topic("keys");
+    cluster.create_topic(topic.as_str(), 8).await;
+    let broker = cluster.broker();
+    let mut partitions = Vec::new();
+    for key in 0..32 {
+        let mut of_key = Vec::new();
+        for _ in 0..2 {
+            // Another producer chooses the same.
+            let producer = broker.producer().unwrap();
+            let place = producer.send(record(&topic, &key.to_string(), "v")).await.unwrap();
+            of_key.push(place.partition.partition);
+        }
+        assert_eq!(of_key[0], of_key[1], "key {key}");
+        partitions.push(of_key[0]);
+    }
+    partitions.sort_unstable();
+    partitions.dedup();
+    assert!(partitions.len() > 2, "keys are spread, not all on {partitions:?}");
+}
+
+pub async fn the_order_of_sends_is_kept(cluster: &impl TestCluster) {
+    // More than any queue bound, so that some have to wait.
+    const RECORDS: usize = 50_000;
+    let topic = topic("send_order");
+    cluster.create_topic(topic.as_str(), 1).await;
+    let producer = cluster.broker().producer().unwrap();
+    let sends: Vec<_> = (0..RECORDS)
+        .map(|number| producer.send(record(&topic, "k", &number.to_string())))
+        .collect();
+    for (number, send) in sends.into_iter().enumerate() {
+        assert_eq!(send.await.unwrap().offset, Offset(number as i64));
+    }
+}
+
+pub async fn an_unknown_topic_is_an_error(cluster: &impl TestCluster) {
+    let topic = topic("nowhere");
+    let broker = cluster.broker();
+    let producer = broker.producer().unwrap();
+    let started = Instant::now();
+    let error = producer.send(record(&topic, "k", "v")).await.unwrap_err();
+    assert_eq!(error, BrokerError::UnknownTopic(topic.to_string()));
+    assert!(started.elapsed() < Duration::from_secs(15), "{:?}", started.elapsed());
+    let topics = broker.topics(DEADLINE).await.unwrap();
+    assert!(topics.iter().all(|(name, _)| topic != name.as_str()), "it was made by accident");
+}
+
+pub async fn a_record_that_is_too_large_is_an_error(cluster: &impl TestCluster) {
+    let topic = topic("too_large");
+    cluster.create_topic(topic.as_str(), 1).await;
+    let producer = cluster.broker().producer().unwrap();
+    let value = Bytes::from(vec![b'x'; cluster.too_large_bytes()]);
+    let large = OutgoingRecord { value: Some(value), ..record(&topic, "k", "") };
+    match producer.send(large).await {
+        Err(BrokerError::TooLarge { topic: named, bytes, .. }) => {
+            assert_eq!(topic, named.as_str());
+            assert_eq!(bytes, cluster.too_large_bytes() + 1);
+        }
+        other => panic!("{other:?}"),
+    }
+    // And the next one is fine.
+    producer.send(record(&topic, "k", "v")).await.unwrap();
+}
+
+pub async fn flush_waits_for_what_was_sent(cluster: &impl TestCluster) {
+    const RECORDS: usize = 1_000;
+    let topic = topic("flush");
+    cluster.create_topic(topic.as_str(), 1).await;
+    let broker = cluster.broker();
+    let producer = broker.producer().unwrap();
+    producer.flush(DEADLINE).await.unwrap();
+    for number in 0..RECORDS {
+        // Dropping the future does not take the record back.
+        drop(producer.send(record(&topic, "k", &number.to_string())));
+    }
+    producer.flush(DEADLINE).await.unwrap();
+    drop(producer);
+    let mut member = Member::join(&broker, "flush", &topic);
+    assert_eq!(member.read(RECORDS).await.len(), RECORDS);
+    member.close().await;
+}
+
+pub async fn topics_are_listed(cluster: &impl TestCluster) {
+    let (one, two) = (topic("listed_one"), topic("listed_two"));
+    cluster.create_topic(one.as_str(), 1).await;
+    cluster.create_topic(two.as_str(), 5).await;
+    let topics = cluster.broker().topics(DEADLINE).await.unwrap();
+    assert!(topics.contains(&(one.to_string(), 1)), "{topics:?}");
+    assert!(topics.contains(&(two.to_string(), 5)), "{topics:?}");
+}
+
+pub async fn nobody_at_the_address_is_an_error_that_names_it(cluster: &impl TestCluster) {
+    let Some((broker, nobody)) = cluster.unreachable() else {
+        return;
+    };
+    let started = Instant::now();
+    match broker.topics(Duration::from_secs(2)).await {
+        Err(BrokerError::Unreachable { address, last_heard }) => {
+            assert_eq!(address, nobody);
+            assert!(last_heard.contains("refused"), "{last_heard}");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+}

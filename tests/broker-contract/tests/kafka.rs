@@ -1,0 +1,62 @@
+//! The contract on a real Kafka: `EVENT_TEST_BROKERS=host:port cargo test -- --ignored`.
+//! `EVENT_TEST_GROUP_PROTOCOL=consumer` takes the new group protocol.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use broker_contract_tests::{TestCluster, contract};
+use event_core::broker::kafka::{KafkaBroker, KafkaSettings};
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+
+struct Kafka {
+    brokers: String,
+}
+
+impl Kafka {
+    fn at_test_brokers() -> Kafka {
+        Kafka { brokers: std::env::var("EVENT_TEST_BROKERS").expect("EVENT_TEST_BROKERS") }
+    }
+}
+
+impl TestCluster for Kafka {
+    type Broker = KafkaBroker;
+
+    fn broker(&self) -> KafkaBroker {
+        let mut properties = Vec::new();
+        match std::env::var("EVENT_TEST_GROUP_PROTOCOL") {
+            Ok(protocol) if protocol == "consumer" => {
+                properties.push(("group.protocol".to_owned(), "consumer".into()));
+            }
+            // The heartbeat is the clock of a rebalance.
+            _ => properties.push(("heartbeat.interval.ms".to_owned(), "300".into())),
+        }
+        let settings = KafkaSettings {
+            brokers: self.brokers.clone(),
+            client_id: "contract".to_owned(),
+            properties,
+        };
+        KafkaBroker::connect(settings).unwrap()
+    }
+
+    async fn create_topic(&self, name: &str, partitions: i32) {
+        let admin: AdminClient<DefaultClientContext> =
+            ClientConfig::new().set("bootstrap.servers", &self.brokers).create().unwrap();
+        let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+        let made = admin.create_topics(&[topic], &AdminOptions::new()).await.unwrap();
+        made.into_iter().for_each(|one| drop(one.unwrap()));
+    }
+
+    fn unreachable(&self) -> Option<(KafkaBroker, String)> {
+        let brokers = "127.0.0.1:1".to_owned();
+        let settings = KafkaSettings { brokers: brokers.clone(), ..KafkaSettings::default() };
+        Some((KafkaBroker::connect(settings).unwrap(), brokers))
+    }
+
+    fn too_large_bytes(&self) -> usize {
+        // Above a topic's default, below the client's.
+        2 << 20
+    }
+}
+
+contract!(Kafka::at_test_brokers(), #[ignore = "needs a Kafka: set EVENT_TEST_BROKERS"]);
