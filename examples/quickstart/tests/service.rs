@@ -21,3 +21,8 @@ fn a_whole_service_takes_fifteen_lines() {
     let code = source.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with("//"));
     assert!(code.count() <= 15);
 }
+
+#[test]
+fn the_readme_shows_it_as_it_is() {
+    assert!(include_str!("../../../README.md").contains(include_str!("../src/main.rs")));
+}
