@@ -61,7 +61,10 @@ impl Parse for Arguments {
         while !input.is_empty() {
             arguments.push(argument(input).unwrap_or_else(Argument::Unreadable));
             if !input.is_empty() && !input.peek(Token![,]) {
-                arguments.push(Argument::Unreadable(input.error("expected `,`")));
+                let rest = input.cursor().token_stream().into_iter().next();
+                let next = rest.map(|token| token.to_string()).unwrap_or_default();
+                let what = format!("a `,` is missing\nhelp: write `, {next}`");
+                arguments.push(Argument::Unreadable(input.error(what)));
             }
             skip_past_comma(input)?;
         }
@@ -262,7 +265,7 @@ mod tests {
                 "`event` has no value",
                 "`topic` is given twice",
                 "5 stands without a key",
-                "expected `,`",
+                "a `,` is missing",
                 "`event` has no value",
             ]
         );

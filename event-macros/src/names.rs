@@ -6,10 +6,10 @@
 use event_names::{Kind, Violation, advice, check, complaint, suggestion};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::spanned::Spanned;
 use syn::{Expr, ExprPath, Lit, LitStr, Path};
 
 use crate::complaints::Complaints;
+use crate::tokens::{ends, root_at};
 
 /// Where a name comes from.
 pub(crate) enum NameValue {
@@ -55,47 +55,68 @@ impl NameValue {
         NameValue::Variant { list, variant: path.path.clone() }
     }
 
-    /// Where it stands.
-    pub(crate) fn span(&self) -> Span {
+    /// Where it begins and ends.
+    pub(crate) fn ends(&self) -> (Span, Span) {
         match self {
-            NameValue::Text(text) => text.span(),
-            NameValue::Const(path) => path.span(),
-            NameValue::Variant { variant, .. } => variant.span(),
+            NameValue::Text(text) => ends(text),
+            NameValue::Const(path) => ends(path),
+            NameValue::Variant { variant, .. } => ends(variant),
         }
     }
 
-    /// A constant called `constant` with the value, unjudged.
+    /// An expression of the value, unjudged when it is a constant.
     ///
-    /// It is judged by a second one, [`judgement`](Self::judgement): were it one constant, everything
-    /// that uses the name would be reported after it.
-    pub(crate) fn constant(&self, kind: Kind, constant: &Ident, root: &Path) -> TokenStream {
-        let value = self.expression(kind, root);
-        quote!(const #constant: &'static str = #value;)
-    }
-
-    /// The value of `constant`, judged when only the compiler knows it.
-    pub(crate) fn judgement(&self, kind: Kind, constant: &Ident, root: &Path) -> TokenStream {
-        let judge = Ident::new(kind.noun(), self.span());
-        match self {
-            NameValue::Const(_) => {
-                quote_spanned!(self.span()=> #root::macro_support::#judge(#constant))
-            }
-            NameValue::Text(_) | NameValue::Variant { .. } => quote!(#constant),
-        }
-    }
-
-    fn expression(&self, kind: Kind, root: &Path) -> TokenStream {
+    /// It is judged in a constant of its own: were it judged where it is used, everything that uses
+    /// it would be reported once more.
+    pub(crate) fn expression(&self, kind: Kind, root: &Path) -> TokenStream {
         match self {
             NameValue::Text(text) => text.to_token_stream(),
             NameValue::Const(path) => path.to_token_stream(),
             NameValue::Variant { list, variant } => {
-                let list_trait = match kind {
-                    Kind::Topic => quote!(#root::event::Topics),
-                    Kind::Event => quote!(#root::event::Events),
-                };
-                quote_spanned!(variant.span()=> <#list as #list_trait>::NAMES[#variant as usize])
+                let (first, last) = ends(variant);
+                let (root, list_trait) = (root_at(root, last), list_trait(kind, last));
+                let open = quote_spanned!(first=> <);
+                quote_spanned!(last=> #open #list as #root::event::#list_trait>::NAMES[#variant as usize])
             }
         }
+    }
+
+    /// A constant that judges the value, which is in `__TOPIC` or `__EVENT`, and compares it with
+    /// that of `contract`. Its error marks the value.
+    pub(crate) fn judged(
+        &self,
+        kind: Kind,
+        has_other: bool,
+        contract: &TokenStream,
+        owner: &str,
+        root: &Path,
+    ) -> TokenStream {
+        let (first, last) = self.ends();
+        let (judge, value, other) = match kind {
+            Kind::Topic => ("judge_topic", quote!(__TOPIC), quote!(__EVENT)),
+            Kind::Event => ("judge_event", quote!(__EVENT), quote!(__TOPIC)),
+        };
+        let (judge, root) = (Ident::new(judge, first), root_at(root, first));
+        let other = if has_other {
+            quote!(::core::option::Option::Some(#other))
+        } else {
+            quote!(::core::option::Option::None)
+        };
+        let call = quote_spanned!(first=> #root::macro_support::#judge);
+        let arguments = quote_spanned!(last=> (#value, #other, #contract, #owner));
+        quote!(const _: () = #call #arguments;)
+    }
+
+    /// Whether only the compiler knows the value.
+    pub(crate) fn is_const(&self) -> bool {
+        matches!(self, NameValue::Const(_))
+    }
+}
+
+fn list_trait(kind: Kind, at: Span) -> Ident {
+    match kind {
+        Kind::Topic => Ident::new("Topics", at),
+        Kind::Event => Ident::new("Events", at),
     }
 }
 
@@ -146,9 +167,9 @@ pub(crate) fn judge_pair(
         && check(Kind::Event, &topic.value()).is_ok()
         && check(Kind::Topic, &event.value()).is_ok()
     {
-        let what = format!("topic {} and event {} are swapped", topic.token(), event.token());
-        let (topic_value, event_value) = (event.token(), topic.token());
-        let help = format!("write `topic = {topic_value}, {event_key} = {event_value}`");
+        let (topic_value, event_value) = (topic.value(), event.value());
+        let what = format!("topic `{topic_value}` and event `{event_value}` are swapped");
+        let help = format!("write `topic = \"{event_value}\", {event_key} = \"{topic_value}\"`");
         return complaints.add(topic, what, help);
     }
     if let Some(NameValue::Text(text)) = topic {

@@ -1,6 +1,8 @@
 //! Looking into tokens without knowing their grammar.
 
-use proc_macro2::{Delimiter, Group, Ident, Punct, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Punct, Span, TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::Path;
 
 /// Where the keyword `word` stands, at any depth.
 pub(crate) fn find_word(tokens: TokenStream, word: &str) -> Option<Ident> {
@@ -32,6 +34,31 @@ pub(crate) fn replace_lifetimes(tokens: TokenStream, names: &[Ident], with: &str
         }
     };
     tokens.into_iter().map(replace).collect()
+}
+
+/// Where tokens begin and where they end. The compiler marks what lies between.
+pub(crate) fn ends(tokens: impl ToTokens) -> (Span, Span) {
+    let mut spans = tokens.into_token_stream().into_iter().map(|token| token.span());
+    let first = spans.next().unwrap_or_else(Span::call_site);
+    (first, spans.last().unwrap_or(first))
+}
+
+/// The path `root` as if it had been written at `at`, so that an error in a call of ours marks the
+/// user's tokens and not the whole attribute.
+pub(crate) fn root_at(root: &Path, at: Span) -> TokenStream {
+    moved(&root.to_token_stream(), at)
+}
+
+/// The tokens with the span `at`. What is inside of brackets keeps its own.
+pub(crate) fn moved(tokens: &TokenStream, at: Span) -> TokenStream {
+    let move_to = |mut token: TokenTree| {
+        // `$crate` means what it means by its span.
+        if token.to_string() != "$crate" {
+            token.set_span(at);
+        }
+        token
+    };
+    tokens.clone().into_iter().map(move_to).collect()
 }
 
 /// The tokens as a person writes them: `Vec<Cow<'a, str>>`. Unlike `to_string` it does not change

@@ -12,7 +12,6 @@ use crate::outcome::Error;
 use crate::processor::{EventProcessor, ProcessorError, ServiceIdentity};
 use crate::registry::{Registry, StartupProblem, StartupReport};
 use crate::router::EventRouter;
-use crate::state::StateMap;
 
 // Start-up answers within ten seconds, so the broker has a little less.
 const BROKER_DEADLINE: Duration = Duration::from_secs(8);
@@ -26,7 +25,6 @@ pub(crate) struct ReadyApp<B> {
     settings: Settings,
     topics: Vec<TopicName>,
     processor: EventProcessor,
-    state: Arc<StateMap>,
 }
 
 impl EventApp {
@@ -62,10 +60,9 @@ impl EventApp {
         let (Ok(producer), true) = (producer, problems.is_empty()) else {
             return Err(StartupReport::new(problems));
         };
-        let state = Arc::new(self.state);
         let processor = EventProcessor {
             router: EventRouter::new(registry.handlers()),
-            state: Arc::clone(&state),
+            state: Arc::new(self.state),
             policy: settings.policy.clone(),
             identity: ServiceIdentity {
                 name: self.service,
@@ -76,7 +73,7 @@ impl EventApp {
             observers: self.observers.into_iter().collect::<Observers>(),
             health: self.health,
         };
-        Ok(ReadyApp { broker, settings, topics, processor, state })
+        Ok(ReadyApp { broker, settings, topics, processor })
     }
 
     async fn make_state(&mut self) -> Vec<StartupProblem> {
@@ -117,8 +114,9 @@ impl<B: Broker> ReadyApp<B> {
         }
     }
 
-    pub(crate) fn state(&self) -> Arc<StateMap> {
-        Arc::clone(&self.state)
+    #[cfg(feature = "cli")]
+    pub(crate) fn state(&self) -> Arc<crate::state::StateMap> {
+        Arc::clone(&self.processor.state)
     }
 }
 

@@ -10,8 +10,8 @@ mod user_id;
 mod writer;
 
 pub use contract::{Contract, ContractField, ContractInfo, ContractRegistration, Events, Topics};
-pub(crate) use envelope::excerpt;
 pub use envelope::{Envelope, EnvelopeError, MAX_EVENT_TYPE_BYTES};
+pub(crate) use envelope::{excerpt, extra_field};
 pub use headers::{Header, Headers};
 pub use key::RecordKey;
 pub(crate) use name::assert_name;

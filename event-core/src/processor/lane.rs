@@ -87,7 +87,7 @@ impl Drop for Lane {
 
 async fn run(
     mut incoming: mpsc::UnboundedReceiver<RecordBatch>,
-    mut settler: Settler,
+    settler: Settler,
     progress: Arc<Progress>,
     mut stopped: watch::Receiver<bool>,
 ) {
@@ -99,7 +99,8 @@ async fn run(
         };
         let Some(batch) = batch else { return };
         for record in batch.iter() {
-            if *stopped.borrow() {
+            // The only change is the one to `true`, and looking for it takes no lock.
+            if stopped.has_changed().unwrap_or(true) {
                 return;
             }
             match settler.settle(record).await {

@@ -43,7 +43,7 @@ impl Settler {
 
     /// Settles `record`. Breaks when the lane is told to stop while the record waits; it is then
     /// not settled and is delivered again.
-    pub(super) async fn settle(&mut self, record: RecordRef<'_>) -> Settled {
+    pub(super) async fn settle(&self, record: RecordRef<'_>) -> Settled {
         let Some(value) = record.value else {
             return self.skip(record, SkipReason::Tombstone);
         };
@@ -94,22 +94,21 @@ impl Settler {
     }
 
     async fn handle(
-        &mut self,
+        &self,
         record: RecordRef<'_>,
         envelope: &Envelope<'_>,
         handler: &'static HandlerRegistration,
     ) -> Settled {
-        let engine = Arc::clone(&self.engine);
-        let partition = self.partition.clone();
+        let (engine, partition) = (&*self.engine, &self.partition);
         let mut delivery =
-            Delivery { partition: &partition, record, envelope, attempt: 1, state: &engine.state };
+            Delivery { partition, record, envelope, attempt: 1, state: &engine.state };
         let mut failures = Failures::default();
         loop {
             let attempt = delivery.attempt;
             let error = match attempt_once(handler, &delivery).await {
                 Ok(Outcome::Handled) => {
                     engine.observers.notify(&Observation::Handled {
-                        partition: &partition,
+                        partition,
                         offset: record.offset,
                         event: handler.event,
                         handler: handler.name,
@@ -144,7 +143,7 @@ impl Settler {
             }
             let delay = engine.policy.backoff.delay(attempt);
             engine.observers.notify(&Observation::Retrying {
-                partition: &partition,
+                partition,
                 offset: record.offset,
                 handler: handler.name,
                 attempt,
@@ -164,7 +163,7 @@ impl Settler {
     }
 
     async fn reject(
-        &mut self,
+        &self,
         record: RecordRef<'_>,
         handler: Option<&'static HandlerRegistration>,
         attempts: u32,
@@ -178,8 +177,8 @@ impl Settler {
 
     /// Writes a dead letter and waits for the acknowledgement, however long it takes: the record
     /// is not settled before, and nothing behind it is touched.
-    async fn dead_letter(&mut self, letter: DeadLetter<'_>) -> Settled {
-        let engine = Arc::clone(&self.engine);
+    async fn dead_letter(&self, letter: DeadLetter<'_>) -> Settled {
+        let engine = &*self.engine;
         let (reason, error) = (letter.reason, letter.error.as_str());
         let offset = letter.record.offset;
         let mut outgoing = match letter.to_record(&self.partition, &engine.identity) {
@@ -194,7 +193,7 @@ impl Settler {
         let mut tries = 1;
         loop {
             let sent = tokio::select! {
-                _ = self.stopped.wait_for(|stop| *stop) => return ControlFlow::Break(()),
+                () = self.told_to_stop() => return ControlFlow::Break(()),
                 sent = engine.producer.send(outgoing.clone()) => sent,
             };
             match sent {
@@ -237,16 +236,21 @@ impl Settler {
         });
     }
 
-    async fn pause(&mut self, delay: Duration) -> Settled {
+    async fn pause(&self, delay: Duration) -> Settled {
         tokio::select! {
-            _ = self.stopped.wait_for(|stop| *stop) => ControlFlow::Break(()),
+            () = self.told_to_stop() => ControlFlow::Break(()),
             () = tokio::time::sleep(delay) => ControlFlow::Continue(()),
         }
     }
 
-    async fn wait_for_stop(&mut self) -> Settled {
-        let _ = self.stopped.wait_for(|stop| *stop).await;
+    async fn wait_for_stop(&self) -> Settled {
+        self.told_to_stop().await;
         ControlFlow::Break(())
+    }
+
+    async fn told_to_stop(&self) {
+        // A sender that is gone means the same.
+        let _ = self.stopped.clone().wait_for(|stop| *stop).await;
     }
 }
 

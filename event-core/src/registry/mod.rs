@@ -32,6 +32,8 @@ pub struct BinaryRegistration {
     /// The names in code of the direct dependencies that themselves depend on this framework, and of
     /// the package's own library.
     pub crates: &'static [&'static str],
+    /// Those whose name in code is not their own, with their own: registrations know only that.
+    pub renamed: &'static [(&'static str, &'static str)],
 }
 
 inventory::collect!(BinaryRegistration);
@@ -145,8 +147,12 @@ fn unlinked_crates() -> impl Iterator<Item = StartupProblem> {
         .flat_map(|binary| binary.crates.iter().copied())
         .chain(named.iter().copied())
         .collect();
+    let renamed: BTreeMap<&str, &str> = inventory::iter::<BinaryRegistration>()
+        .flat_map(|binary| binary.renamed.iter().copied())
+        .collect();
+    let has_registered = move |name| registered.contains(renamed.get(name).unwrap_or(&name));
     expected
         .into_iter()
-        .filter(move |name| !registered.contains(name) && !excepted.contains(name))
+        .filter(move |name| !has_registered(*name) && !excepted.contains(name))
         .map(move |name| StartupProblem::UnlinkedCrate { name, named: named.contains(name) })
 }

@@ -23,19 +23,29 @@ pub(crate) fn names(
     type_name: &Ident,
     complaints: &mut Complaints,
 ) -> Option<Names> {
-    let meant_event = event_names::suggestion(Kind::Event, &type_name.to_string());
-    for (key, example) in [("topic", "role_events"), ("name", meant_event.as_str())] {
-        if given.lacks(key) {
-            let what = format!("contract `{type_name}` does not say its {key}");
-            complaints.add(type_name, what, format!("write `#[event({key} = \"{example}\", ..)]`"));
-        }
-    }
+    missing_names(given, type_name, complaints);
     let mut read = |kind, key| {
         given.value(key).and_then(|value| NameValue::read(kind, key, value, complaints))
     };
     let (topic, name) = (read(Kind::Topic, "topic"), read(Kind::Event, "name"));
     judge_pair(topic.as_ref(), ("name", name.as_ref()), complaints);
     Some(Names { topic: topic?, name: name? })
+}
+
+fn missing_names(given: &Given, type_name: &Ident, complaints: &mut Complaints) {
+    let meant_event = event_names::suggestion(Kind::Event, &type_name.to_string());
+    let missing: Vec<_> = [("topic", "role_events"), ("name", meant_event.as_str())]
+        .into_iter()
+        .filter(|(key, _)| given.lacks(key))
+        .collect();
+    if missing.is_empty() {
+        return;
+    }
+    let keys: Vec<_> = missing.iter().map(|(key, _)| *key).collect();
+    let pairs: Vec<_> = missing.iter().map(|(key, name)| format!("{key} = \"{name}\"")).collect();
+    let what = format!("contract `{type_name}` does not say its {}", keys.join(" and "));
+    let rest = if missing.len() == 1 { ", .." } else { "" };
+    complaints.add(type_name, what, format!("write `#[event({}{rest})]`", pairs.join(", ")));
 }
 
 /// The field whose value is the record key.

@@ -2,13 +2,12 @@
 
 use event_names::Kind;
 use proc_macro2::{Ident, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::Path;
 
 use super::check::Names;
 use super::model::{ContractType, make_static, plain_name};
-use crate::tokens::text_of;
-use quote::ToTokens;
+use crate::tokens::{root_at, text_of};
 
 pub(crate) fn contract(
     contract: &ContractType<'_>,
@@ -18,16 +17,15 @@ pub(crate) fn contract(
 ) -> TokenStream {
     let name = contract.name();
     let type_name = name.to_string();
-    let (topic_const, event_const) = (format_ident!("__TOPIC"), format_ident!("__NAME"));
-    let declared = [
-        names.topic.constant(Kind::Topic, &topic_const, root),
-        names.name.constant(Kind::Event, &event_const, root),
-    ];
-    let judged = [
-        (&names.topic, names.topic.judgement(Kind::Topic, &topic_const, root)),
-        (&names.name, names.name.judgement(Kind::Event, &event_const, root)),
-    ]
-    .map(|(value, judged)| quote_spanned!(value.span()=> const _: &'static str = #judged;));
+    let topic = names.topic.expression(Kind::Topic, root);
+    let event = names.name.expression(Kind::Event, root);
+    let judged = [(&names.topic, Kind::Topic), (&names.name, Kind::Event)]
+        .into_iter()
+        .filter(|(value, _)| value.is_const())
+        .map(|(value, kind)| {
+            let no_contract = quote!(::core::option::Option::None);
+            value.judged(kind, true, &no_contract, &type_name, root)
+        });
 
     let (generics, arguments, bounds) = contract.input.generics.split_for_impl();
     let static_arguments = make_static(arguments.to_token_stream(), contract.input);
@@ -39,6 +37,7 @@ pub(crate) fn contract(
         Some(field) => {
             let plain = field.to_string();
             let plain = plain.trim_start_matches("r#");
+            let root = root_at(root, field.span());
             let call = quote_spanned!(field.span()=>
                 #root::event::RecordKey::record_key(&self.#field));
             (quote!(::core::option::Option::Some(#plain)), call)
@@ -52,13 +51,14 @@ pub(crate) fn contract(
     let file = quote_spanned!(name.span()=> ::core::file!());
     quote! {
         const _: () = {
-            #(#declared)*
+            const __TOPIC: &'static str = #topic;
+            const __EVENT: &'static str = #event;
             #(#judged)*
 
             impl #generics #root::event::Contract for #name #arguments #bounds {
                 const INFO: &'static #root::event::ContractInfo = &#root::event::ContractInfo {
                     topic: __TOPIC,
-                    name: __NAME,
+                    name: __EVENT,
                     version: 1,
                     type_name: #type_name,
                     key: #key_name,

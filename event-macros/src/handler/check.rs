@@ -39,22 +39,28 @@ fn missing_names(given: &Given, handler: &Handler, complaints: &mut Complaints) 
     if handler.arguments.iter().any(HandlerArgument::may_have_contract) {
         return;
     }
-    let missing: Vec<_> = [("topic", "role_events"), ("event", "CLAIM_ADDED")]
-        .into_iter()
-        .filter(|(key, _)| given.lacks(key))
-        .collect();
-    if missing.is_empty() {
-        return;
+    let (topic, event) = (given.lacks("topic"), given.lacks("event"));
+    if topic || event {
+        let (missing, write) = missing(topic, event);
+        let what = format!(
+            "`{}` does not say its {missing}, and takes no contract that does",
+            handler.name()
+        );
+        let help = format!("write `{write}`, or take an `Event<..>`");
+        complaints.add_at(Span::call_site(), what, help);
     }
-    let nouns: Vec<_> = missing.iter().map(|(key, _)| *key).collect();
-    let pairs: Vec<_> = missing.iter().map(|(key, name)| format!("{key} = \"{name}\"")).collect();
-    let (nouns, pairs) = (nouns.join(" and "), pairs.join(", "));
-    let dots = if missing.len() == 1 { ", .." } else { "" };
-    complaints.add_at(
-        Span::call_site(),
-        format!("`{}` does not say its {nouns}, and takes no contract that does", handler.name()),
-        format!("write `#[event_handler({pairs}{dots})]`, or take an `Event<..>`"),
-    );
+}
+
+/// What is missing from the attribute, and what to write.
+pub(super) fn missing(topic: bool, event: bool) -> (&'static str, &'static str) {
+    match (topic, event) {
+        (true, false) => ("topic", "#[event_handler(topic = \"role_events\", ..)]"),
+        (false, true) => ("event", "#[event_handler(event = \"CLAIM_ADDED\", ..)]"),
+        _ => (
+            "topic and event",
+            "#[event_handler(topic = \"role_events\", event = \"CLAIM_ADDED\")]",
+        ),
+    }
 }
 
 /// Judges the signature.
@@ -110,13 +116,13 @@ fn qualifiers(handler: &Handler, complaints: &mut Complaints) {
 fn generics(handler: &Handler, complaints: &mut Complaints) {
     let name = handler.name();
     for param in &handler.signature.generics.params {
-        let ident = match param {
+        let (ident, help) = match param {
             GenericParam::Lifetime(_) => continue,
-            GenericParam::Type(param) => &param.ident,
-            GenericParam::Const(param) => &param.ident,
+            GenericParam::Type(param) => (&param.ident, "type itself"),
+            GenericParam::Const(param) => (&param.ident, "value itself"),
         };
         let what = format!("`{name}` is generic over `{ident}`, but a handler is one function");
-        let help = format!("write the type itself in place of `{ident}`: `Event<ClaimAdded>`");
+        let help = format!("write the {help} in place of `{ident}`");
         complaints.add(param, what, help);
     }
 }

@@ -37,7 +37,9 @@ impl Handler {
             Ok(Self::new(signature, has_body))
         };
         if let Some(keyword) = other_item(item.clone()) {
-            let what = format!("`#[event_handler]` is for a function, this is a `{keyword}`");
+            let article = if keyword == "impl" || keyword == "enum" { "an" } else { "a" };
+            let what =
+                format!("`#[event_handler]` is for a function, this is {article} `{keyword}`");
             let help = "write `#[event_handler(..)] async fn on_claim_added(event: \
                         Event<ClaimAdded>)`, and share a value with it as `State<..>`";
             complaints.add(keyword, what, help);

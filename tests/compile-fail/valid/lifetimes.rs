@@ -17,7 +17,7 @@ struct ClaimAdded<'a> {
 }
 
 #[derive(Clone)]
-struct AuditLog;
+struct AuditLog(&'static str);
 
 impl AuditLog {
     async fn append(&self, _id: i64, _name: &str) -> std::io::Result<()> {
@@ -34,12 +34,12 @@ async fn elided(event: Event<ClaimAdded<'_>>, State(log): State<AuditLog>) -> Re
 #[event_handler(topic = "role_events", event = "CLAIM_ADDED")]
 async fn named<'a>(event: Event<ClaimAdded<'a>>, position: Position) -> Result<(), std::io::Error> {
     let _ = position;
-    AuditLog.append(event.id, &event.name).await
+    AuditLog("log").append(event.id, &event.name).await
 }
 
 #[event_handler(topic = "role_events", event = "CLAIM_REMOVED")]
-async fn untyped(Json(text): Json<Cow<'_, str>>, _raw: RawEvent) {
-    let _ = text.len();
+async fn untyped(Json(text): Json<Cow<'_, str>>, State(name): State<&'static str>, _raw: RawEvent) {
+    let _ = (text.len(), name, AuditLog(name).0);
 }
 
 #[event_core::main]
