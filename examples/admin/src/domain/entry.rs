@@ -1,0 +1,135 @@
+//! One line of the log, made from one event.
+
+use event_core::prelude::*;
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// What happened, who caused it, and the record it is known from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditEntry {
+    /// The event's name: `CLAIM_ADDED`.
+    pub action: String,
+    /// Whoever caused it, where the event says so.
+    pub user_id: Option<String>,
+    /// One sentence for people.
+    pub description: String,
+    /// What kind of thing changed: `Roles`, `Users`.
+    pub entity_name: String,
+    /// The event's data as JSON.
+    pub new_value: String,
+    /// When it happened: as the event says, else when the record was written.
+    pub occurred_at: Timestamp,
+    /// The event's identity, where its producer gave it one.
+    pub event_id: Option<String>,
+    /// The record: `role_events/0@15`.
+    pub source: String,
+    /// Equal for two deliveries of one event, and only for these.
+    pub dedupe_key: String,
+}
+
+impl AuditEntry {
+    /// The entry for `event`, which was read at `position`.
+    ///
+    /// # Errors
+    ///
+    /// What the payload's `Serialize` returns.
+    pub fn new<T: Contract + Serialize>(
+        event: &Event<T>,
+        position: &Position,
+        entity_name: &str,
+        description: String,
+    ) -> serde_json::Result<Self> {
+        let event_id = event.event_id().map(ToString::to_string);
+        Ok(AuditEntry {
+            action: T::INFO.name.to_owned(),
+            user_id: event.user_id().map(ToString::to_string),
+            description,
+            entity_name: entity_name.to_owned(),
+            new_value: serde_json::to_string(event)?,
+            occurred_at: event
+                .occurred_at()
+                .or_else(|| written_at(position))
+                .unwrap_or_else(Timestamp::now),
+            dedupe_key: dedupe_key(event_id.as_deref(), position),
+            event_id,
+            source: position.to_string(),
+        })
+    }
+}
+
+// A record without a timestamp says -1.
+fn written_at(position: &Position) -> Option<Timestamp> {
+    let millisecond = (position.timestamp_ms >= 0).then_some(position.timestamp_ms)?;
+    Timestamp::from_millisecond(millisecond).ok()
+}
+
+// A position alone is not enough: a broker that lost its data counts from 0 again, and its
+// records are new ones.
+fn dedupe_key(event_id: Option<&str>, position: &Position) -> String {
+    match event_id {
+        Some(event_id) => format!("event {event_id}"),
+        None => format!("record {position} {}", position.timestamp_ms),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use contracts::ClaimAdded;
+    use event_core::delivery::Offset;
+    use event_core::event::{EventId, TopicName};
+
+    use super::*;
+
+    fn entry(event: Event<ClaimAdded>, offset: i64, timestamp_ms: i64) -> AuditEntry {
+        let topic = TopicName::parse("role_events").unwrap();
+        let position = Position { topic, partition: 0, offset: Offset(offset), timestamp_ms };
+        AuditEntry::new(&event, &position, "Roles", String::new()).unwrap()
+    }
+
+    fn event() -> Event<ClaimAdded> {
+        Event::new(ClaimAdded { id: 7, role_id: 3 })
+    }
+
+    #[test]
+    fn a_redelivered_record_has_the_same_key() {
+        assert_eq!(entry(event(), 15, 1000).dedupe_key, entry(event(), 15, 1000).dedupe_key);
+    }
+
+    #[test]
+    fn another_record_has_another_key() {
+        assert_ne!(entry(event(), 15, 1000).dedupe_key, entry(event(), 16, 1000).dedupe_key);
+    }
+
+    #[test]
+    fn the_same_offset_of_a_fresh_broker_has_another_key() {
+        assert_ne!(entry(event(), 0, 1000).dedupe_key, entry(event(), 0, 2000).dedupe_key);
+    }
+
+    #[test]
+    fn an_event_that_was_sent_twice_has_the_same_key() {
+        let sent = || event().with_event_id(EventId::new("e1"));
+        assert_eq!(entry(sent(), 15, 1000).dedupe_key, entry(sent(), 16, 2000).dedupe_key);
+    }
+
+    #[test]
+    fn an_identity_that_looks_like_a_position_is_not_taken_for_one() {
+        let crafted = event().with_event_id(EventId::new("role_events/0@15 1000"));
+        assert_ne!(entry(crafted, 1, 1).dedupe_key, entry(event(), 15, 1000).dedupe_key);
+    }
+
+    #[test]
+    fn the_time_is_the_events_own_before_the_records() {
+        let own: Timestamp = "2024-05-01T10:00:00Z".parse().unwrap();
+        let says_when = event().with_occurred_at(own);
+        assert_eq!(entry(says_when, 0, 1000).occurred_at, own);
+        assert_eq!(entry(event(), 0, 1000).occurred_at.as_millisecond(), 1000);
+    }
+
+    #[test]
+    fn a_record_without_a_usable_timestamp_counts_as_now() {
+        for timestamp_ms in [-1, i64::MIN, i64::MAX] {
+            let age = Timestamp::now().duration_since(entry(event(), 0, timestamp_ms).occurred_at);
+            assert!(age.as_secs() < 60, "{timestamp_ms}: {age:?}");
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! The binary as it is typed at a prompt, on the embedded broker.
+
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+use std::process::Command;
+
+#[test]
+fn dev_greets_whoever_is_in_the_samples() {
+    let output = Command::new(env!("CARGO_BIN_EXE_quickstart"))
+        .args(["dev", "--exit-when-idle"])
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(text.lines().any(|line| line == "hello, world"), "{text}");
+}
+
+#[test]
+fn a_whole_service_takes_fifteen_lines() {
+    let source = include_str!("../src/main.rs");
+    let code = source.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with("//"));
+    assert!(code.count() <= 15);
+}
+
+#[test]
+fn the_readme_shows_it_as_it_is() {
+    assert!(include_str!("../../../README.md").contains(include_str!("../src/main.rs")));
+}

@@ -1,0 +1,167 @@
+//! What the service answers.
+
+use std::time::Duration;
+
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use axum::{Json, Router};
+use contracts::ClaimAdded;
+use event_core::event::UserId;
+use event_core::{Error, EventProducer};
+use serde::{Deserialize, Serialize};
+
+// Who waits for an HTTP answer does not wait as long as the producer tries.
+const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(10);
+
+/// The service's routes; events go to `producer`.
+pub(crate) fn router(producer: EventProducer) -> Router {
+    Router::new().route("/roles/{role_id}/claims", post(attach_claim)).with_state(producer)
+}
+
+#[derive(Deserialize)]
+struct AttachClaim {
+    id: i64,
+}
+
+async fn attach_claim(
+    State(producer): State<EventProducer>,
+    Path(role_id): Path<i64>,
+    headers: HeaderMap,
+    Json(claim): Json<AttachClaim>,
+) -> Result<(StatusCode, Json<ClaimAdded>), Refusal> {
+    let producer = match user_id(&headers)? {
+        Some(user_id) => producer.as_user(user_id),
+        None => producer,
+    };
+    let event = ClaimAdded { id: claim.id, role_id };
+    match tokio::time::timeout(ACKNOWLEDGED_WITHIN, producer.send(&event)).await {
+        Ok(Ok(_)) => Ok((StatusCode::CREATED, Json(event))),
+        Ok(Err(error)) => Err(Refusal::unavailable(Error::from(error).chain().collect())),
+        // The event may still arrive: who tries again must bear a second one.
+        Err(_) => Err(Refusal::unavailable(vec![format!(
+            "the broker did not acknowledge the event within {ACKNOWLEDGED_WITHIN:?}"
+        )])),
+    }
+}
+
+// A number stays a number on the wire, as the services beside us write it.
+fn user_id(headers: &HeaderMap) -> Result<Option<UserId>, Refusal> {
+    let Some(value) = headers.get("x-user-id") else { return Ok(None) };
+    let text = value.to_str().map_err(|_| Refusal {
+        status: StatusCode::BAD_REQUEST,
+        error: "the header x-user-id is not plain text".to_owned(),
+    })?;
+    Ok(Some(text.parse::<i64>().map_or_else(|_| UserId::from(text), UserId::from)))
+}
+
+/// An answer that is no success: `{"error": ".."}`.
+#[derive(Serialize)]
+struct Refusal {
+    #[serde(skip)]
+    status: StatusCode,
+    error: String,
+}
+
+impl Refusal {
+    fn unavailable(reasons: Vec<String>) -> Self {
+        Refusal { status: StatusCode::SERVICE_UNAVAILABLE, error: reasons.join(": ") }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        (self.status, Json(self)).into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use axum::body::{Body, to_bytes};
+    use axum::http::Request;
+    use event_core::broker::{Acknowledged, BrokerError, OutgoingRecord, PortFuture, Producer};
+    use event_core::delivery::{Offset, TopicPartition};
+    use serde_json::{Value, json};
+    use tower::ServiceExt;
+
+    use super::*;
+
+    /// Acknowledges every record, or refuses every one.
+    #[derive(Default)]
+    struct StubProducer {
+        refusal: Option<BrokerError>,
+        sent: Mutex<Vec<OutgoingRecord>>,
+    }
+
+    impl Producer for StubProducer {
+        fn send(
+            &self,
+            record: OutgoingRecord,
+        ) -> PortFuture<'static, Result<Acknowledged, BrokerError>> {
+            let partition = TopicPartition { topic: record.topic.clone(), partition: 0 };
+            let answer = match &self.refusal {
+                Some(error) => Err(error.clone()),
+                None => Ok(Acknowledged { partition, offset: Offset(0) }),
+            };
+            self.sent.lock().unwrap().push(record);
+            Box::pin(async move { answer })
+        }
+
+        fn flush(&self, _deadline: Duration) -> PortFuture<'_, Result<(), BrokerError>> {
+            Box::pin(async { Ok(()) })
+        }
+    }
+
+    async fn post_claim(stub: &Arc<StubProducer>, user: Option<&str>) -> (StatusCode, Value) {
+        let mut request =
+            Request::post("/roles/3/claims").header("content-type", "application/json");
+        if let Some(user) = user {
+            request = request.header("x-user-id", user);
+        }
+        let request = request.body(Body::from(r#"{"id": 7}"#)).unwrap();
+        let response = router(EventProducer::new(stub.clone())).oneshot(request).await.unwrap();
+        let status = response.status();
+        let body = to_bytes(response.into_body(), 10_000).await.unwrap();
+        (status, serde_json::from_slice(&body).unwrap())
+    }
+
+    fn sent(stub: &StubProducer) -> (OutgoingRecord, Value) {
+        let sent = stub.sent.lock().unwrap();
+        let [record] = &sent[..] else { panic!("{} records were sent", sent.len()) };
+        (record.clone(), serde_json::from_slice(record.value.as_ref().unwrap()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn attaching_a_claim_publishes_it() {
+        let stub = Arc::new(StubProducer::default());
+        let (status, body) = post_claim(&stub, Some("42")).await;
+        assert_eq!((status, body), (StatusCode::CREATED, json!({"id": 7, "roleId": 3})));
+        let (record, event) = sent(&stub);
+        assert_eq!(record.topic.as_str(), "role_events");
+        assert_eq!(record.key.as_deref(), Some(&b"3"[..]));
+        assert_eq!(event["eventType"], "CLAIM_ADDED");
+        assert_eq!(event["userId"], 42);
+        assert_eq!(event["data"], json!({"id": 7, "roleId": 3}));
+    }
+
+    #[tokio::test]
+    async fn a_user_may_be_a_text_or_unknown() {
+        for (user, expected) in [(Some("svc-1"), json!("svc-1")), (None, Value::Null)] {
+            let stub = Arc::new(StubProducer::default());
+            post_claim(&stub, user).await;
+            assert_eq!(sent(&stub).1["userId"], expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_broker_that_does_not_take_the_event_is_an_unavailable_service() {
+        let refusal = Some(BrokerError::Other("the broker is full".to_owned()));
+        let stub = Arc::new(StubProducer { refusal, sent: Mutex::default() });
+        let (status, body) = post_claim(&stub, None).await;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(body["error"].as_str().unwrap().ends_with("the broker is full"), "{body}");
+    }
+}
