@@ -45,7 +45,7 @@ impl Service {
     }
 
     /// Waits for the end and returns the exit code, and what else was printed.
-    fn end(mut self) -> (Option<i32>, Vec<String>) {
+    fn end(&mut self) -> (Option<i32>, Vec<String>) {
         let deadline = Instant::now() + DEADLINE;
         let mut rest = Vec::new();
         // The channel closes when the process closes its output, which it does by ending.
@@ -54,12 +54,19 @@ impl Service {
                 Ok(line) => rest.push(line),
                 Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => break,
                 Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {
-                    self.child.kill().unwrap();
-                    panic!("the service did not end");
+                    panic!("the service did not end")
                 }
             }
         }
         (self.child.wait().unwrap().code(), rest)
+    }
+}
+
+impl Drop for Service {
+    // A test that fails leaves no service behind.
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -97,7 +104,7 @@ async fn publish(cluster: &EmbeddedBroker, ids: std::ops::Range<u64>) {
 async fn sigterm_and_ctrl_c_drain_commit_and_exit_with_0() {
     let cluster = cluster();
     for (round, signal) in ["-TERM", "-INT"].into_iter().enumerate() {
-        let service = Service::run(&cluster, &[("EVENT_COMMIT_INTERVAL", "1h")]);
+        let mut service = Service::run(&cluster, &[("EVENT_COMMIT_INTERVAL", "1h")]);
         let first = round as u64 * 10 + 20;
         publish(&cluster, first..first + 10).await;
         for id in first..first + 10 {
@@ -115,19 +122,20 @@ async fn what_was_handled_but_not_committed_before_a_kill_is_handled_again() {
     // protocol lets the client say how soon.
     let session = [
         ("EVENT_KAFKA_GROUP_PROTOCOL", "classic"),
-        ("EVENT_KAFKA_SESSION_TIMEOUT_MS", "1500"),
-        ("EVENT_KAFKA_HEARTBEAT_INTERVAL_MS", "300"),
+        ("EVENT_KAFKA_SESSION_TIMEOUT_MS", "5000"),
+        ("EVENT_KAFKA_HEARTBEAT_INTERVAL_MS", "1000"),
     ];
     let never = [&session[..], &[("EVENT_COMMIT_INTERVAL", "1h")]].concat();
-    let service = Service::run(&cluster, &never);
+    let mut service = Service::run(&cluster, &never);
     publish(&cluster, 20..23).await;
     for _ in 20..23 {
         service.line();
     }
     service.signal("-KILL");
     assert_eq!(service.end().0, None);
+    drop(service);
 
-    let service = Service::run(&cluster, &session);
+    let mut service = Service::run(&cluster, &session);
     publish(&cluster, 23..25).await;
     for id in 20..25 {
         assert_eq!(service.line(), format!("claim {id} of role 3 by Some(Number(42))"));
@@ -143,7 +151,7 @@ async fn emit_reaches_the_handler() {
     let emitted = command(&cluster, &emit, &[]).output().unwrap();
     assert!(emitted.status.success(), "{}", String::from_utf8_lossy(&emitted.stderr));
     assert_eq!(String::from_utf8_lossy(&emitted.stdout), "sent CLAIM_ADDED to role_events/0@0\n");
-    let service = Service::run(&cluster, &[]);
+    let mut service = Service::run(&cluster, &[]);
     assert_eq!(service.line(), r#"claim 20 of role 3 by Some(Text("ann"))"#);
     service.signal("-TERM");
     assert_eq!(service.end(), (Some(0), vec![]));
