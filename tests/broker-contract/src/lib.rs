@@ -14,7 +14,7 @@ use event_core::broker::Broker;
 
 pub use consuming::*;
 pub use group::*;
-pub use member::{Member, Seen, record, topic};
+pub use member::{DEADLINE, Member, Seen, fill, record, subscription, topic};
 pub use producing::*;
 
 /// A cluster to run the contract against.
