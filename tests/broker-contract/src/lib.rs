@@ -54,6 +54,7 @@ macro_rules! contract {
             fetching_stops_at_the_byte_budget
             a_revocation_waits_for_release_and_commits_it
             progress_of_an_old_epoch_is_not_committed
+            a_storm_of_joins_loses_nothing
             a_record_is_acknowledged_with_its_place
             a_key_has_one_partition
             the_order_of_sends_is_kept

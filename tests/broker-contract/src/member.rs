@@ -135,6 +135,12 @@ impl<C: Consumer> Member<C> {
         }
     }
 
+    /// The next batch, if one comes soon.
+    pub async fn batch_or_nothing(&mut self) -> Vec<RecordBatch> {
+        let soon = Duration::from_millis(300);
+        tokio::time::timeout(soon, self.batch()).await.into_iter().collect()
+    }
+
     /// Reads until `count` records are there.
     pub async fn read(&mut self, count: usize) -> Vec<Seen> {
         let mut seen = Vec::new();

@@ -1,5 +1,5 @@
 //! The contract on a real Kafka: `EVENT_TEST_BROKERS=host:port cargo test -- --ignored`.
-//! `EVENT_TEST_GROUP_PROTOCOL=consumer` takes the new group protocol.
+//! `EVENT_TEST_GROUP_PROTOCOL` is `consumer` for the new group protocol, `eager` for the oldest.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -24,12 +24,15 @@ impl TestCluster for Kafka {
 
     fn broker(&self) -> KafkaBroker {
         let mut properties = Vec::new();
-        match std::env::var("EVENT_TEST_GROUP_PROTOCOL") {
-            Ok(protocol) if protocol == "consumer" => {
-                properties.push(("group.protocol".to_owned(), "consumer".into()));
-            }
+        let protocol = std::env::var("EVENT_TEST_GROUP_PROTOCOL").unwrap_or_default();
+        if protocol == "consumer" {
+            properties.push(("group.protocol".to_owned(), "consumer".into()));
+        } else {
             // The heartbeat is the clock of a rebalance.
-            _ => properties.push(("heartbeat.interval.ms".to_owned(), "300".into())),
+            properties.push(("heartbeat.interval.ms".to_owned(), "300".into()));
+        }
+        if protocol == "eager" {
+            properties.push(("partition.assignment.strategy".to_owned(), "range".into()));
         }
         let settings = KafkaSettings {
             brokers: self.brokers.clone(),
