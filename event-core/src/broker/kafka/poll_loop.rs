@@ -33,7 +33,6 @@ const TROUBLE_AGAIN: Duration = Duration::from_secs(10);
 const COMMIT_FAILED_PAUSE: Duration = Duration::from_millis(200);
 
 pub(super) struct PollLoop {
-    consumer: BaseConsumer<GroupContext>,
     fetch_queue: Arc<FetchQueue>,
     commits: CommitQueue,
     commits_open: usize,
@@ -41,6 +40,9 @@ pub(super) struct PollLoop {
     budget: Arc<Budget>,
     open: OpenBatches,
     told: FxHashMap<String, Instant>,
+    // Dropped last: librdkafka's queues go before their client. rdkafka then polls until it is
+    // closed, which can take for ever when the broker is gone: only this thread waits for it.
+    consumer: BaseConsumer<GroupContext>,
 }
 
 impl PollLoop {
@@ -57,9 +59,8 @@ impl PollLoop {
         let fetch_queue = Arc::new(fetch_queue);
         let context = consumer.context();
         *context.fetch_queue.lock().unwrap_or_else(PoisonError::into_inner) =
-            Some(Arc::clone(&fetch_queue));
+            Arc::downgrade(&fetch_queue);
         Ok(PollLoop {
-            consumer,
             fetch_queue,
             commits,
             commits_open: 0,
@@ -67,6 +68,7 @@ impl PollLoop {
             budget,
             open: OpenBatches::default(),
             told: FxHashMap::default(),
+            consumer,
         })
     }
 
@@ -86,9 +88,8 @@ impl PollLoop {
             self.take_messages();
         };
         self.context().leave();
-        match ending {
-            Ending::Close(close) => self.close(close),
-            Ending::Abandon => self.abandon(),
+        if let Ending::Close(close) = ending {
+            self.close(close);
         }
     }
 
@@ -142,9 +143,7 @@ impl PollLoop {
     }
 
     fn commit_failed(&mut self, code: Code) {
-        if trouble::is_over(code) {
-            // The partitions are gone or about to be: to commit them again would overwrite what
-            // their next owner commits.
+        if trouble::is_member_over(code) {
             tracing::info!(%code, "a commit of a member that is over was dropped");
             return;
         }
@@ -260,14 +259,13 @@ impl PollLoop {
         }
     }
 
-    fn close(self, close: Close) {
+    fn close(&self, close: Close) {
         let left = close.deadline.saturating_duration_since(Instant::now());
         let committed = self.context().commit_now(&self.consumer, &close.progress, left);
         // The caller stops listening at its deadline.
         let _ = close.committed.send(committed);
         self.depart(close.deadline);
         let _ = close.left.send(());
-        self.abandon();
     }
 
     /// Leaves the group, polling for what that takes.
@@ -278,18 +276,6 @@ impl PollLoop {
         while !self.consumer.closed() && Instant::now() < deadline {
             self.consumer.poll(Duration::from_millis(5));
         }
-    }
-
-    /// Gives the client up. rdkafka polls until it is closed, which can take for ever when the
-    /// broker is gone: only this thread waits for it.
-    fn abandon(self) {
-        let PollLoop { consumer, commits, fetch_queue, .. } = self;
-        // librdkafka's queues go before their client.
-        drop(commits);
-        drop(fetch_queue);
-        let shared = consumer.context().fetch_queue.lock().map(|mut queue| queue.take());
-        drop(shared);
-        drop(consumer);
     }
 }
 

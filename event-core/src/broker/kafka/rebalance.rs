@@ -7,7 +7,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use rdkafka::TopicPartitionList;
@@ -38,8 +38,9 @@ pub(super) struct GroupContext {
     pub(super) commands: Mutex<Receiver<Command>>,
     pub(super) sender: Sender<Command>,
     pub(super) drain_deadline: Duration,
-    /// Where the messages of assigned partitions go; `None` once the client is to be dropped.
-    pub(super) fetch_queue: Mutex<Option<Arc<FetchQueue>>>,
+    /// Where the messages of assigned partitions go. The poll loop owns it, because it must be
+    /// dropped before the client, and this lives longer.
+    pub(super) fetch_queue: Mutex<Weak<FetchQueue>>,
     state: Mutex<State>,
 }
 
@@ -143,7 +144,7 @@ impl GroupContext {
     fn assign(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
         let partitions = names(list);
         let epoch = self.state().assignment.add(&partitions);
-        let fetch_queue = self.fetch_queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let fetch_queue = self.fetch_queue.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
         if let Some(queue) = fetch_queue {
             let client = consumer.client().native_client();
             for partition in &partitions {

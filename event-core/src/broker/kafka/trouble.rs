@@ -181,17 +181,16 @@ pub(super) fn of_commit(code: Code, address: &str, heard: &Heard) -> BrokerError
     }
 }
 
-/// Whether a commit failed because the member or its generation is over, so that it must not be
-/// sent again.
-pub(super) fn is_over(code: Code) -> bool {
+/// Whether a commit failed because the member is over: its partitions are lost, and to commit
+/// them again would overwrite what their next owner commits. A generation that is over is another
+/// matter: partitions that were kept through a rebalance are still ours, in the same epoch.
+pub(super) fn is_member_over(code: Code) -> bool {
     matches!(
         code,
-        Code::IllegalGeneration
-            | Code::UnknownMemberId
+        Code::UnknownMemberId
             | Code::FencedMemberEpoch
             | Code::FencedInstanceId
             | Code::AssignmentLost
-            | Code::DestroyBroker
     )
 }
 
