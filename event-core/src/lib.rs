@@ -6,20 +6,27 @@
 extern crate self as event_core;
 
 // Domain: what an event is, how it is delivered, what a handler is.
-pub mod broker;
-pub mod delivery;
 pub mod event;
+pub mod state;
+pub mod delivery;
+pub mod broker;
+pub mod observe;
+pub mod outcome;
 pub mod extract;
 pub mod handler;
-pub mod outcome;
-pub mod state;
 
 // Application: which handler gets which record, and what becomes of it.
 pub mod registry;
 pub mod router;
+pub mod processor;
+pub mod producer;
 
 // Composition.
 pub mod app;
+#[cfg(feature = "cli")]
+mod cli;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 #[doc(hidden)]
 pub mod macro_support;
@@ -31,6 +38,7 @@ pub use delivery::{Delivery, Position};
 pub use event::Contract;
 pub use handler::EventHandler;
 pub use outcome::{Error, Outcome, Rejection, Result};
+pub use producer::EventProducer;
 
 /// What a service usually needs: `use event_core::prelude::*;`.
 pub mod prelude {

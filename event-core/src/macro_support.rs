@@ -5,31 +5,19 @@
 pub use event_names::Kind;
 pub use inventory;
 
-pub use crate::app::exit;
 pub use crate::event::{ContractField, ContractInfo, ContractRegistration, RecordKey};
 pub use crate::extract::FromDelivery;
 pub use crate::handler::{HandlerFuture, HandlerRegistration};
 pub use crate::outcome::IntoOutcome;
 pub use crate::registry::{BinaryRegistration, LinkedCrate};
 
-use crate::delivery::Delivery;
+use std::process::ExitCode;
+
+use event_names::{Text, check};
+
+use crate::app::exit;
 use crate::event::assert_name;
-use crate::outcome::Rejection;
-use event_names::Text;
-
-/// Checks the value of a constant that stands for a topic's name.
-#[track_caller]
-pub const fn topic(name: &'static str) -> &'static str {
-    assert_name(Kind::Topic, name);
-    name
-}
-
-/// Checks the value of a constant that stands for an event's name.
-#[track_caller]
-pub const fn event(name: &'static str) -> &'static str {
-    assert_name(Kind::Event, name);
-    name
-}
+use crate::outcome::Error;
 
 /// The one contract among the arguments of a handler.
 #[must_use]
@@ -46,75 +34,97 @@ pub const fn contract_of(
     None
 }
 
-/// The topic that the contract gives a handler whose attribute names none.
+/// Refuses a handler whose attribute does not say its `missing` names when no contract does.
 #[track_caller]
-pub const fn contract_topic(
+pub const fn require_contract(
     contract: Option<&'static ContractInfo>,
     handler: &str,
-) -> &'static str {
+    missing: &str,
+    write: &str,
+) {
+    if contract.is_none() {
+        let message = Text::<512>::new()
+            .push("`")
+            .push_capped(handler, 64)
+            .push("` does not say its ")
+            .push(missing)
+            .push(", and takes no contract that does; write `")
+            .push(write)
+            .push("`, or take an `Event<..>`");
+        panic!("{}", message.as_str());
+    }
+}
+
+/// The contract's topic; [`require_contract`] has the complaint when there is none.
+#[must_use]
+pub const fn contract_topic(contract: Option<&'static ContractInfo>) -> &'static str {
     match contract {
         Some(contract) => contract.topic,
-        None => no_contract(handler, "topic", "topic = \"..\""),
+        None => "",
     }
 }
 
-/// The event that the contract gives a handler whose attribute names none.
-#[track_caller]
-pub const fn contract_event(
-    contract: Option<&'static ContractInfo>,
-    handler: &str,
-) -> &'static str {
+/// The contract's event; [`require_contract`] has the complaint when there is none.
+#[must_use]
+pub const fn contract_event(contract: Option<&'static ContractInfo>) -> &'static str {
     match contract {
         Some(contract) => contract.name,
-        None => no_contract(handler, "event", "event = \"..\""),
+        None => "",
     }
 }
 
+/// Judges a topic whose value only the compiler knows, or that a contract has to agree with.
 #[track_caller]
-const fn no_contract(handler: &str, what: &str, write: &str) -> ! {
-    let message = Text::<512>::new()
-        .push("`")
-        .push_capped(handler, 64)
-        .push("` does not say its ")
-        .push(what)
-        .push(" and takes no contract to read it from; write `#[event_handler(")
-        .push(write)
-        .push(", ..)]` or take an `Event<T>` of a `#[derive(Event)]` type");
-    panic!("{}", message.as_str());
-}
-
-/// Checks that an attribute's topic is the contract's, and returns it.
-#[track_caller]
-pub const fn agreed_topic(
-    name: &'static str,
+pub const fn judge_topic(
+    topic: &str,
+    event: Option<&str>,
     contract: Option<&'static ContractInfo>,
     handler: &str,
-) -> &'static str {
-    if let Some(contract) = contract {
-        agree("topic", "topic", name, contract.topic, contract.type_name, handler);
+) {
+    if let Some(event) = event
+        && swapped(topic, event)
+    {
+        let message = Text::<512>::new()
+            .push("topic `")
+            .push_capped(topic, 64)
+            .push("` and event `")
+            .push_capped(event, 64)
+            .push("` are swapped; write each in the other's place");
+        panic!("{}", message.as_str());
     }
-    name
+    assert_name(Kind::Topic, topic);
+    if let Some(contract) = contract {
+        agree(("topic", topic), ("topic", contract.topic), contract.type_name, handler);
+    }
 }
 
-/// Checks that an attribute's event is the contract's, and returns it.
+/// Judges an event like [`judge_topic`], which reports the two swapped.
 #[track_caller]
-pub const fn agreed_event(
-    name: &'static str,
+pub const fn judge_event(
+    event: &str,
+    topic: Option<&str>,
     contract: Option<&'static ContractInfo>,
     handler: &str,
-) -> &'static str {
-    if let Some(contract) = contract {
-        agree("event", "name", name, contract.name, contract.type_name, handler);
+) {
+    if let Some(topic) = topic
+        && swapped(topic, event)
+    {
+        return;
     }
-    name
+    assert_name(Kind::Event, event);
+    if let Some(contract) = contract {
+        agree(("event", event), ("name", contract.name), contract.type_name, handler);
+    }
+}
+
+const fn swapped(topic: &str, event: &str) -> bool {
+    check(Kind::Event, topic).is_ok() && check(Kind::Topic, event).is_ok()
 }
 
 #[track_caller]
 const fn agree(
-    what: &str,
-    key: &str,
-    attribute: &str,
-    contract: &str,
+    (what, attribute): (&str, &str),
+    (key, contract): (&str, &str),
     type_name: &str,
     handler: &str,
 ) {
@@ -157,7 +167,38 @@ const fn same(a: &str, b: &str) -> bool {
     true
 }
 
-/// Makes one argument.
-pub async fn argument<'a, A: FromDelivery<'a>>(delivery: &'a Delivery<'a>) -> Result<A, Rejection> {
-    A::from_delivery(delivery).await
+/// What a service's `main` may return.
+#[diagnostic::on_unimplemented(
+    message = "`main` cannot return `{Self}`",
+    label = "not a result of `main`",
+    note = "`main` returns `()`, or a `Result<(), E>` with any error; write `-> event_core::Result`"
+)]
+pub trait IntoMainExit {
+    /// Prints an error and picks the exit code.
+    fn into_exit(self) -> ExitCode;
+}
+
+impl IntoMainExit for () {
+    fn into_exit(self) -> ExitCode {
+        ExitCode::SUCCESS
+    }
+}
+
+impl<E: Into<Box<dyn std::error::Error + Send + Sync>>> IntoMainExit for Result<(), E> {
+    fn into_exit(self) -> ExitCode {
+        exit(self.map_err(Error::from_boxed))
+    }
+}
+
+/// Runs the body of `#[event_core::main]` on a multi-threaded runtime.
+pub fn run_main<T: IntoMainExit>(body: impl Future<Output = T>) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return exit(Err(error.into())),
+    };
+    let code = runtime.block_on(body).into_exit();
+    // Dropping the runtime would wait for blocking threads without a limit, and a service that was
+    // told to stop has to stop.
+    runtime.shutdown_background();
+    code
 }

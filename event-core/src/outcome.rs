@@ -40,6 +40,14 @@ impl Error {
         Error { cause: message.into().into(), verdict: Verdict::Retry }
     }
 
+    /// Any error that is already boxed, an `Error` inside it with its verdict.
+    pub(crate) fn from_boxed(error: impl Into<Cause>) -> Self {
+        match error.into().downcast::<Carrier>() {
+            Ok(carrier) => carrier.0,
+            Err(cause) => Error { cause, verdict: Verdict::Retry },
+        }
+    }
+
     /// The same error, but one that no retry can mend.
     #[must_use]
     pub fn dead_letter(mut self) -> Self {
@@ -191,10 +199,7 @@ impl<T: IntoOutcome, E: Into<Cause>> IntoOutcome for std::result::Result<T, E> {
     fn into_outcome(self) -> Outcome {
         match self {
             Ok(value) => value.into_outcome(),
-            Err(error) => Outcome::Failed(match error.into().downcast::<Carrier>() {
-                Ok(carrier) => carrier.0,
-                Err(cause) => Error { cause, verdict: Verdict::Retry },
-            }),
+            Err(error) => Outcome::Failed(Error::from_boxed(error)),
         }
     }
 }

@@ -1,32 +1,197 @@
-//! stub
+//! The attributes and derives of event-core.
+//!
+//! Each macro is a pipeline, one stage a file: arguments are parsed, a model of the item is made,
+//! checks judge it, and the expansion only quotes. The user's item is always emitted, so that a
+//! mistake in an attribute is one error and an editor keeps working.
+
+mod arguments;
+mod complaints;
+mod contract;
+mod handler;
+mod link;
+mod list;
+mod main_function;
+mod names;
+mod tokens;
+
+use event_names::Kind;
 use proc_macro::TokenStream;
-/// x
+
+/// Registers an `async fn` as the handler of one event. That is all the wiring there is: at start-up
+/// the app finds every handler that is linked into the binary.
+///
+/// ```
+/// use event_core::prelude::*;
+/// use serde::Deserialize;
+///
+/// #[derive(Event, Deserialize)]
+/// #[event(topic = "role_events", name = "CLAIM_ADDED")]
+/// struct ClaimAdded { id: i64 }
+///
+/// // The names come from the contract. They may be repeated, and must then agree with it.
+/// #[event_handler]
+/// async fn on_claim_added(event: Event<ClaimAdded>) {
+///     println!("claim {}", event.id);
+/// }
+///
+/// // Without a contract the attribute has the names.
+/// #[event_handler(topic = "role_events", event = "ROLE_RENAMED")]
+/// async fn on_role_renamed(Json(name): Json<String>) -> Result {
+///     println!("role {}", name.trim());
+///     Ok(())
+/// }
+///
+/// // The function stays what it was, and a test can call it.
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// on_claim_added(Event::new(ClaimAdded { id: 7 })).await;
+/// # });
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// # Arguments of the attribute
+///
+/// | key | value |
+/// |---|---|
+/// | `topic` | the topic: lower snake case, `"role_events"` |
+/// | `event` | the event: upper snake case, `"CLAIM_ADDED"` |
+/// | `crate` | the path of `event_core`, when it is not `::event_core` |
+///
+/// A name is a text, a `const` of type `&'static str`, or a variant of an enum with
+/// [`derive(Topics)`](macro@Topics) or [`derive(Events)`](macro@Events). All are checked while
+/// compiling.
+///
+/// # The function
+///
+/// It is a free `async fn` without type parameters. Each argument implements `FromDelivery`, such as
+/// `Event<T>`, `Json<T>`, `RawEvent`, `State<T>` and `Position`; at most one of `Event` and `Json`.
+/// It returns `()`, an `Outcome`, or a `Result` of these with any error. Several attributes on one
+/// function register it for several events.
 #[proc_macro_attribute]
-pub fn event_handler(_a: TokenStream, i: TokenStream) -> TokenStream {
-    i
+pub fn event_handler(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    handler::event_handler(arguments.into(), item.into()).into()
 }
-/// x
+
+/// Runs an `async fn main` on a multi-threaded tokio runtime.
+///
+/// `main` returns `()` or a `Result<(), E>` with any error: the error is printed and decides the exit
+/// code.
+///
+/// It also notes which direct dependencies themselves depend on `event-core`. Start-up refuses to run
+/// when one of them registered nothing, because then the linker has left it out; see
+/// [`link_handlers!`].
+///
+/// ```
+/// #[event_core::main]
+/// async fn main() -> event_core::Result {
+///     tokio::task::yield_now().await;
+///     Ok(())
+/// }
+/// ```
+///
+/// `#[event_core::main(crate = path)]` names the crate when it is not `::event_core`.
 #[proc_macro_attribute]
-pub fn main(_a: TokenStream, i: TokenStream) -> TokenStream {
-    i
+pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    main_function::main(arguments.into(), item.into()).into()
 }
-/// x
+
+/// Keeps crates that only register handlers from being left out by the linker, which drops a crate
+/// that no code names.
+///
+/// It stands beside other items of the binary, usually above `main`. Start-up fails when a crate
+/// named here registered no handler and no contract. `except` silences that check for a crate that
+/// depends on `event-core` and registers nothing on purpose.
+///
+/// ```
+/// # extern crate serde as billing_handlers;
+/// event_core::link_handlers!(billing_handlers, except audit_client);
+/// # fn main() {}
+/// ```
 #[proc_macro]
-pub fn link_handlers(_i: TokenStream) -> TokenStream {
-    TokenStream::new()
+pub fn link_handlers(crates: TokenStream) -> TokenStream {
+    link::link_handlers(crates.into()).into()
 }
-/// x
+
+/// Makes a type the contract of an event: implements `Contract`, and registers it.
+///
+/// ```
+/// use event_core::prelude::*;
+/// use serde::{Deserialize, Serialize};
+/// use std::borrow::Cow;
+///
+/// /// A claim was attached to a role.
+/// #[derive(Event, Serialize, Deserialize)]
+/// #[event(topic = "role_events", name = "CLAIM_ADDED", key = role_id)]
+/// struct ClaimAdded<'a> {
+///     role_id: i64,
+///     #[serde(borrow)]
+///     claim: Cow<'a, str>,
+/// }
+///
+/// assert_eq!(ClaimAdded::INFO.name, "CLAIM_ADDED");
+/// assert_eq!(ClaimAdded::INFO.description, "A claim was attached to a role.");
+/// ```
+///
+/// # Arguments of `#[event(..)]`
+///
+/// | key | value |
+/// |---|---|
+/// | `topic` | the topic: lower snake case, `"role_events"` |
+/// | `name` | the event: upper snake case, `"CLAIM_ADDED"` |
+/// | `key` | the field whose value is the record key; events of one key keep their order |
+/// | `crate` | the path of `event_core`, when it is not `::event_core` |
+///
+/// # The type
+///
+/// A struct with named fields, generic over lifetimes alone, or an enum. An event without data is
+/// `struct Ping {}`. Borrowed text is a `Cow` with `#[serde(borrow)]`: a `&str` cannot hold a text
+/// that JSON writes with an escape, and most producers escape all that is not ASCII.
 #[proc_macro_derive(Event, attributes(event))]
-pub fn derive_event(_i: TokenStream) -> TokenStream {
-    TokenStream::new()
+pub fn derive_event(item: TokenStream) -> TokenStream {
+    contract::derive_event(item.into()).into()
 }
-/// x
+
+/// Makes an enum a closed list of topics, for `topic = Topics::RoleEvents`.
+///
+/// A variant is named by its words in lower snake case, or by `#[topic(name = "..")]`. The enum gets
+/// `as_str` and `Display`.
+///
+/// ```
+/// #[derive(event_core::Topics)]
+/// enum Topics {
+///     RoleEvents,
+///     #[topic(name = "user_events_v2")]
+///     UserEvents,
+/// }
+///
+/// assert_eq!(Topics::RoleEvents.as_str(), "role_events");
+/// assert_eq!(Topics::UserEvents.to_string(), "user_events_v2");
+/// ```
 #[proc_macro_derive(Topics, attributes(topic))]
-pub fn derive_topics(_i: TokenStream) -> TokenStream {
-    TokenStream::new()
+pub fn derive_topics(item: TokenStream) -> TokenStream {
+    list::derive_list(Kind::Topic, item.into()).into()
 }
-/// x
+
+/// Makes an enum a closed list of events, for `event = Events::ClaimAdded`.
+///
+/// A variant is named by its words in upper snake case, or by `#[event(name = "..")]`. The enum gets
+/// `as_str` and `Display`.
+///
+/// ```
+/// use event_core::prelude::*;
+///
+/// #[derive(Events)]
+/// enum Events {
+///     ClaimAdded,
+///     #[event(name = "ROLE_RENAMED")]
+///     Renamed,
+/// }
+///
+/// #[event_handler(topic = "role_events", event = Events::Renamed)]
+/// async fn on_role_renamed(Json(name): Json<String>) {
+///     println!("{name}, not {}", Events::ClaimAdded);
+/// }
+/// ```
 #[proc_macro_derive(Events, attributes(event))]
-pub fn derive_events(_i: TokenStream) -> TokenStream {
-    TokenStream::new()
+pub fn derive_events(item: TokenStream) -> TokenStream {
+    list::derive_list(Kind::Event, item.into()).into()
 }

@@ -61,6 +61,33 @@ pub struct ContractInfo {
     pub module: &'static str,
 }
 
+impl ContractInfo {
+    /// The record key of an event that is given as JSON instead of as a value of the type. The key
+    /// field is found whatever case serde gives it on the wire.
+    #[must_use]
+    pub fn key_of_json(&self, data: &serde_json::Value) -> Option<String> {
+        let key = self.key?;
+        let (_, value) = data.as_object()?.iter().find(|(name, _)| same_letters(name, key))?;
+        match value {
+            serde_json::Value::String(text) => Some(text.clone()),
+            serde_json::Value::Number(number) => Some(number.to_string()),
+            serde_json::Value::Bool(value) => Some(value.to_string()),
+            _ => None,
+        }
+    }
+}
+
+/// Whether two names differ in case and separators only.
+pub(crate) fn same_letters(a: &str, b: &str) -> bool {
+    let letters = |text: &str| -> String {
+        text.chars()
+            .filter(|c| !matches!(c, '_' | '-' | ' '))
+            .flat_map(char::to_lowercase)
+            .collect()
+    };
+    letters(a) == letters(b)
+}
+
 /// One field of a contract.
 #[derive(Debug)]
 pub struct ContractField {

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde::de::{DeserializeSeed, Deserializer as _, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::contract::same_letters;
 use super::{Contract, EventId, UserId, strict};
 
 /// The longest `eventType` that is read, in bytes: the limit of an event's name.
@@ -151,7 +152,8 @@ pub struct Envelope<'a> {
     event_id: Option<EventId>,
     occurred_at: Option<Timestamp>,
     version: u32,
-    extra: Vec<(Cow<'a, str>, &'a RawValue)>,
+    text: &'a str,
+    has_extra: bool,
 }
 
 impl<'a> Envelope<'a> {
@@ -180,7 +182,7 @@ impl<'a> Envelope<'a> {
         let mut reader = serde_json::Deserializer::from_str(text);
         let fields = reader.deserialize_map(FieldsVisitor).map_err(|error| syntax(&error))?;
         reader.end().map_err(|error| EnvelopeError::TrailingData(error.to_string()))?;
-        fields.interpret()
+        fields.interpret(text)
     }
 
     /// The name as it stands in the record, well formed or not.
@@ -219,9 +221,22 @@ impl<'a> Envelope<'a> {
         self.data.map(RawValue::get)
     }
 
-    /// The top-level fields that the envelope does not know, in order.
-    pub fn extra(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
-        self.extra.iter().map(|(name, value)| (name.as_ref(), *value))
+    /// Whether there are top-level fields that the envelope does not know.
+    #[must_use]
+    pub fn has_extra(&self) -> bool {
+        self.has_extra
+    }
+
+    /// A top-level field that the envelope does not know, as JSON. Reads the record again.
+    #[must_use]
+    pub fn extra(&self, name: &str) -> Option<&'a RawValue> {
+        if self.has_extra { extra_field(self.text, name) } else { None }
+    }
+
+    /// The whole record as text.
+    #[must_use]
+    pub fn text(&self) -> &'a str {
+        self.text
     }
 
     /// Decodes the data of a contract.
@@ -294,16 +309,6 @@ fn renamed_field(problem: &str, data: &str) -> Option<String> {
     Some(format!("; the data has `{found}`: put `#[serde(rename_all = \"{remedy}\")]` on the type"))
 }
 
-fn same_letters(a: &str, b: &str) -> bool {
-    let letters = |text: &str| -> String {
-        text.chars()
-            .filter(|c| !matches!(c, '_' | '-' | ' '))
-            .flat_map(char::to_lowercase)
-            .collect()
-    };
-    letters(a) == letters(b)
-}
-
 /// The start of a foreign text, safe to print: capped, control characters escaped.
 pub(crate) fn excerpt(text: &str, limit: usize) -> String {
     let mut end = text.len().min(limit);
@@ -365,19 +370,56 @@ fn duplicate(field: &str) -> String {
     format!("duplicate field `{field}`")
 }
 
+/// Finds a field of an envelope that was read before and is not one of its own. Of repeated ones the
+/// last, as JSON readers do.
+pub(crate) fn extra_field<'a>(envelope: &'a str, name: &str) -> Option<&'a RawValue> {
+    if FIELDS.contains(&name) {
+        return None;
+    }
+    find_field(envelope, |key| key == name).map(|(_, value)| value)
+}
+
+fn find_field<'a>(
+    envelope: &'a str,
+    wanted: impl Fn(&str) -> bool,
+) -> Option<(Cow<'a, str>, &'a RawValue)> {
+    serde_json::Deserializer::from_str(envelope).deserialize_map(FieldFinder(wanted)).ok()?
+}
+
+struct FieldFinder<F>(F);
+
+impl<'de, F: Fn(&str) -> bool> Visitor<'de> for FieldFinder<F> {
+    type Value = Option<(Cow<'de, str>, &'de RawValue)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an event")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+        let mut found = None;
+        while let Some(key) = map.next_key_seed(KeySeed)? {
+            let value = map.next_value()?;
+            if (self.0)(&key) {
+                found = Some((key, value));
+            }
+        }
+        Ok(found)
+    }
+}
+
 // The spans of the fields, before anyone looks at what they hold.
 #[derive(Default)]
 struct Fields<'a> {
     known: [Option<&'a RawValue>; FIELDS.len()],
-    extra: Vec<(Cow<'a, str>, &'a RawValue)>,
+    has_extra: bool,
 }
 
 impl<'a> Fields<'a> {
-    fn interpret(self) -> Result<Envelope<'a>, EnvelopeError> {
+    fn interpret(self, text: &'a str) -> Result<Envelope<'a>, EnvelopeError> {
         let [event_type, data, user_id, event_id, occurred_at, version] = self.known;
         let Some(event_type) = event_type else {
-            let found = self.extra.iter().find(|(key, _)| same_letters(key, "eventType"));
-            let found = found.map(|(key, _)| excerpt(key, EXCERPT_BYTES));
+            let found = find_field(text, |key| same_letters(key, "eventType"));
+            let found = found.map(|(key, _)| excerpt(&key, EXCERPT_BYTES));
             return Err(EnvelopeError::MissingEventType { found });
         };
         let event_type = text_of("eventType", event_type)?;
@@ -398,7 +440,8 @@ impl<'a> Fields<'a> {
             event_id: event_id.map(|text| EventId::new(&text)),
             occurred_at: occurred_at.and_then(|text| text.parse().ok()),
             version: version.map(version_of).transpose()?.unwrap_or(1),
-            extra: self.extra,
+            text,
+            has_extra: self.has_extra,
         })
     }
 }
@@ -458,7 +501,7 @@ impl<'de> Visitor<'de> for FieldsVisitor {
         while let Some(key) = map.next_key_seed(KeySeed)? {
             let value = map.next_value::<&'de RawValue>()?;
             match FIELDS.iter().position(|field| *field == key) {
-                None => fields.extra.push((key, value)),
+                None => fields.has_extra = true,
                 Some(known) if fields.known[known].is_none() => fields.known[known] = Some(value),
                 Some(known) => return Err(M::Error::custom(duplicate(FIELDS[known]))),
             }

@@ -11,6 +11,7 @@ mod writer;
 
 pub use contract::{Contract, ContractField, ContractInfo, ContractRegistration, Events, Topics};
 pub use envelope::{Envelope, EnvelopeError, MAX_EVENT_TYPE_BYTES};
+pub(crate) use envelope::{excerpt, extra_field};
 pub use headers::{Header, Headers};
 pub use key::RecordKey;
 pub(crate) use name::assert_name;

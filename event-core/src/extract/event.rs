@@ -1,5 +1,6 @@
 //! The payload of a contract, with what the envelope says about it.
 
+use std::future::{Ready, ready};
 use std::ops::Deref;
 
 use jiff::Timestamp;
@@ -8,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::FromDelivery;
 use crate::delivery::Delivery;
-use crate::event::{Contract, ContractInfo, EventId, UserId};
+use crate::event::{Contract, ContractInfo, EventId, UserId, extra_field};
 use crate::outcome::Rejection;
 
 /// The payload of an event, decoded once. Derefs to it and serializes as it.
@@ -31,7 +32,8 @@ pub struct Event<T> {
     event_id: Option<EventId>,
     occurred_at: Option<Timestamp>,
     version: u32,
-    extra: Vec<(Box<str>, Box<RawValue>)>,
+    // The whole record, kept only when it has fields that the envelope does not know.
+    record: Option<Box<str>>,
 }
 
 impl<T> Event<T> {
@@ -43,7 +45,7 @@ impl<T> Event<T> {
             event_id: None,
             occurred_at: None,
             version: 1,
-            extra: Vec::new(),
+            record: None,
         }
     }
 
@@ -90,8 +92,7 @@ impl<T> Event<T> {
 
     /// A top-level field that the envelope does not know, as JSON.
     pub fn extra(&self, name: &str) -> Option<&RawValue> {
-        let (_, value) = self.extra.iter().find(|(key, _)| **key == *name)?;
-        Some(value)
+        extra_field(self.record.as_deref()?, name)
     }
 
     /// The payload alone.
@@ -120,15 +121,19 @@ where
 {
     const CONTRACT: Option<&'static ContractInfo> = Some(T::INFO);
 
-    async fn from_delivery(delivery: &'a Delivery<'a>) -> Result<Self, Rejection> {
+    #[expect(
+        refining_impl_trait,
+        reason = "with a future that has a name, a payload that does not fit is reported once"
+    )]
+    fn from_delivery(delivery: &'a Delivery<'a>) -> Ready<Result<Self, Rejection>> {
         let envelope = delivery.envelope;
-        Ok(Event {
-            payload: envelope.decode_contract()?,
+        ready(envelope.decode_contract().map_err(Rejection::from).map(|payload| Event {
+            payload,
             user_id: envelope.user_id().cloned(),
             event_id: envelope.event_id().cloned(),
             occurred_at: envelope.occurred_at(),
             version: envelope.version(),
-            extra: envelope.extra().map(|(name, value)| (name.into(), value.to_owned())).collect(),
-        })
+            record: envelope.has_extra().then(|| envelope.text().into()),
+        }))
     }
 }

@@ -1,5 +1,7 @@
 //! Data without a contract.
 
+use std::future::{Ready, ready};
+
 use serde::Deserialize;
 
 use super::FromDelivery;
@@ -21,7 +23,11 @@ use crate::outcome::Rejection;
 pub struct Json<T>(pub T);
 
 impl<'a, T: Deserialize<'a> + Send> FromDelivery<'a> for Json<T> {
-    async fn from_delivery(delivery: &'a Delivery<'a>) -> Result<Self, Rejection> {
-        Ok(Json(delivery.envelope.decode_data()?))
+    #[expect(
+        refining_impl_trait,
+        reason = "with a future that has a name, a payload that does not fit is reported once"
+    )]
+    fn from_delivery(delivery: &'a Delivery<'a>) -> Ready<Result<Self, Rejection>> {
+        ready(delivery.envelope.decode_data().map(Json).map_err(Rejection::from))
     }
 }

@@ -1,5 +1,7 @@
 //! What handlers share.
 
+use std::future::{Ready, ready};
+
 use super::FromDelivery;
 use crate::delivery::Delivery;
 use crate::outcome::Rejection;
@@ -11,11 +13,15 @@ use crate::state::Requirements;
 pub struct State<T>(pub T);
 
 impl<'a, T: Clone + Send + Sync + 'static> FromDelivery<'a> for State<T> {
-    async fn from_delivery(delivery: &'a Delivery<'a>) -> Result<Self, Rejection> {
-        match delivery.state.get::<T>() {
+    #[expect(
+        refining_impl_trait,
+        reason = "with a future that has a name, a payload that does not fit is reported once"
+    )]
+    fn from_delivery(delivery: &'a Delivery<'a>) -> Ready<Result<Self, Rejection>> {
+        ready(match delivery.state.get::<T>() {
             Some(state) => Ok(State(state.clone())),
             None => Err(Rejection::MissingState { type_name: std::any::type_name::<T>() }),
-        }
+        })
     }
 
     fn requires(requirements: &mut Requirements) {

@@ -11,7 +11,7 @@ pub use report::{StartupProblem, StartupReport};
 
 use crate::event::{ContractInfo, ContractRegistration};
 use crate::handler::HandlerRegistration;
-use crate::state::{Requirements, StateMap};
+use crate::state::{Requirements, StateKey};
 
 /// A crate that `link_handlers!` names.
 #[derive(Debug)]
@@ -27,12 +27,22 @@ inventory::collect!(LinkedCrate);
 /// What `#[event_core::main]` knows of the binary it stands in.
 #[derive(Debug)]
 pub struct BinaryRegistration {
+    /// The version of the binary's package.
+    pub version: &'static str,
     /// The names in code of the direct dependencies that themselves depend on this framework, and of
     /// the package's own library.
     pub crates: &'static [&'static str],
+    /// Those whose name in code is not their own, with their own: registrations know only that.
+    pub renamed: &'static [(&'static str, &'static str)],
 }
 
 inventory::collect!(BinaryRegistration);
+
+/// The version of the package whose `main` carries `#[event_core::main]`; `unknown` without one.
+#[must_use]
+pub fn binary_version() -> &'static str {
+    inventory::iter::<BinaryRegistration>().next().map_or("unknown", |binary| binary.version)
+}
 
 /// Everything registered, in a fixed order.
 #[derive(Clone, Debug)]
@@ -77,15 +87,20 @@ impl Registry {
         &self.contracts
     }
 
-    /// Finds everything that does not fit together, all at once.
+    /// Finds everything that does not fit together, all at once. `provided` says whether the app
+    /// has a state.
     #[must_use]
-    pub fn problems(&self, group: &str, state: &StateMap) -> Vec<StartupProblem> {
+    pub fn problems(
+        &self,
+        group: &str,
+        provided: impl Fn(&StateKey) -> bool,
+    ) -> Vec<StartupProblem> {
         let mut problems = Vec::new();
         if self.handlers.is_empty() {
             problems.push(StartupProblem::NoHandlers);
         }
         problems.extend(self.duplicates(group));
-        problems.extend(self.missing_states(state));
+        problems.extend(self.missing_states(provided));
         problems.extend(unlinked_crates());
         problems
     }
@@ -104,11 +119,14 @@ impl Registry {
         })
     }
 
-    fn missing_states(&self, state: &StateMap) -> impl Iterator<Item = StartupProblem> {
-        self.handlers.iter().flat_map(|handler| {
+    fn missing_states(
+        &self,
+        provided: impl Fn(&StateKey) -> bool,
+    ) -> impl Iterator<Item = StartupProblem> {
+        self.handlers.iter().flat_map(move |handler| {
             let mut needs = Requirements::default();
             (handler.requires)(&mut needs);
-            let missing = needs.states().iter().filter(|key| !state.contains(key));
+            let missing = needs.states().iter().filter(|key| !provided(key));
             missing
                 .map(|key| StartupProblem::MissingState { handler, type_name: key.type_name() })
                 .collect::<Vec<_>>()
@@ -129,8 +147,12 @@ fn unlinked_crates() -> impl Iterator<Item = StartupProblem> {
         .flat_map(|binary| binary.crates.iter().copied())
         .chain(named.iter().copied())
         .collect();
+    let renamed: BTreeMap<&str, &str> = inventory::iter::<BinaryRegistration>()
+        .flat_map(|binary| binary.renamed.iter().copied())
+        .collect();
+    let has_registered = move |name| registered.contains(renamed.get(name).unwrap_or(&name));
     expected
         .into_iter()
-        .filter(move |name| !registered.contains(name) && !excepted.contains(name))
+        .filter(move |name| !has_registered(*name) && !excepted.contains(name))
         .map(move |name| StartupProblem::UnlinkedCrate { name, named: named.contains(name) })
 }

@@ -1,0 +1,205 @@
+//! Puts a service together: settings, what is linked, what is provided, a broker.
+
+mod duration;
+mod exit;
+mod run;
+mod settings;
+mod shutdown;
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::event::{GroupName, GroupNameError};
+use crate::observe::{Health, Observer, TracingObserver};
+use crate::outcome::Error;
+use crate::registry::{Registry, StartupProblem};
+use crate::state::{StateKey, StateMap};
+
+pub use exit::{ExitStatus, exit};
+pub use settings::{Settings, SettingsOverrides};
+pub use shutdown::signals;
+
+pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+type StateFuture = BoxFuture<Result<PutState, Error>>;
+type PutState = Box<dyn FnOnce(&mut StateMap) + Send>;
+
+/// A service: every handler linked into the binary, with what they need.
+///
+/// ```no_run
+/// use event_core::prelude::*;
+///
+/// #[derive(Clone)]
+/// struct Greeting(&'static str);
+///
+/// #[event_handler(topic = "user_events", event = "USER_CREATED")]
+/// async fn greet(State(greeting): State<Greeting>) {
+///     println!("{}", greeting.0);
+/// }
+///
+/// #[event_core::main]
+/// async fn main() -> Result {
+///     EventApp::from_env("greeter")?.state(Greeting("hello")).main().await
+/// }
+/// ```
+pub struct EventApp {
+    service: String,
+    version: String,
+    state: StateMap,
+    providers: Vec<Provider>,
+    modules: Vec<String>,
+    pub(crate) samples: Vec<String>,
+    pub(crate) after_dev: Vec<AfterDev>,
+    observers: Vec<Arc<dyn Observer>>,
+    health: Health,
+}
+
+struct Provider {
+    key: StateKey,
+    make: Box<dyn FnOnce() -> StateFuture + Send>,
+}
+
+pub(crate) type AfterDev =
+    Box<dyn FnOnce(&StateMap) -> Option<BoxFuture<Result<(), Error>>> + Send>;
+
+impl EventApp {
+    /// A service called `service`, which is also its consumer group unless the settings name
+    /// another. Settings are read when a command runs, so that all problems are reported together.
+    ///
+    /// # Errors
+    ///
+    /// [`GroupNameError`] when the name cannot be a consumer group's.
+    pub fn from_env(service: &str) -> Result<Self, GroupNameError> {
+        GroupName::parse(service)?;
+        Ok(EventApp {
+            service: service.to_owned(),
+            version: crate::registry::binary_version().to_owned(),
+            state: StateMap::new(),
+            providers: Vec::new(),
+            modules: Vec::new(),
+            samples: Vec::new(),
+            after_dev: Vec::new(),
+            observers: vec![Arc::new(TracingObserver)],
+            health: Health::default(),
+        })
+    }
+
+    /// Provides a value to the handlers that take `State<T>`.
+    #[must_use]
+    pub fn state<T: Clone + Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.state.insert(value);
+        self
+    }
+
+    /// Provides a value that is made when the service starts: only `run` and `dev` call `make`, the
+    /// commands that look at the service do not.
+    ///
+    /// ```no_run
+    /// # use event_core::prelude::*;
+    /// # #[derive(Clone)] struct Pool;
+    /// # impl Pool { async fn connect() -> Result<Pool> { Ok(Pool) } }
+    /// # fn app() -> Result<EventApp> { Ok(
+    /// EventApp::from_env("admin")?.state_with(Pool::connect)
+    /// # ) }
+    /// ```
+    #[must_use]
+    pub fn state_with<T, E, F, Fut>(mut self, make: F) -> Self
+    where
+        T: Clone + Send + Sync + 'static,
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        let make = move || -> StateFuture {
+            let made = make();
+            Box::pin(async move {
+                let value = made.await.map_err(Error::from_boxed)?;
+                Ok(Box::new(move |state: &mut StateMap| state.insert(value)) as PutState)
+            })
+        };
+        self.providers.push(Provider { key: StateKey::of::<T>(), make: Box::new(make) });
+        self
+    }
+
+    /// Takes only the handlers of `module` and the modules inside it; may be called several times.
+    /// Without it, the app takes every handler that is linked.
+    #[must_use]
+    pub fn handlers_from(mut self, module: impl Into<String>) -> Self {
+        self.modules.push(module.into());
+        self
+    }
+
+    /// The version that dead letters carry, in place of the version of the package with `main`.
+    #[must_use]
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.version = version.into();
+        self
+    }
+
+    /// Events that `dev` publishes, one JSON object a line, as they stand. Empty lines and lines
+    /// that begin with `#` are left out.
+    #[must_use]
+    pub fn samples(mut self, lines: impl Into<String>) -> Self {
+        self.samples.push(lines.into());
+        self
+    }
+
+    /// Runs `show` with the state `T` at the end of `dev`, to show what the samples did.
+    #[must_use]
+    pub fn after_dev<T, E, F, Fut>(mut self, show: F) -> Self
+    where
+        T: Clone + Send + Sync + 'static,
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+        F: FnOnce(T) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<(), E>> + Send + 'static,
+    {
+        self.after_dev.push(Box::new(move |state| {
+            let shown = show(state.get::<T>()?.clone());
+            Some(Box::pin(async move { shown.await.map_err(Error::from_boxed) }))
+        }));
+        self
+    }
+
+    /// Adds a listener to everything that happens.
+    #[must_use]
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observers.push(observer);
+        self
+    }
+
+    /// The health of the service once it runs: a handle to keep before the app is consumed.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.health.clone()
+    }
+
+    /// The service's name.
+    #[must_use]
+    pub fn service(&self) -> &str {
+        &self.service
+    }
+
+    /// What is linked, as far as this app takes it.
+    #[must_use]
+    pub fn registry(&self) -> Registry {
+        Registry::linked().only_modules(&self.modules)
+    }
+
+    /// Everything that can be found wrong without a broker.
+    #[must_use]
+    pub fn problems(&self, group: &str) -> Vec<StartupProblem> {
+        let provided = |key: &StateKey| {
+            self.state.contains(key) || self.providers.iter().any(|provider| provider.key == *key)
+        };
+        self.registry().problems(group, provided)
+    }
+}
+
+impl fmt::Debug for EventApp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventApp")
+            .field("service", &self.service)
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,169 @@
+//! Checks everything, then runs until told to stop.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{EventApp, Settings};
+use crate::broker::{Broker, BrokerError, Subscription};
+use crate::event::TopicName;
+use crate::observe::Observers;
+use crate::outcome::Error;
+use crate::processor::{EventProcessor, ProcessorError, ServiceIdentity};
+use crate::registry::{Registry, StartupProblem, StartupReport};
+use crate::router::EventRouter;
+
+// Start-up answers within ten seconds, so the broker has a little less.
+const BROKER_DEADLINE: Duration = Duration::from_secs(8);
+
+// A producer may need one more round after the last lane has ended.
+const FLUSH_DEADLINE: Duration = Duration::from_secs(5);
+
+/// A service whose start-up checks have all passed.
+pub(crate) struct ReadyApp<B> {
+    broker: B,
+    settings: Settings,
+    topics: Vec<TopicName>,
+    processor: EventProcessor,
+}
+
+impl EventApp {
+    /// Runs the service on `broker` until `shutdown` completes.
+    ///
+    /// # Errors
+    ///
+    /// [`StartupReport`] with everything that keeps it from starting; afterwards a
+    /// [`ProcessorError`].
+    pub async fn run_on<B: Broker>(
+        self,
+        broker: B,
+        settings: Settings,
+        shutdown: impl Future<Output = ()> + Send,
+    ) -> Result<(), Error> {
+        self.prepare(broker, settings).await?.run(shutdown).await
+    }
+
+    /// Finds everything that keeps the service from starting, on the broker too.
+    pub(crate) async fn prepare<B: Broker>(
+        mut self,
+        broker: B,
+        settings: Settings,
+    ) -> Result<ReadyApp<B>, StartupReport> {
+        let registry = self.registry();
+        let mut problems = self.problems(settings.group.as_str());
+        let (topics, topic_problems) = topic_names(&registry);
+        problems.extend(topic_problems);
+        problems.extend(broker_problems(&broker, &topics).await);
+        problems.extend(self.make_state().await);
+        let producer =
+            broker.producer().map_err(|error| problems.push(StartupProblem::Broker(error)));
+        let (Ok(producer), true) = (producer, problems.is_empty()) else {
+            return Err(StartupReport::new(problems));
+        };
+        let processor = EventProcessor {
+            router: EventRouter::new(registry.handlers()),
+            state: Arc::new(self.state),
+            policy: settings.policy.clone(),
+            identity: ServiceIdentity {
+                name: self.service,
+                version: self.version,
+                group: settings.group.clone(),
+            },
+            producer,
+            observers: self.observers.into_iter().collect::<Observers>(),
+            health: self.health,
+        };
+        Ok(ReadyApp { broker, settings, topics, processor })
+    }
+
+    async fn make_state(&mut self) -> Vec<StartupProblem> {
+        let mut problems = Vec::new();
+        for provider in self.providers.drain(..) {
+            match (provider.make)().await {
+                Ok(put) => put(&mut self.state),
+                Err(error) => {
+                    let name = provider.key.type_name();
+                    problems.push(StartupProblem::Provider(format!(
+                        "{name} cannot be made: {error:?}"
+                    )));
+                }
+            }
+        }
+        problems
+    }
+}
+
+impl<B: Broker> ReadyApp<B> {
+    pub(crate) async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), Error> {
+        let consumer = self.broker.subscribe(Subscription {
+            group: self.settings.group.clone(),
+            topics: self.topics,
+            max_in_flight_bytes: self.settings.max_in_flight_bytes,
+            drain_deadline: self.settings.policy.drain_deadline,
+        })?;
+        let producer = Arc::clone(&self.processor.producer);
+        let ended = self.processor.run(consumer, shutdown).await;
+        let flushed = producer.flush(FLUSH_DEADLINE).await;
+        match ended {
+            // What the broker does not let us do is for a person to mend, like any start-up problem.
+            Err(ProcessorError::Consumer(
+                error @ (BrokerError::Authentication { .. } | BrokerError::Unauthorised(_)),
+            )) => Err(StartupReport::new(vec![StartupProblem::Broker(error)]).into()),
+            Err(error) => Err(error.into()),
+            Ok(()) => Ok(flushed?),
+        }
+    }
+
+    #[cfg(feature = "cli")]
+    pub(crate) fn state(&self) -> Arc<crate::state::StateMap> {
+        Arc::clone(&self.processor.state)
+    }
+}
+
+/// The topics that handlers listen to. The names were checked while compiling; what is left is
+/// whether their dead-letter topics can be named.
+fn topic_names(registry: &Registry) -> (Vec<TopicName>, Vec<StartupProblem>) {
+    let mut topics = BTreeMap::new();
+    let mut problems = Vec::new();
+    for handler in registry.handlers() {
+        if topics.contains_key(handler.topic) {
+            continue;
+        }
+        match TopicName::parse(handler.topic).and_then(|topic| topic.dead_letters().map(|_| topic))
+        {
+            Ok(topic) => drop(topics.insert(handler.topic, topic)),
+            Err(error) => problems.push(StartupProblem::Setting {
+                message: format!("topic of {} ({}): {error}", handler.name, handler.place()),
+                help: "its dead-letter topic is the name with `_dlq` appended, and must fit too"
+                    .into(),
+            }),
+        }
+    }
+    (topics.into_values().collect(), problems)
+}
+
+async fn broker_problems<B: Broker>(broker: &B, topics: &[TopicName]) -> Vec<StartupProblem> {
+    if topics.is_empty() {
+        return Vec::new();
+    }
+    let existing = match broker.topics(BROKER_DEADLINE).await {
+        Ok(existing) => existing,
+        Err(error) => return vec![StartupProblem::Broker(error)],
+    };
+    let missing = |topic: &TopicName| !existing.iter().any(|(name, _)| *topic == **name);
+    let mut problems = Vec::new();
+    for topic in topics {
+        if missing(topic) {
+            let needed_for = format!("the handlers of `{topic}`");
+            problems.push(StartupProblem::MissingTopic { topic: topic.to_string(), needed_for });
+        }
+        if let Ok(dead_letters) = topic.dead_letters()
+            && missing(&dead_letters)
+        {
+            let needed_for = format!("the dead letters of `{topic}`");
+            problems
+                .push(StartupProblem::MissingTopic { topic: dead_letters.to_string(), needed_for });
+        }
+    }
+    problems
+}

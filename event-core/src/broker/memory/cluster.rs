@@ -1,0 +1,250 @@
+//! The shared state of the cluster: records, groups, and who owns which partition.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+
+use crate::broker::{BrokerError, OutgoingRecord, Progress};
+use crate::delivery::{Epoch, NextOffset, Offset, TopicPartition};
+use crate::event::{GroupName, Headers, TopicName};
+
+/// A record as it lies in a partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredRecord {
+    /// The partition.
+    pub partition: TopicPartition,
+    /// The offset.
+    pub offset: Offset,
+    /// Milliseconds since 1970.
+    pub timestamp_ms: i64,
+    /// The key; null and empty are different.
+    pub key: Option<Bytes>,
+    /// The value; `None` is a tombstone.
+    pub value: Option<Bytes>,
+    /// The headers.
+    pub headers: Headers,
+}
+
+pub(super) type MemberId = u64;
+
+/// The state behind one lock, and a signal that it changed.
+#[derive(Default)]
+pub(super) struct Cluster {
+    state: Mutex<ClusterState>,
+    changed: Notify,
+}
+
+#[derive(Default)]
+pub(super) struct ClusterState {
+    pub(super) topics: BTreeMap<TopicName, Vec<Vec<Arc<StoredRecord>>>>,
+    pub(super) groups: BTreeMap<GroupName, Group>,
+    pub(super) refused_writes: BTreeMap<TopicName, BrokerError>,
+    pub(super) refused_values: BTreeMap<TopicName, BrokerError>,
+    pub(super) failing_commits: u32,
+    next_member: MemberId,
+    next_epoch: u64,
+    next_partition: usize,
+}
+
+#[derive(Default)]
+pub(super) struct Group {
+    pub(super) committed: BTreeMap<TopicPartition, NextOffset>,
+    members: BTreeMap<MemberId, Vec<TopicName>>,
+    owners: BTreeMap<TopicPartition, Owner>,
+}
+
+struct Owner {
+    member: MemberId,
+    epoch: Epoch,
+    /// It was asked to release the partition.
+    leaving: bool,
+}
+
+/// What a member has to do about its partitions.
+pub(super) enum Change {
+    Assigned(Vec<(TopicPartition, NextOffset)>, Epoch),
+    Revoked(Vec<TopicPartition>),
+}
+
+impl Cluster {
+    pub(super) fn read<T>(&self, read: impl FnOnce(&ClusterState) -> T) -> T {
+        // Every change is a whole one, so the state behind a poisoned lock is sound.
+        read(&self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Changes the state and wakes whoever waits for it.
+    pub(super) fn change<T>(&self, change: impl FnOnce(&mut ClusterState) -> T) -> T {
+        let result = self.change_quietly(change);
+        self.wake();
+        result
+    }
+
+    /// Changes what nobody waits for.
+    pub(super) fn change_quietly<T>(&self, change: impl FnOnce(&mut ClusterState) -> T) -> T {
+        change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn wake(&self) {
+        self.changed.notify_waiters();
+    }
+
+    pub(super) fn changed(&self) -> tokio::sync::futures::Notified<'_> {
+        self.changed.notified()
+    }
+}
+
+impl ClusterState {
+    pub(super) fn create_topic(&mut self, topic: &TopicName, partitions: usize) {
+        self.topics.entry(topic.clone()).or_insert_with(|| vec![Vec::new(); partitions]);
+    }
+
+    pub(super) fn append(
+        &mut self,
+        record: OutgoingRecord,
+        now_ms: i64,
+    ) -> Result<(TopicPartition, Offset), BrokerError> {
+        if let Some(error) = self.refused_writes.get(&record.topic) {
+            return Err(error.clone());
+        }
+        if let (Some(error), Some(_)) = (self.refused_values.get(&record.topic), &record.value) {
+            return Err(error.clone());
+        }
+        let unknown = || BrokerError::UnknownTopic(record.topic.to_string());
+        let partitions = self.topics.get_mut(&record.topic).ok_or_else(unknown)?;
+        let index = match (record.partition, &record.key) {
+            (Some(partition), _) => usize::try_from(partition).unwrap_or(usize::MAX),
+            (None, Some(key)) => hash(key) % partitions.len(),
+            (None, None) => {
+                self.next_partition += 1;
+                self.next_partition % partitions.len()
+            }
+        };
+        let log = partitions.get_mut(index).ok_or_else(|| {
+            BrokerError::Other(format!("topic `{}` has no partition {index}", record.topic))
+        })?;
+        let partition = TopicPartition {
+            topic: record.topic,
+            partition: i32::try_from(index).unwrap_or(i32::MAX),
+        };
+        let offset = Offset(i64::try_from(log.len()).unwrap_or(i64::MAX));
+        log.push(Arc::new(StoredRecord {
+            partition: partition.clone(),
+            offset,
+            timestamp_ms: record.timestamp_ms.unwrap_or(now_ms),
+            key: record.key,
+            value: record.value,
+            headers: record.headers,
+        }));
+        Ok((partition, offset))
+    }
+
+    pub(super) fn join(&mut self, group: &GroupName, topics: Vec<TopicName>) -> MemberId {
+        self.next_member += 1;
+        let members = &mut self.groups.entry(group.clone()).or_default().members;
+        members.insert(self.next_member, topics);
+        self.next_member
+    }
+
+    pub(super) fn leave(&mut self, group: &GroupName, member: MemberId) {
+        if let Some(group) = self.groups.get_mut(group) {
+            group.members.remove(&member);
+            group.owners.retain(|_, owner| owner.member != member);
+        }
+    }
+
+    /// What `member` has to do next to reach the group's target; taking partitions happens here.
+    pub(super) fn next_change(&mut self, group: &GroupName, member: MemberId) -> Option<Change> {
+        let ClusterState { topics, groups, next_epoch, .. } = self;
+        let group = groups.get_mut(group)?;
+        let target = group.target(topics);
+        let mine = |partition: &TopicPartition| target.get(partition) == Some(&member);
+        let mut leaving = Vec::new();
+        for (partition, owner) in &mut group.owners {
+            if owner.member == member && !owner.leaving && !mine(partition) {
+                owner.leaving = true;
+                leaving.push(partition.clone());
+            }
+        }
+        if !leaving.is_empty() {
+            return Some(Change::Revoked(leaving));
+        }
+        let free: BTreeSet<_> =
+            target.keys().filter(|p| mine(p) && !group.owners.contains_key(p)).collect();
+        if free.is_empty() {
+            return None;
+        }
+        *next_epoch += 1;
+        let epoch = Epoch(*next_epoch);
+        let taken = free.into_iter().map(|partition| {
+            let owner = Owner { member, epoch, leaving: false };
+            group.owners.insert(partition.clone(), owner);
+            let start = group.committed.get(partition).copied().unwrap_or(NextOffset(0));
+            (partition.clone(), start)
+        });
+        Some(Change::Assigned(taken.collect(), epoch))
+    }
+
+    /// Commits what belongs to the present owner and epoch; the rest is dropped.
+    pub(super) fn commit(
+        &mut self,
+        group: &GroupName,
+        member: MemberId,
+        progress: &[Progress],
+    ) -> Result<(), BrokerError> {
+        if self.failing_commits > 0 {
+            self.failing_commits -= 1;
+            return Err(BrokerError::Other("the commit was told to fail".into()));
+        }
+        let Some(group) = self.groups.get_mut(group) else { return Ok(()) };
+        for Progress { partition, epoch, next } in progress {
+            let owner = group.owners.get(partition);
+            if owner.is_some_and(|owner| owner.member == member && owner.epoch == *epoch) {
+                group.committed.insert(partition.clone(), *next);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn release(
+        &mut self,
+        group: &GroupName,
+        member: MemberId,
+        partitions: &[TopicPartition],
+    ) {
+        if let Some(group) = self.groups.get_mut(group) {
+            let released = |p: &TopicPartition, owner: &Owner| {
+                owner.member == member && partitions.contains(p)
+            };
+            group.owners.retain(|partition, owner| !released(partition, owner));
+        }
+    }
+}
+
+impl Group {
+    // The partitions of each topic go round the members that want it.
+    fn target(
+        &self,
+        topics: &BTreeMap<TopicName, Vec<Vec<Arc<StoredRecord>>>>,
+    ) -> BTreeMap<TopicPartition, MemberId> {
+        let mut target = BTreeMap::new();
+        for (topic, partitions) in topics {
+            let wants = |member: &(&MemberId, &Vec<TopicName>)| member.1.contains(topic);
+            let members: Vec<_> = self.members.iter().filter(wants).map(|(id, _)| *id).collect();
+            for (index, member) in members.iter().cycle().take(partitions.len()).enumerate() {
+                let partition = i32::try_from(index).unwrap_or(i32::MAX);
+                target.insert(TopicPartition { topic: topic.clone(), partition }, *member);
+            }
+        }
+        target
+    }
+}
+
+// FNV-1a: any hash will do, as long as a key always gives the same partition.
+fn hash(key: &[u8]) -> usize {
+    let hash = key.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    usize::try_from(hash >> 1).unwrap_or(0)
+}

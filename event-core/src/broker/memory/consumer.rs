@@ -1,0 +1,218 @@
+//! A member of a group in memory.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use super::cluster::{Change, Cluster, ClusterState, MemberId, StoredRecord};
+use crate::broker::{BrokerError, Consumer, ConsumerEvent, Progress, Revocation, Subscription};
+use crate::delivery::{Epoch, NextOffset, Offset, RecordBatch, RecordSource, TopicPartition};
+use crate::event::GroupName;
+
+// Small enough that a test of a few hundred records sees several batches.
+const MAX_BATCH_RECORDS: usize = 64;
+
+/// A consumer of the memory broker. Dropping it without closing leaves the group without a commit,
+/// like a process that is killed.
+pub struct MemoryConsumer {
+    membership: Membership,
+    positions: BTreeMap<TopicPartition, (Epoch, NextOffset)>,
+    events: VecDeque<ConsumerEvent>,
+    in_flight: Arc<AtomicUsize>,
+    max_in_flight_bytes: usize,
+    paused: bool,
+    last_served: Option<TopicPartition>,
+}
+
+#[derive(Clone)]
+struct Membership {
+    cluster: Arc<Cluster>,
+    group: GroupName,
+    member: MemberId,
+}
+
+impl MemoryConsumer {
+    pub(super) fn join(cluster: Arc<Cluster>, subscription: Subscription) -> Self {
+        let Subscription { group, topics, max_in_flight_bytes, .. } = subscription;
+        let member = cluster.change(|state| state.join(&group, topics));
+        MemoryConsumer {
+            membership: Membership { cluster, group, member },
+            positions: BTreeMap::new(),
+            events: VecDeque::new(),
+            in_flight: Arc::default(),
+            max_in_flight_bytes,
+            paused: false,
+            last_served: None,
+        }
+    }
+
+    fn try_next(&mut self) -> Option<ConsumerEvent> {
+        if let Some(event) = self.events.pop_front() {
+            return Some(event);
+        }
+        let Membership { cluster, group, member } = self.membership.clone();
+        match cluster.change_quietly(|state| state.next_change(&group, member)) {
+            Some(Change::Revoked(partitions)) => {
+                for partition in &partitions {
+                    self.positions.remove(partition);
+                }
+                Some(ConsumerEvent::Revoked(self.membership.revocation(partitions)))
+            }
+            Some(Change::Assigned(taken, epoch)) => {
+                let partitions = taken.iter().map(|(partition, _)| partition.clone()).collect();
+                let positions = taken.into_iter().map(|(p, start)| (p, (epoch, start)));
+                self.positions.extend(positions);
+                Some(ConsumerEvent::Assigned { partitions, epoch })
+            }
+            None => self.fetch(),
+        }
+    }
+
+    fn fetch(&mut self) -> Option<ConsumerEvent> {
+        let in_flight = self.in_flight.load(Ordering::Acquire);
+        let limit =
+            if self.paused { self.max_in_flight_bytes / 2 } else { self.max_in_flight_bytes };
+        self.paused = in_flight >= limit && in_flight > 0;
+        if self.paused {
+            return None;
+        }
+        // Partitions take turns, beginning after the one that was served last.
+        let after =
+            self.positions.keys().position(|p| Some(p) > self.last_served.as_ref()).unwrap_or(0);
+        let turns = self.positions.iter().skip(after).chain(self.positions.iter().take(after));
+        let cluster = &self.membership.cluster;
+        let (partition, epoch, records) =
+            turns.into_iter().find_map(|(partition, (epoch, next))| {
+                let records = cluster.read(|state| read(state, partition, *next));
+                (!records.is_empty()).then(|| (partition.clone(), *epoch, records))
+            })?;
+        let next = records.last()?.offset.next();
+        self.positions.insert(partition.clone(), (epoch, next));
+        self.last_served = Some(partition.clone());
+        let source = Records::new(records, Arc::clone(&self.in_flight), Arc::clone(cluster));
+        Some(ConsumerEvent::Records(RecordBatch::new(Arc::new(partition), epoch, Box::new(source))))
+    }
+}
+
+fn read(
+    state: &ClusterState,
+    partition: &TopicPartition,
+    next: NextOffset,
+) -> Vec<Arc<StoredRecord>> {
+    let index = usize::try_from(partition.partition).unwrap_or(usize::MAX);
+    let start = usize::try_from(next.0).unwrap_or(usize::MAX);
+    let log = state.topics.get(&partition.topic).and_then(|partitions| partitions.get(index));
+    let records = log.and_then(|log| log.get(start..)).unwrap_or_default();
+    records.iter().take(MAX_BATCH_RECORDS).cloned().collect()
+}
+
+impl Consumer for MemoryConsumer {
+    async fn next(&mut self) -> ConsumerEvent {
+        loop {
+            let cluster = Arc::clone(&self.membership.cluster);
+            let changed = cluster.changed();
+            if let Some(event) = self.try_next() {
+                // A producer and a consumer in one task would otherwise never let the lanes run.
+                tokio::task::coop::consume_budget().await;
+                return event;
+            }
+            changed.await;
+        }
+    }
+
+    fn commit(&mut self, progress: &[Progress]) {
+        if let Err(error) = self.membership.commit(progress) {
+            self.events.push_back(ConsumerEvent::CommitFailed(error));
+        }
+    }
+
+    async fn close(self, progress: Vec<Progress>, _deadline: Duration) -> Result<(), BrokerError> {
+        self.membership.commit(&progress)
+    }
+}
+
+impl Drop for MemoryConsumer {
+    fn drop(&mut self) {
+        let Membership { cluster, group, member } = &self.membership;
+        cluster.change(|state| state.leave(group, *member));
+    }
+}
+
+impl Membership {
+    fn commit(&self, progress: &[Progress]) -> Result<(), BrokerError> {
+        self.cluster.change(|state| state.commit(&self.group, self.member, progress))
+    }
+
+    fn revocation(&self, partitions: Vec<TopicPartition>) -> Revocation {
+        let membership = self.clone();
+        let released = partitions.clone();
+        Revocation::new(partitions, false, move |progress| {
+            // A commit that fails here is lost with the partition; its records are delivered again.
+            let _ = membership.commit(&progress);
+            let Membership { cluster, group, member } = &membership;
+            cluster.change(|state| state.release(group, *member, &released));
+        })
+    }
+}
+
+struct Records {
+    records: Vec<Arc<StoredRecord>>,
+    bytes: usize,
+    in_flight: Arc<AtomicUsize>,
+    cluster: Arc<Cluster>,
+}
+
+impl Records {
+    fn new(
+        records: Vec<Arc<StoredRecord>>,
+        in_flight: Arc<AtomicUsize>,
+        cluster: Arc<Cluster>,
+    ) -> Self {
+        let size = |bytes: &Option<bytes::Bytes>| bytes.as_ref().map_or(0, bytes::Bytes::len);
+        let headers = |record: &StoredRecord| -> usize {
+            record.headers.iter().map(|header| header.name.len() + size(&header.value)).sum()
+        };
+        let bytes = records.iter().map(|r| size(&r.key) + size(&r.value) + headers(r)).sum();
+        in_flight.fetch_add(bytes, Ordering::AcqRel);
+        Records { records, bytes, in_flight, cluster }
+    }
+}
+
+impl Drop for Records {
+    fn drop(&mut self) {
+        self.in_flight.fetch_sub(self.bytes, Ordering::AcqRel);
+        self.cluster.wake();
+    }
+}
+
+impl RecordSource for Records {
+    fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    fn stamp(&self, index: usize) -> (Offset, i64) {
+        (self.records[index].offset, self.records[index].timestamp_ms)
+    }
+
+    fn key(&self, index: usize) -> Option<&[u8]> {
+        self.records[index].key.as_deref()
+    }
+
+    fn value(&self, index: usize) -> Option<&[u8]> {
+        self.records[index].value.as_deref()
+    }
+
+    fn header_count(&self, index: usize) -> usize {
+        self.records[index].headers.len()
+    }
+
+    fn header(&self, index: usize, header: usize) -> (&[u8], Option<&[u8]>) {
+        let header = self.records[index].headers.iter().nth(header);
+        header.map_or((&[], None), |header| (&header.name, header.value.as_deref()))
+    }
+
+    fn size_bytes(&self) -> usize {
+        self.bytes
+    }
+}

@@ -1,0 +1,205 @@
+//! `dev`: the service on an embedded broker, with sample events.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use clap::Args;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::emit::{contract_of, topic_of};
+use crate::app::{EventApp, ExitStatus, Settings, signals};
+use crate::broker::OutgoingRecord;
+use crate::broker::kafka::EmbeddedBroker;
+use crate::event::{Headers, TopicName};
+use crate::observe::{Observation, Observer, SkipReason, Tally};
+use crate::outcome::Error;
+use crate::producer::EventProducer;
+use crate::registry::{Registry, StartupProblem, StartupReport};
+use crate::router::EventRouter;
+
+#[derive(Debug, Args)]
+pub(super) struct DevArgs {
+    /// Sample events in place of the app's own: one JSON object a line
+    #[arg(long, value_name = "FILE")]
+    events: Option<PathBuf>,
+    /// Exit when all samples are settled; with code 1 if any was dead-lettered
+    #[arg(long)]
+    exit_when_idle: bool,
+    /// Partitions of each topic
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    partitions: u16,
+}
+
+pub(super) async fn run(
+    mut app: EventApp,
+    settings: Result<Settings, Vec<StartupProblem>>,
+    arguments: DevArgs,
+) -> Result<(), Error> {
+    let settings = app.settings_or_report(settings)?;
+    let registry = app.registry();
+    let samples = samples(&app, &registry, arguments.events)?;
+    let cluster = EmbeddedBroker::start()?;
+    let topics = EventRouter::new(registry.handlers()).topics();
+    for topic in &topics {
+        let topic = TopicName::parse(topic)?;
+        cluster.create_topic(topic.as_str(), i32::from(arguments.partitions))?;
+        cluster.create_topic(topic.dead_letters()?.as_str(), 1)?;
+    }
+    let tally = Arc::new(Tally::default());
+    let after_dev = std::mem::take(&mut app.after_dev);
+    let service = app.service().to_owned();
+    let app = app.observer(Arc::clone(&tally) as _).observer(Arc::new(DevPrinter));
+    let ready = app.prepare(cluster.broker(), settings).await?;
+    introduce(&service, cluster.address(), &topics);
+
+    let state = ready.state();
+    let published = u64::try_from(samples.len()).unwrap_or(u64::MAX);
+    let producer = EventProducer::new(crate::broker::Broker::producer(&cluster.broker())?);
+    for sample in samples {
+        producer.send_raw(sample).await?;
+    }
+    let idle = async {
+        if !arguments.exit_when_idle {
+            std::future::pending::<()>().await;
+        }
+        tally.wait_until(|counts| counts.settled() >= published).await;
+    };
+    let shutdown = async {
+        tokio::select! {
+            () = idle => {}
+            () = signals() => {}
+        }
+    };
+    ready.run(shutdown).await?;
+
+    for show in after_dev {
+        if let Some(shown) = show(&state) {
+            shown.await?;
+        }
+    }
+    let counts = tally.counts();
+    println!(
+        "{} handled, {} skipped, {} dead-lettered",
+        counts.handled, counts.skipped, counts.dead_lettered
+    );
+    if arguments.exit_when_idle && counts.dead_lettered > 0 {
+        let message = format!("{} events were dead-lettered", counts.dead_lettered);
+        return Err(ExitStatus { code: 1, message }.into());
+    }
+    Ok(())
+}
+
+fn introduce(service: &str, bootstrap: &str, topics: &[&str]) {
+    println!("{service} runs on an embedded broker at {bootstrap}");
+    println!("  topics: {}, each with its dead-letter topic", topics.join(", "));
+    println!(
+        "  volatile: nothing outlives this process, a partition keeps its last 5 MiB, and there are no admin calls"
+    );
+    println!(
+        "  clients that can use the address: librdkafka (rdkafka, confluent-kafka), aiokafka, kafkajs, kafka-python 2"
+    );
+    println!(
+        "  clients that cannot: Apache's Java client, kafka-python 3 as it comes; for these run a real Kafka"
+    );
+    println!("  ctrl-c ends it");
+}
+
+// What `dev` needs to know of a sample line; the line itself is published as it stands.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Sample {
+    event_type: String,
+    topic: Option<String>,
+    #[serde(default)]
+    data: Value,
+}
+
+fn samples(
+    app: &EventApp,
+    registry: &Registry,
+    file: Option<PathBuf>,
+) -> Result<Vec<OutgoingRecord>, StartupReport> {
+    let sources = match file {
+        None => app.samples.clone(),
+        Some(path) => match std::fs::read_to_string(&path) {
+            Ok(text) => vec![text],
+            Err(error) => {
+                let message =
+                    format!("the sample events `{}` cannot be read: {error}", path.display());
+                let help = "check `--events`".to_owned();
+                return Err(StartupReport::new(vec![StartupProblem::Setting { message, help }]));
+            }
+        },
+    };
+    let mut samples = Vec::new();
+    let mut problems = Vec::new();
+    for text in &sources {
+        for (index, line) in text.lines().enumerate() {
+            if line.trim().is_empty() || line.starts_with('#') {
+                continue;
+            }
+            match sample(registry, line) {
+                Ok(record) => samples.push(record),
+                Err(problem) => problems.push(StartupProblem::Setting {
+                    message: format!("line {} of the sample events: {problem}", index + 1),
+                    help: "a line is an event as it lies on the topic: {\"eventType\": \"..\", \"data\": {..}}".into(),
+                }),
+            }
+        }
+    }
+    StartupReport::new(problems).into_result().map(|()| samples)
+}
+
+fn sample(registry: &Registry, line: &str) -> Result<OutgoingRecord, String> {
+    let sample: Sample = serde_json::from_str(line).map_err(|error| error.to_string())?;
+    let topic = match &sample.topic {
+        Some(topic) => TopicName::parse(topic).map_err(|error| error.to_string())?,
+        None => topic_of(registry, &sample.event_type)?,
+    };
+    let contract = contract_of(registry, topic.as_str(), &sample.event_type);
+    let key = contract.and_then(|contract| contract.key_of_json(&sample.data));
+    Ok(OutgoingRecord {
+        topic,
+        partition: None,
+        key: key.map(Bytes::from),
+        value: Some(Bytes::copy_from_slice(line.as_bytes())),
+        headers: Headers::new(),
+        timestamp_ms: None,
+    })
+}
+
+/// Prints one line for everything that becomes of a record.
+struct DevPrinter;
+
+impl Observer for DevPrinter {
+    fn observe(&self, observation: &Observation<'_>) {
+        match observation {
+            Observation::Handled { partition, offset, event, handler, attempt } => {
+                let again =
+                    if *attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
+                println!("handled        {partition}@{offset}  {event}  by {handler}{again}");
+            }
+            Observation::Skipped { partition, offset, reason } => {
+                let why = match reason {
+                    SkipReason::UnknownEvent(name) => {
+                        format!("nobody handles {}", crate::event::excerpt(name, 64))
+                    }
+                    SkipReason::Tombstone => "a tombstone".to_owned(),
+                    SkipReason::ByHandler(handler) => format!("by {handler}"),
+                };
+                println!("skipped        {partition}@{offset}  {why}");
+            }
+            Observation::Retrying { partition, offset, handler, attempt, delay, error } => {
+                println!(
+                    "failed         {partition}@{offset}  attempt {attempt} of {handler}, again in {delay:?}: {error}"
+                );
+            }
+            Observation::DeadLettered { partition, offset, reason, error } => {
+                println!("dead-lettered  {partition}@{offset}  {reason}: {error}");
+            }
+            _ => {}
+        }
+    }
+}

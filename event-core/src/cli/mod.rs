@@ -1,0 +1,187 @@
+//! The commands inside the user's binary.
+//!
+//! They must be there and not in a tool of their own, because only that binary holds the handlers.
+
+mod dev;
+mod emit;
+mod handlers;
+mod log;
+
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::app::{EventApp, ExitStatus, Settings, SettingsOverrides, signals};
+use crate::broker::kafka::{KafkaBroker, KafkaSettings};
+use crate::outcome::Error;
+use crate::producer::EventProducer;
+use crate::registry::{StartupProblem, StartupReport};
+
+#[derive(Debug, Parser)]
+#[command(disable_help_subcommand = true, arg_required_else_help = true)]
+struct Cli {
+    #[command(flatten)]
+    flags: Flags,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Args)]
+struct Flags {
+    /// The settings file in place of `event.toml`
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Bootstrap addresses of the Kafka cluster, with commas
+    #[arg(long, global = true, value_name = "HOST:PORT")]
+    brokers: Option<String>,
+    /// The consumer group in place of the service's name
+    #[arg(long, global = true)]
+    group: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Join the consumer group and handle events until SIGTERM or ctrl-c
+    Run,
+    /// Run on an embedded broker, with sample events
+    Dev(dev::DevArgs),
+    /// Check everything that can be checked without a broker
+    Check,
+    /// List the handlers
+    Handlers(handlers::HandlersArgs),
+    /// Publish one event
+    Emit(emit::EmitArgs),
+}
+
+impl EventApp {
+    /// Parses the command line and runs the command: `run`, `dev`, `check`, `handlers` or `emit`.
+    ///
+    /// # Errors
+    ///
+    /// What the command ended with; `#[event_core::main]` turns it into an exit code: 2 for a
+    /// service that cannot start or a wrong command line, 1 for everything else.
+    pub async fn main(self) -> Result<(), Error> {
+        self.main_from(std::env::args_os()).await
+    }
+
+    /// The same with a command line of one's own, the program's name first.
+    ///
+    /// # Errors
+    ///
+    /// As for [`EventApp::main`].
+    pub async fn main_from(
+        self,
+        arguments: impl IntoIterator<Item = OsString>,
+    ) -> Result<(), Error> {
+        let name = self.service().to_owned();
+        let matches = Cli::command().name(name).try_get_matches_from(arguments);
+        let cli = match matches.and_then(|mut matches| Cli::from_arg_matches_mut(&mut matches)) {
+            Ok(cli) => cli,
+            // Help and version are printed to standard output and are no failure.
+            Err(error) if !error.use_stderr() => return Ok(error.print()?),
+            Err(error) => {
+                let text = error.render();
+                let text = match std::io::stderr().is_terminal() {
+                    true => text.ansi().to_string(),
+                    false => text.to_string(),
+                };
+                let message = text.trim_end().to_owned();
+                return Err(ExitStatus { code: 2, message }.into());
+            }
+        };
+        log::init(matches!(cli.command, Command::Run));
+        let Flags { config, brokers, group } = cli.flags;
+        let overrides = SettingsOverrides { config, brokers, group };
+        let settings = Settings::load(self.service(), &overrides, std::env::vars());
+        match cli.command {
+            Command::Run => self.run_command(settings).await,
+            Command::Dev(arguments) => dev::run(self, settings, arguments).await,
+            Command::Check => self.check_command(settings),
+            Command::Handlers(arguments) => handlers::run(&self.registry(), &arguments),
+            Command::Emit(arguments) => {
+                let settings = warned(settings.map_err(StartupReport::new)?);
+                emit::run(&self, &settings, arguments).await
+            }
+        }
+    }
+
+    async fn run_command(
+        self,
+        settings: Result<Settings, Vec<StartupProblem>>,
+    ) -> Result<(), Error> {
+        let settings = self.settings_or_report(settings)?;
+        let broker = KafkaBroker::connect(kafka_settings(self.service(), &settings))
+            .map_err(|error| StartupReport::new(vec![StartupProblem::Broker(error)]))?;
+        self.run_on(broker, settings, signals()).await
+    }
+
+    fn check_command(&self, settings: Result<Settings, Vec<StartupProblem>>) -> Result<(), Error> {
+        let settings = self.settings_or_report(settings)?;
+        StartupReport::new(self.problems(settings.group.as_str())).into_result()?;
+        let registry = self.registry();
+        let topics = crate::router::EventRouter::new(registry.handlers()).topics();
+        let handlers = registry.handlers().len();
+        println!(
+            "ok: {handlers} handler{} on {} in group `{}`",
+            if handlers == 1 { "" } else { "s" },
+            topics.join(", "),
+            settings.group
+        );
+        Ok(())
+    }
+
+    // Wrong settings are reported together with what else is wrong.
+    fn settings_or_report(
+        &self,
+        settings: Result<Settings, Vec<StartupProblem>>,
+    ) -> Result<Settings, StartupReport> {
+        match settings {
+            Ok(settings) => Ok(warned(settings)),
+            Err(mut problems) => {
+                problems.extend(self.problems(self.service()));
+                Err(StartupReport::new(problems))
+            }
+        }
+    }
+}
+
+impl EventProducer {
+    /// A producer on the cluster that the settings of `service` name: `event.toml` and `EVENT_*`, as
+    /// for the service's own commands.
+    ///
+    /// # Errors
+    ///
+    /// A [`StartupReport`] with everything that is wrong with the settings.
+    pub fn from_env(service: &str) -> Result<Self, StartupReport> {
+        let settings = Settings::load(service, &SettingsOverrides::default(), std::env::vars());
+        let settings = warned(settings.map_err(StartupReport::new)?);
+        connect(service, &settings)
+    }
+}
+
+fn connect(service: &str, settings: &Settings) -> Result<EventProducer, StartupReport> {
+    use crate::broker::Broker;
+    let producer =
+        KafkaBroker::connect(kafka_settings(service, settings)).and_then(|b| b.producer());
+    match producer {
+        Ok(producer) => Ok(EventProducer::new(producer)),
+        Err(error) => Err(StartupReport::new(vec![StartupProblem::Broker(error)])),
+    }
+}
+
+fn kafka_settings(service: &str, settings: &Settings) -> KafkaSettings {
+    KafkaSettings {
+        brokers: settings.brokers.clone(),
+        client_id: service.to_owned(),
+        properties: settings.kafka.clone().into_iter().collect(),
+    }
+}
+
+fn warned(settings: Settings) -> Settings {
+    for warning in &settings.warnings {
+        eprintln!("warning: {warning}");
+    }
+    settings
+}

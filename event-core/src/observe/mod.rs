@@ -1,0 +1,149 @@
+//! What can happen to a service, and who listens.
+//!
+//! Everything that the engine does is told once, here, as data. Logs, counts and whatever else
+//! wants to know are listeners; without one nothing is formatted and no clock is read.
+
+mod health;
+mod tally;
+mod tracing;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use self::health::{Health, HealthProblem};
+pub use self::tally::{Counts, Tally};
+pub use self::tracing::TracingObserver;
+
+use crate::broker::BrokerError;
+use crate::delivery::{NextOffset, Offset, TopicPartition};
+
+/// One thing that happened.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Observation<'a> {
+    /// A handler dealt with a record.
+    Handled {
+        /// The partition.
+        partition: &'a TopicPartition,
+        /// The record.
+        offset: Offset,
+        /// The event's name.
+        event: &'a str,
+        /// The handler's name.
+        handler: &'a str,
+        /// Which attempt it was.
+        attempt: u32,
+    },
+    /// A record was passed over by policy.
+    Skipped {
+        /// The partition.
+        partition: &'a TopicPartition,
+        /// The record.
+        offset: Offset,
+        /// Why.
+        reason: SkipReason<'a>,
+    },
+    /// An attempt failed and another follows.
+    Retrying {
+        /// The partition.
+        partition: &'a TopicPartition,
+        /// The record.
+        offset: Offset,
+        /// The handler's name.
+        handler: &'a str,
+        /// The attempt that failed.
+        attempt: u32,
+        /// How long until the next.
+        delay: Duration,
+        /// What failed.
+        error: &'a str,
+    },
+    /// A record was written to the dead-letter topic, and the write acknowledged.
+    DeadLettered {
+        /// The partition.
+        partition: &'a TopicPartition,
+        /// The record.
+        offset: Offset,
+        /// The code of the reason.
+        reason: &'a str,
+        /// The reason in words.
+        error: &'a str,
+    },
+    /// A record could not be written to the dead-letter topic; the partition waits.
+    DeadLetterFailed {
+        /// The partition.
+        partition: &'a TopicPartition,
+        /// The record.
+        offset: Offset,
+        /// The dead-letter topic.
+        dead_letter_topic: &'a str,
+        /// Why.
+        error: &'a BrokerError,
+    },
+    /// Partitions came to this member.
+    Assigned(&'a [TopicPartition]),
+    /// Partitions left this member.
+    Revoked(&'a [TopicPartition]),
+    /// Offsets were sent to be committed.
+    Committed {
+        /// The partition.
+        partition: &'a TopicPartition,
+        /// Where it goes on.
+        next: NextOffset,
+    },
+    /// A commit failed; the next one repeats it.
+    CommitFailed(&'a BrokerError),
+    /// The broker reports trouble.
+    Trouble(&'a BrokerError),
+    /// A record was still in hand when the time to drain was over; it will be delivered again.
+    Abandoned {
+        /// The partition.
+        partition: &'a TopicPartition,
+        /// The first record that is not settled.
+        next: Option<NextOffset>,
+    },
+}
+
+/// Why a record was passed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SkipReason<'a> {
+    /// Nobody handles an event of this name.
+    UnknownEvent(&'a str),
+    /// The record has a null value.
+    Tombstone,
+    /// The handler returned [`Outcome::Skipped`](crate::Outcome::Skipped).
+    ByHandler(&'a str),
+}
+
+/// Listens to what happens. It is called on the path of every record: it must not block.
+pub trait Observer: Send + Sync {
+    /// Takes note of `observation`.
+    fn observe(&self, observation: &Observation<'_>);
+}
+
+/// All listeners of a service. Cloning shares them.
+#[derive(Clone, Default)]
+pub struct Observers(Arc<[Arc<dyn Observer>]>);
+
+impl Observers {
+    /// Tells every listener.
+    pub fn notify(&self, observation: &Observation<'_>) {
+        for observer in &*self.0 {
+            observer.observe(observation);
+        }
+    }
+}
+
+impl FromIterator<Arc<dyn Observer>> for Observers {
+    fn from_iter<I: IntoIterator<Item = Arc<dyn Observer>>>(observers: I) -> Self {
+        Observers(observers.into_iter().collect())
+    }
+}
+
+impl fmt::Debug for Observers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Observers({})", self.0.len())
+    }
+}

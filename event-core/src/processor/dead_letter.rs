@@ -1,0 +1,136 @@
+//! The record that a dead-letter topic gets: the original, byte for byte, and where it came from.
+
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use super::ServiceIdentity;
+use crate::broker::OutgoingRecord;
+use crate::delivery::{RecordRef, TopicPartition};
+use crate::event::NameError;
+use crate::handler::HandlerRegistration;
+
+/// The names of the headers that a dead letter gets, all with UTF-8 text as values.
+///
+/// They follow the original's own headers. A record that already carried one of these names keeps
+/// it, and ours is the last, which is the one that Kafka's clients take.
+pub mod header {
+    /// The topic it came from.
+    pub const TOPIC: &str = "dlq.topic";
+    /// The partition it came from.
+    pub const PARTITION: &str = "dlq.partition";
+    /// Its offset there.
+    pub const OFFSET: &str = "dlq.offset";
+    /// Its timestamp there, in milliseconds since 1970.
+    pub const TIMESTAMP: &str = "dlq.timestamp";
+    /// The consumer group that gave it up.
+    pub const GROUP: &str = "dlq.group";
+    /// `group:topic/partition@offset`: the same record dead-lettered twice has the same.
+    pub const ID: &str = "dlq.id";
+    /// The handler that failed; absent when none was found.
+    pub const HANDLER: &str = "dlq.handler";
+    /// How often it was tried; 0 when it could not be decoded.
+    pub const ATTEMPTS: &str = "dlq.attempts";
+    /// The code of the reason, such as `malformed_json` or `attempts_exhausted`.
+    pub const REASON: &str = "dlq.reason";
+    /// The error and its causes, outermost first, joined by `: `; at most 4096 bytes.
+    pub const ERROR: &str = "dlq.error";
+    /// When the first attempt failed (RFC 3339).
+    pub const FIRST_FAILURE: &str = "dlq.first_failure";
+    /// When the last attempt failed (RFC 3339).
+    pub const LAST_FAILURE: &str = "dlq.last_failure";
+    /// The service that gave it up.
+    pub const SERVICE: &str = "dlq.service";
+    /// That service's version.
+    pub const SERVICE_VERSION: &str = "dlq.service_version";
+    /// The trace id of the original's `traceparent`, if it had one.
+    pub const TRACE_ID: &str = "dlq.trace_id";
+    /// On a pointer record, whose value was over the limit of the dead-letter topic: the size of
+    /// the value that was left out. It still lies at the origin until that topic's retention.
+    pub const VALUE_BYTES_LEFT_OUT: &str = "dlq.value_bytes_left_out";
+}
+
+const MAX_ERROR_BYTES: usize = 4096;
+
+/// When the attempts failed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Failures {
+    first: Option<Timestamp>,
+    last: Option<Timestamp>,
+}
+
+impl Failures {
+    pub(super) fn note(&mut self, now: Timestamp) {
+        self.first.get_or_insert(now);
+        self.last = Some(now);
+    }
+}
+
+/// A record that was given up, and why.
+pub(super) struct DeadLetter<'a> {
+    pub(super) record: RecordRef<'a>,
+    pub(super) handler: Option<&'static HandlerRegistration>,
+    pub(super) attempts: u32,
+    pub(super) reason: &'static str,
+    pub(super) error: String,
+    pub(super) failures: Failures,
+}
+
+impl DeadLetter<'_> {
+    pub(super) fn to_record(
+        &self,
+        origin: &TopicPartition,
+        identity: &ServiceIdentity,
+    ) -> Result<OutgoingRecord, NameError> {
+        let record = &self.record;
+        let mut headers = record.to_headers();
+        let trace_id = trace_id(headers.get_text("traceparent"));
+        let mut put = |name: &'static str, value: String| {
+            headers.push(Bytes::from_static(name.as_bytes()), value);
+        };
+        put(header::TOPIC, origin.topic.to_string());
+        put(header::PARTITION, origin.partition.to_string());
+        put(header::OFFSET, record.offset.to_string());
+        put(header::TIMESTAMP, record.timestamp_ms.to_string());
+        put(header::GROUP, identity.group.to_string());
+        put(header::ID, format!("{}:{origin}@{}", identity.group, record.offset));
+        if let Some(handler) = self.handler {
+            put(header::HANDLER, handler.id());
+        }
+        put(header::ATTEMPTS, self.attempts.to_string());
+        put(header::REASON, self.reason.to_owned());
+        put(header::ERROR, crate::event::excerpt(&self.error, MAX_ERROR_BYTES));
+        for (name, time) in [
+            (header::FIRST_FAILURE, self.failures.first),
+            (header::LAST_FAILURE, self.failures.last),
+        ] {
+            put(name, time.map(|time| time.to_string()).unwrap_or_default());
+        }
+        put(header::SERVICE, identity.name.clone());
+        put(header::SERVICE_VERSION, identity.version.clone());
+        if let Some(trace_id) = trace_id {
+            put(header::TRACE_ID, trace_id);
+        }
+        Ok(OutgoingRecord {
+            topic: origin.topic.dead_letters()?,
+            partition: None,
+            key: record.key.map(Bytes::copy_from_slice),
+            value: record.value.map(Bytes::copy_from_slice),
+            headers,
+            timestamp_ms: None,
+        })
+    }
+
+    /// The same without the value, for a dead-letter topic that does not take so large a record.
+    pub(super) fn to_pointer(&self, mut letter: OutgoingRecord) -> OutgoingRecord {
+        let bytes = letter.value.take().map_or(0, |value| value.len());
+        letter.headers.push(header::VALUE_BYTES_LEFT_OUT, bytes.to_string());
+        letter
+    }
+}
+
+// `traceparent` is `version-traceid-parentid-flags` (W3C Trace Context, section 3.2).
+fn trace_id(traceparent: Option<&str>) -> Option<String> {
+    let trace_id = traceparent?.split('-').nth(1)?;
+    let valid = trace_id.len() == 32 && trace_id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    valid.then(|| trace_id.to_owned())
+}

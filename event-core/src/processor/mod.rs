@@ -1,0 +1,165 @@
+//! Takes batches from a consumer, has every record settled, and commits what is.
+//!
+//! Invariants: the records of a partition are settled one after the other, partitions side by side;
+//! an offset is committed only when every record before it is settled (handled, dead-lettered and
+//! acknowledged, or skipped by policy); what belongs to a revoked assignment commits nothing in
+//! another.
+
+mod dead_letter;
+mod lane;
+mod lanes;
+mod settle;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval};
+
+pub use dead_letter::header as dead_letter_header;
+
+use crate::broker::{BrokerError, Consumer, ConsumerEvent, Producer};
+use crate::event::GroupName;
+use crate::observe::{Health, Observation, Observers};
+use crate::outcome::Backoff;
+use crate::router::EventRouter;
+use crate::state::StateMap;
+use lanes::Lanes;
+
+/// How records are delivered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeliveryPolicy {
+    /// How often a handler is tried before the record is dead-lettered; at least 1.
+    pub attempts: u32,
+    /// The delays between attempts.
+    pub backoff: Backoff,
+    /// The largest value that is read, in bytes; a larger one is dead-lettered unread.
+    pub max_value_bytes: usize,
+    /// The most headers a record may have.
+    pub max_headers: usize,
+    /// The largest sum of header names and values, in bytes.
+    pub max_header_bytes: usize,
+    /// How long after a record is settled its offset is committed at the latest.
+    pub commit_interval: Duration,
+    /// How long a shutdown or a revocation waits for the records in hand.
+    pub drain_deadline: Duration,
+}
+
+impl Default for DeliveryPolicy {
+    /// 5 attempts, 200 ms to 30 s apart; values up to 1 MiB; 1000 headers of 256 KiB; commits every
+    /// second; 25 s to drain, so that a service ends within the 30 s that Kubernetes gives it.
+    fn default() -> Self {
+        DeliveryPolicy {
+            attempts: 5,
+            backoff: Backoff::default(),
+            max_value_bytes: 1 << 20,
+            max_headers: 1000,
+            max_header_bytes: 256 << 10,
+            commit_interval: Duration::from_secs(1),
+            drain_deadline: Duration::from_secs(25),
+        }
+    }
+}
+
+/// Who the service is, for the provenance of its dead letters.
+#[derive(Clone, Debug)]
+pub struct ServiceIdentity {
+    /// The service's name.
+    pub name: String,
+    /// The service's version.
+    pub version: String,
+    /// The consumer group.
+    pub group: GroupName,
+}
+
+/// What all lanes share.
+pub struct EventProcessor {
+    /// Finds the handler.
+    pub router: EventRouter,
+    /// What handlers share.
+    pub state: Arc<StateMap>,
+    /// How to deliver.
+    pub policy: DeliveryPolicy,
+    /// Who we are.
+    pub identity: ServiceIdentity,
+    /// Where dead letters are written.
+    pub producer: Arc<dyn Producer>,
+    /// Who listens.
+    pub observers: Observers,
+    /// What keeps a partition from going on.
+    pub health: Health,
+}
+
+/// Why a processor ended other than by a shutdown that left nothing open.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProcessorError {
+    /// The consumer is of no more use.
+    #[error("the consumer failed for good")]
+    Consumer(#[source] BrokerError),
+    /// The last commit was not acknowledged: what it covers may be delivered again.
+    #[error(
+        "the last commit was not acknowledged; what was settled since the one before is delivered again"
+    )]
+    LastCommit(#[source] BrokerError),
+    /// Records were still in hand at the deadline.
+    #[error("{0} partitions still had a record in hand after {1:?}; it will be delivered again")]
+    DrainDeadline(usize, Duration),
+}
+
+impl EventProcessor {
+    /// Delivers records until `shutdown` completes; then drains, commits and leaves the group.
+    ///
+    /// # Errors
+    ///
+    /// [`ProcessorError`]; in every case nothing that is not settled was committed.
+    pub async fn run<C: Consumer>(
+        self,
+        mut consumer: C,
+        shutdown: impl Future<Output = ()> + Send,
+    ) -> Result<(), ProcessorError> {
+        let engine = Arc::new(self);
+        let mut lanes = Lanes::new(Arc::clone(&engine));
+        let mut commits = interval(engine.policy.commit_interval);
+        commits.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut shutdown = std::pin::pin!(shutdown);
+        // Before the first assignment, what the broker does not let us do ends the service: it is a
+        // mistake in its set-up, and the client would repeat it for ever.
+        let mut joined = false;
+        let failure = loop {
+            tokio::select! {
+                biased;
+                () = &mut shutdown => break None,
+                event = consumer.next() => match event {
+                    ConsumerEvent::Records(batch) => lanes.deliver(batch),
+                    ConsumerEvent::Assigned { partitions, epoch } => {
+                        joined = true;
+                        lanes.open(partitions, epoch);
+                    }
+                    ConsumerEvent::Revoked(revocation) => lanes.give_up(revocation).await,
+                    ConsumerEvent::CommitFailed(error) => lanes.commit_again(&error),
+                    ConsumerEvent::Trouble(error) if error.is_fatal() || !(joined || error.is_retriable()) => {
+                        break Some(error);
+                    }
+                    ConsumerEvent::Trouble(error) => {
+                        engine.observers.notify(&Observation::Trouble(&error));
+                    }
+                },
+                _ = commits.tick() => {
+                    if let Some(progress) = lanes.uncommitted() {
+                        consumer.commit(&progress);
+                    }
+                }
+            }
+        };
+        let drained = lanes.drain().await;
+        let deadline = engine.policy.drain_deadline;
+        let closed = consumer.close(drained.progress, deadline).await;
+        match failure {
+            Some(error) => Err(ProcessorError::Consumer(error)),
+            None if drained.abandoned > 0 => {
+                Err(ProcessorError::DrainDeadline(drained.abandoned, deadline))
+            }
+            None => closed.map_err(ProcessorError::LastCommit),
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Sends events by their contracts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use serde::Serialize;
+
+use crate::broker::{Acknowledged, BrokerError, OutgoingRecord, Producer};
+use crate::event::{Contract, EventWriter, Headers, NameError, TopicName, UserId};
+
+/// Why an event was not sent.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The event cannot be written as JSON.
+    #[error("event {name} cannot be written as JSON")]
+    Encode {
+        /// The event's name.
+        name: String,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The topic's name is not well formed.
+    #[error(transparent)]
+    Topic(#[from] NameError),
+    /// The broker did not acknowledge it. After [`BrokerError::TimedOut`] it may have arrived all
+    /// the same.
+    #[error("event {name} was not acknowledged on topic `{topic}`")]
+    NotAcknowledged {
+        /// The event's name.
+        name: String,
+        /// The topic.
+        topic: String,
+        /// Why.
+        #[source]
+        source: BrokerError,
+    },
+}
+
+/// Some events of a [`EventProducer::send_all`] were not acknowledged.
+#[derive(Debug, thiserror::Error)]
+#[error("{} of {total} events were not sent, the first of them number {}", .failed.len(), .failed[0].0 + 1)]
+pub struct SendAllError {
+    /// How many events there were.
+    pub total: usize,
+    /// The index of each event that failed, and why, in order; never empty.
+    pub failed: Vec<(usize, SendError)>,
+}
+
+/// Sends events to the topics of their contracts. Cloning it shares the connection.
+///
+/// An event is acknowledged by all in-sync replicas, its key is the contract's key field, and
+/// events sent one after the other stay in that order on their partition.
+#[derive(Clone)]
+pub struct EventProducer {
+    port: Arc<dyn Producer>,
+    user_id: Option<UserId>,
+}
+
+impl EventProducer {
+    /// A producer on a broker's port.
+    #[must_use]
+    pub fn new(port: Arc<dyn Producer>) -> Self {
+        EventProducer { port, user_id: None }
+    }
+
+    /// The same producer, but every event says that `user_id` caused it.
+    #[must_use]
+    pub fn as_user(&self, user_id: impl Into<UserId>) -> Self {
+        EventProducer { port: Arc::clone(&self.port), user_id: Some(user_id.into()) }
+    }
+
+    /// Sends `event` and waits for the acknowledgement.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`] with the broker's reason.
+    pub async fn send<E: Contract + Serialize>(
+        &self,
+        event: &E,
+    ) -> Result<Acknowledged, SendError> {
+        self.start(event)?.await
+    }
+
+    /// Sends `events` in order without waiting in between, then waits for all acknowledgements.
+    ///
+    /// # Errors
+    ///
+    /// [`SendAllError`] naming each event that failed; the others were acknowledged.
+    pub async fn send_all<'e, E: Contract + Serialize + 'e>(
+        &self,
+        events: impl IntoIterator<Item = &'e E>,
+    ) -> Result<Vec<Acknowledged>, SendAllError> {
+        let started: Vec<_> = events.into_iter().map(|event| self.start(event)).collect();
+        let total = started.len();
+        let sends = started.into_iter().map(async |send| send?.await);
+        let mut sent = Vec::with_capacity(total);
+        let mut failed = Vec::new();
+        for (index, result) in join_all(sends).await.into_iter().enumerate() {
+            match result {
+                Ok(acknowledged) => sent.push(acknowledged),
+                Err(error) => failed.push((index, error)),
+            }
+        }
+        if failed.is_empty() { Ok(sent) } else { Err(SendAllError { total, failed }) }
+    }
+
+    /// Sends a value that is already written, for events without a contract.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::NotAcknowledged`].
+    pub async fn send_raw(&self, record: OutgoingRecord) -> Result<Acknowledged, SendError> {
+        let topic = record.topic.to_string();
+        let sent = self.port.send(record).await;
+        sent.map_err(|source| SendError::NotAcknowledged { name: "(raw)".into(), topic, source })
+    }
+
+    /// Waits until everything sent so far is acknowledged or failed. A service that ends without it
+    /// loses what is still on the way.
+    ///
+    /// # Errors
+    ///
+    /// [`BrokerError::TimedOut`] when something is still open after `deadline`.
+    pub async fn flush(&self, deadline: Duration) -> Result<(), BrokerError> {
+        self.port.flush(deadline).await
+    }
+
+    fn start<E: Contract + Serialize>(
+        &self,
+        event: &E,
+    ) -> Result<impl Future<Output = Result<Acknowledged, SendError>> + Send + use<E>, SendError>
+    {
+        let name = E::INFO.name;
+        let mut writer = EventWriter::new();
+        if let Some(user_id) = &self.user_id {
+            writer = writer.user_id(user_id.clone());
+        }
+        let value = writer
+            .write(event)
+            .map_err(|source| SendError::Encode { name: name.to_owned(), source })?;
+        let sending = self.port.send(OutgoingRecord {
+            topic: TopicName::parse(E::INFO.topic)?,
+            partition: None,
+            key: event.key().map(|key| Bytes::from(key.into_owned())),
+            value: Some(Bytes::from(value)),
+            headers: Headers::new(),
+            timestamp_ms: None,
+        });
+        Ok(async move {
+            sending.await.map_err(|source| SendError::NotAcknowledged {
+                name: name.to_owned(),
+                topic: E::INFO.topic.to_owned(),
+                source,
+            })
+        })
+    }
+}
+
+impl std::fmt::Debug for EventProducer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EventProducer").field("user_id", &self.user_id).finish_non_exhaustive()
+    }
+}

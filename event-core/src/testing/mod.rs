@@ -1,0 +1,397 @@
+//! A service under test: the real router, codec, retry and commit logic on the memory broker.
+//!
+//! With the clock paused, retries of hours take no time and every run is the same.
+
+mod history;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use serde::Serialize;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::broker::memory::{MemoryBroker, StoredRecord};
+use crate::broker::{Broker, OutgoingRecord, Subscription};
+use crate::delivery::{NextOffset, TopicPartition};
+use crate::event::{Contract, GroupName, Headers, TopicName};
+use crate::observe::{Health, Observers};
+use crate::processor::{DeliveryPolicy, EventProcessor, ProcessorError, ServiceIdentity};
+use crate::producer::EventProducer;
+use crate::registry::{Registry, StartupReport};
+use crate::router::EventRouter;
+use crate::state::{StateKey, StateMap};
+
+pub use history::{Handled, History};
+
+// Far beyond any retry, and no time at all with the clock paused.
+const DEADLINE: Duration = Duration::from_secs(24 * 3600);
+
+// A test that forgot to pause the clock must fail before anyone gets a coffee.
+const REAL_DEADLINE: Duration = Duration::from_secs(60);
+
+/// A service under test.
+///
+/// ```
+/// use event_core::prelude::*;
+/// use event_core::testing::TestApp;
+///
+/// #[derive(Event, serde::Serialize, serde::Deserialize)]
+/// #[event(topic = "role_events", name = "CLAIM_ADDED")]
+/// struct ClaimAdded { id: i64 }
+///
+/// #[event_handler]
+/// async fn record_claim(event: Event<ClaimAdded>) -> Result {
+///     if event.id < 0 { Err(Error::msg("a negative id").dead_letter()) } else { Ok(()) }
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build()?.block_on(async {
+/// let app = TestApp::new("admin").handlers_from(module_path!()).start()?;
+/// app.publish(&ClaimAdded { id: 7 }).await;
+/// app.publish(&ClaimAdded { id: -1 }).await;
+/// app.settle().await;
+/// assert_eq!(app.history().handled("CLAIM_ADDED").len(), 1);
+/// let dead_letters = app.dead_letters("role_events");
+/// assert_eq!(dead_letters[0].headers.get_text("dlq.error"), Some("a negative id"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct TestApp {
+    group: GroupName,
+    modules: Vec<String>,
+    state: StateMap,
+    policy: DeliveryPolicy,
+    partitions: u32,
+    broker: MemoryBroker,
+}
+
+impl TestApp {
+    /// A service called `service`, with a broker of its own.
+    ///
+    /// # Panics
+    ///
+    /// When the name cannot be a consumer group's.
+    #[must_use]
+    #[track_caller]
+    pub fn new(service: &str) -> Self {
+        let group = match GroupName::parse(service) {
+            Ok(group) => group,
+            Err(error) => panic!("{error}"),
+        };
+        TestApp {
+            group,
+            modules: Vec::new(),
+            state: StateMap::new(),
+            policy: DeliveryPolicy::default(),
+            partitions: 1,
+            broker: MemoryBroker::new(),
+        }
+    }
+
+    /// Takes only the handlers of `module` and the modules inside it; may be called several times.
+    /// All handlers of a test binary are linked into it, so most tests need this.
+    #[must_use]
+    pub fn handlers_from(mut self, module: impl Into<String>) -> Self {
+        self.modules.push(module.into());
+        self
+    }
+
+    /// Provides a value to the handlers that take `State<T>`.
+    #[must_use]
+    pub fn state<T: Clone + Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.state.insert(value);
+        self
+    }
+
+    /// Sets how records are delivered.
+    #[must_use]
+    pub fn policy(mut self, policy: DeliveryPolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Sets how many partitions each topic has; 1 unless set.
+    #[must_use]
+    pub fn partitions(mut self, partitions: u32) -> Self {
+        self.partitions = partitions;
+        self
+    }
+
+    /// Starts on `broker` in place of one of its own.
+    #[must_use]
+    pub fn broker(mut self, broker: &MemoryBroker) -> Self {
+        self.broker = broker.clone();
+        self
+    }
+
+    /// Creates the topics of the handlers with their dead-letter topics, and starts.
+    ///
+    /// # Errors
+    ///
+    /// The [`StartupReport`] that the service itself would end with.
+    pub fn start(self) -> Result<RunningApp, StartupReport> {
+        let registry = Registry::linked().only_modules(&self.modules);
+        let provided = |key: &StateKey| self.state.contains(key);
+        let problems = registry.problems(self.group.as_str(), provided);
+        StartupReport::new(problems).into_result()?;
+        let router = EventRouter::new(registry.handlers());
+        let topics: Vec<_> = router.topics().into_iter().map(TopicName::from_static).collect();
+        for topic in &topics {
+            self.broker.create_topic(topic, self.partitions);
+            if let Ok(dead_letters) = topic.dead_letters() {
+                self.broker.create_topic(&dead_letters, 1);
+            }
+        }
+        let mut app = RunningApp {
+            group: self.group,
+            router,
+            topics,
+            state: Arc::new(self.state),
+            policy: self.policy,
+            broker: self.broker,
+            history: Arc::default(),
+            health: Health::default(),
+            run: None,
+        };
+        app.restart();
+        Ok(app)
+    }
+}
+
+/// A service under test that runs.
+pub struct RunningApp {
+    group: GroupName,
+    router: EventRouter,
+    topics: Vec<TopicName>,
+    state: Arc<StateMap>,
+    policy: DeliveryPolicy,
+    broker: MemoryBroker,
+    history: Arc<History>,
+    health: Health,
+    run: Option<Run>,
+}
+
+struct Run {
+    task: JoinHandle<Result<(), ProcessorError>>,
+    shutdown: oneshot::Sender<()>,
+}
+
+impl RunningApp {
+    /// Sends an event as the service's neighbours would.
+    ///
+    /// # Panics
+    ///
+    /// When the broker refuses it.
+    pub async fn publish<E: Contract + Serialize>(&self, event: &E) {
+        if let Err(error) = self.producer().send(event).await {
+            panic!("{:?}", crate::Error::from(error));
+        }
+    }
+
+    /// Sends a record as it stands.
+    ///
+    /// # Panics
+    ///
+    /// When the topic's name is wrong or the broker refuses the record.
+    pub async fn publish_raw(&self, topic: &str, key: Option<&[u8]>, value: Option<&[u8]>) {
+        let record = OutgoingRecord {
+            topic: name(topic),
+            partition: None,
+            key: key.map(Bytes::copy_from_slice),
+            value: value.map(Bytes::copy_from_slice),
+            headers: Headers::new(),
+            timestamp_ms: None,
+        };
+        self.publish_record(record).await;
+    }
+
+    /// Sends a record with headers, a partition or a time of its own.
+    ///
+    /// # Panics
+    ///
+    /// When the broker refuses it.
+    pub async fn publish_record(&self, record: OutgoingRecord) {
+        if let Err(error) = self.producer().send_raw(record).await {
+            panic!("{:?}", crate::Error::from(error));
+        }
+    }
+
+    /// A producer on the same broker.
+    #[must_use]
+    pub fn producer(&self) -> EventProducer {
+        match self.broker.producer() {
+            Ok(port) => EventProducer::new(port),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Waits until every record of the subscribed topics is settled and committed.
+    ///
+    /// # Panics
+    ///
+    /// When that takes longer than a day, naming what is open.
+    pub async fn settle(&self) {
+        self.eventually("every record is settled and committed", || {
+            self.open_partitions().is_empty()
+        })
+        .await;
+    }
+
+    /// Waits until `condition` holds.
+    ///
+    /// # Panics
+    ///
+    /// When that takes longer than a day of the test's clock or a minute of ours.
+    pub async fn eventually(&self, what: &str, condition: impl Fn() -> bool) {
+        let (deadline, began) = (tokio::time::Instant::now() + DEADLINE, Instant::now());
+        let mut step = Duration::from_millis(1);
+        while !condition() {
+            assert!(
+                tokio::time::Instant::now() < deadline && began.elapsed() < REAL_DEADLINE,
+                "not reached: {what}\n  open: {:?}\n  health: {:?}\n  (is the clock paused? `#[tokio::test(start_paused = true)]`)",
+                self.open_partitions(),
+                self.health.problems(),
+            );
+            tokio::time::sleep(step).await;
+            step = (step * 2).min(Duration::from_secs(1));
+        }
+    }
+
+    /// What happened so far, over all restarts.
+    #[must_use]
+    pub fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// The records that lie in a topic.
+    ///
+    /// # Panics
+    ///
+    /// When the topic's name is wrong.
+    #[must_use]
+    pub fn records(&self, topic: &str) -> Vec<StoredRecord> {
+        self.broker.records(&name(topic))
+    }
+
+    /// The dead letters of a topic.
+    ///
+    /// # Panics
+    ///
+    /// When the topic's name is wrong.
+    #[must_use]
+    pub fn dead_letters(&self, topic: &str) -> Vec<StoredRecord> {
+        self.records(&format!("{topic}_dlq"))
+    }
+
+    /// Where the group goes on in a partition.
+    ///
+    /// # Panics
+    ///
+    /// When the topic's name is wrong.
+    #[must_use]
+    pub fn committed(&self, topic: &str, partition: i32) -> Option<NextOffset> {
+        self.broker.committed(&self.group, &TopicPartition { topic: name(topic), partition })
+    }
+
+    /// The broker, to make it fail.
+    #[must_use]
+    pub fn broker(&self) -> &MemoryBroker {
+        &self.broker
+    }
+
+    /// The service's health.
+    #[must_use]
+    pub fn health(&self) -> &Health {
+        &self.health
+    }
+
+    /// Shuts down as on SIGTERM: drain, commit, leave.
+    ///
+    /// # Errors
+    ///
+    /// The [`ProcessorError`] that the service itself would end with.
+    ///
+    /// # Panics
+    ///
+    /// When the service does not run or its engine panicked.
+    pub async fn stop(&mut self) -> Result<(), ProcessorError> {
+        let Some(run) = self.run.take() else { panic!("the service does not run") };
+        let _ = run.shutdown.send(());
+        match run.task.await {
+            Ok(result) => result,
+            Err(error) => panic!("the engine panicked: {error}"),
+        }
+    }
+
+    /// Ends the service as `kill -9` would: nothing more is handled or committed.
+    pub async fn crash(&mut self) {
+        if let Some(run) = self.run.take() {
+            run.task.abort();
+            let _ = run.task.await;
+        }
+    }
+
+    /// Starts the service again, from what is committed.
+    ///
+    /// # Panics
+    ///
+    /// When it still runs.
+    pub fn restart(&mut self) {
+        assert!(self.run.is_none(), "the service still runs");
+        let processor = EventProcessor {
+            router: self.router.clone(),
+            state: Arc::clone(&self.state),
+            policy: self.policy.clone(),
+            identity: ServiceIdentity {
+                name: self.group.to_string(),
+                version: "test".to_owned(),
+                group: self.group.clone(),
+            },
+            producer: match self.broker.producer() {
+                Ok(producer) => producer,
+                Err(error) => panic!("{error}"),
+            },
+            observers: Observers::from_iter([self.history.clone() as _]),
+            health: self.health.clone(),
+        };
+        let subscription = Subscription {
+            group: self.group.clone(),
+            topics: self.topics.clone(),
+            max_in_flight_bytes: 1 << 20,
+            drain_deadline: self.policy.drain_deadline,
+        };
+        let consumer = match self.broker.subscribe(subscription) {
+            Ok(consumer) => consumer,
+            Err(error) => panic!("{error}"),
+        };
+        let (shutdown, told) = oneshot::channel();
+        let until = async {
+            let _ = told.await;
+        };
+        self.run = Some(Run { task: tokio::spawn(processor.run(consumer, until)), shutdown });
+    }
+
+    fn open_partitions(&self) -> Vec<(TopicPartition, NextOffset, Option<NextOffset>)> {
+        let mut ends = std::collections::BTreeMap::new();
+        for topic in &self.topics {
+            for record in self.broker.records(topic) {
+                ends.insert(record.partition, record.offset.next());
+            }
+        }
+        let committed = |partition: &TopicPartition| self.broker.committed(&self.group, partition);
+        let open = ends.into_iter().map(|(p, end)| (committed(&p), p, end));
+        open.filter(|(next, _, end)| *next != Some(*end))
+            .map(|(next, p, end)| (p, end, next))
+            .collect()
+    }
+}
+
+#[track_caller]
+fn name(topic: &str) -> TopicName {
+    match TopicName::parse(topic) {
+        Ok(name) => name,
+        Err(error) => panic!("{error}"),
+    }
+}

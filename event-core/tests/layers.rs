@@ -1,0 +1,151 @@
+//! The import table of ARCHITECTURE.md: who may use whom.
+
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The modules from the innermost on. A module may use itself and what stands before it.
+const ORDER: [&str; 18] = [
+    // Domain.
+    "event",
+    "state",
+    "delivery",
+    "broker",
+    "observe",
+    "outcome",
+    "extract",
+    "handler",
+    // Application.
+    "registry",
+    "router",
+    "processor",
+    "producer",
+    // Infrastructure.
+    "broker::memory",
+    "broker::kafka",
+    // Composition.
+    "app",
+    "cli",
+    "testing",
+    "macro_support",
+];
+
+/// Exceptions to "what stands before it", each with its reason.
+const NEVER: [(&str, &str); 5] = [
+    // What is linked is decided before the processor is made.
+    ("processor", "registry"),
+    ("producer", "registry"),
+    ("producer", "processor"),
+    // An adapter sees its own port and below, never the application.
+    ("broker::memory", "processor"),
+    ("broker::kafka", "processor"),
+];
+
+/// Libraries and the one module that may name them.
+const LIBRARIES: [(&str, &str); 2] = [("rdkafka", "broker::kafka"), ("clap", "cli")];
+
+#[test]
+fn imports_go_inwards_only() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut breaches = BTreeSet::new();
+    let mut files = Vec::new();
+    collect(&source, &mut files);
+    assert!(files.len() > 30, "only {} files found", files.len());
+    for file in files {
+        let path = file.strip_prefix(&source).unwrap().with_extension("");
+        let module = module_of(&path);
+        if module == "lib" {
+            continue;
+        }
+        let text = fs::read_to_string(&file).unwrap();
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        for (number, line) in code.lines().enumerate() {
+            let line = line.trim_start();
+            if line.starts_with("//") {
+                continue;
+            }
+            let place = format!("{}:{}", path.display(), number + 1);
+            for used in used_modules(line) {
+                if !may_use(&module, &used) {
+                    breaches.insert(format!("{place}: `{module}` uses `{used}`"));
+                }
+            }
+            for (library, owner) in LIBRARIES {
+                if line.contains(&format!("{library}::")) && module != owner {
+                    breaches.insert(format!("{place}: `{module}` names `{library}`"));
+                }
+            }
+        }
+    }
+    assert!(
+        breaches.is_empty(),
+        "imports against the layers:\n{}",
+        breaches.into_iter().collect::<Vec<_>>().join("\n")
+    );
+}
+
+#[test]
+fn the_table_refuses_what_it_should() {
+    assert!(may_use("router", "handler"));
+    assert!(!may_use("event", "processor"));
+    assert!(!may_use("processor", "registry"));
+    assert!(!may_use("broker::kafka", "app"));
+    assert!(!may_use("broker", "broker::kafka"));
+    assert_eq!(
+        used_modules("use crate::broker::kafka::X; crate::event::Y"),
+        ["broker::kafka", "event"]
+    );
+}
+
+fn may_use(module: &str, used: &str) -> bool {
+    let rank = |name: &str| {
+        ORDER
+            .iter()
+            .position(|m| *m == name)
+            .unwrap_or_else(|| panic!("`{name}` is not in the table"))
+    };
+    !NEVER.contains(&(module, used)) && rank(used) <= rank(module)
+}
+
+fn module_of(path: &Path) -> String {
+    let parts: Vec<_> = path.iter().map(|part| part.to_str().unwrap()).collect();
+    let nested = parts[..parts.len().min(2)].join("::");
+    if ORDER.contains(&nested.as_str()) { nested } else { parts[0].to_owned() }
+}
+
+fn used_modules(line: &str) -> Vec<String> {
+    let mut used = Vec::new();
+    for (at, _) in line.match_indices("crate::") {
+        if line[..at].ends_with('$') {
+            continue;
+        }
+        let path = &line[at + "crate::".len()..];
+        assert!(
+            !path.starts_with('{'),
+            "write one `use crate::..` a line, so that this test can read it: {line}"
+        );
+        let mut names =
+            path.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|n| !n.is_empty());
+        let first = names.next().unwrap_or_default();
+        // What the root re-exports belongs to the domain.
+        if first.chars().next().is_some_and(char::is_uppercase) || first == "main" {
+            continue;
+        }
+        let nested = format!("{first}::{}", names.next().unwrap_or_default());
+        used.push(if ORDER.contains(&nested.as_str()) { nested } else { first.to_owned() });
+    }
+    used
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+}

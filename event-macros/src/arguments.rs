@@ -1,0 +1,290 @@
+//! The arguments of an attribute: `topic = "role_events", key = role_id`.
+//!
+//! Parsing accepts whatever can be told apart and goes on after a mistake, so that all mistakes of
+//! one attribute are reported together. [`Given::judge`] then decides which keys are known.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::ToTokens;
+use syn::ext::IdentExt;
+use syn::parse::{Parse, ParseStream, Parser};
+use syn::{Attribute, Expr, Lit, Meta, Path, Token};
+
+use crate::complaints::Complaints;
+
+/// One argument as written.
+pub(crate) enum Argument {
+    /// `key = value`.
+    Pair { key: Ident, value: Expr },
+    /// `key` alone, `key(..)`, or a value that is missing.
+    Bare(Ident),
+    /// A value without a key.
+    Literal(Lit),
+    /// `crate = path`.
+    Crate { key: Ident, path: Path },
+    /// Something else.
+    Unreadable(syn::Error),
+}
+
+/// The arguments of one attribute in their order.
+pub(crate) struct Arguments(Vec<Argument>);
+
+impl Arguments {
+    /// Reads what stands between the parentheses.
+    pub(crate) fn read(tokens: TokenStream) -> Self {
+        match Self::parse.parse2(tokens) {
+            Ok(arguments) => arguments,
+            Err(error) => Arguments(vec![Argument::Unreadable(error)]),
+        }
+    }
+
+    /// Reads what all attributes called `name` say: `#[event(topic = ..)] #[event(name = ..)]`.
+    pub(crate) fn of_attributes(name: &str, attributes: &[Attribute]) -> Self {
+        let mut all = Arguments(Vec::new());
+        for attribute in attributes.iter().filter(|a| a.path().is_ident(name)) {
+            match &attribute.meta {
+                Meta::Path(_) => {}
+                Meta::List(list) => all.0.extend(Self::read(list.tokens.clone()).0),
+                Meta::NameValue(_) => {
+                    let what =
+                        format!("`{name}` has no list of arguments\nhelp: write `#[{name}(..)]`");
+                    all.0.push(Argument::Unreadable(syn::Error::new_spanned(attribute, what)));
+                }
+            }
+        }
+        all
+    }
+}
+
+impl Parse for Arguments {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let mut arguments = Vec::new();
+        while !input.is_empty() {
+            arguments.push(argument(input).unwrap_or_else(Argument::Unreadable));
+            if !input.is_empty() && !input.peek(Token![,]) {
+                let rest = input.cursor().token_stream().into_iter().next();
+                let next = rest.map(|token| token.to_string()).unwrap_or_default();
+                let what = format!("a `,` is missing\nhelp: write `, {next}`");
+                arguments.push(Argument::Unreadable(input.error(what)));
+            }
+            skip_past_comma(input)?;
+        }
+        Ok(Arguments(arguments))
+    }
+}
+
+fn argument(input: ParseStream<'_>) -> syn::Result<Argument> {
+    if input.peek(Lit) {
+        return input.parse().map(Argument::Literal);
+    }
+    let key = input.call(Ident::parse_any)?;
+    if input.peek(syn::token::Paren) {
+        input.parse::<proc_macro2::Group>()?;
+        return Ok(Argument::Bare(key));
+    }
+    if input.parse::<Option<Token![=]>>()?.is_none() || input.is_empty() || input.peek(Token![,]) {
+        return Ok(Argument::Bare(key));
+    }
+    if key == "crate" {
+        return Ok(Argument::Crate { key, path: input.call(Path::parse_mod_style)? });
+    }
+    Ok(Argument::Pair { key, value: input.parse()? })
+}
+
+fn skip_past_comma(input: ParseStream<'_>) -> syn::Result<()> {
+    while !input.is_empty() {
+        if input.parse::<Option<Token![,]>>()?.is_some() {
+            break;
+        }
+        input.parse::<proc_macro2::TokenTree>()?;
+    }
+    Ok(())
+}
+
+/// What an attribute understands.
+pub(crate) struct Keys {
+    /// Its name, for messages.
+    pub(crate) attribute: &'static str,
+    /// The keys that take a value, with an example of it.
+    pub(crate) known: &'static [(&'static str, &'static str)],
+}
+
+/// The arguments by key.
+#[derive(Default)]
+pub(crate) struct Given {
+    values: Vec<(Ident, Expr)>,
+    root: Option<(Ident, Path)>,
+    // Keys that a mistake stands for: `topc = ".."` means that `topic` is not missing.
+    meant: Vec<&'static str>,
+}
+
+impl Given {
+    /// Sorts `arguments` by key and complains about those that `keys` does not know.
+    pub(crate) fn judge(arguments: Arguments, keys: &Keys, complaints: &mut Complaints) -> Self {
+        let mut given = Given::default();
+        for argument in arguments.0 {
+            match argument {
+                Argument::Pair { key, value } => given.pair(key, value, keys, complaints),
+                Argument::Crate { key, path } => {
+                    if given.root.is_some() {
+                        complaints.add(&key, "`crate` is given twice", "remove one of them");
+                    }
+                    given.root = Some((key, path));
+                }
+                Argument::Bare(key) => given.bare(&key, keys, complaints),
+                Argument::Literal(literal) => given.literal(&literal, keys, complaints),
+                Argument::Unreadable(error) => {
+                    given.means_anything(keys);
+                    complaints.add_error(error);
+                }
+            }
+        }
+        given
+    }
+
+    /// The value of `key`.
+    pub(crate) fn value(&self, key: &str) -> Option<&Expr> {
+        self.values.iter().find(|(given, _)| given == key).map(|(_, value)| value)
+    }
+
+    /// Whether `key` is neither given nor meant by a mistake that was already complained about.
+    pub(crate) fn lacks(&self, key: &str) -> bool {
+        self.value(key).is_none() && !self.meant.contains(&key)
+    }
+
+    /// The path that stands for this framework.
+    pub(crate) fn root(&self) -> Path {
+        match &self.root {
+            Some((_, path)) => path.clone(),
+            None => syn::parse_quote!(::event_core),
+        }
+    }
+
+    fn pair(&mut self, key: Ident, value: Expr, keys: &Keys, complaints: &mut Complaints) {
+        if !keys.known.iter().any(|(known, _)| key == known) {
+            return self.unknown(&key, keys, complaints);
+        }
+        if self.value(&key.to_string()).is_some() {
+            complaints.add(&key, format!("`{key}` is given twice"), "remove one of them");
+        } else {
+            self.values.push((key, value));
+        }
+    }
+
+    fn bare(&mut self, key: &Ident, keys: &Keys, complaints: &mut Complaints) {
+        if key == "crate" {
+            let help = "write `crate = path::to::event_core`";
+            return complaints.add(key, "`crate` has no value", help);
+        }
+        match keys.known.iter().find(|(known, _)| key == known) {
+            Some((known, example)) => {
+                self.meant.push(known);
+                let help = format!("write `{known} = {example}`");
+                complaints.add(key, format!("`{key}` has no value"), help);
+            }
+            None => self.unknown(key, keys, complaints),
+        }
+    }
+
+    fn unknown(&mut self, key: &Ident, keys: &Keys, complaints: &mut Complaints) {
+        let what = format!("`{key}` is not a key of `{}`", keys.attribute);
+        let known = keys.known.iter().map(|(known, _)| *known).chain(["crate"]);
+        match nearest(&key.to_string(), known.clone()) {
+            Some(near) => {
+                self.meant.push(near);
+                complaints.add(key, what, format!("write `{near}`"));
+            }
+            None => {
+                self.means_anything(keys);
+                let known = known.map(|known| format!("`{known}`")).collect::<Vec<_>>();
+                complaints.add(key, what, format!("the keys are {}", known.join(", ")));
+            }
+        }
+    }
+
+    fn literal(&mut self, literal: &Lit, keys: &Keys, complaints: &mut Complaints) {
+        let is_event = matches!(literal, Lit::Str(text)
+            if event_names::check(event_names::Kind::Event, &text.value()).is_ok());
+        // The keys begin with the topic, then the event.
+        let Some((key, _)) = keys.known.get(usize::from(is_event)).or(keys.known.first()) else {
+            return;
+        };
+        self.meant.push(key);
+        let literal_text = literal.to_token_stream();
+        let what = format!("{literal_text} stands without a key");
+        complaints.add(literal, what, format!("write `{key} = {literal_text}`"));
+    }
+
+    // A mistake that could have been any argument: nothing is reported as missing after it.
+    fn means_anything(&mut self, keys: &Keys) {
+        self.meant.extend(keys.known.iter().map(|(known, _)| *known));
+    }
+}
+
+/// The one of `known` that `word` is most likely a misspelling of.
+pub(crate) fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    let near = |known: &&str| {
+        let distance = strsim::damerau_levenshtein(word, known);
+        (distance <= known.len().max(word.len()) / 3 || known.starts_with(word)).then_some(distance)
+    };
+    known.into_iter().filter_map(|k| near(&k).map(|d| (d, k))).min().map(|(_, known)| known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quote::quote;
+
+    const KEYS: Keys = Keys {
+        attribute: "#[event_handler]",
+        known: &[("topic", "\"role_events\""), ("event", "\"CLAIM_ADDED\"")],
+    };
+
+    fn judge(tokens: TokenStream) -> (Given, Vec<String>) {
+        let mut complaints = Complaints::default();
+        let given = Given::judge(Arguments::read(tokens), &KEYS, &mut complaints);
+        (given, complaints.messages())
+    }
+
+    #[test]
+    fn values_are_found_by_key_in_any_order() {
+        let (given, complaints) = judge(quote!(event = "CLAIM_ADDED", topic = TOPIC, crate = a::b));
+        assert!(complaints.is_empty(), "{complaints:?}");
+        assert!(given.value("topic").is_some() && given.value("event").is_some());
+        assert_eq!(crate::tokens::text_of(given.root().to_token_stream()), "a::b");
+    }
+
+    #[test]
+    fn each_mistake_gets_one_complaint_and_the_rest_is_still_read() {
+        let (given, complaints) =
+            judge(quote!(topc = "role_events", event, topic = "a", topic = "b", 5 5, event = ));
+        let first_lines: Vec<_> = complaints.iter().map(|c| c.lines().next().unwrap()).collect();
+        assert_eq!(
+            first_lines,
+            [
+                "`topc` is not a key of `#[event_handler]`",
+                "`event` has no value",
+                "`topic` is given twice",
+                "5 stands without a key",
+                "a `,` is missing",
+                "`event` has no value",
+            ]
+        );
+        assert!(!given.lacks("topic") && !given.lacks("event"));
+    }
+
+    #[test]
+    fn a_misspelt_key_names_the_nearest_and_a_strange_one_lists_all() {
+        let help = |tokens| judge(tokens).1[0].lines().last().unwrap().to_owned();
+        assert_eq!(help(quote!(topc = "a")), "help: write `topic`");
+        assert_eq!(help(quote!(evnet = "a")), "help: write `event`");
+        assert_eq!(help(quote!(colour = "a")), "help: the keys are `topic`, `event`, `crate`");
+    }
+
+    #[test]
+    fn a_text_without_a_key_is_told_its_key() {
+        let (given, complaints) = judge(quote!("role_events", "CLAIM_ADDED"));
+        assert!(complaints[0].ends_with("help: write `topic = \"role_events\"`"));
+        assert!(complaints[1].ends_with("help: write `event = \"CLAIM_ADDED\"`"));
+        assert!(!given.lacks("topic") && !given.lacks("event"));
+    }
+}

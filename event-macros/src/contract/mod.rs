@@ -1,0 +1,145 @@
+//! `#[derive(Event)]`: makes a type the contract of an event.
+
+mod check;
+mod expand;
+mod model;
+
+use proc_macro2::TokenStream;
+use syn::DeriveInput;
+
+use crate::arguments::{Arguments, Given, Keys};
+use crate::complaints::Complaints;
+
+const KEYS: Keys = Keys {
+    attribute: "#[event]",
+    known: &[("topic", "\"role_events\""), ("name", "\"CLAIM_ADDED\""), ("key", "role_id")],
+};
+
+/// The implementation of `Contract` and its registration, or what is wrong.
+pub(crate) fn derive_event(item: TokenStream) -> TokenStream {
+    let input: DeriveInput = match syn::parse2(item) {
+        Ok(input) => input,
+        Err(error) => return syn::Error::to_compile_error(&error),
+    };
+    let mut complaints = Complaints::default();
+    let arguments = Arguments::of_attributes("event", &input.attrs);
+    let given = Given::judge(arguments, &KEYS, &mut complaints);
+    let contract = model::ContractType::read(&input, &mut complaints);
+    let names = check::names(&given, &input.ident, &mut complaints);
+    let Some(contract) = contract else { return complaints.into_compile_errors() };
+    let key = check::key(&given, &contract, &mut complaints);
+    check::fields(&contract, &mut complaints);
+    match names {
+        Some(names) if complaints.is_empty() => {
+            expand::contract(&contract, &names, key.as_ref(), &given.root())
+        }
+        _ => complaints.into_compile_errors(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quote::quote;
+
+    fn errors(item: TokenStream) -> usize {
+        let expanded = derive_event(item).to_string();
+        let errors = expanded.matches("compile_error").count();
+        assert_eq!(errors == 0, expanded.contains("ContractRegistration"), "{expanded}");
+        errors
+    }
+
+    fn with_fields(fields: TokenStream) -> usize {
+        errors(quote!(#[event(topic = "a", name = "A")] struct A<'a> { #fields }))
+    }
+
+    #[test]
+    fn borrowed_text_is_a_cow_that_borrows() {
+        assert_eq!(with_fields(quote!(#[serde(borrow)] a: Cow<'a, str>)), 0);
+        assert_eq!(with_fields(quote!(#[serde(rename = "b", borrow = "'a")] a: Cow<'a, str>)), 0);
+        assert_eq!(with_fields(quote!(a: Cow<'static, str>)), 0);
+        assert_eq!(with_fields(quote!(#[serde(deserialize_with = "f")] a: &'a str)), 0);
+        assert_eq!(with_fields(quote!(a: Cow<'a, str>)), 1);
+        assert_eq!(with_fields(quote!(#[serde(rename = "borrow")] a: Cow<'a, str>)), 1);
+        assert_eq!(with_fields(quote!(#[serde(borrow)] a: &'a str)), 1);
+        assert_eq!(with_fields(quote!(#[serde(borrow)] a: Option<&'a str>)), 1);
+    }
+
+    #[test]
+    fn one_mistake_is_one_error() {
+        for item in [
+            quote!(
+                struct A {}
+            ),
+            quote!(
+                #[event(topic = "a")]
+                struct A {}
+            ),
+            quote!(
+                #[event(topic = "a", name = "A")]
+                struct A;
+            ),
+            quote!(
+                #[event(topic = "a", name = "A")]
+                struct A(i64);
+            ),
+            quote!(
+                #[event(topic = "a", name = "A")]
+                struct A<T> {
+                    a: T,
+                }
+            ),
+            quote!(
+                #[event(topic = "a", name = "A", key = b)]
+                struct A {
+                    a: i64,
+                }
+            ),
+            quote!(
+                #[event(topic = "a", name = "A", key = "a")]
+                struct A {
+                    a: i64,
+                }
+            ),
+            quote!(
+                #[event(topic = "a", name = "A", key = a)]
+                enum A {
+                    B { a: i64 },
+                }
+            ),
+            quote!(
+                #[event(topic = "A", name = "a")]
+                struct A {}
+            ),
+            quote!(
+                #[event(topic = "a", name = "a")]
+                struct A {}
+            ),
+            quote!(
+                #[event(topic = "a", nam = "A")]
+                struct A {}
+            ),
+            quote!(
+                #[event = "a"]
+                struct A {}
+            ),
+            quote!(#[event(topic = "a", name = "A")] union A { a: i64 }),
+        ] {
+            assert_eq!(errors(item.clone()), 1, "{item}");
+        }
+    }
+
+    #[test]
+    fn a_registered_contract_is_static() {
+        let item = quote!(
+            #[event(topic = "a", name = "A")]
+            struct A<'x> {
+                a: Vec<B<'x>>,
+            }
+        );
+        let expanded = derive_event(item).to_string();
+        assert!(
+            expanded.contains("< A < 'static > as :: event_core :: event :: Contract > :: INFO")
+        );
+    }
+}

@@ -1,0 +1,184 @@
+//! `#[event_handler]`: registers a function as the handler of one event.
+
+mod check;
+mod expand;
+mod model;
+
+use proc_macro2::TokenStream;
+
+use crate::arguments::{Arguments, Given, Keys};
+use crate::complaints::Complaints;
+
+const KEYS: Keys = Keys {
+    attribute: "#[event_handler]",
+    known: &[("topic", "\"role_events\""), ("event", "\"CLAIM_ADDED\"")],
+};
+
+/// The item, followed by its registration or by what is wrong.
+pub(crate) fn event_handler(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let mut output = item.clone();
+    let mut complaints = Complaints::default();
+    let given = Given::judge(Arguments::read(arguments), &KEYS, &mut complaints);
+    let handler = model::Handler::read(item, &mut complaints);
+    let names = check::names(&given, handler.as_ref(), &mut complaints);
+    if let Some(handler) = &handler {
+        check::signature(handler, &mut complaints);
+        if complaints.is_empty() {
+            output.extend(expand::registration(handler, &names, &given.root()));
+        }
+    }
+    output.extend(complaints.into_compile_errors());
+    output
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quote::quote;
+
+    fn errors(arguments: TokenStream, item: TokenStream) -> usize {
+        let expanded = event_handler(arguments, item.clone()).to_string();
+        assert!(expanded.starts_with(&item.to_string()), "the item was changed: {expanded}");
+        let errors = expanded.matches("compile_error").count();
+        assert_eq!(errors == 0, expanded.contains("HandlerRegistration"), "{expanded}");
+        errors
+    }
+
+    #[test]
+    fn a_handler_is_emitted_and_registered() {
+        let named = quote!(topic = "role_events", event = "CLAIM_ADDED");
+        assert_eq!(
+            errors(
+                named.clone(),
+                quote!(
+                    async fn handle() {}
+                )
+            ),
+            0
+        );
+        assert_eq!(
+            errors(
+                quote!(),
+                quote!(
+                    async fn handle(event: Event<Claim<'_>>) {}
+                )
+            ),
+            0
+        );
+        assert_eq!(
+            errors(
+                quote!(topic = A, event = B),
+                quote!(
+                    async fn handle() {}
+                )
+            ),
+            0
+        );
+        assert_eq!(
+            errors(
+                named,
+                quote!(
+                    pub(crate) async fn f<'a>(a: Json<&'a str>) -> R {
+                        1
+                    }
+                )
+            ),
+            0
+        );
+    }
+
+    #[test]
+    fn one_mistake_is_one_error_and_the_item_stays() {
+        let named = quote!(topic = "role_events", event = "CLAIM_ADDED");
+        for item in [
+            quote!(
+                fn f() {}
+            ),
+            quote!(
+                async unsafe fn f() {}
+            ),
+            quote!(
+                extern "C" fn f() {}
+            ),
+            quote!(
+                const fn f() {}
+            ),
+            quote!(
+                async fn f(&self, _: &str) {}
+            ),
+            quote!(
+                async fn f();
+            ),
+            quote!(
+                async fn f<T>() {}
+            ),
+            quote!(
+                async fn f<const N: usize>() {}
+            ),
+            quote!(
+                async fn f(a: impl Send) {}
+            ),
+            quote!(
+                async fn f(a: Json<impl Send>) {}
+            ),
+            quote!(
+                async fn f(a: &AuditLog) {}
+            ),
+            quote!(
+                async fn f(a: Json<i64>, b: Event<Claim>) {}
+            ),
+            quote!(
+                struct F;
+            ),
+            quote!(
+                pub enum F {}
+            ),
+            quote!(unsafe impl F { fn g() {} }),
+            quote!(
+                const F: i64 = 1;
+            ),
+            quote!(
+                mod f {
+                    fn g() {}
+                }
+            ),
+        ] {
+            assert_eq!(errors(named.clone(), item.clone()), 1, "{item}");
+        }
+    }
+
+    #[test]
+    fn mistakes_in_the_attribute_are_reported_together() {
+        let item = quote!(
+            async fn f(_: Json<i64>) {}
+        );
+        for (arguments, expected) in [
+            (quote!(), 1),
+            (quote!(topic = "role_events"), 1),
+            (quote!(topc = "role_events", event = "A"), 1),
+            (quote!(topic = "A_B", event = "a_b"), 1),
+            (quote!(topic = "RoleEvents", event = "claimAdded"), 2),
+            (quote!(topic = "RoleEvents", evnt = "A", colour = 5), 3),
+            (quote!(topic = 5 event), 2),
+        ] {
+            assert_eq!(errors(arguments.clone(), item.clone()), expected, "{arguments}");
+        }
+    }
+
+    #[test]
+    fn names_become_constants() {
+        let arguments = quote!(topic = Topics::RoleEvents, event = names::CLAIM_ADDED);
+        let expanded = event_handler(
+            arguments,
+            quote!(
+                async fn f() {}
+            ),
+        )
+        .to_string();
+        let variant = "< Topics as :: event_core :: event :: Topics > :: NAMES [Topics :: RoleEvents as usize]";
+        assert!(expanded.contains(variant), "{expanded}");
+        assert!(expanded.contains("__EVENT : & 'static str = names :: CLAIM_ADDED"), "{expanded}");
+        assert!(expanded.contains("judge_event (__EVENT"), "{expanded}");
+        assert!(!expanded.contains("judge_topic"), "{expanded}");
+    }
+}

@@ -1,0 +1,140 @@
+//! `#[event_core::main]`: runs an async `main`, and notes which crates should have registered.
+
+mod dependencies;
+mod surroundings;
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::parse::{ParseStream, Parser};
+use syn::{Attribute, Path, ReturnType, Signature, Visibility};
+
+use crate::arguments::{Arguments, Given, Keys};
+use crate::complaints::Complaints;
+use crate::tokens::{ends, root_at};
+use dependencies::HandlerCrates;
+
+const KEYS: Keys = Keys { attribute: "#[event_core::main]", known: &[] };
+
+/// An ordinary `main` around the user's own.
+pub(crate) fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let mut complaints = Complaints::default();
+    let root = Given::judge(Arguments::read(arguments), &KEYS, &mut complaints).root();
+    let signature = match read.parse2(item.clone()) {
+        Ok(signature) => signature,
+        Err(_) => {
+            let help = "write `async fn main() -> event_core::Result { .. }` under it";
+            complaints.add(&item, "`#[event_core::main]` is for the function `main`", help);
+            let errors = complaints.into_compile_errors();
+            return quote!(#item #errors);
+        }
+    };
+    check(&signature, &mut complaints);
+    if complaints.is_empty() {
+        let crates = surroundings::handler_crates();
+        let registration = registration(&crates, &root);
+        let function = run(&item, &signature, &root);
+        return quote!(#function #registration);
+    }
+    let errors = complaints.into_compile_errors();
+    if signature.ident == "main" {
+        // The compiler would complain about an async `main`, or one with arguments, once more.
+        quote!(fn main() { #[allow(dead_code)] #item } #errors)
+    } else {
+        quote!(#item #errors)
+    }
+}
+
+fn read(input: ParseStream<'_>) -> syn::Result<Signature> {
+    input.call(Attribute::parse_outer)?;
+    input.parse::<Visibility>()?;
+    let signature = input.parse()?;
+    input.parse::<TokenStream>()?;
+    Ok(signature)
+}
+
+fn check(signature: &Signature, complaints: &mut Complaints) {
+    let name = &signature.ident;
+    if name != "main" {
+        let what = format!("`#[event_core::main]` is for the function `main`, this is `{name}`");
+        return complaints.add(name, what, "write `async fn main`");
+    }
+    if signature.asyncness.is_none() {
+        let what = "`main` is not async, and nothing can be awaited in it";
+        complaints.add(signature.fn_token, what, "write `async fn main`");
+    }
+    if !signature.inputs.is_empty() {
+        let what = "`main` takes no arguments";
+        complaints.add(&signature.inputs, what, "write `async fn main()`");
+    }
+    if !signature.generics.params.is_empty() {
+        complaints.add(&signature.generics, "`main` is not generic", "write `async fn main()`");
+    }
+}
+
+fn run(item: &TokenStream, signature: &Signature, root: &Path) -> TokenStream {
+    let (first, last) = match &signature.output {
+        ReturnType::Default => ends(&signature.ident),
+        ReturnType::Type(_, ty) => ends(ty),
+    };
+    let name = &signature.ident;
+    let root = root_at(root, first);
+    let call = quote_spanned!(first=> #root::macro_support::run_main);
+    let call = quote_spanned!(last=> #call(main()));
+    quote! {
+        fn #name() -> ::std::process::ExitCode {
+            #item
+
+            #call
+        }
+    }
+}
+
+fn registration(crates: &HandlerCrates, root: &Path) -> TokenStream {
+    let names = &crates.names;
+    let renamed = crates.renamed.iter().map(|(code, own)| quote!((#code, #own)));
+    quote! {
+        const _: () = {
+            #root::macro_support::inventory::submit! {
+                #root::registry::BinaryRegistration {
+                    version: ::core::env!("CARGO_PKG_VERSION"),
+                    crates: &[#(#names),*],
+                    renamed: &[#(#renamed),*],
+                }
+            }
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_users_main_runs_inside_an_ordinary_one() {
+        let expanded = main(
+            quote!(),
+            quote!(
+                async fn main() -> Result {
+                    Ok(())
+                }
+            ),
+        )
+        .to_string();
+        assert!(expanded.starts_with("fn main () -> :: std :: process :: ExitCode"), "{expanded}");
+        assert!(expanded.contains("run_main (main ())"), "{expanded}");
+        assert!(expanded.contains("BinaryRegistration"), "{expanded}");
+    }
+
+    #[test]
+    fn a_mistake_is_one_error_and_no_registration() {
+        let expanded = main(
+            quote!(),
+            quote!(
+                fn main() {}
+            ),
+        )
+        .to_string();
+        assert_eq!(expanded.matches("compile_error").count(), 1, "{expanded}");
+        assert!(!expanded.contains("BinaryRegistration"), "{expanded}");
+    }
+}

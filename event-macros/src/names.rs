@@ -1,0 +1,181 @@
+//! A topic or event name in an attribute: a text, a constant or a variant of an enum.
+//!
+//! A text is judged here. A constant's value is known only to the compiler, so its judgement is
+//! generated code: a call of a `const fn` that carries the span of the path.
+
+use event_names::{Kind, Violation, advice, check, complaint, suggestion};
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::{Expr, ExprPath, Lit, LitStr, Path};
+
+use crate::complaints::Complaints;
+use crate::tokens::{ends, root_at};
+
+/// Where a name comes from.
+pub(crate) enum NameValue {
+    /// A text, already judged.
+    Text(LitStr),
+    /// The path of a `const`.
+    Const(ExprPath),
+    /// A variant, by the path of its enum and its own.
+    Variant { list: Path, variant: Path },
+}
+
+impl NameValue {
+    /// Reads what follows `key =`.
+    pub(crate) fn read(
+        kind: Kind,
+        key: &str,
+        value: &Expr,
+        complaints: &mut Complaints,
+    ) -> Option<Self> {
+        match value {
+            // A `$topic:literal` of a macro_rules macro arrives in an invisible group.
+            Expr::Group(group) => Self::read(kind, key, &group.expr, complaints),
+            Expr::Lit(literal) => match &literal.lit {
+                Lit::Str(text) => Some(NameValue::Text(text.clone())),
+                _ => refuse_value(kind, key, value, complaints),
+            },
+            Expr::Path(path) => Some(Self::from_path(path)),
+            _ => refuse_value(kind, key, value, complaints),
+        }
+    }
+
+    fn from_path(path: &ExprPath) -> Self {
+        let segments = &path.path.segments;
+        let is_variant = segments.len() > 1
+            && path.qself.is_none()
+            && segments.last().is_some_and(|last| is_upper_camel(&last.ident.to_string()));
+        if !is_variant {
+            return NameValue::Const(path.clone());
+        }
+        let mut list = path.path.clone();
+        list.segments.pop();
+        list.segments.pop_punct();
+        NameValue::Variant { list, variant: path.path.clone() }
+    }
+
+    /// Where it begins and ends.
+    pub(crate) fn ends(&self) -> (Span, Span) {
+        match self {
+            NameValue::Text(text) => ends(text),
+            NameValue::Const(path) => ends(path),
+            NameValue::Variant { variant, .. } => ends(variant),
+        }
+    }
+
+    /// An expression of the value, unjudged when it is a constant.
+    ///
+    /// It is judged in a constant of its own: were it judged where it is used, everything that uses
+    /// it would be reported once more.
+    pub(crate) fn expression(&self, kind: Kind, root: &Path) -> TokenStream {
+        match self {
+            NameValue::Text(text) => text.to_token_stream(),
+            NameValue::Const(path) => path.to_token_stream(),
+            NameValue::Variant { list, variant } => {
+                let (first, last) = ends(variant);
+                let (root, list_trait) = (root_at(root, last), list_trait(kind, last));
+                let open = quote_spanned!(first=> <);
+                quote_spanned!(last=> #open #list as #root::event::#list_trait>::NAMES[#variant as usize])
+            }
+        }
+    }
+
+    /// A constant that judges the value, which is in `__TOPIC` or `__EVENT`, and compares it with
+    /// that of `contract`. Its error marks the value.
+    pub(crate) fn judged(
+        &self,
+        kind: Kind,
+        has_other: bool,
+        contract: &TokenStream,
+        owner: &str,
+        root: &Path,
+    ) -> TokenStream {
+        let (first, last) = self.ends();
+        let (judge, value, other) = match kind {
+            Kind::Topic => ("judge_topic", quote!(__TOPIC), quote!(__EVENT)),
+            Kind::Event => ("judge_event", quote!(__EVENT), quote!(__TOPIC)),
+        };
+        let (judge, root) = (Ident::new(judge, first), root_at(root, first));
+        let other = if has_other {
+            quote!(::core::option::Option::Some(#other))
+        } else {
+            quote!(::core::option::Option::None)
+        };
+        let call = quote_spanned!(first=> #root::macro_support::#judge);
+        let arguments = quote_spanned!(last=> (#value, #other, #contract, #owner));
+        quote!(const _: () = #call #arguments;)
+    }
+
+    /// Whether only the compiler knows the value.
+    pub(crate) fn is_const(&self) -> bool {
+        matches!(self, NameValue::Const(_))
+    }
+}
+
+fn list_trait(kind: Kind, at: Span) -> Ident {
+    match kind {
+        Kind::Topic => Ident::new("Topics", at),
+        Kind::Event => Ident::new("Events", at),
+    }
+}
+
+// Constants are written in capitals, so a word with small letters after a capital is a variant.
+fn is_upper_camel(word: &str) -> bool {
+    word.starts_with(|c: char| c.is_ascii_uppercase())
+        && word.contains(|c: char| c.is_ascii_lowercase())
+}
+
+fn refuse_value(
+    kind: Kind,
+    key: &str,
+    value: &Expr,
+    complaints: &mut Complaints,
+) -> Option<NameValue> {
+    let what = format!("`{key}` is a text, a `const` or a variant of an enum");
+    complaints.add(value, what, format!("write `{key} = \"{}\"`", kind.example()));
+    None
+}
+
+/// Judges a text, and complains at `at` in the terms of `key`.
+pub(crate) fn judge(
+    kind: Kind,
+    key: &str,
+    name: &str,
+    at: impl ToTokens,
+    complaints: &mut Complaints,
+) -> bool {
+    let Err(violation) = check(kind, name) else { return true };
+    let meant = suggestion(kind, name);
+    let help = if matches!(violation, Violation::TooLong { .. }) || meant.is_empty() {
+        advice(kind, name, violation).as_str().to_owned()
+    } else {
+        format!("write `{key} = \"{}\"`", meant.as_str())
+    };
+    complaints.add(at, complaint(kind, name, violation).as_str(), help);
+    false
+}
+
+/// Judges a topic and an event that stand side by side: each by its rule, but two that are only
+/// swapped get one complaint.
+pub(crate) fn judge_pair(
+    topic: Option<&NameValue>,
+    (event_key, event): (&str, Option<&NameValue>),
+    complaints: &mut Complaints,
+) {
+    if let (Some(NameValue::Text(topic)), Some(NameValue::Text(event))) = (topic, event)
+        && check(Kind::Event, &topic.value()).is_ok()
+        && check(Kind::Topic, &event.value()).is_ok()
+    {
+        let (topic_value, event_value) = (topic.value(), event.value());
+        let what = format!("topic `{topic_value}` and event `{event_value}` are swapped");
+        let help = format!("write `topic = \"{event_value}\", {event_key} = \"{topic_value}\"`");
+        return complaints.add(topic, what, help);
+    }
+    if let Some(NameValue::Text(text)) = topic {
+        judge(Kind::Topic, "topic", &text.value(), text, complaints);
+    }
+    if let Some(NameValue::Text(text)) = event {
+        judge(Kind::Event, event_key, &text.value(), text, complaints);
+    }
+}

@@ -1,0 +1,10 @@
+use event_core::prelude::*;
+
+#[derive(Event, serde::Deserialize)]
+#[event(topic = "role_events", name = "CLAIM_ADDED")]
+struct ClaimAdded {}
+
+#[event_handler]
+async fn on_claim_added(_claim: ClaimAdded) {}
+
+fn main() {}

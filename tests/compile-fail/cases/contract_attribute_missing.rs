@@ -1,0 +1,6 @@
+use event_core::prelude::*;
+
+#[derive(Event)]
+struct ClaimAdded {}
+
+fn main() {}

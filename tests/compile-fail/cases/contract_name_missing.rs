@@ -1,0 +1,7 @@
+use event_core::prelude::*;
+
+#[derive(Event)]
+#[event(topic = "role_events")]
+struct ClaimAdded {}
+
+fn main() {}

@@ -1,0 +1,7 @@
+use event_core::prelude::*;
+
+#[derive(Event)]
+#[event(topic = "role_events", name = "CLAIM_ADDED")]
+struct ClaimAdded(i64, i64);
+
+fn main() {}

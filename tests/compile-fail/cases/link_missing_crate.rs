@@ -1,0 +1,3 @@
+event_core::link_handlers!(billing);
+
+fn main() {}

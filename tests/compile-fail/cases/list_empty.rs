@@ -1,0 +1,6 @@
+use event_core::prelude::*;
+
+#[derive(Topics)]
+enum Topics {}
+
+fn main() {}

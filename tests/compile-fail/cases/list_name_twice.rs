@@ -1,0 +1,10 @@
+use event_core::prelude::*;
+
+#[derive(Topics)]
+enum Topics {
+    RoleEvents,
+    #[topic(name = "role_events")]
+    Roles,
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use event_core::prelude::*;
+
+#[derive(Topics)]
+struct Topics;
+
+fn main() {}

@@ -1,0 +1,2 @@
+#[event_core::main(crte = event_core)]
+async fn main() {}

@@ -1,0 +1,2 @@
+#[event_core::main]
+fn main() {}

@@ -1,0 +1,4 @@
+#[event_core::main]
+async fn start() {}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[event_core::main]
+struct Main;
+
+fn main() {}

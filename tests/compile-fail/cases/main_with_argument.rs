@@ -1,0 +1,2 @@
+#[event_core::main]
+async fn main(_arguments: Vec<String>) {}

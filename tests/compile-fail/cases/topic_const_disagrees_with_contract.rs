@@ -1,0 +1,14 @@
+use event_core::prelude::*;
+
+#[derive(Event, serde::Deserialize)]
+#[event(topic = "role_events", name = "CLAIM_ADDED")]
+struct ClaimAdded {
+    id: i64,
+}
+
+const USER_EVENTS: &str = "user_events";
+
+#[event_handler(topic = USER_EVENTS)]
+async fn on_claim_added(_event: Event<ClaimAdded>) {}
+
+fn main() {}

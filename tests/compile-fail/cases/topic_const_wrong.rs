@@ -1,0 +1,8 @@
+use event_core::prelude::*;
+
+const ROLE_EVENTS: &str = "RoleEvents";
+
+#[event_handler(topic = ROLE_EVENTS, event = "CLAIM_ADDED")]
+async fn on_claim_added(_data: Json<i64>) {}
+
+fn main() {}
