@@ -33,9 +33,9 @@ pub trait TestCluster: Send + Sync + 'static {
         None
     }
 
-    /// A size of record that is refused.
-    fn too_large_bytes(&self) -> usize {
-        11 << 20
+    /// A size of record that is refused; `None` for a cluster without limit.
+    fn too_large_bytes(&self) -> Option<usize> {
+        None
     }
 }
 
