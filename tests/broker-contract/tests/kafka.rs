@@ -3,8 +3,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use broker_contract_tests::{TestCluster, contract};
+use broker_contract_tests::{Member, TestCluster, contract, fill, topic};
 use event_core::broker::kafka::{KafkaBroker, KafkaSettings};
+use event_core::broker::{Broker, BrokerError, ConsumerEvent};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
@@ -63,3 +64,25 @@ impl TestCluster for Kafka {
 }
 
 contract!(Kafka::at_test_brokers(), #[ignore = "needs a Kafka: set EVENT_TEST_BROKERS"]);
+
+/// The new protocol says nothing until the topic is there.
+#[ignore = "needs a Kafka: set EVENT_TEST_BROKERS"]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_topic_is_told_and_read_once_it_is_made() {
+    let cluster = Kafka::at_test_brokers();
+    let broker = cluster.broker();
+    let topic = topic("missing");
+    let mut member = Member::join(&broker, topic.as_str(), &topic);
+    if std::env::var("EVENT_TEST_GROUP_PROTOCOL").as_deref() != Ok("consumer") {
+        loop {
+            if let ConsumerEvent::Trouble(error) = member.next().await {
+                assert_eq!(error, BrokerError::UnknownTopic(topic.to_string()));
+                break;
+            }
+        }
+    }
+    cluster.create_topic(topic.as_str(), 1).await;
+    fill(&*broker.producer().unwrap(), &topic, 0, 1).await;
+    assert_eq!(member.read(1).await[0].text(), "0");
+    member.close().await;
+}
