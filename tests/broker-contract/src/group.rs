@@ -1,9 +1,11 @@
 //! What several members of one group may rely on.
 
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use event_core::broker::{Broker, Progress};
-use event_core::delivery::{NextOffset, Offset};
+use event_core::delivery::{NextOffset, Offset, RecordBatch};
 
 use crate::TestCluster;
 use crate::member::{Member, fill, topic};
@@ -106,4 +108,60 @@ pub async fn progress_of_an_old_epoch_is_not_committed(cluster: &impl TestCluste
     };
     assert_eq!(offset, Some(Offset(EACH as i64)));
     third.close().await;
+}
+
+pub async fn a_storm_of_joins_loses_nothing(cluster: &impl TestCluster) {
+    const PARTITIONS: i32 = 4;
+    let topic = topic("storm");
+    cluster.create_topic(topic.as_str(), PARTITIONS).await;
+    let broker = cluster.broker();
+    let producer = broker.producer().unwrap();
+
+    let seen = Arc::new(Mutex::new(BTreeSet::new()));
+    let mut steady = Member::join(&broker, "storm", &topic);
+    steady.assigned().await;
+    for round in 0..6 {
+        for partition in 0..PARTITIONS {
+            fill(&*producer, &topic, partition, EACH).await;
+        }
+        // A guest joins, is given partitions, reads some, and leaves with or without a word.
+        let mut guest = Member::join(&broker, "storm", &topic);
+        let of_guest = Arc::clone(&seen);
+        let visit = async {
+            guest.assigned().await;
+            if round % 2 == 0 {
+                note(&of_guest, &guest.batch_or_nothing().await);
+                guest.close().await;
+            } else {
+                drop(guest);
+            }
+        };
+        tokio::pin!(visit);
+        loop {
+            tokio::select! {
+                batch = steady.batch() => note(&seen, &[batch]),
+                () = &mut visit => break,
+            }
+        }
+    }
+    let all = PARTITIONS as usize * EACH * 6;
+    while seen.lock().unwrap().len() < all {
+        note(&seen, &[steady.batch().await]);
+    }
+    // And the steady member still reads every partition.
+    for partition in 0..PARTITIONS {
+        fill(&*producer, &topic, partition, 1).await;
+    }
+    let all = all + PARTITIONS as usize;
+    while seen.lock().unwrap().len() < all {
+        note(&seen, &[steady.batch().await]);
+    }
+    steady.close().await;
+}
+
+fn note(seen: &Mutex<BTreeSet<(i32, Offset)>>, batches: &[RecordBatch]) {
+    for batch in batches {
+        let partition = batch.partition().partition;
+        seen.lock().unwrap().extend(batch.iter().map(|record| (partition, record.offset)));
+    }
 }

@@ -14,7 +14,7 @@ use event_core::broker::Broker;
 
 pub use consuming::*;
 pub use group::*;
-pub use member::{Member, Seen, record, topic};
+pub use member::{DEADLINE, Member, Seen, fill, record, subscription, topic};
 pub use producing::*;
 
 /// A cluster to run the contract against.
@@ -33,9 +33,9 @@ pub trait TestCluster: Send + Sync + 'static {
         None
     }
 
-    /// A size of record that is refused.
-    fn too_large_bytes(&self) -> usize {
-        11 << 20
+    /// A size of record that is refused; `None` for a cluster without limit.
+    fn too_large_bytes(&self) -> Option<usize> {
+        None
     }
 }
 
@@ -54,6 +54,7 @@ macro_rules! contract {
             fetching_stops_at_the_byte_budget
             a_revocation_waits_for_release_and_commits_it
             progress_of_an_old_epoch_is_not_committed
+            a_storm_of_joins_loses_nothing
             a_record_is_acknowledged_with_its_place
             a_key_has_one_partition
             the_order_of_sends_is_kept

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use event_core::broker::{
-    Broker, Consumer, ConsumerEvent, OutgoingRecord, Producer, Progress, Revocation, Subscription,
+    Broker, BrokerError, Consumer, ConsumerEvent, OutgoingRecord, Producer, Progress, Revocation,
+    Subscription,
 };
 use event_core::delivery::{Epoch, NextOffset, Offset, RecordBatch, TopicPartition};
 use event_core::event::{GroupName, Headers, TopicName};
 
 /// No test waits longer for one thing.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
+pub const DEADLINE: Duration = Duration::from_secs(30);
 
 /// A topic name, or group name, that nobody used before.
 pub fn topic(stem: &str) -> TopicName {
@@ -31,7 +32,7 @@ pub fn record(topic: &TopicName, key: &str, value: &str) -> OutgoingRecord {
 }
 
 /// Sends `count` records with the values `0`, `1`, .. to one partition.
-pub(crate) async fn fill(producer: &dyn Producer, topic: &TopicName, partition: i32, count: usize) {
+pub async fn fill(producer: &dyn Producer, topic: &TopicName, partition: i32, count: usize) {
     let sends: Vec<_> = (0..count)
         .map(|number| {
             let number = number.to_string();
@@ -41,6 +42,16 @@ pub(crate) async fn fill(producer: &dyn Producer, topic: &TopicName, partition: 
         .collect();
     for send in sends {
         send.await.unwrap();
+    }
+}
+
+/// What a member of `group` usually asks for.
+pub fn subscription(group: &str, topic: &TopicName) -> Subscription {
+    Subscription {
+        group: GroupName::parse(group).unwrap(),
+        topics: vec![topic.clone()],
+        max_in_flight_bytes: 64 << 20,
+        drain_deadline: DEADLINE,
     }
 }
 
@@ -69,21 +80,10 @@ pub struct Member<C> {
 
 impl<C: Consumer> Member<C> {
     pub fn join<B: Broker<Consumer = C>>(broker: &B, group: &str, topic: &TopicName) -> Self {
-        Self::join_with_budget(broker, group, topic, 64 << 20)
+        Self::subscribe(broker, subscription(group, topic))
     }
 
-    pub fn join_with_budget<B: Broker<Consumer = C>>(
-        broker: &B,
-        group: &str,
-        topic: &TopicName,
-        max_in_flight_bytes: usize,
-    ) -> Self {
-        let subscription = Subscription {
-            group: GroupName::parse(group).unwrap(),
-            topics: vec![topic.clone()],
-            max_in_flight_bytes,
-            drain_deadline: DEADLINE,
-        };
+    pub fn subscribe<B: Broker<Consumer = C>>(broker: &B, subscription: Subscription) -> Self {
         Member { consumer: broker.subscribe(subscription).unwrap(), progress: BTreeMap::new() }
     }
 
@@ -135,6 +135,12 @@ impl<C: Consumer> Member<C> {
         }
     }
 
+    /// The next batch, if one comes soon.
+    pub async fn batch_or_nothing(&mut self) -> Vec<RecordBatch> {
+        let soon = Duration::from_millis(300);
+        tokio::time::timeout(soon, self.batch()).await.into_iter().collect()
+    }
+
     /// Reads until `count` records are there.
     pub async fn read(&mut self, count: usize) -> Vec<Seen> {
         let mut seen = Vec::new();
@@ -168,6 +174,14 @@ impl<C: Consumer> Member<C> {
     }
 
     pub async fn close_with(self, progress: Vec<Progress>) {
-        self.consumer.close(progress, DEADLINE).await.unwrap();
+        self.close_within(progress, DEADLINE).await.unwrap();
+    }
+
+    pub async fn close_within(
+        self,
+        progress: Vec<Progress>,
+        deadline: Duration,
+    ) -> Result<(), BrokerError> {
+        self.consumer.close(progress, deadline).await
     }
 }

@@ -23,6 +23,11 @@ impl TestCluster for Embedded {
         let settings = KafkaSettings { brokers: brokers.clone(), ..KafkaSettings::default() };
         Some((KafkaBroker::connect(settings).unwrap(), brokers))
     }
+
+    fn too_large_bytes(&self) -> Option<usize> {
+        // The mock cluster has no limit, the client has.
+        Some(11 << 20)
+    }
 }
 
 contract!(Embedded(EmbeddedBroker::start().unwrap()));

@@ -1,10 +1,11 @@
 //! The contract on a real Kafka: `EVENT_TEST_BROKERS=host:port cargo test -- --ignored`.
-//! `EVENT_TEST_GROUP_PROTOCOL=consumer` takes the new group protocol.
+//! `EVENT_TEST_GROUP_PROTOCOL` is `consumer` for the new group protocol, `eager` for the oldest.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use broker_contract_tests::{TestCluster, contract};
+use broker_contract_tests::{Member, TestCluster, contract, fill, topic};
 use event_core::broker::kafka::{KafkaBroker, KafkaSettings};
+use event_core::broker::{Broker, BrokerError, ConsumerEvent};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
@@ -24,12 +25,15 @@ impl TestCluster for Kafka {
 
     fn broker(&self) -> KafkaBroker {
         let mut properties = Vec::new();
-        match std::env::var("EVENT_TEST_GROUP_PROTOCOL") {
-            Ok(protocol) if protocol == "consumer" => {
-                properties.push(("group.protocol".to_owned(), "consumer".into()));
-            }
+        let protocol = std::env::var("EVENT_TEST_GROUP_PROTOCOL").unwrap_or_default();
+        if protocol == "consumer" {
+            properties.push(("group.protocol".to_owned(), "consumer".into()));
+        } else {
             // The heartbeat is the clock of a rebalance.
-            _ => properties.push(("heartbeat.interval.ms".to_owned(), "300".into())),
+            properties.push(("heartbeat.interval.ms".to_owned(), "300".into()));
+        }
+        if protocol == "eager" {
+            properties.push(("partition.assignment.strategy".to_owned(), "range".into()));
         }
         let settings = KafkaSettings {
             brokers: self.brokers.clone(),
@@ -53,10 +57,32 @@ impl TestCluster for Kafka {
         Some((KafkaBroker::connect(settings).unwrap(), brokers))
     }
 
-    fn too_large_bytes(&self) -> usize {
+    fn too_large_bytes(&self) -> Option<usize> {
         // Above a topic's default, below the client's.
-        2 << 20
+        Some(2 << 20)
     }
 }
 
 contract!(Kafka::at_test_brokers(), #[ignore = "needs a Kafka: set EVENT_TEST_BROKERS"]);
+
+/// The new protocol says nothing until the topic is there.
+#[ignore = "needs a Kafka: set EVENT_TEST_BROKERS"]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_topic_is_told_and_read_once_it_is_made() {
+    let cluster = Kafka::at_test_brokers();
+    let broker = cluster.broker();
+    let topic = topic("missing");
+    let mut member = Member::join(&broker, topic.as_str(), &topic);
+    if std::env::var("EVENT_TEST_GROUP_PROTOCOL").as_deref() != Ok("consumer") {
+        loop {
+            if let ConsumerEvent::Trouble(error) = member.next().await {
+                assert_eq!(error, BrokerError::UnknownTopic(topic.to_string()));
+                break;
+            }
+        }
+    }
+    cluster.create_topic(topic.as_str(), 1).await;
+    fill(&*broker.producer().unwrap(), &topic, 0, 1).await;
+    assert_eq!(member.read(1).await[0].text(), "0");
+    member.close().await;
+}

@@ -7,10 +7,8 @@
 use std::mem::size_of;
 use std::sync::Arc;
 
-use rdkafka::message::{BorrowedMessage, Message};
-
 use super::budget::{Budget, Charge};
-use super::raw;
+use super::raw::MessageView;
 use crate::delivery::{Epoch, Offset, RecordBatch, RecordSource, TopicPartition};
 
 /// A batch is handed over at this many records, or at the bytes that the budget allows; one
@@ -73,18 +71,22 @@ impl OpenBatch {
         self.epoch
     }
 
+    pub(super) fn size_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
     pub(super) fn is_full(&self) -> bool {
         self.entries.len() >= MAX_RECORDS || self.bytes.len() >= self.max_bytes
     }
 
     /// Copies a message in.
-    pub(super) fn push(&mut self, message: &BorrowedMessage<'_>) {
+    pub(super) fn push(&mut self, message: MessageView<'_>) {
         let start = self.mark();
         let first_header = u32::try_from(self.headers.len()).unwrap_or(NULL);
         let key_len = append(&mut self.bytes, message.key());
-        let value_len = append(&mut self.bytes, message.payload());
+        let value_len = append(&mut self.bytes, message.value());
         let (bytes, headers) = (&mut self.bytes, &mut self.headers);
-        raw::for_each_header(message, |name, value| {
+        message.for_each_header(|name, value| {
             let start = u32::try_from(bytes.len()).unwrap_or(NULL);
             let name_len = append(bytes, Some(name));
             let value_len = append(bytes, value);
@@ -92,7 +94,7 @@ impl OpenBatch {
         });
         self.entries.push(Entry {
             offset: message.offset(),
-            timestamp_ms: message.timestamp().to_millis().unwrap_or(-1),
+            timestamp_ms: message.timestamp_ms(),
             start,
             key_len,
             value_len,
@@ -137,6 +139,13 @@ impl OpenBatch {
 pub(super) struct Expected {
     bytes: usize,
     records: usize,
+}
+
+impl Expected {
+    /// The mean size of a record; unknown before the first batch.
+    pub(super) fn record_bytes(self) -> Option<usize> {
+        Some(self.bytes.checked_div(self.records)? + size_of::<Entry>())
+    }
 }
 
 fn append(bytes: &mut Vec<u8>, part: Option<&[u8]>) -> u32 {

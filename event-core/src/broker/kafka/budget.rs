@@ -31,6 +31,11 @@ impl Budget {
         (self.limit / 8).clamp(4 << 10, 1 << 20)
     }
 
+    /// How many bytes are still free.
+    pub(super) fn room(&self) -> usize {
+        self.limit.saturating_sub(self.in_flight.load(Ordering::Relaxed))
+    }
+
     /// Whether fetching has to pause.
     pub(super) fn is_spent(&self) -> bool {
         self.in_flight.load(Ordering::Relaxed) > self.limit

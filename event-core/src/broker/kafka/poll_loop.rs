@@ -8,14 +8,13 @@ use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
-use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::types::RDKafkaErrorCode as Code;
 use rustc_hash::FxHashMap;
 
 use super::batch::{Expected, OpenBatch};
 use super::budget::Budget;
 use super::consumer::{Close, Command};
-use super::raw::CommitQueue;
+use super::raw::{CommitQueue, FetchQueue, MessageView};
 use super::rebalance::{Ending, GroupContext};
 use super::trouble;
 use crate::broker::{BrokerError, ConsumerEvent, Progress};
@@ -24,21 +23,26 @@ use crate::broker::{BrokerError, ConsumerEvent, Progress};
 const IDLE_POLL: Duration = Duration::from_millis(20);
 /// The same while paused, when every wait is a wait for memory.
 const PAUSED_POLL: Duration = Duration::from_millis(2);
-/// How many messages are taken before commands are looked at.
-const MESSAGES_PER_TURN: usize = 1024;
+/// How many times messages are taken before commands and events are looked at.
+const FETCHES_PER_TURN: usize = 8;
+/// How many messages are taken at once at most.
+const FETCH: usize = 512;
 /// The same trouble is told again after this.
 const TROUBLE_AGAIN: Duration = Duration::from_secs(10);
 /// A failed commit is told after this, so that its repetition does not become a busy loop.
 const COMMIT_FAILED_PAUSE: Duration = Duration::from_millis(200);
 
 pub(super) struct PollLoop {
-    consumer: BaseConsumer<GroupContext>,
+    fetch_queue: Arc<FetchQueue>,
     commits: CommitQueue,
     commits_open: usize,
     commit_failure: Option<(Instant, BrokerError)>,
     budget: Arc<Budget>,
     open: OpenBatches,
     told: FxHashMap<String, Instant>,
+    // Dropped last: librdkafka's queues go before their client. rdkafka then polls until it is
+    // closed, which can take for ever when the broker is gone: only this thread waits for it.
+    consumer: BaseConsumer<GroupContext>,
 }
 
 impl PollLoop {
@@ -46,16 +50,25 @@ impl PollLoop {
         consumer: BaseConsumer<GroupContext>,
         budget: Arc<Budget>,
     ) -> Result<PollLoop, BrokerError> {
-        let commits = CommitQueue::new(consumer.client().native_client())
-            .ok_or_else(|| BrokerError::Fatal("no queue for commits could be made".to_owned()))?;
+        let client = consumer.client().native_client();
+        let (Some(commits), Some(fetch_queue)) =
+            (CommitQueue::new(client), FetchQueue::new(client))
+        else {
+            return Err(BrokerError::Fatal("the consumer's queues could not be made".to_owned()));
+        };
+        let fetch_queue = Arc::new(fetch_queue);
+        let context = consumer.context();
+        *context.fetch_queue.lock().unwrap_or_else(PoisonError::into_inner) =
+            Arc::downgrade(&fetch_queue);
         Ok(PollLoop {
-            consumer,
+            fetch_queue,
             commits,
             commits_open: 0,
             commit_failure: None,
             budget,
             open: OpenBatches::default(),
             told: FxHashMap::default(),
+            consumer,
         })
     }
 
@@ -70,13 +83,13 @@ impl PollLoop {
                 break ending;
             }
             self.hear_commits();
+            self.serve_events();
             self.pause_or_resume();
             self.take_messages();
         };
         self.context().leave();
-        match ending {
-            Ending::Close(close) => self.close(close),
-            Ending::Abandon => self.abandon(),
+        if let Ending::Close(close) = ending {
+            self.close(close);
         }
     }
 
@@ -130,9 +143,7 @@ impl PollLoop {
     }
 
     fn commit_failed(&mut self, code: Code) {
-        if trouble::is_over(code) {
-            // The partitions are gone or about to be: to commit them again would overwrite what
-            // their next owner commits.
+        if trouble::is_member_over(code) {
             tracing::info!(%code, "a commit of a member that is over was dropped");
             return;
         }
@@ -157,52 +168,81 @@ impl PollLoop {
         }
     }
 
-    /// Takes messages until there is none, and hands over what was collected. A rebalance ends
-    /// it too (`poll` then returns nothing), so that no open batch ever spans two epochs.
-    fn take_messages(&mut self) {
-        let mut timeout = if self.context().is_paused() { PAUSED_POLL } else { IDLE_POLL };
-        for _ in 0..MESSAGES_PER_TURN {
-            match self.consumer.poll(timeout) {
+    /// Serves rebalances, errors and log lines. Messages come this way only when their partition
+    /// could not be forwarded.
+    fn serve_events(&mut self) {
+        loop {
+            let troubled = match self.consumer.poll(Duration::ZERO) {
+                // Also after a rebalance: so no open batch ever spans two epochs.
                 None => break,
                 Some(Ok(message)) => {
-                    let max_bytes = self.budget.batch_bytes();
-                    let full = self.open.collect(self.consumer.context(), &message, max_bytes);
-                    drop(message);
-                    if let Some(full) = full {
-                        self.hand_over(full);
-                        if self.budget.is_spent() {
-                            break;
-                        }
-                    }
+                    let context = self.consumer.context();
+                    self.open.collect(context, &self.budget, MessageView::of(&message));
+                    None
                 }
-                Some(Err(error)) => self.tell_trouble(&error),
+                Some(Err(error)) => Some(error),
+            };
+            if let Some(error) = troubled
+                && let Some(code) = error.rdkafka_error_code()
+            {
+                self.tell_trouble(code, matches!(error, KafkaError::MessageConsumptionFatal(_)));
             }
-            timeout = Duration::ZERO;
         }
-        while let Some(batch) = self.open.pop() {
-            self.hand_over(batch);
+        self.hand_over_all();
+    }
+
+    /// Takes messages until there is none, and hands over what was collected. When there is
+    /// nothing to do this is where the thread waits.
+    fn take_messages(&mut self) {
+        if self.fetch(Duration::ZERO, self.fetch_size()) == 0 {
+            let wait = if self.context().is_paused() { PAUSED_POLL } else { IDLE_POLL };
+            if self.fetch(wait, 1) == 0 {
+                return;
+            }
+        }
+        for _ in 1..FETCHES_PER_TURN {
+            if self.budget.is_spent() || self.fetch(Duration::ZERO, self.fetch_size()) == 0 {
+                break;
+            }
+        }
+        self.hand_over_all();
+    }
+
+    /// How many messages the budget has room for, going by the size of the last ones.
+    fn fetch_size(&self) -> usize {
+        let open: usize = self.open.batches.iter().map(|(_, batch)| batch.size_bytes()).sum();
+        let room = self.budget.room().saturating_sub(open);
+        match self.open.expected.record_bytes() {
+            Some(bytes) => (room / bytes).clamp(1, FETCH),
+            None => 1,
         }
     }
 
-    fn hand_over(&mut self, batch: OpenBatch) {
-        let current = self
-            .context()
-            .with_assignment(|ours| ours.is_current(batch.partition(), batch.epoch()));
-        // A revocation came while the batch was filled: the records are the next owner's.
-        if current {
-            self.open.expected = batch.expect_alike();
-            self.context().tell(ConsumerEvent::Records(batch.finish(&self.budget)));
-        }
-    }
-
-    fn tell_trouble(&mut self, error: &KafkaError) {
-        let Some(code) = error.rdkafka_error_code() else {
-            return;
-        };
+    fn fetch(&mut self, timeout: Duration, max: usize) -> usize {
         let context = self.consumer.context();
-        let trouble = match error {
-            KafkaError::MessageConsumptionFatal(_) => BrokerError::Fatal(context.heard.reason()),
-            _ => trouble::of_client(code, &context.address, &context.heard),
+        let (open, budget) = (&mut self.open, &self.budget);
+        let mut troubles = Vec::new();
+        let count = self.fetch_queue.fetch(timeout, max, |message| match message.error() {
+            None => open.collect(context, budget, message),
+            Some(trouble) => troubles.push(trouble),
+        });
+        for (code, reason) in troubles {
+            self.context().heard.note(code, &reason);
+            self.tell_trouble(code, false);
+        }
+        count
+    }
+
+    fn hand_over_all(&mut self) {
+        self.open.hand_over_all(self.consumer.context(), &self.budget);
+    }
+
+    fn tell_trouble(&mut self, code: Code, is_fatal: bool) {
+        let context = self.consumer.context();
+        let trouble = if is_fatal {
+            BrokerError::Fatal(context.heard.reason())
+        } else {
+            trouble::of_client(code, &context.address, &context.heard)
         };
         // Reasons carry times and counts, so that the text never repeats; these are the kinds
         // where each text is another trouble.
@@ -219,14 +259,13 @@ impl PollLoop {
         }
     }
 
-    fn close(self, close: Close) {
+    fn close(&self, close: Close) {
         let left = close.deadline.saturating_duration_since(Instant::now());
         let committed = self.context().commit_now(&self.consumer, &close.progress, left);
         // The caller stops listening at its deadline.
         let _ = close.committed.send(committed);
         self.depart(close.deadline);
         let _ = close.left.send(());
-        self.abandon();
     }
 
     /// Leaves the group, polling for what that takes.
@@ -237,14 +276,6 @@ impl PollLoop {
         while !self.consumer.closed() && Instant::now() < deadline {
             self.consumer.poll(Duration::from_millis(5));
         }
-    }
-
-    /// Gives the client up. rdkafka polls until it is closed, which can take for ever when the
-    /// broker is gone: only this thread waits for it.
-    fn abandon(self) {
-        let PollLoop { consumer, commits, .. } = self;
-        drop(commits);
-        drop(consumer);
     }
 }
 
@@ -260,32 +291,45 @@ struct OpenBatches {
 type PartitionId = (usize, i32);
 
 impl OpenBatches {
-    /// Puts a message into the batch of its partition; returns the batch when it is full.
-    fn collect(
-        &mut self,
-        context: &GroupContext,
-        message: &BorrowedMessage<'_>,
-        max_bytes: usize,
-    ) -> Option<OpenBatch> {
-        let id = (message.topic_ptr() as usize, message.partition());
+    /// Puts a message into the batch of its partition, and hands the batch over when it is full.
+    fn collect(&mut self, context: &GroupContext, budget: &Arc<Budget>, message: MessageView<'_>) {
+        let id = (message.topic_id(), message.partition());
         // Messages come in runs of one partition: the last batch is usually the right one.
         let index = match self.batches.iter().rposition(|(partition, _)| *partition == id) {
             Some(index) => index,
             None => {
                 let (topic, number) = (message.topic(), message.partition());
                 // Fetched before a revocation, when it is nobody's: the next owner reads it.
-                let (partition, epoch) = context.with_assignment(|ours| ours.get(topic, number))?;
-                let batch = OpenBatch::new(partition, epoch, max_bytes, self.expected);
+                let Some((partition, epoch)) =
+                    context.with_assignment(|ours| ours.get(topic, number))
+                else {
+                    return;
+                };
+                let batch = OpenBatch::new(partition, epoch, budget.batch_bytes(), self.expected);
                 self.batches.push((id, batch));
                 self.batches.len() - 1
             }
         };
-        let (_, batch) = self.batches.get_mut(index)?;
+        let (_, batch) = &mut self.batches[index];
         batch.push(message);
-        batch.is_full().then(|| self.batches.swap_remove(index).1)
+        if batch.is_full() {
+            let (_, batch) = self.batches.swap_remove(index);
+            self.hand_over(context, budget, batch);
+        }
     }
 
-    fn pop(&mut self) -> Option<OpenBatch> {
-        self.batches.pop().map(|(_, batch)| batch)
+    fn hand_over_all(&mut self, context: &GroupContext, budget: &Arc<Budget>) {
+        while let Some((_, batch)) = self.batches.pop() {
+            self.hand_over(context, budget, batch);
+        }
+    }
+
+    fn hand_over(&mut self, context: &GroupContext, budget: &Arc<Budget>, batch: OpenBatch) {
+        let (partition, epoch) = (batch.partition(), batch.epoch());
+        // A revocation came while the batch was filled: the records are the next owner's.
+        if context.with_assignment(|ours| ours.is_current(partition, epoch)) {
+            self.expected = batch.expect_alike();
+            context.tell(ConsumerEvent::Records(batch.finish(budget)));
+        }
     }
 }

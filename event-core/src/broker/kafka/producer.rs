@@ -32,6 +32,8 @@ const MAX_IN_FLIGHT_RECORDS: usize = 20_000;
 const MAX_IN_FLIGHT_BYTES: usize = 128 << 20;
 /// How often the thread looks whether it should end.
 const POLL: Duration = Duration::from_millis(100);
+/// The same while librdkafka has no room.
+const FULL_POLL: Duration = Duration::from_millis(2);
 
 /// A producer on Kafka. Dropping it gives up what is not acknowledged: flush first.
 pub(super) struct KafkaProducer {
@@ -53,6 +55,8 @@ struct Line {
     waiting: VecDeque<(OutgoingRecord, Box<Pending>)>,
     records: usize,
     bytes: usize,
+    /// librdkafka had no room for the first one that waits.
+    is_starved: bool,
     /// How many records of each turn are open; the first one is turn number `first_turn`.
     open: VecDeque<usize>,
     first_turn: u64,
@@ -79,6 +83,7 @@ impl KafkaProducer {
                 waiting: VecDeque::new(),
                 records: 0,
                 bytes: 0,
+                is_starved: false,
                 open: VecDeque::from([0]),
                 first_turn: 0,
             }),
@@ -93,9 +98,10 @@ impl KafkaProducer {
         std::thread::Builder::new()
             .name("kafka-producer".to_owned())
             .spawn(move || {
+                let mut timeout = POLL;
                 while !stopped.load(Ordering::Relaxed) {
-                    polled.producer.poll(POLL);
-                    polled.advance();
+                    polled.producer.poll(timeout);
+                    timeout = if polled.advance() { POLL } else { FULL_POLL };
                 }
                 polled.give_up();
             })
@@ -227,9 +233,11 @@ impl Shared {
                     line.records += 1;
                     line.bytes += bytes;
                 }
-                // The user made librdkafka's queue smaller than our bound.
-                Err((Code::QueueFull, pending)) if line.records > 0 => {
+                // The user made librdkafka's queue smaller than our bound. It also still counts
+                // the records of the delivery report that is being worked on.
+                Err((Code::QueueFull, pending)) => {
                     line.waiting.push_front((record, pending));
+                    line.is_starved = true;
                     return;
                 }
                 Err((code, pending)) => self.settle(line, *pending, Err(code)),
@@ -278,9 +286,22 @@ impl Shared {
         self.fill(&mut line);
     }
 
-    /// Tries again what librdkafka had no room for.
-    fn advance(&self) {
-        self.fill(&mut self.line());
+    /// Tries again what librdkafka had no room for, between two polls; says whether all of it
+    /// went in.
+    fn advance(&self) -> bool {
+        let mut line = self.line();
+        while line.is_starved {
+            line.is_starved = false;
+            self.fill(&mut line);
+            if !line.is_starved || line.records > 0 {
+                break;
+            }
+            // Nothing is under way: the record alone is larger than the queue.
+            if let Some((_, pending)) = line.waiting.pop_front() {
+                self.settle(&mut line, *pending, Err(Code::QueueFull));
+            }
+        }
+        !line.is_starved
     }
 
     /// Answers what waits; what librdkafka has, it answers when the client is dropped.

@@ -7,7 +7,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use rdkafka::TopicPartitionList;
@@ -20,7 +20,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::assignment::Assignment;
 use super::consumer::{Close, Command};
-use super::raw::CommitQueue;
+use super::raw::{CommitQueue, FetchQueue};
 use super::trouble::{self, Heard};
 use crate::broker::{BrokerError, ConsumerEvent, Progress, Revocation};
 use crate::delivery::TopicPartition;
@@ -38,6 +38,9 @@ pub(super) struct GroupContext {
     pub(super) commands: Mutex<Receiver<Command>>,
     pub(super) sender: Sender<Command>,
     pub(super) drain_deadline: Duration,
+    /// Where the messages of assigned partitions go. The poll loop owns it, because it must be
+    /// dropped before the client, and this lives longer.
+    pub(super) fetch_queue: Mutex<Weak<FetchQueue>>,
     state: Mutex<State>,
 }
 
@@ -75,6 +78,7 @@ impl GroupContext {
             commands: Mutex::new(commands),
             sender,
             drain_deadline,
+            fetch_queue: Mutex::default(),
             state: Mutex::default(),
         }
     }
@@ -140,6 +144,13 @@ impl GroupContext {
     fn assign(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
         let partitions = names(list);
         let epoch = self.state().assignment.add(&partitions);
+        let fetch_queue = self.fetch_queue.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
+        if let Some(queue) = fetch_queue {
+            let client = consumer.client().native_client();
+            for partition in &partitions {
+                queue.forward(client, partition.topic.as_str(), partition.partition);
+            }
+        }
         self.tell(ConsumerEvent::Assigned { partitions, epoch });
         let assigned = match consumer.rebalance_protocol() {
             RebalanceProtocol::Cooperative => consumer.incremental_assign(list),

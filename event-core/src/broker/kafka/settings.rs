@@ -133,6 +133,14 @@ const PRODUCER: &[(&str, &str)] = &[
     ("partitioner", "murmur2_random"),
 ];
 
+/// What librdkafka refuses together with `group.protocol=consumer`.
+const OF_CLASSIC_GROUPS: &[&str] = &[
+    "session.timeout.ms",
+    "heartbeat.interval.ms",
+    "partition.assignment.strategy",
+    "group.protocol.type",
+];
+
 impl KafkaSettings {
     /// Everything that is wrong with the settings, each with what to do instead.
     #[must_use]
@@ -141,10 +149,15 @@ impl KafkaSettings {
         if self.brokers.split(',').all(|address| address.trim().is_empty()) {
             problems.push("no broker address is set: set `brokers`".to_owned());
         }
+        let new_protocol = self.has_new_protocol();
         let has_tls = cfg!(any(feature = "tls", feature = "tls-vendored"));
         for (name, value) in &self.properties {
             if let Some(reason) = refused_property(name) {
                 problems.push(format!("property `{name}` is not yours to set: {reason}"));
+            } else if new_protocol && OF_CLASSIC_GROUPS.contains(&name.as_str()) {
+                problems.push(format!(
+                    "property `{name}` is the broker's with `group.protocol=consumer`: set it on the broker, or leave `group.protocol` out"
+                ));
             } else if !has_tls && needs_tls(name, value.expose_secret()) {
                 problems.push(format!(
                     "property `{name}` needs TLS, which this build does not have: build event-core with the feature `tls`"
@@ -163,6 +176,13 @@ impl KafkaSettings {
         problems
     }
 
+    /// Whether groups follow
+    /// [KIP-848](https://cwiki.apache.org/confluence/display/KAFKA/KIP-848%3A+The+Next+Generation+of+the+Consumer+Rebalance+Protocol).
+    fn has_new_protocol(&self) -> bool {
+        let last = self.properties.iter().rfind(|(name, _)| name == "group.protocol");
+        last.is_some_and(|(_, protocol)| protocol.expose_secret().eq_ignore_ascii_case("consumer"))
+    }
+
     /// The configuration of a client that only asks.
     pub(super) fn client(&self) -> ClientConfig {
         self.with(&[])
@@ -172,12 +192,9 @@ impl KafkaSettings {
     pub(super) fn consumer(&self, group: &str) -> ClientConfig {
         let mut config = self.with(CONSUMER);
         config.set("group.id", group);
-        let new_protocol = config
-            .get("group.protocol")
-            .is_some_and(|protocol| protocol.eq_ignore_ascii_case("consumer"));
         // With KIP-848 the broker assigns, and librdkafka refuses the setting. The classic
         // default of librdkafka stops the whole group at every change.
-        if !new_protocol && config.get("partition.assignment.strategy").is_none() {
+        if !self.has_new_protocol() && config.get("partition.assignment.strategy").is_none() {
             config.set("partition.assignment.strategy", "cooperative-sticky");
         }
         config
@@ -259,5 +276,7 @@ mod tests {
         assert_eq!(classic.get("partition.assignment.strategy"), Some("cooperative-sticky"));
         let new = settings(&[("group.protocol", "consumer")]).consumer("g");
         assert_eq!(new.get("partition.assignment.strategy"), None);
+        let both = settings(&[("session.timeout.ms", "9000"), ("group.protocol", "consumer")]);
+        assert_eq!(both.problems().len(), 1, "{:?}", both.problems());
     }
 }

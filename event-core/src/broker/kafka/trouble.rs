@@ -3,7 +3,8 @@
 //! The cause of a failure is usually said only to the error callback, while the call that waits
 //! just times out. So every client keeps what it [`Heard`] last, and its errors say it.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode as Code;
@@ -11,38 +12,60 @@ use rdkafka::types::RDKafkaErrorCode as Code;
 use crate::broker::BrokerError;
 use crate::event::TopicName;
 
+/// An unreachable or refusing broker is heard of about once a second: after this, it was another
+/// trouble, which may be over.
+const FRESH: Duration = Duration::from_secs(10);
+
 /// What a client heard last from its brokers.
 #[derive(Debug, Default)]
 pub(super) struct Heard {
-    last: Mutex<Option<(Code, String)>>,
+    last: Mutex<Option<Report>>,
+}
+
+#[derive(Debug)]
+struct Report {
+    at: Instant,
+    code: Code,
+    reason: String,
 }
 
 impl Heard {
+    fn last(&self) -> MutexGuard<'_, Option<Report>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Takes note of an error. That all brokers are down says less than why one of them is.
     pub(super) fn note(&self, code: Code, reason: &str) {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if code != Code::AllBrokersDown || last.is_none() {
-            *last = Some((code, reason.to_owned()));
+        let mut last = self.last();
+        let keep = code == Code::AllBrokersDown
+            && last.as_ref().is_some_and(|report| report.at.elapsed() < FRESH);
+        if !keep {
+            *last = Some(Report { at: Instant::now(), code, reason: reason.to_owned() });
         }
     }
 
     /// The last reason, for people.
     pub(super) fn reason(&self) -> String {
-        match &*self.last.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some((_, reason)) => reason.clone(),
+        match &*self.last() {
             None => "nothing was heard from it".to_owned(),
+            Some(report) if report.at.elapsed() < FRESH => report.reason.clone(),
+            Some(report) => format!(
+                "nothing was heard lately, {} s ago: {}",
+                report.at.elapsed().as_secs(),
+                report.reason
+            ),
         }
     }
 
-    /// The refusal that repeats at every new connection, if there was one.
+    /// The refusal that repeats at every new connection, if there is one.
     pub(super) fn refusal(&self, address: &str) -> Option<BrokerError> {
-        match &*self.last.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some((code, reason)) if is_refusal(*code) => Some(BrokerError::Authentication {
-                address: address.to_owned(),
-                reason: reason.clone(),
-            }),
-            _ => None,
-        }
+        let last = self.last();
+        let report = last.as_ref()?;
+        let repeats = is_refusal(report.code) && report.at.elapsed() < FRESH;
+        repeats.then(|| BrokerError::Authentication {
+            address: address.to_owned(),
+            reason: report.reason.clone(),
+        })
     }
 }
 
@@ -158,17 +181,16 @@ pub(super) fn of_commit(code: Code, address: &str, heard: &Heard) -> BrokerError
     }
 }
 
-/// Whether a commit failed because the member or its generation is over, so that it must not be
-/// sent again.
-pub(super) fn is_over(code: Code) -> bool {
+/// Whether a commit failed because the member is over: its partitions are lost, and to commit
+/// them again would overwrite what their next owner commits. A generation that is over is another
+/// matter: partitions that were kept through a rebalance are still ours, in the same epoch.
+pub(super) fn is_member_over(code: Code) -> bool {
     matches!(
         code,
-        Code::IllegalGeneration
-            | Code::UnknownMemberId
+        Code::UnknownMemberId
             | Code::FencedMemberEpoch
             | Code::FencedInstanceId
             | Code::AssignmentLost
-            | Code::DestroyBroker
     )
 }
 

@@ -1,14 +1,17 @@
 //! The one place with unsafe code: what librdkafka can do and rdkafka's safe face cannot.
 //!
 //! Headers as bytes (rdkafka panics on a name that is not UTF-8), producing with such headers,
-//! and commits whose answer can be waited for with a deadline. Nothing here decides anything.
+//! messages in batches, and commits whose answer can be waited for with a deadline. Nothing here
+//! decides anything.
 
 #![allow(unsafe_code)]
 
 mod commits;
-mod headers;
+mod fetch;
+mod message;
 mod produce;
 
 pub(super) use commits::CommitQueue;
-pub(super) use headers::for_each_header;
+pub(super) use fetch::FetchQueue;
+pub(super) use message::MessageView;
 pub(super) use produce::produce;

@@ -1,0 +1,130 @@
+//! A received message, read as bytes.
+//!
+//! rdkafka panics on a header name that is not UTF-8; here names are bytes.
+
+use std::ffi::{CStr, c_void};
+use std::marker::PhantomData;
+use std::ptr;
+
+use rdkafka::bindings as sys;
+use rdkafka::message::BorrowedMessage;
+use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
+
+/// A message of librdkafka, alive for `'a`.
+#[derive(Clone, Copy)]
+pub(in super::super) struct MessageView<'a> {
+    /// Not null, and alive for `'a`.
+    message: *mut sys::rd_kafka_message_t,
+    lifetime: PhantomData<&'a sys::rd_kafka_message_t>,
+}
+
+impl<'a> MessageView<'a> {
+    /// A view of a message that rdkafka owns.
+    pub(in super::super) fn of(message: &'a BorrowedMessage<'_>) -> Self {
+        MessageView { message: message.ptr(), lifetime: PhantomData }
+    }
+
+    /// # Safety
+    ///
+    /// `message` must be a message of librdkafka that stays alive for `'a`.
+    pub(super) unsafe fn from_ptr(message: *mut sys::rd_kafka_message_t) -> Self {
+        MessageView { message, lifetime: PhantomData }
+    }
+
+    fn get(&self) -> &'a sys::rd_kafka_message_t {
+        // SAFETY: by the invariant of the field.
+        unsafe { &*self.message }
+    }
+
+    /// The error and its text, when this is an error in place of a record.
+    pub(in super::super) fn error(&self) -> Option<(RDKafkaErrorCode, String)> {
+        let code = self.get().err;
+        if code == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
+            return None;
+        }
+        // SAFETY: the message is alive; the text is its own or librdkafka's, ends with a zero
+        // byte, and is copied at once.
+        let reason = unsafe { CStr::from_ptr(sys::rd_kafka_message_errstr(self.message)) };
+        Some((code.into(), reason.to_string_lossy().into_owned()))
+    }
+
+    /// A number for the topic that is the same for all messages of one assignment.
+    pub(in super::super) fn topic_id(&self) -> usize {
+        self.get().rkt as usize
+    }
+
+    /// The topic's name; empty when there is none.
+    pub(in super::super) fn topic(&self) -> &'a str {
+        let topic = self.get().rkt;
+        if topic.is_null() {
+            return "";
+        }
+        // SAFETY: the message holds its topic, whose name ends with a zero byte.
+        let name = unsafe { CStr::from_ptr(sys::rd_kafka_topic_name(topic)) };
+        name.to_str().unwrap_or("")
+    }
+
+    pub(in super::super) fn partition(&self) -> i32 {
+        self.get().partition
+    }
+
+    pub(in super::super) fn offset(&self) -> i64 {
+        self.get().offset
+    }
+
+    /// Milliseconds since 1970; -1 when there is none.
+    pub(in super::super) fn timestamp_ms(&self) -> i64 {
+        // SAFETY: the message is alive; the type of the timestamp is not asked for.
+        unsafe { sys::rd_kafka_message_timestamp(self.message, ptr::null_mut()) }
+    }
+
+    pub(in super::super) fn key(&self) -> Option<&'a [u8]> {
+        // SAFETY: the pointer is null, or to bytes of this length that live with the message.
+        unsafe { bytes(self.get().key, self.get().key_len) }
+    }
+
+    pub(in super::super) fn value(&self) -> Option<&'a [u8]> {
+        // SAFETY: the pointer is null, or to bytes of this length that live with the message.
+        unsafe { bytes(self.get().payload, self.get().len) }
+    }
+
+    /// Calls `each` with the name and value of every header in order.
+    ///
+    /// librdkafka hands names out as C strings: a name with a zero byte arrives cut there.
+    pub(in super::super) fn for_each_header(&self, mut each: impl FnMut(&[u8], Option<&[u8]>)) {
+        let mut headers = ptr::null_mut();
+        // SAFETY: the message is alive, and owns the headers that are returned.
+        let found = unsafe { sys::rd_kafka_message_headers(self.message, &mut headers) };
+        if found != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR || headers.is_null() {
+            return;
+        }
+        for index in 0.. {
+            let mut name = ptr::null();
+            let mut value: *const c_void = ptr::null();
+            let mut size = 0;
+            // SAFETY: `headers` lives with the message; an index past the end is answered with
+            // an error and leaves the out pointers alone.
+            let found = unsafe {
+                sys::rd_kafka_header_get_all(headers, index, &mut name, &mut value, &mut size)
+            };
+            if found != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR || name.is_null() {
+                return;
+            }
+            // SAFETY: librdkafka ends every header name with a zero byte; name and value live
+            // with the message; `value` is null or points to `size` bytes.
+            let (name, value) = unsafe { (CStr::from_ptr(name).to_bytes(), bytes(value, size)) };
+            each(name, value);
+        }
+    }
+}
+
+/// # Safety
+///
+/// `start` must be null, or point to `len` bytes that live for `'a`.
+unsafe fn bytes<'a>(start: *const c_void, len: usize) -> Option<&'a [u8]> {
+    if start.is_null() {
+        return None;
+    }
+    // SAFETY: promised by the caller.
+    Some(unsafe { std::slice::from_raw_parts(start.cast(), len) })
+}

@@ -1,0 +1,211 @@
+//! What Kafka's adapter does when the broker misbehaves, or the group is held up.
+
+#![allow(clippy::unwrap_used)]
+
+use std::time::{Duration, Instant};
+
+use broker_contract_tests::{DEADLINE, Member, fill, record, subscription, topic};
+use bytes::Bytes;
+use event_core::broker::kafka::{EmbeddedBroker, Fault, KafkaBroker, KafkaSettings, Request};
+use event_core::broker::{
+    Broker, BrokerError, Consumer, ConsumerEvent, OutgoingRecord, Progress, Subscription,
+};
+use event_core::delivery::{NextOffset, Offset};
+use event_core::event::TopicName;
+
+/// An embedded broker with one topic of one partition and `records` records.
+async fn cluster(stem: &str, partitions: i32, records: usize) -> (EmbeddedBroker, TopicName) {
+    let embedded = EmbeddedBroker::start().unwrap();
+    let topic = topic(stem);
+    embedded.create_topic(topic.as_str(), partitions).unwrap();
+    let producer = embedded.broker().producer().unwrap();
+    for partition in 0..partitions {
+        fill(&*producer, &topic, partition, records).await;
+    }
+    (embedded, topic)
+}
+
+async fn until<C: Consumer, T>(
+    member: &mut Member<C>,
+    mut wanted: impl FnMut(ConsumerEvent) -> Option<T>,
+) -> T {
+    loop {
+        if let Some(found) = wanted(member.next().await) {
+            return found;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_is_refused_is_told() {
+    let (embedded, topic) = cluster("refused", 1, 1).await;
+    let mut member = Member::join(&embedded.broker(), "refused", &topic);
+    member.read(1).await;
+    embedded.fail_next(Request::OffsetCommit, Fault::GroupUnauthorised, 1).unwrap();
+    member.commit(&member.progress());
+    let error = until(&mut member, |event| match event {
+        ConsumerEvent::CommitFailed(error) => Some(error),
+        _ => None,
+    })
+    .await;
+    assert!(matches!(error, BrokerError::Unauthorised(_)), "{error:?}");
+    // The present progress, again.
+    member.close().await;
+    let producer = embedded.broker().producer().unwrap();
+    fill(&*producer, &topic, 0, 1).await;
+    let mut member = Member::join(&embedded.broker(), "refused", &topic);
+    assert_eq!(member.read(1).await[0].offset, Offset(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_last_commit_that_is_refused_is_an_error_of_close() {
+    let (embedded, topic) = cluster("last", 1, 1).await;
+    let mut member = Member::join(&embedded.broker(), "last", &topic);
+    member.read(1).await;
+    embedded.fail_next(Request::OffsetCommit, Fault::GroupUnauthorised, 1).unwrap();
+    let progress = member.progress();
+    let closed = member.close_within(progress, DEADLINE).await;
+    assert!(matches!(closed, Err(BrokerError::Unauthorised(_))), "{closed:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_comes_back_is_found_again() {
+    let (embedded, topic) = cluster("back", 1, 1).await;
+    let producer = embedded.broker().producer().unwrap();
+    let mut member = Member::join(&embedded.broker(), "back", &topic);
+    member.read(1).await;
+    embedded.take_down().unwrap();
+    let address = until(&mut member, |event| match event {
+        ConsumerEvent::Trouble(BrokerError::Unreachable { address, .. }) => Some(address),
+        _ => None,
+    })
+    .await;
+    assert_eq!(address, embedded.address());
+    embedded.bring_up().unwrap();
+    producer.send(record(&topic, "k", "after")).await.unwrap();
+    assert_eq!(member.read(1).await[0].text(), "after");
+    member.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn close_meets_its_deadline_without_a_broker() {
+    let (embedded, topic) = cluster("deadline", 1, 1).await;
+    let mut member = Member::join(&embedded.broker(), "deadline", &topic);
+    member.read(1).await;
+    embedded.take_down().unwrap();
+    let progress = member.progress();
+    let started = Instant::now();
+    let closed = member.close_within(progress, Duration::from_secs(1)).await;
+    assert!(closed.is_err());
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revocation_that_is_not_released_ends_at_the_drain_deadline() {
+    let (embedded, topic) = cluster("stuck", 2, 10).await;
+    let broker = embedded.broker();
+    let short = Subscription {
+        drain_deadline: Duration::from_millis(200),
+        ..subscription("stuck", &topic)
+    };
+    let mut first = Member::subscribe(&broker, short);
+    first.read(20).await;
+    let mut second = Member::join(&broker, "stuck", &topic);
+    let _held = first.revoked().await;
+    // What was not released is not committed, so the next owner repeats it.
+    assert_eq!(second.batch().await.iter().next().map(|record| record.offset), Some(Offset(0)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revocation_that_is_dropped_holds_nobody_up() {
+    let (embedded, topic) = cluster("unheard", 2, 10).await;
+    let broker = embedded.broker();
+    let mut first = Member::join(&broker, "unheard", &topic);
+    first.read(20).await;
+    let mut second = Member::join(&broker, "unheard", &topic);
+    drop(first.revoked().await);
+    let dropped = Instant::now();
+    second.batch().await;
+    assert!(dropped.elapsed() < DEADLINE / 2, "{:?}", dropped.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_close_during_a_revocation_commits_its_progress() {
+    let (embedded, topic) = cluster("closing", 2, 10).await;
+    let broker = embedded.broker();
+    let mut first = Member::join(&broker, "closing", &topic);
+    first.read(20).await;
+    let mut second = Member::join(&broker, "closing", &topic);
+    let revocation = first.revoked().await;
+    let progress: Vec<Progress> =
+        first.progress().into_iter().map(|done| Progress { next: NextOffset(7), ..done }).collect();
+    first.close_with(progress).await;
+    drop(revocation);
+    for _ in 0..2 {
+        let batch = second.batch().await;
+        assert_eq!(batch.iter().next().map(|record| record.offset), Some(Offset(7)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_that_may_not_be_written_says_so() {
+    let (embedded, topic) = cluster("forbidden", 1, 0).await;
+    embedded.set_topic_fault(topic.as_str(), Some(Fault::TopicUnauthorised)).unwrap();
+    let producer = embedded.broker().producer().unwrap();
+    let error = producer.send(record(&topic, "k", "v")).await.unwrap_err();
+    assert!(matches!(&error, BrokerError::Unauthorised(_)), "{error:?}");
+    assert!(error.to_string().contains(topic.as_str()), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_the_broker_finds_too_large_says_so() {
+    let (embedded, topic) = cluster("large", 1, 1).await;
+    embedded.fail_next(Request::Produce, Fault::TooLarge, 1).unwrap();
+    let producer = embedded.broker().producer().unwrap();
+    let error = producer.send(record(&topic, "k", "v")).await.unwrap_err();
+    assert!(matches!(error, BrokerError::TooLarge { bytes: 2, .. }), "{error:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unacknowledged_record_says_what_was_last_heard() {
+    let (embedded, topic) = cluster("silent", 1, 1).await;
+    let settings = KafkaSettings {
+        brokers: embedded.address().to_owned(),
+        client_id: "silent".to_owned(),
+        properties: vec![("message.timeout.ms".to_owned(), "1500".into())],
+    };
+    let producer = KafkaBroker::connect(settings).unwrap().producer().unwrap();
+    producer.send(record(&topic, "k", "v")).await.unwrap();
+    embedded.take_down().unwrap();
+    match producer.send(record(&topic, "k", "w")).await {
+        Err(BrokerError::TimedOut { what, last_heard }) => {
+            assert!(what.contains(topic.as_str()), "{what}");
+            assert!(last_heard.contains(embedded.address()), "{last_heard}");
+        }
+        other => panic!("{other:?}"),
+    }
+    let open = producer.send(record(&topic, "k", "x"));
+    let flushed = producer.flush(Duration::from_millis(100)).await;
+    assert!(matches!(flushed, Err(BrokerError::TimedOut { .. })), "{flushed:?}");
+    // A producer that is dropped answers what it gives up.
+    drop(producer);
+    assert!(open.await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_smaller_than_our_bound_keeps_the_order() {
+    let (embedded, topic) = cluster("small_queue", 1, 0).await;
+    let settings = KafkaSettings {
+        brokers: embedded.address().to_owned(),
+        client_id: "small".to_owned(),
+        properties: vec![("queue.buffering.max.messages".to_owned(), "10".into())],
+    };
+    let producer = KafkaBroker::connect(settings).unwrap().producer().unwrap();
+    let value = Some(Bytes::from_static(b"v"));
+    let sends: Vec<_> = (0..500)
+        .map(|_| producer.send(OutgoingRecord { value: value.clone(), ..record(&topic, "k", "") }))
+        .collect();
+    for (number, send) in sends.into_iter().enumerate() {
+        assert_eq!(send.await.unwrap().offset, Offset(number as i64));
+    }
+}
