@@ -11,6 +11,8 @@ use syn::{Attribute, Expr, Lit, Meta, Path, Token};
 
 use crate::complaints::Complaints;
 
+const CRATE_HELP: &str = "write `crate = path::to::event_core`";
+
 /// One argument as written.
 pub(crate) enum Argument {
     /// `key = value`.
@@ -21,8 +23,8 @@ pub(crate) enum Argument {
     Literal(Lit),
     /// `crate = path`.
     Crate { key: Ident, path: Path },
-    /// Something else.
-    Unreadable(syn::Error),
+    /// Something else, with what to write when that is known.
+    Unreadable { error: syn::Error, help: Option<String> },
 }
 
 /// The arguments of one attribute in their order.
@@ -33,7 +35,7 @@ impl Arguments {
     pub(crate) fn read(tokens: TokenStream) -> Self {
         match Self::parse.parse2(tokens) {
             Ok(arguments) => arguments,
-            Err(error) => Arguments(vec![Argument::Unreadable(error)]),
+            Err(error) => Arguments(vec![Argument::Unreadable { error, help: None }]),
         }
     }
 
@@ -45,9 +47,10 @@ impl Arguments {
                 Meta::Path(_) => {}
                 Meta::List(list) => all.0.extend(Self::read(list.tokens.clone()).0),
                 Meta::NameValue(_) => {
-                    let what =
-                        format!("`{name}` has no list of arguments\nhelp: write `#[{name}(..)]`");
-                    all.0.push(Argument::Unreadable(syn::Error::new_spanned(attribute, what)));
+                    let what = format!("`{name}` has no list of arguments");
+                    let error = syn::Error::new_spanned(&attribute.meta, what);
+                    let help = Some(format!("write `#[{name}(..)]`"));
+                    all.0.push(Argument::Unreadable { error, help });
                 }
             }
         }
@@ -59,12 +62,18 @@ impl Parse for Arguments {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let mut arguments = Vec::new();
         while !input.is_empty() {
-            arguments.push(argument(input).unwrap_or_else(Argument::Unreadable));
-            if !input.is_empty() && !input.peek(Token![,]) {
+            let unreadable = |error| Argument::Unreadable { error, help: None };
+            let argument = argument(input).unwrap_or_else(unreadable);
+            // What follows a mistake belongs to it.
+            let readable = !matches!(argument, Argument::Unreadable { .. });
+            arguments.push(argument);
+            if readable && !input.is_empty() && !input.peek(Token![,]) {
                 let rest = input.cursor().token_stream().into_iter().next();
                 let next = rest.map(|token| token.to_string()).unwrap_or_default();
-                let what = format!("a `,` is missing\nhelp: write `, {next}`");
-                arguments.push(Argument::Unreadable(input.error(what)));
+                arguments.push(Argument::Unreadable {
+                    error: input.error("a `,` is missing"),
+                    help: Some(format!("write `, {next}`")),
+                });
             }
             skip_past_comma(input)?;
         }
@@ -85,7 +94,13 @@ fn argument(input: ParseStream<'_>) -> syn::Result<Argument> {
         return Ok(Argument::Bare(key));
     }
     if key == "crate" {
-        return Ok(Argument::Crate { key, path: input.call(Path::parse_mod_style)? });
+        return Ok(match input.call(Path::parse_mod_style) {
+            Ok(path) => Argument::Crate { key, path },
+            Err(error) => Argument::Unreadable {
+                error: syn::Error::new(error.span(), "`crate` is a path"),
+                help: Some(CRATE_HELP.to_owned()),
+            },
+        });
     }
     Ok(Argument::Pair { key, value: input.parse()? })
 }
@@ -132,9 +147,12 @@ impl Given {
                 }
                 Argument::Bare(key) => given.bare(&key, keys, complaints),
                 Argument::Literal(literal) => given.literal(&literal, keys, complaints),
-                Argument::Unreadable(error) => {
+                Argument::Unreadable { error, help } => {
                     given.means_anything(keys);
-                    complaints.add_error(error);
+                    let example = keys.known.first();
+                    let help =
+                        help.or(example.map(|(key, value)| format!("write `{key} = {value}`")));
+                    complaints.add_at(error.span(), &error, help.as_deref().unwrap_or(CRATE_HELP));
                 }
             }
         }
@@ -172,8 +190,7 @@ impl Given {
 
     fn bare(&mut self, key: &Ident, keys: &Keys, complaints: &mut Complaints) {
         if key == "crate" {
-            let help = "write `crate = path::to::event_core`";
-            return complaints.add(key, "`crate` has no value", help);
+            return complaints.add(key, "`crate` has no value", CRATE_HELP);
         }
         match keys.known.iter().find(|(known, _)| key == known) {
             Some((known, example)) => {

@@ -1,10 +1,12 @@
 //! `link_handlers!`: keeps crates that only register handlers from being left out by the linker.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::{Path, Token};
+
+use crate::complaints::Complaints;
 
 struct Linked {
     name: Ident,
@@ -13,46 +15,50 @@ struct Linked {
 
 /// A `use` and a registration for each crate; for an excepted one the registration alone.
 pub(crate) fn link_handlers(crates: TokenStream) -> TokenStream {
-    let (root, crates) = match read.parse2(crates) {
+    let mut complaints = Complaints::default();
+    let parser = |input: ParseStream<'_>| read(input, &mut complaints);
+    let (root, crates) = match parser.parse2(crates) {
         Ok(read) => read,
         Err(error) => return error.to_compile_error(),
     };
-    crates.iter().map(|linked| link(linked, &root)).collect()
+    if crates.is_empty() && complaints.is_empty() {
+        let what = "`link_handlers!` names no crate";
+        complaints.add_at(Span::call_site(), what, "write `link_handlers!(billing_handlers)`");
+    }
+    let linked: TokenStream = crates.iter().map(|linked| link(linked, &root)).collect();
+    let errors = complaints.into_compile_errors();
+    quote!(#linked #errors)
 }
 
-fn read(input: ParseStream<'_>) -> syn::Result<(Path, Vec<Linked>)> {
+fn read(input: ParseStream<'_>, complaints: &mut Complaints) -> syn::Result<(Path, Vec<Linked>)> {
     let mut root = syn::parse_quote!(::event_core);
     let mut crates = Vec::new();
     while !input.is_empty() {
-        if input.peek(Token![crate]) {
-            input.parse::<Token![crate]>()?;
+        if input.parse::<Option<Token![crate]>>()?.is_some() {
             input.parse::<Token![=]>()?;
             root = input.call(Path::parse_mod_style)?;
         } else {
-            crates.push(linked(input)?);
+            match linked(input) {
+                Ok(linked) => crates.push(linked),
+                Err(error) => {
+                    let help = "write the name that follows `use`, such as `billing_handlers`";
+                    complaints.add_at(error.span(), "this is not the name of a crate", help);
+                    input.parse::<TokenTree>()?;
+                }
+            }
         }
         if !input.is_empty() {
             input.parse::<Token![,]>()?;
         }
     }
-    if crates.is_empty() {
-        let what =
-            "`link_handlers!` names no crate\nhelp: write `link_handlers!(billing_handlers)`";
-        return Err(input.error(what));
-    }
     Ok((root, crates))
 }
 
 fn linked(input: ParseStream<'_>) -> syn::Result<Linked> {
-    let wrong = |error: syn::Error| {
-        let what = "this is not the name of a crate\nhelp: write the name that follows `use`, \
-                    such as `billing_handlers`";
-        syn::Error::new(error.span(), what)
-    };
-    let first = input.call(Ident::parse_any).map_err(wrong)?;
+    let first = input.call(Ident::parse_any)?;
     // A crate may be called `except`: it is the word only before a name.
     let excepted = first == "except" && input.peek(syn::Ident::peek_any);
-    let name = if excepted { input.parse().map_err(wrong)? } else { first };
+    let name = if excepted { input.parse()? } else { first };
     Ok(Linked { name, excepted })
 }
 
@@ -90,8 +96,9 @@ mod tests {
 
     #[test]
     fn what_is_no_name_is_refused() {
-        let expanded = link_handlers(quote!("billing")).to_string();
-        assert!(expanded.contains("not the name of a crate"), "{expanded}");
+        let expanded = link_handlers(quote!("billing", audit, 5)).to_string();
+        assert_eq!(expanded.matches("not the name of a crate").count(), 2, "{expanded}");
+        assert!(expanded.contains("use :: audit as _"), "{expanded}");
         assert!(link_handlers(quote!()).to_string().contains("names no crate"));
     }
 }

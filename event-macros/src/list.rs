@@ -148,16 +148,18 @@ fn explicit_name(
     let before = complaints.count();
     let arguments = Arguments::of_attributes(kind.noun(), &variant.attrs);
     let given = Given::judge(arguments, &keys, complaints);
-    match given.value("name") {
-        Some(Expr::Lit(literal)) if let Lit::Str(text) = &literal.lit => Ok(Some(text.clone())),
-        Some(value) => {
-            let help = format!("write `name = \"{}\"`", kind.example());
-            complaints.add(value, "the `name` of a variant is a text", help);
-            Err(AlreadyReported)
-        }
-        None if complaints.count() > before => Err(AlreadyReported),
-        None => Ok(None),
+    let Some(value) = given.value("name") else {
+        let reported = complaints.count() > before;
+        return if reported { Err(AlreadyReported) } else { Ok(None) };
+    };
+    if let Expr::Lit(literal) = value
+        && let Lit::Str(text) = &literal.lit
+    {
+        return Ok(Some(text.clone()));
     }
+    let help = format!("write `name = \"{}\"`", kind.example());
+    complaints.add(value, "the `name` of a variant is a text", help);
+    Err(AlreadyReported)
 }
 
 fn a(kind: Kind) -> &'static str {

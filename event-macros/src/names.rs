@@ -13,7 +13,7 @@ use crate::tokens::{ends, root_at};
 
 /// Where a name comes from.
 pub(crate) enum NameValue {
-    /// A text, already judged.
+    /// A text, judged by [`judge_pair`].
     Text(LitStr),
     /// The path of a `const`.
     Const(ExprPath),

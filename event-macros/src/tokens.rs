@@ -13,6 +13,28 @@ pub(crate) fn find_word(tokens: TokenStream, word: &str) -> Option<Ident> {
     })
 }
 
+/// The keyword of an item that is no function, such as `struct`.
+pub(crate) fn keyword_of_other_item(item: TokenStream) -> Option<Ident> {
+    let others =
+        ["struct", "enum", "union", "trait", "impl", "mod", "static", "type", "use", "macro_rules"];
+    let mut is_const = None;
+    // `fn` ends the search: before it are attributes, the visibility and qualifiers.
+    for token in item {
+        match token {
+            TokenTree::Ident(word) if word == "fn" => return None,
+            TokenTree::Ident(word) if word == "const" => is_const = Some(word),
+            TokenTree::Ident(word) if others.iter().any(|other| word == other) => {
+                return Some(word);
+            }
+            TokenTree::Punct(punct) if punct.as_char() == ':' && is_const.is_some() => {
+                return is_const;
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
 /// The same tokens with the lifetimes in `names` replaced by `with`.
 pub(crate) fn replace_lifetimes(tokens: TokenStream, names: &[Ident], with: &str) -> TokenStream {
     let mut after_quote = false;

@@ -1,12 +1,12 @@
 //! What is known of the function under the attribute.
 
-use proc_macro2::{Ident, TokenStream, TokenTree};
+use proc_macro2::{Ident, TokenStream};
 use quote::ToTokens;
 use syn::parse::{ParseStream, Parser};
 use syn::{Attribute, FnArg, GenericParam, ReturnType, Signature, Type, Visibility};
 
 use crate::complaints::Complaints;
-use crate::tokens::{replace_lifetimes, text_of};
+use crate::tokens::{keyword_of_other_item, replace_lifetimes, text_of};
 
 /// A function that is to be a handler.
 pub(crate) struct Handler {
@@ -36,7 +36,7 @@ impl Handler {
             input.parse::<TokenStream>()?;
             Ok(Self::new(signature, has_body))
         };
-        if let Some(keyword) = other_item(item.clone()) {
+        if let Some(keyword) = keyword_of_other_item(item.clone()) {
             let article = if keyword == "impl" || keyword == "enum" { "an" } else { "a" };
             let what =
                 format!("`#[event_handler]` is for a function, this is {article} `{keyword}`");
@@ -109,26 +109,4 @@ pub(crate) fn type_name(ty: &Type) -> Option<String> {
         Type::Paren(paren) => type_name(&paren.elem),
         _ => None,
     }
-}
-
-// The keyword of an item that is no function. `fn` ends the search: what comes before it are
-// attributes, the visibility and qualifiers.
-fn other_item(item: TokenStream) -> Option<Ident> {
-    let others =
-        ["struct", "enum", "union", "trait", "impl", "mod", "static", "type", "use", "macro_rules"];
-    let mut is_const = None;
-    for token in item {
-        match token {
-            TokenTree::Ident(word) if word == "fn" => return None,
-            TokenTree::Ident(word) if word == "const" => is_const = Some(word),
-            TokenTree::Ident(word) if others.iter().any(|other| word == other) => {
-                return Some(word);
-            }
-            TokenTree::Punct(punct) if punct.as_char() == ':' && is_const.is_some() => {
-                return is_const;
-            }
-            _ => {}
-        }
-    }
-    None
 }

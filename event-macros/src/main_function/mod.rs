@@ -3,14 +3,14 @@
 mod dependencies;
 mod surroundings;
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::parse::{ParseStream, Parser};
 use syn::{Attribute, Path, ReturnType, Signature, Visibility};
 
 use crate::arguments::{Arguments, Given, Keys};
 use crate::complaints::Complaints;
-use crate::tokens::{ends, root_at};
+use crate::tokens::{ends, keyword_of_other_item, root_at};
 use dependencies::HandlerCrates;
 
 const KEYS: Keys = Keys { attribute: "#[event_core::main]", known: &[] };
@@ -19,14 +19,15 @@ const KEYS: Keys = Keys { attribute: "#[event_core::main]", known: &[] };
 pub(crate) fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let mut complaints = Complaints::default();
     let root = Given::judge(Arguments::read(arguments), &KEYS, &mut complaints).root();
-    let signature = match read.parse2(item.clone()) {
-        Ok(signature) => signature,
-        Err(_) => {
-            let help = "write `async fn main() -> event_core::Result { .. }` under it";
-            complaints.add(&item, "`#[event_core::main]` is for the function `main`", help);
-            let errors = complaints.into_compile_errors();
-            return quote!(#item #errors);
+    let Ok(signature) = read.parse2(item.clone()) else {
+        let what = "`#[event_core::main]` is for the function `main`";
+        let help = "write `async fn main() -> event_core::Result { .. }` under it";
+        match keyword_of_other_item(item.clone()) {
+            Some(keyword) => complaints.add(keyword, what, help),
+            None => complaints.add_at(Span::call_site(), what, help),
         }
+        let errors = complaints.into_compile_errors();
+        return quote!(#item #errors);
     };
     check(&signature, &mut complaints);
     if complaints.is_empty() {
