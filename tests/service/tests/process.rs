@@ -1,6 +1,6 @@
 //! A service as a process of its own, on an embedded Kafka: signals, `kill -9`, other commands.
 
-#![expect(clippy::unwrap_used, reason = "a test")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
