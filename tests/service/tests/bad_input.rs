@@ -1,6 +1,6 @@
 //! Every kind of bad input, interleaved with good events, through the embedded Kafka.
 
-#![expect(clippy::unwrap_used, reason = "a test")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
