@@ -88,6 +88,28 @@ async fn a_broker_that_comes_back_is_found_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_an_outage_holds_back_does_not_turn_the_offset_back() {
+    let (embedded, topic) = cluster("held_back", 1, 10).await;
+    let mut member = Member::join(&embedded.broker(), "held_back", &topic);
+    member.read(10).await;
+    embedded.take_down().unwrap();
+    until(&mut member, |event| match event {
+        ConsumerEvent::Trouble(BrokerError::Unreachable { .. }) => Some(()),
+        _ => None,
+    })
+    .await;
+    let mut early = member.progress();
+    early[0].next = NextOffset(3);
+    member.commit(&early);
+    embedded.bring_up().unwrap();
+    member.close().await;
+    let producer = embedded.broker().producer().unwrap();
+    fill(&*producer, &topic, 0, 1).await;
+    let mut member = Member::join(&embedded.broker(), "held_back", &topic);
+    assert_eq!(member.read(1).await[0].offset, Offset(10));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn close_meets_its_deadline_without_a_broker() {
     let (embedded, topic) = cluster("deadline", 1, 1).await;
     let mut member = Member::join(&embedded.broker(), "deadline", &topic);

@@ -31,6 +31,7 @@
 mod assignment;
 mod batch;
 mod budget;
+mod commits;
 mod consumer;
 mod embedded;
 mod metadata;

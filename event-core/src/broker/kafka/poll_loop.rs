@@ -13,11 +13,12 @@ use rustc_hash::FxHashMap;
 
 use super::batch::{Expected, OpenBatch};
 use super::budget::Budget;
+use super::commits::Commits;
 use super::consumer::{Close, Command};
-use super::raw::{CommitQueue, FetchQueue, MessageView};
+use super::raw::{FetchQueue, MessageView};
 use super::rebalance::{Ending, GroupContext};
 use super::trouble;
-use crate::broker::{BrokerError, ConsumerEvent, Progress};
+use crate::broker::{BrokerError, ConsumerEvent};
 
 /// How long an idle poll may keep a command waiting.
 const IDLE_POLL: Duration = Duration::from_millis(20);
@@ -34,8 +35,6 @@ const COMMIT_FAILED_PAUSE: Duration = Duration::from_millis(200);
 
 pub(super) struct PollLoop {
     fetch_queue: Arc<FetchQueue>,
-    commits: CommitQueue,
-    commits_open: usize,
     commit_failure: Option<(Instant, BrokerError)>,
     budget: Arc<Budget>,
     open: OpenBatches,
@@ -51,8 +50,7 @@ impl PollLoop {
         budget: Arc<Budget>,
     ) -> Result<PollLoop, BrokerError> {
         let client = consumer.client().native_client();
-        let (Some(commits), Some(fetch_queue)) =
-            (CommitQueue::new(client), FetchQueue::new(client))
+        let (Some(commits), Some(fetch_queue)) = (Commits::new(client), FetchQueue::new(client))
         else {
             return Err(BrokerError::Fatal("the consumer's queues could not be made".to_owned()));
         };
@@ -60,10 +58,9 @@ impl PollLoop {
         let context = consumer.context();
         *context.fetch_queue.lock().unwrap_or_else(PoisonError::into_inner) =
             Arc::downgrade(&fetch_queue);
+        *context.commits.lock().unwrap_or_else(PoisonError::into_inner) = Some(commits);
         Ok(PollLoop {
             fetch_queue,
-            commits,
-            commits_open: 0,
             commit_failure: None,
             budget,
             open: OpenBatches::default(),
@@ -82,7 +79,7 @@ impl PollLoop {
             if let Some(ending) = self.obey() {
                 break ending;
             }
-            self.hear_commits();
+            self.advance_commits();
             self.serve_events();
             self.pause_or_resume();
             self.take_messages();
@@ -103,7 +100,7 @@ impl PollLoop {
                 commands.lock().unwrap_or_else(PoisonError::into_inner).try_recv().ok()?
             };
             match command {
-                Command::Commit(progress) => self.commit(&progress),
+                Command::Commit(progress) => self.context().commit_soon(progress),
                 // Of a revocation that was not waited for any longer.
                 Command::Release { .. } => {}
                 Command::Close(close) => return Some(Ending::Close(close)),
@@ -112,28 +109,17 @@ impl PollLoop {
         }
     }
 
-    fn commit(&mut self, progress: &[Progress]) {
-        let Some(offsets) = self.context().with_assignment(|ours| ours.committable(progress))
-        else {
-            return;
+    fn advance_commits(&mut self) {
+        let context = self.consumer.context();
+        let client = self.consumer.client().native_client();
+        let failed = {
+            let mut commits = context.commits.lock().unwrap_or_else(PoisonError::into_inner);
+            let commits = commits.as_mut();
+            commits
+                .and_then(|commits| context.with_assignment(|ours| commits.advance(client, ours)))
         };
-        match self.commits.commit(self.consumer.client().native_client(), &offsets) {
-            Ok(()) => self.commits_open += 1,
-            Err(code) => self.commit_failed(code),
-        }
-    }
-
-    fn hear_commits(&mut self) {
-        while self.commits_open > 0 {
-            match self.commits.answer(Duration::ZERO) {
-                None => break,
-                Some(answer) => {
-                    self.commits_open -= 1;
-                    if let Err(code) = answer {
-                        self.commit_failed(code);
-                    }
-                }
-            }
+        if let Some(code) = failed {
+            self.commit_failed(code);
         }
         if self.commit_failure.as_ref().is_some_and(|(due, _)| *due <= Instant::now())
             && let Some((_, error)) = self.commit_failure.take()
@@ -261,7 +247,7 @@ impl PollLoop {
 
     fn close(&self, close: Close) {
         let left = close.deadline.saturating_duration_since(Instant::now());
-        let committed = self.context().commit_now(&self.consumer, &close.progress, left);
+        let committed = self.context().commit_now(&self.consumer, None, close.progress, left);
         // The caller stops listening at its deadline.
         let _ = close.committed.send(committed);
         self.depart(close.deadline);
@@ -276,6 +262,13 @@ impl PollLoop {
         while !self.consumer.closed() && Instant::now() < deadline {
             self.consumer.poll(Duration::from_millis(5));
         }
+    }
+}
+
+impl Drop for PollLoop {
+    fn drop(&mut self) {
+        let commits = &self.context().commits;
+        commits.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }
 

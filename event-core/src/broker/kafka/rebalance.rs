@@ -19,8 +19,9 @@ use rdkafka::types::RDKafkaRespErr;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::assignment::Assignment;
+use super::commits::{Commits, Settled};
 use super::consumer::{Close, Command};
-use super::raw::{CommitQueue, FetchQueue};
+use super::raw::FetchQueue;
 use super::trouble::{self, Heard};
 use crate::broker::{BrokerError, ConsumerEvent, Progress, Revocation};
 use crate::delivery::TopicPartition;
@@ -41,6 +42,8 @@ pub(super) struct GroupContext {
     /// Where the messages of assigned partitions go. The poll loop owns it, because it must be
     /// dropped before the client, and this lives longer.
     pub(super) fetch_queue: Mutex<Weak<FetchQueue>>,
+    /// Taken away before the client is dropped.
+    pub(super) commits: Mutex<Option<Commits>>,
     state: Mutex<State>,
 }
 
@@ -79,6 +82,7 @@ impl GroupContext {
             sender,
             drain_deadline,
             fetch_queue: Mutex::default(),
+            commits: Mutex::default(),
             state: Mutex::default(),
         }
     }
@@ -113,31 +117,46 @@ impl GroupContext {
         let _ = self.events.send(event);
     }
 
-    /// Commits and waits for the answer, at most for `timeout`.
+    /// Commits and waits for the answer, at most for `timeout`: for `partitions`, or for all.
     pub(super) fn commit_now(
         &self,
         consumer: &BaseConsumer<GroupContext>,
-        progress: &[Progress],
+        partitions: Option<&[TopicPartition]>,
+        progress: Vec<Progress>,
         timeout: Duration,
     ) -> Result<(), BrokerError> {
-        let Some(offsets) = self.with_assignment(|ours| ours.committable(progress)) else {
+        let client = consumer.client().native_client();
+        let mut commits = self.commits.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(commits) = commits.as_mut() else {
             return Ok(());
         };
-        let client = consumer.client().native_client();
-        let Some(queue) = CommitQueue::new(client) else {
-            return Err(BrokerError::Other("no queue for a commit could be made".to_owned()));
+        let (settled, before) = {
+            let state = self.state();
+            commits.settle(client, &state.assignment, partitions, progress, timeout)
         };
-        let answer = match queue.commit(client, &offsets) {
-            Ok(()) => queue.answer(timeout),
-            Err(code) => Some(Err(code)),
-        };
-        match answer {
-            Some(Ok(())) => Ok(()),
-            Some(Err(code)) => Err(trouble::of_commit(code, &self.address, &self.heard)),
-            None => Err(self.heard.refusal(&self.address).unwrap_or(BrokerError::TimedOut {
-                what: "a commit".to_owned(),
-                last_heard: self.heard.reason(),
-            })),
+        if let Some(code) = before
+            && !trouble::is_member_over(code)
+        {
+            let error = trouble::of_commit(code, &self.address, &self.heard);
+            self.tell(ConsumerEvent::CommitFailed(error));
+        }
+        match settled {
+            Settled::Committed => Ok(()),
+            Settled::Refused(code) => Err(trouble::of_commit(code, &self.address, &self.heard)),
+            Settled::TimedOut => {
+                Err(self.heard.refusal(&self.address).unwrap_or(BrokerError::TimedOut {
+                    what: "a commit".to_owned(),
+                    last_heard: self.heard.reason(),
+                }))
+            }
+        }
+    }
+
+    /// Takes progress in, to be committed with the next one.
+    pub(super) fn commit_soon(&self, progress: Vec<Progress>) {
+        let mut commits = self.commits.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(commits) = commits.as_mut() {
+            commits.add(progress);
         }
     }
 
@@ -195,17 +214,17 @@ impl GroupContext {
         if lost {
             return;
         }
-        let released = self.wait_for_release(consumer, number);
+        let released = self.wait_for_release(number);
         let released: Vec<Progress> =
             released.into_iter().filter(|done| partitions.contains(&done.partition)).collect();
-        if let Err(error) = self.commit_now(consumer, &released, COMMIT_DEADLINE) {
+        if let Err(error) = self.commit_now(consumer, Some(partitions), released, COMMIT_DEADLINE) {
             self.tell(ConsumerEvent::CommitFailed(error));
         }
     }
 
-    /// Waits for the release of a revocation. Commits go on meanwhile; a close brings its own
+    /// Waits for the release of a revocation. What is committed meanwhile goes with it; a close brings its own
     /// progress, and a consumer that is dropped has none.
-    fn wait_for_release(&self, consumer: &BaseConsumer<Self>, number: u64) -> Vec<Progress> {
+    fn wait_for_release(&self, number: u64) -> Vec<Progress> {
         let deadline = Instant::now() + self.drain_deadline;
         let commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
@@ -215,11 +234,7 @@ impl GroupContext {
                     return progress;
                 }
                 Ok(Command::Release { .. }) => {}
-                Ok(Command::Commit(progress)) => {
-                    if let Err(error) = self.commit_now(consumer, &progress, left) {
-                        self.tell(ConsumerEvent::CommitFailed(error));
-                    }
-                }
+                Ok(Command::Commit(progress)) => self.commit_soon(progress),
                 Ok(Command::Close(close)) => {
                     let progress = close.progress.clone();
                     self.state().ending = Some(Ending::Close(close));

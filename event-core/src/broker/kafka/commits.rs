@@ -1,0 +1,116 @@
+//! Commits in order: one at a time, the newest progress next.
+//!
+//! librdkafka holds a commit back while the coordinator is away and sends it later. A second one
+//! under way could be overtaken by the first, which would turn the offset back.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::client::NativeClient;
+use rdkafka::types::RDKafkaErrorCode as Code;
+use rustc_hash::FxHashMap;
+
+use super::assignment::Assignment;
+use super::raw::CommitQueue;
+use crate::broker::Progress;
+use crate::delivery::TopicPartition;
+
+/// The commits of one consumer. It must be dropped before the client.
+pub(super) struct Commits {
+    queue: CommitQueue,
+    is_open: bool,
+    waiting: FxHashMap<TopicPartition, Progress>,
+}
+
+/// What became of a commit that was waited for.
+pub(super) enum Settled {
+    /// The broker has it, or there was nothing to commit.
+    Committed,
+    /// The broker refused it.
+    Refused(Code),
+    /// There was no answer in time.
+    TimedOut,
+}
+
+impl Commits {
+    pub(super) fn new(client: &NativeClient) -> Option<Commits> {
+        let queue = CommitQueue::new(client)?;
+        Some(Commits { queue, is_open: false, waiting: FxHashMap::default() })
+    }
+
+    /// Takes progress in, to be sent by [`Commits::advance`].
+    pub(super) fn add(&mut self, progress: Vec<Progress>) {
+        for done in progress {
+            self.waiting.insert(done.partition.clone(), done);
+        }
+    }
+
+    /// Sends what waits once the commit before it is answered; says why one failed.
+    pub(super) fn advance(&mut self, client: &NativeClient, ours: &Assignment) -> Option<Code> {
+        let failed = match self.hear(Duration::ZERO) {
+            Some(Err(code)) => Some(code),
+            Some(Ok(())) | None => None,
+        };
+        if self.is_open || self.waiting.is_empty() {
+            return failed;
+        }
+        let waiting: Vec<Progress> = self.waiting.drain().map(|(_, done)| done).collect();
+        let Some(offsets) = ours.committable(&waiting) else {
+            return failed;
+        };
+        match self.queue.commit(client, &offsets) {
+            Ok(()) => {
+                self.is_open = true;
+                failed
+            }
+            Err(code) => Some(code),
+        }
+    }
+
+    /// Commits `progress`, and what waits for the same `partitions` (`None`: for all), and waits
+    /// for the answer. Also says why the commit before it failed, if it did.
+    pub(super) fn settle(
+        &mut self,
+        client: &NativeClient,
+        ours: &Assignment,
+        partitions: Option<&[TopicPartition]>,
+        progress: Vec<Progress>,
+        timeout: Duration,
+    ) -> (Settled, Option<Code>) {
+        let deadline = Instant::now() + timeout;
+        let left = || deadline.saturating_duration_since(Instant::now());
+        self.add(progress);
+        let (now, later) = self.waiting.drain().partition(|(partition, _)| {
+            partitions.is_none_or(|partitions| partitions.contains(partition))
+        });
+        self.waiting = later;
+        let now: FxHashMap<TopicPartition, Progress> = now;
+        let now: Vec<Progress> = now.into_values().collect();
+        let before = match self.is_open.then(|| self.hear(left())) {
+            Some(None) => return (Settled::TimedOut, None),
+            Some(Some(Err(code))) => Some(code),
+            Some(Some(Ok(()))) | None => None,
+        };
+        let Some(offsets) = ours.committable(&now) else {
+            return (Settled::Committed, before);
+        };
+        if let Err(code) = self.queue.commit(client, &offsets) {
+            return (Settled::Refused(code), before);
+        }
+        self.is_open = true;
+        let settled = match self.hear(left()) {
+            None => Settled::TimedOut,
+            Some(Ok(())) => Settled::Committed,
+            Some(Err(code)) => Settled::Refused(code),
+        };
+        (settled, before)
+    }
+
+    fn hear(&mut self, timeout: Duration) -> Option<Result<(), Code>> {
+        if !self.is_open {
+            return None;
+        }
+        let answer = self.queue.answer(timeout)?;
+        self.is_open = false;
+        Some(answer)
+    }
+}
