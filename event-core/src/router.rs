@@ -16,10 +16,19 @@ pub struct EventRouter {
     topics: Arc<Map<Arc<TopicRoutes>>>,
 }
 
+/// A handler that was found.
+#[derive(Debug)]
+pub struct Route {
+    /// The registration.
+    pub handler: &'static HandlerRegistration,
+    /// The handler's [id](HandlerRegistration::id).
+    pub id: String,
+}
+
 /// The handlers of one topic: looked up once for a batch, then asked for every record.
 #[derive(Debug, Default)]
 pub struct TopicRoutes {
-    events: Map<&'static HandlerRegistration>,
+    events: Map<Route>,
 }
 
 impl EventRouter {
@@ -29,7 +38,8 @@ impl EventRouter {
     pub fn new(handlers: &[&'static HandlerRegistration]) -> Self {
         let mut topics = Map::<TopicRoutes>::default();
         for handler in handlers {
-            topics.entry(handler.topic).or_default().events.entry(handler.event).or_insert(handler);
+            let events = &mut topics.entry(handler.topic).or_default().events;
+            events.entry(handler.event).or_insert_with(|| Route { handler, id: handler.id() });
         }
         let topics = topics.into_iter().map(|(topic, routes)| (topic, Arc::new(routes))).collect();
         EventRouter { topics: Arc::new(topics) }
@@ -53,7 +63,7 @@ impl EventRouter {
 impl TopicRoutes {
     /// The handler of `event`: one hash look-up.
     #[must_use]
-    pub fn find(&self, event: &str) -> Option<&'static HandlerRegistration> {
-        self.events.get(event).copied()
+    pub fn find(&self, event: &str) -> Option<&Route> {
+        self.events.get(event)
     }
 }

@@ -295,19 +295,10 @@ impl RawSettings {
         if commit_interval == Some(Duration::ZERO) {
             read.0.push(problem("setting `commit_interval` is 0", "write a duration like \"1s\""));
         }
+        let kafka: BTreeMap<String, SecretString> =
+            self.kafka.into_iter().map(|(name, value)| (name, value.into())).collect();
         #[cfg(feature = "kafka")]
-        for (name, value) in &self.kafka {
-            if let Some(reason) = crate::broker::kafka::refused_property(name) {
-                read.0.push(problem(format!("`{name}` cannot be set under `[kafka]`"), reason));
-            }
-            if crate::broker::kafka::needs_tls(name, value) {
-                let message = format!("`{name}` asks for TLS, which this build does not have");
-                read.0.push(problem(
-                    message,
-                    "build event-core with the feature `tls` or `tls-vendored`",
-                ));
-            }
-        }
+        read.0.extend(kafka_problems(&self.brokers, &kafka));
         let (first, longest) = backoff?;
         Some(Settings {
             brokers: self.brokers,
@@ -321,10 +312,23 @@ impl RawSettings {
                 ..DeliveryPolicy::default()
             },
             max_in_flight_bytes: self.max_in_flight_bytes,
-            kafka: self.kafka.into_iter().map(|(k, v)| (k, SecretString::from(v))).collect(),
+            kafka,
             warnings,
         })
     }
+}
+
+#[cfg(feature = "kafka")]
+fn kafka_problems(
+    brokers: &str,
+    properties: &BTreeMap<String, SecretString>,
+) -> Vec<StartupProblem> {
+    let settings = crate::broker::kafka::KafkaSettings {
+        brokers: brokers.to_owned(),
+        client_id: String::new(),
+        properties: properties.clone().into_iter().collect(),
+    };
+    settings.problems().into_iter().map(|wrong| problem(wrong.message, wrong.help)).collect()
 }
 
 struct Reader<'a>(&'a mut Vec<StartupProblem>);

@@ -2,6 +2,7 @@
 
 mod contract;
 mod envelope;
+mod envelope_error;
 mod headers;
 mod key;
 mod name;
@@ -10,8 +11,9 @@ mod user_id;
 mod writer;
 
 pub use contract::{Contract, ContractField, ContractInfo, ContractRegistration, Events, Topics};
-pub use envelope::{Envelope, EnvelopeError, MAX_EVENT_TYPE_BYTES};
+pub use envelope::Envelope;
 pub(crate) use envelope::{excerpt, extra_field};
+pub use envelope_error::{EnvelopeError, MAX_EVENT_TYPE_BYTES};
 pub use headers::{Header, Headers};
 pub use key::RecordKey;
 pub(crate) use name::assert_name;

@@ -30,7 +30,7 @@ pub enum Observation<'a> {
         offset: Offset,
         /// The event's name.
         event: &'a str,
-        /// The handler's name.
+        /// The handler's id.
         handler: &'a str,
         /// Which attempt it was.
         attempt: u32,
@@ -50,7 +50,7 @@ pub enum Observation<'a> {
         partition: &'a TopicPartition,
         /// The record.
         offset: Offset,
-        /// The handler's name.
+        /// The handler's id.
         handler: &'a str,
         /// The attempt that failed.
         attempt: u32,

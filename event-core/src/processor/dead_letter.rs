@@ -7,7 +7,6 @@ use super::ServiceIdentity;
 use crate::broker::OutgoingRecord;
 use crate::delivery::{RecordRef, TopicPartition};
 use crate::event::NameError;
-use crate::handler::HandlerRegistration;
 
 /// The names of the headers that a dead letter gets, all with UTF-8 text as values.
 ///
@@ -68,7 +67,7 @@ impl Failures {
 /// A record that was given up, and why.
 pub(super) struct DeadLetter<'a> {
     pub(super) record: RecordRef<'a>,
-    pub(super) handler: Option<&'static HandlerRegistration>,
+    pub(super) handler: Option<&'a str>,
     pub(super) attempts: u32,
     pub(super) reason: &'static str,
     pub(super) error: String,
@@ -94,7 +93,7 @@ impl DeadLetter<'_> {
         put(header::GROUP, identity.group.to_string());
         put(header::ID, format!("{}:{origin}@{}", identity.group, record.offset));
         if let Some(handler) = self.handler {
-            put(header::HANDLER, handler.id());
+            put(header::HANDLER, handler.to_owned());
         }
         put(header::ATTEMPTS, self.attempts.to_string());
         put(header::REASON, self.reason.to_owned());

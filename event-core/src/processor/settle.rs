@@ -18,7 +18,7 @@ use crate::event::Envelope;
 use crate::handler::HandlerRegistration;
 use crate::observe::{HealthProblem, Observation, SkipReason};
 use crate::outcome::{Error, Outcome, Rejection, Verdict};
-use crate::router::TopicRoutes;
+use crate::router::{Route, TopicRoutes};
 
 /// Settles the records of one partition.
 pub(super) struct Settler {
@@ -52,7 +52,7 @@ impl Settler {
             Err(refusal) => return self.reject(record, None, 0, &refusal).await,
         };
         match self.routes.find(envelope.event_type()) {
-            Some(handler) => self.handle(record, &envelope, handler).await,
+            Some(route) => self.handle(record, &envelope, route).await,
             None => self.skip(record, SkipReason::UnknownEvent(envelope.event_type())),
         }
     }
@@ -97,7 +97,7 @@ impl Settler {
         &self,
         record: RecordRef<'_>,
         envelope: &Envelope<'_>,
-        handler: &'static HandlerRegistration,
+        route: &Route,
     ) -> Settled {
         let (engine, partition) = (&*self.engine, &self.partition);
         let mut delivery =
@@ -105,23 +105,23 @@ impl Settler {
         let mut failures = Failures::default();
         loop {
             let attempt = delivery.attempt;
-            let error = match attempt_once(handler, &delivery).await {
+            let error = match attempt_once(route.handler, &delivery).await {
                 Ok(Outcome::Handled) => {
                     engine.observers.notify(&Observation::Handled {
                         partition,
                         offset: record.offset,
-                        event: handler.event,
-                        handler: handler.name,
+                        event: route.handler.event,
+                        handler: &route.id,
                         attempt,
                     });
                     return ControlFlow::Continue(());
                 }
                 Ok(Outcome::Skipped) => {
-                    return self.skip(record, SkipReason::ByHandler(handler.name));
+                    return self.skip(record, SkipReason::ByHandler(&route.id));
                 }
                 Ok(Outcome::Failed(error)) => error,
                 Err(rejection) => {
-                    return self.reject(record, Some(handler), attempt, &rejection).await;
+                    return self.reject(record, Some(route), attempt, &rejection).await;
                 }
             };
             failures.note(Timestamp::now());
@@ -133,7 +133,7 @@ impl Settler {
                 };
                 let letter = DeadLetter {
                     record,
-                    handler: Some(handler),
+                    handler: Some(&route.id),
                     attempts: attempt,
                     reason,
                     error: chain,
@@ -145,7 +145,7 @@ impl Settler {
             engine.observers.notify(&Observation::Retrying {
                 partition,
                 offset: record.offset,
-                handler: handler.name,
+                handler: &route.id,
                 attempt,
                 delay,
                 error: &chain,
@@ -165,13 +165,14 @@ impl Settler {
     async fn reject(
         &self,
         record: RecordRef<'_>,
-        handler: Option<&'static HandlerRegistration>,
+        route: Option<&Route>,
         attempts: u32,
         rejection: &Rejection,
     ) -> Settled {
         let mut failures = Failures::default();
         failures.note(Timestamp::now());
         let (reason, error) = (rejection.code(), rejection.to_string());
+        let handler = route.map(|route| route.id.as_str());
         self.dead_letter(DeadLetter { record, handler, attempts, reason, error, failures }).await
     }
 

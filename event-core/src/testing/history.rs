@@ -15,7 +15,7 @@ pub struct Handled {
     pub offset: Offset,
     /// The event's name.
     pub event: String,
-    /// The handler's name.
+    /// The handler's id: its module path without the crate, and its name.
     pub handler: String,
     /// The attempt that succeeded.
     pub attempt: u32,

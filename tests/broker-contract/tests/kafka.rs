@@ -1,5 +1,5 @@
-//! The contract on a real Kafka: `EVENT_TEST_BROKERS=host:port cargo test -- --ignored`.
-//! `EVENT_TEST_GROUP_PROTOCOL` is `consumer` for the new group protocol, `eager` for the oldest.
+//! The contract on a real Kafka: `KAFKA_TEST_BROKERS=host:port cargo test -- --ignored`.
+//! `KAFKA_TEST_GROUP_PROTOCOL` is `consumer` for the new group protocol, `eager` for the oldest.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -16,7 +16,7 @@ struct Kafka {
 
 impl Kafka {
     fn at_test_brokers() -> Kafka {
-        Kafka { brokers: std::env::var("EVENT_TEST_BROKERS").expect("EVENT_TEST_BROKERS") }
+        Kafka { brokers: std::env::var("KAFKA_TEST_BROKERS").expect("KAFKA_TEST_BROKERS") }
     }
 }
 
@@ -25,7 +25,7 @@ impl TestCluster for Kafka {
 
     fn broker(&self) -> KafkaBroker {
         let mut properties = Vec::new();
-        let protocol = std::env::var("EVENT_TEST_GROUP_PROTOCOL").unwrap_or_default();
+        let protocol = std::env::var("KAFKA_TEST_GROUP_PROTOCOL").unwrap_or_default();
         if protocol == "consumer" {
             properties.push(("group.protocol".to_owned(), "consumer".into()));
         } else {
@@ -63,17 +63,17 @@ impl TestCluster for Kafka {
     }
 }
 
-contract!(Kafka::at_test_brokers(), #[ignore = "needs a Kafka: set EVENT_TEST_BROKERS"]);
+contract!(Kafka::at_test_brokers(), #[ignore = "needs a Kafka: set KAFKA_TEST_BROKERS"]);
 
 /// The new protocol says nothing until the topic is there.
-#[ignore = "needs a Kafka: set EVENT_TEST_BROKERS"]
+#[ignore = "needs a Kafka: set KAFKA_TEST_BROKERS"]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_missing_topic_is_told_and_read_once_it_is_made() {
     let cluster = Kafka::at_test_brokers();
     let broker = cluster.broker();
     let topic = topic("missing");
     let mut member = Member::join(&broker, topic.as_str(), &topic);
-    if std::env::var("EVENT_TEST_GROUP_PROTOCOL").as_deref() != Ok("consumer") {
+    if std::env::var("KAFKA_TEST_GROUP_PROTOCOL").as_deref() != Ok("consumer") {
         loop {
             if let ConsumerEvent::Trouble(error) = member.next().await {
                 assert_eq!(error, BrokerError::UnknownTopic(topic.to_string()));

@@ -10,7 +10,6 @@ use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode as Code;
 
 use super::KafkaSettings;
-use super::rebalance::log;
 use super::trouble::{self, Heard};
 use crate::broker::BrokerError;
 
@@ -71,7 +70,7 @@ struct AskingContext {
 
 impl ClientContext for AskingContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        log(level, facility, message);
+        trouble::log(level, facility, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {

@@ -49,7 +49,7 @@ use super::{Broker, BrokerError, Producer, Subscription};
 
 pub use consumer::KafkaConsumer;
 pub use embedded::{EmbeddedBroker, Fault, Request};
-pub use settings::{KafkaSettings, needs_tls, refused_property};
+pub use settings::{KafkaSettings, KafkaSettingsProblem, needs_tls, refused_property};
 
 /// A Kafka cluster.
 #[derive(Clone, Debug)]
@@ -68,6 +68,7 @@ impl KafkaBroker {
         if problems.is_empty() {
             Ok(KafkaBroker { settings })
         } else {
+            let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
             Err(BrokerError::Settings(problems.join("; ")))
         }
     }

@@ -21,7 +21,6 @@ use tokio::sync::{Notify, oneshot};
 
 use super::KafkaSettings;
 use super::raw;
-use super::rebalance::log;
 use super::trouble::{self, Heard};
 use crate::broker::{Acknowledged, BrokerError, OutgoingRecord, PortFuture, Producer};
 use crate::delivery::{Offset, TopicPartition};
@@ -320,7 +319,7 @@ struct DeliveryContext {
 
 impl ClientContext for DeliveryContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        log(level, facility, message);
+        trouble::log(level, facility, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {

@@ -269,7 +269,7 @@ impl GroupContext {
 
 impl ClientContext for GroupContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        log(level, facility, message);
+        trouble::log(level, facility, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
@@ -312,22 +312,6 @@ impl Drop for Release {
     fn drop(&mut self) {
         if let Some(sender) = self.sender.take() {
             let _ = sender.send(Command::Release { number: self.number, progress: Vec::new() });
-        }
-    }
-}
-
-/// Hands a log line of librdkafka to `tracing`.
-pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
-    match level {
-        RDKafkaLogLevel::Emerg
-        | RDKafkaLogLevel::Alert
-        | RDKafkaLogLevel::Critical
-        | RDKafkaLogLevel::Error => tracing::warn!(target: "librdkafka", facility, "{message}"),
-        RDKafkaLogLevel::Warning | RDKafkaLogLevel::Notice => {
-            tracing::info!(target: "librdkafka", facility, "{message}");
-        }
-        RDKafkaLogLevel::Info | RDKafkaLogLevel::Debug => {
-            tracing::debug!(target: "librdkafka", facility, "{message}");
         }
     }
 }

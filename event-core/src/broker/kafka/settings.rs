@@ -45,9 +45,7 @@ pub fn refused_property(name: &str) -> Option<&'static str> {
             "the addresses are set once for everything: set `brokers`"
         }
         "client.id" => "the service's name is used: set the name of the app",
-        "group.id" => {
-            "handlers and offsets belong to a group: set `group`, or `group = \"..\"` on a handler"
-        }
+        "group.id" => "offsets belong to a group: set `group`",
         "enable.auto.commit" | "auto.commit.enable" | "auto.commit.interval.ms" => {
             "offsets are committed when records are settled; a clock would lose records"
         }
@@ -67,7 +65,7 @@ pub fn refused_property(name: &str) -> Option<&'static str> {
         "transactional.id" => "the producer of this crate does not open transactions",
         "enable.partition.eof" => "the end of a partition is not a record",
         "allow.auto.create.topics" => {
-            "topics are never created by accident: `topics create` makes them"
+            "topics are never created by accident: create them with Kafka's own tools"
         }
         _ => return None,
     })
@@ -141,35 +139,55 @@ const OF_CLASSIC_GROUPS: &[&str] = &[
     "group.protocol.type",
 ];
 
+/// Something wrong with [`KafkaSettings`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}: {help}")]
+pub struct KafkaSettingsProblem {
+    /// What is wrong; never a value.
+    pub message: String,
+    /// What to do instead.
+    pub help: String,
+}
+
+fn problem(message: String, help: impl Into<String>) -> KafkaSettingsProblem {
+    KafkaSettingsProblem { message, help: help.into() }
+}
+
 impl KafkaSettings {
-    /// Everything that is wrong with the settings, each with what to do instead.
+    /// Everything that is wrong with the settings.
     #[must_use]
-    pub fn problems(&self) -> Vec<String> {
+    pub fn problems(&self) -> Vec<KafkaSettingsProblem> {
         let mut problems = Vec::new();
         if self.brokers.split(',').all(|address| address.trim().is_empty()) {
-            problems.push("no broker address is set: set `brokers`".to_owned());
+            problems.push(problem("no broker address is set".to_owned(), "set `brokers`"));
         }
         let new_protocol = self.has_new_protocol();
         let has_tls = cfg!(any(feature = "tls", feature = "tls-vendored"));
         for (name, value) in &self.properties {
             if let Some(reason) = refused_property(name) {
-                problems.push(format!("property `{name}` is not yours to set: {reason}"));
+                problems.push(problem(format!("`{name}` cannot be set under `[kafka]`"), reason));
             } else if new_protocol && OF_CLASSIC_GROUPS.contains(&name.as_str()) {
-                problems.push(format!(
-                    "property `{name}` is the broker's with `group.protocol=consumer`: set it on the broker, or leave `group.protocol` out"
+                problems.push(problem(
+                    format!("`{name}` is the broker's with `group.protocol=consumer`"),
+                    "set it on the broker, or leave `group.protocol` out",
                 ));
             } else if !has_tls && needs_tls(name, value.expose_secret()) {
-                problems.push(format!(
-                    "property `{name}` needs TLS, which this build does not have: build event-core with the feature `tls`"
+                problems.push(problem(
+                    format!("`{name}` asks for TLS, which this build does not have"),
+                    "build event-core with the feature `tls` or `tls-vendored`",
                 ));
             } else {
                 let mut config = ClientConfig::new();
                 config.set(name, value.expose_secret());
                 if let Err(error) = config.create_native_config() {
-                    problems.push(match trouble::of_creation(&error) {
+                    let reason = match trouble::of_creation(&error) {
                         BrokerError::Settings(reason) => reason,
                         other => other.to_string(),
-                    });
+                    };
+                    problems.push(problem(
+                        format!("`{name}` under `[kafka]`: {reason}"),
+                        "see librdkafka's CONFIGURATION.md for the names and values",
+                    ));
                 }
             }
         }
@@ -244,7 +262,7 @@ mod tests {
         ])
         .problems();
         assert_eq!(problems.len(), 3, "{problems:#?}");
-        assert!(!problems.join(" ").contains("hunter2"), "{problems:#?}");
+        assert!(!format!("{problems:?}").contains("hunter2"), "{problems:#?}");
     }
 
     #[test]
@@ -260,7 +278,7 @@ mod tests {
         assert!(!needs_tls("sasl.mechanisms", "PLAIN"));
         if cfg!(not(any(feature = "tls", feature = "tls-vendored"))) {
             let problems = settings(&[("security.protocol", "ssl")]).problems();
-            assert!(problems[0].contains("feature `tls`"), "{problems:?}");
+            assert!(problems[0].help.contains("feature `tls`"), "{problems:?}");
         }
     }
 

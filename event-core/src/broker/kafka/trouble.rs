@@ -6,6 +6,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode as Code;
 
@@ -206,6 +207,26 @@ pub(super) fn of_creation(error: &KafkaError) -> BrokerError {
             None => "librdkafka could not make the client".to_owned(),
         },
     })
+}
+
+/// Passes on what librdkafka logs. What it also tells as an error, and the settings that one kind
+/// of client does not need, are for whoever looks for a fault.
+pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
+    let told_elsewhere = matches!(facility, "FAIL" | "ERROR" | "CONFWARN");
+    match level {
+        RDKafkaLogLevel::Emerg
+        | RDKafkaLogLevel::Alert
+        | RDKafkaLogLevel::Critical
+        | RDKafkaLogLevel::Error
+            if !told_elsewhere =>
+        {
+            tracing::warn!(target: "librdkafka", facility, "{message}");
+        }
+        RDKafkaLogLevel::Warning | RDKafkaLogLevel::Notice if !told_elsewhere => {
+            tracing::info!(target: "librdkafka", facility, "{message}");
+        }
+        _ => tracing::debug!(target: "librdkafka", facility, "{message}"),
+    }
 }
 
 #[cfg(test)]
