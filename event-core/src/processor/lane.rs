@@ -66,6 +66,11 @@ impl Lane {
         self.stop.send_replace(true);
     }
 
+    /// Whether the lane has ended, told to or not.
+    pub(super) fn has_ended(&self) -> bool {
+        self.task.is_finished()
+    }
+
     /// Waits for the lane to end.
     pub(super) async fn ended(&mut self) {
         let _ = (&mut self.task).await;

@@ -53,6 +53,12 @@ impl Lanes {
         }
     }
 
+    /// A partition whose lane ended without being told to: it panicked, and would stand still.
+    pub(super) fn ended_by_itself(&self) -> Option<TopicPartition> {
+        let ended = self.open.iter().find(|(_, open)| open.lane.has_ended());
+        ended.map(|(partition, _)| partition.clone())
+    }
+
     /// What is settled and was not yet sent to be committed.
     pub(super) fn uncommitted(&mut self) -> Option<Vec<Progress>> {
         let mut changed = Vec::new();

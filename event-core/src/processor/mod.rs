@@ -18,6 +18,7 @@ use tokio::time::{MissedTickBehavior, interval};
 pub use dead_letter::header as dead_letter_header;
 
 use crate::broker::{BrokerError, Consumer, ConsumerEvent, Producer};
+use crate::delivery::TopicPartition;
 use crate::event::GroupName;
 use crate::observe::{Health, Observation, Observers};
 use crate::outcome::Backoff;
@@ -101,6 +102,10 @@ pub enum ProcessorError {
         "the last commit was not acknowledged; what was settled since the one before is delivered again"
     )]
     LastCommit(#[source] BrokerError),
+    /// The engine itself failed on a partition, perhaps in a listener; its records are delivered
+    /// again after a restart.
+    #[error("the engine failed on partition {0}; see the log for the panic")]
+    LaneEnded(TopicPartition),
     /// Records were still in hand at the deadline.
     #[error("{0} partitions still had a record in hand after {1:?}; it will be delivered again")]
     DrainDeadline(usize, Duration),
@@ -129,6 +134,15 @@ impl EventProcessor {
             tokio::select! {
                 biased;
                 () = &mut shutdown => break None,
+                // Before the consumer, which may have something at every turn.
+                _ = commits.tick() => {
+                    if let Some(partition) = lanes.ended_by_itself() {
+                        break Some(ProcessorError::LaneEnded(partition));
+                    }
+                    if let Some(progress) = lanes.uncommitted() {
+                        consumer.commit(&progress);
+                    }
+                }
                 event = consumer.next() => match event {
                     ConsumerEvent::Records(batch) => lanes.deliver(batch),
                     ConsumerEvent::Assigned { partitions, epoch } => {
@@ -138,24 +152,19 @@ impl EventProcessor {
                     ConsumerEvent::Revoked(revocation) => lanes.give_up(revocation).await,
                     ConsumerEvent::CommitFailed(error) => lanes.commit_again(&error),
                     ConsumerEvent::Trouble(error) if error.is_fatal() || !(joined || error.is_retriable()) => {
-                        break Some(error);
+                        break Some(ProcessorError::Consumer(error));
                     }
                     ConsumerEvent::Trouble(error) => {
                         engine.observers.notify(&Observation::Trouble(&error));
                     }
                 },
-                _ = commits.tick() => {
-                    if let Some(progress) = lanes.uncommitted() {
-                        consumer.commit(&progress);
-                    }
-                }
             }
         };
         let drained = lanes.drain().await;
         let deadline = engine.policy.drain_deadline;
         let closed = consumer.close(drained.progress, deadline).await;
         match failure {
-            Some(error) => Err(ProcessorError::Consumer(error)),
+            Some(error) => Err(error),
             None if drained.abandoned > 0 => {
                 Err(ProcessorError::DrainDeadline(drained.abandoned, deadline))
             }

@@ -4,8 +4,9 @@
 
 use std::time::Duration;
 
-use event_core::broker::BrokerError;
+use event_core::app::{Settings, SettingsOverrides};
 use event_core::broker::memory::MemoryBroker;
+use event_core::broker::{Broker, BrokerError};
 use event_core::delivery::NextOffset;
 use event_core::event::TopicName;
 use event_core::prelude::*;
@@ -404,4 +405,68 @@ async fn a_state_that_nobody_provides_is_refused_at_start() {
     let report = service("notes").start().err().unwrap().to_string();
     assert!(report.starts_with("cannot start: 1 problem"), "{report}");
     assert!(report.contains("needs State<Seen>, which was never provided"), "{report}");
+}
+
+struct BrokenListener;
+
+impl event_core::observe::Observer for BrokenListener {
+    fn observe(&self, observation: &event_core::observe::Observation<'_>) {
+        assert!(
+            !matches!(observation, event_core::observe::Observation::Handled { .. }),
+            "a listener that panics"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_partition_whose_engine_panics_ends_the_service_instead_of_standing_still() {
+    let broker = MemoryBroker::new();
+    for topic in ["role_events", "role_events_dlq"] {
+        broker.create_topic(&TopicName::from_static(topic), 1);
+    }
+    let producer = event_core::EventProducer::new(broker.producer().unwrap());
+    producer.send(&claim(1)).await.unwrap();
+    let app = EventApp::from_env("admin")
+        .unwrap()
+        .handlers_from(format!("{}::notes", module_path!()))
+        .state(Seen::default())
+        .observer(std::sync::Arc::new(BrokenListener));
+    let settings = Settings::load("admin", &SettingsOverrides::default(), []).unwrap();
+    let error = app.run_on(broker, settings, std::future::pending()).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the engine failed on partition role_events/0; see the log for the panic"
+    );
+}
+
+mod borrowing {
+    use std::borrow::Cow;
+
+    use super::*;
+
+    #[derive(Event, serde::Deserialize)]
+    #[event(topic = "note_events", name = "NOTE_TAKEN")]
+    pub(super) struct NoteTaken<'a> {
+        #[serde(borrow)]
+        text: Cow<'a, str>,
+    }
+
+    #[event_handler]
+    async fn note(event: Event<NoteTaken<'_>>, State(seen): State<Seen>) {
+        // 1 for text that still lies in the record, 2 for text that had to be unescaped.
+        let copied = matches!(event.text, Cow::Owned(_));
+        seen.note(if copied { 2 } else { 1 });
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_payload_may_borrow_from_the_record() {
+    let seen = Seen::default();
+    let app = service("borrowing").state(seen.clone()).start().unwrap();
+    for text in ["plain", r"\u00f1"] {
+        let value = format!(r#"{{"eventType":"NOTE_TAKEN","data":{{"text":"{text}"}}}}"#);
+        app.publish_raw("note_events", None, Some(value.as_bytes())).await;
+    }
+    app.settle().await;
+    assert_eq!(seen.ids(), [1, 2]);
 }
