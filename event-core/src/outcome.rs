@@ -26,6 +26,7 @@ pub struct Error {
 
 /// What an error asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Verdict {
     /// Try again until the attempts are used up, then dead-letter.
     #[default]

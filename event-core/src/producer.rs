@@ -42,7 +42,7 @@ pub enum SendError {
 
 /// Some events of a [`EventProducer::send_all`] were not acknowledged.
 #[derive(Debug, thiserror::Error)]
-#[error("{} of {total} events were not sent, the first of them number {}", .failed.len(), .failed[0].0 + 1)]
+#[error("{} of {total} events were not sent{}", .failed.len(), .failed.first().map(|(index, error)| format!(", the first of them number {}: {error}", index + 1)).unwrap_or_default())]
 pub struct SendAllError {
     /// How many events there were.
     pub total: usize,

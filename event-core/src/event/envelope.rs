@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 
 use super::contract::same_letters;
 use super::envelope_error::{EnvelopeError, MAX_EVENT_TYPE_BYTES};
+use super::excerpt::excerpt;
 use super::{Contract, EventId, UserId, strict};
 
 // How much of a foreign text an error may repeat.
@@ -23,10 +24,10 @@ const EXCERPT_BYTES: usize = 64;
 pub struct Envelope<'a> {
     event_type: Cow<'a, str>,
     data: Option<&'a RawValue>,
-    user_id: Option<UserId>,
+    user_id: Option<&'a RawValue>,
     event_id: Option<EventId>,
     occurred_at: Option<Timestamp>,
-    version: u32,
+    version: Option<&'a RawValue>,
     text: &'a str,
     has_extra: bool,
 }
@@ -67,9 +68,13 @@ impl<'a> Envelope<'a> {
     }
 
     /// Who caused the event; `None` when absent or null.
-    #[must_use]
-    pub fn user_id(&self) -> Option<&UserId> {
-        self.user_id.as_ref()
+    ///
+    /// # Errors
+    ///
+    /// [`EnvelopeError::FieldType`]. Judged here and not in [`Envelope::read`], because an event
+    /// that nobody handles may have a form of its own.
+    pub fn user_id(&self) -> Result<Option<UserId>, EnvelopeError> {
+        self.user_id.map_or(Ok(None), user_id_of)
     }
 
     /// The identity the producer gave it.
@@ -84,10 +89,13 @@ impl<'a> Envelope<'a> {
         self.occurred_at
     }
 
-    /// The version of the data; 1 when absent.
-    #[must_use]
-    pub fn version(&self) -> u32 {
-        self.version
+    /// The version of the data; 1 when absent or null. Beyond 32 bits it is the highest there is.
+    ///
+    /// # Errors
+    ///
+    /// [`EnvelopeError::FieldType`].
+    pub fn version(&self) -> Result<u32, EnvelopeError> {
+        self.version.map_or(Ok(1), version_of)
     }
 
     /// The data as it stands in the record; `None` when absent.
@@ -124,11 +132,9 @@ impl<'a> Envelope<'a> {
         T: Contract + serde::Deserialize<'a>,
     {
         let info = T::INFO;
-        if self.version > info.version {
-            return Err(EnvelopeError::UnsupportedVersion {
-                found: self.version,
-                supported: info.version,
-            });
+        let found = self.version()?;
+        if found > info.version {
+            return Err(EnvelopeError::UnsupportedVersion { found, supported: info.version });
         }
         let data = match self.data_text() {
             None | Some("null") if info.empty => "{}",
@@ -152,7 +158,13 @@ impl<'a> Envelope<'a> {
     where
         T: serde::Deserialize<'a>,
     {
-        decode(self.data_text().unwrap_or("null"), std::any::type_name::<T>())
+        let type_name = std::any::type_name::<T>();
+        match self.data_text() {
+            Some(data) => decode(data, type_name),
+            // What can be made of nothing, such as an `Option`, is.
+            None => decode("null", type_name)
+                .map_err(|_| mismatch(type_name, "the field `data` is missing".into())),
+        }
     }
 }
 
@@ -182,26 +194,6 @@ fn renamed_field(problem: &str, data: &str) -> Option<String> {
     let found = excerpt(found, EXCERPT_BYTES);
     let remedy = if found.contains('_') { "snake_case" } else { "camelCase" };
     Some(format!("; the data has `{found}`: put `#[serde(rename_all = \"{remedy}\")]` on the type"))
-}
-
-/// The start of a foreign text, safe to print: capped, control characters escaped.
-pub(crate) fn excerpt(text: &str, limit: usize) -> String {
-    let mut end = text.len().min(limit);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    let mut start: String = text[..end].chars().fold(String::new(), |mut start, c| {
-        if c.is_control() {
-            start.extend(c.escape_default())
-        } else {
-            start.push(c)
-        }
-        start
-    });
-    if end < text.len() {
-        start.push('…');
-    }
-    start
 }
 
 fn kind_of(json: &str) -> &'static str {
@@ -311,10 +303,10 @@ impl<'a> Fields<'a> {
         Ok(Envelope {
             event_type,
             data,
-            user_id: user_id.map(user_id_of).transpose()?.flatten(),
+            user_id,
             event_id: event_id.map(|text| EventId::new(&text)),
             occurred_at: occurred_at.and_then(|text| text.parse().ok()),
-            version: version.map(version_of).transpose()?.unwrap_or(1),
+            version,
             text,
             has_extra: self.has_extra,
         })
@@ -338,7 +330,7 @@ fn user_id_of(value: &RawValue) -> Result<Option<UserId>, EnvelopeError> {
     let json = value.get();
     match kind_of(json) {
         "null" => Ok(None),
-        "string" | "a string" => Ok(Some(UserId::Text(text_of("userId", value)?.into_owned()))),
+        "a string" => Ok(Some(UserId::Text(text_of("userId", value)?.into_owned()))),
         "a number" => Ok(Some(match json.parse() {
             Ok(number) => UserId::Number(number),
             Err(_) => UserId::Text(json.to_owned()),
@@ -352,13 +344,21 @@ fn user_id_of(value: &RawValue) -> Result<Option<UserId>, EnvelopeError> {
 }
 
 fn version_of(value: &RawValue) -> Result<u32, EnvelopeError> {
-    match value.get() {
+    let json = value.get();
+    let digits = json.bytes().all(|byte| byte.is_ascii_digit());
+    match json {
         "null" => Ok(1),
-        json => json.parse().ok().filter(|version| *version >= 1).ok_or(EnvelopeError::FieldType {
-            field: "version",
-            expected: "an integer from 1 on",
-            found: kind_of(json),
-        }),
+        "0" => Err(not_a_version(json)),
+        _ if digits => Ok(json.parse().unwrap_or(u32::MAX)),
+        _ => Err(not_a_version(json)),
+    }
+}
+
+fn not_a_version(json: &str) -> EnvelopeError {
+    EnvelopeError::FieldType {
+        field: "version",
+        expected: "an integer from 1 on",
+        found: kind_of(json),
     }
 }
 

@@ -3,6 +3,7 @@
 mod contract;
 mod envelope;
 mod envelope_error;
+mod excerpt;
 mod headers;
 mod key;
 mod name;
@@ -12,8 +13,9 @@ mod writer;
 
 pub use contract::{Contract, ContractField, ContractInfo, ContractRegistration, Events, Topics};
 pub use envelope::Envelope;
-pub(crate) use envelope::{excerpt, extra_field};
+pub(crate) use envelope::extra_field;
 pub use envelope_error::{EnvelopeError, MAX_EVENT_TYPE_BYTES};
+pub(crate) use excerpt::excerpt;
 pub use headers::{Header, Headers};
 pub use key::RecordKey;
 pub(crate) use name::assert_name;

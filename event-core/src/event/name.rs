@@ -187,6 +187,7 @@ impl TopicName {
 
 /// Why a text is not a consumer group's name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum GroupNameError {
     /// The name is empty or too long.
     #[error("consumer group name is {bytes} bytes long, it must have 1 to 249")]

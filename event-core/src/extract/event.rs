@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::FromDelivery;
 use crate::delivery::Delivery;
-use crate::event::{Contract, ContractInfo, EventId, UserId, extra_field};
+use crate::event::{Contract, ContractInfo, Envelope, EnvelopeError, EventId, UserId, extra_field};
 use crate::outcome::Rejection;
 
 /// The payload of an event, decoded once. Derefs to it and serializes as it.
@@ -126,14 +126,20 @@ where
         reason = "with a future that has a name, a payload that does not fit is reported once"
     )]
     fn from_delivery(delivery: &'a Delivery<'a>) -> Ready<Result<Self, Rejection>> {
-        let envelope = delivery.envelope;
-        ready(envelope.decode_contract().map_err(Rejection::from).map(|payload| Event {
-            payload,
-            user_id: envelope.user_id().cloned(),
-            event_id: envelope.event_id().cloned(),
-            occurred_at: envelope.occurred_at(),
-            version: envelope.version(),
-            record: envelope.has_extra().then(|| envelope.text().into()),
-        }))
+        ready(read(delivery.envelope).map_err(Rejection::from))
     }
+}
+
+fn read<'a, T>(envelope: &Envelope<'a>) -> Result<Event<T>, EnvelopeError>
+where
+    T: Contract + Deserialize<'a>,
+{
+    Ok(Event {
+        payload: envelope.decode_contract()?,
+        user_id: envelope.user_id()?,
+        event_id: envelope.event_id().cloned(),
+        occurred_at: envelope.occurred_at(),
+        version: envelope.version()?,
+        record: envelope.has_extra().then(|| envelope.text().into()),
+    })
 }

@@ -64,5 +64,8 @@ async fn a_refusal_names_the_event_the_topic_and_the_reason() {
     );
     let error = producer.send_all(&[claim(1), claim(2)]).await.unwrap_err();
     assert_eq!((error.total, error.failed.len()), (2, 2));
-    assert_eq!(error.to_string(), "2 of 2 events were not sent, the first of them number 1");
+    assert_eq!(
+        error.to_string(),
+        "2 of 2 events were not sent, the first of them number 1: event CLAIM_ADDED was not acknowledged on topic `role_events`"
+    );
 }

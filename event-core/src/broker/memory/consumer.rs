@@ -112,9 +112,10 @@ impl Consumer for MemoryConsumer {
         loop {
             let cluster = Arc::clone(&self.membership.cluster);
             let changed = cluster.changed();
+            // Before anything is taken, so that a future that is dropped here loses nothing; without
+            // it a full backlog would never let the lanes run.
+            tokio::task::coop::consume_budget().await;
             if let Some(event) = self.try_next() {
-                // A producer and a consumer in one task would otherwise never let the lanes run.
-                tokio::task::coop::consume_budget().await;
                 return event;
             }
             changed.await;
