@@ -2,6 +2,8 @@
 
 mod duration;
 mod exit;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod run;
 mod settings;
 mod shutdown;
@@ -17,6 +19,8 @@ use crate::registry::{Registry, StartupProblem};
 use crate::state::{StateKey, StateMap};
 
 pub use exit::{ExitStatus, exit};
+#[cfg(feature = "cli")]
+pub(crate) use kafka::{kafka_broker, warned};
 pub use settings::{Settings, SettingsOverrides};
 pub use shutdown::signals;
 
@@ -79,7 +83,7 @@ impl EventApp {
             modules: Vec::new(),
             samples: Vec::new(),
             after_dev: Vec::new(),
-            observers: vec![Arc::new(TracingObserver)],
+            observers: vec![Arc::new(TracingObserver::default())],
             health: Health::default(),
         })
     }

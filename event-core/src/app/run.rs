@@ -17,7 +17,7 @@ use crate::router::EventRouter;
 const BROKER_DEADLINE: Duration = Duration::from_secs(8);
 
 // A producer may need one more round after the last lane has ended.
-const FLUSH_DEADLINE: Duration = Duration::from_secs(5);
+const FLUSH_DEADLINE: Duration = Duration::from_secs(3);
 
 /// A service whose start-up checks have all passed.
 pub(crate) struct ReadyApp<B> {

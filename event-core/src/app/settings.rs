@@ -2,6 +2,7 @@
 //! variables, then flags.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -24,9 +25,11 @@ use crate::registry::StartupProblem;
 /// | `attempts` | `EVENT_ATTEMPTS` | `5` | how often a handler is tried |
 /// | `backoff` | `EVENT_BACKOFF` | `200ms..30s` | first and longest delay between attempts |
 /// | `max_value_bytes` | `EVENT_MAX_VALUE_BYTES` | `1048576` | larger values are dead-lettered unread |
+/// | `max_headers` | `EVENT_MAX_HEADERS` | `1000` | records with more are dead-lettered |
+/// | `max_header_bytes` | `EVENT_MAX_HEADER_BYTES` | `262144` | the same for the size of all headers |
 /// | `max_in_flight_bytes` | `EVENT_MAX_IN_FLIGHT_BYTES` | `67108864` | beyond it fetching pauses |
 /// | `commit_interval` | `EVENT_COMMIT_INTERVAL` | `1s` | how long a settled record may stay uncommitted |
-/// | `drain` | `EVENT_DRAIN` | `25s` | how long a shutdown waits for the records in hand |
+/// | `drain` | `EVENT_DRAIN` | `20s` | how long a shutdown waits for the records in hand |
 /// | `[kafka]` | `EVENT_KAFKA_*` | | librdkafka properties as they are: `"sasl.password"` or `EVENT_KAFKA_SASL_PASSWORD` |
 ///
 /// Durations are an integer and `ms`, `s`, `m` or `h`. The file is `event.toml` in the working
@@ -59,12 +62,14 @@ pub struct SettingsOverrides {
     pub group: Option<String>,
 }
 
-const KEYS: [&str; 9] = [
+const KEYS: [&str; 11] = [
     "brokers",
     "group",
     "attempts",
     "backoff",
     "max_value_bytes",
+    "max_headers",
+    "max_header_bytes",
     "max_in_flight_bytes",
     "commit_interval",
     "drain",
@@ -79,6 +84,13 @@ const KAFKA_PREFIX: &str = "EVENT_KAFKA_";
 // A misspelt variable that is this close to one of ours is an error, not a stranger's.
 const NEAR: usize = 2;
 
+// A refused dead letter is tried again at this pace too, so it must not be none at all.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(1), Duration::from_secs(24 * 3600));
+const COMMIT_INTERVAL: (Duration, Duration) = (Duration::from_millis(1), Duration::from_secs(3600));
+// A revocation waits this long within one poll, and the group evicts a member that does not poll for
+// `max.poll.interval.ms`, five minutes by default.
+const DRAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(240));
+
 #[derive(Debug, Deserialize)]
 struct RawSettings {
     brokers: String,
@@ -86,6 +98,8 @@ struct RawSettings {
     attempts: u32,
     backoff: String,
     max_value_bytes: usize,
+    max_headers: usize,
+    max_header_bytes: usize,
     max_in_flight_bytes: usize,
     commit_interval: String,
     drain: String,
@@ -102,12 +116,11 @@ impl Settings {
     pub fn load(
         service: &str,
         overrides: &SettingsOverrides,
-        variables: impl IntoIterator<Item = (String, String)>,
+        variables: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Self, Vec<StartupProblem>> {
         let mut problems = Vec::new();
         let mut warnings = Vec::new();
-        let variables: Vec<_> =
-            variables.into_iter().filter(|(name, _)| name.starts_with("EVENT_")).collect();
+        let variables = our_variables(variables, &mut problems);
         let named = |name: &str| variables.iter().find(|(n, _)| n == name).map(|(_, value)| value);
         let path = overrides.config.clone().or_else(|| named("EVENT_CONFIG").map(PathBuf::from));
         let file = read_file(path, &mut problems);
@@ -131,6 +144,24 @@ impl Settings {
 
 fn problem(message: impl Into<String>, help: impl Into<String>) -> StartupProblem {
     StartupProblem::Setting { message: message.into(), help: help.into() }
+}
+
+fn our_variables(
+    variables: impl IntoIterator<Item = (OsString, OsString)>,
+    problems: &mut Vec<StartupProblem>,
+) -> Vec<(String, String)> {
+    let mut ours = Vec::new();
+    for (name, value) in variables {
+        let Some(name) = name.to_str().filter(|name| name.starts_with("EVENT_")) else { continue };
+        match value.into_string() {
+            Ok(value) => ours.push((name.to_owned(), value)),
+            Err(_) => problems.push(problem(
+                format!("the variable {name} is not UTF-8"),
+                "write the value as UTF-8 text",
+            )),
+        }
+    }
+    ours
 }
 
 fn read_file(path: Option<PathBuf>, problems: &mut Vec<StartupProblem>) -> toml::Table {
@@ -159,8 +190,15 @@ fn read_file(path: Option<PathBuf>, problems: &mut Vec<StartupProblem>) -> toml:
             return toml::Table::new();
         }
     };
-    table.retain(|key, _| {
+    table.retain(|key, value| {
         let known = KEYS.contains(&key);
+        if key == "kafka" && !value.is_table() {
+            let message =
+                format!("the settings file `{shown}` gives `kafka` a value, it is a table");
+            problems
+                .push(problem(message, "write `[kafka]` and below it `\"property\" = \"value\"`"));
+            return false;
+        }
         if !known {
             let message = format!("the settings file `{shown}` has an unknown key `{key}`");
             problems.push(problem(message, meant(key, KEYS.iter().copied())));
@@ -225,16 +263,18 @@ fn merge(
         .set_default("attempts", policy.attempts)?
         .set_default("backoff", "200ms..30s")?
         .set_default("max_value_bytes", 1_u64 << 20)?
+        .set_default("max_headers", 1000)?
+        .set_default("max_header_bytes", 256_u64 << 10)?
         .set_default("max_in_flight_bytes", 64_u64 << 20)?
         .set_default("commit_interval", "1s")?
-        .set_default("drain", "25s")?;
+        .set_default("drain", "20s")?;
     let mut kafka = Map::new();
     let from_file = String::from("event.toml");
     for (key, value) in file {
         match value {
             // Property names have dots, which a path into the settings would split.
             toml::Value::Table(table) if key == "kafka" => {
-                for (name, value) in table {
+                for (name, value) in flat(table) {
                     kafka.insert(name, plain(&from_file, value));
                 }
             }
@@ -255,6 +295,21 @@ fn merge(
         .set_override_option("brokers", overrides.brokers.clone())?
         .set_override_option("group", overrides.group.clone())?
         .build()
+}
+
+// `security.protocol = ".."` without quotes is a table in a table to TOML, and one name to Kafka.
+fn flat(table: toml::Table) -> Vec<(String, toml::Value)> {
+    let mut properties = Vec::new();
+    for (name, value) in table {
+        match value {
+            toml::Value::Table(inner) => {
+                properties
+                    .extend(flat(inner).into_iter().map(|(rest, v)| (format!("{name}.{rest}"), v)));
+            }
+            value => properties.push((name, value)),
+        }
+    }
+    properties
 }
 
 fn plain(origin: &String, value: toml::Value) -> Value {
@@ -288,28 +343,46 @@ impl RawSettings {
             "write a duration like \"1s\"",
         );
         let drain =
-            read.value("drain", parse_duration(&self.drain), "write a duration like \"25s\"");
+            read.value("drain", parse_duration(&self.drain), "write a duration like \"20s\"");
         if self.attempts == 0 {
             read.0.push(problem("setting `attempts` is 0, the least is 1", "1 means no retry"));
         }
-        if commit_interval == Some(Duration::ZERO) {
-            read.0.push(problem("setting `commit_interval` is 0", "write a duration like \"1s\""));
+        for (key, bytes) in [
+            ("max_value_bytes", self.max_value_bytes),
+            ("max_in_flight_bytes", self.max_in_flight_bytes),
+        ] {
+            if bytes == 0 {
+                read.0.push(problem(format!("setting `{key}` is 0"), "write a number of bytes"));
+            }
+        }
+        let (first, longest) = backoff.unzip();
+        for (key, value, (least, most)) in [
+            ("backoff", first, BACKOFF),
+            ("backoff", longest, BACKOFF),
+            ("commit_interval", commit_interval, COMMIT_INTERVAL),
+            ("drain", drain, DRAIN),
+        ] {
+            if let Some(value) = value.filter(|value| !(least..=most).contains(value)) {
+                let message =
+                    format!("setting `{key}` is {value:?}, it must be from {least:?} to {most:?}");
+                read.0.push(problem(message, "write a duration within that"));
+            }
         }
         let kafka: BTreeMap<String, SecretString> =
             self.kafka.into_iter().map(|(name, value)| (name, value.into())).collect();
         #[cfg(feature = "kafka")]
         read.0.extend(kafka_problems(&self.brokers, &kafka));
-        let (first, longest) = backoff?;
         Some(Settings {
             brokers: self.brokers,
             group: group?,
             policy: DeliveryPolicy {
                 attempts: self.attempts,
-                backoff: Backoff { first, longest },
+                backoff: Backoff { first: first?, longest: longest? },
                 max_value_bytes: self.max_value_bytes,
+                max_headers: self.max_headers,
+                max_header_bytes: self.max_header_bytes,
                 commit_interval: commit_interval?,
                 drain_deadline: drain?,
-                ..DeliveryPolicy::default()
             },
             max_in_flight_bytes: self.max_in_flight_bytes,
             kafka,

@@ -170,6 +170,11 @@ fn sample(registry: &Registry, line: &str) -> Result<OutgoingRecord, String> {
     })
 }
 
+// The message of a handler may hold anything.
+fn shown(error: &str) -> String {
+    crate::event::excerpt(error, 1000)
+}
+
 /// Prints one line for everything that becomes of a record.
 struct DevPrinter;
 
@@ -197,7 +202,7 @@ impl Observer for DevPrinter {
                 );
             }
             Observation::DeadLettered { partition, offset, reason, error } => {
-                println!("dead-lettered  {partition}@{offset}  {reason}: {error}");
+                println!("dead-lettered  {partition}@{offset}  {reason}: {}", shown(error));
             }
             _ => {}
         }

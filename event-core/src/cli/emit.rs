@@ -6,11 +6,11 @@ use bytes::Bytes;
 use clap::Args;
 use serde_json::Value;
 
-use super::connect;
 use crate::app::{EventApp, ExitStatus, Settings};
 use crate::broker::OutgoingRecord;
 use crate::event::{ContractInfo, EventName, EventWriter, Headers, TopicName, UserId};
 use crate::outcome::Error;
+use crate::producer::EventProducer;
 use crate::registry::Registry;
 
 #[derive(Debug, Args)]
@@ -62,7 +62,7 @@ pub(super) async fn run(
         headers: Headers::new(),
         timestamp_ms: None,
     };
-    let sent = connect(app.service(), settings)?.send_raw(record).await?;
+    let sent = EventProducer::connect(app.service(), settings)?.send_raw(record).await?;
     println!("sent {event} to {}@{}", sent.partition, sent.offset);
     Ok(())
 }

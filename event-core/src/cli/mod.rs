@@ -13,10 +13,10 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::app::{EventApp, ExitStatus, Settings, SettingsOverrides, signals};
-use crate::broker::kafka::{KafkaBroker, KafkaSettings};
+use crate::app::{
+    EventApp, ExitStatus, Settings, SettingsOverrides, kafka_broker, signals, warned,
+};
 use crate::outcome::Error;
-use crate::producer::EventProducer;
 use crate::registry::{StartupProblem, StartupReport};
 
 #[derive(Debug, Parser)]
@@ -94,7 +94,7 @@ impl EventApp {
         log::init(matches!(cli.command, Command::Run));
         let Flags { config, brokers, group } = cli.flags;
         let overrides = SettingsOverrides { config, brokers, group };
-        let settings = Settings::load(self.service(), &overrides, std::env::vars());
+        let settings = Settings::load(self.service(), &overrides, std::env::vars_os());
         match cli.command {
             Command::Run => self.run_command(settings).await,
             Command::Dev(arguments) => dev::run(self, settings, arguments).await,
@@ -112,8 +112,7 @@ impl EventApp {
         settings: Result<Settings, Vec<StartupProblem>>,
     ) -> Result<(), Error> {
         let settings = self.settings_or_report(settings)?;
-        let broker = KafkaBroker::connect(kafka_settings(self.service(), &settings))
-            .map_err(|error| StartupReport::new(vec![StartupProblem::Broker(error)]))?;
+        let broker = kafka_broker(self.service(), &settings)?;
         self.run_on(broker, settings, signals()).await
     }
 
@@ -145,43 +144,4 @@ impl EventApp {
             }
         }
     }
-}
-
-impl EventProducer {
-    /// A producer on the cluster that the settings of `service` name: `event.toml` and `EVENT_*`, as
-    /// for the service's own commands.
-    ///
-    /// # Errors
-    ///
-    /// A [`StartupReport`] with everything that is wrong with the settings.
-    pub fn from_env(service: &str) -> Result<Self, StartupReport> {
-        let settings = Settings::load(service, &SettingsOverrides::default(), std::env::vars());
-        let settings = warned(settings.map_err(StartupReport::new)?);
-        connect(service, &settings)
-    }
-}
-
-fn connect(service: &str, settings: &Settings) -> Result<EventProducer, StartupReport> {
-    use crate::broker::Broker;
-    let producer =
-        KafkaBroker::connect(kafka_settings(service, settings)).and_then(|b| b.producer());
-    match producer {
-        Ok(producer) => Ok(EventProducer::new(producer)),
-        Err(error) => Err(StartupReport::new(vec![StartupProblem::Broker(error)])),
-    }
-}
-
-fn kafka_settings(service: &str, settings: &Settings) -> KafkaSettings {
-    KafkaSettings {
-        brokers: settings.brokers.clone(),
-        client_id: service.to_owned(),
-        properties: settings.kafka.clone().into_iter().collect(),
-    }
-}
-
-fn warned(settings: Settings) -> Settings {
-    for warning in &settings.warnings {
-        eprintln!("warning: {warning}");
-    }
-    settings
 }

@@ -85,8 +85,8 @@ pub enum Observation<'a> {
     Assigned(&'a [TopicPartition]),
     /// Partitions left this member.
     Revoked(&'a [TopicPartition]),
-    /// Offsets were sent to be committed.
-    Committed {
+    /// An offset was sent to be committed; what fails is told as [`Observation::CommitFailed`].
+    CommitSent {
         /// The partition.
         partition: &'a TopicPartition,
         /// Where it goes on.

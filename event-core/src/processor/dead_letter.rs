@@ -46,6 +46,11 @@ pub mod header {
     /// On a pointer record, whose value was over the limit of the dead-letter topic: the size of
     /// the value that was left out. It still lies at the origin until that topic's retention.
     pub const VALUE_BYTES_LEFT_OUT: &str = "dlq.value_bytes_left_out";
+    /// On a pointer record that was still over the limit: how many of the original's own headers
+    /// were left out.
+    pub const HEADERS_LEFT_OUT: &str = "dlq.headers_left_out";
+    /// On a pointer record that was still over the limit: the size of the key that was left out.
+    pub const KEY_BYTES_LEFT_OUT: &str = "dlq.key_bytes_left_out";
 }
 
 const MAX_ERROR_BYTES: usize = 4096;
@@ -119,11 +124,28 @@ impl DeadLetter<'_> {
         })
     }
 
-    /// The same without the value, for a dead-letter topic that does not take so large a record.
-    pub(super) fn to_pointer(&self, mut letter: OutgoingRecord) -> OutgoingRecord {
-        let bytes = letter.value.take().map_or(0, |value| value.len());
-        letter.headers.push(header::VALUE_BYTES_LEFT_OUT, bytes.to_string());
-        letter
+    /// The same with less, for a dead-letter topic that does not take so large a record: first
+    /// without the value, then without the original's own headers, then without the key.
+    ///
+    /// # Errors
+    ///
+    /// The letter as it was, when there is nothing left to leave out.
+    pub(super) fn smaller(
+        &self,
+        mut letter: OutgoingRecord,
+    ) -> Result<OutgoingRecord, OutgoingRecord> {
+        let originals = self.record.header_count();
+        if let Some(value) = letter.value.take() {
+            letter.headers.push(header::VALUE_BYTES_LEFT_OUT, value.len().to_string());
+        } else if originals > 0 && letter.headers.get(header::HEADERS_LEFT_OUT).is_none() {
+            letter.headers = letter.headers.iter().skip(originals).cloned().collect();
+            letter.headers.push(header::HEADERS_LEFT_OUT, originals.to_string());
+        } else if let Some(key) = letter.key.take() {
+            letter.headers.push(header::KEY_BYTES_LEFT_OUT, key.len().to_string());
+        } else {
+            return Err(letter);
+        }
+        Ok(letter)
     }
 }
 

@@ -7,23 +7,37 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::EventProcessor;
-use super::settle::Settler;
+use super::settle::{NotSettled, Settler};
+use crate::broker::BrokerError;
 use crate::delivery::{NextOffset, Offset, RecordBatch, TopicPartition};
+
+// How long an aborted lane may take to notice.
+const ABORT_GRACE: Duration = Duration::from_millis(100);
 
 // No offset is settled yet. Kafka's offsets are never negative.
 const NOTHING: i64 = -1;
+
+/// Why a lane ended by itself.
+pub(super) enum LaneFailure {
+    /// Dead letters cannot be written with this producer any more.
+    Producer(BrokerError),
+    /// The engine itself failed, perhaps in a listener.
+    Panicked,
+}
 
 /// The processor's end of a lane.
 pub(super) struct Lane {
     batches: mpsc::UnboundedSender<RecordBatch>,
     progress: Arc<Progress>,
     stop: watch::Sender<bool>,
-    task: JoinHandle<()>,
+    task: JoinHandle<Result<(), BrokerError>>,
 }
 
 #[derive(Debug)]
@@ -66,20 +80,29 @@ impl Lane {
         self.stop.send_replace(true);
     }
 
-    /// Whether the lane has ended, told to or not.
-    pub(super) fn has_ended(&self) -> bool {
-        self.task.is_finished()
+    /// Why the lane ended although nobody told it to; `None` while it goes on.
+    pub(super) fn failure(&mut self) -> Option<LaneFailure> {
+        if !self.task.is_finished() {
+            return None;
+        }
+        match (&mut self.task).now_or_never()? {
+            Ok(Err(error)) => Some(LaneFailure::Producer(error)),
+            Ok(Ok(())) | Err(_) => Some(LaneFailure::Panicked),
+        }
     }
 
     /// Waits for the lane to end.
     pub(super) async fn ended(&mut self) {
-        let _ = (&mut self.task).await;
+        if !self.task.is_finished() {
+            let _ = (&mut self.task).await;
+        }
     }
 
-    /// Cancels the handler where it waits.
+    /// Cancels the handler where it waits. One that blocks its thread never waits, so this gives it
+    /// a moment and no more: what is settled is known without it, and nothing else is committed.
     pub(super) async fn abort(&mut self) {
         self.task.abort();
-        self.ended().await;
+        let _ = tokio::time::timeout(ABORT_GRACE, self.ended()).await;
     }
 }
 
@@ -95,22 +118,23 @@ async fn run(
     settler: Settler,
     progress: Arc<Progress>,
     mut stopped: watch::Receiver<bool>,
-) {
+) -> Result<(), BrokerError> {
     loop {
         let batch = tokio::select! {
             biased;
-            _ = stopped.wait_for(|stop| *stop) => return,
+            _ = stopped.wait_for(|stop| *stop) => return Ok(()),
             batch = incoming.recv() => batch,
         };
-        let Some(batch) = batch else { return };
+        let Some(batch) = batch else { return Ok(()) };
         for record in batch.iter() {
             // The only change is the one to `true`, and looking for it takes no lock.
             if stopped.has_changed().unwrap_or(true) {
-                return;
+                return Ok(());
             }
             match settler.settle(record).await {
                 ControlFlow::Continue(()) => progress.settled(record.offset),
-                ControlFlow::Break(()) => return,
+                ControlFlow::Break(NotSettled::Stopped) => return Ok(()),
+                ControlFlow::Break(NotSettled::Failed(error)) => return Err(error),
             }
         }
     }

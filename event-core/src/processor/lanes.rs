@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
 use super::EventProcessor;
-use super::lane::Lane;
+use super::lane::{Lane, LaneFailure};
 use crate::broker::{BrokerError, Progress, Revocation};
 use crate::delivery::{Epoch, NextOffset, RecordBatch, TopicPartition};
 use crate::observe::Observation;
@@ -15,6 +17,7 @@ use crate::observe::Observation;
 pub(super) struct Lanes {
     engine: Arc<EventProcessor>,
     open: BTreeMap<TopicPartition, OpenLane>,
+    releasing: JoinSet<()>,
 }
 
 struct OpenLane {
@@ -32,7 +35,7 @@ pub(super) struct Drained {
 
 impl Lanes {
     pub(super) fn new(engine: Arc<EventProcessor>) -> Self {
-        Lanes { engine, open: BTreeMap::new() }
+        Lanes { engine, open: BTreeMap::new(), releasing: JoinSet::new() }
     }
 
     pub(super) fn open(&mut self, partitions: Vec<TopicPartition>, epoch: Epoch) {
@@ -53,10 +56,11 @@ impl Lanes {
         }
     }
 
-    /// A partition whose lane ended without being told to: it panicked, and would stand still.
-    pub(super) fn ended_by_itself(&self) -> Option<TopicPartition> {
-        let ended = self.open.iter().find(|(_, open)| open.lane.has_ended());
-        ended.map(|(partition, _)| partition.clone())
+    /// A partition whose lane ended without being told to, and would stand still.
+    pub(super) fn failure(&mut self) -> Option<(TopicPartition, LaneFailure)> {
+        self.open.iter_mut().find_map(|(partition, open)| {
+            open.lane.failure().map(|failure| (partition.clone(), failure))
+        })
     }
 
     /// What is settled and was not yet sent to be committed.
@@ -68,7 +72,7 @@ impl Lanes {
                 && let Some(next) = next
             {
                 open.committed = Some(next);
-                self.engine.observers.notify(&Observation::Committed { partition, next });
+                self.engine.observers.notify(&Observation::CommitSent { partition, next });
                 changed.push(Progress { partition: partition.clone(), epoch: open.epoch, next });
             }
         }
@@ -83,40 +87,54 @@ impl Lanes {
         }
     }
 
-    /// Stops the lanes of a revocation, waits for the records in hand, and releases the partitions.
-    pub(super) async fn give_up(&mut self, revocation: Revocation) {
+    /// Stops the lanes of a revocation; the partitions are released when the records in hand are
+    /// dealt with, while the others go on. What is lost already is another member's, so nothing is
+    /// waited for.
+    pub(super) fn give_up(&mut self, revocation: Revocation) {
         let lanes: BTreeMap<_, _> =
             revocation.partitions.iter().filter_map(|p| self.open.remove_entry(p)).collect();
-        let drained = self.finish(lanes).await;
         self.engine.observers.notify(&Observation::Revoked(&revocation.partitions));
-        revocation.release(drained.progress);
+        let engine = Arc::clone(&self.engine);
+        let wait = if revocation.lost { Duration::ZERO } else { engine.policy.drain_deadline };
+        let deadline = Instant::now() + wait;
+        while self.releasing.try_join_next().is_some() {}
+        self.releasing.spawn(async move {
+            let drained = finish(&engine, lanes, deadline).await;
+            revocation.release(drained.progress);
+        });
     }
 
-    /// Stops all lanes and waits for the records in hand.
-    pub(super) async fn drain(&mut self) -> Drained {
+    /// Stops all lanes and waits for the records in hand, and for what is being released.
+    pub(super) async fn drain(&mut self, deadline: Instant) -> Drained {
         let lanes = std::mem::take(&mut self.open);
-        self.finish(lanes).await
-    }
-
-    async fn finish(&self, mut lanes: BTreeMap<TopicPartition, OpenLane>) -> Drained {
-        let deadline = Instant::now() + self.engine.policy.drain_deadline;
-        for open in lanes.values_mut() {
-            open.lane.stop();
-        }
-        let mut drained = Drained { progress: Vec::new(), abandoned: 0 };
-        for (partition, mut open) in lanes {
-            if timeout_at(deadline, open.lane.ended()).await.is_err() {
-                open.lane.abort().await;
-                drained.abandoned += 1;
-                let next = open.lane.settled();
-                let partition = &partition;
-                self.engine.observers.notify(&Observation::Abandoned { partition, next });
-            }
-            self.engine.health.clear(&partition);
-            if let Some(next) = open.lane.settled() {
-                drained.progress.push(Progress { partition, epoch: open.epoch, next });
-            }
-        }
+        let drained = finish(&self.engine, lanes, deadline).await;
+        // Each has a deadline of its own, but the shutdown's may come before.
+        let released = async { while self.releasing.join_next().await.is_some() {} };
+        let _ = timeout_at(deadline, released).await;
         drained
     }
+}
+
+async fn finish(
+    engine: &EventProcessor,
+    mut lanes: BTreeMap<TopicPartition, OpenLane>,
+    deadline: Instant,
+) -> Drained {
+    for open in lanes.values_mut() {
+        open.lane.stop();
+    }
+    let mut drained = Drained { progress: Vec::new(), abandoned: 0 };
+    for (partition, mut open) in lanes {
+        if timeout_at(deadline, open.lane.ended()).await.is_err() {
+            open.lane.abort().await;
+            drained.abandoned += 1;
+            let next = open.lane.settled();
+            engine.observers.notify(&Observation::Abandoned { partition: &partition, next });
+        }
+        engine.health.clear(&partition);
+        if let Some(next) = open.lane.settled() {
+            drained.progress.push(Progress { partition, epoch: open.epoch, next });
+        }
+    }
+    drained
 }

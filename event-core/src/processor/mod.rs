@@ -13,7 +13,7 @@ mod settle;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
 pub use dead_letter::header as dead_letter_header;
 
@@ -24,7 +24,11 @@ use crate::observe::{Health, Observation, Observers};
 use crate::outcome::Backoff;
 use crate::router::EventRouter;
 use crate::state::StateMap;
+use lane::LaneFailure;
 use lanes::Lanes;
+
+// What the last commit and leaving the group may take, however long the lanes took.
+const LEAVE_DEADLINE: Duration = Duration::from_secs(3);
 
 /// How records are delivered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +51,8 @@ pub struct DeliveryPolicy {
 
 impl Default for DeliveryPolicy {
     /// 5 attempts, 200 ms to 30 s apart; values up to 1 MiB; 1000 headers of 256 KiB; commits every
-    /// second; 25 s to drain, so that a service ends within the 30 s that Kubernetes gives it.
+    /// second; 20 s to drain, so that with the last commit and flush a service ends within the 30 s
+    /// that Kubernetes gives it.
     fn default() -> Self {
         DeliveryPolicy {
             attempts: 5,
@@ -56,7 +61,7 @@ impl Default for DeliveryPolicy {
             max_headers: 1000,
             max_header_bytes: 256 << 10,
             commit_interval: Duration::from_secs(1),
-            drain_deadline: Duration::from_secs(25),
+            drain_deadline: Duration::from_secs(20),
         }
     }
 }
@@ -102,6 +107,9 @@ pub enum ProcessorError {
         "the last commit was not acknowledged; what was settled since the one before is delivered again"
     )]
     LastCommit(#[source] BrokerError),
+    /// Dead letters cannot be written any more; the record is delivered again after a restart.
+    #[error("the producer failed for good while partition {0} had a dead letter to write")]
+    Producer(TopicPartition, #[source] BrokerError),
     /// The engine itself failed on a partition, perhaps in a listener; its records are delivered
     /// again after a restart.
     #[error("the engine failed on partition {0}; see the log for the panic")]
@@ -109,6 +117,15 @@ pub enum ProcessorError {
     /// Records were still in hand at the deadline.
     #[error("{0} partitions still had a record in hand after {1:?}; it will be delivered again")]
     DrainDeadline(usize, Duration),
+}
+
+impl ProcessorError {
+    fn of_lane(partition: TopicPartition, failure: LaneFailure) -> Self {
+        match failure {
+            LaneFailure::Producer(error) => ProcessorError::Producer(partition, error),
+            LaneFailure::Panicked => ProcessorError::LaneEnded(partition),
+        }
+    }
 }
 
 impl EventProcessor {
@@ -136,8 +153,8 @@ impl EventProcessor {
                 () = &mut shutdown => break None,
                 // Before the consumer, which may have something at every turn.
                 _ = commits.tick() => {
-                    if let Some(partition) = lanes.ended_by_itself() {
-                        break Some(ProcessorError::LaneEnded(partition));
+                    if let Some((partition, failure)) = lanes.failure() {
+                        break Some(ProcessorError::of_lane(partition, failure));
                     }
                     if let Some(progress) = lanes.uncommitted() {
                         consumer.commit(&progress);
@@ -149,7 +166,7 @@ impl EventProcessor {
                         joined = true;
                         lanes.open(partitions, epoch);
                     }
-                    ConsumerEvent::Revoked(revocation) => lanes.give_up(revocation).await,
+                    ConsumerEvent::Revoked(revocation) => lanes.give_up(revocation),
                     ConsumerEvent::CommitFailed(error) => lanes.commit_again(&error),
                     ConsumerEvent::Trouble(error) if error.is_fatal() || !(joined || error.is_retriable()) => {
                         break Some(ProcessorError::Consumer(error));
@@ -160,13 +177,15 @@ impl EventProcessor {
                 },
             }
         };
-        let drained = lanes.drain().await;
-        let deadline = engine.policy.drain_deadline;
-        let closed = consumer.close(drained.progress, deadline).await;
+        let deadline = Instant::now() + engine.policy.drain_deadline;
+        let drained = lanes.drain(deadline).await;
+        let left = deadline.saturating_duration_since(Instant::now()).max(LEAVE_DEADLINE);
+        let closed = consumer.close(drained.progress, left).await;
         match failure {
             Some(error) => Err(error),
             None if drained.abandoned > 0 => {
-                Err(ProcessorError::DrainDeadline(drained.abandoned, deadline))
+                let waited = engine.policy.drain_deadline;
+                Err(ProcessorError::DrainDeadline(drained.abandoned, waited))
             }
             None => closed.map_err(ProcessorError::LastCommit),
         }

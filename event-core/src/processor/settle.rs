@@ -28,8 +28,15 @@ pub(super) struct Settler {
     stopped: watch::Receiver<bool>,
 }
 
-// The lane was told to stop before the record was settled.
-type Settled = ControlFlow<()>;
+/// Why a record was left as it is.
+pub(super) enum NotSettled {
+    /// The lane was told to stop.
+    Stopped,
+    /// Its dead letter cannot be written with this producer any more.
+    Failed(BrokerError),
+}
+
+type Settled = ControlFlow<NotSettled>;
 
 impl Settler {
     pub(super) fn new(
@@ -74,7 +81,7 @@ impl Settler {
             return Err(Rejection::Refused {
                 code: "too_many_headers",
                 message: format!(
-                    "the record has {headers} headers, the limit is {}",
+                    "the record has {headers} headers, the limit is {} (setting `max_headers`)",
                     policy.max_headers
                 ),
             });
@@ -85,7 +92,7 @@ impl Settler {
             return Err(Rejection::Refused {
                 code: "headers_too_large",
                 message: format!(
-                    "the headers have {bytes} bytes, the limit is {}",
+                    "the headers have {bytes} bytes, the limit is {} (setting `max_header_bytes`)",
                     policy.max_header_bytes
                 ),
             });
@@ -121,11 +128,12 @@ impl Settler {
                 }
                 Ok(Outcome::Failed(error)) => error,
                 Err(rejection) => {
-                    return self.reject(record, Some(route), attempt, &rejection).await;
+                    // The handler itself did not run.
+                    return self.reject(record, Some(route), attempt - 1, &rejection).await;
                 }
             };
             failures.note(Timestamp::now());
-            let chain = error.chain().collect::<Vec<_>>().join(": ");
+            let chain = describe(&error);
             if error.verdict() == Verdict::DeadLetter || attempt >= engine.policy.attempts {
                 let reason = match error.verdict() {
                     Verdict::DeadLetter => "refused_by_handler",
@@ -193,15 +201,21 @@ impl Settler {
         };
         let mut tries = 1;
         loop {
-            let sent = tokio::select! {
-                () = self.told_to_stop() => return ControlFlow::Break(()),
-                sent = engine.producer.send(outgoing.clone()) => sent,
-            };
-            match sent {
+            // Not cut short by a stop: what is on its way may arrive, and would be written twice.
+            match engine.producer.send(outgoing.clone()).await {
                 Ok(_) => break,
-                Err(BrokerError::TooLarge { .. }) if outgoing.value.is_some() => {
-                    outgoing = letter.to_pointer(outgoing);
-                    continue;
+                Err(error @ BrokerError::TooLarge { .. }) => match letter.smaller(outgoing) {
+                    Ok(smaller) => {
+                        outgoing = smaller;
+                        continue;
+                    }
+                    Err(whole) => {
+                        outgoing = whole;
+                        self.blocked(offset, outgoing.topic.as_str(), &error);
+                    }
+                },
+                Err(error) if error.is_fatal() => {
+                    return ControlFlow::Break(NotSettled::Failed(error));
                 }
                 Err(error) => self.blocked(offset, outgoing.topic.as_str(), &error),
             }
@@ -239,20 +253,27 @@ impl Settler {
 
     async fn pause(&self, delay: Duration) -> Settled {
         tokio::select! {
-            () = self.told_to_stop() => ControlFlow::Break(()),
+            () = self.told_to_stop() => ControlFlow::Break(NotSettled::Stopped),
             () = tokio::time::sleep(delay) => ControlFlow::Continue(()),
         }
     }
 
     async fn wait_for_stop(&self) -> Settled {
         self.told_to_stop().await;
-        ControlFlow::Break(())
+        ControlFlow::Break(NotSettled::Stopped)
     }
 
     async fn told_to_stop(&self) {
         // A sender that is gone means the same.
         let _ = self.stopped.clone().wait_for(|stop| *stop).await;
     }
+}
+
+// The messages are the user's code, which may panic like any other.
+fn describe(error: &Error) -> String {
+    let chain = AssertUnwindSafe(|| error.chain().collect::<Vec<_>>().join(": "));
+    std::panic::catch_unwind(chain)
+        .unwrap_or_else(|_| "an error whose own message panicked".to_owned())
 }
 
 // A panic is a failure of the attempt like any other: it is retried, then dead-lettered.

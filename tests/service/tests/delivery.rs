@@ -1,6 +1,6 @@
 //! Retries, dead letters, commits and shutdown, on the memory broker with the clock paused.
 
-#![expect(clippy::unwrap_used, reason = "a test")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
 
 use std::time::Duration;
 
@@ -469,4 +469,57 @@ async fn a_payload_may_borrow_from_the_record() {
     }
     app.settle().await;
     assert_eq!(seen.ids(), [1, 2]);
+}
+
+mod blocks_its_thread {
+    use std::sync::mpsc::{Receiver, Sender};
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    /// Both ends of a call that does not return before it is told to.
+    #[derive(Clone)]
+    pub(super) struct Call {
+        pub(super) entered: Sender<()>,
+        pub(super) leave: Arc<Mutex<Receiver<()>>>,
+    }
+
+    #[event_handler]
+    async fn stuck(_event: Event<ClaimAdded>, State(call): State<Call>) {
+        call.entered.send(()).unwrap();
+        call.leave.lock().unwrap().recv().unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_handler_that_blocks_its_thread_cannot_hold_a_shutdown() {
+    let broker = MemoryBroker::new();
+    for topic in ["role_events", "role_events_dlq"] {
+        broker.create_topic(&TopicName::from_static(topic), 1);
+    }
+    let producer = event_core::EventProducer::new(broker.producer().unwrap());
+    producer.send(&claim(1)).await.unwrap();
+    let (entered, has_entered) = std::sync::mpsc::channel();
+    let (may_leave, leave) = std::sync::mpsc::channel();
+    let leave = std::sync::Arc::new(std::sync::Mutex::new(leave));
+    let app = EventApp::from_env("admin")
+        .unwrap()
+        .handlers_from(format!("{}::blocks_its_thread", module_path!()))
+        .state(blocks_its_thread::Call { entered, leave });
+    let variables = [("EVENT_DRAIN".into(), "1s".into())];
+    let settings = Settings::load("admin", &SettingsOverrides::default(), variables).unwrap();
+    let shutdown = async move {
+        tokio::task::spawn_blocking(move || has_entered.recv()).await.unwrap().unwrap();
+    };
+    let running = app.run_on(broker.clone(), settings, shutdown);
+    let ended = tokio::time::timeout(Duration::from_secs(30), running).await;
+    let error = ended.expect("the service hung").unwrap_err();
+    assert!(error.to_string().starts_with("1 partitions still had a record in hand"), "{error}");
+    may_leave.send(()).unwrap();
+    let group = event_core::event::GroupName::parse("admin").unwrap();
+    let partition = event_core::delivery::TopicPartition {
+        topic: TopicName::from_static("role_events"),
+        partition: 0,
+    };
+    assert_eq!(broker.committed(&group, &partition), None);
 }

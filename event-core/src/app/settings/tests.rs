@@ -5,7 +5,8 @@ fn load(file: &str, variables: &[(&str, &str)]) -> Result<Settings, String> {
         std::env::temp_dir().join(format!("event-core-settings-{}.toml", uuid::Uuid::now_v7()));
     std::fs::write(&path, file).unwrap();
     let overrides = SettingsOverrides { config: Some(path.clone()), ..Default::default() };
-    let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let variables =
+        variables.iter().map(|(name, value)| (OsString::from(*name), OsString::from(*value)));
     let loaded = Settings::load("admin", &overrides, variables);
     std::fs::remove_file(path).unwrap();
     loaded
@@ -30,7 +31,7 @@ fn the_environment_overrides_the_file_and_flags_override_both() {
     assert_eq!(settings.policy.attempts, 7);
     assert_eq!(settings.policy.backoff.longest, Duration::from_secs(120));
     let flags = SettingsOverrides { brokers: Some("flag:1".into()), ..Default::default() };
-    let variables = [("EVENT_BROKERS".to_owned(), "env:1".to_owned())];
+    let variables = [(OsString::from("EVENT_BROKERS"), OsString::from("env:1"))];
     assert_eq!(Settings::load("admin", &flags, variables).unwrap().brokers, "flag:1");
 }
 
@@ -79,4 +80,41 @@ fn a_broken_file_does_not_show_its_lines() {
 fn properties_that_break_the_promises_are_refused() {
     let report = load("[kafka]\n\"enable.auto.commit\" = true\n", &[]).unwrap_err();
     assert!(report.contains("`enable.auto.commit` cannot be set under `[kafka]`"), "{report}");
+}
+
+#[test]
+fn properties_may_be_written_without_quotes() {
+    let settings = load("[kafka]\nsasl.username = 'alice'\nfetch.min.bytes = 10\n", &[]).unwrap();
+    let names: Vec<_> = settings.kafka.keys().map(String::as_str).collect();
+    assert_eq!(names, ["fetch.min.bytes", "sasl.username"]);
+    let report = load("kafka = 'x'\n", &[]).unwrap_err();
+    assert!(report.contains("gives `kafka` a value, it is a table"), "{report}");
+}
+
+#[test]
+fn values_out_of_bounds_are_named_with_the_bounds() {
+    let file = "drain = '0s'\nbackoff = '0ms..1s'\ncommit_interval = '2h'\nmax_value_bytes = 0\n";
+    let report = load(file, &[]).unwrap_err();
+    for expected in [
+        "setting `drain` is 0ns, it must be from 1s to 240s",
+        "setting `backoff` is 0ns, it must be from 1ms to 86400s",
+        "setting `commit_interval` is 7200s, it must be from 1ms to 3600s",
+        "setting `max_value_bytes` is 0",
+    ] {
+        assert!(report.contains(expected), "{expected:?} is not in:\n{report}");
+    }
+    assert!(load("drain = '99999999999999999999h'", &[]).is_err());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_variable_that_is_no_text_is_a_problem_only_when_it_is_ours() {
+    use std::os::unix::ffi::OsStringExt;
+    let broken = || OsString::from_vec(vec![0xFF]);
+    let variables = [(OsString::from("OTHER"), broken()), (broken(), broken())];
+    assert!(Settings::load("admin", &SettingsOverrides::default(), variables).is_ok());
+    let variables = [(OsString::from("EVENT_GROUP"), broken())];
+    let problems = Settings::load("admin", &SettingsOverrides::default(), variables).unwrap_err();
+    assert_eq!(problems.len(), 1);
+    assert!(problems[0].to_string().contains("EVENT_GROUP is not UTF-8"), "{}", problems[0]);
 }
