@@ -124,16 +124,9 @@ impl DeadLetter<'_> {
         })
     }
 
-    /// The same with less, for a dead-letter topic that does not take so large a record: first
-    /// without the value, then without the original's own headers, then without the key.
-    ///
-    /// # Errors
-    ///
-    /// The letter as it was, when there is nothing left to leave out.
-    pub(super) fn smaller(
-        &self,
-        mut letter: OutgoingRecord,
-    ) -> Result<OutgoingRecord, OutgoingRecord> {
+    /// Leaves something out, for a dead-letter topic that does not take so large a record: first the
+    /// value, then the original's own headers, then the key. False when there is nothing left.
+    pub(super) fn shrink(&self, letter: &mut OutgoingRecord) -> bool {
         let originals = self.record.header_count();
         if let Some(value) = letter.value.take() {
             letter.headers.push(header::VALUE_BYTES_LEFT_OUT, value.len().to_string());
@@ -143,9 +136,9 @@ impl DeadLetter<'_> {
         } else if let Some(key) = letter.key.take() {
             letter.headers.push(header::KEY_BYTES_LEFT_OUT, key.len().to_string());
         } else {
-            return Err(letter);
+            return false;
         }
-        Ok(letter)
+        true
     }
 }
 

@@ -204,16 +204,7 @@ impl Settler {
             // Not cut short by a stop: what is on its way may arrive, and would be written twice.
             match engine.producer.send(outgoing.clone()).await {
                 Ok(_) => break,
-                Err(error @ BrokerError::TooLarge { .. }) => match letter.smaller(outgoing) {
-                    Ok(smaller) => {
-                        outgoing = smaller;
-                        continue;
-                    }
-                    Err(whole) => {
-                        outgoing = whole;
-                        self.blocked(offset, outgoing.topic.as_str(), &error);
-                    }
-                },
+                Err(BrokerError::TooLarge { .. }) if letter.shrink(&mut outgoing) => continue,
                 Err(error) if error.is_fatal() => {
                     return ControlFlow::Break(NotSettled::Failed(error));
                 }
