@@ -172,6 +172,16 @@ pub struct OutgoingRecord {
     pub timestamp_ms: Option<i64>,
 }
 
+impl OutgoingRecord {
+    /// The bytes of key, value and headers.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        let size = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, Bytes::len);
+        let headers = self.headers.iter().map(|header| header.name.len() + size(&header.value));
+        size(&self.key) + size(&self.value) + headers.sum::<usize>()
+    }
+}
+
 /// Where an acknowledged record lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Acknowledged {

@@ -1,6 +1,6 @@
 //! Retries, dead letters, commits and shutdown, on the memory broker with the clock paused.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
+#![expect(clippy::unwrap_used, reason = "a test")]
 
 use std::time::Duration;
 
@@ -250,19 +250,43 @@ async fn a_dead_letter_topic_that_cannot_be_written_stops_its_partition_and_noth
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dead_letter_over_the_topics_limit_becomes_a_pointer() {
+async fn a_dead_letter_over_the_topics_limit_leaves_out_as_much_as_it_must() {
     let app = service("gives_up").state(Seen::default()).start().unwrap();
-    let dlq = TopicName::from_static("role_events_dlq");
-    let too_large =
-        BrokerError::TooLarge { topic: dlq.to_string(), bytes: 1, reason: "too large".into() };
-    app.broker().refuse_values(&dlq, Some(too_large));
-    publish(&app, 0..1).await;
+    app.broker().limit_record_bytes(&TopicName::from_static("role_events_dlq"), 1000);
+    let send = async |key: usize, header: usize, note: usize| {
+        let value = format!(
+            r#"{{"eventType":"CLAIM_ADDED","data":{{"id":1,"roleId":3}},"note":"{}"}}"#,
+            "n".repeat(note)
+        );
+        let mut headers = event_core::event::Headers::new();
+        headers.push("own", vec![b'h'; header]);
+        app.publish_record(event_core::broker::OutgoingRecord {
+            topic: TopicName::from_static(CLAIMS),
+            partition: None,
+            key: Some(vec![b'k'; key].into()),
+            value: Some(value.into()),
+            headers,
+            timestamp_ms: None,
+        })
+        .await;
+    };
+    for (key, header, note) in [(1, 1, 1), (1, 1, 2000), (1, 2000, 2000), (2000, 2000, 2000)] {
+        send(key, header, note).await;
+    }
     app.settle().await;
-    let letter = &app.dead_letters(CLAIMS)[0];
-    let original = app.records(CLAIMS)[0].value.as_ref().unwrap().len();
-    assert_eq!(letter.value, None);
-    assert_eq!(text(letter, header::VALUE_BYTES_LEFT_OUT), original.to_string());
-    assert_eq!(text(letter, header::OFFSET), "0");
+    let left = app.dead_letters(CLAIMS).into_iter().map(|letter| {
+        let own = letter.headers.get("own").is_some();
+        assert!(letter.headers.get_text(header::REASON).is_some(), "{letter:?}");
+        (letter.key.is_some(), own, letter.value.is_some())
+    });
+    assert_eq!(
+        left.collect::<Vec<_>>(),
+        [(true, true, true), (true, true, false), (true, false, false), (false, false, false)]
+    );
+    let last = &app.dead_letters(CLAIMS)[3];
+    assert_eq!(text(last, header::VALUE_BYTES_LEFT_OUT), "2064");
+    assert_eq!(text(last, header::HEADERS_LEFT_OUT), "1");
+    assert_eq!(text(last, header::KEY_BYTES_LEFT_OUT), "2000");
 }
 
 mod slow {

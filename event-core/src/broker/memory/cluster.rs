@@ -41,7 +41,7 @@ pub(super) struct ClusterState {
     pub(super) topics: BTreeMap<TopicName, Vec<Vec<Arc<StoredRecord>>>>,
     pub(super) groups: BTreeMap<GroupName, Group>,
     pub(super) refused_writes: BTreeMap<TopicName, BrokerError>,
-    pub(super) refused_values: BTreeMap<TopicName, BrokerError>,
+    pub(super) record_limits: BTreeMap<TopicName, usize>,
     pub(super) failing_commits: u32,
     next_member: MemberId,
     next_epoch: u64,
@@ -108,8 +108,10 @@ impl ClusterState {
         if let Some(error) = self.refused_writes.get(&record.topic) {
             return Err(error.clone());
         }
-        if let (Some(error), Some(_)) = (self.refused_values.get(&record.topic), &record.value) {
-            return Err(error.clone());
+        let bytes = record.size_bytes();
+        if self.record_limits.get(&record.topic).is_some_and(|limit| bytes > *limit) {
+            let reason = "over the limit that was set for the topic".to_owned();
+            return Err(BrokerError::TooLarge { topic: record.topic.to_string(), bytes, reason });
         }
         let unknown = || BrokerError::UnknownTopic(record.topic.to_string());
         let partitions = self.topics.get_mut(&record.topic).ok_or_else(unknown)?;

@@ -68,12 +68,10 @@ impl MemoryBroker {
         });
     }
 
-    /// Refuses records with a value on `topic` with `error`, as a topic does whose limit is too low.
-    pub fn refuse_values(&self, topic: &TopicName, error: Option<BrokerError>) {
-        self.0.change(|state| match error {
-            Some(error) => drop(state.refused_values.insert(topic.clone(), error)),
-            None => drop(state.refused_values.remove(topic)),
-        });
+    /// Sets the size of key, value and headers up to which `topic` takes a record, like Kafka's
+    /// `max.message.bytes`.
+    pub fn limit_record_bytes(&self, topic: &TopicName, limit: usize) {
+        self.0.change(|state| state.record_limits.insert(topic.clone(), limit));
     }
 
     /// Lets the next `count` commits fail.
