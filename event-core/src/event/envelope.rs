@@ -14,6 +14,7 @@ use serde_json::value::RawValue;
 use super::contract::same_letters;
 use super::envelope_error::{EnvelopeError, MAX_EVENT_TYPE_BYTES};
 use super::excerpt::excerpt;
+use super::objects::Objects;
 use super::{Contract, EventId, UserId, strict};
 
 // How much of a foreign text an error may repeat.
@@ -141,7 +142,7 @@ impl<'a> Envelope<'a> {
             Some(data) => data,
             None => return Err(mismatch(info.type_name, "the field `data` is missing".into())),
         };
-        // A derived struct would accept an array by position.
+        // serde would refuse it too, in words of its own.
         if info.object && !data.starts_with('{') {
             let problem = format!("it is {}, it must be an object", kind_of(data));
             return Err(mismatch(info.type_name, problem));
@@ -172,7 +173,9 @@ fn decode<'a, T>(data: &'a str, type_name: &'static str) -> Result<T, EnvelopeEr
 where
     T: serde::Deserialize<'a>,
 {
-    serde_json::from_str(data).map_err(|error| {
+    let mut reader = serde_json::Deserializer::from_str(data);
+    // The data was found by the same reader, so nothing can follow it.
+    T::deserialize(Objects(&mut reader)).map_err(|error| {
         let mut problem = excerpt(&error.to_string(), 4 * EXCERPT_BYTES);
         if let Some(hint) = renamed_field(&problem, data) {
             problem.push_str(&hint);

@@ -7,6 +7,7 @@ mod excerpt;
 mod headers;
 mod key;
 mod name;
+mod objects;
 mod strict;
 mod user_id;
 mod writer;
