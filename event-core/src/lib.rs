@@ -1,4 +1,40 @@
 //! Event handlers for Kafka: annotate a function, and that is all.
+//!
+//! ```no_run
+//! use event_core::prelude::*;
+//!
+//! /// A claim was attached to a role.
+//! #[derive(Event, serde::Serialize, serde::Deserialize)]
+//! #[event(topic = "role_events", name = "CLAIM_ADDED", key = role_id)]
+//! #[serde(rename_all = "camelCase")]
+//! struct ClaimAdded { id: i64, role_id: i64 }
+//!
+//! #[event_handler]
+//! async fn record_claim(event: Event<ClaimAdded>) -> Result {
+//!     println!("claim {} of role {} by {:?}", event.id, event.role_id, event.user_id());
+//!     Ok(())
+//! }
+//!
+//! #[event_core::main]
+//! async fn main() -> Result {
+//!     EventApp::from_env("audit")?.main().await
+//! }
+//! ```
+//!
+//! The function is registered where it stands; at start-up [`EventApp`] finds every handler that is
+//! linked into the binary, joins a consumer group and hands each record to the right one.
+//!
+//! | to | see |
+//! |---|---|
+//! | declare an event | [`macro@Event`], and [`event`] for its form on the wire |
+//! | handle it | [`event_handler`], and [`extract`] for what a handler may take |
+//! | fail | [`Error`], [`Outcome`] |
+//! | know what failure does | [`processor`], and [`processor::dead_letter_header`] for the headers of a dead letter |
+//! | send it | [`EventProducer`]; in a handler, take `State<EventProducer>` |
+//! | configure a service | [`app::Settings`] |
+//! | run it | [`EventApp`] |
+//! | test it | `testing::TestApp`, with the feature `testing` |
+//! | watch it | [`observe::Observer`], [`observe::Health`] |
 
 #![deny(unsafe_code)]
 
@@ -31,11 +67,13 @@ pub mod testing;
 #[doc(hidden)]
 pub mod macro_support;
 
+// `Event` is both the derive and the argument, as with serde's traits and derives.
 pub use event_macros::{Event, Events, Topics, event_handler, link_handlers, main};
 
 pub use app::EventApp;
 pub use delivery::{Delivery, Position};
 pub use event::Contract;
+pub use extract::{Event, Json, RawEvent, State};
 pub use handler::EventHandler;
 pub use outcome::{Error, Outcome, Rejection, Result};
 pub use producer::EventProducer;

@@ -205,7 +205,13 @@ impl Given {
     fn unknown(&mut self, key: &Ident, keys: &Keys, complaints: &mut Complaints) {
         let what = format!("`{key}` is not a key of `{}`", keys.attribute);
         let known = keys.known.iter().map(|(known, _)| *known).chain(["crate"]);
-        match nearest(&key.to_string(), known.clone()) {
+        // A contract has a `name`, a handler an `event`: each is often written for the other.
+        let other = match key.to_string().as_str() {
+            "event" => known.clone().find(|known| *known == "name"),
+            "name" => known.clone().find(|known| *known == "event"),
+            _ => None,
+        };
+        match other.or_else(|| nearest(&key.to_string(), known.clone())) {
             Some(near) => {
                 self.meant.push(near);
                 complaints.add(key, what, format!("write `{near}`"));
@@ -294,6 +300,7 @@ mod tests {
         let help = |tokens| judge(tokens).1[0].lines().last().unwrap().to_owned();
         assert_eq!(help(quote!(topc = "a")), "help: write `topic`");
         assert_eq!(help(quote!(evnet = "a")), "help: write `event`");
+        assert_eq!(help(quote!(name = "a")), "help: write `event`");
         assert_eq!(help(quote!(colour = "a")), "help: the keys are `topic`, `event`, `crate`");
     }
 

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use crate::event::{GroupName, GroupNameError};
 use crate::observe::{Health, Observer, TracingObserver};
 use crate::outcome::Error;
+use crate::producer::EventProducer;
 use crate::registry::{Registry, StartupProblem};
 use crate::state::{StateKey, StateMap};
 
@@ -89,6 +90,8 @@ impl EventApp {
     }
 
     /// Provides a value to the handlers that take `State<T>`.
+    ///
+    /// An [`EventProducer`] on the service's own broker is there without it.
     #[must_use]
     pub fn state<T: Clone + Send + Sync + 'static>(mut self, value: T) -> Self {
         self.state.insert(value);
@@ -193,7 +196,9 @@ impl EventApp {
     #[must_use]
     pub fn problems(&self, group: &str) -> Vec<StartupProblem> {
         let provided = |key: &StateKey| {
-            self.state.contains(key) || self.providers.iter().any(|provider| provider.key == *key)
+            self.state.contains(key)
+                || self.providers.iter().any(|provider| provider.key == *key)
+                || *key == StateKey::of::<EventProducer>()
         };
         self.registry().problems(group, provided)
     }

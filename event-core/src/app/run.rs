@@ -10,6 +10,7 @@ use crate::event::TopicName;
 use crate::observe::Observers;
 use crate::outcome::Error;
 use crate::processor::{EventProcessor, ProcessorError, ServiceIdentity};
+use crate::producer::EventProducer;
 use crate::registry::{Registry, StartupProblem, StartupReport};
 use crate::router::EventRouter;
 
@@ -60,6 +61,9 @@ impl EventApp {
         let (Ok(producer), true) = (producer, problems.is_empty()) else {
             return Err(StartupReport::new(problems));
         };
+        if self.state.get::<EventProducer>().is_none() {
+            self.state.insert(EventProducer::new(Arc::clone(&producer)));
+        }
         let processor = EventProcessor {
             router: EventRouter::new(registry.handlers()),
             state: Arc::new(self.state),

@@ -47,6 +47,10 @@ pub(super) async fn run(
         cluster.create_topic(topic.as_str(), i32::from(arguments.partitions))?;
         cluster.create_topic(topic.dead_letters()?.as_str(), 1)?;
     }
+    // What handlers send goes to the topics of linked contracts.
+    for contract in registry.contracts().iter().filter(|c| !topics.contains(&c.topic)) {
+        cluster.create_topic(contract.topic, i32::from(arguments.partitions))?;
+    }
     let tally = Arc::new(Tally::default());
     let after_dev = std::mem::take(&mut app.after_dev);
     let service = app.service().to_owned();
@@ -54,6 +58,11 @@ pub(super) async fn run(
     let ready = app.prepare(cluster.broker(), settings).await?;
     introduce(&service, cluster.address(), &topics);
 
+    if samples.is_empty() {
+        println!(
+            "  no sample events: give the app some with `.samples(..)`, or a file with `--events`"
+        );
+    }
     let state = ready.state();
     let published = u64::try_from(samples.len()).unwrap_or(u64::MAX);
     let producer = EventProducer::new(crate::broker::Broker::producer(&cluster.broker())?);
@@ -203,6 +212,14 @@ impl Observer for DevPrinter {
             }
             Observation::DeadLettered { partition, offset, reason, error } => {
                 println!("dead-lettered  {partition}@{offset}  {reason}: {}", shown(error));
+            }
+            Observation::DeadLetterFailed { partition, offset, error, .. } => {
+                println!(
+                    "waiting        {partition}@{offset}  its dead letter cannot be written: {error}"
+                );
+            }
+            Observation::Trouble(error) | Observation::CommitFailed(error) => {
+                println!("trouble        {error}");
             }
             _ => {}
         }

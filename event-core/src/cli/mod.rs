@@ -91,8 +91,17 @@ impl EventApp {
                 return Err(ExitStatus { code: 2, message }.into());
             }
         };
-        log::init(matches!(cli.command, Command::Run));
+        log::init(match cli.command {
+            Command::Run => "info",
+            // It prints by itself what happens to records.
+            Command::Dev(_) => "warn,event_core=off",
+            _ => "warn",
+        });
         let Flags { config, brokers, group } = cli.flags;
+        if let (Command::Dev(_), Some(brokers)) = (&cli.command, &brokers) {
+            let message = format!("`dev` runs on a broker of its own; for {brokers} use `run`");
+            return Err(ExitStatus { code: 2, message }.into());
+        }
         let overrides = SettingsOverrides { config, brokers, group };
         let settings = Settings::load(self.service(), &overrides, std::env::vars_os());
         match cli.command {

@@ -1,4 +1,19 @@
 //! What an event is: its names, its contract, and its form on the wire.
+//!
+//! On the wire it is one JSON object a record:
+//!
+//! | field | read | written |
+//! |---|---|---|
+//! | `eventType` | text, required; the name that routes | always |
+//! | `data` | the payload, decoded into the handler's type; may be absent or null when the contract has no fields | always |
+//! | `userId` | a number, text, null or absent | always, null when nobody is known |
+//! | `eventId` | any text, or absent | always, a UUIDv7 |
+//! | `occurredAt` | RFC 3339 text; absent, or ignored in any other form | always, in UTC |
+//! | `version` | an integer from 1 on, 1 when absent; higher than the contract's is dead-lettered as `unsupported_version` | always |
+//! | any other | kept; [`Event::extra`](crate::Event::extra) reads it | never |
+//!
+//! Field names inside `data` are what serde's attributes make them. The record key is the contract's
+//! key field as text.
 
 mod contract;
 mod envelope;

@@ -49,6 +49,7 @@ pub fn binary_version() -> &'static str {
 pub struct Registry {
     handlers: Vec<&'static HandlerRegistration>,
     contracts: Vec<&'static ContractInfo>,
+    modules: Vec<String>,
 }
 
 impl Registry {
@@ -60,7 +61,7 @@ impl Registry {
         let mut contracts: Vec<_> =
             inventory::iter::<ContractRegistration>().map(|c| c.0).collect();
         contracts.sort_by_key(|c| (c.topic, c.name, c.version, c.module, c.line));
-        Registry { handlers, contracts }
+        Registry { handlers, contracts, modules: Vec::new() }
     }
 
     /// Only the handlers of `modules` and of the modules inside them. Without any, all.
@@ -71,6 +72,7 @@ impl Registry {
         };
         if !modules.is_empty() {
             self.handlers.retain(|h| modules.iter().any(|module| inside(h.module, module)));
+            self.modules = modules.to_vec();
         }
         self
     }
@@ -97,12 +99,22 @@ impl Registry {
     ) -> Vec<StartupProblem> {
         let mut problems = Vec::new();
         if self.handlers.is_empty() {
-            problems.push(StartupProblem::NoHandlers);
+            problems.push(self.no_handlers());
         }
         problems.extend(self.duplicates(group));
         problems.extend(self.missing_states(provided));
         problems.extend(unlinked_crates());
         problems
+    }
+
+    fn no_handlers(&self) -> StartupProblem {
+        let known: BTreeSet<_> =
+            inventory::iter::<HandlerRegistration>().map(|h| h.module).collect();
+        if self.modules.is_empty() || known.is_empty() {
+            return StartupProblem::NoHandlers;
+        }
+        let (modules, known) = (self.modules.clone(), known.into_iter().collect());
+        StartupProblem::NoHandlersInModules { modules, known }
     }
 
     fn duplicates(&self, group: &str) -> impl Iterator<Item = StartupProblem> {

@@ -29,6 +29,13 @@ pub enum StartupProblem {
     },
     /// No handler is linked into the binary.
     NoHandlers,
+    /// Handlers are linked, but none of the modules that the app takes has one.
+    NoHandlersInModules {
+        /// The modules that the app takes.
+        modules: Vec<String>,
+        /// The modules that have handlers.
+        known: Vec<&'static str>,
+    },
     /// A crate that should register something did not.
     UnlinkedCrate {
         /// The crate's name in code.
@@ -57,7 +64,7 @@ pub enum StartupProblem {
 }
 
 /// Everything found at start-up. Its `Display` is what the person at the terminal reads.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct StartupReport {
     problems: Vec<StartupProblem>,
 }
@@ -89,6 +96,13 @@ impl StartupReport {
 }
 
 impl std::error::Error for StartupReport {}
+
+// A test that unwraps it shows the report and not its parts.
+impl fmt::Debug for StartupReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
 
 impl fmt::Display for StartupReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -127,6 +141,16 @@ impl fmt::Display for StartupProblem {
                 help(
                     f,
                     "annotate a function with `#[event_handler]`; for handlers in another crate write `event_core::link_handlers!(that_crate);`",
+                )
+            }
+            StartupProblem::NoHandlersInModules { modules, known } => {
+                write!(f, "no event handler is in the module {}", modules.join(" or "))?;
+                help(
+                    f,
+                    &format!(
+                        "`handlers_from` takes a module that has handlers: {}",
+                        known.join(", ")
+                    ),
                 )
             }
             StartupProblem::UnlinkedCrate { name, named: false } => {

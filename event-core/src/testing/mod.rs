@@ -133,7 +133,8 @@ impl TestApp {
     /// The [`StartupReport`] that the service itself would end with.
     pub fn start(self) -> Result<RunningApp, StartupReport> {
         let registry = Registry::linked().only_modules(&self.modules);
-        let provided = |key: &StateKey| self.state.contains(key);
+        let provided =
+            |key: &StateKey| self.state.contains(key) || *key == StateKey::of::<EventProducer>();
         let problems = registry.problems(self.group.as_str(), provided);
         StartupReport::new(problems).into_result()?;
         let router = EventRouter::new(registry.handlers());
@@ -144,11 +145,19 @@ impl TestApp {
                 self.broker.create_topic(&dead_letters, 1);
             }
         }
+        // What handlers send goes to the topics of linked contracts.
+        for contract in registry.contracts() {
+            self.broker.create_topic(&TopicName::from_static(contract.topic), self.partitions);
+        }
+        let mut state = self.state;
+        if let (None, Ok(port)) = (state.get::<EventProducer>(), self.broker.producer()) {
+            state.insert(EventProducer::new(port));
+        }
         let mut app = RunningApp {
             group: self.group,
             router,
             topics,
-            state: Arc::new(self.state),
+            state: Arc::new(state),
             policy: self.policy,
             broker: self.broker,
             history: Arc::default(),

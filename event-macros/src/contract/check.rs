@@ -96,8 +96,7 @@ pub(crate) fn fields(contract: &ContractType<'_>, complaints: &mut Complaints) {
                 "field `{name}` is `{}`, which cannot hold a text that JSON writes with an escape",
                 text_of(field.ty.to_token_stream())
             );
-            let owned = text_of(field.ty.to_token_stream());
-            let help = format!("write `#[serde(borrow)] {name}: {}`", with_cow(&owned));
+            let help = instead_of_reference(&name, &text_of(field.ty.to_token_stream()));
             complaints.add(&field.ty, what, help);
         } else if is_borrowing_cow(field) && !serde_says(&field.attrs, &["borrow"]) {
             let what = format!("field `{name}` is a `Cow` that never borrows: serde copies it");
@@ -150,13 +149,16 @@ fn inner_types(arguments: &PathArguments) -> impl Iterator<Item = &Type> {
 }
 
 // `Option<&'a str>` with the reference replaced: `Option<Cow<'a, str>>`.
-fn with_cow(ty: &str) -> String {
+// What to write in place of `&'a str`: a `Cow` where there is a lifetime to borrow for, else owned text.
+fn instead_of_reference(name: &str, ty: &str) -> String {
     let Some((before, after)) = ty.split_once('&') else { return ty.to_owned() };
-    match after.split_once("str") {
-        Some((lifetime, rest)) => {
-            let lifetime = if lifetime.trim().is_empty() { "'a" } else { lifetime.trim() };
-            format!("{before}Cow<{lifetime}, str>{rest}")
+    let Some((lifetime, rest)) = after.split_once("str") else { return ty.to_owned() };
+    match lifetime.trim() {
+        "" | "'static" => format!("write `{name}: {before}String{rest}`"),
+        lifetime => {
+            format!(
+                "write `#[serde(borrow)] {name}: {before}Cow<{lifetime}, str>{rest}`, or `String`"
+            )
         }
-        None => ty.to_owned(),
     }
 }

@@ -3,7 +3,7 @@
 use event_names::Kind;
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::Path;
+use syn::{DeriveInput, Path};
 
 use super::check::Names;
 use super::model::{ContractType, make_static, plain_name};
@@ -83,5 +83,20 @@ pub(crate) fn contract(
                 )
             }
         };
+    }
+}
+
+/// The implementation for a type whose attribute is wrong.
+pub(crate) fn stand_in(input: &DeriveInput, root: &Path) -> TokenStream {
+    let name = &input.ident;
+    let (generics, arguments, bounds) = input.generics.split_for_impl();
+    quote! {
+        impl #generics #root::event::Contract for #name #arguments #bounds {
+            const INFO: &'static #root::event::ContractInfo = #root::macro_support::BROKEN_CONTRACT;
+
+            fn key(&self) -> ::core::option::Option<::std::borrow::Cow<'_, str>> {
+                ::core::option::Option::None
+            }
+        }
     }
 }

@@ -5,6 +5,7 @@ mod expand;
 mod model;
 
 use proc_macro2::TokenStream;
+use quote::quote;
 use syn::DeriveInput;
 
 use crate::arguments::{Arguments, Given, Keys};
@@ -26,21 +27,27 @@ pub(crate) fn derive_event(item: TokenStream) -> TokenStream {
     let given = Given::judge(arguments, &KEYS, &mut complaints);
     let contract = model::ContractType::read(&input, &mut complaints);
     let names = check::names(&given, &input.ident, &mut complaints);
-    let Some(contract) = contract else { return complaints.into_compile_errors() };
+    let Some(contract) = contract else { return broken(&input, &given, complaints) };
     let key = check::key(&given, &contract, &mut complaints);
     check::fields(&contract, &mut complaints);
     match names {
         Some(names) if complaints.is_empty() => {
             expand::contract(&contract, &names, key.as_ref(), &given.root())
         }
-        _ => complaints.into_compile_errors(),
+        _ => broken(&input, &given, complaints),
     }
+}
+
+// The mistakes, and a stand-in for the contract, so that its handlers are not reported as well.
+fn broken(input: &DeriveInput, given: &Given, complaints: Complaints) -> TokenStream {
+    let errors = complaints.into_compile_errors();
+    let stand_in = expand::stand_in(input, &given.root());
+    quote!(#errors #stand_in)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use quote::quote;
 
     fn errors(item: TokenStream) -> usize {
         let expanded = derive_event(item).to_string();
