@@ -14,8 +14,8 @@ use crate::producer::EventProducer;
 use crate::registry::{Registry, StartupProblem, StartupReport};
 use crate::router::EventRouter;
 
-// Start-up answers within ten seconds, so the broker has a little less.
-const BROKER_DEADLINE: Duration = Duration::from_secs(8);
+// Start-up answers within ten seconds, so the broker has less.
+const BROKER_DEADLINE: Duration = Duration::from_secs(6);
 
 // A producer may need one more round after the last lane has ended.
 const FLUSH_DEADLINE: Duration = Duration::from_secs(3);

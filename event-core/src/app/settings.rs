@@ -95,12 +95,13 @@ const DRAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs
 struct RawSettings {
     brokers: String,
     group: String,
-    attempts: u32,
+    // Numbers are read here and not by serde, so that every wrong one is reported.
+    attempts: String,
     backoff: String,
-    max_value_bytes: usize,
-    max_headers: usize,
-    max_header_bytes: usize,
-    max_in_flight_bytes: usize,
+    max_value_bytes: String,
+    max_headers: String,
+    max_header_bytes: String,
+    max_in_flight_bytes: String,
     commit_interval: String,
     drain: String,
     #[serde(default)]
@@ -344,17 +345,11 @@ impl RawSettings {
         );
         let drain =
             read.value("drain", parse_duration(&self.drain), "write a duration like \"20s\"");
-        if self.attempts == 0 {
-            read.0.push(problem("setting `attempts` is 0, the least is 1", "1 means no retry"));
-        }
-        for (key, bytes) in [
-            ("max_value_bytes", self.max_value_bytes),
-            ("max_in_flight_bytes", self.max_in_flight_bytes),
-        ] {
-            if bytes == 0 {
-                read.0.push(problem(format!("setting `{key}` is 0"), "write a number of bytes"));
-            }
-        }
+        let attempts = read.number("attempts", &self.attempts, 1);
+        let max_value_bytes = read.number("max_value_bytes", &self.max_value_bytes, 1);
+        let max_headers = read.number("max_headers", &self.max_headers, 0);
+        let max_header_bytes = read.number("max_header_bytes", &self.max_header_bytes, 0);
+        let max_in_flight_bytes = read.number("max_in_flight_bytes", &self.max_in_flight_bytes, 1);
         let (first, longest) = backoff.unzip();
         for (key, value, (least, most)) in [
             ("backoff", first, BACKOFF),
@@ -376,15 +371,15 @@ impl RawSettings {
             brokers: self.brokers,
             group: group?,
             policy: DeliveryPolicy {
-                attempts: self.attempts,
+                attempts: attempts?,
                 backoff: Backoff { first: first?, longest: longest? },
-                max_value_bytes: self.max_value_bytes,
-                max_headers: self.max_headers,
-                max_header_bytes: self.max_header_bytes,
+                max_value_bytes: max_value_bytes?,
+                max_headers: max_headers?,
+                max_header_bytes: max_header_bytes?,
                 commit_interval: commit_interval?,
                 drain_deadline: drain?,
             },
-            max_in_flight_bytes: self.max_in_flight_bytes,
+            max_in_flight_bytes: max_in_flight_bytes?,
             kafka,
             warnings,
         })
@@ -407,6 +402,18 @@ fn kafka_problems(
 struct Reader<'a>(&'a mut Vec<StartupProblem>);
 
 impl Reader<'_> {
+    fn number<N: TryFrom<u64>>(&mut self, key: &str, text: &str, least: u64) -> Option<N> {
+        let number = text.parse().ok().filter(|number| *number >= least);
+        let number = number.and_then(|number| N::try_from(number).ok());
+        if number.is_none() {
+            let text = crate::event::excerpt(text, 64);
+            let message =
+                format!("setting `{key}` is `{text}`, it must be an integer from {least} on");
+            self.0.push(problem(message, format!("write a number like `{}`", least.max(5))));
+        }
+        number
+    }
+
     fn value<T, E: std::fmt::Display>(
         &mut self,
         key: &str,

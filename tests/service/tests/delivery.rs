@@ -197,6 +197,35 @@ mod gives_up {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_dead_letter_keeps_the_originals_headers_and_cannot_be_forged() {
+    let app = service("gives_up").state(Seen::default()).start().unwrap();
+    let mut headers = event_core::event::Headers::new();
+    headers.push(&b"\xFF"[..], &b"\x80"[..]);
+    headers.push_header(event_core::event::Header { name: "null".into(), value: None });
+    headers.push("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+    headers.push(header::TOPIC, "forged");
+    headers.push(header::ATTEMPTS, "99");
+    let original = event_core::broker::OutgoingRecord {
+        topic: TopicName::from_static(CLAIMS),
+        partition: None,
+        key: Some(bytes::Bytes::new()),
+        value: Some(r#"{"eventType":"CLAIM_ADDED","data":{"id":1,"roleId":3}}"#.into()),
+        headers: headers.clone(),
+        timestamp_ms: Some(-1),
+    };
+    app.publish_record(original.clone()).await;
+    app.settle().await;
+    let letter = &app.dead_letters(CLAIMS)[0];
+    assert_eq!((&letter.key, &letter.value), (&original.key, &original.value));
+    let own: Vec<_> = letter.headers.iter().take(headers.len()).cloned().collect();
+    assert_eq!(own, headers.iter().cloned().collect::<Vec<_>>(), "in their order, byte for byte");
+    assert_eq!(text(letter, header::TOPIC), "role_events");
+    assert_eq!(text(letter, header::ATTEMPTS), "1");
+    assert_eq!(text(letter, header::TIMESTAMP), "-1");
+    assert_eq!(text(letter, header::TRACE_ID), "0af7651916cd43dd8448eb211c80319c");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_error_that_no_retry_can_mend_is_dead_lettered_at_once() {
     let seen = Seen::default();
     let app = service("gives_up").state(seen.clone()).start().unwrap();

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
@@ -15,24 +15,42 @@ use service_tests::claim;
 const SOUND: &str = env!("CARGO_BIN_EXE_sound-service");
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// A running `sound-service`, with the lines of its standard output.
+/// A running `sound-service`, with the lines of its standard output and of its log.
 struct Service {
     child: Child,
     lines: Receiver<String>,
+    log: Receiver<String>,
+}
+
+fn follow(output: impl Read + Send + 'static) -> Receiver<String> {
+    let (send, lines) = channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            let _ = send.send(line);
+        }
+    });
+    lines
 }
 
 impl Service {
     fn run(cluster: &EmbeddedBroker, variables: &[(&str, &str)]) -> Self {
-        let mut child =
-            command(cluster, &["run"], variables).stdout(Stdio::piped()).spawn().unwrap();
-        let (send, lines) = channel();
-        let out = BufReader::new(child.stdout.take().unwrap());
-        std::thread::spawn(move || {
-            for line in out.lines().map_while(Result::ok) {
-                let _ = send.send(line);
+        let mut command = command(cluster, &["run"], variables);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let lines = follow(child.stdout.take().unwrap());
+        let log = follow(child.stderr.take().unwrap());
+        Service { child, lines, log }
+    }
+
+    /// Waits for a line of the log that contains `text`.
+    fn log_line(&self, text: &str) {
+        let mut before = Vec::new();
+        loop {
+            match self.log.recv_timeout(DEADLINE) {
+                Ok(line) if line.contains(text) => return,
+                Ok(line) => before.push(line),
+                Err(_) => panic!("{text:?} is not in the log:\n{}", before.join("\n")),
             }
-        });
-        Service { child, lines }
+        }
     }
 
     fn line(&self) -> String {
@@ -113,6 +131,32 @@ async fn sigterm_and_ctrl_c_drain_commit_and_exit_with_0() {
         service.signal(signal);
         assert_eq!(service.end(), (Some(0), vec![]), "{signal}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_signal_ends_the_process_at_once() {
+    for (signal, code) in [("-INT", 130), ("-TERM", 143)] {
+        let cluster = cluster();
+        let mut service = Service::run(&cluster, &[("EVENT_DRAIN", "200s")]);
+        publish(&cluster, 17..18).await;
+        assert_eq!(service.line(), "claim 17 of role 3 by Some(Number(42))");
+        service.signal(signal);
+        // The first is taken note of in the log before it is obeyed.
+        service.log_line("shutting down");
+        service.signal(signal);
+        assert_eq!(service.end(), (Some(code), vec![]));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handler_that_never_ends_does_not_hold_the_process_beyond_its_deadline() {
+    let cluster = cluster();
+    let mut service = Service::run(&cluster, &[("EVENT_DRAIN", "1s")]);
+    publish(&cluster, 17..18).await;
+    assert_eq!(service.line(), "claim 17 of role 3 by Some(Number(42))");
+    service.signal("-TERM");
+    service.log_line("1 partitions still had a record in hand after 1s");
+    assert_eq!(service.end(), (Some(1), vec![]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

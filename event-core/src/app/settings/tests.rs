@@ -47,13 +47,15 @@ fn kafka_properties_come_from_both_and_never_print() {
 
 #[test]
 fn every_mistake_is_reported_at_once_with_what_to_write() {
-    let file = "broker = 'x'\nbackoff = '10 secs'\nattempts = 0\ngroup = 'a b'\n";
+    let file =
+        "max_headers = 'many'\nbroker = 'x'\nbackoff = '10 secs'\nattempts = 0\ngroup = 'a b'\n";
     let report = load(file, &[("EVENT_BROKRES", "x")]).unwrap_err();
     for expected in [
         "unknown key `broker`",
+        "setting `max_headers` is `many`, it must be an integer from 0 on",
         "did you mean `brokers`?",
         "setting `backoff`: `10 secs`",
-        "setting `attempts` is 0, the least is 1",
+        "setting `attempts` is `0`, it must be an integer from 1 on",
         "consumer group `a b` has the character ' '",
         "the variable EVENT_BROKRES is not a setting",
         "did you mean EVENT_BROKERS?",
@@ -99,7 +101,7 @@ fn values_out_of_bounds_are_named_with_the_bounds() {
         "setting `drain` is 0ns, it must be from 1s to 240s",
         "setting `backoff` is 0ns, it must be from 1ms to 86400s",
         "setting `commit_interval` is 7200s, it must be from 1ms to 3600s",
-        "setting `max_value_bytes` is 0",
+        "setting `max_value_bytes` is `0`, it must be an integer from 1 on",
     ] {
         assert!(report.contains(expected), "{expected:?} is not in:\n{report}");
     }

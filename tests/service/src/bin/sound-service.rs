@@ -12,6 +12,8 @@ async fn record_claim(event: Event<ClaimAdded>, State(seen): State<Seen>) -> Res
     println!("claim {} of role {} by {:?}", event.id, event.role_id, event.user_id());
     match event.id {
         13 => Err(Error::msg("an unlucky number").dead_letter()),
+        // Never ends, for the tests of a shutdown.
+        17 => std::future::pending().await,
         _ => Ok(()),
     }
 }
