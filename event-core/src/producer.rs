@@ -28,10 +28,10 @@ pub enum SendError {
     Topic(#[from] NameError),
     /// The broker did not acknowledge it. After [`BrokerError::TimedOut`] it may have arrived all
     /// the same.
-    #[error("event {name} was not acknowledged on topic `{topic}`")]
+    #[error("{what} was not acknowledged on topic `{topic}`")]
     NotAcknowledged {
-        /// The event's name.
-        name: String,
+        /// The event with its name, or `the record` when it was sent raw.
+        what: String,
         /// The topic.
         topic: String,
         /// Why.
@@ -116,7 +116,11 @@ impl EventProducer {
     pub async fn send_raw(&self, record: OutgoingRecord) -> Result<Acknowledged, SendError> {
         let topic = record.topic.to_string();
         let sent = self.port.send(record).await;
-        sent.map_err(|source| SendError::NotAcknowledged { name: "(raw)".into(), topic, source })
+        sent.map_err(|source| SendError::NotAcknowledged {
+            what: "the record".into(),
+            topic,
+            source,
+        })
     }
 
     /// Waits until everything sent so far is acknowledged or failed. A service that ends without it
@@ -152,7 +156,7 @@ impl EventProducer {
         });
         Ok(async move {
             sending.await.map_err(|source| SendError::NotAcknowledged {
-                name: name.to_owned(),
+                what: format!("event {name}"),
                 topic: E::INFO.topic.to_owned(),
                 source,
             })

@@ -94,7 +94,7 @@ fn command(cluster: &EmbeddedBroker, arguments: &[&str], variables: &[(&str, &st
         command.env_remove(name);
     }
     command
-        .current_dir(std::env::temp_dir())
+        .current_dir(env!("CARGO_TARGET_TMPDIR"))
         .args(arguments)
         .env("EVENT_BROKERS", cluster.address())
         .env("EVENT_KAFKA_GROUP_PROTOCOL", "consumer")

@@ -3,7 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 use std::net::TcpListener;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 const BROKEN: &str = env!("CARGO_BIN_EXE_broken-service");
@@ -21,14 +24,23 @@ fn run(program: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("EVENT_")) {
         command.env_remove(name);
     }
-    // A folder without an `event.toml`.
-    command.current_dir(std::env::temp_dir()).args(arguments).envs(variables.iter().copied());
+    command.current_dir(empty_folder()).args(arguments).envs(variables.iter().copied());
     let Output { status, stdout, stderr } = command.output().unwrap();
     Ran {
         code: status.code(),
         out: String::from_utf8(stdout).unwrap(),
         err: String::from_utf8(stderr).unwrap(),
     }
+}
+
+/// A folder without an `event.toml`.
+fn empty_folder() -> &'static Path {
+    static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("startup");
+        std::fs::create_dir_all(&folder).unwrap();
+        folder
+    });
+    &FOLDER
 }
 
 /// An address at which nobody listens.
@@ -149,8 +161,9 @@ fn emit_names_the_event_that_was_meant() {
 }
 
 fn dev(lines: &str) -> Ran {
-    let file = std::env::temp_dir().join(format!("samples-{}.jsonl", std::process::id()));
-    let file = file.with_extension(format!("{}.jsonl", lines.len()));
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let file = empty_folder().join(format!("samples-{}-{number}.jsonl", std::process::id()));
     std::fs::write(&file, lines).unwrap();
     let ran = run(SOUND, &["dev", "--exit-when-idle", "--events", file.to_str().unwrap()], &[]);
     std::fs::remove_file(file).unwrap();
