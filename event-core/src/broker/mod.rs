@@ -62,8 +62,9 @@ pub struct Subscription {
     pub group: GroupName,
     /// The topics.
     pub topics: Vec<TopicName>,
-    /// How many bytes of records may be handed over and not yet dropped; beyond it, fetching
-    /// pauses until half of it is free.
+    /// How many bytes of records may be handed over and not yet dropped. Each assigned partition
+    /// has an equal share: above it, it pauses until half of its share is free, so that one whose
+    /// records are held never stops the others.
     pub max_in_flight_bytes: usize,
     /// How long a revocation may wait for the records in hand.
     pub drain_deadline: Duration,

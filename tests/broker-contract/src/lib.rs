@@ -52,6 +52,7 @@ macro_rules! contract {
             asynchronous_commits_count
             a_dropped_consumer_repeats_what_was_not_committed
             fetching_stops_at_the_byte_budget
+            a_partition_whose_records_are_held_stops_no_other
             a_revocation_waits_for_release_and_commits_it
             progress_of_an_old_epoch_is_not_committed
             a_storm_of_joins_loses_nothing

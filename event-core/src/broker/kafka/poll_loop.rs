@@ -11,8 +11,8 @@ use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode as Code;
 use rustc_hash::FxHashMap;
 
+use super::assignment::Assignment;
 use super::batch::{Expected, OpenBatch};
-use super::budget::Budget;
 use super::commits::Commits;
 use super::consumer::{Close, Command};
 use super::raw::{FetchQueue, MessageView};
@@ -36,7 +36,6 @@ const COMMIT_FAILED_PAUSE: Duration = Duration::from_millis(200);
 pub(super) struct PollLoop {
     fetch_queue: Arc<FetchQueue>,
     commit_failure: Option<(Instant, BrokerError)>,
-    budget: Arc<Budget>,
     open: OpenBatches,
     told: FxHashMap<String, Instant>,
     // Dropped last: librdkafka's queues go before their client. rdkafka then polls until it is
@@ -45,10 +44,7 @@ pub(super) struct PollLoop {
 }
 
 impl PollLoop {
-    pub(super) fn new(
-        consumer: BaseConsumer<GroupContext>,
-        budget: Arc<Budget>,
-    ) -> Result<PollLoop, BrokerError> {
+    pub(super) fn new(consumer: BaseConsumer<GroupContext>) -> Result<PollLoop, BrokerError> {
         let client = consumer.client().native_client();
         let (Some(commits), Some(fetch_queue)) = (Commits::new(client), FetchQueue::new(client))
         else {
@@ -62,7 +58,6 @@ impl PollLoop {
         Ok(PollLoop {
             fetch_queue,
             commit_failure: None,
-            budget,
             open: OpenBatches::default(),
             told: FxHashMap::default(),
             consumer,
@@ -81,7 +76,7 @@ impl PollLoop {
             }
             self.advance_commits();
             self.serve_events();
-            self.pause_or_resume();
+            self.resume();
             self.take_messages();
         };
         self.context().leave();
@@ -139,18 +134,13 @@ impl PollLoop {
         self.commit_failure.get_or_insert((due, error));
     }
 
-    fn pause_or_resume(&self) {
+    fn resume(&self) {
         let context = self.context();
-        if context.is_paused() {
-            if self.budget.is_half_free() {
-                let all = context.with_assignment(|ours| ours.all());
-                context.set_paused(false);
-                context.report(self.consumer.resume(&all), "resuming");
-            }
-        } else if self.budget.is_spent() {
-            let all = context.with_assignment(|ours| ours.all());
-            context.set_paused(true);
-            context.report(self.consumer.pause(&all), "pausing");
+        let resumed = context.change_assignment(|ours| {
+            if ours.has_paused() { ours.to_resume(&context.budget) } else { None }
+        });
+        if let Some(list) = resumed {
+            context.report(self.consumer.resume(&list), "resuming");
         }
     }
 
@@ -163,7 +153,7 @@ impl PollLoop {
                 None => break,
                 Some(Ok(message)) => {
                     let context = self.consumer.context();
-                    self.open.collect(context, &self.budget, MessageView::of(&message));
+                    self.open.collect(context, MessageView::of(&message));
                     None
                 }
                 Some(Err(error)) => Some(error),
@@ -181,13 +171,14 @@ impl PollLoop {
     /// nothing to do this is where the thread waits.
     fn take_messages(&mut self) {
         if self.fetch(Duration::ZERO, self.fetch_size()) == 0 {
-            let wait = if self.context().is_paused() { PAUSED_POLL } else { IDLE_POLL };
+            let paused = self.context().with_assignment(Assignment::has_paused);
+            let wait = if paused { PAUSED_POLL } else { IDLE_POLL };
             if self.fetch(wait, 1) == 0 {
                 return;
             }
         }
         for _ in 1..FETCHES_PER_TURN {
-            if self.budget.is_spent() || self.fetch(Duration::ZERO, self.fetch_size()) == 0 {
+            if self.fetch(Duration::ZERO, self.fetch_size()) == 0 {
                 break;
             }
         }
@@ -197,7 +188,7 @@ impl PollLoop {
     /// How many messages the budget has room for, going by the size of the last ones.
     fn fetch_size(&self) -> usize {
         let open: usize = self.open.batches.iter().map(|(_, batch)| batch.size_bytes()).sum();
-        let room = self.budget.room().saturating_sub(open);
+        let room = self.context().budget.room().saturating_sub(open);
         match self.open.expected.record_bytes() {
             Some(bytes) => (room / bytes).clamp(1, FETCH),
             None => 1,
@@ -206,21 +197,29 @@ impl PollLoop {
 
     fn fetch(&mut self, timeout: Duration, max: usize) -> usize {
         let context = self.consumer.context();
-        let (open, budget) = (&mut self.open, &self.budget);
+        let open = &mut self.open;
         let mut troubles = Vec::new();
         let count = self.fetch_queue.fetch(timeout, max, |message| match message.error() {
-            None => open.collect(context, budget, message),
+            None => open.collect(context, message),
             Some(trouble) => troubles.push(trouble),
         });
         for (code, reason) in troubles {
             self.context().heard.note(code, &reason);
             self.tell_trouble(code, false);
         }
+        self.pause();
         count
     }
 
     fn hand_over_all(&mut self) {
-        self.open.hand_over_all(self.consumer.context(), &self.budget);
+        self.open.hand_over_all(self.consumer.context());
+        self.pause();
+    }
+
+    fn pause(&mut self) {
+        if std::mem::take(&mut self.open.has_to_pause) {
+            self.context().pause_what_has_to(&self.consumer);
+        }
     }
 
     fn tell_trouble(&mut self, code: Code, is_fatal: bool) {
@@ -277,6 +276,8 @@ impl Drop for PollLoop {
 struct OpenBatches {
     batches: Vec<(PartitionId, OpenBatch)>,
     expected: Expected,
+    /// A partition that was handed over is above its share.
+    has_to_pause: bool,
 }
 
 /// A partition as librdkafka names it: the address of its topic is the same for all messages of
@@ -285,7 +286,7 @@ type PartitionId = (usize, i32);
 
 impl OpenBatches {
     /// Puts a message into the batch of its partition, and hands the batch over when it is full.
-    fn collect(&mut self, context: &GroupContext, budget: &Arc<Budget>, message: MessageView<'_>) {
+    fn collect(&mut self, context: &GroupContext, message: MessageView<'_>) {
         let id = (message.topic_id(), message.partition());
         // Messages come in runs of one partition: the last batch is usually the right one.
         let index = match self.batches.iter().rposition(|(partition, _)| *partition == id) {
@@ -293,12 +294,10 @@ impl OpenBatches {
             None => {
                 let (topic, number) = (message.topic(), message.partition());
                 // Fetched before a revocation, when it is nobody's: the next owner reads it.
-                let Some((partition, epoch)) =
-                    context.with_assignment(|ours| ours.get(topic, number))
-                else {
+                let Some(owned) = context.with_assignment(|ours| ours.open(topic, number)) else {
                     return;
                 };
-                let batch = OpenBatch::new(partition, epoch, budget.batch_bytes(), self.expected);
+                let batch = OpenBatch::new(owned, context.budget.batch_bytes(), self.expected);
                 self.batches.push((id, batch));
                 self.batches.len() - 1
             }
@@ -307,22 +306,25 @@ impl OpenBatches {
         batch.push(message);
         if batch.is_full() {
             let (_, batch) = self.batches.swap_remove(index);
-            self.hand_over(context, budget, batch);
+            self.hand_over(context, batch);
         }
     }
 
-    fn hand_over_all(&mut self, context: &GroupContext, budget: &Arc<Budget>) {
+    fn hand_over_all(&mut self, context: &GroupContext) {
         while let Some((_, batch)) = self.batches.pop() {
-            self.hand_over(context, budget, batch);
+            self.hand_over(context, batch);
         }
     }
 
-    fn hand_over(&mut self, context: &GroupContext, budget: &Arc<Budget>, batch: OpenBatch) {
+    fn hand_over(&mut self, context: &GroupContext, batch: OpenBatch) {
         let (partition, epoch) = (batch.partition(), batch.epoch());
         // A revocation came while the batch was filled: the records are the next owner's.
         if context.with_assignment(|ours| ours.is_current(partition, epoch)) {
             self.expected = batch.expect_alike();
-            context.tell(ConsumerEvent::Records(batch.finish(budget)));
+            let in_flight = batch.in_flight();
+            let batch = batch.finish(&context.budget);
+            self.has_to_pause |= context.budget.has_to_pause(&in_flight);
+            context.tell(ConsumerEvent::Records(batch));
         }
     }
 }

@@ -19,6 +19,7 @@ use rdkafka::types::RDKafkaRespErr;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::assignment::Assignment;
+use super::budget::Budget;
 use super::commits::{Commits, Settled};
 use super::consumer::{Close, Command};
 use super::raw::FetchQueue;
@@ -39,6 +40,7 @@ pub(super) struct GroupContext {
     pub(super) commands: Mutex<Receiver<Command>>,
     pub(super) sender: Sender<Command>,
     pub(super) drain_deadline: Duration,
+    pub(super) budget: Arc<Budget>,
     /// Where the messages of assigned partitions go. The poll loop owns it, because it must be
     /// dropped before the client, and this lives longer.
     pub(super) fetch_queue: Mutex<Weak<FetchQueue>>,
@@ -50,8 +52,6 @@ pub(super) struct GroupContext {
 #[derive(Default)]
 struct State {
     assignment: Assignment,
-    /// Fetching is paused for all partitions, also for those still to come.
-    paused: bool,
     /// The consumer is being closed or abandoned: nobody listens any more.
     leaving: bool,
     /// A command that ended the wait of a revocation, for the poll loop.
@@ -73,6 +73,7 @@ impl GroupContext {
         events: UnboundedSender<ConsumerEvent>,
         (sender, commands): (Sender<Command>, Receiver<Command>),
         drain_deadline: Duration,
+        budget: Arc<Budget>,
     ) -> Self {
         GroupContext {
             address,
@@ -81,6 +82,7 @@ impl GroupContext {
             commands: Mutex::new(commands),
             sender,
             drain_deadline,
+            budget,
             fetch_queue: Mutex::default(),
             commits: Mutex::default(),
             state: Mutex::default(),
@@ -99,12 +101,8 @@ impl GroupContext {
         self.state().ending.take()
     }
 
-    pub(super) fn is_paused(&self) -> bool {
-        self.state().paused
-    }
-
-    pub(super) fn set_paused(&self, paused: bool) {
-        self.state().paused = paused;
+    pub(super) fn change_assignment<T>(&self, change: impl FnOnce(&mut Assignment) -> T) -> T {
+        change(&mut self.state().assignment)
     }
 
     /// From now on nobody is told anything, and revocations wait for nobody.
@@ -162,7 +160,11 @@ impl GroupContext {
 
     fn assign(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
         let partitions = names(list);
-        let epoch = self.state().assignment.add(&partitions);
+        let epoch = self.change_assignment(|ours| {
+            let epoch = ours.add(&partitions);
+            self.budget.share_among(ours.len());
+            epoch
+        });
         let fetch_queue = self.fetch_queue.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
         if let Some(queue) = fetch_queue {
             let client = consumer.client().native_client();
@@ -176,8 +178,15 @@ impl GroupContext {
             RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.assign(list),
         };
         self.report(assigned, "taking partitions over");
-        if self.is_paused() && list.count() > 0 {
-            self.report(consumer.pause(list), "pausing new partitions");
+        // The shares are smaller now, and of a partition that was ours before records may be
+        // held still.
+        self.pause_what_has_to(consumer);
+    }
+
+    /// Pauses the partitions that are above their share.
+    pub(super) fn pause_what_has_to(&self, consumer: &BaseConsumer<Self>) {
+        if let Some(list) = self.change_assignment(|ours| ours.to_pause(&self.budget)) {
+            self.report(consumer.pause(&list), "pausing");
         }
     }
 
@@ -187,7 +196,10 @@ impl GroupContext {
         if settled.is_err() {
             tracing::error!("a revocation panicked; its partitions are given up uncommitted");
         }
-        self.state().assignment.remove(&partitions);
+        self.change_assignment(|ours| {
+            ours.remove(&partitions);
+            self.budget.share_among(ours.len());
+        });
         let unassigned = match consumer.rebalance_protocol() {
             RebalanceProtocol::Cooperative => consumer.incremental_unassign(list),
             RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.unassign(),
