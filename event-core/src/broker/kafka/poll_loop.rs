@@ -161,6 +161,10 @@ impl PollLoop {
             if let Some(error) = troubled
                 && let Some(code) = error.rdkafka_error_code()
             {
+                if trouble::is_damage(code) && self.context().has_unforwarded() {
+                    self.stop_all(code);
+                    continue;
+                }
                 self.tell_trouble(code, matches!(error, KafkaError::MessageConsumptionFatal(_)));
             }
         }
@@ -201,6 +205,9 @@ impl PollLoop {
         let mut troubles = Vec::new();
         let count = self.fetch_queue.fetch(timeout, max, |message| match message.error() {
             None => open.collect(context, message),
+            Some((code, reason)) if trouble::is_damage(code) => {
+                open.stop(context, message, code, &reason);
+            }
             Some(trouble) => troubles.push(trouble),
         });
         for (code, reason) in troubles {
@@ -220,6 +227,16 @@ impl PollLoop {
         if std::mem::take(&mut self.open.has_to_pause) {
             self.context().pause_what_has_to(&self.consumer);
         }
+    }
+
+    /// This way nobody says which partition is damaged.
+    fn stop_all(&mut self, code: Code) {
+        self.open.hand_over_all(self.consumer.context());
+        let context = self.consumer.context();
+        context.change_assignment(Assignment::stop_all);
+        self.open.has_to_pause = true;
+        let reason = context.heard.reason();
+        context.tell(ConsumerEvent::Trouble(trouble::of_damage(None, code, &reason)));
     }
 
     fn tell_trouble(&mut self, code: Code, is_fatal: bool) {
@@ -307,6 +324,23 @@ impl OpenBatches {
         if batch.is_full() {
             let (_, batch) = self.batches.swap_remove(index);
             self.hand_over(context, batch);
+        }
+    }
+
+    /// A record that cannot be read: what follows it in its partition is not handed over, because
+    /// a commit of it would skip the damaged one.
+    fn stop(&mut self, context: &GroupContext, message: MessageView<'_>, code: Code, reason: &str) {
+        let (topic, number) = (message.topic(), message.partition());
+        let id = (message.topic_id(), number);
+        if let Some(index) = self.batches.iter().position(|(partition, _)| *partition == id) {
+            let (_, before) = self.batches.swap_remove(index);
+            self.hand_over(context, before);
+        }
+        // Also fetched before a revocation, when it is the next owner's to tell.
+        if context.change_assignment(|ours| ours.stop(topic, number)) {
+            self.has_to_pause = true;
+            let place = trouble::Place { topic, partition: number, offset: message.offset() };
+            context.tell(ConsumerEvent::Trouble(trouble::of_damage(Some(place), code, reason)));
         }
     }
 

@@ -57,6 +57,8 @@ struct State {
     /// A command that ended the wait of a revocation, for the poll loop.
     ending: Option<Ending>,
     revocations: u64,
+    /// Records and errors of some partition come through `poll`.
+    unforwarded: bool,
 }
 
 /// How a consumer ends.
@@ -95,6 +97,10 @@ impl GroupContext {
 
     pub(super) fn with_assignment<T>(&self, read: impl FnOnce(&Assignment) -> T) -> T {
         read(&self.state().assignment)
+    }
+
+    pub(super) fn has_unforwarded(&self) -> bool {
+        self.state().unforwarded
     }
 
     pub(super) fn take_ending(&self) -> Option<Ending> {
@@ -169,7 +175,9 @@ impl GroupContext {
         if let Some(queue) = fetch_queue {
             let client = consumer.client().native_client();
             for partition in &partitions {
-                queue.forward(client, partition.topic.as_str(), partition.partition);
+                if !queue.forward(client, partition.topic.as_str(), partition.partition) {
+                    self.state().unforwarded = true;
+                }
             }
         }
         self.tell(ConsumerEvent::Assigned { partitions, epoch });

@@ -31,22 +31,30 @@ impl FetchQueue {
     }
 
     /// Sends the messages of a partition here. To be called before it is assigned, so that none
-    /// takes the other way; if it cannot be done, all of them go on arriving through `poll`.
-    pub(in super::super) fn forward(&self, client: &NativeClient, topic: &str, partition: i32) {
+    /// takes the other way; `false` if it cannot be done, and all of them go on arriving through
+    /// `poll`.
+    pub(in super::super) fn forward(
+        &self,
+        client: &NativeClient,
+        topic: &str,
+        partition: i32,
+    ) -> bool {
         let Ok(topic) = CString::new(topic) else {
-            return;
+            return false;
         };
         // SAFETY: the client is alive and the name ends with a zero byte.
         let source =
             unsafe { sys::rd_kafka_queue_get_partition(client.ptr(), topic.as_ptr(), partition) };
-        if !source.is_null() {
-            // SAFETY: both queues are alive; the reference to the partition's is given back, the
-            // queue itself belongs to the partition.
-            unsafe {
-                sys::rd_kafka_queue_forward(source, self.queue.as_ptr());
-                sys::rd_kafka_queue_destroy(source);
-            }
+        if source.is_null() {
+            return false;
         }
+        // SAFETY: both queues are alive; the reference to the partition's is given back, the queue
+        // itself belongs to the partition.
+        unsafe {
+            sys::rd_kafka_queue_forward(source, self.queue.as_ptr());
+            sys::rd_kafka_queue_destroy(source);
+        }
+        true
     }
 
     /// Takes up to `max` messages and calls `each` with them in order; returns how many. It waits
