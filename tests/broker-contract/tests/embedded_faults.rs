@@ -141,6 +141,27 @@ async fn a_revocation_that_is_not_released_ends_at_the_drain_deadline() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_release_at_the_drain_deadline_is_still_committed() {
+    let (embedded, topic) = cluster("deadline_release", 2, 10).await;
+    let broker = embedded.broker();
+    let drain_deadline = Duration::from_millis(200);
+    let short = Subscription { drain_deadline, ..subscription("deadline_release", &topic) };
+    let mut first = Member::subscribe(&broker, short);
+    first.read(20).await;
+    let mut second = Member::join(&broker, "deadline_release", &topic);
+    let revocation = first.revoked().await;
+    let moved = revocation.partitions[0].clone();
+    // Whoever drains for the same time ends a little later.
+    tokio::time::sleep(drain_deadline + Duration::from_millis(300)).await;
+    revocation.release(first.progress());
+    second.assigned().await;
+    let producer = broker.producer().unwrap();
+    fill(&*producer, &topic, moved.partition, 1).await;
+    let batch = second.batch().await;
+    assert_eq!(batch.iter().next().map(|record| record.offset), Some(Offset(10)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_revocation_that_is_dropped_holds_nobody_up() {
     let (embedded, topic) = cluster("unheard", 2, 10).await;
     let broker = embedded.broker();

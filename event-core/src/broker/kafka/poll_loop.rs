@@ -3,6 +3,7 @@
 //! Only this thread polls, so rebalances happen here too. Records leave it in batches; what
 //! comes back are commands. It polls also while paused, or the group would evict the member.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -70,6 +71,13 @@ impl PollLoop {
 
     /// Polls until the consumer is closed or dropped.
     pub(super) fn run(mut self) {
+        // Told before the client is dropped: that can take for ever, and nobody would know why.
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.serve())) {
+            self.context().fail(panic.as_ref());
+        }
+    }
+
+    fn serve(&mut self) {
         let ending = loop {
             if let Some(ending) = self.obey() {
                 break ending;

@@ -5,8 +5,9 @@
 //! only then gives the partitions back, on every path: a member that never unassigns stalls its
 //! whole group.
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -28,6 +29,8 @@ use crate::broker::{BrokerError, ConsumerEvent, Progress, Revocation};
 use crate::delivery::TopicPartition;
 use crate::event::TopicName;
 
+/// The processor drains for the same time, but begins later: it has to hear of the revocation.
+const DRAIN_MARGIN: Duration = Duration::from_secs(2);
 /// How long a revocation waits for the answer to its commit, beyond the drain.
 const COMMIT_DEADLINE: Duration = Duration::from_secs(5);
 
@@ -114,6 +117,17 @@ impl GroupContext {
     /// From now on nobody is told anything, and revocations wait for nobody.
     pub(super) fn leave(&self) {
         self.state().leaving = true;
+    }
+
+    /// Tells that the thread panicked; from then on it serves nobody.
+    pub(super) fn fail(&self, panic: &(dyn Any + Send)) {
+        let text = panic.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        let reason = format!("the consumer thread panicked: {}", text.unwrap_or("no reason given"));
+        self.tell(ConsumerEvent::Trouble(BrokerError::Fatal(reason)));
+        self.leave();
+        // A close that comes now must not wait for an answer.
+        *self.commands.lock().unwrap_or_else(PoisonError::into_inner) = channel().1;
     }
 
     pub(super) fn tell(&self, event: ConsumerEvent) {
@@ -245,7 +259,7 @@ impl GroupContext {
     /// Waits for the release of a revocation. What is committed meanwhile goes with it; a close brings its own
     /// progress, and a consumer that is dropped has none.
     fn wait_for_release(&self, number: u64) -> Vec<Progress> {
-        let deadline = Instant::now() + self.drain_deadline;
+        let deadline = Instant::now() + self.drain_deadline + DRAIN_MARGIN;
         let commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -345,4 +359,36 @@ fn names(list: &TopicPartitionList) -> Vec<TopicPartition> {
             Some(TopicPartition { topic, partition: one.partition() })
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc::unbounded_channel;
+
+    use super::*;
+
+    #[test]
+    fn a_panic_is_told_and_a_close_does_not_wait_for_the_thread() {
+        let (events, mut told) = unbounded_channel();
+        let (sender, commands) = channel();
+        let ours = sender.clone();
+        let budget = Budget::new(1 << 20);
+        let context = GroupContext::new(
+            "127.0.0.1:1".into(),
+            events,
+            (sender, commands),
+            Duration::from_secs(1),
+            budget,
+        );
+        context.fail(&"index out of bounds");
+        // The context lives until the client is gone, which can take for ever.
+        match told.try_recv() {
+            Ok(ConsumerEvent::Trouble(error)) => {
+                assert!(error.is_fatal());
+                assert!(error.to_string().contains("index out of bounds"), "{error}");
+            }
+            other => panic!("{other:?}"),
+        }
+        assert!(ours.send(Command::Abandon).is_err());
+    }
 }
