@@ -28,16 +28,19 @@ pub trait Broker: Send + Sync + 'static {
     /// The consumer that this broker makes.
     type Consumer: Consumer;
 
-    /// The topics that exist, with their number of partitions.
+    /// Asks for the topics with these names, and answers for each in their order. It needs the
+    /// right to describe these topics only, and never makes one.
     ///
     /// # Errors
     ///
-    /// [`BrokerError::Unreachable`] when no answer came within `deadline`, and what the
-    /// cluster refuses (authentication, authorisation).
+    /// [`BrokerError::Unreachable`] when no answer came within `deadline`, and what the cluster
+    /// refuses as a whole (authentication). What is wrong with one topic is in its
+    /// [`TopicStatus`].
     fn topics(
         &self,
+        names: &[TopicName],
         deadline: Duration,
-    ) -> impl Future<Output = Result<Vec<(String, i32)>, BrokerError>> + Send;
+    ) -> impl Future<Output = Result<Vec<TopicStatus>, BrokerError>> + Send;
 
     /// Joins a consumer group. A group without committed offsets starts at the earliest record.
     ///
@@ -53,6 +56,16 @@ pub trait Broker: Send + Sync + 'static {
     ///
     /// [`BrokerError`] when the producer cannot be made.
     fn producer(&self) -> Result<std::sync::Arc<dyn Producer>, BrokerError>;
+}
+
+/// What a cluster says about a topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicStatus {
+    /// The topic that was asked for.
+    pub topic: TopicName,
+    /// How many partitions it has, or why it cannot be used: [`BrokerError::UnknownTopic`],
+    /// [`BrokerError::Unauthorised`] or another error.
+    pub partitions: Result<i32, BrokerError>,
 }
 
 /// What a consumer reads.

@@ -62,7 +62,7 @@ macro_rules! contract {
             an_unknown_topic_is_an_error
             a_record_that_is_too_large_is_an_error
             flush_waits_for_what_was_sent
-            topics_are_listed
+            topics_are_found_by_name
             nobody_at_the_address_is_an_error_that_names_it
         }
     };

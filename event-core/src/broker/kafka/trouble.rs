@@ -159,6 +159,19 @@ fn topic_in(reason: &str) -> Option<String> {
     Some(topic.trim().to_owned())
 }
 
+/// A topic that was asked for.
+pub(super) fn of_topic(code: Code, topic: &TopicName) -> BrokerError {
+    match code {
+        Code::UnknownTopicOrPartition | Code::UnknownTopic => {
+            BrokerError::UnknownTopic(topic.to_string())
+        }
+        Code::TopicAuthorizationFailed => BrokerError::Unauthorised(format!(
+            "topic `{topic}`: grant the service `DESCRIBE` on it, with `READ` to consume from it or `WRITE` to send to it"
+        )),
+        code => BrokerError::Other(format!("topic `{topic}` cannot be used: {code}")),
+    }
+}
+
 /// A record that was not written.
 pub(super) fn of_delivery(
     code: Code,
