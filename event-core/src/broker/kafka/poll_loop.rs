@@ -39,15 +39,16 @@ pub(super) struct PollLoop {
     commit_failure: Option<(Instant, BrokerError)>,
     open: OpenBatches,
     told: FxHashMap<String, Instant>,
-    // Dropped last: librdkafka's queues go before their client. rdkafka then polls until it is
-    // closed, which can take for ever when the broker is gone: only this thread waits for it.
-    consumer: BaseConsumer<GroupContext>,
+    // The last one to let it go drops the client: rdkafka then polls until it is closed, which can
+    // take for ever when the broker is gone. Only this thread waits for it.
+    consumer: Arc<BaseConsumer<GroupContext>>,
 }
 
 impl PollLoop {
     pub(super) fn new(consumer: BaseConsumer<GroupContext>) -> Result<PollLoop, BrokerError> {
-        let client = consumer.client().native_client();
-        let (Some(commits), Some(fetch_queue)) = (Commits::new(client), FetchQueue::new(client))
+        let consumer = Arc::new(consumer);
+        let (Some(commits), Some(fetch_queue)) =
+            (Commits::new(&consumer), FetchQueue::new(&consumer))
         else {
             return Err(BrokerError::Fatal("the consumer's queues could not be made".to_owned()));
         };
@@ -114,12 +115,10 @@ impl PollLoop {
 
     fn advance_commits(&mut self) {
         let context = self.consumer.context();
-        let client = self.consumer.client().native_client();
         let failed = {
             let mut commits = context.commits.lock().unwrap_or_else(PoisonError::into_inner);
             let commits = commits.as_mut();
-            commits
-                .and_then(|commits| context.with_assignment(|ours| commits.advance(client, ours)))
+            commits.and_then(|commits| context.with_assignment(|ours| commits.advance(ours)))
         };
         if let Some(code) = failed {
             self.commit_failed(code);
@@ -271,7 +270,7 @@ impl PollLoop {
 
     fn close(&self, close: Close) {
         let left = close.deadline.saturating_duration_since(Instant::now());
-        let committed = self.context().commit_now(&self.consumer, None, close.progress, left);
+        let committed = self.context().commit_now(None, close.progress, left);
         // The caller stops listening at its deadline.
         let _ = close.committed.send(committed);
         self.depart(close.deadline);

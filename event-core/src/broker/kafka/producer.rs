@@ -252,7 +252,7 @@ impl Shared {
         let Ok(topic) = CString::new(record.topic.as_str()) else {
             return Err((Code::InvalidTopic, pending));
         };
-        raw::produce(self.producer.client().native_client(), &topic, record, pending)
+        raw::produce(&self.producer, &topic, record, pending)
     }
 
     /// Answers a record and counts it out.

@@ -44,10 +44,10 @@ pub(super) struct GroupContext {
     pub(super) sender: Sender<Command>,
     pub(super) drain_deadline: Duration,
     pub(super) budget: Arc<Budget>,
-    /// Where the messages of assigned partitions go. The poll loop owns it, because it must be
-    /// dropped before the client, and this lives longer.
+    /// Where the messages of assigned partitions go. The poll loop owns it, because it keeps the
+    /// client alive, and the client keeps this.
     pub(super) fetch_queue: Mutex<Weak<FetchQueue>>,
-    /// Taken away before the client is dropped.
+    /// Taken away by the poll loop at its end, because they keep the client alive.
     pub(super) commits: Mutex<Option<Commits>>,
     state: Mutex<State>,
 }
@@ -138,19 +138,17 @@ impl GroupContext {
     /// Commits and waits for the answer, at most for `timeout`: for `partitions`, or for all.
     pub(super) fn commit_now(
         &self,
-        consumer: &BaseConsumer<GroupContext>,
         partitions: Option<&[TopicPartition]>,
         progress: Vec<Progress>,
         timeout: Duration,
     ) -> Result<(), BrokerError> {
-        let client = consumer.client().native_client();
         let mut commits = self.commits.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(commits) = commits.as_mut() else {
             return Ok(());
         };
         let (settled, before) = {
             let state = self.state();
-            commits.settle(client, &state.assignment, partitions, progress, timeout)
+            commits.settle(&state.assignment, partitions, progress, timeout)
         };
         if let Some(code) = before
             && !trouble::is_member_over(code)
@@ -187,9 +185,8 @@ impl GroupContext {
         });
         let fetch_queue = self.fetch_queue.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
         if let Some(queue) = fetch_queue {
-            let client = consumer.client().native_client();
             for partition in &partitions {
-                if !queue.forward(client, partition.topic.as_str(), partition.partition) {
+                if !queue.forward(partition.topic.as_str(), partition.partition) {
                     self.state().unforwarded = true;
                 }
             }
@@ -251,7 +248,7 @@ impl GroupContext {
         let released = self.wait_for_release(number);
         let released: Vec<Progress> =
             released.into_iter().filter(|done| partitions.contains(&done.partition)).collect();
-        if let Err(error) = self.commit_now(consumer, Some(partitions), released, COMMIT_DEADLINE) {
+        if let Err(error) = self.commit_now(Some(partitions), released, COMMIT_DEADLINE) {
             self.tell(ConsumerEvent::CommitFailed(error));
         }
     }
