@@ -210,10 +210,17 @@ pub(super) fn of_delivery(
             "the producer was closed before a record for topic `{topic}` was acknowledged"
         )),
         Code::Fatal | Code::Fenced | Code::InvalidProducerEpoch => {
-            BrokerError::Fatal(heard.reason())
+            of_replacement(topic, &heard.reason())
         }
         code => BrokerError::Other(format!("a record for topic `{topic}` was refused: {code}")),
     }
+}
+
+/// A record that was under way when the producer failed for good.
+pub(super) fn of_replacement(topic: &TopicName, reason: &str) -> BrokerError {
+    BrokerError::Other(format!(
+        "the producer failed for good and is made anew: {reason}; a record for topic `{topic}` may have been written all the same"
+    ))
 }
 
 /// A commit that was refused.

@@ -16,4 +16,6 @@ mod queue;
 pub(super) use commits::CommitQueue;
 pub(super) use fetch::FetchQueue;
 pub(super) use message::MessageView;
+#[cfg(test)]
+pub(super) use produce::fail_for_good;
 pub(super) use produce::produce;

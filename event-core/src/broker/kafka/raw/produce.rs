@@ -93,3 +93,16 @@ fn native_headers(headers: &Headers) -> *mut sys::rd_kafka_headers_t {
     }
     native
 }
+
+/// Makes a producer fail for good, as an error of its sequence of records does.
+#[cfg(test)]
+pub(in super::super) fn fail_for_good<C: ProducerContext>(producer: &BaseProducer<C>) {
+    // SAFETY: the producer is alive, and the text is copied.
+    unsafe {
+        sys::rd_kafka_test_fatal_error(
+            producer.client().native_ptr(),
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER,
+            c"out of order".as_ptr(),
+        );
+    }
+}
