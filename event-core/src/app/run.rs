@@ -150,24 +150,58 @@ async fn broker_problems<B: Broker>(broker: &B, topics: &[TopicName]) -> Vec<Sta
     if topics.is_empty() {
         return Vec::new();
     }
-    let existing = match broker.topics(BROKER_DEADLINE).await {
-        Ok(existing) => existing,
-        Err(error) => return vec![StartupProblem::Broker(error)],
-    };
-    let missing = |topic: &TopicName| !existing.iter().any(|(name, _)| *topic == **name);
-    let mut problems = Vec::new();
+    let mut needed = Vec::new();
     for topic in topics {
-        if missing(topic) {
-            let needed_for = format!("the handlers of `{topic}`");
-            problems.push(StartupProblem::MissingTopic { topic: topic.to_string(), needed_for });
-        }
-        if let Ok(dead_letters) = topic.dead_letters()
-            && missing(&dead_letters)
-        {
-            let needed_for = format!("the dead letters of `{topic}`");
-            problems
-                .push(StartupProblem::MissingTopic { topic: dead_letters.to_string(), needed_for });
+        needed.push((topic.clone(), format!("the handlers of `{topic}`")));
+        if let Ok(dead_letters) = topic.dead_letters() {
+            needed.push((dead_letters, format!("the dead letters of `{topic}`")));
         }
     }
-    problems
+    let names: Vec<TopicName> = needed.iter().map(|(topic, _)| topic.clone()).collect();
+    let found = match broker.topics(&names, BROKER_DEADLINE).await {
+        Ok(found) => found,
+        Err(error) => return vec![StartupProblem::Broker(error)],
+    };
+    let problems = needed.into_iter().zip(found).filter_map(|((topic, needed_for), status)| {
+        let topic = topic.to_string();
+        match status.partitions {
+            Ok(_) => None,
+            Err(BrokerError::UnknownTopic(_)) => {
+                Some(StartupProblem::MissingTopic { topic, needed_for })
+            }
+            Err(error) => Some(StartupProblem::Broker(error)),
+        }
+    });
+    problems.collect()
+}
+
+#[cfg(all(test, feature = "kafka"))]
+mod tests {
+    use super::*;
+    use crate::broker::kafka::{EmbeddedBroker, Fault};
+
+    #[tokio::test]
+    async fn a_topic_that_is_missing_is_another_problem_than_one_that_is_forbidden()
+    -> Result<(), BrokerError> {
+        let embedded = EmbeddedBroker::start()?;
+        for topic in ["role_events", "role_events_dlq", "claim_events"] {
+            embedded.create_topic(topic, 1)?;
+        }
+        embedded.set_topic_fault("role_events_dlq", Some(Fault::TopicUnauthorised))?;
+        let topics =
+            [TopicName::from_static("role_events"), TopicName::from_static("claim_events")];
+        let problems = broker_problems(&embedded.broker(), &topics).await;
+        match &problems[..] {
+            [
+                StartupProblem::Broker(BrokerError::Unauthorised(what)),
+                StartupProblem::MissingTopic { topic, needed_for },
+            ] => {
+                assert!(what.contains("`role_events_dlq`") && what.contains("`WRITE`"), "{what}");
+                assert_eq!(topic, "claim_events_dlq");
+                assert!(needed_for.contains("the dead letters of `claim_events`"), "{needed_for}");
+            }
+            other => panic!("{other:?}"),
+        }
+        Ok(())
+    }
 }

@@ -28,16 +28,19 @@ pub trait Broker: Send + Sync + 'static {
     /// The consumer that this broker makes.
     type Consumer: Consumer;
 
-    /// The topics that exist, with their number of partitions.
+    /// Asks for the topics with these names, and answers for each in their order. It needs the
+    /// right to describe these topics only, and never makes one.
     ///
     /// # Errors
     ///
-    /// [`BrokerError::Unreachable`] when no answer came within `deadline`, and what the
-    /// cluster refuses (authentication, authorisation).
+    /// [`BrokerError::Unreachable`] when no answer came within `deadline`, and what the cluster
+    /// refuses as a whole (authentication). What is wrong with one topic is in its
+    /// [`TopicStatus`].
     fn topics(
         &self,
+        names: &[TopicName],
         deadline: Duration,
-    ) -> impl Future<Output = Result<Vec<(String, i32)>, BrokerError>> + Send;
+    ) -> impl Future<Output = Result<Vec<TopicStatus>, BrokerError>> + Send;
 
     /// Joins a consumer group. A group without committed offsets starts at the earliest record.
     ///
@@ -55,6 +58,16 @@ pub trait Broker: Send + Sync + 'static {
     fn producer(&self) -> Result<std::sync::Arc<dyn Producer>, BrokerError>;
 }
 
+/// What a cluster says about a topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicStatus {
+    /// The topic that was asked for.
+    pub topic: TopicName,
+    /// How many partitions it has, or why it cannot be used: [`BrokerError::UnknownTopic`],
+    /// [`BrokerError::Unauthorised`] or another error.
+    pub partitions: Result<i32, BrokerError>,
+}
+
 /// What a consumer reads.
 #[derive(Clone, Debug)]
 pub struct Subscription {
@@ -62,8 +75,9 @@ pub struct Subscription {
     pub group: GroupName,
     /// The topics.
     pub topics: Vec<TopicName>,
-    /// How many bytes of records may be handed over and not yet dropped; beyond it, fetching
-    /// pauses until half of it is free.
+    /// How many bytes of records may be handed over and not yet dropped. Each assigned partition
+    /// has an equal share: above it, it pauses until half of its share is free, so that one whose
+    /// records are held never stops the others.
     pub max_in_flight_bytes: usize,
     /// How long a revocation may wait for the records in hand.
     pub drain_deadline: Duration,

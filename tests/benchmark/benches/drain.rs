@@ -241,9 +241,9 @@ fn main() {
             (cluster.address().to_owned(), cluster.broker(), true)
         }
     };
-    let topics = runtime.block_on(broker.topics(Duration::from_secs(8))).unwrap();
-    let partitions =
-        topics.iter().find(|(topic, _)| topic == TOPIC).expect("the topic bench_events").1;
+    let name = [TopicName::from_static(TOPIC)];
+    let topics = runtime.block_on(broker.topics(&name, Duration::from_secs(8))).unwrap();
+    let partitions = topics[0].partitions.clone().expect("the topic bench_events");
     let held = held(&address, partitions);
     if held == 0 {
         // Records in large batches, as a backlog lies on a broker; one batch a record would measure

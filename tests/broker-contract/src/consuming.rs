@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use event_core::broker::{Broker, OutgoingRecord, Subscription};
-use event_core::delivery::{NextOffset, Offset};
+use event_core::delivery::{NextOffset, Offset, RecordBatch};
 use event_core::event::{Header, Headers};
 
 use crate::TestCluster;
@@ -176,5 +176,52 @@ pub async fn fetching_stops_at_the_byte_budget(cluster: &impl TestCluster) {
             }
         }
     }
+    member.close().await;
+}
+
+pub async fn a_partition_whose_records_are_held_stops_no_other(cluster: &impl TestCluster) {
+    const EACH: usize = 1_500;
+    const BUDGET: usize = 256 << 10;
+    let topic = topic("held");
+    cluster.create_topic(topic.as_str(), 2).await;
+    let broker = cluster.broker();
+    let producer = broker.producer().unwrap();
+    let kilobyte = "x".repeat(1024);
+    let sends: Vec<_> = (0..2 * EACH)
+        .map(|number| {
+            let partition = Some((number % 2) as i32);
+            producer.send(OutgoingRecord { partition, ..record(&topic, "k", &kilobyte) })
+        })
+        .collect();
+    for send in sends {
+        send.await.unwrap();
+    }
+
+    let bounded = Subscription { max_in_flight_bytes: BUDGET, ..subscription("held", &topic) };
+    let mut member = Member::subscribe(&broker, bounded);
+    let mut next = [0_usize; 2];
+    let mut note = |batch: &RecordBatch| {
+        let partition = &mut next[batch.partition().partition as usize];
+        for record in batch.iter() {
+            assert_eq!(record.offset, Offset(*partition as i64));
+            *partition += 1;
+        }
+        next
+    };
+    let mut held = Vec::new();
+    loop {
+        let batch = member.batch().await;
+        let [_, free] = note(&batch);
+        if batch.partition().partition == 0 {
+            held.push(batch);
+        }
+        if free == EACH {
+            break;
+        }
+    }
+    let bytes: usize = held.iter().map(RecordBatch::size_bytes).sum();
+    assert!(bytes <= BUDGET, "one partition has {bytes} bytes in flight of {BUDGET}");
+    drop(held);
+    while note(&member.batch().await) != [EACH; 2] {}
     member.close().await;
 }

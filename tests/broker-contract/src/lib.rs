@@ -52,6 +52,7 @@ macro_rules! contract {
             asynchronous_commits_count
             a_dropped_consumer_repeats_what_was_not_committed
             fetching_stops_at_the_byte_budget
+            a_partition_whose_records_are_held_stops_no_other
             a_revocation_waits_for_release_and_commits_it
             progress_of_an_old_epoch_is_not_committed
             a_storm_of_joins_loses_nothing
@@ -61,7 +62,7 @@ macro_rules! contract {
             an_unknown_topic_is_an_error
             a_record_that_is_too_large_is_an_error
             flush_waits_for_what_was_sent
-            topics_are_listed
+            topics_are_found_by_name
             nobody_at_the_address_is_an_error_that_names_it
         }
     };

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use broker_contract_tests::{DEADLINE, Member, fill, record, subscription, topic};
@@ -139,6 +141,27 @@ async fn a_revocation_that_is_not_released_ends_at_the_drain_deadline() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_release_at_the_drain_deadline_is_still_committed() {
+    let (embedded, topic) = cluster("deadline_release", 2, 10).await;
+    let broker = embedded.broker();
+    let drain_deadline = Duration::from_millis(200);
+    let short = Subscription { drain_deadline, ..subscription("deadline_release", &topic) };
+    let mut first = Member::subscribe(&broker, short);
+    first.read(20).await;
+    let mut second = Member::join(&broker, "deadline_release", &topic);
+    let revocation = first.revoked().await;
+    let moved = revocation.partitions[0].clone();
+    // Whoever drains for the same time ends a little later.
+    tokio::time::sleep(drain_deadline + Duration::from_millis(300)).await;
+    revocation.release(first.progress());
+    second.assigned().await;
+    let producer = broker.producer().unwrap();
+    fill(&*producer, &topic, moved.partition, 1).await;
+    let batch = second.batch().await;
+    assert_eq!(batch.iter().next().map(|record| record.offset), Some(Offset(10)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_revocation_that_is_dropped_holds_nobody_up() {
     let (embedded, topic) = cluster("unheard", 2, 10).await;
     let broker = embedded.broker();
@@ -230,4 +253,85 @@ async fn a_queue_smaller_than_our_bound_keeps_the_order() {
     for (number, send) in sends.into_iter().enumerate() {
         assert_eq!(send.await.unwrap().offset, Offset(number as i64));
     }
+}
+
+/// Writes one record whose checksum is wrong to partition 0. No client does that, so this speaks
+/// [the protocol](https://kafka.apache.org/protocol#The_Messages_Produce) itself.
+fn write_damaged(embedded: &EmbeddedBroker, topic: &TopicName) {
+    let value = b"damaged";
+    let mut record = vec![0, 0, 0, 1, (value.len() as u8) << 1];
+    record.extend_from_slice(value);
+    record.push(0);
+    let mut batch = Vec::new();
+    batch.extend_from_slice(&0_i32.to_be_bytes()); // leader epoch
+    batch.push(2); // magic
+    batch.extend_from_slice(&0xbad_i32.to_be_bytes()); // checksum
+    batch.extend_from_slice(&[0; 2 + 4 + 8 + 8]); // attributes, last offset, timestamps
+    batch.extend_from_slice(&[0xff; 8 + 2 + 4]); // no producer id, epoch, sequence
+    batch.extend_from_slice(&1_i32.to_be_bytes());
+    batch.push((record.len() as u8) << 1);
+    batch.append(&mut record);
+    let mut records = 0_i64.to_be_bytes().to_vec();
+    records.extend_from_slice(&(batch.len() as i32).to_be_bytes());
+    records.append(&mut batch);
+
+    let mut request = Vec::new();
+    request.extend_from_slice(&[0, 0, 0, 7]); // Produce, version 7
+    request.extend_from_slice(&1_i32.to_be_bytes()); // correlation
+    request.extend_from_slice(&[0xff; 2]); // no client id
+    request.extend_from_slice(&[0xff; 2]); // no transactional id
+    request.extend_from_slice(&[0xff; 2]); // acks
+    request.extend_from_slice(&5_000_i32.to_be_bytes());
+    request.extend_from_slice(&1_i32.to_be_bytes());
+    request.extend_from_slice(&(topic.as_str().len() as i16).to_be_bytes());
+    request.extend_from_slice(topic.as_str().as_bytes());
+    request.extend_from_slice(&1_i32.to_be_bytes());
+    request.extend_from_slice(&0_i32.to_be_bytes());
+    request.extend_from_slice(&(records.len() as i32).to_be_bytes());
+    request.append(&mut records);
+
+    let mut socket = TcpStream::connect(embedded.address()).unwrap();
+    socket.write_all(&(request.len() as i32).to_be_bytes()).unwrap();
+    socket.write_all(&request).unwrap();
+    let mut size = [0; 4];
+    socket.read_exact(&mut size).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_record_is_not_skipped() {
+    let (embedded, topic) = cluster("damaged", 2, 10).await;
+    write_damaged(&embedded, &topic);
+    let producer = embedded.broker().producer().unwrap();
+    fill(&*producer, &topic, 0, 10).await;
+
+    let mut member = Member::join(&embedded.broker(), "damaged", &topic);
+    let mut last = -1;
+    let error = until(&mut member, |event| match event {
+        ConsumerEvent::Records(batch) if batch.partition().partition == 0 => {
+            last = batch.iter().last().unwrap().offset.0;
+            None
+        }
+        ConsumerEvent::Trouble(error) => Some(error),
+        _ => None,
+    })
+    .await;
+    assert_eq!(last, 9);
+    assert!(error.is_fatal(), "{error}");
+    let text = error.to_string();
+    for part in [topic.as_str(), "partition 0", "offset 10"] {
+        assert!(text.contains(part), "{text}");
+    }
+    while let Some(batch) = member.batch_or_nothing().await.pop() {
+        assert_eq!(batch.partition().partition, 1, "{batch:?}");
+    }
+    member.close().await;
+    // What was read before it is committed, and it is met again.
+    let mut member = Member::join(&embedded.broker(), "damaged", &topic);
+    let again = until(&mut member, |event| match event {
+        ConsumerEvent::Records(batch) => panic!("{batch:?}"),
+        ConsumerEvent::Trouble(error) => Some(error),
+        _ => None,
+    })
+    .await;
+    assert!(again.is_fatal(), "{again}");
 }

@@ -3,26 +3,35 @@
 //! A live member can commit a partition that it does not own, and the broker lets it: only the
 //! epochs kept here prevent that.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use rdkafka::TopicPartitionList;
 use rdkafka::topic_partition_list::Offset as NativeOffset;
 use rustc_hash::FxHashMap;
 
+use super::budget::{Budget, InFlight};
 use crate::broker::Progress;
 use crate::delivery::{Epoch, TopicPartition};
 use crate::event::TopicName;
 
-#[derive(Debug)]
-struct Owned {
-    partition: Arc<TopicPartition>,
-    epoch: Epoch,
+#[derive(Clone, Debug)]
+pub(super) struct Owned {
+    pub(super) partition: Arc<TopicPartition>,
+    pub(super) epoch: Epoch,
+    pub(super) in_flight: Arc<InFlight>,
+    /// Fetching is paused until there is room.
+    is_paused: bool,
+    /// Nothing more of it is handed over in this epoch.
+    is_stopped: bool,
 }
 
 /// The partitions of one consumer.
 #[derive(Debug, Default)]
 pub(super) struct Assignment {
     topics: FxHashMap<TopicName, FxHashMap<i32, Owned>>,
+    /// Also of partitions that are gone, as long as records of theirs are held.
+    in_flight: FxHashMap<TopicPartition, Weak<InFlight>>,
+    paused: usize,
     last_epoch: u64,
 }
 
@@ -31,13 +40,24 @@ impl Assignment {
     pub(super) fn add(&mut self, partitions: &[TopicPartition]) -> Epoch {
         self.last_epoch += 1;
         let epoch = Epoch(self.last_epoch);
+        self.in_flight.retain(|_, in_flight| in_flight.strong_count() > 0);
         for partition in partitions {
-            let owned = Owned { partition: Arc::new(partition.clone()), epoch };
+            let before = self.in_flight.get(partition).and_then(Weak::upgrade);
+            let in_flight = before.unwrap_or_default();
+            self.in_flight.insert(partition.clone(), Arc::downgrade(&in_flight));
+            let owned = Owned {
+                partition: Arc::new(partition.clone()),
+                epoch,
+                in_flight,
+                is_paused: false,
+                is_stopped: false,
+            };
             self.topics
                 .entry(partition.topic.clone())
                 .or_default()
                 .insert(partition.partition, owned);
         }
+        self.count_paused();
         epoch
     }
 
@@ -48,12 +68,71 @@ impl Assignment {
                 owned.remove(&partition.partition);
             }
         }
+        self.count_paused();
     }
 
-    /// The partition and its epoch, if it is ours.
-    pub(super) fn get(&self, topic: &str, partition: i32) -> Option<(Arc<TopicPartition>, Epoch)> {
+    fn count_paused(&mut self) {
+        self.paused = self.all().filter(|owned| owned.is_paused).count();
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Owned> {
+        self.topics.values().flat_map(FxHashMap::values)
+    }
+
+    /// How many partitions are ours.
+    pub(super) fn len(&self) -> usize {
+        self.topics.values().map(FxHashMap::len).sum()
+    }
+
+    /// The partition, if it is ours and its records may be handed over.
+    pub(super) fn open(&self, topic: &str, partition: i32) -> Option<Owned> {
         let owned = self.topics.get(topic)?.get(&partition)?;
-        Some((Arc::clone(&owned.partition), owned.epoch))
+        (!owned.is_stopped).then(|| owned.clone())
+    }
+
+    /// Stops handing over records of a partition in this epoch; says whether it went on before.
+    /// What was handed over can still be committed.
+    pub(super) fn stop(&mut self, topic: &str, partition: i32) -> bool {
+        let owned = self.topics.get_mut(topic).and_then(|owned| owned.get_mut(&partition));
+        owned.is_some_and(|owned| !std::mem::replace(&mut owned.is_stopped, true))
+    }
+
+    /// Stops handing over records of any partition in its present epoch.
+    pub(super) fn stop_all(&mut self) {
+        for owned in self.topics.values_mut().flat_map(FxHashMap::values_mut) {
+            owned.is_stopped = true;
+        }
+    }
+
+    /// Which partitions have to pause now; they count as paused from then on.
+    pub(super) fn to_pause(&mut self, budget: &Budget) -> Option<TopicPartitionList> {
+        self.turn(|owned| {
+            !owned.is_paused && (owned.is_stopped || budget.has_to_pause(&owned.in_flight))
+        })
+    }
+
+    /// Which paused partitions go on now; they count as fetching from then on.
+    pub(super) fn to_resume(&mut self, budget: &Budget) -> Option<TopicPartitionList> {
+        self.turn(|owned| {
+            owned.is_paused && !owned.is_stopped && budget.may_go_on(&owned.in_flight)
+        })
+    }
+
+    fn turn(&mut self, which: impl Fn(&Owned) -> bool) -> Option<TopicPartitionList> {
+        let mut list = TopicPartitionList::new();
+        for owned in self.topics.values_mut().flat_map(FxHashMap::values_mut) {
+            if which(owned) {
+                owned.is_paused = !owned.is_paused;
+                list.add_partition(owned.partition.topic.as_str(), owned.partition.partition);
+            }
+        }
+        self.count_paused();
+        (list.count() > 0).then_some(list)
+    }
+
+    /// Whether any partition is paused.
+    pub(super) fn has_paused(&self) -> bool {
+        self.paused > 0
     }
 
     /// Whether work of `epoch` on `partition` still counts.
@@ -79,15 +158,6 @@ impl Assignment {
         }
         (list.count() > 0).then_some(list)
     }
-
-    /// All partitions that are ours.
-    pub(super) fn all(&self) -> TopicPartitionList {
-        let mut list = TopicPartitionList::new();
-        for owned in self.topics.values().flat_map(FxHashMap::values) {
-            list.add_partition(owned.partition.topic.as_str(), owned.partition.partition);
-        }
-        list
-    }
 }
 
 #[cfg(test)]
@@ -110,5 +180,41 @@ mod tests {
         assert!(assignment.committable(&[progress(0, old), progress(2, new)]).is_none());
         let both = assignment.committable(&[progress(0, new), progress(1, old), progress(0, old)]);
         assert_eq!(both.map(|list| list.count()), Some(2));
+    }
+
+    #[test]
+    fn what_is_still_held_counts_when_a_partition_comes_back() {
+        let budget = Budget::new(100 << 10);
+        let mut assignment = Assignment::default();
+        assignment.add(&[partition(0), partition(1)]);
+        budget.share_among(assignment.len());
+        let before = assignment.open("role_events", 0).map(|owned| owned.in_flight);
+        let held = before.map(|in_flight| budget.charge(&in_flight, 60 << 10));
+        assignment.remove(&[partition(0), partition(1)]);
+        assignment.add(&[partition(0), partition(1)]);
+        let count = |list: Option<TopicPartitionList>| list.map(|list| list.count());
+        assert_eq!(count(assignment.to_pause(&budget)), Some(1));
+        assert!(assignment.has_paused());
+        assert_eq!(count(assignment.to_pause(&budget)), None, "it is paused once");
+        assert_eq!(count(assignment.to_resume(&budget)), None);
+        drop(held);
+        assert_eq!(count(assignment.to_resume(&budget)), Some(1));
+        assert!(!assignment.has_paused());
+    }
+
+    #[test]
+    fn a_stopped_partition_is_committed_but_not_read_until_it_is_assigned_anew() {
+        let budget = Budget::new(100 << 10);
+        let mut assignment = Assignment::default();
+        let epoch = assignment.add(&[partition(0)]);
+        assert!(assignment.stop("role_events", 0));
+        assert!(!assignment.stop("role_events", 0), "it is told once");
+        assert!(assignment.open("role_events", 0).is_none());
+        assert!(assignment.is_current(&partition(0), epoch));
+        assert!(assignment.to_pause(&budget).is_some());
+        assert!(assignment.to_resume(&budget).is_none());
+        assignment.remove(&[partition(0)]);
+        assignment.add(&[partition(0)]);
+        assert!(assignment.open("role_events", 0).is_some());
     }
 }

@@ -7,7 +7,8 @@
 use std::mem::size_of;
 use std::sync::Arc;
 
-use super::budget::{Budget, Charge};
+use super::assignment::Owned;
+use super::budget::{Budget, Charge, InFlight};
 use super::raw::MessageView;
 use crate::delivery::{Epoch, Offset, RecordBatch, RecordSource, TopicPartition};
 
@@ -39,6 +40,7 @@ struct HeaderEntry {
 pub(super) struct OpenBatch {
     partition: Arc<TopicPartition>,
     epoch: Epoch,
+    in_flight: Arc<InFlight>,
     bytes: Vec<u8>,
     entries: Vec<Entry>,
     headers: Vec<HeaderEntry>,
@@ -47,15 +49,11 @@ pub(super) struct OpenBatch {
 
 impl OpenBatch {
     /// Starts a batch that is full at `max_bytes`, with room for what is expected.
-    pub(super) fn new(
-        partition: Arc<TopicPartition>,
-        epoch: Epoch,
-        max_bytes: usize,
-        expected: Expected,
-    ) -> Self {
+    pub(super) fn new(owned: Owned, max_bytes: usize, expected: Expected) -> Self {
         OpenBatch {
-            partition,
-            epoch,
+            partition: owned.partition,
+            epoch: owned.epoch,
+            in_flight: owned.in_flight,
             bytes: Vec::with_capacity(expected.bytes),
             entries: Vec::with_capacity(expected.records),
             headers: Vec::new(),
@@ -65,6 +63,11 @@ impl OpenBatch {
 
     pub(super) fn partition(&self) -> &TopicPartition {
         &self.partition
+    }
+
+    /// What counts against the share of its partition.
+    pub(super) fn in_flight(&self) -> Arc<InFlight> {
+        Arc::clone(&self.in_flight)
     }
 
     pub(super) fn epoch(&self) -> Epoch {
@@ -120,6 +123,7 @@ impl OpenBatch {
         }
         // The index counts too: a million empty records are not free.
         let charge = budget.charge(
+            &self.in_flight,
             self.bytes.capacity()
                 + self.entries.capacity() * size_of::<Entry>()
                 + self.headers.capacity() * size_of::<HeaderEntry>(),

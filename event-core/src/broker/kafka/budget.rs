@@ -1,49 +1,90 @@
 //! How many bytes of records are handed over and not yet dropped.
 //!
 //! The consumer thread charges every batch, the batch itself pays back when it is dropped,
-//! wherever that happens. Pausing has hysteresis, because each pause throws away what librdkafka
-//! had fetched ahead.
+//! wherever that happens. Each partition has a share of the limit of its own: one that waits, for
+//! a dead letter that cannot be written, say, must never stop the others. Pausing has hysteresis,
+//! because each pause throws away what librdkafka had fetched ahead.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// A batch is large enough to be worth its allocation, whatever the limit is.
+const MIN_BATCH_BYTES: usize = 4 << 10;
+/// The first record of a batch must not wait long.
+const MAX_BATCH_BYTES: usize = 1 << 20;
 
 /// The bytes in flight of one consumer, and their limit.
 #[derive(Debug)]
 pub(super) struct Budget {
     in_flight: AtomicUsize,
     limit: usize,
+    /// Written and read by the consumer thread only.
+    partitions: AtomicUsize,
+}
+
+/// The bytes in flight of one partition. It lives as long as a batch does, so that a partition
+/// that goes and comes back does not begin anew while its old records are still held.
+#[derive(Debug, Default)]
+pub(super) struct InFlight {
+    bytes: AtomicUsize,
+}
+
+impl InFlight {
+    fn get(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
+    }
 }
 
 impl Budget {
     pub(super) fn new(limit: usize) -> Arc<Budget> {
-        Arc::new(Budget { in_flight: AtomicUsize::new(0), limit })
+        Arc::new(Budget { in_flight: AtomicUsize::new(0), limit, partitions: AtomicUsize::new(1) })
     }
 
-    /// Counts `bytes` until the charge is dropped.
-    pub(super) fn charge(self: &Arc<Self>, bytes: usize) -> Charge {
+    /// From now on the limit is shared by this many partitions.
+    pub(super) fn share_among(&self, partitions: usize) {
+        self.partitions.store(partitions.max(1), Ordering::Relaxed);
+    }
+
+    /// Counts `bytes` of a partition until the charge is dropped.
+    pub(super) fn charge(self: &Arc<Self>, partition: &Arc<InFlight>, bytes: usize) -> Charge {
         self.in_flight.fetch_add(bytes, Ordering::Relaxed);
-        Charge { budget: Arc::clone(self), bytes }
+        partition.bytes.fetch_add(bytes, Ordering::Relaxed);
+        Charge { budget: Arc::clone(self), partition: Arc::clone(partition), bytes }
     }
 
-    /// At how many bytes a batch is full: small against the limit, so that the limit means
-    /// something, and never so large that the first record of a batch waits long.
+    /// What one partition may have in flight: at least one batch.
+    pub(super) fn share(&self) -> usize {
+        (self.limit / self.partitions.load(Ordering::Relaxed)).max(MIN_BATCH_BYTES)
+    }
+
+    /// At how many bytes a batch is full: small against the share, so that the share means
+    /// something.
     pub(super) fn batch_bytes(&self) -> usize {
-        (self.limit / 8).clamp(4 << 10, 1 << 20)
+        (self.limit / 8).min(self.share() / 4).clamp(MIN_BATCH_BYTES, MAX_BATCH_BYTES)
     }
 
-    /// How many bytes are still free.
+    /// How many bytes may be taken before looking again which partitions have to pause. They may
+    /// all be of one partition.
     pub(super) fn room(&self) -> usize {
-        self.limit.saturating_sub(self.in_flight.load(Ordering::Relaxed))
+        let free = self.limit.saturating_sub(self.in_flight.load(Ordering::Relaxed));
+        free.clamp(self.share() / 4, self.share())
     }
 
-    /// Whether fetching has to pause.
-    pub(super) fn is_spent(&self) -> bool {
+    /// Whether a partition has to pause: it is above its share, or all of them together are above
+    /// the limit. One with nothing in flight never pauses, so what others hold cannot stop it.
+    pub(super) fn has_to_pause(&self, partition: &InFlight) -> bool {
+        let bytes = partition.get();
+        bytes > self.share() || (bytes > 0 && self.is_spent())
+    }
+
+    /// Whether a paused partition may go on.
+    pub(super) fn may_go_on(&self, partition: &InFlight) -> bool {
+        let bytes = partition.get();
+        bytes == 0 || (bytes <= self.share() / 2 && !self.is_spent())
+    }
+
+    fn is_spent(&self) -> bool {
         self.in_flight.load(Ordering::Relaxed) > self.limit
-    }
-
-    /// Whether a paused consumer may go on.
-    pub(super) fn is_half_free(&self) -> bool {
-        self.in_flight.load(Ordering::Relaxed) <= self.limit / 2
     }
 }
 
@@ -51,11 +92,13 @@ impl Budget {
 #[derive(Debug)]
 pub(super) struct Charge {
     budget: Arc<Budget>,
+    partition: Arc<InFlight>,
     bytes: usize,
 }
 
 impl Drop for Charge {
     fn drop(&mut self) {
+        self.partition.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
         self.budget.in_flight.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
@@ -64,16 +107,43 @@ impl Drop for Charge {
 mod tests {
     use super::*;
 
+    const LIMIT: usize = 100 << 10;
+    const SHARE: usize = LIMIT / 4;
+
+    fn budget_of_four() -> (Arc<Budget>, Arc<InFlight>, Arc<InFlight>) {
+        let budget = Budget::new(LIMIT);
+        budget.share_among(4);
+        (budget, Arc::default(), Arc::default())
+    }
+
     #[test]
-    fn pauses_above_the_limit_and_goes_on_at_half() {
-        let budget = Budget::new(100);
-        let first = budget.charge(60);
-        assert!(!budget.is_spent());
-        let second = budget.charge(41);
-        assert!(budget.is_spent() && !budget.is_half_free());
+    fn a_partition_pauses_above_its_share_and_goes_on_at_half() {
+        let (budget, partition, other) = budget_of_four();
+        let first = budget.charge(&partition, SHARE / 2 + 1);
+        assert!(!budget.has_to_pause(&partition));
+        let second = budget.charge(&partition, SHARE / 2 + 1);
+        assert!(budget.has_to_pause(&partition) && !budget.may_go_on(&partition));
+        assert!(!budget.has_to_pause(&other));
         drop(second);
-        assert!(!budget.is_spent() && !budget.is_half_free());
+        assert!(!budget.has_to_pause(&partition) && !budget.may_go_on(&partition));
         drop(first);
-        assert!(budget.is_half_free());
+        assert!(budget.may_go_on(&partition));
+    }
+
+    #[test]
+    fn whoever_holds_nothing_is_not_stopped_by_what_others_hold() {
+        let (budget, partition, other) = budget_of_four();
+        let _held = budget.charge(&partition, 2 * LIMIT);
+        assert!(!budget.has_to_pause(&other) && budget.may_go_on(&other));
+        assert!(budget.room() > 0);
+        let _one = budget.charge(&other, 1);
+        assert!(budget.has_to_pause(&other), "the limit holds for all together");
+    }
+
+    #[test]
+    fn a_share_is_at_least_a_batch() {
+        let budget = Budget::new(LIMIT);
+        budget.share_among(1000);
+        assert!(budget.share() >= budget.batch_bytes());
     }
 }

@@ -3,9 +3,10 @@
 //! librdkafka holds a commit back while the coordinator is away and sends it later. A second one
 //! under way could be overtaken by the first, which would turn the offset back.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rdkafka::client::NativeClient;
+use rdkafka::consumer::{BaseConsumer, ConsumerContext};
 use rdkafka::types::RDKafkaErrorCode as Code;
 use rustc_hash::FxHashMap;
 
@@ -14,7 +15,7 @@ use super::raw::CommitQueue;
 use crate::broker::Progress;
 use crate::delivery::TopicPartition;
 
-/// The commits of one consumer. It must be dropped before the client.
+/// The commits of one consumer, which they keep alive.
 pub(super) struct Commits {
     queue: CommitQueue,
     is_open: bool,
@@ -32,8 +33,10 @@ pub(super) enum Settled {
 }
 
 impl Commits {
-    pub(super) fn new(client: &NativeClient) -> Option<Commits> {
-        let queue = CommitQueue::new(client)?;
+    pub(super) fn new<C: ConsumerContext + 'static>(
+        consumer: &Arc<BaseConsumer<C>>,
+    ) -> Option<Commits> {
+        let queue = CommitQueue::new(consumer)?;
         Some(Commits { queue, is_open: false, waiting: FxHashMap::default() })
     }
 
@@ -45,7 +48,7 @@ impl Commits {
     }
 
     /// Sends what waits once the commit before it is answered; says why one failed.
-    pub(super) fn advance(&mut self, client: &NativeClient, ours: &Assignment) -> Option<Code> {
+    pub(super) fn advance(&mut self, ours: &Assignment) -> Option<Code> {
         let failed = match self.hear(Duration::ZERO) {
             Some(Err(code)) => Some(code),
             Some(Ok(())) | None => None,
@@ -57,7 +60,7 @@ impl Commits {
         let Some(offsets) = ours.committable(&waiting) else {
             return failed;
         };
-        match self.queue.commit(client, &offsets) {
+        match self.queue.commit(&offsets) {
             Ok(()) => {
                 self.is_open = true;
                 failed
@@ -70,7 +73,6 @@ impl Commits {
     /// for the answer. Also says why the commit before it failed, if it did.
     pub(super) fn settle(
         &mut self,
-        client: &NativeClient,
         ours: &Assignment,
         partitions: Option<&[TopicPartition]>,
         progress: Vec<Progress>,
@@ -93,7 +95,7 @@ impl Commits {
         let Some(offsets) = ours.committable(&now) else {
             return (Settled::Committed, before);
         };
-        if let Err(code) = self.queue.commit(client, &offsets) {
+        if let Err(code) = self.queue.commit(&offsets) {
             return (Settled::Refused(code), before);
         }
         self.is_open = true;

@@ -54,6 +54,7 @@ impl KafkaConsumer {
             event_sender,
             (commands.clone(), receiver),
             subscription.drain_deadline,
+            Budget::new(subscription.max_in_flight_bytes),
         );
         let config = settings.consumer(subscription.group.as_str());
         let consumer = BaseConsumer::from_config_and_context(&config, context)
@@ -63,7 +64,7 @@ impl KafkaConsumer {
             KafkaError::Subscription(reason) => BrokerError::Settings(reason),
             other => trouble::of_creation(&other),
         })?;
-        let poll_loop = PollLoop::new(consumer, Budget::new(subscription.max_in_flight_bytes))?;
+        let poll_loop = PollLoop::new(consumer)?;
         std::thread::Builder::new()
             .name(format!("kafka-{}", subscription.group))
             .spawn(move || poll_loop.run())

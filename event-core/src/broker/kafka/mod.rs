@@ -45,7 +45,8 @@ mod trouble;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Broker, BrokerError, Producer, Subscription};
+use super::{Broker, BrokerError, Producer, Subscription, TopicStatus};
+use crate::event::TopicName;
 
 pub use consumer::KafkaConsumer;
 pub use embedded::{EmbeddedBroker, Fault, Request};
@@ -77,9 +78,13 @@ impl KafkaBroker {
 impl Broker for KafkaBroker {
     type Consumer = KafkaConsumer;
 
-    async fn topics(&self, deadline: Duration) -> Result<Vec<(String, i32)>, BrokerError> {
-        let settings = self.settings.clone();
-        tokio::task::spawn_blocking(move || metadata::topics(&settings, deadline))
+    async fn topics(
+        &self,
+        names: &[TopicName],
+        deadline: Duration,
+    ) -> Result<Vec<TopicStatus>, BrokerError> {
+        let (settings, names) = (self.settings.clone(), names.to_vec());
+        tokio::task::spawn_blocking(move || metadata::topics(&settings, &names, deadline))
             .await
             .unwrap_or_else(|error| Err(BrokerError::Other(error.to_string())))
     }

@@ -3,6 +3,7 @@
 //! Only this thread polls, so rebalances happen here too. Records leave it in batches; what
 //! comes back are commands. It polls also while paused, or the group would evict the member.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,8 +12,8 @@ use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode as Code;
 use rustc_hash::FxHashMap;
 
+use super::assignment::Assignment;
 use super::batch::{Expected, OpenBatch};
-use super::budget::Budget;
 use super::commits::Commits;
 use super::consumer::{Close, Command};
 use super::raw::{FetchQueue, MessageView};
@@ -36,21 +37,18 @@ const COMMIT_FAILED_PAUSE: Duration = Duration::from_millis(200);
 pub(super) struct PollLoop {
     fetch_queue: Arc<FetchQueue>,
     commit_failure: Option<(Instant, BrokerError)>,
-    budget: Arc<Budget>,
     open: OpenBatches,
     told: FxHashMap<String, Instant>,
-    // Dropped last: librdkafka's queues go before their client. rdkafka then polls until it is
-    // closed, which can take for ever when the broker is gone: only this thread waits for it.
-    consumer: BaseConsumer<GroupContext>,
+    // The last one to let it go drops the client: rdkafka then polls until it is closed, which can
+    // take for ever when the broker is gone. Only this thread waits for it.
+    consumer: Arc<BaseConsumer<GroupContext>>,
 }
 
 impl PollLoop {
-    pub(super) fn new(
-        consumer: BaseConsumer<GroupContext>,
-        budget: Arc<Budget>,
-    ) -> Result<PollLoop, BrokerError> {
-        let client = consumer.client().native_client();
-        let (Some(commits), Some(fetch_queue)) = (Commits::new(client), FetchQueue::new(client))
+    pub(super) fn new(consumer: BaseConsumer<GroupContext>) -> Result<PollLoop, BrokerError> {
+        let consumer = Arc::new(consumer);
+        let (Some(commits), Some(fetch_queue)) =
+            (Commits::new(&consumer), FetchQueue::new(&consumer))
         else {
             return Err(BrokerError::Fatal("the consumer's queues could not be made".to_owned()));
         };
@@ -62,7 +60,6 @@ impl PollLoop {
         Ok(PollLoop {
             fetch_queue,
             commit_failure: None,
-            budget,
             open: OpenBatches::default(),
             told: FxHashMap::default(),
             consumer,
@@ -75,13 +72,20 @@ impl PollLoop {
 
     /// Polls until the consumer is closed or dropped.
     pub(super) fn run(mut self) {
+        // Told before the client is dropped: that can take for ever, and nobody would know why.
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.serve())) {
+            self.context().fail(panic.as_ref());
+        }
+    }
+
+    fn serve(&mut self) {
         let ending = loop {
             if let Some(ending) = self.obey() {
                 break ending;
             }
             self.advance_commits();
             self.serve_events();
-            self.pause_or_resume();
+            self.resume();
             self.take_messages();
         };
         self.context().leave();
@@ -111,12 +115,10 @@ impl PollLoop {
 
     fn advance_commits(&mut self) {
         let context = self.consumer.context();
-        let client = self.consumer.client().native_client();
         let failed = {
             let mut commits = context.commits.lock().unwrap_or_else(PoisonError::into_inner);
             let commits = commits.as_mut();
-            commits
-                .and_then(|commits| context.with_assignment(|ours| commits.advance(client, ours)))
+            commits.and_then(|commits| context.with_assignment(|ours| commits.advance(ours)))
         };
         if let Some(code) = failed {
             self.commit_failed(code);
@@ -139,18 +141,13 @@ impl PollLoop {
         self.commit_failure.get_or_insert((due, error));
     }
 
-    fn pause_or_resume(&self) {
+    fn resume(&self) {
         let context = self.context();
-        if context.is_paused() {
-            if self.budget.is_half_free() {
-                let all = context.with_assignment(|ours| ours.all());
-                context.set_paused(false);
-                context.report(self.consumer.resume(&all), "resuming");
-            }
-        } else if self.budget.is_spent() {
-            let all = context.with_assignment(|ours| ours.all());
-            context.set_paused(true);
-            context.report(self.consumer.pause(&all), "pausing");
+        let resumed = context.change_assignment(|ours| {
+            if ours.has_paused() { ours.to_resume(&context.budget) } else { None }
+        });
+        if let Some(list) = resumed {
+            context.report(self.consumer.resume(&list), "resuming");
         }
     }
 
@@ -163,7 +160,7 @@ impl PollLoop {
                 None => break,
                 Some(Ok(message)) => {
                     let context = self.consumer.context();
-                    self.open.collect(context, &self.budget, MessageView::of(&message));
+                    self.open.collect(context, MessageView::of(&message));
                     None
                 }
                 Some(Err(error)) => Some(error),
@@ -171,6 +168,10 @@ impl PollLoop {
             if let Some(error) = troubled
                 && let Some(code) = error.rdkafka_error_code()
             {
+                if trouble::is_damage(code) && self.context().has_unforwarded() {
+                    self.stop_all(code);
+                    continue;
+                }
                 self.tell_trouble(code, matches!(error, KafkaError::MessageConsumptionFatal(_)));
             }
         }
@@ -181,13 +182,14 @@ impl PollLoop {
     /// nothing to do this is where the thread waits.
     fn take_messages(&mut self) {
         if self.fetch(Duration::ZERO, self.fetch_size()) == 0 {
-            let wait = if self.context().is_paused() { PAUSED_POLL } else { IDLE_POLL };
+            let paused = self.context().with_assignment(Assignment::has_paused);
+            let wait = if paused { PAUSED_POLL } else { IDLE_POLL };
             if self.fetch(wait, 1) == 0 {
                 return;
             }
         }
         for _ in 1..FETCHES_PER_TURN {
-            if self.budget.is_spent() || self.fetch(Duration::ZERO, self.fetch_size()) == 0 {
+            if self.fetch(Duration::ZERO, self.fetch_size()) == 0 {
                 break;
             }
         }
@@ -197,7 +199,7 @@ impl PollLoop {
     /// How many messages the budget has room for, going by the size of the last ones.
     fn fetch_size(&self) -> usize {
         let open: usize = self.open.batches.iter().map(|(_, batch)| batch.size_bytes()).sum();
-        let room = self.budget.room().saturating_sub(open);
+        let room = self.context().budget.room().saturating_sub(open);
         match self.open.expected.record_bytes() {
             Some(bytes) => (room / bytes).clamp(1, FETCH),
             None => 1,
@@ -206,21 +208,42 @@ impl PollLoop {
 
     fn fetch(&mut self, timeout: Duration, max: usize) -> usize {
         let context = self.consumer.context();
-        let (open, budget) = (&mut self.open, &self.budget);
+        let open = &mut self.open;
         let mut troubles = Vec::new();
         let count = self.fetch_queue.fetch(timeout, max, |message| match message.error() {
-            None => open.collect(context, budget, message),
+            None => open.collect(context, message),
+            Some((code, reason)) if trouble::is_damage(code) => {
+                open.stop(context, message, code, &reason);
+            }
             Some(trouble) => troubles.push(trouble),
         });
         for (code, reason) in troubles {
             self.context().heard.note(code, &reason);
             self.tell_trouble(code, false);
         }
+        self.pause();
         count
     }
 
     fn hand_over_all(&mut self) {
-        self.open.hand_over_all(self.consumer.context(), &self.budget);
+        self.open.hand_over_all(self.consumer.context());
+        self.pause();
+    }
+
+    fn pause(&mut self) {
+        if std::mem::take(&mut self.open.has_to_pause) {
+            self.context().pause_what_has_to(&self.consumer);
+        }
+    }
+
+    /// This way nobody says which partition is damaged.
+    fn stop_all(&mut self, code: Code) {
+        self.open.hand_over_all(self.consumer.context());
+        let context = self.consumer.context();
+        context.change_assignment(Assignment::stop_all);
+        self.open.has_to_pause = true;
+        let reason = context.heard.reason();
+        context.tell(ConsumerEvent::Trouble(trouble::of_damage(None, code, &reason)));
     }
 
     fn tell_trouble(&mut self, code: Code, is_fatal: bool) {
@@ -247,7 +270,7 @@ impl PollLoop {
 
     fn close(&self, close: Close) {
         let left = close.deadline.saturating_duration_since(Instant::now());
-        let committed = self.context().commit_now(&self.consumer, None, close.progress, left);
+        let committed = self.context().commit_now(None, close.progress, left);
         // The caller stops listening at its deadline.
         let _ = close.committed.send(committed);
         self.depart(close.deadline);
@@ -277,6 +300,8 @@ impl Drop for PollLoop {
 struct OpenBatches {
     batches: Vec<(PartitionId, OpenBatch)>,
     expected: Expected,
+    /// A partition that was handed over is above its share.
+    has_to_pause: bool,
 }
 
 /// A partition as librdkafka names it: the address of its topic is the same for all messages of
@@ -285,7 +310,7 @@ type PartitionId = (usize, i32);
 
 impl OpenBatches {
     /// Puts a message into the batch of its partition, and hands the batch over when it is full.
-    fn collect(&mut self, context: &GroupContext, budget: &Arc<Budget>, message: MessageView<'_>) {
+    fn collect(&mut self, context: &GroupContext, message: MessageView<'_>) {
         let id = (message.topic_id(), message.partition());
         // Messages come in runs of one partition: the last batch is usually the right one.
         let index = match self.batches.iter().rposition(|(partition, _)| *partition == id) {
@@ -293,12 +318,10 @@ impl OpenBatches {
             None => {
                 let (topic, number) = (message.topic(), message.partition());
                 // Fetched before a revocation, when it is nobody's: the next owner reads it.
-                let Some((partition, epoch)) =
-                    context.with_assignment(|ours| ours.get(topic, number))
-                else {
+                let Some(owned) = context.with_assignment(|ours| ours.open(topic, number)) else {
                     return;
                 };
-                let batch = OpenBatch::new(partition, epoch, budget.batch_bytes(), self.expected);
+                let batch = OpenBatch::new(owned, context.budget.batch_bytes(), self.expected);
                 self.batches.push((id, batch));
                 self.batches.len() - 1
             }
@@ -307,22 +330,42 @@ impl OpenBatches {
         batch.push(message);
         if batch.is_full() {
             let (_, batch) = self.batches.swap_remove(index);
-            self.hand_over(context, budget, batch);
+            self.hand_over(context, batch);
         }
     }
 
-    fn hand_over_all(&mut self, context: &GroupContext, budget: &Arc<Budget>) {
+    /// A record that cannot be read: what follows it in its partition is not handed over, because
+    /// a commit of it would skip the damaged one.
+    fn stop(&mut self, context: &GroupContext, message: MessageView<'_>, code: Code, reason: &str) {
+        let (topic, number) = (message.topic(), message.partition());
+        let id = (message.topic_id(), number);
+        if let Some(index) = self.batches.iter().position(|(partition, _)| *partition == id) {
+            let (_, before) = self.batches.swap_remove(index);
+            self.hand_over(context, before);
+        }
+        // Also fetched before a revocation, when it is the next owner's to tell.
+        if context.change_assignment(|ours| ours.stop(topic, number)) {
+            self.has_to_pause = true;
+            let place = trouble::Place { topic, partition: number, offset: message.offset() };
+            context.tell(ConsumerEvent::Trouble(trouble::of_damage(Some(place), code, reason)));
+        }
+    }
+
+    fn hand_over_all(&mut self, context: &GroupContext) {
         while let Some((_, batch)) = self.batches.pop() {
-            self.hand_over(context, budget, batch);
+            self.hand_over(context, batch);
         }
     }
 
-    fn hand_over(&mut self, context: &GroupContext, budget: &Arc<Budget>, batch: OpenBatch) {
+    fn hand_over(&mut self, context: &GroupContext, batch: OpenBatch) {
         let (partition, epoch) = (batch.partition(), batch.epoch());
         // A revocation came while the batch was filled: the records are the next owner's.
         if context.with_assignment(|ours| ours.is_current(partition, epoch)) {
             self.expected = batch.expect_alike();
-            context.tell(ConsumerEvent::Records(batch.finish(budget)));
+            let in_flight = batch.in_flight();
+            let batch = batch.finish(&context.budget);
+            self.has_to_pause |= context.budget.has_to_pause(&in_flight);
+            context.tell(ConsumerEvent::Records(batch));
         }
     }
 }

@@ -4,18 +4,21 @@
 //! What is in librdkafka's queue is bounded here, well below the queue's own limit: a full queue
 //! would mean sleeping and sending again, and with that another order. Records above the bound
 //! wait in a line of ours and enter in the order of the `send` calls.
+//!
+//! A client that failed for good never sends again. The thread then makes another one for the line,
+//! and what the old one still had is answered with an error.
 
 use std::collections::VecDeque;
 use std::ffi::CString;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 use rdkafka::client::ClientContext;
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{DeliveryResult, Message};
-use rdkafka::producer::{BaseProducer, Producer as _, ProducerContext};
+use rdkafka::producer::{BaseProducer, Producer as _, ProducerContext, PurgeConfig};
 use rdkafka::types::RDKafkaErrorCode as Code;
 use tokio::sync::{Notify, oneshot};
 
@@ -33,6 +36,8 @@ const MAX_IN_FLIGHT_BYTES: usize = 128 << 20;
 const POLL: Duration = Duration::from_millis(100);
 /// The same while librdkafka has no room.
 const FULL_POLL: Duration = Duration::from_millis(2);
+/// A client that failed answers what it had at once when it is told to give it up.
+const PURGE_DEADLINE: Duration = Duration::from_secs(5);
 
 /// A producer on Kafka. Dropping it gives up what is not acknowledged: flush first.
 pub(super) struct KafkaProducer {
@@ -40,17 +45,19 @@ pub(super) struct KafkaProducer {
     stop: Arc<AtomicBool>,
 }
 
+type Client = BaseProducer<DeliveryContext>;
+
 struct Shared {
-    producer: BaseProducer<DeliveryContext>,
     line: Mutex<Line>,
     settled: Notify,
-    address: String,
+    settings: KafkaSettings,
     heard: Arc<Heard>,
 }
 
 /// What is under way. Sends are numbered in turns that a flush closes, so that a flush waits for
 /// what was sent before it and not for what is sent meanwhile.
 struct Line {
+    client: Arc<Client>,
     waiting: VecDeque<(OutgoingRecord, Box<Pending>)>,
     records: usize,
     bytes: usize,
@@ -73,12 +80,10 @@ struct Pending {
 impl KafkaProducer {
     pub(super) fn start(settings: &KafkaSettings) -> Result<KafkaProducer, BrokerError> {
         let heard = Arc::new(Heard::default());
-        let context = DeliveryContext { shared: Mutex::new(Weak::new()), heard: heard.clone() };
-        let producer = BaseProducer::from_config_and_context(&settings.producer(), context)
-            .map_err(|error| trouble::of_creation(&error))?;
+        let client = connect(settings, &heard)?;
         let shared = Arc::new(Shared {
-            producer,
             line: Mutex::new(Line {
+                client: Arc::clone(&client),
                 waiting: VecDeque::new(),
                 records: 0,
                 bytes: 0,
@@ -87,19 +92,22 @@ impl KafkaProducer {
                 first_turn: 0,
             }),
             settled: Notify::new(),
-            address: settings.brokers.clone(),
+            settings: settings.clone(),
             heard,
         });
-        let context = shared.producer.context();
-        *context.shared.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(&shared);
+        client.context().answer_to(&shared);
         let stop = Arc::new(AtomicBool::new(false));
         let (polled, stopped) = (Arc::clone(&shared), Arc::clone(&stop));
         std::thread::Builder::new()
             .name("kafka-producer".to_owned())
             .spawn(move || {
+                let mut client = client;
                 let mut timeout = POLL;
                 while !stopped.load(Ordering::Relaxed) {
-                    polled.producer.poll(timeout);
+                    client.poll(timeout);
+                    if let Some((_, reason)) = client.client().fatal_error() {
+                        client = polled.replace(client, &reason);
+                    }
                     timeout = if polled.advance() { POLL } else { FULL_POLL };
                 }
                 polled.give_up();
@@ -107,6 +115,17 @@ impl KafkaProducer {
             .map_err(|error| BrokerError::Fatal(format!("no producer thread: {error}")))?;
         Ok(KafkaProducer { shared, stop })
     }
+}
+
+fn connect(settings: &KafkaSettings, heard: &Arc<Heard>) -> Result<Arc<Client>, BrokerError> {
+    let context = DeliveryContext {
+        shared: Mutex::default(),
+        heard: Arc::clone(heard),
+        failed: OnceLock::new(),
+    };
+    let client = BaseProducer::from_config_and_context(&settings.producer(), context)
+        .map_err(|error| trouble::of_creation(&error))?;
+    Ok(Arc::new(client))
 }
 
 impl Drop for KafkaProducer {
@@ -146,10 +165,12 @@ impl Producer for KafkaProducer {
             };
             tokio::time::timeout(deadline, settled).await.map_err(|_| {
                 let open = self.shared.line().open_before(turn);
-                self.shared.heard.refusal(&self.shared.address).unwrap_or(BrokerError::TimedOut {
-                    what: format!("{open} records"),
-                    last_heard: self.shared.heard.reason(),
-                })
+                self.shared.heard.refusal(&self.shared.settings.brokers).unwrap_or(
+                    BrokerError::TimedOut {
+                        what: format!("{open} records"),
+                        last_heard: self.shared.heard.reason(),
+                    },
+                )
             })
         })
     }
@@ -227,10 +248,15 @@ impl Shared {
             && let Some((record, pending)) = line.waiting.pop_front()
         {
             let bytes = pending.bytes;
-            match self.enqueue(&record, pending) {
+            match enqueue(&line.client, &record, pending) {
                 Ok(()) => {
                     line.records += 1;
                     line.bytes += bytes;
+                }
+                // The thread makes a new client, and then fills it.
+                Err((_, pending)) if line.client.client().fatal_error().is_some() => {
+                    line.waiting.push_front((record, pending));
+                    return;
                 }
                 // The user made librdkafka's queue smaller than our bound. It also still counts
                 // the records of the delivery report that is being worked on.
@@ -244,45 +270,87 @@ impl Shared {
         }
     }
 
-    fn enqueue(
-        &self,
-        record: &OutgoingRecord,
-        pending: Box<Pending>,
-    ) -> Result<(), (Code, Box<Pending>)> {
-        let Ok(topic) = CString::new(record.topic.as_str()) else {
-            return Err((Code::InvalidTopic, pending));
-        };
-        raw::produce(self.producer.client().native_client(), &topic, record, pending)
-    }
-
     /// Answers a record and counts it out.
     fn settle(&self, line: &mut Line, pending: Pending, result: Result<(i32, i64), Code>) {
-        line.end(pending.turn);
-        let answer = match result {
-            Ok((partition, offset)) => Ok(Acknowledged {
-                partition: TopicPartition { topic: pending.topic, partition },
-                offset: Offset(offset),
-            }),
-            Err(code) => Err(trouble::of_delivery(
+        let result = result.map_err(|code| {
+            trouble::of_delivery(
                 code,
                 &pending.topic,
                 pending.partition,
                 pending.bytes,
-                &self.address,
+                &self.settings.brokers,
                 &self.heard,
-            )),
-        };
+            )
+        });
+        self.answer(line, pending, result);
+    }
+
+    fn answer(&self, line: &mut Line, pending: Pending, result: Result<(i32, i64), BrokerError>) {
+        line.end(pending.turn);
+        let answer = result.map(|(partition, offset)| Acknowledged {
+            partition: TopicPartition { topic: pending.topic, partition },
+            offset: Offset(offset),
+        });
         // Nobody waits any more: the record is sent all the same.
         let _ = pending.reply.send(answer);
         self.settled.notify_waiters();
     }
 
-    fn delivered(&self, pending: Pending, result: Result<(i32, i64), Code>) {
+    fn delivered(
+        &self,
+        pending: Pending,
+        result: Result<(i32, i64), Code>,
+        failed: Option<&String>,
+    ) {
         let mut line = self.line();
         line.records -= 1;
         line.bytes -= pending.bytes;
-        self.settle(&mut line, pending, result);
+        // librdkafka gives up what it has when it fails, before the client is replaced.
+        let failed = || {
+            let present = || line.client.client().fatal_error().map(|(_, reason)| reason);
+            failed.cloned().or_else(present)
+        };
+        let failed = if result.is_err() { failed() } else { None };
+        match failed {
+            Some(reason) => {
+                let error = trouble::of_replacement(&pending.topic, &reason);
+                self.answer(&mut line, pending, Err(error));
+            }
+            None => self.settle(&mut line, pending, result),
+        }
         self.fill(&mut line);
+    }
+
+    /// Puts a new client in the place of one that failed for good, and answers what that one had.
+    /// What waits in the line goes to the new one.
+    fn replace(self: &Arc<Self>, old: Arc<Client>, reason: &str) -> Arc<Client> {
+        let new = match connect(&self.settings, &self.heard) {
+            Ok(new) => new,
+            Err(error) => {
+                tracing::error!(%error, "no producer in the place of one that failed: {reason}");
+                let mut line = self.line();
+                while let Some((_, pending)) = line.waiting.pop_front() {
+                    let error = BrokerError::Fatal(format!(
+                        "{reason}; and no new producer could be made ({error}): restart the process"
+                    ));
+                    self.answer(&mut line, *pending, Err(error));
+                }
+                return old;
+            }
+        };
+        tracing::warn!("the producer failed for good and is replaced: {reason}");
+        new.context().answer_to(self);
+        self.line().client = Arc::clone(&new);
+        // Only this thread replaces, so that it is empty.
+        let _ = old.context().failed.set(reason.to_owned());
+        old.purge(PurgeConfig::default().queue().inflight());
+        let until = Instant::now() + PURGE_DEADLINE;
+        while old.in_flight_count() > 0 && Instant::now() < until {
+            old.poll(FULL_POLL);
+        }
+        // What waited for the old one.
+        self.fill(&mut self.line());
+        new
     }
 
     /// Tries again what librdkafka had no room for, between two polls; says whether all of it
@@ -312,9 +380,28 @@ impl Shared {
     }
 }
 
+fn enqueue(
+    client: &Client,
+    record: &OutgoingRecord,
+    pending: Box<Pending>,
+) -> Result<(), (Code, Box<Pending>)> {
+    let Ok(topic) = CString::new(record.topic.as_str()) else {
+        return Err((Code::InvalidTopic, pending));
+    };
+    raw::produce(client, &topic, record, pending)
+}
+
 struct DeliveryContext {
     shared: Mutex<Weak<Shared>>,
     heard: Arc<Heard>,
+    /// Why the client failed for good, once it is replaced.
+    failed: OnceLock<String>,
+}
+
+impl DeliveryContext {
+    fn answer_to(&self, shared: &Arc<Shared>) {
+        *self.shared.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(shared);
+    }
 }
 
 impl ClientContext for DeliveryContext {
@@ -341,7 +428,63 @@ impl ProducerContext for DeliveryContext {
         // While the client is being dropped there is no line any more; dropping `pending`
         // answers its future.
         if let Some(shared) = shared {
-            shared.delivered(*pending, result);
+            shared.delivered(*pending, result, self.failed.get());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::broker::kafka::EmbeddedBroker;
+    use crate::event::Headers;
+
+    fn record() -> OutgoingRecord {
+        OutgoingRecord {
+            topic: TopicName::from_static("role_events"),
+            partition: None,
+            key: None,
+            value: None,
+            headers: Headers::new(),
+            timestamp_ms: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_client_that_failed_for_good_is_replaced() -> Result<(), BrokerError> {
+        let embedded = EmbeddedBroker::start()?;
+        embedded.create_topic("role_events", 1)?;
+        let producer = KafkaProducer::start(&embedded.broker().settings)?;
+        assert_eq!(producer.send(record()).await?.offset, Offset(0));
+
+        embedded.take_down()?;
+        let under_way = producer.send(record());
+        let old = Arc::clone(&producer.shared.line().client);
+        raw::fail_for_good(&old);
+        drop(old);
+        // Answered now, not after the 30 s that a record has.
+        let soon = Duration::from_secs(10);
+        let error = match tokio::time::timeout(soon, under_way).await {
+            Ok(Err(error)) => error,
+            other => panic!("{other:?}"),
+        };
+        assert!(error.is_retriable() && error.to_string().contains("made anew"), "{error}");
+        embedded.bring_up()?;
+        let sends: Vec<_> = (0..100).map(|_| producer.send(record())).collect();
+        for (number, send) in sends.into_iter().enumerate() {
+            assert_eq!(send.await?.offset, Offset(number as i64 + 1));
+        }
+        producer.flush(soon).await
+    }
+
+    #[tokio::test]
+    async fn a_send_right_after_the_failure_goes_to_the_new_client() -> Result<(), BrokerError> {
+        let embedded = EmbeddedBroker::start()?;
+        embedded.create_topic("role_events", 1)?;
+        let producer = KafkaProducer::start(&embedded.broker().settings)?;
+        producer.send(record()).await?;
+        raw::fail_for_good(&producer.shared.line().client);
+        assert_eq!(producer.send(record()).await?.offset, Offset(1));
+        Ok(())
     }
 }

@@ -5,8 +5,9 @@
 //! only then gives the partitions back, on every path: a member that never unassigns stalls its
 //! whole group.
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,7 @@ use rdkafka::types::RDKafkaRespErr;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::assignment::Assignment;
+use super::budget::Budget;
 use super::commits::{Commits, Settled};
 use super::consumer::{Close, Command};
 use super::raw::FetchQueue;
@@ -27,6 +29,8 @@ use crate::broker::{BrokerError, ConsumerEvent, Progress, Revocation};
 use crate::delivery::TopicPartition;
 use crate::event::TopicName;
 
+/// The processor drains for the same time, but begins later: it has to hear of the revocation.
+const DRAIN_MARGIN: Duration = Duration::from_secs(2);
 /// How long a revocation waits for the answer to its commit, beyond the drain.
 const COMMIT_DEADLINE: Duration = Duration::from_secs(5);
 
@@ -39,10 +43,11 @@ pub(super) struct GroupContext {
     pub(super) commands: Mutex<Receiver<Command>>,
     pub(super) sender: Sender<Command>,
     pub(super) drain_deadline: Duration,
-    /// Where the messages of assigned partitions go. The poll loop owns it, because it must be
-    /// dropped before the client, and this lives longer.
+    pub(super) budget: Arc<Budget>,
+    /// Where the messages of assigned partitions go. The poll loop owns it, because it keeps the
+    /// client alive, and the client keeps this.
     pub(super) fetch_queue: Mutex<Weak<FetchQueue>>,
-    /// Taken away before the client is dropped.
+    /// Taken away by the poll loop at its end, because they keep the client alive.
     pub(super) commits: Mutex<Option<Commits>>,
     state: Mutex<State>,
 }
@@ -50,13 +55,13 @@ pub(super) struct GroupContext {
 #[derive(Default)]
 struct State {
     assignment: Assignment,
-    /// Fetching is paused for all partitions, also for those still to come.
-    paused: bool,
     /// The consumer is being closed or abandoned: nobody listens any more.
     leaving: bool,
     /// A command that ended the wait of a revocation, for the poll loop.
     ending: Option<Ending>,
     revocations: u64,
+    /// Records and errors of some partition come through `poll`.
+    unforwarded: bool,
 }
 
 /// How a consumer ends.
@@ -73,6 +78,7 @@ impl GroupContext {
         events: UnboundedSender<ConsumerEvent>,
         (sender, commands): (Sender<Command>, Receiver<Command>),
         drain_deadline: Duration,
+        budget: Arc<Budget>,
     ) -> Self {
         GroupContext {
             address,
@@ -81,6 +87,7 @@ impl GroupContext {
             commands: Mutex::new(commands),
             sender,
             drain_deadline,
+            budget,
             fetch_queue: Mutex::default(),
             commits: Mutex::default(),
             state: Mutex::default(),
@@ -95,21 +102,32 @@ impl GroupContext {
         read(&self.state().assignment)
     }
 
+    pub(super) fn has_unforwarded(&self) -> bool {
+        self.state().unforwarded
+    }
+
     pub(super) fn take_ending(&self) -> Option<Ending> {
         self.state().ending.take()
     }
 
-    pub(super) fn is_paused(&self) -> bool {
-        self.state().paused
-    }
-
-    pub(super) fn set_paused(&self, paused: bool) {
-        self.state().paused = paused;
+    pub(super) fn change_assignment<T>(&self, change: impl FnOnce(&mut Assignment) -> T) -> T {
+        change(&mut self.state().assignment)
     }
 
     /// From now on nobody is told anything, and revocations wait for nobody.
     pub(super) fn leave(&self) {
         self.state().leaving = true;
+    }
+
+    /// Tells that the thread panicked; from then on it serves nobody.
+    pub(super) fn fail(&self, panic: &(dyn Any + Send)) {
+        let text = panic.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        let reason = format!("the consumer thread panicked: {}", text.unwrap_or("no reason given"));
+        self.tell(ConsumerEvent::Trouble(BrokerError::Fatal(reason)));
+        self.leave();
+        // A close that comes now must not wait for an answer.
+        *self.commands.lock().unwrap_or_else(PoisonError::into_inner) = channel().1;
     }
 
     pub(super) fn tell(&self, event: ConsumerEvent) {
@@ -120,19 +138,17 @@ impl GroupContext {
     /// Commits and waits for the answer, at most for `timeout`: for `partitions`, or for all.
     pub(super) fn commit_now(
         &self,
-        consumer: &BaseConsumer<GroupContext>,
         partitions: Option<&[TopicPartition]>,
         progress: Vec<Progress>,
         timeout: Duration,
     ) -> Result<(), BrokerError> {
-        let client = consumer.client().native_client();
         let mut commits = self.commits.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(commits) = commits.as_mut() else {
             return Ok(());
         };
         let (settled, before) = {
             let state = self.state();
-            commits.settle(client, &state.assignment, partitions, progress, timeout)
+            commits.settle(&state.assignment, partitions, progress, timeout)
         };
         if let Some(code) = before
             && !trouble::is_member_over(code)
@@ -162,12 +178,17 @@ impl GroupContext {
 
     fn assign(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
         let partitions = names(list);
-        let epoch = self.state().assignment.add(&partitions);
+        let epoch = self.change_assignment(|ours| {
+            let epoch = ours.add(&partitions);
+            self.budget.share_among(ours.len());
+            epoch
+        });
         let fetch_queue = self.fetch_queue.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
         if let Some(queue) = fetch_queue {
-            let client = consumer.client().native_client();
             for partition in &partitions {
-                queue.forward(client, partition.topic.as_str(), partition.partition);
+                if !queue.forward(partition.topic.as_str(), partition.partition) {
+                    self.state().unforwarded = true;
+                }
             }
         }
         self.tell(ConsumerEvent::Assigned { partitions, epoch });
@@ -176,8 +197,15 @@ impl GroupContext {
             RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.assign(list),
         };
         self.report(assigned, "taking partitions over");
-        if self.is_paused() && list.count() > 0 {
-            self.report(consumer.pause(list), "pausing new partitions");
+        // The shares are smaller now, and of a partition that was ours before records may be
+        // held still.
+        self.pause_what_has_to(consumer);
+    }
+
+    /// Pauses the partitions that are above their share.
+    pub(super) fn pause_what_has_to(&self, consumer: &BaseConsumer<Self>) {
+        if let Some(list) = self.change_assignment(|ours| ours.to_pause(&self.budget)) {
+            self.report(consumer.pause(&list), "pausing");
         }
     }
 
@@ -187,7 +215,10 @@ impl GroupContext {
         if settled.is_err() {
             tracing::error!("a revocation panicked; its partitions are given up uncommitted");
         }
-        self.state().assignment.remove(&partitions);
+        self.change_assignment(|ours| {
+            ours.remove(&partitions);
+            self.budget.share_among(ours.len());
+        });
         let unassigned = match consumer.rebalance_protocol() {
             RebalanceProtocol::Cooperative => consumer.incremental_unassign(list),
             RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.unassign(),
@@ -217,7 +248,7 @@ impl GroupContext {
         let released = self.wait_for_release(number);
         let released: Vec<Progress> =
             released.into_iter().filter(|done| partitions.contains(&done.partition)).collect();
-        if let Err(error) = self.commit_now(consumer, Some(partitions), released, COMMIT_DEADLINE) {
+        if let Err(error) = self.commit_now(Some(partitions), released, COMMIT_DEADLINE) {
             self.tell(ConsumerEvent::CommitFailed(error));
         }
     }
@@ -225,7 +256,7 @@ impl GroupContext {
     /// Waits for the release of a revocation. What is committed meanwhile goes with it; a close brings its own
     /// progress, and a consumer that is dropped has none.
     fn wait_for_release(&self, number: u64) -> Vec<Progress> {
-        let deadline = Instant::now() + self.drain_deadline;
+        let deadline = Instant::now() + self.drain_deadline + DRAIN_MARGIN;
         let commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -325,4 +356,36 @@ fn names(list: &TopicPartitionList) -> Vec<TopicPartition> {
             Some(TopicPartition { topic, partition: one.partition() })
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc::unbounded_channel;
+
+    use super::*;
+
+    #[test]
+    fn a_panic_is_told_and_a_close_does_not_wait_for_the_thread() {
+        let (events, mut told) = unbounded_channel();
+        let (sender, commands) = channel();
+        let ours = sender.clone();
+        let budget = Budget::new(1 << 20);
+        let context = GroupContext::new(
+            "127.0.0.1:1".into(),
+            events,
+            (sender, commands),
+            Duration::from_secs(1),
+            budget,
+        );
+        context.fail(&"index out of bounds");
+        // The context lives until the client is gone, which can take for ever.
+        match told.try_recv() {
+            Ok(ConsumerEvent::Trouble(error)) => {
+                assert!(error.is_fatal());
+                assert!(error.to_string().contains("index out of bounds"), "{error}");
+            }
+            other => panic!("{other:?}"),
+        }
+        assert!(ours.send(Command::Abandon).is_err());
+    }
 }

@@ -67,8 +67,40 @@ pub fn refused_property(name: &str) -> Option<&'static str> {
         "allow.auto.create.topics" => {
             "topics are never created by accident: create them with Kafka's own tools"
         }
+        "delivery.report.only.error" => {
+            "a send is acknowledged by its delivery report; without it every send would wait for ever"
+        }
+        "enable.gapless.guarantee" => {
+            "one record that is given up would end the producer, and with it all that are under way"
+        }
+        "queuing.strategy" => "the order of the sends is kept; `lifo` would turn it round",
+        "offset.store.method" | "offset.store.path" | "offset.store.sync.interval.ms" => {
+            "offsets are kept by the broker; a file would be one service's own view of them"
+        }
+        "check.crcs" => "a damaged record would reach a handler, and be committed",
+        "topic.blacklist" => "the topics of handlers would be read by nobody, silently",
+        "enabled_events" | "consume.callback.max.messages" => {
+            "events are served by this crate, which chooses them"
+        }
+        "test.mock.num.brokers" => {
+            "records would go to a broker inside the process: use `dev` or the embedded broker"
+        }
         _ => return None,
     })
+}
+
+/// Why a property may not have this value; `None` when it may, or when librdkafka says so itself.
+fn refused_value(name: &str, value: &str) -> Option<&'static str> {
+    let is_zero = value.trim().parse::<f64>() == Ok(0.0);
+    match name {
+        "message.timeout.ms" | "delivery.timeout.ms" if is_zero => {
+            Some("0 is no time-out at all, and a send that cannot be written would wait for ever")
+        }
+        "message.send.max.retries" | "retries" if is_zero => {
+            Some("the idempotent producer needs at least one retry")
+        }
+        _ => None,
+    }
 }
 
 /// Whether a property asks for what only a build with the feature `tls` (or `tls-vendored`) has.
@@ -166,6 +198,8 @@ impl KafkaSettings {
         for (name, value) in &self.properties {
             if let Some(reason) = refused_property(name) {
                 problems.push(problem(format!("`{name}` cannot be set under `[kafka]`"), reason));
+            } else if let Some(reason) = refused_value(name, value.expose_secret()) {
+                problems.push(problem(format!("`{name}` cannot be 0 under `[kafka]`"), reason));
             } else if new_protocol && OF_CLASSIC_GROUPS.contains(&name.as_str()) {
                 problems.push(problem(
                     format!("`{name}` is the broker's with `group.protocol=consumer`"),
@@ -263,6 +297,37 @@ mod tests {
         .problems();
         assert_eq!(problems.len(), 3, "{problems:#?}");
         assert!(!format!("{problems:?}").contains("hunter2"), "{problems:#?}");
+    }
+
+    #[test]
+    fn what_would_break_a_promise_or_hang_is_refused() {
+        for (name, value) in [
+            ("delivery.report.only.error", "true"),
+            ("enable.gapless.guarantee", "true"),
+            ("queuing.strategy", "lifo"),
+            ("offset.store.method", "file"),
+            ("check.crcs", "false"),
+            ("topic.blacklist", ".*"),
+            ("test.mock.num.brokers", "1"),
+            ("enabled_events", "0"),
+            ("message.timeout.ms", "0"),
+            ("delivery.timeout.ms", "0"),
+            ("retries", "0"),
+            // librdkafka refuses these itself.
+            ("dr_cb", "1"),
+            ("dr_msg_cb", "1"),
+            ("background_event_cb", "1"),
+            ("rebalance_cb", "1"),
+            ("opaque", "1"),
+            ("go.delivery.reports", "false"),
+        ] {
+            let problems = settings(&[(name, value)]).problems();
+            assert_eq!(problems.len(), 1, "{name}: {problems:?}");
+            assert!(problems[0].to_string().contains(name), "{problems:?}");
+        }
+        for (name, value) in [("message.timeout.ms", "5000"), ("retries", "3")] {
+            assert_eq!(settings(&[(name, value)]).problems(), [], "{name}");
+        }
     }
 
     #[test]

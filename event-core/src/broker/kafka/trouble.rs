@@ -115,11 +115,61 @@ pub(super) fn of_client(code: Code, address: &str, heard: &Heard) -> BrokerError
     }
 }
 
+/// Whether librdkafka could not read a record. It tells so once, and goes on with the next one.
+pub(super) fn is_damage(code: Code) -> bool {
+    matches!(
+        code,
+        Code::BadMessage
+            | Code::BadCompression
+            | Code::NotImplemented
+            | Code::CriticalSystemResource
+    )
+}
+
+/// Where a record lies.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place<'a> {
+    pub(super) topic: &'a str,
+    pub(super) partition: i32,
+    /// Negative when it is not known.
+    pub(super) offset: i64,
+}
+
+/// A record that cannot be read, so that its partition cannot go on.
+pub(super) fn of_damage(place: Option<Place<'_>>, code: Code, reason: &str) -> BrokerError {
+    let place = match place {
+        None => "a partition".to_owned(),
+        Some(Place { topic, partition, offset }) if offset < 0 => {
+            format!("partition {partition} of topic `{topic}`")
+        }
+        Some(Place { topic, partition, offset }) => {
+            format!("partition {partition} of topic `{topic}` at offset {offset}")
+        }
+    };
+    let reason = if reason.is_empty() { code.to_string() } else { reason.to_owned() };
+    BrokerError::Fatal(format!(
+        "a record cannot be read in {place}, and none after it was handed over: {reason}; check the broker's disk and let it restore the partition from a replica, or give the record up by moving the group past it with `kafka-consumer-groups --reset-offsets`"
+    ))
+}
+
 /// The topic in librdkafka's `Subscribed topic not available: NAME: ..`.
 fn topic_in(reason: &str) -> Option<String> {
     let (_, rest) = reason.split_once("topic not available: ")?;
     let (topic, _) = rest.split_once(':')?;
     Some(topic.trim().to_owned())
+}
+
+/// A topic that was asked for.
+pub(super) fn of_topic(code: Code, topic: &TopicName) -> BrokerError {
+    match code {
+        Code::UnknownTopicOrPartition | Code::UnknownTopic => {
+            BrokerError::UnknownTopic(topic.to_string())
+        }
+        Code::TopicAuthorizationFailed => BrokerError::Unauthorised(format!(
+            "topic `{topic}`: grant the service `DESCRIBE` on it, with `READ` to consume from it or `WRITE` to send to it"
+        )),
+        code => BrokerError::Other(format!("topic `{topic}` cannot be used: {code}")),
+    }
 }
 
 /// A record that was not written.
@@ -160,10 +210,17 @@ pub(super) fn of_delivery(
             "the producer was closed before a record for topic `{topic}` was acknowledged"
         )),
         Code::Fatal | Code::Fenced | Code::InvalidProducerEpoch => {
-            BrokerError::Fatal(heard.reason())
+            of_replacement(topic, &heard.reason())
         }
         code => BrokerError::Other(format!("a record for topic `{topic}` was refused: {code}")),
     }
+}
+
+/// A record that was under way when the producer failed for good.
+pub(super) fn of_replacement(topic: &TopicName, reason: &str) -> BrokerError {
+    BrokerError::Other(format!(
+        "the producer failed for good and is made anew: {reason}; a record for topic `{topic}` may have been written all the same"
+    ))
 }
 
 /// A commit that was refused.
@@ -239,6 +296,26 @@ mod tests {
         heard.note(Code::BrokerTransportFailure, "Connection refused");
         heard.note(Code::AllBrokersDown, "1/1 brokers are down");
         assert_eq!(heard.reason(), "Connection refused");
+    }
+
+    #[test]
+    fn damage_ends_the_service_and_says_where_and_what_to_do() {
+        for code in [Code::BadMessage, Code::BadCompression, Code::NotImplemented] {
+            assert!(is_damage(code), "{code}");
+        }
+        // librdkafka repeats these itself, from the same offset.
+        for code in [Code::BrokerTransportFailure, Code::InvalidMessage, Code::PartitionEOF] {
+            assert!(!is_damage(code), "{code}");
+        }
+        let place = Place { topic: "role_events", partition: 3, offset: 17 };
+        let error = of_damage(Some(place), Code::BadCompression, "");
+        assert!(error.is_fatal());
+        let text = error.to_string();
+        for part in ["`role_events`", "partition 3", "offset 17", "--reset-offsets"] {
+            assert!(text.contains(part), "{text}");
+        }
+        let unknown = of_damage(Some(Place { offset: -1001, ..place }), Code::BadMessage, "CRC");
+        assert!(!unknown.to_string().contains("-1001"), "{unknown}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A member of a group in memory.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -19,9 +19,10 @@ pub struct MemoryConsumer {
     membership: Membership,
     positions: BTreeMap<TopicPartition, (Epoch, NextOffset)>,
     events: VecDeque<ConsumerEvent>,
-    in_flight: Arc<AtomicUsize>,
+    /// Also of partitions that are gone: their records may be held still.
+    in_flight: BTreeMap<TopicPartition, Arc<AtomicUsize>>,
     max_in_flight_bytes: usize,
-    paused: bool,
+    paused: BTreeSet<TopicPartition>,
     last_served: Option<TopicPartition>,
 }
 
@@ -40,9 +41,9 @@ impl MemoryConsumer {
             membership: Membership { cluster, group, member },
             positions: BTreeMap::new(),
             events: VecDeque::new(),
-            in_flight: Arc::default(),
+            in_flight: BTreeMap::new(),
             max_in_flight_bytes,
-            paused: false,
+            paused: BTreeSet::new(),
             last_served: None,
         }
     }
@@ -70,17 +71,12 @@ impl MemoryConsumer {
     }
 
     fn fetch(&mut self) -> Option<ConsumerEvent> {
-        let in_flight = self.in_flight.load(Ordering::Acquire);
-        let limit =
-            if self.paused { self.max_in_flight_bytes / 2 } else { self.max_in_flight_bytes };
-        self.paused = in_flight >= limit && in_flight > 0;
-        if self.paused {
-            return None;
-        }
+        self.pause_or_resume();
         // Partitions take turns, beginning after the one that was served last.
         let after =
             self.positions.keys().position(|p| Some(p) > self.last_served.as_ref()).unwrap_or(0);
         let turns = self.positions.iter().skip(after).chain(self.positions.iter().take(after));
+        let turns = turns.filter(|(partition, _)| !self.paused.contains(partition));
         let cluster = &self.membership.cluster;
         let (partition, epoch, records) =
             turns.into_iter().find_map(|(partition, (epoch, next))| {
@@ -90,8 +86,25 @@ impl MemoryConsumer {
         let next = records.last()?.offset.next();
         self.positions.insert(partition.clone(), (epoch, next));
         self.last_served = Some(partition.clone());
-        let source = Records::new(records, Arc::clone(&self.in_flight), Arc::clone(cluster));
+        let in_flight = Arc::clone(self.in_flight.entry(partition.clone()).or_default());
+        let source = Records::new(records, in_flight, Arc::clone(cluster));
         Some(ConsumerEvent::Records(RecordBatch::new(Arc::new(partition), epoch, Box::new(source))))
+    }
+
+    /// Each partition may hold its share of the limit, and goes on at half of it: one whose
+    /// records are held stops no other.
+    fn pause_or_resume(&mut self) {
+        let share = self.max_in_flight_bytes / self.positions.len().max(1);
+        for partition in self.positions.keys() {
+            let in_flight = self.in_flight.get(partition);
+            let in_flight = in_flight.map_or(0, |bytes| bytes.load(Ordering::Acquire));
+            let limit = if self.paused.contains(partition) { share / 2 } else { share };
+            if in_flight > 0 && in_flight >= limit {
+                self.paused.insert(partition.clone());
+            } else {
+                self.paused.remove(partition);
+            }
+        }
     }
 }
 

@@ -11,10 +11,10 @@ mod producer;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Broker, BrokerError, Producer, Subscription};
+use super::{Broker, BrokerError, Producer, Subscription, TopicStatus};
 use crate::delivery::{NextOffset, TopicPartition};
 use crate::event::{GroupName, TopicName};
-use cluster::Cluster;
+use cluster::{Cluster, ClusterState};
 
 pub use cluster::StoredRecord;
 pub use consumer::MemoryConsumer;
@@ -83,11 +83,20 @@ impl MemoryBroker {
 impl Broker for MemoryBroker {
     type Consumer = MemoryConsumer;
 
-    async fn topics(&self, _deadline: Duration) -> Result<Vec<(String, i32)>, BrokerError> {
-        let count = |partitions: &Vec<_>| i32::try_from(partitions.len()).unwrap_or(i32::MAX);
-        Ok(self.0.read(|state| {
-            state.topics.iter().map(|(topic, p)| (topic.to_string(), count(p))).collect()
-        }))
+    async fn topics(
+        &self,
+        names: &[TopicName],
+        _deadline: Duration,
+    ) -> Result<Vec<TopicStatus>, BrokerError> {
+        let status = |state: &ClusterState, topic: &TopicName| {
+            let partitions = state.topics.get(topic).map(Vec::len);
+            let partitions = partitions.ok_or_else(|| BrokerError::UnknownTopic(topic.to_string()));
+            TopicStatus {
+                topic: topic.clone(),
+                partitions: partitions.map(|count| i32::try_from(count).unwrap_or(i32::MAX)),
+            }
+        };
+        Ok(self.0.read(|state| names.iter().map(|topic| status(state, topic)).collect()))
     }
 
     fn subscribe(&self, subscription: Subscription) -> Result<MemoryConsumer, BrokerError> {

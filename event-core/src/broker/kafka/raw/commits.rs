@@ -3,40 +3,38 @@
 //! rdkafka's synchronous commit has no time limit and its asynchronous one tells nobody that it
 //! failed; librdkafka's `rd_kafka_commit_queue` has neither fault.
 
-use std::ptr::NonNull;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::TopicPartitionList;
 use rdkafka::bindings as sys;
-use rdkafka::client::NativeClient;
+use rdkafka::consumer::{BaseConsumer, ConsumerContext};
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 
-/// A queue for the answers to commits. It must be dropped before the client.
+use super::queue::Queue;
+
+/// A queue for the answers to the commits of a consumer, which it keeps alive.
 pub(in super::super) struct CommitQueue {
-    queue: NonNull<sys::rd_kafka_queue_t>,
+    queue: Queue,
 }
 
-// SAFETY: librdkafka's queues may be used from any thread.
-unsafe impl Send for CommitQueue {}
-
 impl CommitQueue {
-    pub(in super::super) fn new(client: &NativeClient) -> Option<CommitQueue> {
-        // SAFETY: the client is alive.
-        let queue = unsafe { sys::rd_kafka_queue_new(client.ptr()) };
-        NonNull::new(queue).map(|queue| CommitQueue { queue })
+    pub(in super::super) fn new<C: ConsumerContext + 'static>(
+        consumer: &Arc<BaseConsumer<C>>,
+    ) -> Option<CommitQueue> {
+        Queue::new(consumer).map(|queue| CommitQueue { queue })
     }
 
     /// Sends a commit; its answer will come from [`CommitQueue::answer`].
     pub(in super::super) fn commit(
         &self,
-        client: &NativeClient,
         offsets: &TopicPartitionList,
     ) -> Result<(), RDKafkaErrorCode> {
         // SAFETY: client, list and queue are alive; librdkafka copies the list. Without a
         // callback the answer becomes an event on the queue.
         let sent = unsafe {
             sys::rd_kafka_commit_queue(
-                client.ptr(),
+                self.queue.client(),
                 offsets.ptr(),
                 self.queue.as_ptr(),
                 None,
@@ -84,13 +82,5 @@ impl CommitQueue {
             | RDKafkaRespErr::RD_KAFKA_RESP_ERR__NO_OFFSET => Some(Ok(())),
             error => Some(Err(error.into())),
         }
-    }
-}
-
-impl Drop for CommitQueue {
-    fn drop(&mut self) {
-        // SAFETY: made by rd_kafka_queue_new, destroyed once; an answer that is still under way
-        // finds the queue disabled and is freed.
-        unsafe { sys::rd_kafka_queue_destroy(self.queue.as_ptr()) };
     }
 }

@@ -5,48 +5,49 @@
 //! partition's queue is forwarded to one that only this reads, and `poll` keeps everything else.
 
 use std::ffi::CString;
-use std::ptr::{self, NonNull};
+use std::ptr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::bindings as sys;
-use rdkafka::client::NativeClient;
+use rdkafka::consumer::{BaseConsumer, ConsumerContext};
 
 use super::MessageView;
+use super::queue::Queue;
 
-/// A queue of the messages of all partitions. It must be dropped before the client.
+/// A queue of the messages of all partitions of a consumer, which it keeps alive.
 pub(in super::super) struct FetchQueue {
-    queue: NonNull<sys::rd_kafka_queue_t>,
+    queue: Queue,
 }
 
-// SAFETY: librdkafka's queues may be used from any thread, also by several at once.
-unsafe impl Send for FetchQueue {}
-// SAFETY: the same.
-unsafe impl Sync for FetchQueue {}
-
 impl FetchQueue {
-    pub(in super::super) fn new(client: &NativeClient) -> Option<FetchQueue> {
-        // SAFETY: the client is alive.
-        let queue = unsafe { sys::rd_kafka_queue_new(client.ptr()) };
-        NonNull::new(queue).map(|queue| FetchQueue { queue })
+    pub(in super::super) fn new<C: ConsumerContext + 'static>(
+        consumer: &Arc<BaseConsumer<C>>,
+    ) -> Option<FetchQueue> {
+        Queue::new(consumer).map(|queue| FetchQueue { queue })
     }
 
     /// Sends the messages of a partition here. To be called before it is assigned, so that none
-    /// takes the other way; if it cannot be done, all of them go on arriving through `poll`.
-    pub(in super::super) fn forward(&self, client: &NativeClient, topic: &str, partition: i32) {
+    /// takes the other way; `false` if it cannot be done, and all of them go on arriving through
+    /// `poll`.
+    pub(in super::super) fn forward(&self, topic: &str, partition: i32) -> bool {
         let Ok(topic) = CString::new(topic) else {
-            return;
+            return false;
         };
         // SAFETY: the client is alive and the name ends with a zero byte.
-        let source =
-            unsafe { sys::rd_kafka_queue_get_partition(client.ptr(), topic.as_ptr(), partition) };
-        if !source.is_null() {
-            // SAFETY: both queues are alive; the reference to the partition's is given back, the
-            // queue itself belongs to the partition.
-            unsafe {
-                sys::rd_kafka_queue_forward(source, self.queue.as_ptr());
-                sys::rd_kafka_queue_destroy(source);
-            }
+        let source = unsafe {
+            sys::rd_kafka_queue_get_partition(self.queue.client(), topic.as_ptr(), partition)
+        };
+        if source.is_null() {
+            return false;
         }
+        // SAFETY: both queues are alive; the reference to the partition's is given back, the queue
+        // itself belongs to the partition.
+        unsafe {
+            sys::rd_kafka_queue_forward(source, self.queue.as_ptr());
+            sys::rd_kafka_queue_destroy(source);
+        }
+        true
     }
 
     /// Takes up to `max` messages and calls `each` with them in order; returns how many. It waits
@@ -57,7 +58,7 @@ impl FetchQueue {
         max: usize,
         mut each: impl FnMut(MessageView<'_>),
     ) -> usize {
-        let mut messages = [ptr::null_mut(); MAX];
+        let mut messages = Messages { messages: [ptr::null_mut(); MAX], next: 0, count: 0 };
         let max = max.min(MAX);
         let timeout_ms = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
         // SAFETY: the queue is alive, and the array has room for `max` pointers.
@@ -65,29 +66,110 @@ impl FetchQueue {
             sys::rd_kafka_consume_batch_queue(
                 self.queue.as_ptr(),
                 timeout_ms,
-                messages.as_mut_ptr(),
+                messages.messages.as_mut_ptr(),
                 max,
             )
         };
         // Negative for an error, which this call reports for a missing queue only.
-        let count = usize::try_from(count).unwrap_or(0);
-        for &message in messages.iter().take(count) {
-            // SAFETY: the first `count` pointers are messages that are ours until destroyed.
-            each(unsafe { MessageView::from_ptr(message) });
-            // SAFETY: destroyed once; `each` cannot have kept the view.
-            unsafe { sys::rd_kafka_message_destroy(message) };
+        messages.count = usize::try_from(count).unwrap_or(0);
+        messages.for_each(&mut each);
+        messages.count
+    }
+}
+
+/// The messages of one call. Those between `next` and `count` are ours to destroy.
+struct Messages {
+    messages: [*mut sys::rd_kafka_message_t; MAX],
+    next: usize,
+    count: usize,
+}
+
+impl Messages {
+    fn for_each(&mut self, each: &mut impl FnMut(MessageView<'_>)) {
+        while self.next < self.count {
+            // SAFETY: the first `count` pointers are messages, and this one is not destroyed yet.
+            each(unsafe { MessageView::from_ptr(self.messages[self.next]) });
+            self.destroy_next();
         }
-        count
+    }
+
+    fn destroy_next(&mut self) {
+        let message = self.messages[self.next];
+        self.next += 1;
+        // SAFETY: destroyed once, because `next` is past it; `each` cannot have kept the view.
+        unsafe { sys::rd_kafka_message_destroy(message) };
+    }
+}
+
+impl Drop for Messages {
+    /// What is left when `each` panics; librdkafka could never close otherwise.
+    fn drop(&mut self) {
+        while self.next < self.count {
+            self.destroy_next();
+        }
     }
 }
 
 /// How many messages one call takes at most.
 const MAX: usize = 512;
 
-impl Drop for FetchQueue {
-    fn drop(&mut self) {
-        // SAFETY: made by rd_kafka_queue_new and destroyed once; partitions that still forward
-        // here hold a reference of their own.
-        unsafe { sys::rd_kafka_queue_destroy(self.queue.as_ptr()) };
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::time::Instant;
+
+    use rdkafka::consumer::{Consumer, DefaultConsumerContext};
+    use rdkafka::error::KafkaError;
+    use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+
+    use super::*;
+    use crate::broker::kafka::EmbeddedBroker;
+    use crate::broker::{Broker, BrokerError, OutgoingRecord};
+    use crate::event::{Headers, TopicName};
+
+    /// A message that is left behind holds the client, so that it never closes.
+    #[tokio::test]
+    async fn a_panic_leaves_no_message_behind() -> Result<(), BrokerError> {
+        let embedded = EmbeddedBroker::start()?;
+        embedded.create_topic("role_events", 1)?;
+        let producer = embedded.broker().producer()?;
+        for _ in 0..10 {
+            let record = OutgoingRecord {
+                topic: TopicName::from_static("role_events"),
+                partition: None,
+                key: None,
+                value: None,
+                headers: Headers::new(),
+                timestamp_ms: None,
+            };
+            producer.send(record).await?;
+        }
+        let other = |error: KafkaError| BrokerError::Other(error.to_string());
+        let consumer: BaseConsumer<DefaultConsumerContext> = ClientConfig::new()
+            .set("bootstrap.servers", embedded.address())
+            .set("group.id", "panics")
+            .create()
+            .map_err(other)?;
+        let consumer = Arc::new(consumer);
+        let queue = FetchQueue::new(&consumer).ok_or(BrokerError::Fatal("no queue".into()))?;
+        assert!(queue.forward("role_events", 0));
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset("role_events", 0, Offset::Beginning).map_err(other)?;
+        consumer.assign(&list).map_err(other)?;
+        let until = Instant::now() + Duration::from_secs(10);
+        let fetch = || queue.fetch(Duration::from_millis(200), 10, |_| panic!("the first one"));
+        while catch_unwind(AssertUnwindSafe(fetch)).is_ok() {
+            assert!(Instant::now() < until, "no record came");
+            consumer.poll(Duration::ZERO);
+        }
+
+        let (closed, closing) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            drop(queue);
+            drop(consumer);
+            closed.send(())
+        });
+        assert!(closing.recv_timeout(Duration::from_secs(10)).is_ok(), "the client never closed");
+        Ok(())
     }
 }

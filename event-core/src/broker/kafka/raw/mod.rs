@@ -2,7 +2,8 @@
 //!
 //! Headers as bytes (rdkafka panics on a name that is not UTF-8), producing with such headers,
 //! messages in batches, and commits whose answer can be waited for with a deadline. Nothing here
-//! decides anything.
+//! decides anything, and nothing here can be misused by safe code: queues keep their client alive,
+//! and a record's opaque has the type that its producer expects.
 
 #![allow(unsafe_code)]
 
@@ -10,8 +11,11 @@ mod commits;
 mod fetch;
 mod message;
 mod produce;
+mod queue;
 
 pub(super) use commits::CommitQueue;
 pub(super) use fetch::FetchQueue;
 pub(super) use message::MessageView;
+#[cfg(test)]
+pub(super) use produce::fail_for_good;
 pub(super) use produce::produce;

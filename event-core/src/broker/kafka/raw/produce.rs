@@ -5,7 +5,7 @@ use std::ptr;
 
 use rdkafka::bindings as sys;
 use rdkafka::bindings::rd_kafka_vtype_t as vtype;
-use rdkafka::client::NativeClient;
+use rdkafka::producer::{BaseProducer, Producer, ProducerContext};
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 use rdkafka::util::IntoOpaque;
 
@@ -13,24 +13,24 @@ use crate::broker::OutgoingRecord;
 use crate::event::Headers;
 
 /// Copies `record` into the producer's queue. `opaque` comes back through the delivery report,
-/// or with the error when nothing was enqueued. `client` must be that of a producer whose
-/// context takes `O` as its delivery opaque.
-pub(in super::super) fn produce<O: IntoOpaque>(
-    client: &NativeClient,
+/// or with the error when nothing was enqueued.
+pub(in super::super) fn produce<C: ProducerContext>(
+    producer: &BaseProducer<C>,
     topic: &CStr,
     record: &OutgoingRecord,
-    opaque: O,
-) -> Result<(), (RDKafkaErrorCode, O)> {
+    opaque: C::DeliveryOpaque,
+) -> Result<(), (RDKafkaErrorCode, C::DeliveryOpaque)> {
     let headers = native_headers(&record.headers);
     let (value, value_len) = parts(record.value.as_deref());
     let (key, key_len) = parts(record.key.as_deref());
     let opaque = opaque.into_ptr();
-    // SAFETY: the client is alive; the arguments follow the pairs that rd_kafka_producev
+    // SAFETY: the producer is alive, and its delivery report makes the same type of the opaque
+    // that was made into it here; the arguments follow the pairs that rd_kafka_producev
     // documents, ended by VTYPE_END; key and value are copied (MSG_F_COPY) before it returns;
     // a null headers pointer means none.
     let answer = unsafe {
         sys::rd_kafka_producev(
-            client.ptr(),
+            producer.client().native_ptr(),
             vtype::RD_KAFKA_VTYPE_TOPIC,
             topic.as_ptr(),
             vtype::RD_KAFKA_VTYPE_PARTITION,
@@ -60,7 +60,7 @@ pub(in super::super) fn produce<O: IntoOpaque>(
         unsafe { sys::rd_kafka_headers_destroy(headers) };
     }
     // SAFETY: made by `into_ptr` above; librdkafka keeps it only when it returns no error.
-    Err((answer.into(), unsafe { O::from_ptr(opaque) }))
+    Err((answer.into(), unsafe { IntoOpaque::from_ptr(opaque) }))
 }
 
 /// The bytes for librdkafka, where a null pointer is Kafka's null and any other is not.
@@ -92,4 +92,17 @@ fn native_headers(headers: &Headers) -> *mut sys::rd_kafka_headers_t {
         }
     }
     native
+}
+
+/// Makes a producer fail for good, as an error of its sequence of records does.
+#[cfg(test)]
+pub(in super::super) fn fail_for_good<C: ProducerContext>(producer: &BaseProducer<C>) {
+    // SAFETY: the producer is alive, and the text is copied.
+    unsafe {
+        sys::rd_kafka_test_fatal_error(
+            producer.client().native_ptr(),
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER,
+            c"out of order".as_ptr(),
+        );
+    }
 }
