@@ -41,6 +41,9 @@ async fn keeps_its_promises(repository: impl AuditRepository + Clone + 'static) 
     };
     assert_eq!(repository.append(nul.clone()).await.unwrap(), Appended::New);
     assert_eq!(repository.append(nul).await.unwrap(), Appended::Known);
+    for other in ["nul \u{fffd}", r"nul \0", r"nul \\0"] {
+        assert_eq!(repository.append(entry(&key(other))).await.unwrap(), Appended::New);
+    }
 }
 
 #[tokio::test]

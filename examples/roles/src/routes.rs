@@ -82,8 +82,13 @@ mod tests {
 
     use axum::body::{Body, to_bytes};
     use axum::http::Request;
-    use event_core::broker::{Acknowledged, BrokerError, OutgoingRecord, PortFuture, Producer};
+    use event_core::broker::kafka::EmbeddedBroker;
+    use event_core::broker::{
+        Acknowledged, Broker, BrokerError, Consumer, ConsumerEvent, OutgoingRecord, PortFuture,
+        Producer, Subscription,
+    };
     use event_core::delivery::{Offset, TopicPartition};
+    use event_core::event::{GroupName, TopicName};
     use serde_json::{Value, json};
     use tower::ServiceExt;
 
@@ -116,13 +121,17 @@ mod tests {
     }
 
     async fn post_claim(stub: &Arc<StubProducer>, user: Option<&str>) -> (StatusCode, Value) {
+        post_to(EventProducer::new(stub.clone()), user).await
+    }
+
+    async fn post_to(producer: EventProducer, user: Option<&str>) -> (StatusCode, Value) {
         let mut request =
             Request::post("/roles/3/claims").header("content-type", "application/json");
         if let Some(user) = user {
             request = request.header("x-user-id", user);
         }
         let request = request.body(Body::from(r#"{"id": 7}"#)).unwrap();
-        let response = router(EventProducer::new(stub.clone())).oneshot(request).await.unwrap();
+        let response = router(producer).oneshot(request).await.unwrap();
         let status = response.status();
         let body = to_bytes(response.into_body(), 10_000).await.unwrap();
         (status, serde_json::from_slice(&body).unwrap())
@@ -153,6 +162,42 @@ mod tests {
             let stub = Arc::new(StubProducer::default());
             post_claim(&stub, user).await;
             assert_eq!(sent(&stub).1["userId"], expected);
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_claim_that_was_attached_lies_on_the_topic() {
+        let embedded = EmbeddedBroker::start().unwrap();
+        embedded.create_topic("role_events", 1).unwrap();
+        let broker = embedded.broker();
+        let producer = EventProducer::new(broker.producer().unwrap());
+        let (status, _) = post_to(producer, Some("42")).await;
+        assert_eq!(status, StatusCode::CREATED);
+
+        let record = tokio::time::timeout(Duration::from_secs(30), first_record(&broker));
+        let (key, value) = record.await.unwrap();
+        assert_eq!(key, b"3");
+        assert_eq!(value["eventType"], "CLAIM_ADDED");
+        assert_eq!(value["userId"], 42);
+        assert_eq!(value["data"], json!({"id": 7, "roleId": 3}));
+    }
+
+    async fn first_record(broker: &impl Broker) -> (Vec<u8>, Value) {
+        let subscription = Subscription {
+            group: GroupName::parse("reader").unwrap(),
+            topics: vec![TopicName::from_static("role_events")],
+            max_in_flight_bytes: 1 << 20,
+            drain_deadline: Duration::from_secs(1),
+        };
+        let mut consumer = broker.subscribe(subscription).unwrap();
+        loop {
+            if let ConsumerEvent::Records(batch) = consumer.next().await {
+                let record = batch.iter().next().unwrap();
+                let value = serde_json::from_slice(record.value.unwrap()).unwrap();
+                let key = record.key.unwrap().to_vec();
+                consumer.close(Vec::new(), Duration::from_secs(5)).await.unwrap();
+                return (key, value);
+            }
         }
     }
 

@@ -6,28 +6,28 @@ use event_core::prelude::*;
 use crate::domain::AuditLog;
 
 #[event_handler]
-async fn added(event: Event<ClaimAdded>, at: Position, State(log): State<AuditLog>) -> Result {
+async fn added(event: Event<ClaimAdded>, raw: RawEvent, State(log): State<AuditLog>) -> Result {
     let description = format!("Claim added with ID: {} to Role ID: {}", event.id, event.role_id);
-    log.append(&event, &at, "Roles", description).await
+    log.append(&event, &raw, "Roles", description).await
 }
 
 #[event_handler]
-async fn removed(event: Event<ClaimRemoved>, at: Position, State(log): State<AuditLog>) -> Result {
+async fn removed(event: Event<ClaimRemoved>, raw: RawEvent, State(log): State<AuditLog>) -> Result {
     let ClaimRemoved { id, role_id } = *event;
     let description = format!("Claim removed with ID: {id} from Role ID: {role_id}");
-    log.append(&event, &at, "Roles", description).await
+    log.append(&event, &raw, "Roles", description).await
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::application::testing::{at, log};
+    use crate::application::testing::{log, raw};
 
     #[tokio::test]
     async fn an_added_claim_is_an_entry_of_its_role() {
         let log = log().await;
         let event = Event::new(ClaimAdded { id: 7, role_id: 3 }).with_user_id(42);
-        added(event, at("role_events", 15), State(log.clone())).await.unwrap();
+        added(event, raw("role_events", 15), State(log.clone())).await.unwrap();
         let entries = log.added().await.unwrap();
         let [entry] = &entries[..] else { panic!("{entries:?}") };
         assert_eq!(entry.action, "CLAIM_ADDED");
@@ -43,7 +43,7 @@ mod tests {
     async fn a_removed_claim_is_an_entry_of_its_role() {
         let log = log().await;
         let event = Event::new(ClaimRemoved { id: 7, role_id: 3 });
-        removed(event, at("role_events", 16), State(log.clone())).await.unwrap();
+        removed(event, raw("role_events", 16), State(log.clone())).await.unwrap();
         let entries = log.added().await.unwrap();
         let [entry] = &entries[..] else { panic!("{entries:?}") };
         assert_eq!(entry.action, "CLAIM_REMOVED");

@@ -1,15 +1,19 @@
-//! What the tests of handlers give them: a record's place and a log in memory.
+//! What the tests of handlers give them: a record and a log in memory.
 
 use event_core::delivery::Offset;
-use event_core::event::TopicName;
+use event_core::event::{Headers, TopicName};
 use event_core::prelude::*;
 
 use crate::domain::AuditLog;
 use crate::infrastructure::SqliteRepository;
 
-pub(super) fn at(topic: &'static str, offset: i64) -> Position {
+/// A record without a value: the entry then shows the payload as it was decoded.
+pub(super) fn raw(topic: &'static str, offset: i64) -> RawEvent {
     let topic = TopicName::from_static(topic);
-    Position { topic, partition: 0, offset: Offset(offset), timestamp_ms: 1_714_557_600_000 }
+    let offset = Offset(offset);
+    let position = Position { topic, partition: 0, offset, timestamp_ms: 1_714_557_600_000 };
+    let headers = Headers::new();
+    RawEvent { position, event_type: String::new(), key: None, value: None, headers }
 }
 
 pub(super) async fn log() -> AuditLog {

@@ -6,21 +6,21 @@ use event_core::prelude::*;
 use crate::domain::AuditLog;
 
 #[event_handler]
-async fn created(event: Event<UserCreated>, at: Position, State(log): State<AuditLog>) -> Result {
+async fn created(event: Event<UserCreated>, raw: RawEvent, State(log): State<AuditLog>) -> Result {
     let description = format!("User created with ID: {}", event.id);
-    log.append(&event, &at, "Users", description).await
+    log.append(&event, &raw, "Users", description).await
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::application::testing::{at, log};
+    use crate::application::testing::{log, raw};
 
     #[tokio::test]
     async fn a_new_user_is_an_entry() {
         let log = log().await;
         let event = Event::new(UserCreated { id: 42, user_name: "dise\u{f1}o".into() });
-        created(event, at("user_events", 0), State(log.clone())).await.unwrap();
+        created(event, raw("user_events", 0), State(log.clone())).await.unwrap();
         let entries = log.added().await.unwrap();
         let [entry] = &entries[..] else { panic!("{entries:?}") };
         assert_eq!(entry.action, "USER_CREATED");

@@ -1,5 +1,6 @@
 //! One line of the log, made from one event.
 
+use event_core::event::Envelope;
 use event_core::prelude::*;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -15,7 +16,7 @@ pub struct AuditEntry {
     pub description: String,
     /// What kind of thing changed: `Roles`, `Users`.
     pub entity_name: String,
-    /// The event's data as JSON.
+    /// The event's data as it stands in the record, with the fields that no contract knows.
     pub new_value: String,
     /// When it happened: as the event says, else when the record was written.
     pub occurred_at: Timestamp,
@@ -28,33 +29,42 @@ pub struct AuditEntry {
 }
 
 impl AuditEntry {
-    /// The entry for `event`, which was read at `position`.
+    /// The entry for `event`, which was read from `raw`.
     ///
     /// # Errors
     ///
-    /// What the payload's `Serialize` returns.
+    /// What the payload's `Serialize` returns, where the record has no data of its own.
     pub fn new<T: Contract + Serialize>(
         event: &Event<T>,
-        position: &Position,
+        raw: &RawEvent,
         entity_name: &str,
         description: String,
     ) -> serde_json::Result<Self> {
+        let position = &raw.position;
         let event_id = event.event_id().map(ToString::to_string);
         Ok(AuditEntry {
             action: T::INFO.name.to_owned(),
             user_id: event.user_id().map(ToString::to_string),
             description,
             entity_name: entity_name.to_owned(),
-            new_value: serde_json::to_string(event)?,
+            new_value: match data(raw) {
+                Some(data) => data,
+                None => serde_json::to_string(event)?,
+            },
             occurred_at: event
                 .occurred_at()
                 .or_else(|| written_at(position))
                 .unwrap_or_else(Timestamp::now),
-            dedupe_key: dedupe_key(event_id.as_deref(), position),
+            dedupe_key: dedupe_key::<T>(event_id.as_deref(), position),
             event_id,
             source: position.to_string(),
         })
     }
+}
+
+fn data(raw: &RawEvent) -> Option<String> {
+    let envelope = Envelope::read(raw.value.as_deref()?).ok()?;
+    envelope.data_text().map(str::to_owned)
 }
 
 // A record without a timestamp says -1.
@@ -63,27 +73,36 @@ fn written_at(position: &Position) -> Option<Timestamp> {
     Timestamp::from_millisecond(millisecond).ok()
 }
 
-// A position alone is not enough: a broker that lost its data counts from 0 again, and its
-// records are new ones.
-fn dedupe_key(event_id: Option<&str>, position: &Position) -> String {
+// Producers need not agree on their identities, so two different events may share one. A position
+// alone is not enough either: a broker that lost its data counts from 0 again, and its records
+// are new ones.
+fn dedupe_key<T: Contract>(event_id: Option<&str>, position: &Position) -> String {
     match event_id {
-        Some(event_id) => format!("event {event_id}"),
+        Some(event_id) => format!("event {} {} {event_id}", T::INFO.topic, T::INFO.name),
         None => format!("record {position} {}", position.timestamp_ms),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use contracts::ClaimAdded;
+    use contracts::{ClaimAdded, ClaimRemoved};
     use event_core::delivery::Offset;
-    use event_core::event::{EventId, TopicName};
+    use event_core::event::{EventId, Headers, TopicName};
 
     use super::*;
 
-    fn entry(event: Event<ClaimAdded>, offset: i64, timestamp_ms: i64) -> AuditEntry {
-        let topic = TopicName::parse("role_events").unwrap();
+    fn raw(offset: i64, timestamp_ms: i64) -> RawEvent {
+        let topic = TopicName::from_static("role_events");
         let position = Position { topic, partition: 0, offset: Offset(offset), timestamp_ms };
-        AuditEntry::new(&event, &position, "Roles", String::new()).unwrap()
+        let headers = Headers::new();
+        RawEvent { position, event_type: String::new(), key: None, value: None, headers }
+    }
+
+    fn entry<T>(event: Event<T>, offset: i64, timestamp_ms: i64) -> AuditEntry
+    where
+        T: Contract + Serialize,
+    {
+        AuditEntry::new(&event, &raw(offset, timestamp_ms), "Roles", String::new()).unwrap()
     }
 
     fn event() -> Event<ClaimAdded> {
@@ -109,6 +128,28 @@ mod tests {
     fn an_event_that_was_sent_twice_has_the_same_key() {
         let sent = || event().with_event_id(EventId::new("e1"));
         assert_eq!(entry(sent(), 15, 1000).dedupe_key, entry(sent(), 16, 2000).dedupe_key);
+    }
+
+    #[test]
+    fn another_event_with_the_same_identity_has_another_key() {
+        let added = event().with_event_id(EventId::new("e1"));
+        let removed = Event::new(ClaimRemoved { id: 7, role_id: 3 });
+        let removed = removed.with_event_id(EventId::new("e1"));
+        assert_ne!(entry(added, 15, 1000).dedupe_key, entry(removed, 15, 1000).dedupe_key);
+    }
+
+    #[test]
+    fn the_new_value_is_the_data_as_it_stands() {
+        let data = r#"{"roleId": 3, "id": 7, "reason": "a\u00f1o nuevo"}"#;
+        let value = format!(r#"{{"eventType": "CLAIM_ADDED", "data": {data}}}"#);
+        let raw = RawEvent { value: Some(value.into()), ..raw(0, 0) };
+        let entry = AuditEntry::new(&event(), &raw, "Roles", String::new()).unwrap();
+        assert_eq!(entry.new_value, data);
+    }
+
+    #[test]
+    fn the_new_value_is_the_payload_where_the_record_has_no_data() {
+        assert_eq!(entry(event(), 0, 0).new_value, r#"{"id":7,"roleId":3}"#);
     }
 
     #[test]

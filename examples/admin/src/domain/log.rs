@@ -38,11 +38,11 @@ impl AuditLog {
     pub async fn append<T: Contract + Serialize>(
         &self,
         event: &Event<T>,
-        position: &Position,
+        raw: &RawEvent,
         entity_name: &str,
         description: String,
     ) -> event_core::Result {
-        let entry = AuditEntry::new(event, position, entity_name, description)
+        let entry = AuditEntry::new(event, raw, entity_name, description)
             .map_err(|error| Error::from(error).dead_letter())?;
         self.repository.append(entry).await?;
         Ok(())

@@ -48,7 +48,7 @@ impl AuditRepository for PostgresRepository {
             .bind(entry.occurred_at.to_string())
             .bind(entry.event_id.map(storable))
             .bind(entry.source)
-            .bind(storable(entry.dedupe_key))
+            .bind(escaped(&entry.dedupe_key))
             .execute(&self.pool)
             .await
             .map_err(AuditError::database("append to"))?;
@@ -81,6 +81,11 @@ impl AuditRepository for PostgresRepository {
             rows.into_iter().map(row::entry).collect()
         })
     }
+}
+
+// A key in the form of the database: other than by `storable`, two different ones stay different.
+fn escaped(key: &str) -> String {
+    key.replace('\\', r"\\").replace('\0', r"\0")
 }
 
 // PostgreSQL has no place for the character NUL in a text, and an event may hold one.
