@@ -111,7 +111,8 @@ pub const fn judge_topic(
     }
     assert_name(Kind::Topic, topic);
     if let Some(contract) = contract {
-        agree(("topic", topic), ("topic", contract.topic), contract.type_name, handler);
+        let names = (("topic", topic), ("topic", contract.topic));
+        agree(Kind::Topic, names, contract.type_name, handler);
     }
 }
 
@@ -130,7 +131,8 @@ pub const fn judge_event(
     }
     assert_name(Kind::Event, event);
     if let Some(contract) = contract {
-        agree(("event", event), ("name", contract.name), contract.type_name, handler);
+        let names = (("event", event), ("name", contract.name));
+        agree(Kind::Event, names, contract.type_name, handler);
     }
 }
 
@@ -140,12 +142,13 @@ const fn swapped(topic: &str, event: &str) -> bool {
 
 #[track_caller]
 const fn agree(
-    (what, attribute): (&str, &str),
-    (key, contract): (&str, &str),
+    kind: Kind,
+    ((what, attribute), (key, contract)): ((&str, &str), (&str, &str)),
     type_name: &str,
     handler: &str,
 ) {
-    if contract.is_empty() || same(attribute, contract) {
+    // A contract's own mistake is reported where it is declared, and only there.
+    if check(kind, contract).is_err() || same(attribute, contract) {
         return;
     }
     let message = Text::<1024>::new()
