@@ -21,11 +21,8 @@ impl EventProducer {
     /// ```
     pub fn from_env(service: &str) -> Result<Self, StartupReport> {
         let settings = Settings::load(service, &SettingsOverrides::default(), std::env::vars_os());
-        Self::connect(service, &warned(settings.map_err(StartupReport::new)?))
-    }
-
-    pub(crate) fn connect(service: &str, settings: &Settings) -> Result<Self, StartupReport> {
-        let producer = kafka_broker(service, settings)?.producer();
+        let settings = warned(settings.map_err(StartupReport::new)?);
+        let producer = kafka_broker(service, &settings)?.producer();
         producer.map(EventProducer::new).map_err(|error| report(StartupProblem::Broker(error)))
     }
 }

@@ -22,6 +22,8 @@ use crate::state::{StateKey, StateMap};
 pub use exit::{ExitStatus, exit};
 #[cfg(feature = "cli")]
 pub(crate) use kafka::{kafka_broker, warned};
+#[cfg(feature = "cli")]
+pub(crate) use run::topic_problems;
 pub use settings::{Settings, SettingsOverrides};
 pub use shutdown::signals;
 

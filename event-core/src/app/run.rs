@@ -147,9 +147,6 @@ fn topic_names(registry: &Registry) -> (Vec<TopicName>, Vec<StartupProblem>) {
 }
 
 async fn broker_problems<B: Broker>(broker: &B, topics: &[TopicName]) -> Vec<StartupProblem> {
-    if topics.is_empty() {
-        return Vec::new();
-    }
     let mut needed = Vec::new();
     for topic in topics {
         needed.push((topic.clone(), format!("the handlers of `{topic}`")));
@@ -157,6 +154,14 @@ async fn broker_problems<B: Broker>(broker: &B, topics: &[TopicName]) -> Vec<Sta
             needed.push((dead_letters, format!("the dead letters of `{topic}`")));
         }
     }
+    if needed.is_empty() { Vec::new() } else { topic_problems(broker, needed).await }
+}
+
+/// What is wrong with topics that are needed for something.
+pub(crate) async fn topic_problems<B: Broker>(
+    broker: &B,
+    needed: Vec<(TopicName, String)>,
+) -> Vec<StartupProblem> {
     let names: Vec<TopicName> = needed.iter().map(|(topic, _)| topic.clone()).collect();
     let found = match broker.topics(&names, BROKER_DEADLINE).await {
         Ok(found) => found,

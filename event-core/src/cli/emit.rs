@@ -6,12 +6,12 @@ use bytes::Bytes;
 use clap::Args;
 use serde_json::Value;
 
-use crate::app::{EventApp, ExitStatus, Settings};
-use crate::broker::OutgoingRecord;
+use crate::app::{EventApp, ExitStatus, Settings, kafka_broker, topic_problems};
+use crate::broker::{Broker, OutgoingRecord};
 use crate::event::{ContractInfo, EventName, EventWriter, Headers, TopicName, UserId};
 use crate::outcome::Error;
 use crate::producer::EventProducer;
-use crate::registry::Registry;
+use crate::registry::{Registry, StartupReport};
 
 #[derive(Debug, Args)]
 pub(super) struct EmitArgs {
@@ -54,6 +54,10 @@ pub(super) async fn run(
     }
     let version = contract.map_or(1, |contract| contract.version);
     let value = writer.write_untyped(event.as_str(), version, &data)?;
+    // Says within seconds what a send would find out in half a minute.
+    let broker = kafka_broker(app.service(), settings)?;
+    let needed = vec![(topic.clone(), format!("the event {event}"))];
+    StartupReport::new(topic_problems(&broker, needed).await).into_result()?;
     let record = OutgoingRecord {
         topic,
         partition: None,
@@ -62,7 +66,7 @@ pub(super) async fn run(
         headers: Headers::new(),
         timestamp_ms: None,
     };
-    let sent = EventProducer::connect(app.service(), settings)?.send_raw(record).await?;
+    let sent = EventProducer::new(broker.producer()?).send_raw(record).await?;
     println!("sent {event} to {}@{}", sent.partition, sent.offset);
     Ok(())
 }

@@ -160,6 +160,14 @@ fn emit_names_the_event_that_was_meant() {
     assert!(ran.err.starts_with("the data is not JSON: EOF"), "{}", ran.err);
 }
 
+#[test]
+fn emit_names_a_broker_that_does_not_answer() {
+    let address = closed_address();
+    let ran = run(SOUND, &["emit", "CLAIM_ADDED", "{}"], &[("EVENT_BROKERS", &address)]);
+    assert_eq!(ran.code, Some(2), "{}", ran.err);
+    assert!(ran.err.contains(&format!("no broker answered at {address}")), "{}", ran.err);
+}
+
 fn dev(lines: &str) -> Ran {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
