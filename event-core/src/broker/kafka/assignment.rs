@@ -105,14 +105,14 @@ impl Assignment {
     }
 
     /// Which partitions have to pause now; they count as paused from then on.
-    pub(super) fn to_pause(&mut self, budget: &Budget) -> Option<TopicPartitionList> {
+    pub(super) fn take_pausing(&mut self, budget: &Budget) -> Option<TopicPartitionList> {
         self.turn(|owned| {
             !owned.is_paused && (owned.is_stopped || budget.has_to_pause(&owned.in_flight))
         })
     }
 
     /// Which paused partitions go on now; they count as fetching from then on.
-    pub(super) fn to_resume(&mut self, budget: &Budget) -> Option<TopicPartitionList> {
+    pub(super) fn take_resuming(&mut self, budget: &Budget) -> Option<TopicPartitionList> {
         self.turn(|owned| {
             owned.is_paused && !owned.is_stopped && budget.may_go_on(&owned.in_flight)
         })
@@ -193,12 +193,12 @@ mod tests {
         assignment.remove(&[partition(0), partition(1)]);
         assignment.add(&[partition(0), partition(1)]);
         let count = |list: Option<TopicPartitionList>| list.map(|list| list.count());
-        assert_eq!(count(assignment.to_pause(&budget)), Some(1));
+        assert_eq!(count(assignment.take_pausing(&budget)), Some(1));
         assert!(assignment.has_paused());
-        assert_eq!(count(assignment.to_pause(&budget)), None, "it is paused once");
-        assert_eq!(count(assignment.to_resume(&budget)), None);
+        assert_eq!(count(assignment.take_pausing(&budget)), None, "it is paused once");
+        assert_eq!(count(assignment.take_resuming(&budget)), None);
         drop(held);
-        assert_eq!(count(assignment.to_resume(&budget)), Some(1));
+        assert_eq!(count(assignment.take_resuming(&budget)), Some(1));
         assert!(!assignment.has_paused());
     }
 
@@ -211,8 +211,8 @@ mod tests {
         assert!(!assignment.stop("role_events", 0), "it is told once");
         assert!(assignment.open("role_events", 0).is_none());
         assert!(assignment.is_current(&partition(0), epoch));
-        assert!(assignment.to_pause(&budget).is_some());
-        assert!(assignment.to_resume(&budget).is_none());
+        assert!(assignment.take_pausing(&budget).is_some());
+        assert!(assignment.take_resuming(&budget).is_none());
         assignment.remove(&[partition(0)]);
         assignment.add(&[partition(0)]);
         assert!(assignment.open("role_events", 0).is_some());

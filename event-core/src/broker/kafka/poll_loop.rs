@@ -144,7 +144,7 @@ impl PollLoop {
     fn resume(&self) {
         let context = self.context();
         let resumed = context.change_assignment(|ours| {
-            if ours.has_paused() { ours.to_resume(&context.budget) } else { None }
+            if ours.has_paused() { ours.take_resuming(&context.budget) } else { None }
         });
         if let Some(list) = resumed {
             context.report(self.consumer.resume(&list), "resuming");

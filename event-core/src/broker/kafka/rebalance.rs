@@ -204,7 +204,7 @@ impl GroupContext {
 
     /// Pauses the partitions that are above their share.
     pub(super) fn pause_what_has_to(&self, consumer: &BaseConsumer<Self>) {
-        if let Some(list) = self.change_assignment(|ours| ours.to_pause(&self.budget)) {
+        if let Some(list) = self.change_assignment(|ours| ours.take_pausing(&self.budget)) {
             self.report(consumer.pause(&list), "pausing");
         }
     }
