@@ -65,7 +65,7 @@ pub const fn require_contract(
             .push_capped(handler, 64)
             .push("` does not say its ")
             .push(missing)
-            .push(", and takes no contract that does; write `")
+            .push(", and takes no contract that does\nhelp: write `")
             .push(write)
             .push("`, or take an `Event<..>`");
         panic!("{}", message.as_str());
@@ -106,7 +106,7 @@ pub const fn judge_topic(
             .push_capped(topic, 64)
             .push("` and event `")
             .push_capped(event, 64)
-            .push("` are swapped; write each in the other's place");
+            .push("` are swapped\nhelp: write each in the other's place");
         panic!("{}", message.as_str());
     }
     assert_name(Kind::Topic, topic);
@@ -164,7 +164,7 @@ const fn agree(
         .push(key)
         .push(" `")
         .push_capped(contract, 64)
-        .push("`; write `")
+        .push("`\nhelp: write `")
         .push(what)
         .push(" = \"")
         .push(contract)

@@ -3,13 +3,14 @@
 //! Parsing accepts whatever can be told apart and goes on after a mistake, so that all mistakes of
 //! one attribute are reported together. [`Given::judge`] then decides which keys are known.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::{Attribute, Expr, Lit, Meta, Path, Token};
 
 use crate::complaints::Complaints;
+use crate::tokens::text_of;
 
 const CRATE_HELP: &str = "write `crate = path::to::event_core`";
 
@@ -21,6 +22,8 @@ pub(crate) enum Argument {
     Bare(Ident),
     /// A value without a key.
     Literal(Lit),
+    /// A key whose `=` or value is wrong, with the value that was probably meant.
+    Malformed { key: Ident, value: Option<Expr>, error: syn::Error },
     /// `crate = path`.
     Crate { key: Ident, path: Path },
     /// Something else, with what to write when that is known.
@@ -65,7 +68,8 @@ impl Parse for Arguments {
             let unreadable = |error| Argument::Unreadable { error, help: None };
             let argument = argument(input).unwrap_or_else(unreadable);
             // What follows a mistake belongs to it.
-            let readable = !matches!(argument, Argument::Unreadable { .. });
+            let readable =
+                !matches!(argument, Argument::Unreadable { .. } | Argument::Malformed { .. });
             arguments.push(argument);
             if readable && !input.is_empty() && !input.peek(Token![,]) {
                 let rest = input.cursor().token_stream().into_iter().next();
@@ -90,8 +94,14 @@ fn argument(input: ParseStream<'_>) -> syn::Result<Argument> {
         input.parse::<proc_macro2::Group>()?;
         return Ok(Argument::Bare(key));
     }
-    if input.parse::<Option<Token![=]>>()?.is_none() || input.is_empty() || input.peek(Token![,]) {
+    let ends = |input: ParseStream<'_>| input.is_empty() || input.peek(Token![,]);
+    let has_sign = input.parse::<Option<Token![=]>>()?.is_some();
+    if ends(input) {
         return Ok(Argument::Bare(key));
+    }
+    if !has_sign {
+        let error = input.error(format!("`{key}` is not followed by `=`"));
+        return Ok(Argument::Malformed { key, value: meant_value(input), error });
     }
     if key == "crate" {
         return Ok(match input.call(Path::parse_mod_style) {
@@ -102,7 +112,22 @@ fn argument(input: ParseStream<'_>) -> syn::Result<Argument> {
             },
         });
     }
-    Ok(Argument::Pair { key, value: input.parse()? })
+    let value = meant_value(input);
+    Ok(match input.parse() {
+        Ok(value) => Argument::Pair { key, value },
+        Err(error) => Argument::Malformed { key, value, error },
+    })
+}
+
+// The value behind a wrong sign: that of `: "role_events"`, of `=> "role_events"` or of none.
+fn meant_value(input: ParseStream<'_>) -> Option<Expr> {
+    let ahead = input.fork();
+    let is_sign = |token: &TokenTree| matches!(token, TokenTree::Punct(_));
+    while ahead.fork().parse().is_ok_and(|token| is_sign(&token)) {
+        ahead.parse::<TokenTree>().ok()?;
+    }
+    // `topic event = ..` is an argument without a value before another one.
+    ahead.parse().ok().filter(|value| matches!(value, Expr::Lit(_) | Expr::Path(_)))
 }
 
 fn skip_past_comma(input: ParseStream<'_>) -> syn::Result<()> {
@@ -110,7 +135,7 @@ fn skip_past_comma(input: ParseStream<'_>) -> syn::Result<()> {
         if input.parse::<Option<Token![,]>>()?.is_some() {
             break;
         }
-        input.parse::<proc_macro2::TokenTree>()?;
+        input.parse::<TokenTree>()?;
     }
     Ok(())
 }
@@ -146,6 +171,9 @@ impl Given {
                     given.root = Some((key, path));
                 }
                 Argument::Bare(key) => given.bare(&key, keys, complaints),
+                Argument::Malformed { key, value, error } => {
+                    given.malformed(&key, value.as_ref(), &error, keys, complaints);
+                }
                 Argument::Literal(literal) => given.literal(&literal, keys, complaints),
                 Argument::Unreadable { error, help } => {
                     given.means_anything(keys);
@@ -200,6 +228,28 @@ impl Given {
             }
             None => self.unknown(key, keys, complaints),
         }
+    }
+
+    fn malformed(
+        &mut self,
+        key: &Ident,
+        value: Option<&Expr>,
+        error: &syn::Error,
+        keys: &Keys,
+        complaints: &mut Complaints,
+    ) {
+        let known = keys.known.iter().find(|(known, _)| key == known);
+        let help = match (known, value) {
+            _ if key == "crate" => CRATE_HELP.to_owned(),
+            (None, _) => return self.unknown(key, keys, complaints),
+            (Some(_), Some(value)) => {
+                format!("write `{key} = {}`", text_of(value.to_token_stream()))
+            }
+            (Some((_, example)), None) => format!("write `{key} = {example}`"),
+        };
+        // The rest up to the next comma is skipped, and may hold any other key.
+        self.means_anything(keys);
+        complaints.add_at(error.span(), error, help);
     }
 
     fn unknown(&mut self, key: &Ident, keys: &Keys, complaints: &mut Complaints) {
@@ -302,6 +352,31 @@ mod tests {
         assert_eq!(help(quote!(evnet = "a")), "help: write `event`");
         assert_eq!(help(quote!(name = "a")), "help: write `event`");
         assert_eq!(help(quote!(colour = "a")), "help: the keys are `topic`, `event`, `crate`");
+    }
+
+    #[test]
+    fn a_wrong_sign_or_value_is_one_mistake_of_its_key() {
+        for (tokens, what, help) in [
+            (quote!(topic: "a"), "`topic` is not followed by `=`", "write `topic = \"a\"`"),
+            (quote!(topic "a"), "`topic` is not followed by `=`", "write `topic = \"a\"`"),
+            (quote!(topic: T::A), "`topic` is not followed by `=`", "write `topic = T::A`"),
+            (
+                quote!(topic event = "A"),
+                "`topic` is not followed by `=`",
+                "write `topic = \"role_events\"`",
+            ),
+            (quote!(event = = "A"), "expected an expression", "write `event = \"A\"`"),
+            (quote!(event => "A"), "expected an expression", "write `event = \"A\"`"),
+            (quote!(event = ;), "expected an expression", "write `event = \"CLAIM_ADDED\"`"),
+            (quote!(topc: "a"), "`topc` is not a key of `#[event_handler]`", "write `topic`"),
+            (quote!(crate: a::b), "`crate` is not followed by `=`", CRATE_HELP),
+        ] {
+            let (given, complaints) = judge(tokens);
+            assert_eq!(complaints, [format!("{what}\nhelp: {help}")]);
+            assert!(what.contains("topc") || !given.lacks("topic") && !given.lacks("event"));
+        }
+        let (_, complaints) = judge(quote!(topic: "a", event: "A"));
+        assert_eq!(complaints.len(), 2, "{complaints:?}");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use syn::{Data, DataEnum, DeriveInput, Expr, Fields, Lit, LitStr, Path, Variant}
 
 use crate::arguments::{Arguments, Given, Keys};
 use crate::complaints::Complaints;
-use crate::names::judge;
+use crate::names::{is_upper_camel, judge};
 
 /// The implementations, or what is wrong.
 pub(crate) fn derive_list(kind: Kind, item: TokenStream) -> TokenStream {
@@ -113,6 +113,19 @@ fn name_of(
         complaints.add(value, what, format!("write `{ident}`"));
         return None;
     }
+    // Behind `topic =` such a path would be taken for that of a constant.
+    let word = ident.unraw().to_string();
+    if !is_upper_camel(&word) {
+        let what = format!("variant `{ident}` is not told apart from a constant by its case");
+        let camel = upper_camel(&word);
+        let help = if is_upper_camel(&camel) {
+            format!("write `{camel}`")
+        } else {
+            format!("write a word with small letters, like `{}`", example(kind))
+        };
+        complaints.add(ident, what, help);
+        return None;
+    }
     match explicit_name(kind, variant, complaints) {
         Ok(Some(text)) => {
             let fits = judge(kind, "name", &text.value(), &text, complaints);
@@ -131,6 +144,16 @@ fn name_of(
         }
         Err(AlreadyReported) => None,
     }
+}
+
+// `SMS_SENT` and `sms_sent` as `SmsSent`.
+fn upper_camel(word: &str) -> String {
+    let capitalised = |part: &str| {
+        let mut chars = part.chars();
+        let first = chars.next().into_iter().flat_map(char::to_uppercase);
+        first.chain(chars.flat_map(char::to_lowercase)).collect::<String>()
+    };
+    word.split('_').map(capitalised).collect()
 }
 
 struct AlreadyReported;
@@ -217,11 +240,25 @@ mod tests {
     }
 
     #[test]
+    fn a_variant_that_could_be_a_constant_is_told_its_case() {
+        for (word, help) in [
+            ("SMS", "write `Sms`"),
+            ("SMS_SENT", "write `SmsSent`"),
+            ("sms", "write `Sms`"),
+            ("V1", "write a word with small letters, like `RoleEvents`"),
+        ] {
+            let expanded = derive(Kind::Topic, &format!("enum Topics {{ {word} }}"));
+            assert!(expanded.contains(&format!("help: {help}")), "{expanded}");
+        }
+    }
+
+    #[test]
     fn each_variant_is_complained_about_once() {
-        let source = "enum Topics { A(i64), B = 4, #[topic(nam = \"c\")] C, Rôle, \
-                      #[topic(name = \"D\")] D, E, #[topic(name = \"e\")] F }";
+        let source = "enum Topics { Ab(i64), Bc = 4, #[topic(nam = \"c\")] Cd, Rôle, \
+                      #[topic(name = \"D\")] De, Ef, #[topic(name = \"ef\")] Fg, \
+                      SMS, #[topic(name = \"h\")] H }";
         let expanded = derive(Kind::Topic, source);
-        assert_eq!(expanded.matches("compile_error").count(), 6, "{expanded}");
+        assert_eq!(expanded.matches("compile_error").count(), 8, "{expanded}");
         assert!(!expanded.contains("impl"), "{expanded}");
     }
 }

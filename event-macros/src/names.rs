@@ -121,9 +121,8 @@ fn list_trait(kind: Kind, at: Span) -> Ident {
 }
 
 // Constants are written in capitals, so a word with small letters after a capital is a variant.
-fn is_upper_camel(word: &str) -> bool {
-    word.starts_with(|c: char| c.is_ascii_uppercase())
-        && word.contains(|c: char| c.is_ascii_lowercase())
+pub(crate) fn is_upper_camel(word: &str) -> bool {
+    word.starts_with(char::is_uppercase) && word.contains(char::is_lowercase)
 }
 
 fn refuse_value(

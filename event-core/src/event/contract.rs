@@ -107,7 +107,7 @@ inventory::collect!(ContractRegistration);
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a list of topics",
     label = "not a list of topics",
-    note = "put `#[derive(Topics)]` on `enum {Self}`"
+    note = "put `#[derive(Topics)]` on `enum {Self}`; if it is a list of events, it belongs after `event =`"
 )]
 pub trait Topics: Sized + 'static {
     /// The names, in the order of the variants.
@@ -118,7 +118,7 @@ pub trait Topics: Sized + 'static {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a list of events",
     label = "not a list of events",
-    note = "put `#[derive(Events)]` on `enum {Self}`"
+    note = "put `#[derive(Events)]` on `enum {Self}`; if it is a list of topics, it belongs after `topic =`"
 )]
 pub trait Events: Sized + 'static {
     /// The names, in the order of the variants.

@@ -31,13 +31,13 @@ impl NameError {
     }
 }
 
-/// Refuses a name while compiling, in the words of [`NameError`].
+/// Refuses a name while compiling, in the words of [`NameError`] and the lines of our macros.
 #[track_caller]
 pub(crate) const fn assert_name(kind: Kind, name: &str) {
     if let Err(violation) = check(kind, name) {
         let message = event_names::Text::<600>::new()
             .push(complaint(kind, name, violation).as_str())
-            .push("; ")
+            .push("\nhelp: ")
             .push(advice(kind, name, violation).as_str());
         panic!("{}", message.as_str());
     }

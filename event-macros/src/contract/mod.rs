@@ -70,6 +70,22 @@ mod tests {
         assert_eq!(with_fields(quote!(#[serde(rename = "borrow")] a: Cow<'a, str>)), 1);
         assert_eq!(with_fields(quote!(#[serde(borrow)] a: &'a str)), 1);
         assert_eq!(with_fields(quote!(#[serde(borrow)] a: Option<&'a str>)), 1);
+        assert_eq!(with_fields(quote!(#[serde(borrow)] a: Option<Vec<(&'a str, i64)>>)), 1);
+        assert_eq!(with_fields(quote!(#[serde(skip)] a: Vec<&'a str>)), 0);
+        assert_eq!(with_fields(quote!(a: PhantomData<&'a str>)), 0);
+    }
+
+    #[test]
+    fn variants_borrow_by_the_rules_of_fields() {
+        let with_variant = |variant: TokenStream| {
+            errors(quote!(#[event(topic = "a", name = "A")] enum A<'a> { #variant }))
+        };
+        assert_eq!(with_variant(quote!(B(&'a str, [&'a str; 2]))), 2);
+        assert_eq!(with_variant(quote!(B { b: Vec<&'a str> })), 1);
+        assert_eq!(with_variant(quote!(B(Cow<'a, str>))), 1);
+        assert_eq!(with_variant(quote!(B(#[serde(borrow)] Cow<'a, str>))), 0);
+        assert_eq!(with_variant(quote!(#[serde(borrow)] B(Cow<'a, str>))), 0);
+        assert_eq!(with_variant(quote!(#[serde(skip)] B(&'a str))), 0);
     }
 
     #[test]

@@ -1,0 +1,12 @@
+use std::collections::HashMap;
+
+use event_core::prelude::*;
+
+#[derive(Event)]
+#[event(topic = "role_events", name = "CLAIM_ADDED")]
+struct ClaimAdded<'a> {
+    tags: Option<Vec<&'a str>>,
+    labels: HashMap<&'a str, (i64, &'a str)>,
+}
+
+fn main() {}
