@@ -24,7 +24,11 @@ fn service_and_test() -> (&'static str, &'static str) {
 
 #[test]
 fn a_whole_service_takes_fifteen_lines() {
-    let code = service_and_test().0.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with("//"));
+    let code = service_and_test()
+        .0
+        .lines()
+        .map(str::trim)
+        .filter(|l| !l.is_empty() && !l.starts_with("//"));
     assert!(code.count() <= 15);
 }
 
