@@ -31,7 +31,7 @@ use crate::registry::StartupProblem;
 /// | `max_value_bytes` | `EVENT_MAX_VALUE_BYTES` | `1048576` | larger values are dead-lettered unread |
 /// | `max_headers` | `EVENT_MAX_HEADERS` | `1000` | records with more are dead-lettered |
 /// | `max_header_bytes` | `EVENT_MAX_HEADER_BYTES` | `262144` | the same for the size of all headers |
-/// | `max_in_flight_bytes` | `EVENT_MAX_IN_FLIGHT_BYTES` | `67108864` | beyond it fetching pauses |
+/// | `max_in_flight_bytes` | `EVENT_MAX_IN_FLIGHT_BYTES` | `67108864` | shared by the partitions; one beyond its share is not fetched until half is free |
 /// | `commit_interval` | `EVENT_COMMIT_INTERVAL` | `1s` | how long a settled record may stay uncommitted |
 /// | `drain` | `EVENT_DRAIN` | `20s` | how long a shutdown waits for the records in hand |
 /// | `[kafka]` | `EVENT_KAFKA_*` | | librdkafka properties as they are: `"sasl.password"` or `EVENT_KAFKA_SASL_PASSWORD` |
