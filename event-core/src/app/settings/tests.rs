@@ -120,3 +120,15 @@ fn a_variable_that_is_no_text_is_a_problem_only_when_it_is_ours() {
     assert_eq!(problems.len(), 1);
     assert!(problems[0].to_string().contains("EVENT_GROUP is not UTF-8"), "{}", problems[0]);
 }
+
+#[cfg(any(feature = "tls", feature = "tls-vendored"))]
+#[test]
+fn a_build_with_tls_takes_the_settings_of_tls() {
+    let settings = [
+        ("EVENT_KAFKA_SECURITY_PROTOCOL", "sasl_ssl"),
+        ("EVENT_KAFKA_SASL_MECHANISM", "SCRAM-SHA-512"),
+        ("EVENT_KAFKA_SASL_USERNAME", "alice"),
+        ("EVENT_KAFKA_SASL_PASSWORD", "secret"),
+    ];
+    assert_eq!(load("", &settings).unwrap().kafka.len(), 4);
+}
