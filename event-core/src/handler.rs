@@ -4,6 +4,8 @@ use std::fmt;
 use std::pin::Pin;
 
 use crate::delivery::Delivery;
+use crate::event::{ContractInfo, Emits};
+use crate::extract::Argument;
 use crate::outcome::{Outcome, Rejection};
 use crate::state::Requirements;
 
@@ -12,40 +14,166 @@ pub type HandlerFuture<'a> = Pin<Box<dyn Future<Output = Result<Outcome, Rejecti
 
 /// Handles the records of one event.
 ///
-/// Functions implement it through `#[event_handler]`; by hand it is only needed for handlers that
-/// are made while running.
+/// Functions implement it through `#[event_handler]`. A type whose value is a state of the app does
+/// under the same attribute, with a method `handle` that takes what a function may take:
+///
+/// ```
+/// use event_core::prelude::*;
+///
+/// struct Greeter { greeting: &'static str }
+///
+/// #[event_handler(topic = "greeting_events", event = "GREETING_REQUESTED")]
+/// impl EventHandler for Greeter {
+///     async fn handle(&self, Json(name): Json<String>, position: Position) -> Result {
+///         println!("{}, {name} ({position})", self.greeting);
+///         Ok(())
+///     }
+/// }
+/// ```
 pub trait EventHandler: Send + Sync {
     /// Makes the arguments from the delivery and runs the handler once.
     fn handle<'a>(&'a self, delivery: &'a Delivery<'a>) -> HandlerFuture<'a>;
 }
 
-impl<F> EventHandler for F
-where
-    F: for<'a> Fn(&'a Delivery<'a>) -> HandlerFuture<'a> + Send + Sync,
-{
-    fn handle<'a>(&'a self, delivery: &'a Delivery<'a>) -> HandlerFuture<'a> {
-        self(delivery)
-    }
-}
+/// A handler as the engine runs it: makes the arguments from the delivery and runs the function
+/// once.
+pub type HandlerFn = for<'a> fn(&'a Delivery<'a>) -> HandlerFuture<'a>;
 
-/// The static data that `#[event_handler]` leaves behind for one function.
+/// The static data that `#[event_handler]` leaves behind for one handler.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
 pub struct HandlerRegistration {
     /// The topic it listens to.
     pub topic: &'static str,
-    /// The event it handles.
-    pub event: &'static str,
-    /// The function's name.
+    /// Which records of the topic it handles.
+    pub selects: Selector,
+    /// The function's name, or the type's.
     pub name: &'static str,
-    /// The module of the function.
+    /// The id that the attribute gives it.
+    pub id: Option<&'static str>,
+    /// Its module.
     pub module: &'static str,
-    /// The file of the function.
+    /// Its file.
     pub file: &'static str,
-    /// The line of the function's name.
+    /// The line of its name.
     pub line: u32,
-    /// Declares what its arguments need.
-    pub requires: fn(&mut Requirements),
+    /// Whether the attribute lifts the rule of names.
+    pub foreign_names: bool,
+    /// Whether it runs off the async threads.
+    pub blocking: bool,
+    /// The topic that takes the dead letters of its topic, when the attribute names one.
+    pub dead_letter: Option<&'static str>,
+    /// Its arguments, in order.
+    pub arguments: &'static [Argument<'static>],
+    /// The events that the attribute lets it send; `None` when it does not say.
+    pub emits: Option<&'static [&'static ContractInfo]>,
+    /// The events that it can send by returning them.
+    pub returns: &'static Emits,
     /// Runs it.
-    pub handler: &'static dyn EventHandler,
+    pub handler: HandlerFn,
+}
+
+// What the attribute generates: the settings that it does not give keep their defaults.
+#[doc(hidden)]
+impl HandlerRegistration {
+    #[must_use]
+    pub const fn new(
+        topic: &'static str,
+        selects: Selector,
+        arguments: &'static [Argument<'static>],
+        handler: HandlerFn,
+    ) -> Self {
+        HandlerRegistration {
+            topic,
+            selects,
+            name: "",
+            id: None,
+            module: "",
+            file: "",
+            line: 0,
+            foreign_names: false,
+            blocking: false,
+            dead_letter: None,
+            arguments,
+            emits: None,
+            returns: &Emits::Nothing,
+            handler,
+        }
+    }
+
+    #[must_use]
+    pub const fn at(
+        self,
+        name: &'static str,
+        module: &'static str,
+        file: &'static str,
+        line: u32,
+    ) -> Self {
+        HandlerRegistration { name, module, file, line, ..self }
+    }
+
+    #[must_use]
+    pub const fn with_id(self, id: &'static str) -> Self {
+        HandlerRegistration { id: Some(id), ..self }
+    }
+
+    #[must_use]
+    pub const fn foreign_names(self) -> Self {
+        HandlerRegistration { foreign_names: true, ..self }
+    }
+
+    #[must_use]
+    pub const fn blocking(self) -> Self {
+        HandlerRegistration { blocking: true, ..self }
+    }
+
+    #[must_use]
+    pub const fn dead_letter(self, topic: &'static str) -> Self {
+        HandlerRegistration { dead_letter: Some(topic), ..self }
+    }
+
+    #[must_use]
+    pub const fn emits(self, contracts: &'static [&'static ContractInfo]) -> Self {
+        HandlerRegistration { emits: Some(contracts), ..self }
+    }
+
+    #[must_use]
+    pub const fn returns(self, emits: &'static Emits) -> Self {
+        HandlerRegistration { returns: emits, ..self }
+    }
+}
+
+/// Which records of a topic a handler gets.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Selector {
+    /// The event of this name.
+    Event(&'static str),
+    /// The events of these contracts.
+    Contracts(&'static [&'static ContractInfo]),
+    /// Every event that no other handler of the topic takes.
+    Rest,
+    /// Records without a value.
+    Tombstones,
+}
+
+impl Selector {
+    /// The selected events by their names; `*` for the rest, `tombstone` for the tombstones.
+    #[must_use]
+    pub fn names(&self) -> Vec<&'static str> {
+        match self {
+            Selector::Event(name) => vec![name],
+            Selector::Contracts(contracts) => contracts.iter().map(|c| c.name).collect(),
+            Selector::Rest => vec!["*"],
+            Selector::Tombstones => vec!["tombstone"],
+        }
+    }
+}
+
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.names().join(", "))
+    }
 }
 
 inventory::collect!(HandlerRegistration);
@@ -57,11 +185,51 @@ impl HandlerRegistration {
         self.module.split("::").next().unwrap_or(self.module)
     }
 
-    /// The stable name of the handler: its module path and name, without the crate.
+    /// The stable name of the handler: what the attribute says, or its module path and name without
+    /// the crate.
     #[must_use]
     pub fn id(&self) -> String {
+        if let Some(id) = self.id {
+            return id.to_owned();
+        }
         let path = self.module.split("::").skip(1).chain([self.name]);
         path.collect::<Vec<_>>().join("::")
+    }
+
+    /// Whether it is for events of certain names.
+    #[must_use]
+    pub fn is_for_names(&self) -> bool {
+        matches!(self.selects, Selector::Event(_) | Selector::Contracts(_))
+    }
+
+    /// The contracts whose data it takes; none when it takes untyped data or none.
+    #[must_use]
+    pub fn contracts(&self) -> &'static [&'static ContractInfo] {
+        let events = self.arguments.iter().map(|argument| argument.events);
+        events.into_iter().find(|events| !events.is_empty()).unwrap_or_default()
+    }
+
+    /// What its arguments need before the first record arrives.
+    #[must_use]
+    pub fn requirements(&self) -> Requirements {
+        let mut requirements = Requirements::default();
+        for argument in self.arguments {
+            (argument.requires)(&mut requirements);
+        }
+        requirements
+    }
+
+    /// The events that it can send; `None` when it could be any.
+    #[must_use]
+    pub fn sends(&self) -> Option<Vec<&'static ContractInfo>> {
+        let mut contracts = self.emits.unwrap_or_default().to_vec();
+        for emits in self.arguments.iter().map(|a| a.emits).chain([self.returns]) {
+            if emits.is_anything() && self.emits.is_none() {
+                return None;
+            }
+            emits.collect(&mut contracts);
+        }
+        Some(contracts)
     }
 
     /// `src/handlers.rs:12`.
@@ -73,6 +241,6 @@ impl HandlerRegistration {
 
 impl fmt::Debug for HandlerRegistration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}::{} ({} / {})", self.module, self.name, self.topic, self.event)
+        write!(f, "{}::{} ({} / {})", self.module, self.name, self.topic, self.selects)
     }
 }

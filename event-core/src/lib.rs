@@ -68,22 +68,24 @@ pub mod testing;
 pub mod macro_support;
 
 // `Event` is both the derive and the argument, as with serde's traits and derives.
-pub use event_macros::{Event, Events, Topics, event_handler, link_handlers, main};
+pub use event_macros::{Event, EventSum, Events, Topics, event_handler, link_handlers, main};
 
 pub use app::EventApp;
 pub use delivery::{Delivery, Position};
 pub use event::Contract;
-pub use extract::{Event, Json, RawEvent, State};
+pub use extract::{Attempt, Event, Json, Key, RawEvent, State};
 pub use handler::EventHandler;
-pub use outcome::{Error, Outcome, Rejection, Result};
-pub use producer::EventProducer;
+pub use outcome::{Emit, Error, Outcome, Rejection, Result};
+pub use producer::{EventProducer, Producer};
 
 /// What a service usually needs: `use event_core::prelude::*;`.
 pub mod prelude {
     pub use crate::app::EventApp;
-    pub use crate::delivery::Position;
-    pub use crate::event::{Contract, UserId};
-    pub use crate::extract::{Event, Json, RawEvent, State};
-    pub use crate::outcome::{Error, Outcome, Result};
-    pub use event_macros::{Event, Events, Topics, event_handler};
+    pub use crate::delivery::{Position, Shutdown};
+    pub use crate::event::{Contract, Headers, UserId};
+    pub use crate::extract::{Attempt, Event, Json, Key, RawEvent, State};
+    pub use crate::handler::EventHandler;
+    pub use crate::outcome::{Emit, Error, Outcome, Result};
+    pub use crate::producer::Producer;
+    pub use event_macros::{Event, EventSum, Events, Topics, event_handler};
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHasher;
 
-use crate::handler::HandlerRegistration;
+use crate::handler::{HandlerRegistration, Selector};
 
 type Map<V> = HashMap<&'static str, V, BuildHasherDefault<FxHasher>>;
 
@@ -17,18 +17,20 @@ pub struct EventRouter {
 }
 
 /// A handler that was found.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Route {
     /// The registration.
     pub handler: &'static HandlerRegistration,
     /// The handler's [id](HandlerRegistration::id).
-    pub id: String,
+    pub id: Arc<str>,
 }
 
 /// The handlers of one topic: looked up once for a batch, then asked for every record.
 #[derive(Debug, Default)]
 pub struct TopicRoutes {
     events: Map<Route>,
+    rest: Option<Route>,
+    tombstones: Option<Route>,
 }
 
 impl EventRouter {
@@ -38,8 +40,7 @@ impl EventRouter {
     pub fn new(handlers: &[&'static HandlerRegistration]) -> Self {
         let mut topics = Map::<TopicRoutes>::default();
         for handler in handlers {
-            let events = &mut topics.entry(handler.topic).or_default().events;
-            events.entry(handler.event).or_insert_with(|| Route { handler, id: handler.id() });
+            topics.entry(handler.topic).or_default().add(handler);
         }
         let topics = topics.into_iter().map(|(topic, routes)| (topic, Arc::new(routes))).collect();
         EventRouter { topics: Arc::new(topics) }
@@ -61,9 +62,32 @@ impl EventRouter {
 }
 
 impl TopicRoutes {
-    /// The handler of `event`: one hash look-up.
+    fn add(&mut self, handler: &'static HandlerRegistration) {
+        let route = Route { handler, id: handler.id().into() };
+        match handler.selects {
+            Selector::Event(_) | Selector::Contracts(_) => {
+                for name in handler.selects.names() {
+                    self.events.entry(name).or_insert_with(|| route.clone());
+                }
+            }
+            Selector::Rest => {
+                self.rest.get_or_insert(route);
+            }
+            Selector::Tombstones => {
+                self.tombstones.get_or_insert(route);
+            }
+        }
+    }
+
+    /// The handler of `event`: its own, or the one that takes the rest. One hash look-up.
     #[must_use]
     pub fn find(&self, event: &str) -> Option<&Route> {
-        self.events.get(event)
+        self.events.get(event).or(self.rest.as_ref())
+    }
+
+    /// The handler of records without a value.
+    #[must_use]
+    pub fn tombstones(&self) -> Option<&Route> {
+        self.tombstones.as_ref()
     }
 }

@@ -3,11 +3,12 @@
 //! Parsing accepts whatever can be told apart and goes on after a mistake, so that all mistakes of
 //! one attribute are reported together. [`Given::judge`] then decides which keys are known.
 
-use proc_macro2::{Ident, TokenStream, TokenTree};
+use proc_macro2::{Group, Ident, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
-use syn::{Attribute, Expr, Lit, Meta, Path, Token};
+use syn::punctuated::Punctuated;
+use syn::{Attribute, Expr, Lit, Meta, Path, Token, Type};
 
 use crate::complaints::Complaints;
 use crate::tokens::text_of;
@@ -18,8 +19,10 @@ const CRATE_HELP: &str = "write `crate = path::to::event_core`";
 pub(crate) enum Argument {
     /// `key = value`.
     Pair { key: Ident, value: Expr },
-    /// `key` alone, `key(..)`, or a value that is missing.
+    /// `key` alone, or a value that is missing.
     Bare(Ident),
+    /// `key(..)`.
+    List { key: Ident, list: Group },
     /// A value without a key.
     Literal(Lit),
     /// A key whose `=` or value is wrong, with the value that was probably meant.
@@ -91,8 +94,7 @@ fn argument(input: ParseStream<'_>) -> syn::Result<Argument> {
     }
     let key = input.call(Ident::parse_any)?;
     if input.peek(syn::token::Paren) {
-        input.parse::<proc_macro2::Group>()?;
-        return Ok(Argument::Bare(key));
+        return Ok(Argument::List { key, list: input.parse()? });
     }
     let ends = |input: ParseStream<'_>| input.is_empty() || input.peek(Token![,]);
     let has_sign = input.parse::<Option<Token![=]>>()?.is_some();
@@ -113,6 +115,10 @@ fn argument(input: ParseStream<'_>) -> syn::Result<Argument> {
         });
     }
     let value = meant_value(input);
+    if input.peek(Token![*]) && !input.peek2(syn::Ident) {
+        let star = input.parse::<Token![*]>()?;
+        return Ok(Argument::Pair { key, value: Expr::Verbatim(star.into_token_stream()) });
+    }
     Ok(match input.parse() {
         Ok(value) => Argument::Pair { key, value },
         Err(error) => Argument::Malformed { key, value, error },
@@ -146,12 +152,37 @@ pub(crate) struct Keys {
     pub(crate) attribute: &'static str,
     /// The keys that take a value, with an example of it.
     pub(crate) known: &'static [(&'static str, &'static str)],
+    /// The keys that stand alone.
+    pub(crate) flags: &'static [&'static str],
+    /// The keys that take a list, with an example of it.
+    pub(crate) lists: &'static [(&'static str, &'static str)],
+}
+
+impl Keys {
+    fn all(&self) -> impl Iterator<Item = &'static str> + Clone {
+        let named = |(key, _): &(&'static str, _)| *key;
+        let lists = self.lists.iter().map(named);
+        self.known.iter().map(named).chain(self.flags.iter().copied()).chain(lists)
+    }
+
+    // How `key` is written.
+    fn form(&self, key: &Ident) -> Option<String> {
+        let find = |keys: &[(&str, &str)]| {
+            keys.iter().find(|(known, _)| key == known).map(|(_, example)| (*example).to_owned())
+        };
+        find(self.known)
+            .map(|example| format!("{key} = {example}"))
+            .or_else(|| find(self.lists).map(|example| format!("{key}({example})")))
+            .or_else(|| self.flags.iter().any(|flag| key == flag).then(|| key.to_string()))
+    }
 }
 
 /// The arguments by key.
 #[derive(Default)]
 pub(crate) struct Given {
     values: Vec<(Ident, Expr)>,
+    flags: Vec<Ident>,
+    lists: Vec<(Ident, Group)>,
     root: Option<(Ident, Path)>,
     // Keys that a mistake stands for: `topc = ".."` means that `topic` is not missing.
     meant: Vec<&'static str>,
@@ -170,7 +201,8 @@ impl Given {
                     }
                     given.root = Some((key, path));
                 }
-                Argument::Bare(key) => given.bare(&key, keys, complaints),
+                Argument::Bare(key) => given.bare(key, keys, complaints),
+                Argument::List { key, list } => given.list_of(key, list, keys, complaints),
                 Argument::Malformed { key, value, error } => {
                     given.malformed(&key, value.as_ref(), &error, keys, complaints);
                 }
@@ -192,6 +224,36 @@ impl Given {
         self.values.iter().find(|(given, _)| given == key).map(|(_, value)| value)
     }
 
+    /// Where the flag `key` stands.
+    pub(crate) fn flag(&self, key: &str) -> Option<&Ident> {
+        self.flags.iter().find(|given| *given == key)
+    }
+
+    /// The types that `key(..)` lists.
+    pub(crate) fn types(&self, key: &str, complaints: &mut Complaints) -> Option<Vec<Type>> {
+        let (key, list) = self.list(key)?;
+        let types = Punctuated::<Type, Token![,]>::parse_terminated.parse2(list.stream());
+        match types {
+            Ok(types) if types.is_empty() => {
+                let help = format!("write `{key}(ClaimAdded)`, or remove it");
+                complaints.add(key, format!("`{key}` lists nothing"), help);
+                None
+            }
+            Ok(types) => Some(types.into_iter().collect()),
+            Err(error) => {
+                let what = format!("`{key}` lists contracts by their types");
+                complaints.add_at(error.span(), what, format!("write `{key}(ClaimAdded)`"));
+                None
+            }
+        }
+    }
+
+    /// What `key(..)` lists, as it stands.
+    pub(crate) fn list(&self, key: &str) -> Option<(&Ident, &Group)> {
+        let found = self.lists.iter().find(|(given, _)| given == key);
+        found.map(|(key, list)| (key, list))
+    }
+
     /// Whether `key` is neither given nor meant by a mistake that was already complained about.
     pub(crate) fn lacks(&self, key: &str) -> bool {
         self.value(key).is_none() && !self.meant.contains(&key)
@@ -207,7 +269,19 @@ impl Given {
 
     fn pair(&mut self, key: Ident, value: Expr, keys: &Keys, complaints: &mut Complaints) {
         if !keys.known.iter().any(|(known, _)| key == known) {
-            return self.unknown(&key, keys, complaints);
+            return match keys.form(&key) {
+                Some(form) => {
+                    let (form, of) = match keys.flags.iter().any(|flag| key == flag) {
+                        true => (form, "stands alone, without a value"),
+                        false => {
+                            let value = text_of(value.to_token_stream());
+                            (format!("{key}({value})"), "is a list")
+                        }
+                    };
+                    complaints.add(&value, format!("`{key}` {of}"), format!("write `{form}`"));
+                }
+                None => self.unknown(&key, keys, complaints),
+            };
         }
         if self.value(&key.to_string()).is_some() {
             complaints.add(&key, format!("`{key}` is given twice"), "remove one of them");
@@ -216,15 +290,43 @@ impl Given {
         }
     }
 
-    fn bare(&mut self, key: &Ident, keys: &Keys, complaints: &mut Complaints) {
+    fn bare(&mut self, key: Ident, keys: &Keys, complaints: &mut Complaints) {
         if key == "crate" {
-            return complaints.add(key, "`crate` has no value", CRATE_HELP);
+            return complaints.add(&key, "`crate` has no value", CRATE_HELP);
         }
-        match keys.known.iter().find(|(known, _)| key == known) {
-            Some((known, example)) => {
-                self.meant.push(known);
-                let help = format!("write `{known} = {example}`");
-                complaints.add(key, format!("`{key}` has no value"), help);
+        if keys.flags.iter().any(|flag| key == flag) {
+            if self.flag(&key.to_string()).is_some() {
+                complaints.add(&key, format!("`{key}` is given twice"), "remove one of them");
+            }
+            return self.flags.push(key);
+        }
+        self.no_value(&key, keys, complaints);
+    }
+
+    fn list_of(&mut self, key: Ident, list: Group, keys: &Keys, complaints: &mut Complaints) {
+        let is_list = keys.lists.iter().any(|(known, _)| key == known);
+        if is_list && self.list(&key.to_string()).is_some() {
+            complaints.add(&key, format!("`{key}` is given twice"), "remove one of them");
+        } else if is_list {
+            self.lists.push((key, list));
+        } else if keys.flags.iter().any(|flag| key == flag) {
+            let what = format!("`{key}` stands alone, without a list");
+            complaints.add(&key, what, format!("write `{key}`"));
+        } else {
+            self.no_value(&key, keys, complaints);
+        }
+    }
+
+    fn no_value(&mut self, key: &Ident, keys: &Keys, complaints: &mut Complaints) {
+        match keys.form(key) {
+            Some(form) => {
+                self.meant.extend(keys.all().filter(|known| key == known));
+                let what = if keys.lists.iter().any(|(known, _)| key == known) {
+                    format!("`{key}` has no list")
+                } else {
+                    format!("`{key}` has no value")
+                };
+                complaints.add(key, what, format!("write `{form}`"));
             }
             None => self.unknown(key, keys, complaints),
         }
@@ -254,7 +356,7 @@ impl Given {
 
     fn unknown(&mut self, key: &Ident, keys: &Keys, complaints: &mut Complaints) {
         let what = format!("`{key}` is not a key of `{}`", keys.attribute);
-        let known = keys.known.iter().map(|(known, _)| *known).chain(["crate"]);
+        let known = keys.all().chain(["crate"]);
         // A contract has a `name`, a handler an `event`: each is often written for the other.
         let other = match key.to_string().as_str() {
             "event" => known.clone().find(|known| *known == "name"),
@@ -289,7 +391,7 @@ impl Given {
 
     // A mistake that could have been any argument: nothing is reported as missing after it.
     fn means_anything(&mut self, keys: &Keys) {
-        self.meant.extend(keys.known.iter().map(|(known, _)| *known));
+        self.meant.extend(keys.all());
     }
 }
 
@@ -310,6 +412,8 @@ mod tests {
     const KEYS: Keys = Keys {
         attribute: "#[event_handler]",
         known: &[("topic", "\"role_events\""), ("event", "\"CLAIM_ADDED\"")],
+        flags: &["blocking"],
+        lists: &[("emits", "ClaimAdded")],
     };
 
     fn judge(tokens: TokenStream) -> (Given, Vec<String>) {
@@ -351,7 +455,10 @@ mod tests {
         assert_eq!(help(quote!(topc = "a")), "help: write `topic`");
         assert_eq!(help(quote!(evnet = "a")), "help: write `event`");
         assert_eq!(help(quote!(name = "a")), "help: write `event`");
-        assert_eq!(help(quote!(colour = "a")), "help: the keys are `topic`, `event`, `crate`");
+        assert_eq!(
+            help(quote!(colour = "a")),
+            "help: the keys are `topic`, `event`, `blocking`, `emits`, `crate`"
+        );
     }
 
     #[test]

@@ -150,6 +150,43 @@ pub fn derive_event(item: TokenStream) -> TokenStream {
     contract::derive_event(item.into()).into()
 }
 
+/// Makes an enum of contracts the payload of one handler for all their events: the `match` in it is
+/// exhaustive, so that an event added to the enum does not compile until it is handled.
+///
+/// Each variant holds one contract, all of one topic. The enum gets `From` each of them. A sum that
+/// borrows has one lifetime.
+///
+/// ```
+/// use event_core::prelude::*;
+/// use serde::Deserialize;
+///
+/// #[derive(Event, Deserialize)]
+/// #[event(topic = "role_events", name = "CLAIM_ADDED")]
+/// struct ClaimAdded { id: i64 }
+///
+/// #[derive(Event, Deserialize)]
+/// #[event(topic = "role_events", name = "CLAIM_REMOVED")]
+/// struct ClaimRemoved { id: i64 }
+///
+/// #[derive(EventSum)]
+/// enum ClaimEvent {
+///     Added(ClaimAdded),
+///     Removed(ClaimRemoved),
+/// }
+///
+/// #[event_handler]
+/// async fn count_claims(event: Event<ClaimEvent>) {
+///     match &*event {
+///         ClaimEvent::Added(claim) => println!("+ {}", claim.id),
+///         ClaimEvent::Removed(claim) => println!("- {}", claim.id),
+///     }
+/// }
+/// ```
+#[proc_macro_derive(EventSum, attributes(event))]
+pub fn derive_event_sum(item: TokenStream) -> TokenStream {
+    contract::derive_event_sum(item.into()).into()
+}
+
 /// Makes an enum a closed list of topics, for `topic = Topics::RoleEvents`.
 ///
 /// A variant is named by its words in lower snake case, or by `#[topic(name = "..")]`. The enum gets

@@ -17,7 +17,7 @@ pub(crate) fn derive_list(kind: Kind, item: TokenStream) -> TokenStream {
         Err(error) => return error.to_compile_error(),
     };
     let mut complaints = Complaints::default();
-    let on_enum = Keys { attribute: attribute(kind), known: &[] };
+    let on_enum = Keys { attribute: attribute(kind), known: &[], flags: &[], lists: &[] };
     let arguments = Arguments::of_attributes(kind.noun(), &input.attrs);
     let root = Given::judge(arguments, &on_enum, &mut complaints).root();
     let names = match enum_of(kind, &input, &mut complaints) {
@@ -128,7 +128,14 @@ fn name_of(
     }
     match explicit_name(kind, variant, complaints) {
         Ok(Some(text)) => {
-            let fits = judge(kind, "name", &text.value(), &text, complaints);
+            let fits = judge(
+                kind,
+                "name",
+                &text.value(),
+                &text,
+                crate::names::Rule::Convention,
+                complaints,
+            );
             fits.then(|| (text.value(), text.to_token_stream()))
         }
         Ok(None) => {
@@ -167,7 +174,7 @@ fn explicit_name(
         Kind::Topic => &[("name", "\"role_events\"")],
         Kind::Event => &[("name", "\"CLAIM_ADDED\"")],
     };
-    let keys = Keys { attribute: attribute(kind), known };
+    let keys = Keys { attribute: attribute(kind), known, flags: &[], lists: &[] };
     let before = complaints.count();
     let arguments = Arguments::of_attributes(kind.noun(), &variant.attrs);
     let given = Given::judge(arguments, &keys, complaints);

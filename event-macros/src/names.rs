@@ -9,7 +9,16 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::{Expr, ExprPath, Lit, LitStr, Path};
 
 use crate::complaints::Complaints;
-use crate::tokens::{ends, root_at};
+use crate::tokens::ends;
+
+/// Which rule names follow.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rule {
+    /// Snake case, lower for topics and upper for events.
+    Convention,
+    /// What Kafka takes, with `foreign_names`.
+    Foreign,
+}
 
 /// Where a name comes from.
 pub(crate) enum NameValue {
@@ -64,46 +73,38 @@ impl NameValue {
         }
     }
 
-    /// An expression of the value, unjudged when it is a constant.
+    /// An expression of the value, unjudged when it is a constant, where `__event` stands for our
+    /// `macro_support`.
     ///
     /// It is judged in a constant of its own: were it judged where it is used, everything that uses
     /// it would be reported once more.
-    pub(crate) fn expression(&self, kind: Kind, root: &Path) -> TokenStream {
+    pub(crate) fn expression(&self, kind: Kind) -> TokenStream {
         match self {
             NameValue::Text(text) => text.to_token_stream(),
             NameValue::Const(path) => path.to_token_stream(),
             NameValue::Variant { list, variant } => {
                 let (first, last) = ends(variant);
-                let (root, list_trait) = (root_at(root, last), list_trait(kind, last));
+                let list_trait = list_trait(kind, last);
                 let open = quote_spanned!(first=> <);
-                quote_spanned!(last=> #open #list as #root::event::#list_trait>::NAMES[#variant as usize])
+                quote_spanned!(last=> #open #list as __event::#list_trait>::NAMES[#variant as usize])
             }
         }
     }
 
-    /// A constant that judges the value, which is in `__TOPIC` or `__EVENT`, and compares it with
-    /// that of `contract`. Its error marks the value.
+    /// A constant that judges the value in `own`, beside the name in `other`, and compares it with
+    /// that of `contracts`. Its error marks the value.
     pub(crate) fn judged(
         &self,
-        kind: Kind,
-        has_other: bool,
-        contract: &TokenStream,
+        judge: &str,
+        own: &TokenStream,
+        other: &TokenStream,
+        contracts: &TokenStream,
         owner: &str,
-        root: &Path,
     ) -> TokenStream {
         let (first, last) = self.ends();
-        let (judge, value, other) = match kind {
-            Kind::Topic => ("judge_topic", quote!(__TOPIC), quote!(__EVENT)),
-            Kind::Event => ("judge_event", quote!(__EVENT), quote!(__TOPIC)),
-        };
-        let (judge, root) = (Ident::new(judge, first), root_at(root, first));
-        let other = if has_other {
-            quote!(::core::option::Option::Some(#other))
-        } else {
-            quote!(::core::option::Option::None)
-        };
-        let call = quote_spanned!(first=> #root::macro_support::#judge);
-        let arguments = quote_spanned!(last=> (#value, #other, #contract, #owner));
+        let judge = Ident::new(judge, first);
+        let call = quote_spanned!(first=> __event::#judge);
+        let arguments = quote_spanned!(last=> (#own, #other, #contracts, #owner));
         quote!(const _: () = #call #arguments;)
     }
 
@@ -142,8 +143,12 @@ pub(crate) fn judge(
     key: &str,
     name: &str,
     at: impl ToTokens,
+    rule: Rule,
     complaints: &mut Complaints,
 ) -> bool {
+    if rule == Rule::Foreign {
+        return true;
+    }
     let Err(violation) = check(kind, name) else { return true };
     let meant = suggestion(kind, name);
     let help = if matches!(violation, Violation::TooLong { .. }) || meant.is_empty() {
@@ -160,9 +165,11 @@ pub(crate) fn judge(
 pub(crate) fn judge_pair(
     topic: Option<&NameValue>,
     (event_key, event): (&str, Option<&NameValue>),
+    rule: Rule,
     complaints: &mut Complaints,
 ) {
     if let (Some(NameValue::Text(topic)), Some(NameValue::Text(event))) = (topic, event)
+        && rule == Rule::Convention
         && check(Kind::Event, &topic.value()).is_ok()
         && check(Kind::Topic, &event.value()).is_ok()
     {
@@ -172,9 +179,9 @@ pub(crate) fn judge_pair(
         return complaints.add(topic, what, help);
     }
     if let Some(NameValue::Text(text)) = topic {
-        judge(Kind::Topic, "topic", &text.value(), text, complaints);
+        judge(Kind::Topic, "topic", &text.value(), text, rule, complaints);
     }
     if let Some(NameValue::Text(text)) = event {
-        judge(Kind::Event, event_key, &text.value(), text, complaints);
+        judge(Kind::Event, event_key, &text.value(), text, rule, complaints);
     }
 }

@@ -86,7 +86,11 @@ pub(super) fn contract_of<'a>(
 /// The one topic on which an event of this name is known, by a contract or by a handler.
 pub(super) fn topic_of(registry: &Registry, event: &str) -> Result<TopicName, String> {
     let contracts = registry.contracts().iter().map(|c| (c.topic, c.name));
-    let handlers = registry.handlers().iter().map(|h| (h.topic, h.event));
+    let handlers = registry
+        .handlers()
+        .iter()
+        .filter(|h| h.is_for_names())
+        .flat_map(|h| h.selects.names().into_iter().map(|name| (h.topic, name)));
     let known: BTreeSet<_> = contracts.chain(handlers).collect();
     let topics: BTreeSet<_> =
         known.iter().filter(|(_, name)| *name == event).map(|(t, _)| *t).collect();

@@ -22,11 +22,13 @@ struct Row {
 }
 
 pub(super) fn run(registry: &Registry, arguments: &HandlersArgs) -> Result<(), Error> {
-    let rows = registry.handlers().iter().map(|handler| Row {
-        topic: handler.topic,
-        event: handler.event,
-        handler: format!("{}::{}", handler.module, handler.name),
-        place: handler.place(),
+    let rows = registry.handlers().iter().flat_map(|handler| {
+        handler.selects.names().into_iter().map(|event| Row {
+            topic: handler.topic,
+            event,
+            handler: format!("{}::{}", handler.module, handler.name),
+            place: handler.place(),
+        })
     });
     let rows: Vec<Row> = rows.collect();
     if arguments.json {

@@ -1,10 +1,14 @@
 //! A record on its way to a handler.
 
 mod batch;
+mod cause;
 mod position;
+mod shutdown;
 
 pub use batch::{RecordBatch, RecordRef, RecordSource};
+pub use cause::{CAUSATION_ID, Cause};
 pub use position::{Epoch, NextOffset, Offset, Position, TopicPartition};
+pub use shutdown::Shutdown;
 
 use crate::event::Envelope;
 use crate::state::StateMap;
@@ -16,15 +20,27 @@ pub struct Delivery<'a> {
     pub partition: &'a TopicPartition,
     /// The record as it lies on the broker.
     pub record: RecordRef<'a>,
-    /// Its outer object.
-    pub envelope: &'a Envelope<'a>,
+    /// Its outer object; `None` for a tombstone, which has no value.
+    pub envelope: Option<&'a Envelope<'a>>,
+    /// The [id](crate::handler::HandlerRegistration::id) of the handler.
+    pub handler: &'a str,
     /// Which attempt this is, from 1 on.
     pub attempt: u32,
+    /// How many attempts there are at most.
+    pub attempts: u32,
     /// What handlers share.
     pub state: &'a StateMap,
+    /// Whether it is time to end.
+    pub shutdown: &'a Shutdown,
 }
 
 impl Delivery<'_> {
+    /// The event's name; `None` for a tombstone.
+    #[must_use]
+    pub fn event_type(&self) -> Option<&str> {
+        self.envelope.map(Envelope::event_type)
+    }
+
     /// Where the record lies.
     #[must_use]
     pub fn position(&self) -> Position {

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use super::Headers;
+
 /// A payload type with its names, implemented by `#[derive(Event)]`.
 ///
 /// ```
@@ -26,8 +28,15 @@ pub trait Contract {
     /// The names and the shape.
     const INFO: &'static ContractInfo;
 
+    /// How data of older versions is read: [`NoOlder`](super::NoOlder), or
+    /// [`UpcastFrom`](super::UpcastFrom) the contract before.
+    type Older;
+
     /// The record key, as text. Records of one key keep their order.
     fn key(&self) -> Option<Cow<'_, str>>;
+
+    /// Adds the headers that the contract's fields become when it is sent.
+    fn headers(&self, _headers: &mut Headers) {}
 }
 
 /// What is known of a contract without a value of it.
@@ -41,8 +50,14 @@ pub struct ContractInfo {
     pub version: u32,
     /// The Rust type's name.
     pub type_name: &'static str,
-    /// The field whose value is the record key.
-    pub key: Option<&'static str>,
+    /// Where the record key comes from.
+    pub key: KeySource,
+    /// The names of the headers that fields become.
+    pub headers: &'static [&'static str],
+    /// The contract of the version before, which this one converts.
+    pub older: Option<&'static ContractInfo>,
+    /// Whether the names follow only Kafka's rules.
+    pub foreign_names: bool,
     /// The fields in declaration order; empty for an enum.
     pub fields: &'static [ContractField],
     /// Whether the data must be a JSON object.
@@ -62,12 +77,21 @@ pub struct ContractInfo {
 }
 
 impl ContractInfo {
+    /// Whether both are the same event, in whatever version.
+    #[must_use]
+    pub const fn is_same_event(&self, other: &ContractInfo) -> bool {
+        event_names::same(self.topic, other.topic) && event_names::same(self.name, other.name)
+    }
+
     /// The record key of an event that is given as JSON instead of as a value of the type. The key
     /// field is found whatever case serde gives it on the wire.
     #[must_use]
     pub fn key_of_json(&self, data: &serde_json::Value) -> Option<String> {
-        let key = self.key?;
-        let (_, value) = data.as_object()?.iter().find(|(name, _)| same_letters(name, key))?;
+        let KeySource::Field(path) = self.key else { return None };
+        let mut value = data;
+        for field in path.split('.') {
+            (_, value) = value.as_object()?.iter().find(|(name, _)| same_letters(name, field))?;
+        }
         match value {
             serde_json::Value::String(text) => Some(text.clone()),
             serde_json::Value::Number(number) => Some(number.to_string()),
@@ -75,6 +99,17 @@ impl ContractInfo {
             _ => None,
         }
     }
+}
+
+/// Where a contract's record key comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeySource {
+    /// The records have no key.
+    None,
+    /// A field, or a field of a field: `role.id`.
+    Field(&'static str),
+    /// A function of the contract, by its path.
+    Function(&'static str),
 }
 
 /// Whether two names differ in case and separators only.
@@ -93,6 +128,10 @@ pub(crate) fn same_letters(a: &str, b: &str) -> bool {
 pub struct ContractField {
     /// The Rust name.
     pub name: &'static str,
+    /// The name on the wire, as serde's attributes make it.
+    pub wire_name: &'static str,
+    /// Whether data without it is refused.
+    pub required: bool,
     /// The Rust type as written.
     pub type_name: &'static str,
 }

@@ -15,7 +15,7 @@ use super::contract::same_letters;
 use super::envelope_error::{EnvelopeError, MAX_EVENT_TYPE_BYTES};
 use super::excerpt::excerpt;
 use super::objects::Objects;
-use super::{Contract, EventId, UserId, strict};
+use super::{Contract, EventId, ReadOlder, UserId, strict};
 
 // How much of a foreign text an error may repeat.
 const EXCERPT_BYTES: usize = 64;
@@ -131,12 +131,25 @@ impl<'a> Envelope<'a> {
     pub fn decode_contract<T>(&self) -> Result<T, EnvelopeError>
     where
         T: Contract + serde::Deserialize<'a>,
+        T::Older: ReadOlder<'a, T>,
     {
-        let info = T::INFO;
-        let found = self.version()?;
-        if found > info.version {
-            return Err(EnvelopeError::UnsupportedVersion { found, supported: info.version });
+        let (found, supported) = (self.version()?, T::INFO.version);
+        if found > supported {
+            return Err(EnvelopeError::UnsupportedVersion { found, supported });
         }
+        self.decode_version(found)
+    }
+
+    /// Decodes data of a version that `T` reads, itself or by the contract before it.
+    pub(super) fn decode_version<T>(&self, version: u32) -> Result<T, EnvelopeError>
+    where
+        T: Contract + serde::Deserialize<'a>,
+        T::Older: ReadOlder<'a, T>,
+    {
+        if let Some(older) = T::Older::read_older(self, version) {
+            return older;
+        }
+        let info = T::INFO;
         let data = match self.data_text() {
             None | Some("null") if info.empty => "{}",
             Some(data) => data,

@@ -16,6 +16,7 @@
 //! key field as text.
 
 mod contract;
+mod emits;
 mod envelope;
 mod envelope_error;
 mod excerpt;
@@ -23,11 +24,15 @@ mod headers;
 mod key;
 mod name;
 mod objects;
+mod payload;
 mod strict;
 mod user_id;
 mod writer;
 
-pub use contract::{Contract, ContractField, ContractInfo, ContractRegistration, Events, Topics};
+pub use contract::{
+    Contract, ContractField, ContractInfo, ContractRegistration, Events, KeySource, Topics,
+};
+pub use emits::Emits;
 pub use envelope::Envelope;
 pub(crate) use envelope::extra_field;
 pub use envelope_error::{EnvelopeError, MAX_EVENT_TYPE_BYTES};
@@ -36,5 +41,6 @@ pub use headers::{Header, Headers};
 pub use key::RecordKey;
 pub(crate) use name::assert_name;
 pub use name::{EventName, GroupName, GroupNameError, NameError, TopicName};
+pub use payload::{NoOlder, Payload, ReadOlder, UpcastFrom};
 pub use user_id::{EventId, UserId};
 pub use writer::EventWriter;

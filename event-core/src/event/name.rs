@@ -175,6 +175,26 @@ name! {
 }
 
 impl TopicName {
+    /// The name of a topic that code of ours was generated for.
+    ///
+    /// # Errors
+    ///
+    /// [`NameError`]; only a contract that was written by hand can have one.
+    pub(crate) fn registered(name: &'static str, foreign_names: bool) -> Result<Self, NameError> {
+        if foreign_names {
+            return TopicName::foreign(name);
+        }
+        match check(Kind::Topic, name) {
+            Ok(()) => Ok(TopicName(Text::Static(name))),
+            Err(violation) => Err(NameError::new(Kind::Topic, name, violation)),
+        }
+    }
+
+    /// Stand-in until merged.
+    pub fn foreign(name: &str) -> Result<Self, NameError> {
+        TopicName::parse(name)
+    }
+
     /// The topic that takes this topic's dead letters: the name with `_dlq` appended.
     ///
     /// # Errors

@@ -4,12 +4,12 @@ use std::future::{Ready, ready};
 use std::ops::Deref;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::FromDelivery;
 use crate::delivery::Delivery;
-use crate::event::{Contract, ContractInfo, Envelope, EnvelopeError, EventId, UserId, extra_field};
+use crate::event::{ContractInfo, Envelope, EnvelopeError, EventId, Payload, UserId, extra_field};
 use crate::outcome::Rejection;
 
 /// The payload of an event, decoded once. Derefs to it and serializes as it.
@@ -117,25 +117,25 @@ impl<T: Serialize> Serialize for Event<T> {
 
 impl<'a, T> FromDelivery<'a> for Event<T>
 where
-    T: Contract + Deserialize<'a> + Send,
+    T: Payload<'a> + Send + 'a,
 {
-    const CONTRACT: Option<&'static ContractInfo> = Some(T::INFO);
+    const EVENTS: &'static [&'static ContractInfo] = T::EVENTS;
 
     #[expect(
         refining_impl_trait,
         reason = "with a future that has a name, a payload that does not fit is reported once"
     )]
     fn from_delivery(delivery: &'a Delivery<'a>) -> Ready<Result<Self, Rejection>> {
-        ready(read(delivery.envelope).map_err(Rejection::from))
+        ready(delivery.envelope().and_then(|envelope| Ok(read(envelope)?)))
     }
 }
 
 fn read<'a, T>(envelope: &Envelope<'a>) -> Result<Event<T>, EnvelopeError>
 where
-    T: Contract + Deserialize<'a>,
+    T: Payload<'a>,
 {
     Ok(Event {
-        payload: envelope.decode_contract()?,
+        payload: T::read(envelope)?,
         user_id: envelope.user_id()?,
         event_id: envelope.event_id().cloned(),
         occurred_at: envelope.occurred_at(),

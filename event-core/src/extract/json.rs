@@ -22,12 +22,12 @@ use crate::outcome::Rejection;
 #[derive(Clone, Debug)]
 pub struct Json<T>(pub T);
 
-impl<'a, T: Deserialize<'a> + Send> FromDelivery<'a> for Json<T> {
+impl<'a, T: Deserialize<'a> + Send + 'a> FromDelivery<'a> for Json<T> {
     #[expect(
         refining_impl_trait,
         reason = "with a future that has a name, a payload that does not fit is reported once"
     )]
     fn from_delivery(delivery: &'a Delivery<'a>) -> Ready<Result<Self, Rejection>> {
-        ready(delivery.envelope.decode_data().map(Json).map_err(Rejection::from))
+        ready(delivery.envelope().and_then(|envelope| Ok(Json(envelope.decode_data()?))))
     }
 }

@@ -4,18 +4,25 @@
 //! beyond the record it declares in [`FromDelivery::requires`], so that start-up can refuse to run
 //! without it.
 
+mod argument;
 mod event;
 mod json;
+mod key;
 mod raw;
+mod record;
 mod state;
+mod wrapped;
 
+pub use argument::{Argument, Probe};
 pub use event::Event;
 pub use json::Json;
+pub use key::{FromKey, Key};
 pub use raw::RawEvent;
+pub use record::Attempt;
 pub use state::State;
 
-use crate::delivery::{Delivery, Position};
-use crate::event::ContractInfo;
+use crate::delivery::Delivery;
+use crate::event::{ContractInfo, Emits, Envelope};
 use crate::outcome::Rejection;
 use crate::state::Requirements;
 
@@ -37,11 +44,18 @@ use crate::state::Requirements;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an argument of an event handler",
     label = "not an argument of a handler",
-    note = "a handler takes `Event<T>`, `Json<T>`, `RawEvent`, `Position` and `State<T>`; a shared value is `State<{Self}>`, the payload of a contract is `Event<{Self}>`, untyped data is `Json<{Self}>`"
+    note = "a shared value is `State<{Self}>`, the payload of a contract is `Event<{Self}>`, untyped data is `Json<{Self}>`; the module `event_core::extract` lists the others"
 )]
-pub trait FromDelivery<'a>: Sized {
-    /// The contract whose payload this is.
-    const CONTRACT: Option<&'static ContractInfo> = None;
+pub trait FromDelivery<'a>: Sized + 'a {
+    /// The events whose payload this is.
+    const EVENTS: &'static [&'static ContractInfo] = &[];
+
+    /// The events that can be sent with it.
+    const EMITS: &'static Emits = &Emits::Nothing;
+
+    /// All of this as data.
+    #[doc(hidden)]
+    const ARGUMENT: Argument<'a> = argument::describe::<Self>();
 
     /// Makes the argument.
     ///
@@ -56,8 +70,13 @@ pub trait FromDelivery<'a>: Sized {
     fn requires(_requirements: &mut Requirements) {}
 }
 
-impl<'a> FromDelivery<'a> for Position {
-    async fn from_delivery(delivery: &'a Delivery<'a>) -> Result<Self, Rejection> {
-        Ok(delivery.position())
+impl<'a> Delivery<'a> {
+    /// The outer object of the record.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection::Absent`] for a tombstone.
+    pub fn envelope(&self) -> Result<&'a Envelope<'a>, Rejection> {
+        self.envelope.ok_or(Rejection::Absent { what: "value" })
     }
 }

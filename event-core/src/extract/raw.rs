@@ -12,8 +12,8 @@ use crate::outcome::Rejection;
 pub struct RawEvent {
     /// Where it lies.
     pub position: Position,
-    /// The event's name.
-    pub event_type: String,
+    /// The event's name; `None` for a tombstone.
+    pub event_type: Option<String>,
     /// The key; null and empty are different.
     pub key: Option<Bytes>,
     /// The value.
@@ -26,7 +26,7 @@ impl<'a> FromDelivery<'a> for RawEvent {
     async fn from_delivery(delivery: &'a Delivery<'a>) -> Result<Self, Rejection> {
         Ok(RawEvent {
             position: delivery.position(),
-            event_type: delivery.envelope.event_type().to_owned(),
+            event_type: delivery.event_type().map(str::to_owned),
             key: delivery.record.key.map(Bytes::copy_from_slice),
             value: delivery.record.value.map(Bytes::copy_from_slice),
             headers: delivery.record.to_headers(),

@@ -13,11 +13,10 @@ use tokio::sync::watch;
 use super::EventProcessor;
 use super::dead_letter::{DeadLetter, Failures};
 use crate::broker::BrokerError;
-use crate::delivery::{Delivery, RecordRef, TopicPartition};
+use crate::delivery::{Delivery, RecordRef, Shutdown, TopicPartition};
 use crate::event::Envelope;
-use crate::handler::HandlerRegistration;
 use crate::observe::{HealthProblem, Observation, SkipReason};
-use crate::outcome::{Error, Outcome, Rejection, Verdict};
+use crate::outcome::{Emissions, Error, Outcome, Rejection, Verdict};
 use crate::router::{Route, TopicRoutes};
 
 /// Settles the records of one partition.
@@ -26,6 +25,7 @@ pub(super) struct Settler {
     partition: TopicPartition,
     routes: Arc<TopicRoutes>,
     stopped: watch::Receiver<bool>,
+    shutdown: Shutdown,
 }
 
 /// Why a record was left as it is.
@@ -45,91 +45,116 @@ impl Settler {
         stopped: watch::Receiver<bool>,
     ) -> Self {
         let routes = engine.router.topic(partition.topic.as_str());
-        Settler { engine, partition, routes, stopped }
+        let shutdown = Shutdown::new(stopped.clone());
+        Settler { engine, partition, routes, stopped, shutdown }
     }
 
     /// Settles `record`. Breaks when the lane is told to stop while the record waits; it is then
     /// not settled and is delivered again.
     pub(super) async fn settle(&self, record: RecordRef<'_>) -> Settled {
-        let Some(value) = record.value else {
-            return self.skip(record, SkipReason::Tombstone);
-        };
-        let envelope = match self.admit(record, value) {
+        let read =
+            self.admit(record).and_then(|()| Ok(record.value.map(Envelope::read).transpose()?));
+        let envelope = match read {
             Ok(envelope) => envelope,
             Err(refusal) => return self.reject(record, None, 0, &refusal).await,
         };
-        match self.routes.find(envelope.event_type()) {
-            Some(route) => self.handle(record, &envelope, route).await,
-            None => self.skip(record, SkipReason::UnknownEvent(envelope.event_type())),
+        let (route, unhandled) = match &envelope {
+            Some(envelope) => {
+                let name = envelope.event_type();
+                (self.routes.find(name), SkipReason::UnknownEvent(name))
+            }
+            None => (self.routes.tombstones(), SkipReason::Tombstone),
+        };
+        match route {
+            Some(route) => self.handle(record, envelope.as_ref(), route).await,
+            None => self.skip(record, unhandled),
         }
     }
 
-    fn admit<'r>(&self, record: RecordRef<'r>, value: &'r [u8]) -> Result<Envelope<'r>, Rejection> {
+    // What is too large is not read at all.
+    fn admit(&self, record: RecordRef<'_>) -> Result<(), Rejection> {
         let policy = &self.engine.policy;
-        if value.len() > policy.max_value_bytes {
-            return Err(Rejection::Refused {
-                code: "value_too_large",
-                message: format!(
-                    "the value has {} bytes, the limit is {} (setting `max_value_bytes`)",
-                    value.len(),
-                    policy.max_value_bytes
-                ),
-            });
+        let value = record.value.map_or(0, <[u8]>::len);
+        if value > policy.max_value_bytes {
+            let limit = policy.max_value_bytes;
+            return Err(over(
+                "value_too_large",
+                "the value has",
+                value,
+                "bytes",
+                limit,
+                "max_value_bytes",
+            ));
         }
         let headers = record.header_count();
         if headers > policy.max_headers {
-            return Err(Rejection::Refused {
-                code: "too_many_headers",
-                message: format!(
-                    "the record has {headers} headers, the limit is {} (setting `max_headers`)",
-                    policy.max_headers
-                ),
-            });
+            let limit = policy.max_headers;
+            return Err(over(
+                "too_many_headers",
+                "the record has",
+                headers,
+                "headers",
+                limit,
+                "max_headers",
+            ));
         }
         let sizes = record.headers().map(|(name, value)| name.len() + value.map_or(0, <[u8]>::len));
         let bytes: usize = if headers == 0 { 0 } else { sizes.sum() };
         if bytes > policy.max_header_bytes {
-            return Err(Rejection::Refused {
-                code: "headers_too_large",
-                message: format!(
-                    "the headers have {bytes} bytes, the limit is {} (setting `max_header_bytes`)",
-                    policy.max_header_bytes
-                ),
-            });
+            let limit = policy.max_header_bytes;
+            return Err(over(
+                "headers_too_large",
+                "the headers have",
+                bytes,
+                "bytes",
+                limit,
+                "max_header_bytes",
+            ));
         }
-        Ok(Envelope::read(value)?)
+        Ok(())
     }
 
     async fn handle(
         &self,
         record: RecordRef<'_>,
-        envelope: &Envelope<'_>,
+        envelope: Option<&Envelope<'_>>,
         route: &Route,
     ) -> Settled {
         let (engine, partition) = (&*self.engine, &self.partition);
-        let mut delivery =
-            Delivery { partition, record, envelope, attempt: 1, state: &engine.state };
+        let mut delivery = Delivery {
+            partition,
+            record,
+            envelope,
+            handler: &route.id,
+            attempt: 1,
+            attempts: engine.policy.attempts,
+            state: &engine.state,
+            shutdown: &self.shutdown,
+        };
         let mut failures = Failures::default();
         loop {
             let attempt = delivery.attempt;
-            let error = match attempt_once(route.handler, &delivery).await {
-                Ok(Outcome::Handled) => {
+            let error = match self.attempt(route, &delivery).await {
+                Outcome::Handled => {
                     engine.observers.notify(&Observation::Handled {
                         partition,
                         offset: record.offset,
-                        event: route.handler.event,
+                        event: delivery.event_type().unwrap_or("tombstone"),
                         handler: &route.id,
                         attempt,
                     });
                     return ControlFlow::Continue(());
                 }
-                Ok(Outcome::Skipped) => {
+                Outcome::Skipped => {
                     return self.skip(record, SkipReason::ByHandler(&route.id));
                 }
-                Ok(Outcome::Failed(error)) => error,
-                Err(rejection) => {
+                Outcome::Failed(error) => error,
+                Outcome::Rejected(rejection) => {
                     // The handler itself did not run.
                     return self.reject(record, Some(route), attempt - 1, &rejection).await;
+                }
+                Outcome::Emits(_) => {
+                    Error::msg("a layer returned events, which only a handler can")
                 }
             };
             failures.note(Timestamp::now());
@@ -163,6 +188,37 @@ impl Settler {
         }
     }
 
+    // A panic is a failure of the attempt like any other: it is retried, then dead-lettered.
+    async fn attempt<'a>(&self, route: &Route, delivery: &'a Delivery<'a>) -> Outcome {
+        let attempt = async {
+            match (route.handler.handler)(delivery).await {
+                Ok(Outcome::Emits(emissions)) => self.emit(emissions).await,
+                Ok(outcome) => outcome,
+                Err(rejection) => Outcome::Rejected(rejection),
+            }
+        };
+        AssertUnwindSafe(attempt).catch_unwind().await.unwrap_or_else(|panic| {
+            let message = panic
+                .downcast_ref::<&str>()
+                .copied()
+                .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+            let message = message.unwrap_or("without a message");
+            Outcome::Failed(Error::msg(format!("the handler panicked: {message}")))
+        })
+    }
+
+    // In order, each when the one before is acknowledged: a failure leaves a beginning and no gap.
+    async fn emit(&self, emissions: Emissions) -> Outcome {
+        for record in emissions.into_records() {
+            let topic = record.topic.to_string();
+            if let Err(error) = self.engine.producer.send(record).await {
+                let error = NotEmitted { topic, source: error };
+                return Outcome::Failed(error.into());
+            }
+        }
+        Outcome::Handled
+    }
+
     fn skip(&self, record: RecordRef<'_>, reason: SkipReason<'_>) -> Settled {
         let offset = record.offset;
         let partition = &self.partition;
@@ -180,7 +236,7 @@ impl Settler {
         let mut failures = Failures::default();
         failures.note(Timestamp::now());
         let (reason, error) = (rejection.code(), rejection.to_string());
-        let handler = route.map(|route| route.id.as_str());
+        let handler = route.map(|route| &*route.id);
         self.dead_letter(DeadLetter { record, handler, attempts, reason, error, failures }).await
     }
 
@@ -267,21 +323,22 @@ fn describe(error: &Error) -> String {
         .unwrap_or_else(|_| "an error whose own message panicked".to_owned())
 }
 
-// A panic is a failure of the attempt like any other: it is retried, then dead-lettered.
-async fn attempt_once<'a>(
-    handler: &'static HandlerRegistration,
-    delivery: &'a Delivery<'a>,
-) -> Result<Outcome, Rejection> {
-    let attempt = async { handler.handler.handle(delivery).await };
-    match AssertUnwindSafe(attempt).catch_unwind().await {
-        Ok(result) => result,
-        Err(panic) => {
-            let message = panic
-                .downcast_ref::<&str>()
-                .copied()
-                .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-            let message = message.unwrap_or("without a message");
-            Ok(Outcome::Failed(Error::msg(format!("the handler panicked: {message}"))))
-        }
-    }
+fn over(
+    code: &'static str,
+    what: &str,
+    found: usize,
+    unit: &str,
+    limit: usize,
+    setting: &str,
+) -> Rejection {
+    let message = format!("{what} {found} {unit}, the limit is {limit} (setting `{setting}`)");
+    Rejection::Refused { code, message }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("an event that the handler returned was not acknowledged on topic `{topic}`")]
+struct NotEmitted {
+    topic: String,
+    #[source]
+    source: BrokerError,
 }

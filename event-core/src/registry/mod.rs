@@ -11,7 +11,7 @@ pub use report::{StartupProblem, StartupReport};
 
 use crate::event::{ContractInfo, ContractRegistration};
 use crate::handler::HandlerRegistration;
-use crate::state::{Requirements, StateKey};
+use crate::state::StateKey;
 
 /// A crate that `link_handlers!` names.
 #[derive(Debug)]
@@ -57,7 +57,7 @@ impl Registry {
     #[must_use]
     pub fn linked() -> Self {
         let mut handlers: Vec<_> = inventory::iter::<HandlerRegistration>().collect();
-        handlers.sort_by_key(|h| (h.topic, h.event, h.module, h.file, h.line));
+        handlers.sort_by_cached_key(|h| (h.topic, h.selects.names(), h.module, h.file, h.line));
         let mut contracts: Vec<_> =
             inventory::iter::<ContractRegistration>().map(|c| c.0).collect();
         contracts.sort_by_key(|c| (c.topic, c.name, c.version, c.module, c.line));
@@ -120,7 +120,9 @@ impl Registry {
     fn duplicates(&self, group: &str) -> impl Iterator<Item = StartupProblem> {
         let mut routes = BTreeMap::<_, Vec<_>>::new();
         for handler in &self.handlers {
-            routes.entry((handler.topic, handler.event)).or_default().push(*handler);
+            for event in handler.selects.names() {
+                routes.entry((handler.topic, event)).or_default().push(*handler);
+            }
         }
         let crowded = routes.into_iter().filter(|(_, handlers)| handlers.len() > 1);
         crowded.map(move |((topic, event), handlers)| StartupProblem::DuplicateHandlers {
@@ -136,8 +138,7 @@ impl Registry {
         provided: impl Fn(&StateKey) -> bool,
     ) -> impl Iterator<Item = StartupProblem> {
         self.handlers.iter().flat_map(move |handler| {
-            let mut needs = Requirements::default();
-            (handler.requires)(&mut needs);
+            let needs = handler.requirements();
             let missing = needs.states().iter().filter(|key| !provided(key));
             missing
                 .map(|key| StartupProblem::MissingState { handler, type_name: key.type_name() })

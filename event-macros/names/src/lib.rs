@@ -10,7 +10,7 @@
 
 mod text;
 
-pub use text::Text;
+pub use text::{Text, same};
 
 /// The longest topic or event name, in bytes: Kafka's own limit for a topic
 /// (`Topic.MAX_NAME_LENGTH`).

@@ -90,3 +90,20 @@ impl<const N: usize> Text<N> {
         self.cut
     }
 }
+
+/// Whether two texts are equal, which `==` cannot say in a `const fn`.
+#[must_use]
+pub const fn same(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    if a.len() != b.len() {
+        return false;
+    }
+    let mut index = 0;
+    while index < a.len() {
+        if a[index] != b[index] {
+            return false;
+        }
+        index += 1;
+    }
+    true
+}

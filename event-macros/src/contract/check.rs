@@ -3,18 +3,22 @@
 use event_names::Kind;
 use proc_macro2::Ident;
 use quote::ToTokens;
-use syn::{Attribute, Data, Expr, Field, GenericArgument, PathArguments, Type, TypeReference};
+use syn::ext::IdentExt;
+use syn::parse::{Parse, ParseStream, Parser};
+use syn::punctuated::Punctuated;
+use syn::{Expr, ExprPath, Lit, LitStr, Token, Type};
 
 use super::model::{ContractType, plain_name};
 use crate::arguments::{Given, nearest};
 use crate::complaints::Complaints;
-use crate::names::{NameValue, judge_pair};
-use crate::tokens::{find_word, text_of};
+use crate::names::{NameValue, Rule, judge_pair};
+use crate::tokens::text_of;
 
 /// The two names of a contract.
 pub(crate) struct Names {
     pub(crate) topic: NameValue,
     pub(crate) name: NameValue,
+    pub(crate) rule: Rule,
 }
 
 /// Judges the names; both must be there.
@@ -23,13 +27,15 @@ pub(crate) fn names(
     type_name: &Ident,
     complaints: &mut Complaints,
 ) -> Option<Names> {
+    let foreign = given.flag("foreign_names").is_some();
+    let rule = if foreign { Rule::Foreign } else { Rule::Convention };
     missing_names(given, type_name, complaints);
     let mut read = |kind, key| {
         given.value(key).and_then(|value| NameValue::read(kind, key, value, complaints))
     };
     let (topic, name) = (read(Kind::Topic, "topic"), read(Kind::Event, "name"));
-    judge_pair(topic.as_ref(), ("name", name.as_ref()), complaints);
-    Some(Names { topic: topic?, name: name? })
+    judge_pair(topic.as_ref(), ("name", name.as_ref()), rule, complaints);
+    Some(Names { topic: topic?, name: name?, rule })
 }
 
 fn missing_names(given: &Given, type_name: &Ident, complaints: &mut Complaints) {
@@ -48,151 +54,164 @@ fn missing_names(given: &Given, type_name: &Ident, complaints: &mut Complaints) 
     complaints.add(type_name, what, format!("write `#[event({}{rest})]`", pairs.join(", ")));
 }
 
-/// The field whose value is the record key.
+/// Where the record key comes from.
+pub(crate) enum Key {
+    /// A field, or a field of a field.
+    Field(Expr),
+    /// A function that takes the contract.
+    Function(ExprPath),
+}
+
+/// Judges the key: a field, a path of fields, or the path of a function.
 pub(crate) fn key(
     given: &Given,
     contract: &ContractType<'_>,
     complaints: &mut Complaints,
-) -> Option<Ident> {
+) -> Option<Key> {
     let value = given.value("key")?;
+    if let Expr::Path(path) = value
+        && path.path.segments.len() > 1
+    {
+        return Some(Key::Function(path.clone()));
+    }
     let type_name = contract.name();
-    let fields: Vec<_> = contract.fields.iter().flatten().map(|f| plain_name(f)).collect();
     if contract.fields.is_none() {
         let what = format!("contract `{type_name}` is an enum, which has no field to be the key");
-        complaints.add(value, what, "remove `key`, or put the variants into a struct");
+        let help = "write the path of a function that takes it, `key = Self::record_key`";
+        complaints.add(value, what, help);
         return None;
     }
-    let ident = match value {
+    if first_field(value).is_some_and(|first| contract.has_field(first)) {
+        return Some(Key::Field(value.clone()));
+    }
+    let fields: Vec<_> = contract.fields.iter().flatten().map(|f| plain_name(f)).collect();
+    let written = text_of(value.to_token_stream());
+    let word = written.trim_matches('"');
+    let what = format!("`{written}` is not a field of contract `{type_name}`");
+    let help = match nearest(word, fields.iter().map(String::as_str)) {
+        Some(field) => format!("write `key = {field}`"),
+        None if fields.is_empty() => "it has no fields: remove `key`".to_owned(),
+        None => format!(
+            "the fields are `{}`; a function is written as `key = Self::{}`",
+            fields.join("`, `"),
+            if syn::parse_str::<Ident>(word).is_ok() { word } else { "record_key" }
+        ),
+    };
+    complaints.add(value, what, help);
+    None
+}
+
+// `role` of `role.owner.id`.
+fn first_field(value: &Expr) -> Option<&Ident> {
+    match value {
         Expr::Path(path) => path.path.get_ident(),
+        Expr::Field(field) => first_field(&field.base),
         _ => None,
-    };
-    match ident {
-        Some(ident) if contract.has_field(ident) => Some(ident.clone()),
-        _ => {
-            let written = text_of(value.to_token_stream());
-            let word = written.trim_matches('"');
-            let what = format!("`{written}` is not a field of contract `{type_name}`");
-            let help = match nearest(word, fields.iter().map(String::as_str)) {
-                Some(field) => format!("write `key = {field}`"),
-                None if fields.is_empty() => "it has no fields: remove `key`".to_owned(),
-                None => format!("the fields are `{}`", fields.join("`, `")),
-            };
-            complaints.add(value, what, help);
-            None
-        }
     }
 }
 
-/// Judges the fields that borrow, those of an enum's variants included.
-pub(crate) fn fields(contract: &ContractType<'_>, complaints: &mut Complaints) {
-    for field in contract.fields.iter().flatten() {
-        let name = plain_name(field);
-        borrowing_field(field, &[], &format!("field `{name}`"), complaints);
-    }
-    let Data::Enum(data) = &contract.input.data else { return };
-    for variant in &data.variants {
-        for (index, field) in variant.fields.iter().enumerate() {
-            let name = field.ident.as_ref().map_or(index.to_string(), |_| plain_name(field));
-            let subject = format!("field `{name}` of `{}`", variant.ident);
-            borrowing_field(field, &variant.attrs, &subject, complaints);
-        }
-    }
+/// A header and the field whose value it is.
+pub(crate) struct FieldHeader {
+    pub(crate) name: String,
+    pub(crate) field: Ident,
 }
 
-fn borrowing_field(
-    field: &Field,
-    around: &[Attribute],
-    subject: &str,
+/// Judges `headers(tenant, source = "x-source")`.
+pub(crate) fn headers(
+    given: &Given,
+    contract: &ContractType<'_>,
     complaints: &mut Complaints,
-) {
-    let says = |words: &[&str]| serde_says(&field.attrs, words) || serde_says(around, words);
-    // Code of the user's own decodes it then, or nothing does.
-    if says(&["deserialize_with", "with", "skip", "skip_deserializing"]) {
-        return;
+) -> Vec<FieldHeader> {
+    let Some((key, list)) = given.list("headers") else { return Vec::new() };
+    let parser = Punctuated::<FieldHeader, Token![,]>::parse_terminated;
+    let headers = match parser.parse2(list.stream()) {
+        Ok(headers) => headers,
+        Err(error) => {
+            let what = "`headers` lists fields, each with the name of its header if that differs";
+            complaints.add_at(error.span(), what, "write `headers(tenant, source = \"x-source\")`");
+            return Vec::new();
+        }
+    };
+    if headers.is_empty() {
+        complaints.add(key, "`headers` lists nothing", "remove it");
     }
-    let references = text_references(&field.ty);
-    if let Some(first) = references.first() {
-        let what = format!(
-            "{subject} is `{}`, which cannot hold a text that JSON writes with an escape",
-            text_of(field.ty.to_token_stream())
-        );
-        complaints.add(first, what, instead_of_references(field, &references));
-    } else if is_borrowing_cow(field) && !says(&["borrow"]) {
-        let what = format!("{subject} is a `Cow` that never borrows: serde copies it");
-        let name = field.ident.as_ref().map(|_| plain_name(field));
-        let place = name.map_or("before it".to_owned(), |name| format!("above `{name}`"));
-        complaints.add(&field.ty, what, format!("write `#[serde(borrow)]` {place}"));
-    }
-}
-
-fn serde_says(attributes: &[Attribute], words: &[&str]) -> bool {
-    attributes.iter().filter(|a| a.path().is_ident("serde")).any(|attribute| {
-        let tokens = attribute.meta.to_token_stream();
-        words.iter().any(|word| find_word(tokens.clone(), word).is_some())
-    })
-}
-
-// Each `&'a str` in a type, at any depth.
-fn text_references(ty: &Type) -> Vec<&TypeReference> {
-    match ty {
-        Type::Reference(reference) => match &*reference.elem {
-            Type::Path(path) if path.path.is_ident("str") => vec![reference],
-            _ => Vec::new(),
-        },
-        Type::Path(path) => match path.path.segments.last() {
-            // Nothing is decoded into it.
-            Some(last) if last.ident != "PhantomData" => {
-                inner_types(&last.arguments).flat_map(text_references).collect()
-            }
-            _ => Vec::new(),
-        },
-        Type::Tuple(tuple) => tuple.elems.iter().flat_map(text_references).collect(),
-        Type::Array(array) => text_references(&array.elem),
-        Type::Slice(slice) => text_references(&slice.elem),
-        Type::Paren(paren) => text_references(&paren.elem),
-        Type::Group(group) => text_references(&group.elem),
-        _ => Vec::new(),
-    }
-}
-
-fn is_borrowing_cow(field: &Field) -> bool {
-    let Type::Path(path) = &field.ty else { return false };
-    path.path.segments.last().is_some_and(|last| {
-        let PathArguments::AngleBracketed(arguments) = &last.arguments else { return false };
-        let borrows = |argument: &GenericArgument| match argument {
-            GenericArgument::Lifetime(lifetime) => lifetime.ident != "static",
-            _ => false,
+    let fields: Vec<_> = contract.fields.iter().flatten().map(|f| plain_name(f)).collect();
+    let mut known = Vec::new();
+    for header in headers {
+        if contract.has_field(&header.field) {
+            known.push(header);
+            continue;
+        }
+        let word = header.field.to_string();
+        let what = format!("`{word}` is not a field of contract `{}`", contract.name());
+        let help = match nearest(&word, fields.iter().map(String::as_str)) {
+            Some(field) => format!("write `{field}`"),
+            None => format!("the fields are `{}`", fields.join("`, `")),
         };
-        last.ident == "Cow" && arguments.args.iter().any(borrows)
-    })
-}
-
-fn inner_types(arguments: &PathArguments) -> impl Iterator<Item = &Type> {
-    let arguments = match arguments {
-        PathArguments::AngleBracketed(arguments) => Some(&arguments.args),
-        _ => None,
-    };
-    arguments.into_iter().flatten().filter_map(|argument| match argument {
-        GenericArgument::Type(ty) => Some(ty),
-        _ => None,
-    })
-}
-
-// What to write in place of `&'a str`: owned text, or a `Cow` where serde can borrow one, which is
-// only when it is the whole field.
-fn instead_of_references(field: &Field, references: &[&TypeReference]) -> String {
-    let name = match &field.ident {
-        Some(_) => format!("{}: ", plain_name(field)),
-        None => String::new(),
-    };
-    let ty = text_of(field.ty.to_token_stream());
-    if let (Type::Reference(whole), [_]) = (&field.ty, references)
-        && let Some(lifetime) = whole.lifetime.as_ref().filter(|l| l.ident != "static")
-    {
-        return format!("write `#[serde(borrow)] {name}Cow<{lifetime}, str>`, or `String`");
+        complaints.add(&header.field, what, help);
     }
-    let owned = references
-        .iter()
-        .fold(ty, |ty, reference| ty.replace(&text_of(reference.to_token_stream()), "String"));
-    format!("write `{name}{owned}`")
+    known
+}
+
+impl Parse for FieldHeader {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let field = input.parse::<Ident>()?;
+        let name = match input.parse::<Option<Token![=]>>()? {
+            Some(_) => input.parse::<LitStr>()?.value(),
+            None => field.unraw().to_string(),
+        };
+        Ok(FieldHeader { name, field })
+    }
+}
+
+/// The version of a contract and what it converts.
+pub(crate) struct Evolution {
+    pub(crate) version: u32,
+    pub(crate) upcasts: Option<Type>,
+}
+
+/// Judges `version = 2, upcasts(ClaimAddedV1)`.
+pub(crate) fn evolution(
+    given: &Given,
+    type_name: &Ident,
+    complaints: &mut Complaints,
+) -> Evolution {
+    let version = given.value("version").and_then(|value| version(value, complaints));
+    let mut types = given.types("upcasts", complaints).unwrap_or_default();
+    if let [_, second, ..] = &types[..] {
+        let what =
+            format!("contract `{type_name}` upcasts several, but a version has one before it");
+        let help = "name the newest; what it upcasts is tried in turn";
+        complaints.add(second, what, help);
+    }
+    types.truncate(1);
+    let upcasts = types.pop();
+    if let Some(older) = &upcasts
+        && given.lacks("version")
+    {
+        let older = text_of(older.to_token_stream());
+        let what =
+            format!("contract `{type_name}` upcasts `{older}`, but does not say its version");
+        complaints.add(&upcasts, what, format!("write `version = 2, upcasts({older})`"));
+    }
+    Evolution { version: version.unwrap_or(1), upcasts }
+}
+
+fn version(value: &Expr, complaints: &mut Complaints) -> Option<u32> {
+    let written = text_of(value.to_token_stream());
+    let number = match value {
+        Expr::Lit(literal) => match &literal.lit {
+            Lit::Int(number) => number.base10_parse::<u32>().ok(),
+            _ => None,
+        },
+        _ => None,
+    };
+    if let Some(number) = number.filter(|number| *number > 0) {
+        return Some(number);
+    }
+    let meant = written.trim_matches('"').trim_start_matches('v').parse::<u32>();
+    let meant = meant.ok().filter(|number| *number > 0).unwrap_or(1);
+    let what = format!("version `{written}` is not an integer from 1 to {}", u32::MAX);
+    complaints.add(value, what, format!("write `version = {meant}`"));
+    None
 }

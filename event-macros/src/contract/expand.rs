@@ -1,89 +1,189 @@
 //! The implementation of `Contract` and its registration.
 
 use event_names::Kind;
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
+use syn::ext::IdentExt;
 use syn::{DeriveInput, Path};
 
-use super::check::Names;
+use super::check::{Evolution, FieldHeader, Key, Names};
 use super::model::{ContractType, make_static, plain_name};
-use crate::tokens::{root_at, text_of};
+use super::wire::{WireField, WireType};
+use crate::names::Rule;
+use crate::tokens::{ends, text_of};
 
-pub(crate) fn contract(
-    contract: &ContractType<'_>,
-    names: &Names,
-    key: Option<&Ident>,
-    root: &Path,
-) -> TokenStream {
+/// What was read of the attribute.
+pub(crate) struct Parts {
+    pub(crate) names: Names,
+    pub(crate) key: Option<Key>,
+    pub(crate) headers: Vec<FieldHeader>,
+    pub(crate) evolution: Evolution,
+}
+
+pub(crate) fn contract(contract: &ContractType<'_>, parts: &Parts, root: &Path) -> TokenStream {
     let name = contract.name();
-    let type_name = name.to_string();
-    let topic = names.topic.expression(Kind::Topic, root);
-    let event = names.name.expression(Kind::Event, root);
-    let judged = [(&names.topic, Kind::Topic), (&names.name, Kind::Event)]
-        .into_iter()
-        .filter(|(value, _)| value.is_const())
-        .map(|(value, kind)| {
-            let no_contract = quote!(::core::option::Option::None);
-            value.judged(kind, true, &no_contract, &type_name, root)
-        });
-
+    let type_name = name.unraw().to_string();
     let (generics, arguments, bounds) = contract.input.generics.split_for_impl();
     let static_arguments = make_static(arguments.to_token_stream(), contract.input);
-    let fields = contract.fields.iter().flatten().map(|field| {
-        let (name, ty) = (plain_name(field), text_of(field.ty.to_token_stream()));
-        quote!(#root::event::ContractField { name: #name, type_name: #ty })
-    });
-    let (key_name, key_value) = match key {
-        Some(field) => {
-            let plain = field.to_string();
-            let plain = plain.trim_start_matches("r#");
-            let root = root_at(root, field.span());
-            let call = quote_spanned!(field.span()=>
-                #root::event::RecordKey::record_key(&self.#field));
-            (quote!(::core::option::Option::Some(#plain)), call)
-        }
-        None => (quote!(::core::option::Option::None), quote!(::core::option::Option::None)),
+    let names = names(&parts.names, &type_name);
+    let older = older(parts, &quote!(#name #static_arguments), contract.input);
+    let info = info(contract, parts, &type_name);
+    let older_type = match &parts.evolution.upcasts {
+        Some(ty) => quote!(__event::UpcastFrom<#ty>),
+        None => quote!(__event::NoOlder),
     };
-    let object = contract.fields.is_some();
-    let empty = contract.fields.as_ref().is_some_and(Vec::is_empty);
+    let key = key(parts.key.as_ref());
+    let headers = headers(&parts.headers);
+    quote! {
+        const _: () = {
+            use #root::macro_support as __event;
+            #names
+
+            impl #generics __event::Contract for #name #arguments #bounds {
+                const INFO: &'static __event::ContractInfo = &#info;
+
+                type Older = #older_type;
+
+                fn key(&self) -> ::core::option::Option<__event::Cow<'_, str>> {
+                    #key
+                }
+                #headers
+            }
+
+            #older
+            __event::inventory::submit! {
+                __event::ContractRegistration(<#name #static_arguments as __event::Contract>::INFO)
+            }
+        };
+    }
+}
+
+fn names(names: &Names, type_name: &str) -> TokenStream {
+    let topic = names.topic.expression(Kind::Topic);
+    let event = names.name.expression(Kind::Event);
+    let foreign = if names.rule == Rule::Foreign { "foreign_" } else { "" };
+    let judged = [
+        (&names.topic, "topic", quote!(__TOPIC), quote!(__NAME)),
+        (&names.name, "event", quote!(__NAME), quote!(__TOPIC)),
+    ]
+    .into_iter()
+    .filter(|(value, ..)| value.is_const())
+    .map(|(value, noun, own, other)| {
+        let other = quote!(::core::option::Option::Some(#other));
+        let judge = format!("judge_{foreign}{noun}");
+        value.judged(&judge, &own, &other, &quote!(&[]), type_name)
+    });
+    quote! {
+        const __TOPIC: &str = #topic;
+        const __NAME: &str = #event;
+        #(#judged)*
+    }
+}
+
+// Each conversion is judged at the older contract's type.
+fn older(parts: &Parts, own: &TokenStream, input: &DeriveInput) -> Option<TokenStream> {
+    let older = parts.evolution.upcasts.as_ref()?;
+    let older = make_static(older.to_token_stream(), input);
+    let (first, last) = ends(&older);
+    let judge = quote_spanned!(first=> __event::judge_upcast);
+    let open = quote_spanned!(first=> <);
+    let info = quote_spanned!(last=> #open #older as __event::Contract>::INFO);
+    let judged = quote_spanned!(last=> #judge(#info, <#own as __event::Contract>::INFO));
+    let converts = quote_spanned!(first=> __event::converts::<#older, #own>);
+    let converts = quote_spanned!(last=> #converts());
+    Some(quote! {
+        const _: () = #judged;
+        const _: () = #converts;
+    })
+}
+
+fn info(contract: &ContractType<'_>, parts: &Parts, type_name: &str) -> TokenStream {
+    let name = contract.name();
+    let wire = WireType::read(contract.input);
+    let fields = contract.fields.iter().flatten().filter_map(|field| {
+        let WireField { name: wire_name, required } = wire.field(field)?;
+        let (name, ty) = (plain_name(field), text_of(field.ty.to_token_stream()));
+        Some(quote!(__event::ContractField {
+            name: #name, wire_name: #wire_name, type_name: #ty, required: #required
+        }))
+    });
+    let key = match &parts.key {
+        None => quote!(__event::KeySource::None),
+        Some(Key::Field(path)) => {
+            let path = text_of(path.to_token_stream()).replace("r#", "");
+            quote!(__event::KeySource::Field(#path))
+        }
+        Some(Key::Function(path)) => {
+            let path = text_of(path.to_token_stream());
+            quote!(__event::KeySource::Function(#path))
+        }
+    };
+    let headers = parts.headers.iter().map(|header| &header.name);
+    let version = parts.evolution.version;
+    let older = match &parts.evolution.upcasts {
+        Some(ty) => {
+            let ty = make_static(ty.to_token_stream(), contract.input);
+            quote!(::core::option::Option::Some(<#ty as __event::Contract>::INFO))
+        }
+        None => quote!(::core::option::Option::None),
+    };
+    let foreign_names = parts.names.rule == Rule::Foreign;
+    let object = contract.fields.is_some() && !wire.is_converted;
+    let empty = object && contract.fields.as_ref().is_some_and(Vec::is_empty);
     let (shape, description) = (contract.shape(), contract.description());
     let line = quote_spanned!(name.span()=> ::core::line!());
     let file = quote_spanned!(name.span()=> ::core::file!());
     quote! {
-        const _: () = {
-            const __TOPIC: &'static str = #topic;
-            const __EVENT: &'static str = #event;
-            #(#judged)*
-
-            impl #generics #root::event::Contract for #name #arguments #bounds {
-                const INFO: &'static #root::event::ContractInfo = &#root::event::ContractInfo {
-                    topic: __TOPIC,
-                    name: __EVENT,
-                    version: 1,
-                    type_name: #type_name,
-                    key: #key_name,
-                    fields: &[#(#fields),*],
-                    object: #object,
-                    empty: #empty,
-                    shape: #shape,
-                    description: #description,
-                    file: #file,
-                    line: #line,
-                    module: ::core::module_path!(),
-                };
-
-                fn key(&self) -> ::core::option::Option<::std::borrow::Cow<'_, str>> {
-                    #key_value
-                }
-            }
-
-            #root::macro_support::inventory::submit! {
-                #root::event::ContractRegistration(
-                    <#name #static_arguments as #root::event::Contract>::INFO
-                )
-            }
-        };
+        __event::ContractInfo {
+            topic: __TOPIC,
+            name: __NAME,
+            version: #version,
+            type_name: #type_name,
+            key: #key,
+            headers: &[#(#headers),*],
+            older: #older,
+            foreign_names: #foreign_names,
+            fields: &[#(#fields),*],
+            object: #object,
+            empty: #empty,
+            shape: #shape,
+            description: #description,
+            file: #file,
+            line: #line,
+            module: ::core::module_path!(),
+        }
     }
+}
+
+fn key(key: Option<&Key>) -> TokenStream {
+    match key {
+        None => quote!(::core::option::Option::None),
+        Some(Key::Field(path)) => {
+            let (first, last) = ends(path);
+            let call = quote_spanned!(first=> __event::RecordKey::record_key);
+            quote_spanned!(last=> #call(&self.#path))
+        }
+        Some(Key::Function(path)) => {
+            let (first, last) = ends(path);
+            let call = quote_spanned!(first=> __event::owned_key);
+            quote_spanned!(last=> #call(#path(self)))
+        }
+    }
+}
+
+fn headers(headers: &[FieldHeader]) -> Option<TokenStream> {
+    let added = headers.iter().map(|FieldHeader { name, field }| {
+        let add = quote_spanned!(field.span()=> __event::add_header);
+        let value = quote_spanned!(field.span()=> &self.#field);
+        quote!(#add(headers, #name, #value);)
+    });
+    (!headers.is_empty()).then(|| {
+        quote! {
+            fn headers(&self, headers: &mut __event::Headers) {
+                #(#added)*
+            }
+        }
+    })
 }
 
 /// The implementation for a type whose attribute is wrong.
@@ -94,7 +194,9 @@ pub(crate) fn stand_in(input: &DeriveInput, root: &Path) -> TokenStream {
         impl #generics #root::event::Contract for #name #arguments #bounds {
             const INFO: &'static #root::event::ContractInfo = #root::macro_support::BROKEN_CONTRACT;
 
-            fn key(&self) -> ::core::option::Option<::std::borrow::Cow<'_, str>> {
+            type Older = #root::event::NoOlder;
+
+            fn key(&self) -> ::core::option::Option<#root::macro_support::Cow<'_, str>> {
                 ::core::option::Option::None
             }
         }

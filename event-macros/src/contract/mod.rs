@@ -1,8 +1,13 @@
 //! `#[derive(Event)]`: makes a type the contract of an event.
 
+mod borrowing;
 mod check;
 mod expand;
 mod model;
+mod sum;
+mod wire;
+
+pub(crate) use sum::derive_event_sum;
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -13,7 +18,14 @@ use crate::complaints::Complaints;
 
 const KEYS: Keys = Keys {
     attribute: "#[event]",
-    known: &[("topic", "\"role_events\""), ("name", "\"CLAIM_ADDED\""), ("key", "role_id")],
+    known: &[
+        ("topic", "\"role_events\""),
+        ("name", "\"CLAIM_ADDED\""),
+        ("key", "role_id"),
+        ("version", "2"),
+    ],
+    flags: &["foreign_names"],
+    lists: &[("upcasts", "ClaimAddedV1"), ("headers", "tenant")],
 };
 
 /// The implementation of `Contract` and its registration, or what is wrong.
@@ -27,12 +39,15 @@ pub(crate) fn derive_event(item: TokenStream) -> TokenStream {
     let given = Given::judge(arguments, &KEYS, &mut complaints);
     let contract = model::ContractType::read(&input, &mut complaints);
     let names = check::names(&given, &input.ident, &mut complaints);
+    let evolution = check::evolution(&given, &input.ident, &mut complaints);
     let Some(contract) = contract else { return broken(&input, &given, complaints) };
     let key = check::key(&given, &contract, &mut complaints);
-    check::fields(&contract, &mut complaints);
+    let headers = check::headers(&given, &contract, &mut complaints);
+    borrowing::fields(&contract, &mut complaints);
     match names {
         Some(names) if complaints.is_empty() => {
-            expand::contract(&contract, &names, key.as_ref(), &given.root())
+            let parts = expand::Parts { names, key, headers, evolution };
+            expand::contract(&contract, &parts, &given.root())
         }
         _ => broken(&input, &given, complaints),
     }
@@ -162,7 +177,7 @@ mod tests {
         );
         let expanded = derive_event(item).to_string();
         assert!(
-            expanded.contains("< A < 'static > as :: event_core :: event :: Contract > :: INFO")
+            expanded.contains("< A < 'static > as __event :: Contract > :: INFO")
         );
     }
 }

@@ -3,40 +3,162 @@
 use event_names::Kind;
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote};
-use syn::{FnArg, GenericParam, Safety, Type};
+use syn::{Expr, FnArg, GenericParam, Lit, LitStr, Receiver, ReceiverKind, Safety, Type};
 
-use super::model::{Handler, HandlerArgument, type_name};
+use super::model::{Form, Handler, HandlerArgument, is_known_argument, type_name};
 use crate::arguments::Given;
 use crate::complaints::Complaints;
-use crate::names::{NameValue, judge_pair};
-use crate::tokens::{find_word, text_of};
+use crate::names::{NameValue, Rule, judge, judge_pair};
+use crate::tokens::{ends, find_word, text_of};
 
-/// The names in the attribute; what is missing comes from the contract.
+/// What the attribute says; names that are missing come from the contract.
 #[derive(Default)]
-pub(crate) struct Names {
+pub(crate) struct Options {
     pub(crate) topic: Option<NameValue>,
-    pub(crate) event: Option<NameValue>,
+    pub(crate) event: Option<EventValue>,
+    pub(crate) id: Option<LitStr>,
+    pub(crate) dead_letter: Option<NameValue>,
+    pub(crate) foreign_names: Option<Ident>,
+    pub(crate) blocking: Option<Ident>,
+    pub(crate) emits: Option<Vec<Type>>,
 }
 
-/// Judges the names.
-pub(crate) fn names(
+/// What follows `event =`.
+pub(crate) enum EventValue {
+    /// The name of one event.
+    Name(NameValue),
+    /// `*`.
+    Rest(Span),
+    /// `tombstone`.
+    Tombstones(Span),
+}
+
+impl EventValue {
+    fn read(value: &Expr, complaints: &mut Complaints) -> Option<Self> {
+        match value {
+            Expr::Verbatim(star) => Some(EventValue::Rest(ends(star).0)),
+            Expr::Path(path) if path.path.is_ident("tombstone") => {
+                Some(EventValue::Tombstones(ends(path).0))
+            }
+            value => NameValue::read(Kind::Event, "event", value, complaints).map(EventValue::Name),
+        }
+    }
+
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            EventValue::Name(_) => "..",
+            EventValue::Rest(_) => "*",
+            EventValue::Tombstones(_) => "tombstone",
+        }
+    }
+
+    pub(crate) fn span(&self) -> Span {
+        match self {
+            EventValue::Name(name) => name.ends().0,
+            EventValue::Rest(span) | EventValue::Tombstones(span) => *span,
+        }
+    }
+}
+
+/// Judges the attribute.
+pub(crate) fn options(
     given: &Given,
     handler: Option<&Handler>,
     complaints: &mut Complaints,
-) -> Names {
-    let mut read = |kind, key| {
-        given.value(key).and_then(|value| NameValue::read(kind, key, value, complaints))
+) -> Options {
+    let foreign_names = given.flag("foreign_names").cloned();
+    let mut topic_of = |key| {
+        given.value(key).and_then(|value| NameValue::read(Kind::Topic, key, value, complaints))
     };
-    let names = Names { topic: read(Kind::Topic, "topic"), event: read(Kind::Event, "event") };
-    judge_pair(names.topic.as_ref(), ("event", names.event.as_ref()), complaints);
-    if let Some(handler) = handler {
-        missing_names(given, handler, complaints);
+    let (topic, dead_letter) = (topic_of("topic"), topic_of("dead_letter"));
+    let event = given.value("event").and_then(|value| EventValue::read(value, complaints));
+    let rule = if foreign_names.is_some() { Rule::Foreign } else { Rule::Convention };
+    let event_name = match &event {
+        Some(EventValue::Name(name)) => Some(name),
+        _ => None,
+    };
+    judge_pair(topic.as_ref(), ("event", event_name), rule, complaints);
+    if let Some(NameValue::Text(text)) = &dead_letter {
+        judge(Kind::Topic, "dead_letter", &text.value(), text, rule, complaints);
     }
-    names
+    let options = Options {
+        topic,
+        event,
+        id: given.value("id").and_then(|value| id(value, complaints)),
+        dead_letter,
+        foreign_names,
+        blocking: given.flag("blocking").cloned(),
+        emits: given.types("emits", complaints),
+    };
+    if let Some(handler) = handler {
+        missing_names(given, &options, handler, complaints);
+        untyped(&options, handler, complaints);
+    }
+    options
 }
 
-fn missing_names(given: &Given, handler: &Handler, complaints: &mut Complaints) {
-    if handler.arguments.iter().any(HandlerArgument::may_have_contract) {
+const MAX_ID_BYTES: usize = 249;
+
+fn id(value: &Expr, complaints: &mut Complaints) -> Option<LitStr> {
+    let Expr::Lit(literal) = value else {
+        complaints.add(value, "`id` is a text", "write `id = \"audit.claim_added\"`");
+        return None;
+    };
+    let Lit::Str(text) = &literal.lit else {
+        complaints.add(value, "`id` is a text", "write `id = \"audit.claim_added\"`");
+        return None;
+    };
+    let id = text.value();
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | ':');
+    if id.is_empty() {
+        complaints.add(text, "`id` is empty", "write `id = \"audit.claim_added\"`, or remove it");
+    } else if id.len() > MAX_ID_BYTES {
+        let what = format!("`id` is {} bytes long, the limit is {MAX_ID_BYTES}", id.len());
+        complaints.add(text, what, "shorten it");
+    } else if let Some(strange) = id.chars().find(|c| !allowed(*c)) {
+        let meant: String = id.chars().map(|c| if allowed(c) { c } else { '_' }).collect();
+        let what = format!("`id` has the character {strange:?}");
+        complaints.add(text, what, format!("write `id = \"{meant}\"`"));
+    } else {
+        return Some(text.clone());
+    }
+    None
+}
+
+// Records that are not of one event have no contract.
+fn untyped(options: &Options, handler: &Handler, complaints: &mut Complaints) {
+    let Some(event @ (EventValue::Rest(_) | EventValue::Tombstones(_))) = &options.event else {
+        return;
+    };
+    let (name, word) = (handler.shown_name(), event.word());
+    for argument in &handler.arguments {
+        let has_payload = match argument.type_name().as_deref() {
+            Some("Event") => true,
+            Some("Json") => matches!(event, EventValue::Tombstones(_)),
+            _ => false,
+        };
+        if has_payload {
+            let what = match event {
+                EventValue::Tombstones(_) => {
+                    format!("`{name}` takes `{}`, but a tombstone has no data", argument.text())
+                }
+                _ => format!(
+                    "`{name}` takes `{}`, but `event = {word}` is for any event",
+                    argument.text()
+                ),
+            };
+            let help = match event {
+                EventValue::Tombstones(_) => "write `Key<String>`, which says what is gone",
+                _ => "write `RawEvent`, or `Json<..>` when all events have one form",
+            };
+            complaints.add(&argument.ty, what, help);
+        }
+    }
+}
+
+fn missing_names(given: &Given, options: &Options, handler: &Handler, complaints: &mut Complaints) {
+    let untyped = matches!(options.event, Some(EventValue::Rest(_) | EventValue::Tombstones(_)));
+    if !untyped && handler.arguments.iter().any(HandlerArgument::may_have_contract) {
         return;
     }
     let (topic, event) = (given.lacks("topic"), given.lacks("event"));
@@ -44,7 +166,7 @@ fn missing_names(given: &Given, handler: &Handler, complaints: &mut Complaints) 
         let (missing, write) = missing(topic, event);
         let what = format!(
             "`{}` does not say its {missing}, and takes no contract that does",
-            handler.name()
+            handler.shown_name()
         );
         let help = format!("write `{write}`, or take an `Event<..>`");
         complaints.add_at(Span::call_site(), what, help);
@@ -66,11 +188,14 @@ pub(super) fn missing(topic: bool, event: bool) -> (&'static str, &'static str) 
 /// Judges the signature.
 pub(crate) fn signature(handler: &Handler, complaints: &mut Complaints) {
     let name = handler.name();
-    // A method cannot be mended argument by argument, so nothing else is said about it.
-    if let Some(receiver) = handler.signature.receiver() {
+    if handler.instance().is_some() {
+        receiver(handler, complaints);
+    } else if let Some(receiver) = handler.signature.receiver() {
+        // A method cannot be mended argument by argument, so nothing else is said about it.
         let what = format!("`{name}` takes `self`, but a handler is a free function");
         let help = format!(
-            "write `async fn {name}` outside of the `impl`, and take the value as `State<..>`"
+            "write `async fn {name}` outside of the `impl`, and take the value as `State<..>`; or \
+             put the attribute on `impl EventHandler for ..`"
         );
         return complaints.add(receiver.self_token, what, help);
     }
@@ -82,6 +207,25 @@ pub(crate) fn signature(handler: &Handler, complaints: &mut Complaints) {
         }
     }
     payloads(handler, complaints);
+}
+
+// The value is shared by all records, so it is borrowed.
+fn receiver(handler: &Handler, complaints: &mut Complaints) {
+    let name = handler.name();
+    match handler.signature.receiver() {
+        Some(Receiver { kind: ReceiverKind::Reference(_, _, None), .. }) => {}
+        Some(receiver) => {
+            let what = format!(
+                "`{name}` takes `{}`, but the value is shared by all records",
+                text_of(receiver.to_token_stream())
+            );
+            complaints.add(receiver, what, "write `&self`");
+        }
+        None => {
+            let what = format!("`{name}` does not take the value that handles");
+            complaints.add(name, what, format!("write `async fn {name}(&self, ..)`"));
+        }
+    }
 }
 
 fn qualifiers(handler: &Handler, complaints: &mut Complaints) {
@@ -99,9 +243,21 @@ fn qualifiers(handler: &Handler, complaints: &mut Complaints) {
     if let Some(abi) = &signature.abi {
         return remove(abi.to_token_stream(), "extern");
     }
-    if signature.asyncness.is_none() {
-        let what = format!("`{name}` is not async, and a handler is");
-        return complaints.add(signature.fn_token, what, format!("write `async fn {name}`"));
+    match (&handler.form, &signature.asyncness) {
+        (Form::Function { blocking: true }, Some(word)) => {
+            let what = format!("`{name}` is async, but a `blocking` handler is a plain function");
+            return complaints.add(word, what, format!("write `fn {name}`, or remove `blocking`"));
+        }
+        (Form::Function { blocking: false }, None) => {
+            let what = format!("`{name}` is not async, and would block other handlers");
+            let help = format!("write `async fn {name}`, or `#[event_handler(blocking, ..)]`");
+            return complaints.add(signature.fn_token, what, help);
+        }
+        (Form::Instance(_), None) => {
+            let what = format!("`{name}` is not async, and a handler is");
+            return complaints.add(signature.fn_token, what, format!("write `async fn {name}`"));
+        }
+        _ => {}
     }
     if !handler.has_body {
         let what = format!("`{name}` has no body");
@@ -134,8 +290,7 @@ fn argument_type(name: &Ident, argument: &HandlerArgument, complaints: &mut Comp
             "`{name}` takes the reference `{}`, but a handler owns its arguments",
             argument.text()
         );
-        let known = ["Event", "Json", "RawEvent", "State", "Position"];
-        let help = if type_name(&reference.elem).is_some_and(|n| known.contains(&n.as_str())) {
+        let help = if type_name(&reference.elem).is_some_and(|name| is_known_argument(&name)) {
             format!("write `{inner}`")
         } else {
             "write `State<..>` for a shared value, or `Event<..>` for the payload".to_owned()

@@ -2,53 +2,70 @@
 
 use event_names::Kind;
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::Path;
+use quote::{ToTokens, quote, quote_spanned};
+use syn::{Path, Type};
 
-use super::check::Names;
-use super::model::{Handler, HandlerArgument};
+use super::check::{EventValue, Options};
+use super::model::{Form, Handler, HandlerArgument};
 use crate::names::NameValue;
-use crate::tokens::{ends, moved, root_at};
+use crate::tokens::{ends, moved};
 
 /// Everything is in one anonymous constant. Its own items begin with `__`, because what the user
 /// wrote is resolved in their midst and a handler may well be called `handle`.
-pub(crate) fn registration(handler: &Handler, names: &Names, root: &Path) -> TokenStream {
-    let name = handler.name();
-    let contract = each(handler, |argument| argument.member(&quote!(CONTRACT,), root));
-    let names = names.constants(handler, root);
-    let handle = handle(handler, root);
-    let requires = requires(handler, root);
-    let place = quote_spanned!(name.span()=> file: ::core::file!(), line: ::core::line!(),);
+pub(crate) fn registration(handler: &Handler, options: &Options, root: &Path) -> TokenStream {
+    let (name, owner) = (handler.name(), handler.shown_name());
+    let instance = handler
+        .instance()
+        .map(|ty| quote!(<__event::Instance<#ty> as __event::FromDelivery<'_>>::ARGUMENT,));
+    let arguments = each(handler, |argument| argument.member(&quote!(ARGUMENT,)));
+    let names = names(handler, options);
+    let run = run(handler);
+    let handle = match handler.instance() {
+        Some(ty) => quote!(__event::on_instance::<#ty>),
+        None => quote!(__handle),
+    };
+    let settings = settings(handler, options);
+    let selects = match &options.event {
+        Some(EventValue::Name(_)) => quote!(__event::Selector::Event(__EVENT)),
+        Some(EventValue::Rest(_)) => quote!(__event::Selector::Rest),
+        Some(EventValue::Tombstones(_)) => quote!(__event::Selector::Tombstones),
+        None => quote!(__event::Selector::Contracts(__event::events_of(__ARGUMENTS))),
+    };
+    let line = quote_spanned!(name.span()=> ::core::line!());
+    let file = quote_spanned!(name.span()=> ::core::file!());
     quote! {
         const _: () = {
-            const __CONTRACT: ::core::option::Option<&'static #root::event::ContractInfo> =
-                #root::macro_support::contract_of(&[#contract]);
+            use #root::macro_support as __event;
+            const __ARGUMENTS: &[__event::Argument<'static>] = &[#instance #arguments];
             #names
-            #handle
-            #requires
-            #root::macro_support::inventory::submit! {
-                #root::handler::HandlerRegistration {
-                    topic: __TOPIC,
-                    event: __EVENT,
-                    name: ::core::stringify!(#name),
-                    module: ::core::module_path!(),
-                    #place
-                    requires: __requires,
-                    handler: &(__handle
-                        as for<'a> fn(&'a #root::Delivery<'a>) -> #root::handler::HandlerFuture<'a>),
-                }
+            #run
+            __event::inventory::submit! {
+                __event::HandlerRegistration::new(__TOPIC, #selects, __ARGUMENTS, #handle)
+                    .at(#owner, ::core::module_path!(), #file, #line)
+                    #settings
             }
         };
     }
 }
 
-fn handle(handler: &Handler, root: &Path) -> TokenStream {
+// What the attribute sets beyond the names.
+fn settings(handler: &Handler, options: &Options) -> TokenStream {
+    let id = options.id.as_ref().map(|id| quote!(.with_id(#id)));
+    let foreign_names = options.foreign_names.as_ref().map(|_| quote!(.foreign_names()));
+    let blocking = options.blocking.as_ref().map(|_| quote!(.blocking()));
+    let dead_letter = options.dead_letter.as_ref().map(|_| quote!(.dead_letter(__DEAD_LETTER)));
+    let emits = options.emits.as_ref().map(|_| quote!(.emits(__EMITS)));
+    let returns = returned(handler, &quote!(EMITS)).map(|emits| quote!(.returns(#emits)));
+    quote!(#id #foreign_names #blocking #dead_letter #emits #returns)
+}
+
+fn run(handler: &Handler) -> TokenStream {
     let name = handler.name();
     let delivery = local("delivery");
     let locals = (0..handler.arguments.len()).map(|index| local(&format!("a{index}")));
     let arguments = handler.arguments.iter().zip(locals.clone()).map(|(argument, local)| {
         let cfgs = argument.cfgs();
-        let made = argument.member(&quote!(from_delivery(#delivery).await?;), root);
+        let made = argument.member(&quote!(from_delivery(#delivery).await?;));
         quote!(#cfgs let #local = #made)
     });
     let passed = handler.arguments.iter().zip(locals).map(|(argument, local)| {
@@ -58,35 +75,47 @@ fn handle(handler: &Handler, root: &Path) -> TokenStream {
     let (first, last) =
         ends(handler.output().map_or(name.to_token_stream(), ToTokens::to_token_stream));
     // A return type that is no outcome is marked itself: the call stands as if in its place.
-    let mut call = name.clone();
-    call.set_span(first);
-    let passed = quote_spanned!(last=> (#(#passed),*).await);
-    let root_of_outcome = root_at(root, first);
-    let into_outcome =
-        quote_spanned!(first=> #root_of_outcome::macro_support::IntoOutcome::into_outcome);
-    let outcome = quote_spanned!(last=> #into_outcome(#call #passed));
+    let mut function = name.clone();
+    function.set_span(first);
+    let call = match &handler.form {
+        Form::Function { blocking: false } => quote_spanned!(last=> #function(#(#passed),*).await),
+        Form::Function { blocking: true } => quote_spanned! {last=>
+            __event::blocking(__event::Box::new(move || #function(#(#passed),*))).await
+        },
+        Form::Instance(ty) => quote_spanned!(last=> <#ty>::#function(self, #(#passed),*).await),
+    };
+    let into_outcome = returned(handler, &quote!(into_outcome))
+        .unwrap_or_else(|| quote_spanned!(first=> __event::IntoOutcome::into_outcome));
+    let outcome = quote_spanned!(last=> #into_outcome(#call, #delivery));
     // A future that cannot be sent is the function's, so the function is marked.
     let body = quote_spanned!(name.span()=> async move {
         #(#arguments)*
         ::core::result::Result::Ok(#outcome)
     });
-    let pinned = quote_spanned!(name.span()=> ::std::boxed::Box::pin(#body));
-    quote! {
-        fn __handle<'a>(#delivery: &'a #root::Delivery<'a>) -> #root::handler::HandlerFuture<'a> {
-            #pinned
-        }
+    let pinned = quote_spanned!(name.span()=> __event::Box::pin(#body));
+    match &handler.form {
+        Form::Function { .. } => quote! {
+            fn __handle<'a>(#delivery: &'a __event::Delivery<'a>) -> __event::HandlerFuture<'a> {
+                #pinned
+            }
+        },
+        Form::Instance(ty) => quote! {
+            impl __event::EventHandler for #ty {
+                fn handle<'a>(&'a self, #delivery: &'a __event::Delivery<'a>) -> __event::HandlerFuture<'a> {
+                    #pinned
+                }
+            }
+        },
     }
 }
 
-fn requires(handler: &Handler, root: &Path) -> TokenStream {
-    let requirements = local("requirements");
-    let requires =
-        each(handler, |argument| argument.member(&quote!(requires(#requirements);), root));
-    quote! {
-        fn __requires(#requirements: &mut #root::state::Requirements) {
-            #requires
-        }
-    }
+// `<Type as IntoOutcome>::member` of the return type, in one form for every member, as for arguments.
+fn returned(handler: &Handler, member: &TokenStream) -> Option<TokenStream> {
+    let ty = handler.returned.as_ref()?;
+    let (first, last) = ends(ty);
+    let open = quote_spanned!(first=> <);
+    let member = moved(member, last);
+    Some(quote_spanned!(last=> #open #ty as __event::IntoOutcome>::#member))
 }
 
 // A name of ours that the user's code cannot mean, and that hides nothing of the user's.
@@ -110,57 +139,109 @@ impl HandlerArgument {
     // `<Type as FromDelivery<'_>>::member`, as if it had been written in the place of the type. All
     // members are named in this one form: then the compiler says the same of each when the type is
     // no argument, and reports it once.
-    fn member(&self, member: &TokenStream, root: &Path) -> TokenStream {
+    fn member(&self, member: &TokenStream) -> TokenStream {
         let ty = &self.inferred;
         let (first, last) = ends(ty);
-        let (open, root) = (quote_spanned!(first=> <), root_at(root, last));
+        let open = quote_spanned!(first=> <);
         let member = moved(member, last);
-        quote_spanned!(last=> #open #ty as #root::extract::FromDelivery<'_>>::#member)
+        quote_spanned!(last=> #open #ty as __event::FromDelivery<'_>>::#member)
     }
 }
 
-impl Names {
-    fn constants(&self, handler: &Handler, root: &Path) -> TokenStream {
-        let name = handler.name().to_string();
-        let of_contract = |value: &Option<NameValue>, function| match value {
-            Some(_) => None,
-            None => {
-                let function = format_ident!("{function}");
-                Some(quote!(#root::macro_support::#function(__CONTRACT)))
-            }
-        };
-        let topic = of_contract(&self.topic, "contract_topic");
-        let event = of_contract(&self.event, "contract_event");
-        let required = (topic.is_some() || event.is_some()).then(|| {
-            let (missing, write) = super::check::missing(topic.is_some(), event.is_some());
-            quote! {
-                const _: () = #root::macro_support::require_contract(__CONTRACT, #name, #missing, #write);
-            }
-        });
-        let value = |value: &Option<NameValue>, kind| {
-            value.as_ref().map(|value| value.expression(kind, root))
-        };
-        let topic = topic.or_else(|| value(&self.topic, Kind::Topic));
-        let event = event.or_else(|| value(&self.event, Kind::Event));
-        let judged = self.judged(handler, root);
-        quote! {
-            const __TOPIC: &'static str = #topic;
-            const __EVENT: &'static str = #event;
-            #required
-            #judged
+fn names(handler: &Handler, options: &Options) -> TokenStream {
+    let owner = handler.shown_name();
+    let events = quote!(__event::events_of(__ARGUMENTS));
+    let event_name = match &options.event {
+        Some(EventValue::Name(value)) => Some(value),
+        _ => None,
+    };
+    let (no_topic, no_event) = (options.topic.is_none(), options.event.is_none());
+    let required = (no_topic || no_event).then(|| {
+        let (missing, write) = super::check::missing(no_topic, no_event);
+        quote!(const _: () = __event::require_contract(#events, #owner, #missing, #write);)
+    });
+    let constant = |name: &str, value: TokenStream| {
+        let name = Ident::new(name, Span::call_site());
+        quote!(const #name: &str = #value;)
+    };
+    let topic = match &options.topic {
+        Some(value) => value.expression(Kind::Topic),
+        None => quote!(__event::topic_of(#events)),
+    };
+    let topic = constant("__TOPIC", topic);
+    let event = event_name.map(|value| constant("__EVENT", value.expression(Kind::Event)));
+    let judged = judged(handler, options, event_name, &events);
+    let refused = match &options.event {
+        Some(other @ (EventValue::Rest(_) | EventValue::Tombstones(_)))
+            if handler.arguments.iter().any(HandlerArgument::may_have_contract) =>
+        {
+            let word = other.word();
+            let at = other.span();
+            Some(
+                quote_spanned!(at=> const _: () = __event::refuse_payload(#events, #owner, #word);),
+            )
         }
-    }
+        _ => None,
+    };
+    let dead_letter = options.dead_letter.as_ref().map(|value| {
+        let constant = constant("__DEAD_LETTER", value.expression(Kind::Topic));
+        let judged = value.is_const().then(|| {
+            let judge = judge(Kind::Topic, options);
+            value.judged(&judge, &quote!(__DEAD_LETTER), &none(), &quote!(&[]), &owner)
+        });
+        quote!(#constant #judged)
+    });
+    let emits = options.emits.as_ref().map(|types| emits(handler, types));
+    quote!(#topic #event #required #judged #refused #dead_letter #emits)
+}
 
-    fn judged(&self, handler: &Handler, root: &Path) -> TokenStream {
-        let name = handler.name().to_string();
-        let may_disagree = handler.arguments.iter().any(HandlerArgument::may_have_contract);
-        let contract = quote!(__CONTRACT);
-        let judge = |value: &Option<NameValue>, other: &Option<NameValue>, kind| {
-            let value = value.as_ref().filter(|value| may_disagree || value.is_const())?;
-            Some(value.judged(kind, other.is_some(), &contract, &name, root))
+fn judged(
+    handler: &Handler,
+    options: &Options,
+    event: Option<&NameValue>,
+    events: &TokenStream,
+) -> TokenStream {
+    let may_disagree = handler.arguments.iter().any(HandlerArgument::may_have_contract);
+    let owner = handler.shown_name();
+    let one = |value: Option<&NameValue>, kind| {
+        let value = value.filter(|value| may_disagree || value.is_const())?;
+        let (own, other, has_other) = match kind {
+            Kind::Topic => (quote!(__TOPIC), quote!(__EVENT), event.is_some()),
+            Kind::Event => (quote!(__EVENT), quote!(__TOPIC), options.topic.is_some()),
         };
-        let topic = judge(&self.topic, &self.event, Kind::Topic);
-        let event = judge(&self.event, &self.topic, Kind::Event);
-        quote!(#topic #event)
+        let other = if has_other { quote!(::core::option::Option::Some(#other)) } else { none() };
+        Some(value.judged(&judge(kind, options), &own, &other, events, &owner))
+    };
+    let topic = one(options.topic.as_ref(), Kind::Topic);
+    let event = one(event, Kind::Event);
+    quote!(#topic #event)
+}
+
+fn judge(kind: Kind, options: &Options) -> String {
+    let foreign = if options.foreign_names.is_some() { "foreign_" } else { "" };
+    format!("judge_{foreign}{}", kind.noun())
+}
+
+fn none() -> TokenStream {
+    quote!(::core::option::Option::None)
+}
+
+// The contracts in `emits(..)`, judged at the list.
+fn emits(handler: &Handler, types: &[Type]) -> TokenStream {
+    let owner = handler.shown_name();
+    let infos = types.iter().map(|ty| {
+        let (first, last) = ends(ty);
+        let open = quote_spanned!(first=> <);
+        quote_spanned!(last=> #open #ty as __event::Contract>::INFO)
+    });
+    let returns =
+        returned(handler, &quote!(EMITS)).unwrap_or_else(|| quote!(&__event::Emits::Nothing));
+    let list: TokenStream = types.iter().map(ToTokens::to_token_stream).collect();
+    let (first, last) = ends(list);
+    let judge = quote_spanned!(first=> __event::judge_emits);
+    let judged = quote_spanned!(last=> #judge(__EMITS, __ARGUMENTS, #returns, #owner));
+    quote! {
+        const __EMITS: &[&__event::ContractInfo] = &[#(#infos),*];
+        const _: () = #judged;
     }
 }

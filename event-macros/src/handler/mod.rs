@@ -1,6 +1,7 @@
 //! `#[event_handler]`: registers a function as the handler of one event.
 
 mod check;
+mod docs;
 mod expand;
 mod model;
 
@@ -11,24 +12,36 @@ use crate::complaints::Complaints;
 
 const KEYS: Keys = Keys {
     attribute: "#[event_handler]",
-    known: &[("topic", "\"role_events\""), ("event", "\"CLAIM_ADDED\"")],
+    known: &[
+        ("topic", "\"role_events\""),
+        ("event", "\"CLAIM_ADDED\""),
+        ("id", "\"audit.claim_added\""),
+        ("dead_letter", "\"role_events_dlq\""),
+    ],
+    flags: &["blocking", "foreign_names"],
+    lists: &[("emits", "ClaimAdded")],
 };
 
 /// The item, followed by its registration or by what is wrong.
 pub(crate) fn event_handler(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    let mut output = item.clone();
     let mut complaints = Complaints::default();
     let given = Given::judge(Arguments::read(arguments), &KEYS, &mut complaints);
-    let handler = model::Handler::read(item, &mut complaints);
-    let names = check::names(&given, handler.as_ref(), &mut complaints);
-    if let Some(handler) = &handler {
-        check::signature(handler, &mut complaints);
-        if complaints.is_empty() {
-            output.extend(expand::registration(handler, &names, &given.root()));
-        }
+    let item = model::Item::read(item, &given, &mut complaints);
+    let handler = item.handler.as_ref();
+    let options = check::options(&given, handler, &mut complaints);
+    let Some(handler) = handler else { return with_errors(item.emitted, complaints) };
+    check::signature(handler, &mut complaints);
+    if !complaints.is_empty() {
+        return with_errors(item.emitted, complaints);
     }
-    output.extend(complaints.into_compile_errors());
+    let mut output = docs::documented(item.emitted, handler, &options);
+    output.extend(expand::registration(handler, &options, &given.root()));
     output
+}
+
+fn with_errors(mut item: TokenStream, complaints: Complaints) -> TokenStream {
+    item.extend(complaints.into_compile_errors());
+    item
 }
 
 #[cfg(test)]
@@ -38,7 +51,7 @@ mod tests {
 
     fn errors(arguments: TokenStream, item: TokenStream) -> usize {
         let expanded = event_handler(arguments, item.clone()).to_string();
-        assert!(expanded.starts_with(&item.to_string()), "the item was changed: {expanded}");
+        assert!(expanded.contains(&item.to_string()), "the item was changed: {expanded}");
         let errors = expanded.matches("compile_error").count();
         assert_eq!(errors == 0, expanded.contains("HandlerRegistration"), "{expanded}");
         errors
@@ -175,9 +188,9 @@ mod tests {
             ),
         )
         .to_string();
-        let variant = "< Topics as :: event_core :: event :: Topics > :: NAMES [Topics :: RoleEvents as usize]";
+        let variant = "< Topics as __event :: Topics > :: NAMES [Topics :: RoleEvents as usize]";
         assert!(expanded.contains(variant), "{expanded}");
-        assert!(expanded.contains("__EVENT : & 'static str = names :: CLAIM_ADDED"), "{expanded}");
+        assert!(expanded.contains("__EVENT : & str = names :: CLAIM_ADDED"), "{expanded}");
         assert!(expanded.contains("judge_event (__EVENT"), "{expanded}");
         assert!(!expanded.contains("judge_topic"), "{expanded}");
     }

@@ -13,7 +13,7 @@ use crate::complaints::Complaints;
 use crate::tokens::{ends, keyword_of_other_item, root_at};
 use dependencies::HandlerCrates;
 
-const KEYS: Keys = Keys { attribute: "#[event_core::main]", known: &[] };
+const KEYS: Keys = Keys { attribute: "#[event_core::main]", known: &[], flags: &[], lists: &[] };
 
 /// An ordinary `main` around the user's own.
 pub(crate) fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {

@@ -13,7 +13,7 @@ pub(super) fn raw(topic: &'static str, offset: i64) -> RawEvent {
     let offset = Offset(offset);
     let position = Position { topic, partition: 0, offset, timestamp_ms: 1_714_557_600_000 };
     let headers = Headers::new();
-    RawEvent { position, event_type: String::new(), key: None, value: None, headers }
+    RawEvent { position, event_type: None, key: None, value: None, headers }
 }
 
 pub(super) async fn log() -> AuditLog {

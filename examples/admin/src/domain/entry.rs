@@ -95,7 +95,7 @@ mod tests {
         let topic = TopicName::from_static("role_events");
         let position = Position { topic, partition: 0, offset: Offset(offset), timestamp_ms };
         let headers = Headers::new();
-        RawEvent { position, event_type: String::new(), key: None, value: None, headers }
+        RawEvent { position, event_type: None, key: None, value: None, headers }
     }
 
     fn entry<T>(event: Event<T>, offset: i64, timestamp_ms: i64) -> AuditEntry

@@ -1,10 +1,18 @@
 //! How a handler ended, and the error it may end with.
 
+mod backoff;
+mod emit;
+mod into_outcome;
+mod rejection;
+
 use std::error::Error as StdError;
 use std::fmt;
-use std::time::Duration;
 
-use crate::event::EnvelopeError;
+pub use backoff::Backoff;
+pub use emit::{Emissions, Emit, IntoEmissions};
+pub(crate) use emit::{RecordError, record_of};
+pub use into_outcome::IntoOutcome;
+pub use rejection::Rejection;
 
 type Cause = Box<dyn StdError + Send + Sync>;
 
@@ -136,102 +144,11 @@ pub enum Outcome {
     Failed(Error),
     /// The handler does not want the record handled by anyone.
     Skipped,
-}
-
-/// Why a record cannot become the arguments of its handler: it goes to the dead letters at once.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Rejection {
-    /// The record cannot be decoded.
-    #[error(transparent)]
-    Undecodable(#[from] EnvelopeError),
-    /// A state is missing; start-up refuses this before any record arrives.
-    #[error("no state of type {type_name} was provided")]
-    MissingState {
-        /// The type.
-        type_name: &'static str,
-    },
-    /// An argument of the user's own refuses the record.
-    #[error("{code}: {message}")]
-    Refused {
-        /// A stable code in lower snake case.
-        code: &'static str,
-        /// What is wrong.
-        message: String,
-    },
-}
-
-impl Rejection {
-    /// A stable code for headers, metrics and filters.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Rejection::Undecodable(error) => error.code(),
-            Rejection::MissingState { .. } => "missing_state",
-            Rejection::Refused { code, .. } => code,
-        }
-    }
-}
-
-/// What a handler may return.
-#[diagnostic::on_unimplemented(
-    message = "a handler cannot return `{Self}`",
-    label = "not an outcome",
-    note = "a handler returns `()`, `Outcome`, or a `Result` of these with any error that is `std::error::Error + Send + Sync`; write `-> event_core::Result`"
-)]
-pub trait IntoOutcome {
-    /// The outcome.
-    fn into_outcome(self) -> Outcome;
-}
-
-impl IntoOutcome for () {
-    fn into_outcome(self) -> Outcome {
-        Outcome::Handled
-    }
-}
-
-impl IntoOutcome for Outcome {
-    fn into_outcome(self) -> Outcome {
-        self
-    }
-}
-
-impl<T: IntoOutcome, E: Into<Cause>> IntoOutcome for std::result::Result<T, E> {
-    fn into_outcome(self) -> Outcome {
-        match self {
-            Ok(value) => value.into_outcome(),
-            Err(error) => Outcome::Failed(Error::from_boxed(error)),
-        }
-    }
-}
-
-/// How long to wait before the next attempt.
-///
-/// The delay doubles from `first` up to `longest`, and each is drawn between half and the whole of
-/// that ("equal jitter"), so that services that failed together do not come back together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Backoff {
-    /// The longest delay after the first failure.
-    pub first: Duration,
-    /// The longest delay after any failure.
-    pub longest: Duration,
-}
-
-impl Default for Backoff {
-    /// 200 ms to 30 s.
-    fn default() -> Self {
-        Backoff { first: Duration::from_millis(200), longest: Duration::from_secs(30) }
-    }
-}
-
-impl Backoff {
-    /// The delay after attempt number `attempt` (from 1 on) has failed.
-    #[must_use]
-    pub fn delay(&self, attempt: u32) -> Duration {
-        let doublings = attempt.saturating_sub(1).min(31);
-        let whole = self.first.saturating_mul(1 << doublings).min(self.longest);
-        whole.mul_f64(rand::random_range(0.5..=1.0))
-    }
+    /// The event is dealt with when these events are acknowledged. The engine waits for that, so
+    /// that a layer sees one of the others.
+    Emits(Emissions),
+    /// The arguments of the handler could not be made, and it did not run.
+    Rejected(Rejection),
 }
 
 #[cfg(test)]
@@ -241,7 +158,7 @@ mod tests {
     #[test]
     fn a_verdict_survives_the_way_through_a_handler() {
         let fails = || -> Result { Err(Error::msg("bad order").dead_letter()) };
-        let Outcome::Failed(error) = fails().into_outcome() else { panic!("not failed") };
+        let error = Error::from_boxed(fails().unwrap_err());
         assert_eq!(error.verdict(), Verdict::DeadLetter);
         assert_eq!(error.to_string(), "bad order");
     }
@@ -253,22 +170,8 @@ mod tests {
         struct Outer(#[from] std::num::ParseIntError);
         let fails =
             || -> std::result::Result<(), Outer> { Err("x".parse::<i32>().unwrap_err().into()) };
-        let Outcome::Failed(error) = fails().into_outcome() else { panic!("not failed") };
+        let error = Error::from_boxed(fails().unwrap_err());
         let chain: Vec<_> = error.chain().collect();
         assert_eq!(chain, ["cannot read the amount", "invalid digit found in string"]);
-    }
-
-    #[test]
-    fn delays_double_up_to_the_longest_and_stay_within_half() {
-        let backoff =
-            Backoff { first: Duration::from_millis(100), longest: Duration::from_secs(1) };
-        for (attempt, whole) in
-            [(1, 100), (2, 200), (3, 400), (4, 800), (5, 1000), (u32::MAX, 1000)]
-        {
-            for _ in 0..100 {
-                let delay = backoff.delay(attempt).as_millis();
-                assert!((whole / 2..=whole).contains(&delay), "attempt {attempt}: {delay} ms");
-            }
-        }
     }
 }

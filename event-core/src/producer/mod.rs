@@ -1,14 +1,19 @@
 //! Sends events by their contracts.
 
+mod argument;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::future::join_all;
 use serde::Serialize;
 
-use crate::broker::{Acknowledged, BrokerError, OutgoingRecord, Producer};
-use crate::event::{Contract, EventWriter, Headers, NameError, TopicName, UserId};
+use crate::broker::{self, Acknowledged, BrokerError, OutgoingRecord};
+use crate::delivery::Cause;
+use crate::event::{Contract, NameError, UserId};
+use crate::outcome::{RecordError, record_of};
+
+pub use argument::{AnyEvent, EventList, Lists, Producer};
 
 /// Why an event was not sent.
 #[derive(Debug, thiserror::Error)]
@@ -56,21 +61,27 @@ pub struct SendAllError {
 /// events sent one after the other stay in that order on their partition.
 #[derive(Clone)]
 pub struct EventProducer {
-    port: Arc<dyn Producer>,
-    user_id: Option<UserId>,
+    port: Arc<dyn broker::Producer>,
+    cause: Cause,
 }
 
 impl EventProducer {
     /// A producer on a broker's port.
     #[must_use]
-    pub fn new(port: Arc<dyn Producer>) -> Self {
-        EventProducer { port, user_id: None }
+    pub fn new(port: Arc<dyn broker::Producer>) -> Self {
+        EventProducer { port, cause: Cause::default() }
     }
 
     /// The same producer, but every event says that `user_id` caused it.
     #[must_use]
     pub fn as_user(&self, user_id: impl Into<UserId>) -> Self {
-        EventProducer { port: Arc::clone(&self.port), user_id: Some(user_id.into()) }
+        self.because_of(self.cause.clone().with_user_id(user_id))
+    }
+
+    /// The same producer, but every event says that `cause` led to it.
+    #[must_use]
+    pub fn because_of(&self, cause: Cause) -> Self {
+        EventProducer { port: Arc::clone(&self.port), cause }
     }
 
     /// Sends `event` and waits for the acknowledgement.
@@ -138,25 +149,14 @@ impl EventProducer {
         event: &E,
     ) -> Result<impl Future<Output = Result<Acknowledged, SendError>> + Send + use<E>, SendError>
     {
-        let name = E::INFO.name;
-        let mut writer = EventWriter::new();
-        if let Some(user_id) = &self.user_id {
-            writer = writer.user_id(user_id.clone());
-        }
-        let value = writer
-            .write(event)
-            .map_err(|source| SendError::Encode { name: name.to_owned(), source })?;
-        let sending = self.port.send(OutgoingRecord {
-            topic: TopicName::parse(E::INFO.topic)?,
-            partition: None,
-            key: event.key().map(|key| Bytes::from(key.into_owned())),
-            value: Some(Bytes::from(value)),
-            headers: Headers::new(),
-            timestamp_ms: None,
-        });
+        let record = record_of(event, &self.cause).map_err(|error| match error {
+            RecordError::Json { name, source } => SendError::Encode { name: name.into(), source },
+            RecordError::Topic(error) => SendError::Topic(error),
+        })?;
+        let sending = self.port.send(record);
         Ok(async move {
             sending.await.map_err(|source| SendError::NotAcknowledged {
-                what: format!("event {name}"),
+                what: format!("event {}", E::INFO.name),
                 topic: E::INFO.topic.to_owned(),
                 source,
             })
@@ -166,6 +166,6 @@ impl EventProducer {
 
 impl std::fmt::Debug for EventProducer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("EventProducer").field("user_id", &self.user_id).finish_non_exhaustive()
+        f.debug_struct("EventProducer").field("cause", &self.cause).finish_non_exhaustive()
     }
 }

@@ -1,0 +1,70 @@
+//! What a handler may take as `Event<..>`: one contract, or a sum of several.
+
+use std::marker::PhantomData;
+
+use serde::Deserialize;
+
+use super::{Contract, ContractInfo, Envelope, EnvelopeError};
+
+/// The data of one event, or of several of one topic.
+///
+/// A contract that serde can decode is one. So is an enum with
+/// [`derive(EventSum)`](macro@crate::EventSum), whose variants each hold a contract.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not the payload of an event",
+    label = "not a payload"
+)]
+pub trait Payload<'de>: Sized {
+    /// The events whose data this holds; never empty.
+    const EVENTS: &'static [&'static ContractInfo];
+
+    /// Decodes the data.
+    ///
+    /// # Errors
+    ///
+    /// [`EnvelopeError`]: the record is no event of these, or its data does not fit.
+    fn read(envelope: &Envelope<'de>) -> Result<Self, EnvelopeError>;
+}
+
+impl<'de, T> Payload<'de> for T
+where
+    T: Contract + Deserialize<'de>,
+    T::Older: ReadOlder<'de, T>,
+{
+    const EVENTS: &'static [&'static ContractInfo] = &[T::INFO];
+
+    fn read(envelope: &Envelope<'de>) -> Result<Self, EnvelopeError> {
+        envelope.decode_contract()
+    }
+}
+
+/// How a contract reads data of versions before its own.
+pub trait ReadOlder<'de, T> {
+    /// The data of `version` as `T`; `None` when `T` itself reads that version.
+    fn read_older(envelope: &Envelope<'de>, version: u32) -> Option<Result<T, EnvelopeError>>;
+}
+
+/// The contract itself reads every version up to its own: what newer versions added has defaults.
+#[derive(Debug)]
+pub enum NoOlder {}
+
+impl<'de, T> ReadOlder<'de, T> for NoOlder {
+    fn read_older(_: &Envelope<'de>, _: u32) -> Option<Result<T, EnvelopeError>> {
+        None
+    }
+}
+
+/// Data up to the version of the contract `P` is read as `P` and converted.
+#[derive(Debug)]
+pub struct UpcastFrom<P>(PhantomData<P>);
+
+impl<'de, T, P> ReadOlder<'de, T> for UpcastFrom<P>
+where
+    T: From<P>,
+    P: Contract + Deserialize<'de>,
+    P::Older: ReadOlder<'de, P>,
+{
+    fn read_older(envelope: &Envelope<'de>, version: u32) -> Option<Result<T, EnvelopeError>> {
+        (version <= P::INFO.version).then(|| envelope.decode_version::<P>(version).map(T::from))
+    }
+}

@@ -1,0 +1,47 @@
+//! What the attribute leaves behind for each argument of a handler.
+
+use std::pin::Pin;
+
+use super::FromDelivery;
+use crate::delivery::Delivery;
+use crate::event::{ContractInfo, Emits};
+use crate::outcome::Rejection;
+use crate::state::Requirements;
+
+/// The future of a [`Argument::probe`].
+pub type Probe<'a> = Pin<Box<dyn Future<Output = Result<(), Rejection>> + Send + 'a>>;
+
+/// One argument of a handler, as data.
+#[derive(Clone, Copy)]
+pub struct Argument<'a> {
+    /// The full name of its type.
+    pub type_name: fn() -> &'static str,
+    /// The events whose payload it is.
+    pub events: &'static [&'static ContractInfo],
+    /// What can be sent with it.
+    pub emits: &'static Emits,
+    /// Declares what must be there at start-up.
+    pub requires: fn(&mut Requirements),
+    /// Makes it and throws it away, for a dry run.
+    pub probe: fn(&'a Delivery<'a>) -> Probe<'a>,
+}
+
+impl std::fmt::Debug for Argument<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str((self.type_name)())
+    }
+}
+
+pub(super) const fn describe<'a, A: FromDelivery<'a>>() -> Argument<'a> {
+    Argument {
+        type_name: std::any::type_name::<A>,
+        events: A::EVENTS,
+        emits: A::EMITS,
+        requires: A::requires,
+        probe: probe::<A>,
+    }
+}
+
+fn probe<'a, A: FromDelivery<'a>>(delivery: &'a Delivery<'a>) -> Probe<'a> {
+    Box::pin(async move { A::from_delivery(delivery).await.map(drop) })
+}

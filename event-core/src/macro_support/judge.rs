@@ -1,0 +1,309 @@
+//! What only the compiler can judge: names in constants, and whether attribute and contract agree.
+//!
+//! Each function is called in a constant of its own at the tokens it judges, and its panic is the
+//! compiler's error there. A mistake that is reported elsewhere stays silent here.
+
+use event_names::{Kind, Text, check, same};
+
+use crate::event::{ContractInfo, Emits, assert_name};
+use crate::extract::Argument;
+
+type Contracts<'a> = &'a [&'static ContractInfo];
+
+/// Refuses a handler whose attribute does not say its `missing` names when no contract does.
+#[track_caller]
+pub const fn require_contract(contracts: Contracts<'_>, handler: &str, missing: &str, write: &str) {
+    if contracts.is_empty() {
+        let message = Text::<512>::new()
+            .push("`")
+            .push_capped(handler, 64)
+            .push("` does not say its ")
+            .push(missing)
+            .push(", and takes no contract that does\nhelp: write `")
+            .push(write)
+            .push("`, or take an `Event<..>`");
+        panic!("{}", message.as_str());
+    }
+}
+
+/// Judges a topic whose value only the compiler knows, or that a contract has to agree with.
+#[track_caller]
+pub const fn judge_topic(
+    topic: &str,
+    event: Option<&str>,
+    contracts: Contracts<'_>,
+    handler: &str,
+) {
+    if let Some(event) = event
+        && swapped(topic, event)
+    {
+        let message = Text::<512>::new()
+            .push("topic `")
+            .push_capped(topic, 64)
+            .push("` and event `")
+            .push_capped(event, 64)
+            .push("` are swapped\nhelp: write each in the other's place");
+        panic!("{}", message.as_str());
+    }
+    assert_name(Kind::Topic, topic);
+    topics_agree(topic, contracts, handler);
+}
+
+/// Judges a topic by Kafka's own rules.
+#[track_caller]
+pub const fn judge_foreign_topic(
+    topic: &str,
+    _event: Option<&str>,
+    contracts: Contracts<'_>,
+    handler: &str,
+) {
+    topics_agree(topic, contracts, handler);
+}
+
+/// Judges an event like [`judge_topic`], which reports the two swapped.
+#[track_caller]
+pub const fn judge_event(
+    event: &str,
+    topic: Option<&str>,
+    contracts: Contracts<'_>,
+    handler: &str,
+) {
+    if let Some(topic) = topic
+        && swapped(topic, event)
+    {
+        return;
+    }
+    assert_name(Kind::Event, event);
+    events_agree(event, contracts, handler);
+}
+
+/// Judges an event by the rules that hold for every name.
+#[track_caller]
+pub const fn judge_foreign_event(
+    event: &str,
+    _topic: Option<&str>,
+    contracts: Contracts<'_>,
+    handler: &str,
+) {
+    events_agree(event, contracts, handler);
+}
+
+const fn swapped(topic: &str, event: &str) -> bool {
+    check(Kind::Event, topic).is_ok() && check(Kind::Topic, event).is_ok()
+}
+
+#[track_caller]
+const fn topics_agree(topic: &str, contracts: Contracts<'_>, handler: &str) {
+    if let [contract, ..] = contracts {
+        let names = (("topic", topic), ("topic", contract.topic));
+        agree(contract, names, handler);
+    }
+}
+
+#[track_caller]
+const fn events_agree(event: &str, contracts: Contracts<'_>, handler: &str) {
+    match contracts {
+        [] => {}
+        [contract] => agree(contract, (("event", event), ("name", contract.name)), handler),
+        _ => {
+            let message = Text::<512>::new()
+                .push("`")
+                .push_capped(handler, 64)
+                .push("` says event `")
+                .push_capped(event, 64)
+                .push(
+                    "`, but its payload is a sum that has events of its own\nhelp: remove `event`",
+                );
+            panic!("{}", message.as_str());
+        }
+    }
+}
+
+#[track_caller]
+const fn agree(
+    contract: &ContractInfo,
+    ((what, attribute), (key, own)): ((&str, &str), (&str, &str)),
+    handler: &str,
+) {
+    // A contract's own mistake is reported where it is declared, and only there.
+    let broken = !contract.foreign_names
+        && (check(Kind::Topic, contract.topic).is_err()
+            || check(Kind::Event, contract.name).is_err());
+    if broken || same(attribute, own) {
+        return;
+    }
+    let message = Text::<1024>::new()
+        .push("`")
+        .push_capped(handler, 64)
+        .push("` says ")
+        .push(what)
+        .push(" `")
+        .push_capped(attribute, 64)
+        .push("`, but its contract `")
+        .push_capped(contract.type_name, 64)
+        .push("` has ")
+        .push(key)
+        .push(" `")
+        .push_capped(own, 64)
+        .push("`\nhelp: write `")
+        .push(what)
+        .push(" = \"")
+        .push(own)
+        .push("\"` or leave it out");
+    panic!("{}", message.as_str());
+}
+
+/// Refuses the payload of a contract where records are taken that are not of one event.
+#[track_caller]
+pub const fn refuse_payload(contracts: Contracts<'_>, handler: &str, event: &str) {
+    if let [contract, ..] = contracts {
+        let message = Text::<512>::new()
+            .push("`")
+            .push_capped(handler, 64)
+            .push("` says `event = ")
+            .push(event)
+            .push("`, but takes the data of `")
+            .push_capped(contract.type_name, 64)
+            .push("`\nhelp: take a `RawEvent`, or remove `event = ")
+            .push(event)
+            .push("`");
+        panic!("{}", message.as_str());
+    }
+}
+
+/// Refuses `emits(..)` when the handler can send another event, any event, or one of them not at
+/// all: the event graph is read from it.
+#[track_caller]
+pub const fn judge_emits(
+    declared: Contracts<'_>,
+    arguments: &[Argument<'static>],
+    returns: &'static Emits,
+    handler: &str,
+) {
+    let mut index = 0;
+    let mut possible = returns;
+    while index <= arguments.len() {
+        if let Some(contract) = possible.outside(declared) {
+            let message = Text::<512>::new()
+                .push("`")
+                .push_capped(handler, 64)
+                .push("` can send `")
+                .push_capped(contract.type_name, 64)
+                .push("`, which its `emits(..)` does not list\nhelp: add `")
+                .push_capped(contract.type_name, 64)
+                .push("` to it");
+            panic!("{}", message.as_str());
+        }
+        if possible.is_anything() {
+            let message = Text::<512>::new()
+                .push("`")
+                .push_capped(handler, 64)
+                .push("` lists what it emits, but takes a `Producer` of any event\nhelp: write `Producer<(..)>` with the contracts of `emits(..)`");
+            panic!("{}", message.as_str());
+        }
+        if index < arguments.len() {
+            possible = arguments[index].emits;
+        }
+        index += 1;
+    }
+    let mut index = 0;
+    while index < declared.len() {
+        if !can_send(declared[index], arguments, returns) {
+            let message = Text::<512>::new()
+                .push("`")
+                .push_capped(handler, 64)
+                .push("` emits `")
+                .push_capped(declared[index].type_name, 64)
+                .push("`, but has nothing to send it with\nhelp: take `Producer<")
+                .push_capped(declared[index].type_name, 64)
+                .push(">`, or return `Emit<")
+                .push_capped(declared[index].type_name, 64)
+                .push(">`");
+            panic!("{}", message.as_str());
+        }
+        index += 1;
+    }
+}
+
+const fn can_send(
+    contract: &'static ContractInfo,
+    arguments: &[Argument<'static>],
+    returns: &'static Emits,
+) -> bool {
+    let mut index = 0;
+    while index < arguments.len() {
+        if arguments[index].emits.has(contract) {
+            return true;
+        }
+        index += 1;
+    }
+    returns.has(contract)
+}
+
+/// Refuses to convert from a contract that is not an older version of the same event.
+#[track_caller]
+pub const fn judge_upcast(older: &'static ContractInfo, contract: &'static ContractInfo) {
+    if older.topic.is_empty() || contract.topic.is_empty() {
+        return;
+    }
+    let message = Text::<512>::new()
+        .push("contract `")
+        .push_capped(contract.type_name, 64)
+        .push("` upcasts `")
+        .push_capped(older.type_name, 64);
+    if !older.is_same_event(contract) {
+        let message = message
+            .push("`, which is another event: ")
+            .push_capped(older.topic, 64)
+            .push(" / ")
+            .push_capped(older.name, 64)
+            .push("\nhelp: give both the same `topic` and `name`");
+        panic!("{}", message.as_str());
+    }
+    if older.version >= contract.version {
+        let message = message
+            .push("`, which has version ")
+            .push_number(older.version as usize)
+            .push("\nhelp: write `version = ")
+            .push_number(older.version as usize + 1)
+            .push("`");
+        panic!("{}", message.as_str());
+    }
+}
+
+/// Refuses the variant number `index` of a sum when its contract lies on another topic than the
+/// first, or is an event that a variant before it stands for.
+#[track_caller]
+pub const fn judge_variant(contracts: Contracts<'_>, index: usize, sum: &str) {
+    let contract = contracts[index];
+    if contract.topic.is_empty() || contracts[0].topic.is_empty() {
+        return;
+    }
+    let message = Text::<512>::new()
+        .push("`")
+        .push_capped(contract.type_name, 64)
+        .push("` of sum `")
+        .push_capped(sum, 64);
+    if !same(contract.topic, contracts[0].topic) {
+        let message = message
+            .push("` has topic `")
+            .push_capped(contract.topic, 64)
+            .push("`, but `")
+            .push_capped(contracts[0].type_name, 64)
+            .push("` has `")
+            .push_capped(contracts[0].topic, 64)
+            .push("`\nhelp: write a sum for each topic");
+        panic!("{}", message.as_str());
+    }
+    let mut before = 0;
+    while before < index {
+        if same(contract.name, contracts[before].name) {
+            let message = message
+                .push("` is the event `")
+                .push_capped(contract.name, 64)
+                .push("` a second time\nhelp: remove the variant");
+            panic!("{}", message.as_str());
+        }
+        before += 1;
+    }
+}

@@ -1,0 +1,186 @@
+//! What the code that our macros generate calls. Not for use by hand: it may change in any release.
+//!
+//! Everything with logic is here as an ordinary function, so that the expansion is data and calls.
+
+pub use event_names::Kind;
+pub use inventory;
+
+pub use crate::delivery::Delivery;
+pub use crate::event::{
+    Contract, ContractField, ContractInfo, ContractRegistration, Emits, Envelope, EnvelopeError,
+    Events, Headers, KeySource, NoOlder, Payload, RecordKey, Topics, UpcastFrom,
+};
+pub use crate::extract::{Argument, FromDelivery};
+pub use crate::handler::{EventHandler, HandlerFuture, HandlerRegistration, Selector};
+pub use crate::outcome::IntoOutcome;
+pub use crate::registry::{BinaryRegistration, LinkedCrate};
+pub use std::borrow::Cow;
+pub use std::boxed::Box;
+
+mod judge;
+
+pub use judge::{
+    judge_emits, judge_event, judge_foreign_event, judge_foreign_topic, judge_topic, judge_upcast,
+    judge_variant, refuse_payload, require_contract,
+};
+
+use std::marker::PhantomData;
+use std::process::ExitCode;
+
+use crate::app::exit;
+use crate::event::excerpt;
+use crate::outcome::{Error, Rejection};
+use crate::state::Requirements;
+
+/// Stands for a contract that does not compile, and agrees with everything.
+pub const BROKEN_CONTRACT: &ContractInfo = &ContractInfo {
+    topic: "",
+    name: "",
+    version: 1,
+    type_name: "",
+    key: KeySource::None,
+    headers: &[],
+    older: None,
+    foreign_names: false,
+    fields: &[],
+    object: false,
+    empty: false,
+    shape: 0,
+    description: "",
+    file: "",
+    line: 0,
+    module: "",
+};
+
+/// The events among the arguments of a handler.
+#[must_use]
+pub const fn events_of(arguments: &[Argument<'static>]) -> &'static [&'static ContractInfo] {
+    let mut index = 0;
+    while index < arguments.len() {
+        if !arguments[index].events.is_empty() {
+            return arguments[index].events;
+        }
+        index += 1;
+    }
+    &[]
+}
+
+/// The topic of the events; [`require_contract`] has the complaint when there are none.
+#[must_use]
+pub const fn topic_of(events: &[&'static ContractInfo]) -> &'static str {
+    if events.is_empty() { "" } else { events[0].topic }
+}
+
+/// Whether the record is the event of the contract `C`.
+#[must_use]
+pub fn is_event<C: Contract>(envelope: &Envelope<'_>) -> bool {
+    envelope.event_type() == C::INFO.name
+}
+
+/// A record that is no event of a sum; the router gives a handler its own events only.
+#[must_use]
+pub fn not_of_sum(envelope: &Envelope<'_>, sum: &'static str) -> EnvelopeError {
+    let problem = format!("`{}` is no event of it", excerpt(envelope.event_type(), 64));
+    EnvelopeError::DataMismatch { type_name: sum, problem }
+}
+
+/// The key that a contract's function makes.
+pub fn owned_key(key: impl RecordKey) -> Option<Cow<'static, str>> {
+    key.record_key().map(|key| Cow::Owned(key.into_owned()))
+}
+
+/// Adds the header that a field becomes; a field that is `None` becomes none.
+pub fn add_header(headers: &mut Headers, name: &'static str, value: &impl RecordKey) {
+    if let Some(value) = value.record_key() {
+        headers.push(name, value.into_owned());
+    }
+}
+
+/// What an older version of a contract is converted into.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be made from `{P}`, which it upcasts",
+    label = "not converted into the newer contract",
+    note = "write `impl From<{P}> for {Self}`"
+)]
+pub trait Upcasts<P> {}
+
+#[diagnostic::do_not_recommend]
+impl<P, T: From<P>> Upcasts<P> for T {}
+
+/// Refuses a contract that cannot be made from the one that it upcasts.
+pub const fn converts<P, T: Upcasts<P>>() {}
+
+/// Runs a handler that blocks its thread, away from the threads that others wait on.
+pub async fn blocking<T: Send + 'static>(work: Box<dyn FnOnce() -> T + Send>) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime is being shut down, and nobody waits for this any more.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}
+
+/// Runs the handler that is the state of type `T`.
+pub fn on_instance<'a, T: EventHandler + 'static>(delivery: &'a Delivery<'a>) -> HandlerFuture<'a> {
+    match delivery.state.get::<T>() {
+        Some(instance) => instance.handle(delivery),
+        None => {
+            let type_name = std::any::type_name::<T>();
+            Box::pin(std::future::ready(Err(Rejection::MissingState { type_name })))
+        }
+    }
+}
+
+/// Stands among the arguments of a handler that is a state of the app.
+pub struct Instance<T>(PhantomData<T>);
+
+impl<'a, T: Send + Sync + 'static> FromDelivery<'a> for Instance<T> {
+    async fn from_delivery(delivery: &'a Delivery<'a>) -> Result<Self, Rejection> {
+        match delivery.state.get::<T>() {
+            Some(_) => Ok(Instance(PhantomData)),
+            None => Err(Rejection::MissingState { type_name: std::any::type_name::<T>() }),
+        }
+    }
+
+    fn requires(requirements: &mut Requirements) {
+        requirements.state::<T>();
+    }
+}
+
+/// What a service's `main` may return.
+#[diagnostic::on_unimplemented(
+    message = "`main` cannot return `{Self}`",
+    label = "not a result of `main`",
+    note = "`main` returns `()`, or a `Result<(), E>` with any error; write `-> event_core::Result`"
+)]
+pub trait IntoMainExit {
+    /// Prints an error and picks the exit code.
+    fn into_exit(self) -> ExitCode;
+}
+
+impl IntoMainExit for () {
+    fn into_exit(self) -> ExitCode {
+        ExitCode::SUCCESS
+    }
+}
+
+impl<E: Into<Box<dyn std::error::Error + Send + Sync>>> IntoMainExit for Result<(), E> {
+    fn into_exit(self) -> ExitCode {
+        exit(self.map_err(Error::from_boxed))
+    }
+}
+
+/// Runs the body of `#[event_core::main]` on a multi-threaded runtime.
+pub fn run_main<T: IntoMainExit>(body: impl Future<Output = T>) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return exit(Err(error.into())),
+    };
+    let code = runtime.block_on(body).into_exit();
+    // Dropping the runtime would wait for blocking threads without a limit, and a service that was
+    // told to stop has to stop.
+    runtime.shutdown_background();
+    code
+}

@@ -1,0 +1,51 @@
+//! The delays between attempts.
+
+use std::time::Duration;
+
+/// How long to wait before the next attempt.
+///
+/// The delay doubles from `first` up to `longest`, and each is drawn between half and the whole of
+/// that ("equal jitter"), so that services that failed together do not come back together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backoff {
+    /// The longest delay after the first failure.
+    pub first: Duration,
+    /// The longest delay after any failure.
+    pub longest: Duration,
+}
+
+impl Default for Backoff {
+    /// 200 ms to 30 s.
+    fn default() -> Self {
+        Backoff { first: Duration::from_millis(200), longest: Duration::from_secs(30) }
+    }
+}
+
+impl Backoff {
+    /// The delay after attempt number `attempt` (from 1 on) has failed.
+    #[must_use]
+    pub fn delay(&self, attempt: u32) -> Duration {
+        let doublings = attempt.saturating_sub(1).min(31);
+        let whole = self.first.saturating_mul(1 << doublings).min(self.longest);
+        whole.mul_f64(rand::random_range(0.5..=1.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_double_up_to_the_longest_and_stay_within_half() {
+        let backoff =
+            Backoff { first: Duration::from_millis(100), longest: Duration::from_secs(1) };
+        for (attempt, whole) in
+            [(1, 100), (2, 200), (3, 400), (4, 800), (5, 1000), (u32::MAX, 1000)]
+        {
+            for _ in 0..100 {
+                let delay = backoff.delay(attempt).as_millis();
+                assert!((whole / 2..=whole).contains(&delay), "attempt {attempt}: {delay} ms");
+            }
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Events that a handler sends by returning them.
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use super::{Error, Outcome};
+use crate::broker::OutgoingRecord;
+use crate::delivery::{Cause, Delivery};
+use crate::event::{Contract, Emits, EventWriter, Headers, NameError, TopicName};
+
+/// An event to send, returned by a handler. It is acknowledged before the record that was handled
+/// counts as settled, says what caused it, and has the key of its contract.
+///
+/// Several are a tuple, a `Vec` or an array; one that may be missing is an `Option`; with errors it
+/// is a `Result` of any of these. When one is not acknowledged the attempt has failed and the handler
+/// runs again, so that what was acknowledged before is sent twice.
+///
+/// ```
+/// use event_core::prelude::*;
+/// # #[derive(Event, serde::Deserialize)]
+/// # #[event(topic = "user_events", name = "USER_CREATED")]
+/// # struct UserCreated { id: i64 }
+/// # #[derive(Event, serde::Serialize)]
+/// # #[event(topic = "role_events", name = "ROLE_GIVEN", key = user_id)]
+/// # struct RoleGiven { user_id: i64 }
+///
+/// #[event_handler]
+/// async fn give_first_role(event: Event<UserCreated>) -> Emit<RoleGiven> {
+///     Emit(RoleGiven { user_id: event.id })
+/// }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Emit<E>(pub E);
+
+/// Events that are ready to be sent, in order.
+#[derive(Debug, Default)]
+pub struct Emissions(Vec<OutgoingRecord>);
+
+impl Emissions {
+    /// The records, in the order in which they are sent.
+    #[must_use]
+    pub fn into_records(self) -> Vec<OutgoingRecord> {
+        self.0
+    }
+}
+
+/// What holds events to send: [`Emit`], and `Option`s, `Vec`s, arrays and tuples of it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no event to send",
+    label = "not an event to send",
+    note = "write `Emit<{Self}>` for the event of a contract"
+)]
+pub trait IntoEmissions {
+    /// The events.
+    const EMITS: &'static Emits;
+
+    /// Adds the records of the events.
+    ///
+    /// # Errors
+    ///
+    /// An event that cannot be written.
+    fn add_to(self, emissions: &mut Emissions, cause: &Cause) -> Result<(), Error>;
+}
+
+impl<E: Contract + Serialize> IntoEmissions for Emit<E> {
+    const EMITS: &'static Emits = &Emits::One(E::INFO);
+
+    fn add_to(self, emissions: &mut Emissions, cause: &Cause) -> Result<(), Error> {
+        emissions.0.push(record_of(&self.0, cause)?);
+        Ok(())
+    }
+}
+
+impl<T: IntoEmissions> IntoEmissions for Option<T> {
+    const EMITS: &'static Emits = T::EMITS;
+
+    fn add_to(self, emissions: &mut Emissions, cause: &Cause) -> Result<(), Error> {
+        self.map_or(Ok(()), |event| event.add_to(emissions, cause))
+    }
+}
+
+impl<T: IntoEmissions> IntoEmissions for Vec<T> {
+    const EMITS: &'static Emits = T::EMITS;
+
+    fn add_to(self, emissions: &mut Emissions, cause: &Cause) -> Result<(), Error> {
+        self.into_iter().try_for_each(|event| event.add_to(emissions, cause))
+    }
+}
+
+impl<T: IntoEmissions, const N: usize> IntoEmissions for [T; N] {
+    const EMITS: &'static Emits = T::EMITS;
+
+    fn add_to(self, emissions: &mut Emissions, cause: &Cause) -> Result<(), Error> {
+        self.into_iter().try_for_each(|event| event.add_to(emissions, cause))
+    }
+}
+
+macro_rules! tuples {
+    ($(($First:ident $($Rest:ident)+))*) => {$(
+        impl<$First: IntoEmissions, $($Rest: IntoEmissions),+> IntoEmissions for ($First, $($Rest),+) {
+            const EMITS: &'static Emits =
+                &Emits::Both($First::EMITS, <($($Rest,)+) as Listed>::EMITS);
+
+            #[expect(non_snake_case, reason = "a variable is named like its type")]
+            fn add_to(self, emissions: &mut Emissions, cause: &Cause) -> Result<(), Error> {
+                let ($First, $($Rest),+) = self;
+                $First.add_to(emissions, cause)?;
+                $($Rest.add_to(emissions, cause)?;)+
+                Ok(())
+            }
+        }
+
+        impl<$First: IntoEmissions, $($Rest: IntoEmissions),+> Listed for ($First, $($Rest),+) {
+            const EMITS: &'static Emits = <Self as IntoEmissions>::EMITS;
+        }
+    )*};
+}
+
+// A tuple's events, for a longer tuple of which it is the end.
+trait Listed {
+    const EMITS: &'static Emits;
+}
+
+impl<A: IntoEmissions> Listed for (A,) {
+    const EMITS: &'static Emits = A::EMITS;
+}
+
+tuples! {
+    (A B)
+    (A B C)
+    (A B C D)
+    (A B C D E)
+    (A B C D E F)
+}
+
+pub(super) fn outcome_of(events: impl IntoEmissions, delivery: &Delivery<'_>) -> Outcome {
+    let mut emissions = Emissions::default();
+    match events.add_to(&mut emissions, &Cause::of(delivery)) {
+        Ok(()) if emissions.0.is_empty() => Outcome::Handled,
+        Ok(()) => Outcome::Emits(emissions),
+        Err(error) => Outcome::Failed(error),
+    }
+}
+
+/// Why an event cannot become a record.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RecordError {
+    #[error("event {name} cannot be written as JSON")]
+    Json {
+        name: &'static str,
+        #[source]
+        source: serde_json::Error,
+    },
+    #[error(transparent)]
+    Topic(#[from] NameError),
+}
+
+/// The record of `event`, with the headers that say what caused it.
+pub(crate) fn record_of<E: Contract + Serialize>(
+    event: &E,
+    cause: &Cause,
+) -> Result<OutgoingRecord, RecordError> {
+    let info = E::INFO;
+    let mut writer = EventWriter::new();
+    if let Some(user_id) = cause.user_id() {
+        writer = writer.user_id(user_id.clone());
+    }
+    let json = |source| RecordError::Json { name: info.name, source };
+    let value = writer.write(event).map_err(json)?;
+    let mut headers = Headers::new();
+    cause.add_headers(&mut headers);
+    event.headers(&mut headers);
+    Ok(OutgoingRecord {
+        topic: TopicName::registered(info.topic, info.foreign_names)?,
+        partition: None,
+        key: event.key().map(|key| Bytes::from(key.into_owned())),
+        value: Some(Bytes::from(value)),
+        headers,
+        timestamp_ms: None,
+    })
+}

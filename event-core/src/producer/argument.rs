@@ -1,0 +1,186 @@
+//! The producer that a handler takes as an argument.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::Serialize;
+
+use super::{EventProducer, SendAllError, SendError};
+use crate::broker::Acknowledged;
+use crate::delivery::{Cause, Delivery};
+use crate::event::{Contract, Emits, UserId};
+use crate::extract::FromDelivery;
+use crate::outcome::Rejection;
+use crate::state::Requirements;
+
+/// Sends events from a handler. They say what caused them: the user and the event that is being
+/// handled, and its trace.
+///
+/// `Producer<ClaimAdded>` and `Producer<(ClaimAdded, ClaimRemoved)>` send only these contracts, and so
+/// the event graph of the service is exact. `Producer` alone sends any.
+///
+/// When the handler fails after a send it runs again, and sends again.
+///
+/// ```
+/// use event_core::prelude::*;
+/// # #[derive(Event, serde::Deserialize)]
+/// # #[event(topic = "user_events", name = "USER_CREATED")]
+/// # struct UserCreated { id: i64 }
+/// # #[derive(Event, serde::Serialize)]
+/// # #[event(topic = "role_events", name = "ROLE_GIVEN", key = user_id)]
+/// # struct RoleGiven { user_id: i64 }
+///
+/// #[event_handler(emits(RoleGiven))]
+/// async fn give_first_role(event: Event<UserCreated>, producer: Producer<RoleGiven>) -> Result {
+///     producer.send(&RoleGiven { user_id: event.id }).await?;
+///     Ok(())
+/// }
+/// ```
+pub struct Producer<E = AnyEvent> {
+    inner: EventProducer,
+    events: PhantomData<fn(E)>,
+}
+
+/// Stands for all events, in [`Producer`].
+#[derive(Debug)]
+pub enum AnyEvent {}
+
+/// The events that a [`Producer`] may send: one contract, or a tuple of up to six.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no list of contracts",
+    label = "not a contract, nor a tuple of contracts"
+)]
+pub trait EventList: 'static {
+    /// The events.
+    const EMITS: &'static Emits;
+}
+
+/// Says that a list of events has `E` in it; `I` is where, and is inferred.
+#[diagnostic::on_unimplemented(
+    message = "this producer does not send `{E}`",
+    label = "sends only `{Self}`",
+    note = "add `{E}` to the type of the producer: `Producer<(.., {E})>`"
+)]
+pub trait Lists<E, I> {}
+
+impl<E: EventList> Producer<E> {
+    /// Sends `event` and waits for the acknowledgement.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`] with the broker's reason.
+    pub async fn send<T, I>(&self, event: &T) -> Result<Acknowledged, SendError>
+    where
+        T: Contract + Serialize,
+        E: Lists<T, I>,
+    {
+        self.inner.send(event).await
+    }
+
+    /// Sends `events` in order without waiting in between, then waits for all acknowledgements.
+    ///
+    /// # Errors
+    ///
+    /// [`SendAllError`] naming each event that failed; the others were acknowledged.
+    pub async fn send_all<'e, T, I>(
+        &self,
+        events: impl IntoIterator<Item = &'e T>,
+    ) -> Result<Vec<Acknowledged>, SendAllError>
+    where
+        T: Contract + Serialize + 'e,
+        E: Lists<T, I>,
+    {
+        self.inner.send_all(events).await
+    }
+
+    /// The same producer, but every event says that `user_id` caused it.
+    #[must_use]
+    pub fn as_user(&self, user_id: impl Into<UserId>) -> Self {
+        self.inner.as_user(user_id).into()
+    }
+}
+
+impl<E> From<EventProducer> for Producer<E> {
+    fn from(inner: EventProducer) -> Self {
+        Producer { inner, events: PhantomData }
+    }
+}
+
+impl<E> Clone for Producer<E> {
+    fn clone(&self) -> Self {
+        self.inner.clone().into()
+    }
+}
+
+impl<E> fmt::Debug for Producer<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}
+
+impl<'a, E: EventList> FromDelivery<'a> for Producer<E> {
+    const EMITS: &'static Emits = E::EMITS;
+
+    async fn from_delivery(delivery: &'a Delivery<'a>) -> Result<Self, Rejection> {
+        let Some(producer) = delivery.state.get::<EventProducer>() else {
+            let type_name = std::any::type_name::<EventProducer>();
+            return Err(Rejection::MissingState { type_name });
+        };
+        Ok(producer.because_of(Cause::of(delivery)).into())
+    }
+
+    fn requires(requirements: &mut Requirements) {
+        requirements.state::<EventProducer>();
+    }
+}
+
+impl EventList for AnyEvent {
+    const EMITS: &'static Emits = &Emits::Anything;
+}
+
+impl<T: Contract> Lists<T, AnyEvent> for AnyEvent {}
+
+impl<T: Contract + 'static> EventList for T {
+    const EMITS: &'static Emits = &Emits::One(T::INFO);
+}
+
+impl<T: Contract> Lists<T, Only> for T {}
+
+/// The place of a contract that is the whole list.
+#[derive(Debug)]
+pub enum Only {}
+
+/// The place of a contract in a tuple.
+#[derive(Debug)]
+pub enum At<const N: usize> {}
+
+macro_rules! tuples {
+    ($(($First:ident, $Rest:ty; $($T:ident $n:literal),+))*) => {$(
+        impl<$($T: Contract + 'static),+> EventList for ($($T,)+) {
+            const EMITS: &'static Emits =
+                &Emits::Both(&Emits::One($First::INFO), <$Rest as EventList>::EMITS);
+        }
+        listed!([$($T)+] $($T $n)+);
+    )*};
+}
+
+macro_rules! listed {
+    ([$($All:ident)+] $($T:ident $n:literal)+) => {
+        listed!(@ [$($All)+] ($($All,)+) $($T $n)+);
+    };
+    (@ $all:tt $tuple:tt $($T:ident $n:literal)+) => {
+        $(listed!(# $all $tuple $T $n);)+
+    };
+    (# [$($All:ident)+] $tuple:ty, $T:ident $n:literal) => {};
+    (# [$($All:ident)+] $tuple:tt $T:ident $n:literal) => {
+        impl<$($All: Contract),+> Lists<$T, At<$n>> for $tuple {}
+    };
+}
+
+tuples! {
+    (A, B; A 0, B 1)
+    (A, (B, C); A 0, B 1, C 2)
+    (A, (B, C, D); A 0, B 1, C 2, D 3)
+    (A, (B, C, D, E); A 0, B 1, C 2, D 3, E 4)
+    (A, (B, C, D, E, F); A 0, B 1, C 2, D 3, E 4, F 5)
+}

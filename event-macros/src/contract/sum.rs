@@ -1,0 +1,208 @@
+//! `#[derive(EventSum)]`: an enum of contracts on one topic, which one handler takes.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::{Data, DeriveInput, Fields, GenericParam, Lifetime, Path, Type};
+
+use super::model::make_static;
+use crate::arguments::{Arguments, Given, Keys};
+use crate::complaints::Complaints;
+use crate::tokens::{ends, text_of};
+
+const KEYS: Keys = Keys { attribute: "#[event]", known: &[], flags: &[], lists: &[] };
+
+struct Variant<'i> {
+    name: &'i Ident,
+    contract: &'i Type,
+}
+
+/// The implementation of `Payload`, or what is wrong.
+pub(crate) fn derive_event_sum(item: TokenStream) -> TokenStream {
+    let input: DeriveInput = match syn::parse2(item) {
+        Ok(input) => input,
+        Err(error) => return error.to_compile_error(),
+    };
+    let mut complaints = Complaints::default();
+    let arguments = Arguments::of_attributes("event", &input.attrs);
+    let root = Given::judge(arguments, &KEYS, &mut complaints).root();
+    let lifetime = lifetime(&input, &mut complaints);
+    let variants = variants(&input, &mut complaints);
+    if complaints.is_empty() {
+        return expand(&input, &variants, lifetime, &root);
+    }
+    let errors = complaints.into_compile_errors();
+    let stand_in = stand_in(&input, lifetime, &root);
+    quote!(#errors #stand_in)
+}
+
+// What the payload borrows, it borrows from the record alone.
+fn lifetime<'i>(input: &'i DeriveInput, complaints: &mut Complaints) -> Option<&'i Lifetime> {
+    let name = &input.ident;
+    let mut lifetime = None;
+    for param in &input.generics.params {
+        let (ident, help) = match param {
+            GenericParam::Lifetime(param) if lifetime.is_none() => {
+                lifetime = Some(&param.lifetime);
+                continue;
+            }
+            GenericParam::Lifetime(param) => {
+                let what = format!(
+                    "sum `{name}` has several lifetimes, but borrows from the record alone"
+                );
+                let first = lifetime.map(ToString::to_string).unwrap_or_default();
+                complaints.add(
+                    param,
+                    what,
+                    format!("write `{first}` in place of `{}`", param.lifetime),
+                );
+                continue;
+            }
+            GenericParam::Type(param) => (&param.ident, "type itself"),
+            GenericParam::Const(param) => (&param.ident, "value itself"),
+        };
+        let what = format!("sum `{name}` is generic over `{ident}`, but lists certain events");
+        complaints.add(param, what, format!("write the {help} in place of `{ident}`"));
+    }
+    lifetime
+}
+
+fn variants<'i>(input: &'i DeriveInput, complaints: &mut Complaints) -> Vec<Variant<'i>> {
+    let name = &input.ident;
+    let help = format!("write `enum {name} {{ ClaimAdded(ClaimAdded) }}`");
+    let keyword = match &input.data {
+        Data::Enum(data) if data.variants.is_empty() => {
+            complaints.add(name, format!("sum `{name}` has no event"), help);
+            return Vec::new();
+        }
+        Data::Enum(data) => {
+            let read = |variant: &'i syn::Variant| variant_of(name, variant, complaints);
+            return data.variants.iter().filter_map(read).collect();
+        }
+        Data::Struct(data) => data.struct_token.to_token_stream(),
+        Data::Union(data) => data.union_token.to_token_stream(),
+    };
+    complaints.add(keyword, format!("a sum of events is an enum, but `{name}` is not"), help);
+    Vec::new()
+}
+
+fn variant_of<'i>(
+    sum: &Ident,
+    variant: &'i syn::Variant,
+    complaints: &mut Complaints,
+) -> Option<Variant<'i>> {
+    let name = &variant.ident;
+    if let Fields::Unnamed(fields) = &variant.fields
+        && fields.unnamed.len() == 1
+    {
+        return Some(Variant { name, contract: &fields.unnamed.first()?.ty });
+    }
+    let what = format!("variant `{name}` of sum `{sum}` does not hold one contract");
+    complaints.add(variant, what, format!("write `{name}({name})`"));
+    None
+}
+
+fn expand(
+    input: &DeriveInput,
+    variants: &[Variant<'_>],
+    lifetime: Option<&Lifetime>,
+    root: &Path,
+) -> TokenStream {
+    let name = &input.ident;
+    let shown = name.to_string();
+    let (generics, arguments, bounds) = header(input, lifetime);
+    let from = lifetime.map_or_else(|| quote!('de), ToTokens::to_token_stream);
+    let infos = variants.iter().map(|variant| {
+        let (first, last) = ends(variant.contract);
+        let ty = make_static(variant.contract.to_token_stream(), input);
+        let open = quote_spanned!(first=> <);
+        quote_spanned!(last=> #open #ty as __event::Contract>::INFO)
+    });
+    let judged = variants.iter().enumerate().map(|(index, variant)| {
+        let (first, last) = ends(variant.contract);
+        let judge = quote_spanned!(first=> __event::judge_variant);
+        let judged = quote_spanned!(last=> #judge(__EVENTS, #index, #shown));
+        quote!(const _: () = #judged;)
+    });
+    let arms = variants.iter().map(|Variant { name, contract }| {
+        quote! {
+            if __event::is_event::<#contract>(envelope) {
+                return __event::Payload::read(envelope).map(Self::#name);
+            }
+        }
+    });
+    let mut own_generics = input.generics.clone();
+    own_generics.where_clause = None;
+    let (own_impl, own_arguments, _) = own_generics.split_for_impl();
+    let mut seen = Vec::new();
+    let conversions = variants.iter().filter_map(|Variant { name: variant, contract }| {
+        let text = text_of(contract.to_token_stream());
+        // The second of two equal ones is refused by the judge.
+        let first = !seen.contains(&text);
+        seen.push(text);
+        first.then(|| {
+            quote! {
+                impl #own_impl ::core::convert::From<#contract> for #name #own_arguments {
+                    fn from(event: #contract) -> Self {
+                        Self::#variant(event)
+                    }
+                }
+            }
+        })
+    });
+    let conversions: Vec<_> = conversions.collect();
+    quote! {
+        const _: () = {
+            use #root::macro_support as __event;
+            const __EVENTS: &[&__event::ContractInfo] = &[#(#infos),*];
+            #(#judged)*
+
+            impl #generics __event::Payload<#from> for #name #arguments #bounds {
+                const EVENTS: &'static [&'static __event::ContractInfo] = __EVENTS;
+
+                fn read(
+                    envelope: &__event::Envelope<#from>,
+                ) -> ::core::result::Result<Self, __event::EnvelopeError> {
+                    #(#arms)*
+                    ::core::result::Result::Err(__event::not_of_sum(envelope, #shown))
+                }
+            }
+
+            #(#conversions)*
+        };
+    }
+}
+
+fn header(
+    input: &DeriveInput,
+    lifetime: Option<&Lifetime>,
+) -> (TokenStream, TokenStream, TokenStream) {
+    let (generics, arguments, bounds) = input.generics.split_for_impl();
+    let generics = match lifetime {
+        Some(_) => generics.to_token_stream(),
+        None => quote!(<'de>),
+    };
+    (generics, arguments.to_token_stream(), bounds.to_token_stream())
+}
+
+// For a sum that is wrong, so that its handlers are not reported as well.
+fn stand_in(input: &DeriveInput, lifetime: Option<&Lifetime>, root: &Path) -> Option<TokenStream> {
+    if input.generics.params.len() > usize::from(lifetime.is_some()) {
+        return None;
+    }
+    let name = &input.ident;
+    let (generics, arguments, bounds) = header(input, lifetime);
+    let from = lifetime.map_or_else(|| quote!('de), ToTokens::to_token_stream);
+    let shown = name.to_string();
+    Some(quote! {
+        impl #generics #root::event::Payload<#from> for #name #arguments #bounds {
+            const EVENTS: &'static [&'static #root::event::ContractInfo] =
+                &[#root::macro_support::BROKEN_CONTRACT];
+
+            fn read(
+                envelope: &#root::event::Envelope<#from>,
+            ) -> ::core::result::Result<Self, #root::event::EnvelopeError> {
+                ::core::result::Result::Err(#root::macro_support::not_of_sum(envelope, #shown))
+            }
+        }
+    })
+}

@@ -1,0 +1,59 @@
+//! What the attribute adds to the documentation of a handler.
+
+use proc_macro2::{TokenStream, TokenTree};
+use quote::{ToTokens, quote};
+
+use super::check::{EventValue, Options};
+use super::model::Handler;
+use crate::names::NameValue;
+use crate::tokens::text_of;
+
+/// The item, with what it handles and how at the end of its documentation.
+pub(crate) fn documented(item: TokenStream, handler: &Handler, options: &Options) -> TokenStream {
+    let text = text(handler, options);
+    let mut tokens = item.into_iter().peekable();
+    let mut output = TokenStream::new();
+    // Behind the item's own attributes, of which its documentation is one.
+    while matches!(tokens.peek(), Some(TokenTree::Punct(punct)) if punct.as_char() == '#') {
+        output.extend(tokens.by_ref().take(2));
+    }
+    output.extend(quote!(#[doc = #text]));
+    output.extend(tokens);
+    output
+}
+
+fn text(handler: &Handler, options: &Options) -> String {
+    let records = match &options.event {
+        Some(EventValue::Name(name)) => format!("the event {}", shown(name)),
+        Some(EventValue::Rest(_)) => "every event that no other handler takes".to_owned(),
+        Some(EventValue::Tombstones(_)) => "the records without a value".to_owned(),
+        None => {
+            let payload = handler.arguments.iter().find(|a| a.may_have_contract());
+            let payload = payload.map_or_else(String::new, |a| format!(" in `{}`", a.text()));
+            format!("the event{payload}")
+        }
+    };
+    let topic = match &options.topic {
+        Some(topic) => format!(" of the topic {}", shown(topic)),
+        None => String::new(),
+    };
+    let dead_letters = match &options.dead_letter {
+        Some(topic) => format!("the topic {}", shown(topic)),
+        None => "the dead-letter topic".to_owned(),
+    };
+    format!(
+        "\n\nHandles {records}{topic}, in the consumer group of the service.\n\n\
+         Delivery is at least once: after a crash or a rebalance a record may come again. A failure \
+         is tried again after growing delays and then written to {dead_letters}; data that cannot be \
+         decoded goes there at once."
+    )
+}
+
+fn shown(name: &NameValue) -> String {
+    let text = match name {
+        NameValue::Text(text) => text.value(),
+        NameValue::Const(path) => text_of(path.to_token_stream()),
+        NameValue::Variant { variant, .. } => text_of(variant.to_token_stream()),
+    };
+    format!("`{text}`")
+}
