@@ -68,7 +68,9 @@ pub mod testing;
 pub mod macro_support;
 
 // `Event` is both the derive and the argument, as with serde's traits and derives.
-pub use event_macros::{Event, EventSum, Events, Topics, event_handler, link_handlers, main};
+pub use event_macros::{
+    Event, EventSum, Events, StateParts, Topics, event_handler, link_handlers, main,
+};
 
 pub use app::EventApp;
 pub use delivery::{Delivery, Position};
@@ -87,5 +89,5 @@ pub mod prelude {
     pub use crate::handler::EventHandler;
     pub use crate::outcome::{Emit, Error, Outcome, Result};
     pub use crate::producer::Producer;
-    pub use event_macros::{Event, EventSum, Events, Topics, event_handler};
+    pub use event_macros::{Event, EventSum, Events, StateParts, Topics, event_handler};
 }

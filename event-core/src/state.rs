@@ -73,6 +73,24 @@ impl StateKey {
     }
 }
 
+/// The types of several states.
+pub type StateKeys = Vec<StateKey>;
+
+/// A value whose parts are states of their own, implemented by
+/// [`derive(StateParts)`](macro@crate::StateParts).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no parts",
+    label = "not a state with parts",
+    note = "put `#[derive(StateParts)]` on `{Self}`, or give it whole with `.state(..)`"
+)]
+pub trait StateParts: Send + Sync + 'static {
+    /// Adds the types of the parts.
+    fn add_keys(keys: &mut StateKeys);
+
+    /// Puts the value in, and each of its parts.
+    fn put(self, state: &mut StateMap);
+}
+
 /// What the arguments of one handler need before the first record arrives.
 #[derive(Clone, Debug, Default)]
 pub struct Requirements {

@@ -12,6 +12,7 @@ mod link;
 mod list;
 mod main_function;
 mod names;
+mod parts;
 mod tokens;
 
 use event_names::Kind;
@@ -185,6 +186,35 @@ pub fn derive_event(item: TokenStream) -> TokenStream {
 #[proc_macro_derive(EventSum, attributes(event))]
 pub fn derive_event_sum(item: TokenStream) -> TokenStream {
     contract::derive_event_sum(item.into()).into()
+}
+
+/// Makes the fields of a struct states of their own, so that a handler takes the part that it needs.
+///
+/// The struct is given to the app with `.state_parts(..)`. Each field becomes a state by its type, by
+/// cloning it, unless `#[state(skip)]` stands above it; the struct itself is one too.
+///
+/// ```
+/// use event_core::prelude::*;
+///
+/// #[derive(Clone)]
+/// struct Pool;
+/// #[derive(Clone)]
+/// struct Mailer;
+///
+/// #[derive(StateParts)]
+/// struct Services {
+///     pool: Pool,
+///     mailer: Mailer,
+/// }
+///
+/// #[event_handler(topic = "mail_events", event = "MAIL_REQUESTED")]
+/// async fn send(State(mailer): State<Mailer>) {
+///     let Mailer = mailer;
+/// }
+/// ```
+#[proc_macro_derive(StateParts, attributes(state))]
+pub fn derive_state_parts(item: TokenStream) -> TokenStream {
+    parts::derive_state_parts(item.into()).into()
 }
 
 /// Makes an enum a closed list of topics, for `topic = Topics::RoleEvents`.

@@ -17,7 +17,7 @@ use crate::observe::{Health, Observer, TracingObserver};
 use crate::outcome::Error;
 use crate::producer::EventProducer;
 use crate::registry::{Registry, StartupProblem};
-use crate::state::{StateKey, StateMap};
+use crate::state::{StateKey, StateKeys, StateMap, StateParts};
 
 pub use exit::{ExitStatus, exit};
 #[cfg(feature = "cli")]
@@ -62,7 +62,7 @@ pub struct EventApp {
 }
 
 struct Provider {
-    key: StateKey,
+    keys: StateKeys,
     make: Box<dyn FnOnce() -> StateFuture + Send>,
 }
 
@@ -95,8 +95,15 @@ impl EventApp {
     ///
     /// An [`EventProducer`] on the service's own broker is there without it.
     #[must_use]
-    pub fn state<T: Clone + Send + Sync + 'static>(mut self, value: T) -> Self {
+    pub fn state<T: Send + Sync + 'static>(mut self, value: T) -> Self {
         self.state.insert(value);
+        self
+    }
+
+    /// Provides a value and each of its parts, see [`derive(StateParts)`](macro@crate::StateParts).
+    #[must_use]
+    pub fn state_parts<T: StateParts>(mut self, value: T) -> Self {
+        value.put(&mut self.state);
         self
     }
 
@@ -112,9 +119,33 @@ impl EventApp {
     /// # ) }
     /// ```
     #[must_use]
-    pub fn state_with<T, E, F, Fut>(mut self, make: F) -> Self
+    pub fn state_with<T, E, F, Fut>(self, make: F) -> Self
     where
-        T: Clone + Send + Sync + 'static,
+        T: Send + Sync + 'static,
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        self.provider(vec![StateKey::of::<T>()], make, |value, state| state.insert(value))
+    }
+
+    /// The same for a value whose parts are states of their own.
+    #[must_use]
+    pub fn state_parts_with<T, E, F, Fut>(self, make: F) -> Self
+    where
+        T: StateParts,
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        let mut keys = StateKeys::new();
+        T::add_keys(&mut keys);
+        self.provider(keys, make, T::put)
+    }
+
+    fn provider<T, E, F, Fut>(mut self, keys: StateKeys, make: F, put: fn(T, &mut StateMap)) -> Self
+    where
+        T: Send + 'static,
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
         F: FnOnce() -> Fut + Send + 'static,
         Fut: Future<Output = Result<T, E>> + Send + 'static,
@@ -123,10 +154,10 @@ impl EventApp {
             let made = make();
             Box::pin(async move {
                 let value = made.await.map_err(Error::from_boxed)?;
-                Ok(Box::new(move |state: &mut StateMap| state.insert(value)) as PutState)
+                Ok(Box::new(move |state: &mut StateMap| put(value, state)) as PutState)
             })
         };
-        self.providers.push(Provider { key: StateKey::of::<T>(), make: Box::new(make) });
+        self.providers.push(Provider { keys, make: Box::new(make) });
         self
     }
 
@@ -199,7 +230,7 @@ impl EventApp {
     pub fn problems(&self, group: &str) -> Vec<StartupProblem> {
         let provided = |key: &StateKey| {
             self.state.contains(key)
-                || self.providers.iter().any(|provider| provider.key == *key)
+                || self.providers.iter().any(|provider| provider.keys.contains(key))
                 || *key == StateKey::of::<EventProducer>()
         };
         self.registry().problems(group, provided)

@@ -13,6 +13,7 @@ use crate::processor::{EventProcessor, ProcessorError, ServiceIdentity};
 use crate::producer::EventProducer;
 use crate::registry::{Registry, StartupProblem, StartupReport};
 use crate::router::EventRouter;
+use crate::state::StateKey;
 
 // Start-up answers within ten seconds, so the broker has less.
 const BROKER_DEADLINE: Duration = Duration::from_secs(6);
@@ -86,7 +87,7 @@ impl EventApp {
             match (provider.make)().await {
                 Ok(put) => put(&mut self.state),
                 Err(error) => {
-                    let name = provider.key.type_name();
+                    let name = provider.keys.first().map_or("a state", StateKey::type_name);
                     problems.push(StartupProblem::Provider(format!(
                         "{name} cannot be made: {error:?}"
                     )));

@@ -8,11 +8,12 @@ use super::{Contract, ContractInfo, Envelope, EnvelopeError};
 
 /// The data of one event, or of several of one topic.
 ///
-/// A contract that serde can decode is one. So is an enum with
-/// [`derive(EventSum)`](macro@crate::EventSum), whose variants each hold a contract.
+/// [`derive(Event)`](macro@crate::Event) makes a contract one that serde can decode, and
+/// [`derive(EventSum)`](macro@crate::EventSum) an enum whose variants each hold a contract.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not the payload of an event",
-    label = "not a payload"
+    message = "`{Self}` is not a contract that can be decoded",
+    label = "not the payload of an event",
+    note = "put `#[derive(Event, Deserialize)]` and `#[event(topic = \"..\", name = \"..\")]` on `{Self}`, or take the data untyped with `Json<{Self}>`"
 )]
 pub trait Payload<'de>: Sized {
     /// The events whose data this holds; never empty.
@@ -24,18 +25,6 @@ pub trait Payload<'de>: Sized {
     ///
     /// [`EnvelopeError`]: the record is no event of these, or its data does not fit.
     fn read(envelope: &Envelope<'de>) -> Result<Self, EnvelopeError>;
-}
-
-impl<'de, T> Payload<'de> for T
-where
-    T: Contract + Deserialize<'de>,
-    T::Older: ReadOlder<'de, T>,
-{
-    const EVENTS: &'static [&'static ContractInfo] = &[T::INFO];
-
-    fn read(envelope: &Envelope<'de>) -> Result<Self, EnvelopeError> {
-        envelope.decode_contract()
-    }
 }
 
 /// How a contract reads data of versions before its own.

@@ -21,7 +21,7 @@ use crate::processor::{DeliveryPolicy, EventProcessor, ProcessorError, ServiceId
 use crate::producer::EventProducer;
 use crate::registry::{Registry, StartupReport};
 use crate::router::EventRouter;
-use crate::state::{StateKey, StateMap};
+use crate::state::{StateKey, StateMap, StateParts};
 
 pub use history::{Handled, History};
 
@@ -100,8 +100,15 @@ impl TestApp {
 
     /// Provides a value to the handlers that take `State<T>`.
     #[must_use]
-    pub fn state<T: Clone + Send + Sync + 'static>(mut self, value: T) -> Self {
+    pub fn state<T: Send + Sync + 'static>(mut self, value: T) -> Self {
         self.state.insert(value);
+        self
+    }
+
+    /// Provides a value and each of its parts.
+    #[must_use]
+    pub fn state_parts<T: StateParts>(mut self, value: T) -> Self {
+        value.put(&mut self.state);
         self
     }
 

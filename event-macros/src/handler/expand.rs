@@ -65,8 +65,8 @@ fn run(handler: &Handler) -> TokenStream {
     let locals = (0..handler.arguments.len()).map(|index| local(&format!("a{index}")));
     let arguments = handler.arguments.iter().zip(locals.clone()).map(|(argument, local)| {
         let cfgs = argument.cfgs();
-        let made = argument.member(&quote!(from_delivery(#delivery).await?;));
-        quote!(#cfgs let #local = #made)
+        let made = argument.member(&quote!(from_delivery(#delivery).await?));
+        quote!(#cfgs let #local = #made;)
     });
     let passed = handler.arguments.iter().zip(locals).map(|(argument, local)| {
         let cfgs = argument.cfgs();
@@ -77,7 +77,7 @@ fn run(handler: &Handler) -> TokenStream {
     // A return type that is no outcome is marked itself: the call stands as if in its place.
     let mut function = name.clone();
     function.set_span(first);
-    let call = match &handler.form {
+    let ran = match &handler.form {
         Form::Function { blocking: false } => quote_spanned!(last=> #function(#(#passed),*).await),
         Form::Function { blocking: true } => quote_spanned! {last=>
             __event::blocking(__event::Box::new(move || #function(#(#passed),*))).await
@@ -86,7 +86,7 @@ fn run(handler: &Handler) -> TokenStream {
     };
     let into_outcome = returned(handler, &quote!(into_outcome))
         .unwrap_or_else(|| quote_spanned!(first=> __event::IntoOutcome::into_outcome));
-    let outcome = quote_spanned!(last=> #into_outcome(#call, #delivery));
+    let outcome = quote_spanned!(last=> #into_outcome(#ran, #delivery));
     // A future that cannot be sent is the function's, so the function is marked.
     let body = quote_spanned!(name.span()=> async move {
         #(#arguments)*
@@ -109,13 +109,19 @@ fn run(handler: &Handler) -> TokenStream {
     }
 }
 
-// `<Type as IntoOutcome>::member` of the return type, in one form for every member, as for arguments.
-fn returned(handler: &Handler, member: &TokenStream) -> Option<TokenStream> {
-    let ty = handler.returned.as_ref()?;
+// `<Type as Trait>::member`, as if it had been written in the place of the type. All members are
+// named in this one form: then the compiler says the same of each when the type does not fit, and
+// reports it once.
+fn member(ty: &TokenStream, of: &TokenStream, member: &TokenStream) -> TokenStream {
     let (first, last) = ends(ty);
     let open = quote_spanned!(first=> <);
-    let member = moved(member, last);
-    Some(quote_spanned!(last=> #open #ty as __event::IntoOutcome>::#member))
+    let (of, member) = (moved(of, last), moved(member, last));
+    quote_spanned!(last=> #open #ty as __event::#of>::#member)
+}
+
+fn returned(handler: &Handler, name: &TokenStream) -> Option<TokenStream> {
+    let ty = handler.returned.as_ref()?;
+    Some(member(ty, &quote!(IntoOutcome), name))
 }
 
 // A name of ours that the user's code cannot mean, and that hides nothing of the user's.
@@ -136,15 +142,8 @@ impl HandlerArgument {
         self.cfgs.iter().map(ToTokens::to_token_stream).collect()
     }
 
-    // `<Type as FromDelivery<'_>>::member`, as if it had been written in the place of the type. All
-    // members are named in this one form: then the compiler says the same of each when the type is
-    // no argument, and reports it once.
-    fn member(&self, member: &TokenStream) -> TokenStream {
-        let ty = &self.inferred;
-        let (first, last) = ends(ty);
-        let open = quote_spanned!(first=> <);
-        let member = moved(member, last);
-        quote_spanned!(last=> #open #ty as __event::FromDelivery<'_>>::#member)
+    fn member(&self, name: &TokenStream) -> TokenStream {
+        member(&self.inferred, &quote!(FromDelivery<'_>), name)
     }
 }
 

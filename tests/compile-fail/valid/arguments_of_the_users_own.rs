@@ -1,6 +1,6 @@
 #![deny(warnings)]
 
-use event_core::event::ContractInfo;
+use event_core::event::{ContractInfo, Payload};
 use event_core::extract::FromDelivery;
 use event_core::prelude::*;
 use event_core::{Delivery, Rejection};
@@ -16,8 +16,8 @@ impl<'a> FromDelivery<'a> for ValueBytes {
 // A contract may come through any argument.
 struct Wrapped<E>(Event<E>);
 
-impl<'a, E: Contract + serde::Deserialize<'a> + Send> FromDelivery<'a> for Wrapped<E> {
-    const CONTRACT: Option<&'static ContractInfo> = Some(E::INFO);
+impl<'a, E: Payload<'a> + Send + 'a> FromDelivery<'a> for Wrapped<E> {
+    const EVENTS: &'static [&'static ContractInfo] = E::EVENTS;
 
     async fn from_delivery(delivery: &'a Delivery<'a>) -> Result<Self, Rejection> {
         Event::from_delivery(delivery).await.map(Wrapped)

@@ -50,7 +50,7 @@ fn main() {
     assert_eq!(ClaimAdded::INFO.topic, "role_events");
     assert_eq!(ClaimRemoved::INFO.name, "CLAIM_REMOVED");
     let registry = event_core::registry::Registry::linked();
-    let routes: Vec<_> = registry.handlers().iter().map(|h| (h.name, h.topic, h.event)).collect();
+    let routes: Vec<_> = registry.handlers().iter().map(|h| (h.name, h.topic, h.selects.to_string())).collect();
     assert_eq!(
         routes,
         [

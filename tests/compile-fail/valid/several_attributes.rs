@@ -10,6 +10,6 @@ async fn on_claim_changed(data: Json<i64>) {}
 
 fn main() {
     let registry = event_core::registry::Registry::linked();
-    let events: Vec<_> = registry.handlers().iter().map(|handler| handler.event).collect();
+    let events: Vec<_> = registry.handlers().iter().map(|handler| handler.selects.to_string()).collect();
     assert_eq!(events, ["CLAIM_ADDED", "CLAIM_REMOVED"]);
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use event_core::event::KeySource;
 use event_core::prelude::*;
 use event_core::registry::Registry;
 use serde::Deserialize;
@@ -45,15 +46,13 @@ fn main() {
     assert_eq!(handler.id(), "inner::on_claim_added");
     assert!(handler.file.ends_with("what_is_registered.rs"), "{}", handler.file);
     // The line of the name, not of the attribute above it.
-    assert_eq!(handler.line, 37);
-    let mut requirements = event_core::state::Requirements::default();
-    (handler.requires)(&mut requirements);
-    assert_eq!(requirements.states()[0].type_name(), "alloc::string::String");
+    assert_eq!(handler.line, 38);
+    assert_eq!(handler.requirements().states()[0].type_name(), "alloc::string::String");
 
     let names: Vec<_> = registry.contracts().iter().map(|contract| contract.name).collect();
     assert_eq!(names, ["CLAIM_ADDED", "PING", "ROLE_CHANGED"]);
     let info = ClaimAdded::INFO;
-    assert_eq!((info.type_name, info.key, info.line), ("ClaimAdded", Some("type"), 15));
+    assert_eq!((info.type_name, info.key, info.line), ("ClaimAdded", KeySource::Field("type"), 16));
     assert_eq!(info.description, "A claim was attached\nto a role.\n\nSecond paragraph.");
     let fields: Vec<_> = info.fields.iter().map(|field| (field.name, field.type_name)).collect();
     assert_eq!(fields, [("id", "i64"), ("type", "Cow<'a, str>")]);
