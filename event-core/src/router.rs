@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHasher;
 
+use crate::event::{NameError, TopicName};
 use crate::handler::{HandlerRegistration, Selector};
 
 type Map<V> = HashMap<&'static str, V, BuildHasherDefault<FxHasher>>;
@@ -31,6 +32,8 @@ pub struct TopicRoutes {
     events: Map<Route>,
     rest: Option<Route>,
     tombstones: Option<Route>,
+    foreign_names: bool,
+    dead_letter: Option<&'static str>,
 }
 
 impl EventRouter {
@@ -52,18 +55,32 @@ impl EventRouter {
         self.topics.get(topic).cloned().unwrap_or_default()
     }
 
-    /// The topics that somebody listens to, sorted.
-    #[must_use]
-    pub fn topics(&self) -> Vec<&'static str> {
-        let mut topics: Vec<_> = self.topics.keys().copied().collect();
-        topics.sort_unstable();
-        topics
+    /// The topics that somebody listens to, sorted, or why one has no good name. The names were
+    /// checked while compiling, unless a registration was made by hand.
+    pub fn topics(&self) -> impl Iterator<Item = Result<TopicName, NameError>> + '_ {
+        let mut topics: Vec<_> = self.topics.iter().collect();
+        topics.sort_unstable_by_key(|(topic, _)| **topic);
+        topics.into_iter().map(|(topic, routes)| TopicName::registered(topic, routes.foreign_names))
+    }
+
+    /// The topic that takes the dead letters of `topic`.
+    ///
+    /// # Errors
+    ///
+    /// [`NameError`] when its name is over the limit.
+    pub fn dead_letters(&self, topic: &TopicName) -> Result<TopicName, NameError> {
+        match self.topics.get(topic.as_str()) {
+            Some(routes) => routes.dead_letters(topic),
+            None => topic.dead_letters(),
+        }
     }
 }
 
 impl TopicRoutes {
     fn add(&mut self, handler: &'static HandlerRegistration) {
         let route = Route { handler, id: handler.id().into() };
+        self.foreign_names |= handler.foreign_names || has_foreign_contract(handler);
+        self.dead_letter = self.dead_letter.or(handler.dead_letter);
         match handler.selects {
             Selector::Event(_) | Selector::Contracts(_) => {
                 for name in handler.selects.names() {
@@ -85,9 +102,21 @@ impl TopicRoutes {
         self.events.get(event).or(self.rest.as_ref())
     }
 
+    /// The topic that takes the dead letters of `topic`, whose handlers these are.
+    pub(crate) fn dead_letters(&self, topic: &TopicName) -> Result<TopicName, NameError> {
+        match self.dead_letter {
+            Some(name) => TopicName::registered(name, self.foreign_names),
+            None => topic.dead_letters(),
+        }
+    }
+
     /// The handler of records without a value.
     #[must_use]
     pub fn tombstones(&self) -> Option<&Route> {
         self.tombstones.as_ref()
     }
+}
+
+fn has_foreign_contract(handler: &HandlerRegistration) -> bool {
+    handler.contracts().iter().any(|contract| contract.foreign_names)
 }

@@ -1,6 +1,5 @@
 //! Checks everything, then runs until told to stop.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use crate::observe::Observers;
 use crate::outcome::Error;
 use crate::processor::{EventProcessor, ProcessorError, ServiceIdentity};
 use crate::producer::EventProducer;
-use crate::registry::{Registry, StartupProblem, StartupReport};
+use crate::registry::{StartupProblem, StartupReport};
 use crate::router::EventRouter;
 use crate::state::StateKey;
 
@@ -53,7 +52,8 @@ impl EventApp {
     ) -> Result<ReadyApp<B>, StartupReport> {
         let registry = self.registry();
         let mut problems = self.problems(settings.group.as_str());
-        let (topics, topic_problems) = topic_names(&registry);
+        let router = EventRouter::new(registry.handlers());
+        let (topics, topic_problems) = topic_names(&router);
         problems.extend(topic_problems);
         problems.extend(broker_problems(&broker, &topics).await);
         problems.extend(self.make_state().await);
@@ -66,7 +66,7 @@ impl EventApp {
             self.state.insert(EventProducer::new(Arc::clone(&producer)));
         }
         let processor = EventProcessor {
-            router: EventRouter::new(registry.handlers()),
+            router,
             state: Arc::new(self.state),
             policy: settings.policy.clone(),
             identity: ServiceIdentity {
@@ -78,6 +78,7 @@ impl EventApp {
             observers: self.observers.into_iter().collect::<Observers>(),
             health: self.health,
         };
+        let topics = topics.into_iter().map(|both| both.topic).collect();
         Ok(ReadyApp { broker, settings, topics, processor })
     }
 
@@ -125,35 +126,36 @@ impl<B: Broker> ReadyApp<B> {
     }
 }
 
-/// The topics that handlers listen to. The names were checked while compiling; what is left is
-/// whether their dead-letter topics can be named.
-fn topic_names(registry: &Registry) -> (Vec<TopicName>, Vec<StartupProblem>) {
-    let mut topics = BTreeMap::new();
+/// A topic that handlers listen to, and the one that takes its dead letters.
+struct Topics {
+    topic: TopicName,
+    dead_letters: TopicName,
+}
+
+fn topic_names(router: &EventRouter) -> (Vec<Topics>, Vec<StartupProblem>) {
+    let mut topics = Vec::new();
     let mut problems = Vec::new();
-    for handler in registry.handlers() {
-        if topics.contains_key(handler.topic) {
-            continue;
-        }
-        match TopicName::parse(handler.topic).and_then(|topic| topic.dead_letters().map(|_| topic))
-        {
-            Ok(topic) => drop(topics.insert(handler.topic, topic)),
+    for topic in router.topics() {
+        let both = topic.and_then(|topic| {
+            let dead_letters = router.dead_letters(&topic)?;
+            Ok(Topics { topic, dead_letters })
+        });
+        match both {
+            Ok(both) => topics.push(both),
             Err(error) => problems.push(StartupProblem::Setting {
-                message: format!("topic of {} ({}): {error}", handler.name, handler.place()),
-                help: "its dead-letter topic is the name with `_dlq` appended, and must fit too"
-                    .into(),
+                message: error.to_string(),
+                help: "the dead-letter topic is the name with `_dlq` appended, and must fit too; or name one with `dead_letter = \"..\"`".into(),
             }),
         }
     }
-    (topics.into_values().collect(), problems)
+    (topics, problems)
 }
 
-async fn broker_problems<B: Broker>(broker: &B, topics: &[TopicName]) -> Vec<StartupProblem> {
+async fn broker_problems<B: Broker>(broker: &B, topics: &[Topics]) -> Vec<StartupProblem> {
     let mut needed = Vec::new();
-    for topic in topics {
+    for Topics { topic, dead_letters } in topics {
         needed.push((topic.clone(), format!("the handlers of `{topic}`")));
-        if let Ok(dead_letters) = topic.dead_letters() {
-            needed.push((dead_letters, format!("the dead letters of `{topic}`")));
-        }
+        needed.push((dead_letters.clone(), format!("the dead letters of `{topic}`")));
     }
     if needed.is_empty() { Vec::new() } else { topic_problems(broker, needed).await }
 }
@@ -194,8 +196,10 @@ mod tests {
             embedded.create_topic(topic, 1)?;
         }
         embedded.set_topic_fault("role_events_dlq", Some(Fault::TopicUnauthorised))?;
-        let topics =
-            [TopicName::from_static("role_events"), TopicName::from_static("claim_events")];
+        let topics = ["role_events", "claim_events"].map(|name| {
+            let topic = TopicName::from_static(name);
+            Topics { dead_letters: topic.dead_letters().unwrap(), topic }
+        });
         let problems = broker_problems(&embedded.broker(), &topics).await;
         match &problems[..] {
             [

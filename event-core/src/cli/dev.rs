@@ -41,14 +41,14 @@ pub(super) async fn run(
     let registry = app.registry();
     let samples = samples(&app, &registry, arguments.events)?;
     let cluster = EmbeddedBroker::start()?;
-    let topics = EventRouter::new(registry.handlers()).topics();
+    let router = EventRouter::new(registry.handlers());
+    let topics = router.topics().collect::<Result<Vec<_>, _>>()?;
     for topic in &topics {
-        let topic = TopicName::parse(topic)?;
         cluster.create_topic(topic.as_str(), i32::from(arguments.partitions))?;
-        cluster.create_topic(topic.dead_letters()?.as_str(), 1)?;
+        cluster.create_topic(router.dead_letters(topic)?.as_str(), 1)?;
     }
     // What handlers send goes to the topics of linked contracts.
-    for contract in registry.contracts().iter().filter(|c| !topics.contains(&c.topic)) {
+    for contract in registry.contracts().iter().filter(|c| topics.iter().all(|t| *t != c.topic)) {
         cluster.create_topic(contract.topic, i32::from(arguments.partitions))?;
     }
     let tally = Arc::new(Tally::default());
@@ -100,7 +100,8 @@ pub(super) async fn run(
     Ok(())
 }
 
-fn introduce(service: &str, bootstrap: &str, topics: &[&str]) {
+fn introduce(service: &str, bootstrap: &str, topics: &[TopicName]) {
+    let topics: Vec<_> = topics.iter().map(TopicName::as_str).collect();
     println!("{service} runs on an embedded broker at {bootstrap}");
     println!("  topics: {}, each with its dead-letter topic", topics.join(", "));
     println!(

@@ -129,7 +129,8 @@ impl EventApp {
         let settings = self.settings_or_report(settings)?;
         StartupReport::new(self.problems(settings.group.as_str())).into_result()?;
         let registry = self.registry();
-        let topics = crate::router::EventRouter::new(registry.handlers()).topics();
+        let router = crate::router::EventRouter::new(registry.handlers());
+        let topics: Vec<_> = router.topics().flatten().map(|topic| topic.to_string()).collect();
         let handlers = registry.handlers().len();
         println!(
             "ok: {handlers} handler{} on {} in group `{}`",

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::Headers;
+use super::{Headers, NameError, TopicName};
 
 /// A payload type with its names, implemented by `#[derive(Event)]`.
 ///
@@ -77,6 +77,15 @@ pub struct ContractInfo {
 }
 
 impl ContractInfo {
+    /// The topic as a name.
+    ///
+    /// # Errors
+    ///
+    /// [`NameError`]; only a contract that was written by hand can have one.
+    pub fn topic_name(&self) -> Result<TopicName, NameError> {
+        TopicName::registered(self.topic, self.foreign_names)
+    }
+
     /// Whether both are the same event, in whatever version.
     #[must_use]
     pub const fn is_same_event(&self, other: &ContractInfo) -> bool {

@@ -27,6 +27,20 @@ pub trait Payload<'de>: Sized {
     fn read(envelope: &Envelope<'de>) -> Result<Self, EnvelopeError>;
 }
 
+// What is missing of a contract is said in the words above.
+#[diagnostic::do_not_recommend]
+impl<'de, T> Payload<'de> for T
+where
+    T: Contract + Deserialize<'de>,
+    T::Older: ReadOlder<'de, T>,
+{
+    const EVENTS: &'static [&'static ContractInfo] = &[T::INFO];
+
+    fn read(envelope: &Envelope<'de>) -> Result<Self, EnvelopeError> {
+        envelope.decode_contract()
+    }
+}
+
 /// How a contract reads data of versions before its own.
 pub trait ReadOlder<'de, T> {
     /// The data of `version` as `T`; `None` when `T` itself reads that version.

@@ -1,5 +1,7 @@
 //! Arguments that may fail to be made.
 
+use futures_util::FutureExt;
+
 use super::FromDelivery;
 use crate::delivery::Delivery;
 use crate::event::{ContractInfo, Emits};
@@ -12,12 +14,16 @@ impl<'a, X: FromDelivery<'a> + Send> FromDelivery<'a> for Option<X> {
     const EVENTS: &'static [&'static ContractInfo] = X::EVENTS;
     const EMITS: &'static Emits = X::EMITS;
 
-    async fn from_delivery(delivery: &'a Delivery<'a>) -> Result<Self, Rejection> {
-        match X::from_delivery(delivery).await {
+    // No async block: the compiler could not see that it may be sent whatever it borrows
+    // (<https://github.com/rust-lang/rust/issues/110338>).
+    fn from_delivery(
+        delivery: &'a Delivery<'a>,
+    ) -> impl Future<Output = Result<Self, Rejection>> + Send {
+        X::from_delivery(delivery).map(|made| match made {
             Ok(made) => Ok(Some(made)),
             Err(Rejection::Absent { .. } | Rejection::MissingState { .. }) => Ok(None),
             Err(rejection) => Err(rejection),
-        }
+        })
     }
 }
 
@@ -30,7 +36,9 @@ where
     const EVENTS: &'static [&'static ContractInfo] = X::EVENTS;
     const EMITS: &'static Emits = X::EMITS;
 
-    async fn from_delivery(delivery: &'a Delivery<'a>) -> Result<Self, Rejection> {
-        Ok(X::from_delivery(delivery).await.map_err(E::from))
+    fn from_delivery(
+        delivery: &'a Delivery<'a>,
+    ) -> impl Future<Output = Result<Self, Rejection>> + Send {
+        X::from_delivery(delivery).map(|made| Ok(made.map_err(E::from)))
     }
 }

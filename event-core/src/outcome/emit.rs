@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{Error, Outcome};
 use crate::broker::OutgoingRecord;
 use crate::delivery::{Cause, Delivery};
-use crate::event::{Contract, Emits, EventWriter, Headers, NameError, TopicName};
+use crate::event::{Contract, Emits, EventWriter, Headers, NameError};
 
 /// An event to send, returned by a handler. It is acknowledged before the record that was handled
 /// counts as settled, says what caused it, and has the key of its contract.
@@ -171,7 +171,7 @@ pub(crate) fn record_of<E: Contract + Serialize>(
     cause.add_headers(&mut headers);
     event.headers(&mut headers);
     Ok(OutgoingRecord {
-        topic: TopicName::registered(info.topic, info.foreign_names)?,
+        topic: info.topic_name()?,
         partition: None,
         key: event.key().map(|key| Bytes::from(key.into_owned())),
         value: Some(Bytes::from(value)),

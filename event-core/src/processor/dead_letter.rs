@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::ServiceIdentity;
 use crate::broker::OutgoingRecord;
 use crate::delivery::{RecordRef, TopicPartition};
-use crate::event::NameError;
+use crate::event::TopicName;
 
 /// The names of the headers that a dead letter gets, all with UTF-8 text as values.
 ///
@@ -80,11 +80,13 @@ pub(super) struct DeadLetter<'a> {
 }
 
 impl DeadLetter<'_> {
+    /// The record for `topic`.
     pub(super) fn to_record(
         &self,
+        topic: TopicName,
         origin: &TopicPartition,
         identity: &ServiceIdentity,
-    ) -> Result<OutgoingRecord, NameError> {
+    ) -> OutgoingRecord {
         let record = &self.record;
         let mut headers = record.to_headers();
         let trace_id = trace_id(headers.get_text("traceparent"));
@@ -114,14 +116,14 @@ impl DeadLetter<'_> {
         if let Some(trace_id) = trace_id {
             put(header::TRACE_ID, trace_id);
         }
-        Ok(OutgoingRecord {
-            topic: origin.topic.dead_letters()?,
+        OutgoingRecord {
+            topic,
             partition: None,
             key: record.key.map(Bytes::copy_from_slice),
             value: record.value.map(Bytes::copy_from_slice),
             headers,
             timestamp_ms: None,
-        })
+        }
     }
 
     /// Leaves something out, for a dead-letter topic that does not take so large a record: first the

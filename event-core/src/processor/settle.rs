@@ -246,8 +246,8 @@ impl Settler {
         let engine = &*self.engine;
         let (reason, error) = (letter.reason, letter.error.as_str());
         let offset = letter.record.offset;
-        let mut outgoing = match letter.to_record(&self.partition, &engine.identity) {
-            Ok(outgoing) => outgoing,
+        let mut outgoing = match self.routes.dead_letters(&self.partition.topic) {
+            Ok(topic) => letter.to_record(topic, &self.partition, &engine.identity),
             // Start-up refuses a topic whose dead-letter topic cannot be named.
             Err(error) => {
                 let error = BrokerError::Settings(error.to_string());

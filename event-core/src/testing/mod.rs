@@ -145,16 +145,18 @@ impl TestApp {
         let problems = registry.problems(self.group.as_str(), provided);
         StartupReport::new(problems).into_result()?;
         let router = EventRouter::new(registry.handlers());
-        let topics: Vec<_> = router.topics().into_iter().map(TopicName::from_static).collect();
+        let topics: Vec<_> = router.topics().filter_map(Result::ok).collect();
         for topic in &topics {
             self.broker.create_topic(topic, self.partitions);
-            if let Ok(dead_letters) = topic.dead_letters() {
+            if let Ok(dead_letters) = router.dead_letters(topic) {
                 self.broker.create_topic(&dead_letters, 1);
             }
         }
         // What handlers send goes to the topics of linked contracts.
         for contract in registry.contracts() {
-            self.broker.create_topic(&TopicName::from_static(contract.topic), self.partitions);
+            if let Ok(topic) = contract.topic_name() {
+                self.broker.create_topic(&topic, self.partitions);
+            }
         }
         let mut state = self.state;
         if let (None, Ok(port)) = (state.get::<EventProducer>(), self.broker.producer()) {
@@ -187,6 +189,12 @@ pub struct RunningApp {
     history: Arc<History>,
     health: Health,
     run: Option<Run>,
+}
+
+impl std::fmt::Debug for RunningApp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RunningApp").field("group", &self.group).finish_non_exhaustive()
+    }
 }
 
 struct Run {
@@ -406,7 +414,7 @@ impl RunningApp {
 
 #[track_caller]
 fn name(topic: &str) -> TopicName {
-    match TopicName::parse(topic) {
+    match TopicName::foreign(topic) {
         Ok(name) => name,
         Err(error) => panic!("{error}"),
     }

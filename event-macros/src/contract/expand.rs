@@ -32,7 +32,6 @@ pub(crate) fn contract(contract: &ContractType<'_>, parts: &Parts, root: &Path) 
         Some(ty) => quote!(__event::UpcastFrom<#ty>),
         None => quote!(__event::NoOlder),
     };
-    let payload = payload(contract.input);
     let key = key(parts.key.as_ref());
     let headers = headers(&parts.headers);
     quote! {
@@ -51,36 +50,11 @@ pub(crate) fn contract(contract: &ContractType<'_>, parts: &Parts, root: &Path) 
                 #headers
             }
 
-            #payload
             #older
             __event::inventory::submit! {
                 __event::ContractRegistration(<#name #static_arguments as __event::Contract>::INFO)
             }
         };
-    }
-}
-
-// Decoding is promised only for a type that serde can decode: a service may only send it.
-fn payload(input: &DeriveInput) -> TokenStream {
-    let name = &input.ident;
-    let (_, arguments, _) = input.generics.split_for_impl();
-    let mut generics = input.generics.clone();
-    generics.params.insert(0, syn::parse_quote!('__de));
-    let bounds = &mut generics.make_where_clause().predicates;
-    bounds.push(syn::parse_quote!(#name #arguments: __event::Deserialize<'__de>));
-    let (generics, _, bounds) = generics.split_for_impl();
-    quote! {
-        #[diagnostic::do_not_recommend]
-        impl #generics __event::Payload<'__de> for #name #arguments #bounds {
-            const EVENTS: &'static [&'static __event::ContractInfo] =
-                &[<Self as __event::Contract>::INFO];
-
-            fn read(
-                envelope: &__event::Envelope<'__de>,
-            ) -> ::core::result::Result<Self, __event::EnvelopeError> {
-                envelope.decode_contract()
-            }
-        }
     }
 }
 
@@ -216,10 +190,6 @@ fn headers(headers: &[FieldHeader]) -> Option<TokenStream> {
 pub(crate) fn stand_in(input: &DeriveInput, root: &Path) -> TokenStream {
     let name = &input.ident;
     let (generics, arguments, bounds) = input.generics.split_for_impl();
-    let mut with_record = input.generics.clone();
-    with_record.params.insert(0, syn::parse_quote!('__de));
-    let (payload_generics, ..) = with_record.split_for_impl();
-    let shown = name.to_string();
     quote! {
         impl #generics #root::event::Contract for #name #arguments #bounds {
             const INFO: &'static #root::event::ContractInfo = #root::macro_support::BROKEN_CONTRACT;
@@ -228,17 +198,6 @@ pub(crate) fn stand_in(input: &DeriveInput, root: &Path) -> TokenStream {
 
             fn key(&self) -> ::core::option::Option<#root::macro_support::Cow<'_, str>> {
                 ::core::option::Option::None
-            }
-        }
-
-        impl #payload_generics #root::event::Payload<'__de> for #name #arguments #bounds {
-            const EVENTS: &'static [&'static #root::event::ContractInfo] =
-                &[#root::macro_support::BROKEN_CONTRACT];
-
-            fn read(
-                envelope: &#root::event::Envelope<'__de>,
-            ) -> ::core::result::Result<Self, #root::event::EnvelopeError> {
-                ::core::result::Result::Err(#root::macro_support::not_of_sum(envelope, #shown))
             }
         }
     }

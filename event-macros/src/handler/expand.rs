@@ -61,8 +61,8 @@ fn settings(handler: &Handler, options: &Options) -> TokenStream {
 
 fn run(handler: &Handler) -> TokenStream {
     let name = handler.name();
-    let delivery = local("delivery");
-    let locals = (0..handler.arguments.len()).map(|index| local(&format!("a{index}")));
+    let delivery = local("__delivery");
+    let locals = (0..handler.arguments.len()).map(|index| local(&format!("__a{index}")));
     let arguments = handler.arguments.iter().zip(locals.clone()).map(|(argument, local)| {
         let cfgs = argument.cfgs();
         let made = argument.member(&quote!(from_delivery(#delivery).await?));
