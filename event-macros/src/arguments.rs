@@ -108,7 +108,9 @@ fn argument(input: ParseStream<'_>) -> syn::Result<Argument> {
             Ok(path) => Argument::Crate { key, path },
             Err(error) => Argument::Unreadable {
                 error: syn::Error::new(error.span(), "`crate` is a path"),
-                help: Some(CRATE_HELP.to_owned()),
+                help: Some(quoted_path(input).map_or(CRATE_HELP.to_owned(), |path| {
+                    format!("write `crate = {}`", text_of(path.to_token_stream()))
+                })),
             },
         });
     }
@@ -117,6 +119,11 @@ fn argument(input: ParseStream<'_>) -> syn::Result<Argument> {
         Ok(value) => Argument::Pair { key, value },
         Err(error) => Argument::Malformed { key, value, error },
     })
+}
+
+// The path in `"path::to::event_core"`.
+fn quoted_path(input: ParseStream<'_>) -> Option<Path> {
+    input.fork().parse::<syn::LitStr>().ok()?.parse_with(Path::parse_mod_style).ok()
 }
 
 // The value behind a wrong sign: that of `: "role_events"`, of `=> "role_events"` or of none.
@@ -166,7 +173,9 @@ impl Given {
                 Argument::Pair { key, value } => given.pair(key, value, keys, complaints),
                 Argument::Crate { key, path } => {
                     if given.root.is_some() {
-                        complaints.add(&key, "`crate` is given twice", "remove one of them");
+                        let path = text_of(path.to_token_stream());
+                        let help = format!("remove `crate = {path}`");
+                        complaints.add(&key, "`crate` is given twice", help);
                     }
                     given.root = Some((key, path));
                 }
@@ -207,10 +216,11 @@ impl Given {
 
     fn pair(&mut self, key: Ident, value: Expr, keys: &Keys, complaints: &mut Complaints) {
         if !keys.known.iter().any(|(known, _)| key == known) {
-            return self.unknown(&key, keys, complaints);
+            return self.unknown(&key, Some(&value), keys, complaints);
         }
         if self.value(&key.to_string()).is_some() {
-            complaints.add(&key, format!("`{key}` is given twice"), "remove one of them");
+            let help = format!("remove `{key} = {}`", text_of(value.to_token_stream()));
+            complaints.add(&key, format!("`{key}` is given twice"), help);
         } else {
             self.values.push((key, value));
         }
@@ -226,7 +236,7 @@ impl Given {
                 let help = format!("write `{known} = {example}`");
                 complaints.add(key, format!("`{key}` has no value"), help);
             }
-            None => self.unknown(key, keys, complaints),
+            None => self.unknown(key, None, keys, complaints),
         }
     }
 
@@ -241,7 +251,7 @@ impl Given {
         let known = keys.known.iter().find(|(known, _)| key == known);
         let help = match (known, value) {
             _ if key == "crate" => CRATE_HELP.to_owned(),
-            (None, _) => return self.unknown(key, keys, complaints),
+            (None, _) => return self.unknown(key, None, keys, complaints),
             (Some(_), Some(value)) => {
                 format!("write `{key} = {}`", text_of(value.to_token_stream()))
             }
@@ -252,7 +262,13 @@ impl Given {
         complaints.add_at(error.span(), error, help);
     }
 
-    fn unknown(&mut self, key: &Ident, keys: &Keys, complaints: &mut Complaints) {
+    fn unknown(
+        &mut self,
+        key: &Ident,
+        value: Option<&Expr>,
+        keys: &Keys,
+        complaints: &mut Complaints,
+    ) {
         let what = format!("`{key}` is not a key of `{}`", keys.attribute);
         let known = keys.known.iter().map(|(known, _)| *known).chain(["crate"]);
         // A contract has a `name`, a handler an `event`: each is often written for the other.
@@ -269,7 +285,12 @@ impl Given {
             None => {
                 self.means_anything(keys);
                 let known = known.map(|known| format!("`{known}`")).collect::<Vec<_>>();
-                complaints.add(key, what, format!("the keys are {}", known.join(", ")));
+                let known = format!("the keys are {}", known.join(", "));
+                let help = match value.map(|value| text_of(value.to_token_stream())) {
+                    Some(value) => format!("remove `{key} = {value}`; {known}"),
+                    None => known,
+                };
+                complaints.add(key, what, help);
             }
         }
     }
@@ -351,7 +372,11 @@ mod tests {
         assert_eq!(help(quote!(topc = "a")), "help: write `topic`");
         assert_eq!(help(quote!(evnet = "a")), "help: write `event`");
         assert_eq!(help(quote!(name = "a")), "help: write `event`");
-        assert_eq!(help(quote!(colour = "a")), "help: the keys are `topic`, `event`, `crate`");
+        assert_eq!(
+            help(quote!(colour = "a")),
+            "help: remove `colour = \"a\"`; the keys are `topic`, `event`, `crate`"
+        );
+        assert_eq!(help(quote!(colour)), "help: the keys are `topic`, `event`, `crate`");
     }
 
     #[test]

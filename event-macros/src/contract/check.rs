@@ -59,7 +59,14 @@ pub(crate) fn key(
     let fields: Vec<_> = contract.fields.iter().flatten().map(|f| plain_name(f)).collect();
     if contract.fields.is_none() {
         let what = format!("contract `{type_name}` is an enum, which has no field to be the key");
-        complaints.add(value, what, "remove `key`, or put the variants into a struct");
+        complaints.add(
+            value,
+            what,
+            format!(
+                "remove `key = {}`, or put the variants into a struct",
+                text_of(value.to_token_stream())
+            ),
+        );
         return None;
     }
     let ident = match value {
@@ -74,7 +81,7 @@ pub(crate) fn key(
             let what = format!("`{written}` is not a field of contract `{type_name}`");
             let help = match nearest(word, fields.iter().map(String::as_str)) {
                 Some(field) => format!("write `key = {field}`"),
-                None if fields.is_empty() => "it has no fields: remove `key`".to_owned(),
+                None if fields.is_empty() => format!("remove `key = {written}`, it has no fields"),
                 None => format!("the fields are `{}`", fields.join("`, `")),
             };
             complaints.add(value, what, help);
@@ -189,7 +196,9 @@ fn instead_of_references(field: &Field, references: &[&TypeReference]) -> String
     if let (Type::Reference(whole), [_]) = (&field.ty, references)
         && let Some(lifetime) = whole.lifetime.as_ref().filter(|l| l.ident != "static")
     {
-        return format!("write `#[serde(borrow)] {name}Cow<{lifetime}, str>`, or `String`");
+        return format!(
+            "write `#[serde(borrow)] {name}std::borrow::Cow<{lifetime}, str>`, or `String`"
+        );
     }
     let owned = references
         .iter()
