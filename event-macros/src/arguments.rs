@@ -110,7 +110,9 @@ fn argument(input: ParseStream<'_>) -> syn::Result<Argument> {
             Ok(path) => Argument::Crate { key, path },
             Err(error) => Argument::Unreadable {
                 error: syn::Error::new(error.span(), "`crate` is a path"),
-                help: Some(CRATE_HELP.to_owned()),
+                help: Some(quoted_path(input).map_or(CRATE_HELP.to_owned(), |path| {
+                    format!("write `crate = {}`", text_of(path.to_token_stream()))
+                })),
             },
         });
     }
@@ -123,6 +125,11 @@ fn argument(input: ParseStream<'_>) -> syn::Result<Argument> {
         Ok(value) => Argument::Pair { key, value },
         Err(error) => Argument::Malformed { key, value, error },
     })
+}
+
+// The path in `"path::to::event_core"`.
+fn quoted_path(input: ParseStream<'_>) -> Option<Path> {
+    input.fork().parse::<syn::LitStr>().ok()?.parse_with(Path::parse_mod_style).ok()
 }
 
 // The value behind a wrong sign: that of `: "role_events"`, of `=> "role_events"` or of none.
@@ -197,7 +204,9 @@ impl Given {
                 Argument::Pair { key, value } => given.pair(key, value, keys, complaints),
                 Argument::Crate { key, path } => {
                     if given.root.is_some() {
-                        complaints.add(&key, "`crate` is given twice", "remove one of them");
+                        let path = text_of(path.to_token_stream());
+                        let help = format!("remove `crate = {path}`");
+                        complaints.add(&key, "`crate` is given twice", help);
                     }
                     given.root = Some((key, path));
                 }
@@ -280,11 +289,12 @@ impl Given {
                     };
                     complaints.add(&value, format!("`{key}` {of}"), format!("write `{form}`"));
                 }
-                None => self.unknown(&key, keys, complaints),
+                None => self.unknown(&key, Some(&value), keys, complaints),
             };
         }
         if self.value(&key.to_string()).is_some() {
-            complaints.add(&key, format!("`{key}` is given twice"), "remove one of them");
+            let help = format!("remove `{key} = {}`", text_of(value.to_token_stream()));
+            complaints.add(&key, format!("`{key}` is given twice"), help);
         } else {
             self.values.push((key, value));
         }
@@ -328,7 +338,7 @@ impl Given {
                 };
                 complaints.add(key, what, format!("write `{form}`"));
             }
-            None => self.unknown(key, keys, complaints),
+            None => self.unknown(key, None, keys, complaints),
         }
     }
 
@@ -343,7 +353,7 @@ impl Given {
         let known = keys.known.iter().find(|(known, _)| key == known);
         let help = match (known, value) {
             _ if key == "crate" => CRATE_HELP.to_owned(),
-            (None, _) => return self.unknown(key, keys, complaints),
+            (None, _) => return self.unknown(key, None, keys, complaints),
             (Some(_), Some(value)) => {
                 format!("write `{key} = {}`", text_of(value.to_token_stream()))
             }
@@ -354,7 +364,13 @@ impl Given {
         complaints.add_at(error.span(), error, help);
     }
 
-    fn unknown(&mut self, key: &Ident, keys: &Keys, complaints: &mut Complaints) {
+    fn unknown(
+        &mut self,
+        key: &Ident,
+        value: Option<&Expr>,
+        keys: &Keys,
+        complaints: &mut Complaints,
+    ) {
         let what = format!("`{key}` is not a key of `{}`", keys.attribute);
         let known = keys.all().chain(["crate"]);
         // A contract has a `name`, a handler an `event`: each is often written for the other.
@@ -371,7 +387,12 @@ impl Given {
             None => {
                 self.means_anything(keys);
                 let known = known.map(|known| format!("`{known}`")).collect::<Vec<_>>();
-                complaints.add(key, what, format!("the keys are {}", known.join(", ")));
+                let known = format!("the keys are {}", known.join(", "));
+                let help = match value.map(|value| text_of(value.to_token_stream())) {
+                    Some(value) => format!("remove `{key} = {value}`; {known}"),
+                    None => known,
+                };
+                complaints.add(key, what, help);
             }
         }
     }
@@ -457,6 +478,10 @@ mod tests {
         assert_eq!(help(quote!(name = "a")), "help: write `event`");
         assert_eq!(
             help(quote!(colour = "a")),
+            "help: remove `colour = \"a\"`; the keys are `topic`, `event`, `blocking`, `emits`, `crate`"
+        );
+        assert_eq!(
+            help(quote!(colour)),
             "help: the keys are `topic`, `event`, `blocking`, `emits`, `crate`"
         );
     }

@@ -9,6 +9,7 @@ use syn::{Data, DataEnum, DeriveInput, Expr, Fields, Lit, LitStr, Path, Variant}
 use crate::arguments::{Arguments, Given, Keys};
 use crate::complaints::Complaints;
 use crate::names::{is_upper_camel, judge};
+use crate::tokens::text_of;
 
 /// The implementations, or what is wrong.
 pub(crate) fn derive_list(kind: Kind, item: TokenStream) -> TokenStream {
@@ -51,7 +52,7 @@ fn enum_of<'i>(
             complaints.add(
                 &input.generics,
                 what,
-                format!("write `enum {name}` without parameters"),
+                format!("remove `{}`", text_of(input.generics.to_token_stream())),
             );
             return None;
         }
@@ -105,12 +106,15 @@ fn name_of(
     let ident = &variant.ident;
     if !matches!(variant.fields, Fields::Unit) {
         let what = format!("variant `{ident}` has fields, but stands for a name alone");
-        complaints.add(&variant.fields, what, format!("write `{ident}`"));
+        let fields = text_of(variant.fields.to_token_stream());
+        complaints.add(&variant.fields, what, format!("remove `{fields}`"));
         return None;
     }
-    if let Some((_, value)) = &variant.discriminant {
+    if let Some((sign, value)) = &variant.discriminant {
         let what = format!("variant `{ident}` has a number, but names are found by their order");
-        complaints.add(value, what, format!("write `{ident}`"));
+        let value = value.to_token_stream();
+        let help = format!("remove `= {}`", text_of(value.clone()));
+        complaints.add(quote!(#sign #value), what, help);
         return None;
     }
     // Behind `topic =` such a path would be taken for that of a constant.

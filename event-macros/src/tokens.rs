@@ -1,6 +1,6 @@
 //! Looking into tokens without knowing their grammar.
 
-use proc_macro2::{Delimiter, Group, Ident, Punct, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Punct, Spacing, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::Path;
 
@@ -120,6 +120,8 @@ fn write_punct(punct: &Punct, text: &mut String) {
     match punct.as_char() {
         ',' => text.push_str(", "),
         ';' => text.push_str("; "),
+        // That of a path has another one beside it.
+        ':' if punct.spacing() == Spacing::Alone && !text.ends_with(':') => text.push_str(": "),
         sign @ ('+' | '=') => {
             text.push(' ');
             text.push(sign);
@@ -139,6 +141,7 @@ mod tests {
         for (tokens, text) in [
             (quote!(Cow<'a, str>), "Cow<'a, str>"),
             (quote!(&'a mut [u8; 4]), "&'a mut[u8; 4]"),
+            (quote!(<const N: usize, T: a::B>), "<const N: usize, T: a::B>"),
             (
                 quote!(std::collections::HashMap<String, (i64, Box<dyn Fn() + Send>)>),
                 "std::collections::HashMap<String, (i64, Box<dyn Fn() + Send>)>",

@@ -113,7 +113,9 @@ fn instead_of_references(field: &Field, references: &[&TypeReference]) -> String
     if let (Type::Reference(whole), [_]) = (&field.ty, references)
         && let Some(lifetime) = whole.lifetime.as_ref().filter(|l| l.ident != "static")
     {
-        return format!("write `#[serde(borrow)] {name}Cow<{lifetime}, str>`, or `String`");
+        return format!(
+            "write `#[serde(borrow)] {name}std::borrow::Cow<{lifetime}, str>`, or `String`"
+        );
     }
     let owned = references
         .iter()

@@ -77,7 +77,10 @@ pub(crate) fn key(
     let type_name = contract.name();
     if contract.fields.is_none() {
         let what = format!("contract `{type_name}` is an enum, which has no field to be the key");
-        let help = "write the path of a function that takes it, `key = Self::record_key`";
+        let help = format!(
+            "remove `key = {}`, or write the path of a function that takes it, `key = Self::record_key`",
+            text_of(value.to_token_stream())
+        );
         complaints.add(value, what, help);
         return None;
     }
@@ -90,7 +93,7 @@ pub(crate) fn key(
     let what = format!("`{written}` is not a field of contract `{type_name}`");
     let help = match nearest(word, fields.iter().map(String::as_str)) {
         Some(field) => format!("write `key = {field}`"),
-        None if fields.is_empty() => "it has no fields: remove `key`".to_owned(),
+        None if fields.is_empty() => format!("remove `key = {written}`, it has no fields"),
         None => format!(
             "the fields are `{}`; a function is written as `key = Self::{}`",
             fields.join("`, `"),

@@ -45,7 +45,7 @@ impl<'i> ContractType<'i> {
                         .enumerate()
                         .map(|(i, ty)| format!("{}: {ty}", field_name(i)))
                         .collect();
-                    let help = format!("name them: `struct {name} {{ {} }}`", named.join(", "));
+                    let help = format!("write `struct {name} {{ {} }}`", named.join(", "));
                     complaints.add(fields, what, help);
                     None
                 }

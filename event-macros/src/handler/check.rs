@@ -290,10 +290,17 @@ fn argument_type(name: &Ident, argument: &HandlerArgument, complaints: &mut Comp
             "`{name}` takes the reference `{}`, but a handler owns its arguments",
             argument.text()
         );
-        let help = if type_name(&reference.elem).is_some_and(|name| is_known_argument(&name)) {
-            format!("write `{inner}`")
-        } else {
-            "write `State<..>` for a shared value, or `Event<..>` for the payload".to_owned()
+        let help = match type_name(&reference.elem).as_deref() {
+            Some(name) if is_known_argument(name) => format!("write `{inner}`"),
+            Some("str") => "write `Json<String>`".to_owned(),
+            Some(_) => {
+                format!(
+                    "write `State<{inner}>` for a shared value, or `Event<{inner}>` for the payload"
+                )
+            }
+            None => {
+                "write `State<..>` for a shared value, or `Event<..>` for the payload".to_owned()
+            }
         };
         return complaints.add(&argument.ty, what, help);
     }
@@ -309,18 +316,24 @@ fn argument_type(name: &Ident, argument: &HandlerArgument, complaints: &mut Comp
 }
 
 fn payloads(handler: &Handler, complaints: &mut Complaints) {
-    let is_payload = |argument: &&HandlerArgument| {
+    let is_payload = |argument: &HandlerArgument| {
         matches!(argument.type_name().as_deref(), Some("Event" | "Json"))
     };
-    let mut payloads = handler.arguments.iter().filter(is_payload);
-    let Some(first) = payloads.next() else { return };
-    for second in payloads {
+    let names = handler.signature.inputs.iter().filter_map(|argument| match argument {
+        FnArg::Typed(typed) => Some(&typed.pat),
+        FnArg::Receiver(_) => None,
+    });
+    let mut payloads = names.zip(&handler.arguments).filter(|(_, argument)| is_payload(argument));
+    let Some((_, first)) = payloads.next() else { return };
+    for (name, second) in payloads {
         let what = format!(
             "`{}` takes two payloads, `{}` and `{}`, but a record has one",
             handler.name(),
             first.text(),
             second.text()
         );
-        complaints.add(&second.ty, what, "remove one, or write a handler for each event");
+        let name = text_of(name.to_token_stream());
+        let help = format!("remove `{name}: {}`, or write a handler for each event", second.text());
+        complaints.add(&second.ty, what, help);
     }
 }

@@ -1,5 +1,6 @@
 use event_core::prelude::*;
 
+#[derive(Clone)]
 struct AuditLog;
 
 #[event_handler(topic = "role_events", event = "CLAIM_ADDED")]

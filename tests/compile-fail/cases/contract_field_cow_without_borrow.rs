@@ -1,6 +1,6 @@
 use event_core::prelude::*;
 
-#[derive(Event)]
+#[derive(Event, serde::Deserialize)]
 #[event(topic = "role_events", name = "CLAIM_ADDED")]
 struct ClaimAdded<'a> {
     name: std::borrow::Cow<'a, str>,

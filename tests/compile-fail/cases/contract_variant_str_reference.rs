@@ -1,6 +1,6 @@
 use event_core::prelude::*;
 
-#[derive(Event)]
+#[derive(Event, serde::Deserialize)]
 #[event(topic = "role_events", name = "CLAIM_CHANGED")]
 enum ClaimChanged<'a> {
     Renamed { name: &'a str },

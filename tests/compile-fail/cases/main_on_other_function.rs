@@ -1,4 +1,6 @@
-#[event_core::main]
-async fn start() {}
+mod service {
+    #[event_core::main]
+    async fn start() {}
+}
 
 fn main() {}

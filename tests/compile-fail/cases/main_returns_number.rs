@@ -1,4 +1,4 @@
 #[event_core::main]
 async fn main() -> u32 {
-    7
+    panic!()
 }

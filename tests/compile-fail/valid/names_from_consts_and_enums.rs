@@ -54,9 +54,9 @@ fn main() {
     assert_eq!(
         routes,
         [
-            ("handle", "role_events", "CLAIM_ADDED"),
-            ("requires", "role_events", "CLAIM_REMOVED"),
-            ("outcome", "user_events_v2", "USER_CREATED"),
+            ("handle", "role_events", "CLAIM_ADDED".to_owned()),
+            ("requires", "role_events", "CLAIM_REMOVED".to_owned()),
+            ("outcome", "user_events_v2", "USER_CREATED".to_owned()),
         ]
     );
 }

@@ -58,5 +58,4 @@ async fn noted(module: &str, topic: &str, values: &[&str]) -> Vec<String> {
 }
 
 const ADDED: &str = r#"{"eventType":"CLAIM_ADDED","userId":42,"data":{"id":7,"roleId":3}}"#;
-const REMOVED: &str =
-    r#"{"eventType":"CLAIM_REMOVED","userId":"x","data":{"id":8,"roleId":3}}"#;
+const REMOVED: &str = r#"{"eventType":"CLAIM_REMOVED","userId":"x","data":{"id":8,"roleId":3}}"#;
