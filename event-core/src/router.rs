@@ -7,6 +7,7 @@ use std::sync::Arc;
 use rustc_hash::FxHasher;
 
 use crate::handler::{HandlerRegistration, Selector};
+use crate::middleware::{LayerStack, Layers};
 
 type Map<V> = HashMap<&'static str, V, BuildHasherDefault<FxHasher>>;
 
@@ -23,6 +24,8 @@ pub struct Route {
     pub handler: &'static HandlerRegistration,
     /// The handler's [id](HandlerRegistration::id).
     pub id: Arc<str>,
+    /// What runs around it.
+    pub layers: LayerStack,
 }
 
 /// The handlers of one topic: looked up once for a batch, then asked for every record.
@@ -38,9 +41,15 @@ impl EventRouter {
     /// before.
     #[must_use]
     pub fn new(handlers: &[&'static HandlerRegistration]) -> Self {
+        EventRouter::with_layers(handlers, &Layers::default())
+    }
+
+    /// The same with layers around the handlers.
+    #[must_use]
+    pub fn with_layers(handlers: &[&'static HandlerRegistration], layers: &Layers) -> Self {
         let mut topics = Map::<TopicRoutes>::default();
         for handler in handlers {
-            topics.entry(handler.topic).or_default().add(handler);
+            topics.entry(handler.topic).or_default().add(handler, layers);
         }
         let topics = topics.into_iter().map(|(topic, routes)| (topic, Arc::new(routes))).collect();
         EventRouter { topics: Arc::new(topics) }
@@ -62,8 +71,10 @@ impl EventRouter {
 }
 
 impl TopicRoutes {
-    fn add(&mut self, handler: &'static HandlerRegistration) {
-        let route = Route { handler, id: handler.id().into() };
+    fn add(&mut self, handler: &'static HandlerRegistration, layers: &Layers) {
+        let id: Arc<str> = handler.id().into();
+        let layers = layers.around(handler.topic, &id);
+        let route = Route { handler, id, layers };
         match handler.selects {
             Selector::Event(_) | Selector::Contracts(_) => {
                 for name in handler.selects.names() {

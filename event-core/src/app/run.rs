@@ -65,7 +65,7 @@ impl EventApp {
             self.state.insert(EventProducer::new(Arc::clone(&producer)));
         }
         let processor = EventProcessor {
-            router: EventRouter::new(registry.handlers()),
+            router: EventRouter::with_layers(registry.handlers(), &self.layers),
             state: Arc::new(self.state),
             policy: settings.policy.clone(),
             identity: ServiceIdentity {
