@@ -29,6 +29,7 @@
 //! | declare an event | [`macro@Event`], and [`event`] for its form on the wire |
 //! | handle it | [`event_handler`], and [`extract`] for what a handler may take |
 //! | fail | [`Error`], [`Outcome`] |
+//! | run something around handlers | [`middleware`] |
 //! | know what failure does | [`processor`], and [`processor::dead_letter_header`] for the headers of a dead letter |
 //! | send it | [`EventProducer`]; in a handler, take `State<EventProducer>` |
 //! | configure a service | [`app::Settings`] |
@@ -53,6 +54,7 @@ pub mod handler;
 
 // Application: which handler gets which record, and what becomes of it.
 pub mod registry;
+pub mod middleware;
 pub mod router;
 pub mod processor;
 pub mod producer;

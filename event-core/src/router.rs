@@ -8,6 +8,7 @@ use rustc_hash::FxHasher;
 
 use crate::event::{NameError, TopicName};
 use crate::handler::{HandlerRegistration, Selector};
+use crate::middleware::{LayerStack, Layers};
 
 type Map<V> = HashMap<&'static str, V, BuildHasherDefault<FxHasher>>;
 
@@ -24,6 +25,8 @@ pub struct Route {
     pub handler: &'static HandlerRegistration,
     /// The handler's [id](HandlerRegistration::id).
     pub id: Arc<str>,
+    /// What runs around it.
+    pub layers: LayerStack,
 }
 
 /// The handlers of one topic: looked up once for a batch, then asked for every record.
@@ -41,9 +44,15 @@ impl EventRouter {
     /// before.
     #[must_use]
     pub fn new(handlers: &[&'static HandlerRegistration]) -> Self {
+        EventRouter::with_layers(handlers, &Layers::default())
+    }
+
+    /// The same with layers around the handlers.
+    #[must_use]
+    pub fn with_layers(handlers: &[&'static HandlerRegistration], layers: &Layers) -> Self {
         let mut topics = Map::<TopicRoutes>::default();
         for handler in handlers {
-            topics.entry(handler.topic).or_default().add(handler);
+            topics.entry(handler.topic).or_default().add(handler, layers);
         }
         let topics = topics.into_iter().map(|(topic, routes)| (topic, Arc::new(routes))).collect();
         EventRouter { topics: Arc::new(topics) }
@@ -77,8 +86,10 @@ impl EventRouter {
 }
 
 impl TopicRoutes {
-    fn add(&mut self, handler: &'static HandlerRegistration) {
-        let route = Route { handler, id: handler.id().into() };
+    fn add(&mut self, handler: &'static HandlerRegistration, layers: &Layers) {
+        let id: Arc<str> = handler.id().into();
+        let layers = layers.around(handler.topic, &id);
+        let route = Route { handler, id, layers };
         self.foreign_names |= handler.foreign_names || has_foreign_contract(handler);
         self.dead_letter = self.dead_letter.or(handler.dead_letter);
         match handler.selects {

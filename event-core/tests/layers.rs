@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules from the innermost on. A module may use itself and what stands before it.
-const ORDER: [&str; 18] = [
+const ORDER: [&str; 19] = [
     // Domain.
     "event",
     "state",
@@ -19,6 +19,7 @@ const ORDER: [&str; 18] = [
     "handler",
     // Application.
     "registry",
+    "middleware",
     "router",
     "processor",
     "producer",

@@ -13,6 +13,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::event::{GroupName, GroupNameError};
+use crate::middleware::{Layers, Middleware};
 use crate::observe::{Health, Observer, TracingObserver};
 use crate::outcome::Error;
 use crate::producer::EventProducer;
@@ -55,6 +56,7 @@ pub struct EventApp {
     state: StateMap,
     providers: Vec<Provider>,
     modules: Vec<String>,
+    layers: Layers,
     pub(crate) samples: Vec<String>,
     pub(crate) after_dev: Vec<AfterDev>,
     observers: Vec<Arc<dyn Observer>>,
@@ -84,6 +86,7 @@ impl EventApp {
             state: StateMap::new(),
             providers: Vec::new(),
             modules: Vec::new(),
+            layers: Layers::default(),
             samples: Vec::new(),
             after_dev: Vec::new(),
             observers: vec![Arc::new(TracingObserver::default())],
@@ -200,6 +203,40 @@ impl EventApp {
         self
     }
 
+    /// Adds a layer around every handler: an async function, or a [`Middleware`]. The first added is
+    /// the outermost; the module [`middleware`](crate::middleware) has the order and an example.
+    #[must_use]
+    #[track_caller]
+    pub fn layer(mut self, layer: impl Middleware + 'static) -> Self {
+        self.layers.add(layer);
+        self
+    }
+
+    /// Adds a layer around the handlers of `topic`, inside those of the app.
+    #[must_use]
+    #[track_caller]
+    pub fn layer_topic(
+        mut self,
+        topic: impl Into<String>,
+        layer: impl Middleware + 'static,
+    ) -> Self {
+        self.layers.add_to_topic(topic, layer);
+        self
+    }
+
+    /// Adds a layer around the handler with this
+    /// [id](crate::handler::HandlerRegistration::id), inside those of its topic.
+    #[must_use]
+    #[track_caller]
+    pub fn layer_handler(
+        mut self,
+        id: impl Into<String>,
+        layer: impl Middleware + 'static,
+    ) -> Self {
+        self.layers.add_to_handler(id, layer);
+        self
+    }
+
     /// Adds a listener to everything that happens.
     #[must_use]
     pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
@@ -233,7 +270,10 @@ impl EventApp {
                 || self.providers.iter().any(|provider| provider.keys.contains(key))
                 || *key == StateKey::of::<EventProducer>()
         };
-        self.registry().problems(group, provided)
+        let registry = self.registry();
+        let mut problems = registry.problems(group, provided);
+        problems.extend(self.layers.problems(registry.handlers()));
+        problems
     }
 }
 

@@ -52,7 +52,7 @@ impl EventApp {
     ) -> Result<ReadyApp<B>, StartupReport> {
         let registry = self.registry();
         let mut problems = self.problems(settings.group.as_str());
-        let router = EventRouter::new(registry.handlers());
+        let router = EventRouter::with_layers(registry.handlers(), &self.layers);
         let (topics, topic_problems) = topic_names(&router);
         problems.extend(topic_problems);
         problems.extend(broker_problems(&broker, &topics).await);

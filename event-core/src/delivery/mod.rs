@@ -4,11 +4,13 @@ mod batch;
 mod cause;
 mod position;
 mod shutdown;
+mod trace_parent;
 
 pub use batch::{RecordBatch, RecordRef, RecordSource};
 pub use cause::{CAUSATION_ID, Cause};
 pub use position::{Epoch, NextOffset, Offset, Position, TopicPartition};
 pub use shutdown::Shutdown;
+pub use trace_parent::TraceParent;
 
 use crate::event::Envelope;
 use crate::state::StateMap;

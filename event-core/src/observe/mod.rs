@@ -113,7 +113,7 @@ pub enum SkipReason<'a> {
     UnknownEvent(&'a str),
     /// The record has a null value.
     Tombstone,
-    /// The handler returned [`Outcome::Skipped`](crate::Outcome::Skipped).
+    /// The handler, or a layer around it, returned [`Outcome::Skipped`](crate::Outcome::Skipped).
     ByHandler(&'a str),
 }
 

@@ -151,6 +151,20 @@ pub enum Outcome {
     Rejected(Rejection),
 }
 
+impl Outcome {
+    /// A stable code for logs, metrics and filters.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Outcome::Handled => "handled",
+            Outcome::Failed(_) => "failed",
+            Outcome::Skipped => "skipped",
+            Outcome::Emits(_) => "emits",
+            Outcome::Rejected(_) => "rejected",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

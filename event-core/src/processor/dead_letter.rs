@@ -89,7 +89,7 @@ impl DeadLetter<'_> {
     ) -> OutgoingRecord {
         let record = &self.record;
         let mut headers = record.to_headers();
-        let trace_id = trace_id(headers.get_text("traceparent"));
+        let trace_id = record.trace_parent().map(|trace| trace.trace_id.to_owned());
         let mut put = |name: &'static str, value: String| {
             headers.push(Bytes::from_static(name.as_bytes()), value);
         };
@@ -142,11 +142,4 @@ impl DeadLetter<'_> {
         }
         true
     }
-}
-
-// `traceparent` is `version-traceid-parentid-flags` (W3C Trace Context, section 3.2).
-fn trace_id(traceparent: Option<&str>) -> Option<String> {
-    let trace_id = traceparent?.split('-').nth(1)?;
-    let valid = trace_id.len() == 32 && trace_id.bytes().all(|byte| byte.is_ascii_hexdigit());
-    valid.then(|| trace_id.to_owned())
 }

@@ -15,6 +15,7 @@ use super::dead_letter::{DeadLetter, Failures};
 use crate::broker::BrokerError;
 use crate::delivery::{Delivery, RecordRef, Shutdown, TopicPartition};
 use crate::event::Envelope;
+use crate::middleware::{Innermost, Next, OutcomeFuture};
 use crate::observe::{HealthProblem, Observation, SkipReason};
 use crate::outcome::{Emissions, Error, Outcome, Rejection, Verdict};
 use crate::router::{Route, TopicRoutes};
@@ -188,8 +189,17 @@ impl Settler {
         }
     }
 
-    // A panic is a failure of the attempt like any other: it is retried, then dead-lettered.
-    async fn attempt<'a>(&self, route: &Route, delivery: &'a Delivery<'a>) -> Outcome {
+    // The handler, inside the layers if there are any.
+    async fn attempt<'a>(&'a self, route: &'a Route, delivery: &'a Delivery<'a>) -> Outcome {
+        if route.layers.is_empty() {
+            return self.run_handler(route, delivery).await;
+        }
+        let handler = Handling { settler: self, route };
+        let layers = async { Next::new(&route.layers, &handler).run(delivery).await };
+        or_failed("a layer", layers).await
+    }
+
+    async fn run_handler<'a>(&self, route: &Route, delivery: &'a Delivery<'a>) -> Outcome {
         let attempt = async {
             match (route.handler.handler)(delivery).await {
                 Ok(Outcome::Emits(emissions)) => self.emit(emissions).await,
@@ -197,14 +207,7 @@ impl Settler {
                 Err(rejection) => Outcome::Rejected(rejection),
             }
         };
-        AssertUnwindSafe(attempt).catch_unwind().await.unwrap_or_else(|panic| {
-            let message = panic
-                .downcast_ref::<&str>()
-                .copied()
-                .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-            let message = message.unwrap_or("without a message");
-            Outcome::Failed(Error::msg(format!("the handler panicked: {message}")))
-        })
+        or_failed("the handler", attempt).await
     }
 
     // In order, each when the one before is acknowledged: a failure leaves a beginning and no gap.
@@ -314,6 +317,29 @@ impl Settler {
         // A sender that is gone means the same.
         let _ = self.stopped.clone().wait_for(|stop| *stop).await;
     }
+}
+
+struct Handling<'a> {
+    settler: &'a Settler,
+    route: &'a Route,
+}
+
+impl Innermost for Handling<'_> {
+    fn run<'a>(&'a self, delivery: &'a Delivery<'a>) -> OutcomeFuture<'a> {
+        Box::pin(self.settler.run_handler(self.route, delivery))
+    }
+}
+
+// A panic is a failure of the attempt like any other: it is retried, then dead-lettered.
+async fn or_failed(who: &str, attempt: impl Future<Output = Outcome>) -> Outcome {
+    AssertUnwindSafe(attempt).catch_unwind().await.unwrap_or_else(|panic| {
+        let message = panic
+            .downcast_ref::<&str>()
+            .copied()
+            .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        let message = message.unwrap_or("without a message");
+        Outcome::Failed(Error::msg(format!("{who} panicked: {message}")))
+    })
 }
 
 // The messages are the user's code, which may panic like any other.

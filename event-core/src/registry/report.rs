@@ -59,6 +59,17 @@ pub enum StartupProblem {
         /// What to do.
         help: String,
     },
+    /// A layer is for a topic or a handler that is not there.
+    UnknownLayerTarget {
+        /// The app's method that added it: `layer_topic` or `layer_handler`.
+        method: &'static str,
+        /// Where it was added.
+        place: String,
+        /// The topic or the handler's id.
+        name: String,
+        /// The known one that is most like it.
+        nearest: Option<String>,
+    },
     /// What the user's code gives to the app at start-up could not be made.
     Provider(String),
 }
@@ -207,6 +218,15 @@ impl fmt::Display for StartupProblem {
             StartupProblem::Setting { message, help: advice } => {
                 write!(f, "{message}")?;
                 help(f, advice)
+            }
+            StartupProblem::UnknownLayerTarget { method, place, name, nearest } => {
+                let missing = match *method {
+                    "layer_topic" => "which no handler listens to",
+                    _ => "and no handler has this id",
+                };
+                write!(f, "`.{method}(\"{name}\", ..)` ({place}) is for `{name}`, {missing}")?;
+                let nearest = nearest.as_deref().unwrap_or("..");
+                help(f, &format!("write `.{method}(\"{nearest}\", ..)`"))
             }
             StartupProblem::Provider(message) => {
                 write!(f, "{message}")?;

@@ -3,6 +3,7 @@
 //! With the clock paused, retries of hours take no time and every run is the same.
 
 mod history;
+mod layers;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,6 +17,7 @@ use crate::broker::memory::{MemoryBroker, StoredRecord};
 use crate::broker::{Broker, OutgoingRecord, Subscription};
 use crate::delivery::{NextOffset, TopicPartition};
 use crate::event::{Contract, GroupName, Headers, TopicName};
+use crate::middleware::Layers;
 use crate::observe::{Health, Observers};
 use crate::processor::{DeliveryPolicy, EventProcessor, ProcessorError, ServiceIdentity};
 use crate::producer::EventProducer;
@@ -61,6 +63,7 @@ const REAL_DEADLINE: Duration = Duration::from_secs(60);
 pub struct TestApp {
     group: GroupName,
     modules: Vec<String>,
+    layers: Layers,
     state: StateMap,
     policy: DeliveryPolicy,
     partitions: u32,
@@ -83,6 +86,7 @@ impl TestApp {
         TestApp {
             group,
             modules: Vec::new(),
+            layers: Layers::default(),
             state: StateMap::new(),
             policy: DeliveryPolicy::default(),
             partitions: 1,
@@ -142,9 +146,10 @@ impl TestApp {
         let registry = Registry::linked().only_modules(&self.modules);
         let provided =
             |key: &StateKey| self.state.contains(key) || *key == StateKey::of::<EventProducer>();
-        let problems = registry.problems(self.group.as_str(), provided);
+        let mut problems = registry.problems(self.group.as_str(), provided);
+        problems.extend(self.layers.problems(registry.handlers()));
         StartupReport::new(problems).into_result()?;
-        let router = EventRouter::new(registry.handlers());
+        let router = EventRouter::with_layers(registry.handlers(), &self.layers);
         let topics: Vec<_> = router.topics().filter_map(Result::ok).collect();
         for topic in &topics {
             self.broker.create_topic(topic, self.partitions);
