@@ -238,6 +238,11 @@ impl Given {
         self.flags.iter().find(|given| *given == key)
     }
 
+    /// Whether the flag `key` stands there, or a mistake for it.
+    pub(crate) fn means(&self, key: &str) -> bool {
+        self.flag(key).is_some() || self.meant.contains(&key)
+    }
+
     /// The types that `key(..)` lists.
     pub(crate) fn types(&self, key: &str, complaints: &mut Complaints) -> Option<Vec<Type>> {
         let (key, list) = self.list(key)?;
@@ -280,6 +285,7 @@ impl Given {
         if !keys.known.iter().any(|(known, _)| key == known) {
             return match keys.form(&key) {
                 Some(form) => {
+                    self.meant.extend(keys.all().filter(|known| key == known));
                     let (form, of) = match keys.flags.iter().any(|flag| key == flag) {
                         true => (form, "stands alone, without a value"),
                         false => {
@@ -320,8 +326,14 @@ impl Given {
         } else if is_list {
             self.lists.push((key, list));
         } else if keys.flags.iter().any(|flag| key == flag) {
+            self.meant.extend(keys.all().filter(|known| key == known));
             let what = format!("`{key}` stands alone, without a list");
             complaints.add(&key, what, format!("write `{key}`"));
+        } else if keys.known.iter().any(|(known, _)| key == known) {
+            self.meant.extend(keys.all().filter(|known| key == known));
+            let value = text_of(list.stream());
+            let what = format!("`{key}` has a value, not a list");
+            complaints.add(&key, what, format!("write `{key} = {value}`"));
         } else {
             self.no_value(&key, keys, complaints);
         }
@@ -412,7 +424,8 @@ impl Given {
 
     // A mistake that could have been any argument: nothing is reported as missing after it.
     fn means_anything(&mut self, keys: &Keys) {
-        self.meant.extend(keys.all());
+        let flags = keys.flags;
+        self.meant.extend(keys.all().filter(|key| !flags.contains(key)));
     }
 }
 

@@ -1,5 +1,7 @@
 //! The record's key.
 
+use std::future::{Ready, ready};
+
 use bytes::Bytes;
 
 use super::FromDelivery;
@@ -38,15 +40,23 @@ pub trait FromKey<'a>: Sized {
 }
 
 impl<'a, K: FromKey<'a> + Send + 'a> FromDelivery<'a> for Key<K> {
-    async fn from_delivery(delivery: &'a Delivery<'a>) -> Result<Self, Rejection> {
-        let Some(key) = delivery.record.key else {
-            return Err(Rejection::Absent { what: "key" });
-        };
-        K::from_key(key).map(Key).map_err(|problem| Rejection::Refused {
-            code: "key_mismatch",
-            message: format!("the key `{}` {problem}", shown(key)),
+    #[expect(
+        refining_impl_trait,
+        reason = "with a future that has a name, a key that does not fit is reported once"
+    )]
+    fn from_delivery(delivery: &'a Delivery<'a>) -> Ready<Result<Self, Rejection>> {
+        ready(match delivery.record.key {
+            Some(key) => read(key),
+            None => Err(Rejection::Absent { what: "key" }),
         })
     }
+}
+
+fn read<'a, K: FromKey<'a>>(key: &'a [u8]) -> Result<Key<K>, Rejection> {
+    K::from_key(key).map(Key).map_err(|problem| Rejection::Refused {
+        code: "key_mismatch",
+        message: format!("the key `{}` {problem}", shown(key)),
+    })
 }
 
 fn shown(key: &[u8]) -> String {

@@ -189,16 +189,19 @@ pub const fn judge_emits(
                 .push_capped(handler, 64)
                 .push("` can send `")
                 .push_capped(contract.type_name, 64)
-                .push("`, which its `emits(..)` does not list\nhelp: add `")
+                .push("`, which its `emits(..)` does not list\nhelp: write `emits(");
+            let message = type_names(declared, message)
+                .push(", ")
                 .push_capped(contract.type_name, 64)
-                .push("` to it");
+                .push(")`");
             panic!("{}", message.as_str());
         }
         if possible.is_anything() {
             let message = Text::<512>::new()
                 .push("`")
                 .push_capped(handler, 64)
-                .push("` lists what it emits, but takes a `Producer` of any event\nhelp: write `Producer<(..)>` with the contracts of `emits(..)`");
+                .push("` lists what it emits, but takes a `Producer` of any event\nhelp: take `Producer<(");
+            let message = type_names(declared, message).push(",)>`");
             panic!("{}", message.as_str());
         }
         if index < arguments.len() {
@@ -223,6 +226,16 @@ pub const fn judge_emits(
         }
         index += 1;
     }
+}
+
+const fn type_names(contracts: Contracts<'_>, mut text: Text<512>) -> Text<512> {
+    let mut index = 0;
+    while index < contracts.len() {
+        let comma = if index == 0 { "" } else { ", " };
+        text = text.push(comma).push_capped(contracts[index].type_name, 64);
+        index += 1;
+    }
+    text
 }
 
 const fn can_send(
@@ -264,18 +277,26 @@ pub const fn judge_upcast(older: &'static ContractInfo, contract: &'static Contr
         let message = message
             .push("`, which has version ")
             .push_number(older.version as usize)
-            .push("\nhelp: write `version = ")
-            .push_number(older.version as usize + 1)
-            .push("`");
+            .push("\nhelp: give `")
+            .push_capped(contract.type_name, 64)
+            .push("` the version ")
+            .push_number(older.version as usize + 1);
         panic!("{}", message.as_str());
     }
 }
 
-/// Refuses the variant number `index` of a sum when its contract lies on another topic than the
-/// first, or is an event that a variant before it stands for.
+/// Refuses the variant number `index` of a sum when what it holds has `events` other than one, lies
+/// on another topic than the first, or is an event that a variant before it stands for.
 #[track_caller]
-pub const fn judge_variant(contracts: Contracts<'_>, index: usize, sum: &str) {
+pub const fn judge_variant(contracts: Contracts<'_>, index: usize, events: usize, sum: &str) {
     let contract = contracts[index];
+    if events != 1 {
+        let message = Text::<512>::new()
+            .push("a variant of sum `")
+            .push_capped(sum, 64)
+            .push("` holds another sum\nhelp: write a variant for each contract");
+        panic!("{}", message.as_str());
+    }
     if contract.topic.is_empty() || contracts[0].topic.is_empty() {
         return;
     }

@@ -72,12 +72,6 @@ pub const fn topic_of(events: &[&'static ContractInfo]) -> &'static str {
     if events.is_empty() { "" } else { events[0].topic }
 }
 
-/// Whether the record is the event of the contract `C`.
-#[must_use]
-pub fn is_event<C: Contract>(envelope: &Envelope<'_>) -> bool {
-    envelope.event_type() == C::INFO.name
-}
-
 /// A record that is no event of a sum; the router gives a handler its own events only.
 #[must_use]
 pub fn not_of_sum(envelope: &Envelope<'_>, sum: &'static str) -> EnvelopeError {
@@ -91,16 +85,27 @@ pub fn owned_key(key: impl RecordKey) -> Option<Cow<'static, str>> {
 }
 
 /// Adds the header that a field becomes; a field that is `None` becomes none.
-pub fn add_header(headers: &mut Headers, name: &'static str, value: &impl RecordKey) {
+pub fn add_header(headers: &mut Headers, name: &'static str, value: &impl HeaderValue) {
     if let Some(value) = value.record_key() {
         headers.push(name, value.into_owned());
     }
 }
 
+/// What a field must be that becomes a header: what could be a key.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the value of a header",
+    label = "not a text",
+    note = "a header is an integer, a `bool`, a string, a `Uuid`, or an `Option` of these; for your own type implement `event_core::event::RecordKey`"
+)]
+pub trait HeaderValue: RecordKey {}
+
+#[diagnostic::do_not_recommend]
+impl<V: RecordKey> HeaderValue for V {}
+
 /// What an older version of a contract is converted into.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be made from `{P}`, which it upcasts",
-    label = "not converted into the newer contract",
+    label = "no conversion",
     note = "write `impl From<{P}> for {Self}`"
 )]
 pub trait Upcasts<P> {}
@@ -135,14 +140,11 @@ pub fn on_instance<'a, T: EventHandler + 'static>(delivery: &'a Delivery<'a>) ->
 }
 
 /// Stands among the arguments of a handler that is a state of the app.
-pub struct Instance<T>(PhantomData<T>);
+pub struct Instance<T>(PhantomData<fn(T)>);
 
-impl<'a, T: Send + Sync + 'static> FromDelivery<'a> for Instance<T> {
-    async fn from_delivery(delivery: &'a Delivery<'a>) -> Result<Self, Rejection> {
-        match delivery.state.get::<T>() {
-            Some(_) => Ok(Instance(PhantomData)),
-            None => Err(Rejection::MissingState { type_name: std::any::type_name::<T>() }),
-        }
+impl<'a, T: 'static> FromDelivery<'a> for Instance<T> {
+    async fn from_delivery(_: &'a Delivery<'a>) -> Result<Self, Rejection> {
+        Ok(Instance(PhantomData))
     }
 
     fn requires(requirements: &mut Requirements) {

@@ -62,7 +62,18 @@ pub trait IntoEmissions {
     fn add_to(self, emissions: &mut Emissions, cause: &Cause) -> Result<(), Error>;
 }
 
-impl<E: Contract + Serialize> IntoEmissions for Emit<E> {
+/// A contract that serde can write.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a contract that can be sent",
+    label = "not an event to send",
+    note = "put `#[derive(Event, Serialize)]` and `#[event(topic = \"..\", name = \"..\")]` on `{Self}`"
+)]
+pub trait Sendable: Contract + Serialize {}
+
+#[diagnostic::do_not_recommend]
+impl<E: Contract + Serialize> Sendable for E {}
+
+impl<E: Sendable> IntoEmissions for Emit<E> {
     const EMITS: &'static Emits = &Emits::One(E::INFO);
 
     fn add_to(self, emissions: &mut Emissions, cause: &Cause) -> Result<(), Error> {

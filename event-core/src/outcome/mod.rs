@@ -9,7 +9,7 @@ use std::error::Error as StdError;
 use std::fmt;
 
 pub use backoff::Backoff;
-pub use emit::{Emissions, Emit, IntoEmissions};
+pub use emit::{Emissions, Emit, IntoEmissions, Sendable};
 pub(crate) use emit::{RecordError, record_of};
 pub use into_outcome::IntoOutcome;
 pub use rejection::Rejection;

@@ -1,6 +1,7 @@
 //! The producer that a handler takes as an argument.
 
 use std::fmt;
+use std::future::{Ready, ready};
 use std::marker::PhantomData;
 
 use serde::Serialize;
@@ -47,8 +48,9 @@ pub enum AnyEvent {}
 
 /// The events that a [`Producer`] may send: one contract, or a tuple of up to six.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no list of contracts",
-    label = "not a contract, nor a tuple of contracts"
+    message = "`{Self}` is not the contract of an event, nor a tuple of contracts",
+    label = "not a contract",
+    note = "put `#[derive(Event, Serialize)]` and `#[event(topic = \"..\", name = \"..\")]` on `{Self}`"
 )]
 pub trait EventList: 'static {
     /// The events.
@@ -121,12 +123,18 @@ impl<E> fmt::Debug for Producer<E> {
 impl<'a, E: EventList> FromDelivery<'a> for Producer<E> {
     const EMITS: &'static Emits = E::EMITS;
 
-    async fn from_delivery(delivery: &'a Delivery<'a>) -> Result<Self, Rejection> {
-        let Some(producer) = delivery.state.get::<EventProducer>() else {
-            let type_name = std::any::type_name::<EventProducer>();
-            return Err(Rejection::MissingState { type_name });
-        };
-        Ok(producer.because_of(Cause::of(delivery)).into())
+    #[expect(
+        refining_impl_trait,
+        reason = "with a future that has a name, a type that does not fit is reported once"
+    )]
+    fn from_delivery(delivery: &'a Delivery<'a>) -> Ready<Result<Self, Rejection>> {
+        ready(match delivery.state.get::<EventProducer>() {
+            Some(producer) => Ok(producer.because_of(Cause::of(delivery)).into()),
+            None => {
+                let type_name = std::any::type_name::<EventProducer>();
+                Err(Rejection::MissingState { type_name })
+            }
+        })
     }
 
     fn requires(requirements: &mut Requirements) {
@@ -140,6 +148,7 @@ impl EventList for AnyEvent {
 
 impl<T: Contract> Lists<T, AnyEvent> for AnyEvent {}
 
+#[diagnostic::do_not_recommend]
 impl<T: Contract + 'static> EventList for T {
     const EMITS: &'static Emits = &Emits::One(T::INFO);
 }

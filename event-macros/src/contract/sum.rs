@@ -7,7 +7,7 @@ use syn::{Data, DeriveInput, Fields, GenericParam, Lifetime, Path, Type};
 use super::model::make_static;
 use crate::arguments::{Arguments, Given, Keys};
 use crate::complaints::Complaints;
-use crate::tokens::{ends, text_of};
+use crate::tokens::{ends, moved, text_of};
 
 const KEYS: Keys = Keys { attribute: "#[event]", known: &[], flags: &[], lists: &[] };
 
@@ -111,22 +111,29 @@ fn expand(
     let shown = name.to_string();
     let (generics, arguments, bounds) = header(input, lifetime);
     let from = lifetime.map_or_else(|| quote!('de), ToTokens::to_token_stream);
-    let infos = variants.iter().map(|variant| {
-        let (first, last) = ends(variant.contract);
-        let ty = make_static(variant.contract.to_token_stream(), input);
+    // Each mention of a contract has this one form, so that the compiler reports it once.
+    let payload = |ty: &TokenStream, member: TokenStream| {
+        let (first, last) = ends(ty);
         let open = quote_spanned!(first=> <);
-        quote_spanned!(last=> #open #ty as __event::Contract>::INFO)
+        let member = moved(&member, last);
+        quote_spanned!(last=> #open #ty as __event::Payload<'_>>::#member)
+    };
+    let infos = variants.iter().map(|variant| {
+        payload(&make_static(variant.contract.to_token_stream(), input), quote!(EVENTS[0]))
     });
     let judged = variants.iter().enumerate().map(|(index, variant)| {
+        let ty = make_static(variant.contract.to_token_stream(), input);
         let (first, last) = ends(variant.contract);
+        let events = payload(&ty, quote!(EVENTS.len()));
         let judge = quote_spanned!(first=> __event::judge_variant);
-        let judged = quote_spanned!(last=> #judge(__EVENTS, #index, #shown));
+        let judged = quote_spanned!(last=> #judge(__EVENTS, #index, #events, #shown));
         quote!(const _: () = #judged;)
     });
-    let arms = variants.iter().map(|Variant { name, contract }| {
+    let arms = variants.iter().enumerate().map(|(index, Variant { name, contract })| {
+        let read = payload(&contract.to_token_stream(), quote!(read(envelope)));
         quote! {
-            if __event::is_event::<#contract>(envelope) {
-                return __event::Payload::read(envelope).map(Self::#name);
+            if envelope.event_type() == __EVENTS[#index].name {
+                return #read.map(Self::#name);
             }
         }
     });

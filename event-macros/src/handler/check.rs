@@ -1,9 +1,9 @@
 //! The rules of a handler.
 
 use event_names::Kind;
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
-use syn::{Expr, FnArg, GenericParam, Lit, LitStr, Receiver, ReceiverKind, Safety, Type};
+use syn::{Expr, ExprLit, FnArg, GenericParam, Lit, LitStr, Receiver, ReceiverKind, Safety, Type};
 
 use super::model::{Form, Handler, HandlerArgument, is_known_argument, type_name};
 use crate::arguments::Given;
@@ -40,6 +40,14 @@ impl EventValue {
             Expr::Path(path) if path.path.is_ident("tombstone") => {
                 Some(EventValue::Tombstones(ends(path).0))
             }
+            Expr::Lit(ExprLit { lit: Lit::Str(text), .. })
+                if ["*", "tombstone"].contains(&text.value().as_str()) =>
+            {
+                let word = text.value();
+                let what = format!("`\"{word}\"` is the name of an event, which this is not");
+                complaints.add(text, what, format!("write `event = {word}`"));
+                None
+            }
             value => NameValue::read(Kind::Event, "event", value, complaints).map(EventValue::Name),
         }
     }
@@ -72,7 +80,7 @@ pub(crate) fn options(
     };
     let (topic, dead_letter) = (topic_of("topic"), topic_of("dead_letter"));
     let event = given.value("event").and_then(|value| EventValue::read(value, complaints));
-    let rule = if foreign_names.is_some() { Rule::Foreign } else { Rule::Convention };
+    let rule = if given.means("foreign_names") { Rule::Foreign } else { Rule::Convention };
     let event_name = match &event {
         Some(EventValue::Name(name)) => Some(name),
         _ => None,
@@ -168,7 +176,13 @@ fn missing_names(given: &Given, options: &Options, handler: &Handler, complaints
             "`{}` does not say its {missing}, and takes no contract that does",
             handler.shown_name()
         );
-        let help = format!("write `{write}`, or take an `Event<..>`");
+        let help = match &options.event {
+            Some(event @ (EventValue::Rest(_) | EventValue::Tombstones(_))) => format!(
+                "write `#[event_handler(topic = \"role_events\", event = {}, ..)]`",
+                event.word()
+            ),
+            _ => format!("write `{write}`, or take an `Event<..>`"),
+        };
         complaints.add_at(Span::call_site(), what, help);
     }
 }
@@ -201,9 +215,10 @@ pub(crate) fn signature(handler: &Handler, complaints: &mut Complaints) {
     }
     qualifiers(handler, complaints);
     generics(handler, complaints);
-    for (typed, argument) in handler.signature.inputs.iter().zip(&handler.arguments) {
-        if let FnArg::Typed(_) = typed {
-            argument_type(name, argument, complaints);
+    for argument in &handler.arguments {
+        argument_type(name, argument, complaints);
+        if matches!(handler.form, Form::Function { blocking: true }) {
+            owned(name, argument, complaints);
         }
     }
     payloads(handler, complaints);
@@ -254,7 +269,7 @@ fn qualifiers(handler: &Handler, complaints: &mut Complaints) {
             return complaints.add(signature.fn_token, what, help);
         }
         (Form::Instance(_), None) => {
-            let what = format!("`{name}` is not async, and a handler is");
+            let what = format!("`{name}` is not async, and only a function may be `blocking`");
             return complaints.add(signature.fn_token, what, format!("write `async fn {name}`"));
         }
         _ => {}
@@ -313,6 +328,36 @@ fn argument_type(name: &Ident, argument: &HandlerArgument, complaints: &mut Comp
         let what = format!("`{name}` takes `{}`, but a handler is one function", argument.text());
         complaints.add(at, what, "write the type itself: `Event<ClaimAdded>`");
     }
+}
+
+// What runs on another thread outlives the record that it would borrow from.
+fn owned(name: &Ident, argument: &HandlerArgument, complaints: &mut Complaints) {
+    if !matches!(argument.ty, Type::Reference(_)) && has_lifetime(argument.ty.to_token_stream()) {
+        let what = format!(
+            "`{name}` is `blocking`, but `{}` borrows from the record, which it may outlive",
+            argument.text()
+        );
+        complaints.add(
+            &argument.ty,
+            what,
+            "take data that owns what it holds, or write an `async fn`",
+        );
+    }
+}
+
+fn has_lifetime(tokens: TokenStream) -> bool {
+    let mut after_quote = false;
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Ident(ident) if after_quote => {
+            after_quote = false;
+            ident != "static"
+        }
+        TokenTree::Group(group) => has_lifetime(group.stream()),
+        token => {
+            after_quote = matches!(&token, TokenTree::Punct(punct) if punct.as_char() == '\'');
+            false
+        }
+    })
 }
 
 fn payloads(handler: &Handler, complaints: &mut Complaints) {

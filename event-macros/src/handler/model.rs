@@ -54,7 +54,7 @@ impl Item {
             let handler = function.parse2(item.clone());
             let handler = handler.map_err(|error| complaints.add_error(error)).ok();
             let handler = handler.map(|(signature, has_body)| {
-                let form = Form::Function { blocking: given.flag("blocking").is_some() };
+                let form = Form::Function { blocking: given.means("blocking") };
                 Handler::new(form, signature, has_body)
             });
             return Item { emitted: item, handler };

@@ -1,0 +1,11 @@
+use event_core::prelude::*;
+use serde::Deserialize;
+
+#[derive(Event, Deserialize)]
+#[event(topic = "role_events", name = "CLAIM_ADDED")]
+struct ClaimAdded {}
+
+#[event_handler(topic = "role_events", event = *)]
+async fn on_any(_event: Event<ClaimAdded>) {}
+
+fn main() {}

@@ -1,0 +1,16 @@
+use event_core::prelude::*;
+use serde::Deserialize;
+
+#[derive(Event, Deserialize)]
+#[event(topic = "role_events", name = "CLAIM_ADDED", key = Self::key_of)]
+struct ClaimAdded {
+    id: i64,
+}
+
+impl ClaimAdded {
+    fn key_of(&self) -> Vec<i64> {
+        vec![self.id]
+    }
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use event_core::prelude::*;
+
+#[event_handler(topic = "orders.v1", event = "CREATED")]
+async fn on_created(_data: Json<i64>) {}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use event_core::prelude::*;
+
+#[derive(StateParts)]
+struct Services<T> {
+    pool: T,
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+use event_core::prelude::*;
+
+struct Pool;
+
+#[derive(StateParts)]
+struct Services {
+    pool: Pool,
+}
+
+fn main() {}

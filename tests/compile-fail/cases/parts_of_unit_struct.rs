@@ -1,0 +1,6 @@
+use event_core::prelude::*;
+
+#[derive(StateParts)]
+struct Services;
+
+fn main() {}

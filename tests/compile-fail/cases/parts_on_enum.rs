@@ -1,0 +1,8 @@
+use event_core::prelude::*;
+
+#[derive(StateParts)]
+enum Services {
+    One,
+}
+
+fn main() {}

@@ -1,0 +1,16 @@
+use event_core::prelude::*;
+use serde::Deserialize;
+
+#[derive(Event, Deserialize)]
+#[event(topic = "role_events", name = "CLAIM_ADDED")]
+struct ClaimAdded {}
+
+#[derive(EventSum)]
+enum ClaimEvent {
+    ClaimAdded(ClaimAdded, i64),
+}
+
+#[event_handler]
+async fn on_claim(_event: Event<ClaimEvent>) {}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use event_core::prelude::*;
+
+#[derive(EventSum)]
+enum ClaimEvent {}
+
+fn main() {}

@@ -1,0 +1,10 @@
+use event_core::prelude::*;
+
+struct ClaimAdded {}
+
+#[derive(EventSum)]
+enum ClaimEvent {
+    Added(ClaimAdded),
+}
+
+fn main() {}

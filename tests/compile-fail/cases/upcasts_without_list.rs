@@ -1,0 +1,12 @@
+use event_core::prelude::*;
+use serde::Deserialize;
+
+#[derive(Event, Deserialize)]
+#[event(topic = "role_events", name = "CLAIM_ADDED")]
+struct ClaimAddedV1 {}
+
+#[derive(Event, Deserialize)]
+#[event(topic = "role_events", name = "CLAIM_ADDED", version = 2, upcasts)]
+struct ClaimAdded {}
+
+fn main() {}
