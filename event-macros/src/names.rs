@@ -3,7 +3,7 @@
 //! A text is judged here. A constant's value is known only to the compiler, so its judgement is
 //! generated code: a call of a `const fn` that carries the span of the path.
 
-use event_names::{Kind, Violation, advice, check, complaint, suggestion};
+use event_names::{Kind, advice, check, check_foreign, complaint, meant};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{Expr, ExprPath, Lit, LitStr, Path};
@@ -146,12 +146,13 @@ pub(crate) fn judge(
     rule: Rule,
     complaints: &mut Complaints,
 ) -> bool {
-    if rule == Rule::Foreign {
-        return true;
-    }
-    let Err(violation) = check(kind, name) else { return true };
-    let meant = suggestion(kind, name);
-    let help = if matches!(violation, Violation::TooLong { .. }) || meant.is_empty() {
+    let judged = match rule {
+        Rule::Convention => check(kind, name),
+        Rule::Foreign => check_foreign(kind, name),
+    };
+    let Err(violation) = judged else { return true };
+    let meant = meant(kind, name, violation);
+    let help = if meant.is_empty() {
         advice(kind, name, violation).as_str().to_owned()
     } else {
         format!("write `{key} = \"{}\"`", meant.as_str())

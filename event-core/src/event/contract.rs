@@ -150,25 +150,3 @@ pub struct ContractField {
 pub struct ContractRegistration(pub &'static ContractInfo);
 
 inventory::collect!(ContractRegistration);
-
-/// A closed list of topics, implemented by `#[derive(Topics)]` on an enum.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a list of topics",
-    label = "not a list of topics",
-    note = "put `#[derive(Topics)]` on `enum {Self}`; if it is a list of events, it belongs after `event =`"
-)]
-pub trait Topics: Sized + 'static {
-    /// The names, in the order of the variants.
-    const NAMES: &'static [&'static str];
-}
-
-/// A closed list of event names, implemented by `#[derive(Events)]` on an enum.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a list of events",
-    label = "not a list of events",
-    note = "put `#[derive(Events)]` on `enum {Self}`; if it is a list of topics, it belongs after `topic =`"
-)]
-pub trait Events: Sized + 'static {
-    /// The names, in the order of the variants.
-    const NAMES: &'static [&'static str];
-}

@@ -22,6 +22,7 @@ mod envelope_error;
 mod excerpt;
 mod headers;
 mod key;
+mod list;
 mod name;
 mod objects;
 mod payload;
@@ -29,9 +30,7 @@ mod strict;
 mod user_id;
 mod writer;
 
-pub use contract::{
-    Contract, ContractField, ContractInfo, ContractRegistration, Events, KeySource, Topics,
-};
+pub use contract::{Contract, ContractField, ContractInfo, ContractRegistration, KeySource};
 pub use emits::Emits;
 pub use envelope::Envelope;
 pub(crate) use envelope::extra_field;
@@ -39,8 +38,9 @@ pub use envelope_error::{EnvelopeError, MAX_EVENT_TYPE_BYTES};
 pub(crate) use excerpt::excerpt;
 pub use headers::{Header, Headers};
 pub use key::RecordKey;
-pub(crate) use name::assert_name;
+pub use list::{Events, Topics, UnknownName};
 pub use name::{EventName, GroupName, GroupNameError, NameError, TopicName};
+pub(crate) use name::{assert_foreign_name, assert_name};
 pub use payload::{NoOlder, Payload, ReadOlder, UpcastFrom};
 pub use user_id::{EventId, UserId};
 pub use writer::EventWriter;

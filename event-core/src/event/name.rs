@@ -1,12 +1,13 @@
 //! Names that have rules: topics, events and consumer groups.
 //!
-//! A value of these types is always well formed, so nothing behind them checks again.
+//! A value of these types is always well formed, so nothing behind them checks again. A name that
+//! others chose follows Kafka's rules instead of the convention; from then on it is a name like any.
 
 use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
-use event_names::{Kind, Violation, advice, check, complaint};
+use event_names::{Kind, Violation, advice, check, check_foreign, complaint};
 
 /// Why a text is not a topic or event name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,13 +35,28 @@ impl NameError {
 /// Refuses a name while compiling, in the words of [`NameError`] and the lines of our macros.
 #[track_caller]
 pub(crate) const fn assert_name(kind: Kind, name: &str) {
-    if let Err(violation) = check(kind, name) {
+    refuse(kind, name, check(kind, name));
+}
+
+/// Refuses, like [`assert_name`], a name that Kafka's own rules refuse.
+#[track_caller]
+pub(crate) const fn assert_foreign_name(kind: Kind, name: &str) {
+    refuse(kind, name, check_foreign(kind, name));
+}
+
+#[track_caller]
+const fn refuse(kind: Kind, name: &str, judged: Result<(), Violation>) {
+    if let Err(violation) = judged {
         let message = event_names::Text::<600>::new()
             .push(complaint(kind, name, violation).as_str())
             .push("\nhelp: ")
             .push(advice(kind, name, violation).as_str());
         panic!("{}", message.as_str());
     }
+}
+
+fn judged(kind: Kind, name: &str, judged: Result<(), Violation>) -> Result<(), NameError> {
+    judged.map_err(|violation| NameError::new(kind, name, violation))
 }
 
 #[derive(Clone)]
@@ -77,16 +93,36 @@ macro_rules! name {
                 $Name(Text::Static(name))
             }
 
+            /// Takes a name that others chose, known while compiling: only Kafka's rules hold.
+            ///
+            /// # Panics
+            ///
+            /// When `name` breaks them.
+            #[must_use]
+            #[track_caller]
+            pub const fn foreign_static(name: &'static str) -> Self {
+                assert_foreign_name($kind, name);
+                $Name(Text::Static(name))
+            }
+
             /// Reads a name that arrives while running.
             ///
             /// # Errors
             ///
             /// [`NameError`] with the rule that is broken and what to write instead.
             pub fn parse(name: &str) -> Result<Self, NameError> {
-                match check($kind, name) {
-                    Ok(()) => Ok($Name(Text::Shared(name.into()))),
-                    Err(violation) => Err(NameError::new($kind, name, violation)),
-                }
+                judged($kind, name, check($kind, name))?;
+                Ok($Name(Text::Shared(name.into())))
+            }
+
+            /// Reads a name that others chose: only Kafka's rules hold.
+            ///
+            /// # Errors
+            ///
+            /// [`NameError`] with the rule that is broken and what to write instead.
+            pub fn foreign(name: &str) -> Result<Self, NameError> {
+                judged($kind, name, check_foreign($kind, name))?;
+                Ok($Name(Text::Shared(name.into())))
             }
 
             /// The name as text.
@@ -156,7 +192,8 @@ macro_rules! name {
 
 name! {
     /// The name of a Kafka topic: lower snake case, 1 to 249 bytes
-    /// ([Kafka's limit](https://kafka.apache.org/documentation/#topicconfigs)).
+    /// ([Kafka's limit](https://kafka.apache.org/documentation/#topicconfigs)); of a foreign one,
+    /// whatever Kafka takes.
     ///
     /// ```
     /// use event_core::event::TopicName;
@@ -164,13 +201,17 @@ name! {
     /// assert_eq!(topic.dead_letters()?, "role_events_dlq");
     /// let error = TopicName::parse("RoleEvents").unwrap_err();
     /// assert_eq!(error.to_string(), "topic `RoleEvents` is not lower snake case; write `\"role_events\"`");
+    ///
+    /// // A topic of others has the name that it has.
+    /// assert_eq!(TopicName::foreign("orders.v1")?.dead_letters()?, "orders.v1_dlq");
     /// # Ok::<(), event_core::event::NameError>(())
     /// ```
     TopicName, Kind::Topic
 }
 
 name! {
-    /// The name of an event, the `eventType` on the wire: upper snake case, 1 to 249 bytes.
+    /// The name of an event, the `eventType` on the wire: upper snake case, 1 to 249 bytes; of a
+    /// foreign one, any text of that length without control characters.
     EventName, Kind::Event
 }
 
@@ -181,18 +222,9 @@ impl TopicName {
     ///
     /// [`NameError`]; only a contract that was written by hand can have one.
     pub(crate) fn registered(name: &'static str, foreign_names: bool) -> Result<Self, NameError> {
-        if foreign_names {
-            return TopicName::foreign(name);
-        }
-        match check(Kind::Topic, name) {
-            Ok(()) => Ok(TopicName(Text::Static(name))),
-            Err(violation) => Err(NameError::new(Kind::Topic, name, violation)),
-        }
-    }
-
-    /// Stand-in until merged.
-    pub fn foreign(name: &str) -> Result<Self, NameError> {
-        TopicName::parse(name)
+        let rule = if foreign_names { check_foreign } else { check };
+        judged(Kind::Topic, name, rule(Kind::Topic, name))?;
+        Ok(TopicName(Text::Static(name)))
     }
 
     /// The topic that takes this topic's dead letters: the name with `_dlq` appended.
@@ -201,7 +233,8 @@ impl TopicName {
     ///
     /// [`NameError`] when the longer name is over the limit.
     pub fn dead_letters(&self) -> Result<TopicName, NameError> {
-        TopicName::parse(&format!("{self}_dlq"))
+        // What the suffix adds keeps either rule, so only the length can be wrong.
+        TopicName::foreign(&format!("{self}_dlq"))
     }
 }
 
@@ -258,5 +291,43 @@ impl GroupName {
 impl fmt::Display for GroupName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ORDERS: TopicName = TopicName::foreign_static("Orders.v1");
+
+    #[test]
+    fn a_foreign_name_is_held_to_kafkas_limits_alone() {
+        assert_eq!(ORDERS, TopicName::foreign("Orders.v1").unwrap());
+        assert_eq!(EventName::foreign("order created").unwrap(), "order created");
+        let error = TopicName::foreign("orders/v1").unwrap_err();
+        assert_eq!(error.advice(), "write `\"orders_v1\"`");
+        assert!(TopicName::parse("Orders.v1").is_err());
+        assert!(EventName::foreign("a\nb").is_err());
+    }
+
+    #[test]
+    fn a_registered_topic_follows_the_rule_it_was_declared_with() {
+        assert_eq!(TopicName::registered("orders.v1", true).unwrap(), "orders.v1");
+        assert!(TopicName::registered("orders.v1", false).is_err());
+        assert!(TopicName::registered("orders v1", true).is_err());
+    }
+
+    #[test]
+    fn dead_letters_of_a_foreign_topic_have_a_foreign_name() {
+        assert_eq!(ORDERS.dead_letters().unwrap(), "Orders.v1_dlq");
+        let error = TopicName::foreign(&"A".repeat(246)).unwrap().dead_letters().unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "topic name is 250 bytes long, the limit is 249; shorten it to 249 bytes or fewer"
+        );
+        assert_eq!(
+            TopicName::foreign(&"A".repeat(245)).unwrap().dead_letters().unwrap().as_str().len(),
+            249
+        );
     }
 }

@@ -5,7 +5,7 @@
 
 use event_names::{Kind, Text, check, same};
 
-use crate::event::{ContractInfo, Emits, assert_name};
+use crate::event::{ContractInfo, Emits, assert_foreign_name, assert_name};
 use crate::extract::Argument;
 
 type Contracts<'a> = &'a [&'static ContractInfo];
@@ -57,6 +57,7 @@ pub const fn judge_foreign_topic(
     contracts: Contracts<'_>,
     handler: &str,
 ) {
+    assert_foreign_name(Kind::Topic, topic);
     topics_agree(topic, contracts, handler);
 }
 
@@ -85,6 +86,7 @@ pub const fn judge_foreign_event(
     contracts: Contracts<'_>,
     handler: &str,
 ) {
+    assert_foreign_name(Kind::Event, event);
     events_agree(event, contracts, handler);
 }
 

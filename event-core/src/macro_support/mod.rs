@@ -4,11 +4,13 @@
 
 pub use event_names::Kind;
 pub use inventory;
+// The names of a list are read and written by serde, also where the user does not depend on it.
+pub use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use crate::delivery::Delivery;
 pub use crate::event::{
     Contract, ContractField, ContractInfo, ContractRegistration, Emits, Envelope, EnvelopeError,
-    Events, Headers, KeySource, NoOlder, Payload, RecordKey, Topics, UpcastFrom,
+    Events, Headers, KeySource, NoOlder, Payload, RecordKey, Topics, UnknownName, UpcastFrom,
 };
 pub use crate::extract::{Argument, FromDelivery};
 pub use crate::handler::{EventHandler, HandlerFuture, HandlerRegistration, Selector};
@@ -19,11 +21,13 @@ pub use std::borrow::Cow;
 pub use std::boxed::Box;
 
 mod judge;
+mod list;
 
 pub use judge::{
     judge_emits, judge_event, judge_foreign_event, judge_foreign_topic, judge_topic, judge_upcast,
     judge_variant, refuse_payload, require_contract,
 };
+pub use list::deserialize_name;
 
 use std::marker::PhantomData;
 use std::process::ExitCode;

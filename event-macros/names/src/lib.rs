@@ -5,11 +5,15 @@
 //! literals, the code they generate applies it to constants while compiling, and the runtime
 //! applies it to what comes from settings. Everything here is `const`, so that all three
 //! share these very functions and cannot drift apart.
+//!
+//! Names that others chose are held to what Kafka takes, and to nothing else: [`check_foreign`].
 
 #![forbid(unsafe_code)]
 
+mod foreign;
 mod text;
 
+pub use foreign::{check_foreign, collide};
 pub use text::{Text, same};
 
 /// The longest topic or event name, in bytes: Kafka's own limit for a topic
@@ -39,6 +43,13 @@ pub enum Violation {
     OtherKind,
     /// Anything else: wrong case, a foreign character, a stray underscore, a leading digit.
     Form,
+    /// A topic is `.` or `..`, which Kafka refuses.
+    Reserved,
+    /// A character that not even a foreign name may have.
+    Character {
+        /// Where it begins, in bytes.
+        at: usize,
+    },
 }
 
 impl Kind {
@@ -174,6 +185,29 @@ pub const fn complaint(kind: Kind, name: &str, violation: Violation) -> Text<256
         Violation::Form => {
             text.push(" `").push_capped(name, 64).push("` is not ").push(kind.case())
         }
+        Violation::Reserved => {
+            text.push(" name is `").push(name).push("`, but Kafka takes neither `.` nor `..`")
+        }
+        Violation::Character { at } => {
+            let text = text.push(" `").push_escaped(name, 64).push(match kind {
+                Kind::Topic => "` has the character `",
+                Kind::Event => "` has the control character `",
+            });
+            text.push_escaped(foreign::character(name, at), 16).push(match kind {
+                Kind::Topic => "`, but Kafka takes only letters, digits, `.`, `_` and `-`",
+                Kind::Event => "`",
+            })
+        }
+    }
+}
+
+/// The name that was probably meant by one with this `violation`. Empty when there is none to offer.
+#[must_use]
+pub const fn meant(kind: Kind, name: &str, violation: Violation) -> Text<MAX_BYTES> {
+    match violation {
+        Violation::OtherKind | Violation::Form => suggestion(kind, name),
+        Violation::Character { .. } => foreign::replaced(kind, name),
+        Violation::Empty | Violation::TooLong { .. } | Violation::Reserved => Text::new(),
     }
 }
 
@@ -184,7 +218,7 @@ pub const fn advice(kind: Kind, name: &str, violation: Violation) -> Text<320> {
     if let Violation::TooLong { .. } = violation {
         return text.push("shorten it to ").push_number(MAX_BYTES).push(" bytes or fewer");
     }
-    let meant = suggestion(kind, name);
+    let meant = meant(kind, name, violation);
     if meant.is_empty() {
         return text
             .push("write words joined by underscores, like `\"")

@@ -1,5 +1,7 @@
 //! A string that `const fn` can build, for messages made while compiling.
 
+use crate::foreign::{is_control, next_character, part};
+
 /// Text of at most `N` bytes, built by chained `const` calls. What does not fit is cut at a
 /// character boundary.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +49,34 @@ impl<const N: usize> Text<N> {
         }
         self.len += take;
         if shortened && !self.cut { self.push("…") } else { self }
+    }
+
+    /// Appends at most some `limit` bytes of `text` like [`push_capped`](Self::push_capped), with
+    /// control characters as `\u{9}`.
+    #[must_use]
+    pub const fn push_escaped(mut self, text: &str, limit: usize) -> Self {
+        let bytes = text.as_bytes();
+        let start = self.len;
+        let mut index = 0;
+        while index < bytes.len() {
+            if self.len - start >= limit {
+                return self.push("…");
+            }
+            let end = next_character(bytes, index);
+            if is_control(bytes, index) {
+                // The last byte of a control character is its number, beyond ASCII as well.
+                self = self.push("\\u{").push_hex(bytes[end - 1]).push("}");
+            } else {
+                self = self.push(part(text, index, end));
+            }
+            index = end;
+        }
+        self
+    }
+
+    const fn push_hex(self, byte: u8) -> Self {
+        let text = if byte >= 16 { self.push_hex(byte / 16) } else { self };
+        text.push_byte(b"0123456789abcdef"[(byte % 16) as usize])
     }
 
     /// Appends one ASCII byte.
