@@ -19,12 +19,30 @@ struct Layer {
     layer: Arc<dyn Middleware>,
 }
 
-// In the order from the outside inwards.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug)]
 enum Target {
     App,
     Topic(String),
     Handler(String),
+}
+
+impl Target {
+    fn covers(&self, topic: &str, id: &str) -> bool {
+        match self {
+            Target::App => true,
+            Target::Topic(of_topic) => of_topic == topic,
+            Target::Handler(own) => own == id,
+        }
+    }
+
+    /// How far inside: the app's layers are the outermost.
+    fn depth(&self) -> u8 {
+        match self {
+            Target::App => 0,
+            Target::Topic(_) => 1,
+            Target::Handler(_) => 2,
+        }
+    }
 }
 
 impl Layers {
@@ -53,14 +71,11 @@ impl Layers {
 
     /// The layers around a handler: those of the app, then of its topic, then its own.
     pub(crate) fn around(&self, topic: &str, id: &str) -> LayerStack {
-        let [app, of_topic, own] =
-            [Target::App, Target::Topic(topic.to_owned()), Target::Handler(id.to_owned())];
-        let stack = [app, of_topic, own].into_iter().flat_map(|target| {
-            let layers = self.0.iter().filter(move |layer| layer.target == target);
-            layers.map(|layer| Arc::clone(&layer.layer))
-        });
-        let stack: Vec<_> = stack.collect();
-        if stack.is_empty() { LayerStack::default() } else { LayerStack(stack.into()) }
+        let mut layers: Vec<_> =
+            self.0.iter().filter(|layer| layer.target.covers(topic, id)).collect();
+        // Stable: those of one kind stay as they were added.
+        layers.sort_by_key(|layer| layer.target.depth());
+        LayerStack(layers.into_iter().map(|layer| Arc::clone(&layer.layer)).collect())
     }
 
     /// The layers that are around none of `handlers`, because of a name that is not there.
@@ -87,7 +102,7 @@ impl Layers {
             known.dedup();
             Some(StartupProblem::UnknownLayerTarget {
                 method,
-                place: layer.place.to_string(),
+                place: format!("{}:{}", layer.place.file(), layer.place.line()),
                 name: name.clone(),
                 nearest: nearest(name, known),
             })

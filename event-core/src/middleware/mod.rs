@@ -130,7 +130,7 @@ pub type OutcomeFuture<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a layer",
     label = "not a layer",
-    note = "a layer is `async fn name(delivery: &Delivery<'_>, next: Next<'_>) -> Outcome`, whose future is `Send`, or a type that implements `event_core::middleware::Middleware`"
+    note = "a layer is `async fn name(delivery: &Delivery<'_>, next: Next<'_>) -> Outcome`, whose future is `Send`; a layer with values of its own is a type that implements `event_core::middleware::Middleware`"
 )]
 pub trait Middleware: Send + Sync {
     /// Runs the layer; [`Next::run`] is the handler with the layers inside this one.

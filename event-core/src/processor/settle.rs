@@ -331,14 +331,16 @@ impl Innermost for Handling<'_> {
 }
 
 // A panic is a failure of the attempt like any other: it is retried, then dead-lettered.
-async fn or_failed(who: &str, attempt: impl Future<Output = Outcome>) -> Outcome {
-    AssertUnwindSafe(attempt).catch_unwind().await.unwrap_or_else(|panic| {
-        let message = panic
-            .downcast_ref::<&str>()
-            .copied()
-            .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-        let message = message.unwrap_or("without a message");
-        Outcome::Failed(Error::msg(format!("{who} panicked: {message}")))
+fn or_failed(who: &str, attempt: impl Future<Output = Outcome>) -> impl Future<Output = Outcome> {
+    AssertUnwindSafe(attempt).catch_unwind().map(move |ended| {
+        ended.unwrap_or_else(|panic| {
+            let message = panic
+                .downcast_ref::<&str>()
+                .copied()
+                .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+            let message = message.unwrap_or("without a message");
+            Outcome::Failed(Error::msg(format!("{who} panicked: {message}")))
+        })
     })
 }
 
