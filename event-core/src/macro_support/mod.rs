@@ -16,7 +16,6 @@ pub use crate::extract::{Argument, FromDelivery};
 pub use crate::handler::{EventHandler, HandlerFuture, HandlerRegistration, Selector};
 pub use crate::outcome::IntoOutcome;
 pub use crate::registry::{BinaryRegistration, LinkedCrate};
-pub use serde::Deserialize;
 pub use std::borrow::Cow;
 pub use std::boxed::Box;
 
