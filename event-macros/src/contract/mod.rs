@@ -176,8 +176,6 @@ mod tests {
             }
         );
         let expanded = derive_event(item).to_string();
-        assert!(
-            expanded.contains("< A < 'static > as __event :: Contract > :: INFO")
-        );
+        assert!(expanded.contains("< A < 'static > as __event :: Contract > :: INFO"));
     }
 }
