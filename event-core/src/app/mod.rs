@@ -4,6 +4,7 @@ mod duration;
 mod exit;
 #[cfg(feature = "kafka")]
 mod kafka;
+mod provided;
 mod run;
 mod settings;
 mod shutdown;
@@ -15,13 +16,14 @@ use std::sync::Arc;
 use crate::event::{GroupName, GroupNameError};
 use crate::observe::{Health, Observer, TracingObserver};
 use crate::outcome::Error;
-use crate::producer::EventProducer;
-use crate::registry::{Registry, StartupProblem};
+use crate::registry::{Registry, StartupReport};
 use crate::state::{StateKey, StateMap};
 
 pub use exit::{ExitStatus, exit};
 #[cfg(feature = "cli")]
-pub(crate) use kafka::{kafka_broker, warned};
+pub(crate) use kafka::{kafka_broker, print_warnings};
+#[cfg(feature = "testing")]
+pub(crate) use provided::{provided, put_own};
 #[cfg(feature = "cli")]
 pub(crate) use run::topic_problems;
 pub use settings::{Settings, SettingsOverrides};
@@ -93,7 +95,7 @@ impl EventApp {
 
     /// Provides a value to the handlers that take `State<T>`.
     ///
-    /// An [`EventProducer`] on the service's own broker is there without it.
+    /// An [`EventProducer`](crate::EventProducer) on the service's own broker is there without it.
     #[must_use]
     pub fn state<T: Clone + Send + Sync + 'static>(mut self, value: T) -> Self {
         self.state.insert(value);
@@ -194,15 +196,11 @@ impl EventApp {
         Registry::linked().only_modules(&self.modules)
     }
 
-    /// Everything that can be found wrong without a broker.
+    /// Everything that can be found wrong without settings and a broker.
     #[must_use]
-    pub fn problems(&self, group: &str) -> Vec<StartupProblem> {
-        let provided = |key: &StateKey| {
-            self.state.contains(key)
-                || self.providers.iter().any(|provider| provider.key == *key)
-                || *key == StateKey::of::<EventProducer>()
-        };
-        self.registry().problems(group, provided)
+    pub fn check(&self, group: &str) -> StartupReport {
+        let later = self.providers.iter().map(|provider| provider.key);
+        self.registry().check(group, &provided::provided(&self.state, later))
     }
 }
 

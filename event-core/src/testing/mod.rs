@@ -12,6 +12,7 @@ use serde::Serialize;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use crate::app::{provided, put_own};
 use crate::broker::memory::{MemoryBroker, StoredRecord};
 use crate::broker::{Broker, OutgoingRecord, Subscription};
 use crate::delivery::{NextOffset, TopicPartition};
@@ -21,7 +22,7 @@ use crate::processor::{DeliveryPolicy, EventProcessor, ProcessorError, ServiceId
 use crate::producer::EventProducer;
 use crate::registry::{Registry, StartupReport};
 use crate::router::EventRouter;
-use crate::state::{StateKey, StateMap};
+use crate::state::StateMap;
 
 pub use history::{Handled, History};
 
@@ -133,10 +134,7 @@ impl TestApp {
     /// The [`StartupReport`] that the service itself would end with.
     pub fn start(self) -> Result<RunningApp, StartupReport> {
         let registry = Registry::linked().only_modules(&self.modules);
-        let provided =
-            |key: &StateKey| self.state.contains(key) || *key == StateKey::of::<EventProducer>();
-        let problems = registry.problems(self.group.as_str(), provided);
-        StartupReport::new(problems).into_result()?;
+        registry.check(self.group.as_str(), &provided(&self.state, [])).into_result()?;
         let router = EventRouter::new(registry.handlers());
         let topics: Vec<_> = router.topics().into_iter().map(TopicName::from_static).collect();
         for topic in &topics {
@@ -150,8 +148,8 @@ impl TestApp {
             self.broker.create_topic(&TopicName::from_static(contract.topic), self.partitions);
         }
         let mut state = self.state;
-        if let (None, Ok(port)) = (state.get::<EventProducer>(), self.broker.producer()) {
-            state.insert(EventProducer::new(port));
+        if let Ok(producer) = self.broker.producer() {
+            put_own(&mut state, producer);
         }
         let mut app = RunningApp {
             group: self.group,

@@ -2,8 +2,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use crate::Event;
 use crate::event::{Envelope, EnvelopeError};
-use crate::prelude::*;
 
 // In every table `¦` stands before the byte that an error must name, and is not in the record.
 fn marked(record: &str) -> (String, Option<usize>) {
