@@ -3,10 +3,12 @@
 //! They must be there and not in a tool of their own, because only that binary holds the handlers.
 
 mod check;
+mod contracts;
 mod dev;
 mod emit;
 mod handlers;
 mod log;
+mod table;
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -52,12 +54,15 @@ enum Command {
     Check(check::CheckArgs),
     /// List the handlers
     Handlers(handlers::HandlersArgs),
+    /// List the contracts of events
+    Contracts(contracts::ContractsArgs),
     /// Publish one event
     Emit(emit::EmitArgs),
 }
 
 impl EventApp {
-    /// Parses the command line and runs the command: `run`, `dev`, `check`, `handlers` or `emit`.
+    /// Parses the command line and runs the command: `run`, `dev`, `check`, `handlers`,
+    /// `contracts` or `emit`.
     ///
     /// # Errors
     ///
@@ -109,7 +114,8 @@ impl EventApp {
             Command::Run => self.run_command(settings).await,
             Command::Dev(arguments) => dev::run(self, settings, arguments).await,
             Command::Check(arguments) => check::run(&self, settings, &arguments),
-            Command::Handlers(arguments) => handlers::run(&self.registry(), &arguments),
+            Command::Handlers(arguments) => handlers::run(&self.registry(), settings, &arguments),
+            Command::Contracts(arguments) => contracts::run(&self.registry(), &arguments),
             Command::Emit(arguments) => {
                 let settings = settings.map_err(StartupReport::new)?;
                 print_warnings(&settings.warnings);

@@ -114,3 +114,69 @@ cannot start: 4 problems
 ";
     assert_eq!(ran.err, expected);
 }
+
+#[test]
+fn handlers_are_listed_with_everything_that_is_known() {
+    let ran = run(SOUND, &["handlers", "--wide"], &[("EVENT_ATTEMPTS", "3")]);
+    let expected = "\
+TOPIC        EVENT         HANDLER                          PLACE                                     ID            GROUP  PAYLOAD        ATTEMPTS  DEAD_LETTERS     RUNS   SENDS
+role_events  CLAIM_ADDED   sound_service::record_claim      tests/service/src/bin/sound-service.rs:9  record_claim  sound  ClaimAdded v1  3         role_events_dlq  async  -
+user_events  USER_DELETED  unlinked_handlers::user_deleted  tests/fixtures/unlinked/src/lib.rs:6      user_deleted  sound  -              3         user_events_dlq  async  -
+";
+    assert_eq!(ran.out, expected, "{}", ran.err);
+    let ran = run(SOUND, &["handlers", "--json", "--group", "other"], &[]);
+    let claim = json!({
+        "topic": "role_events",
+        "event": "CLAIM_ADDED",
+        "handler": "sound_service::record_claim",
+        "place": "tests/service/src/bin/sound-service.rs:9",
+        "id": "record_claim",
+        "group": "other",
+        "payload": { "type": "ClaimAdded", "version": 1 },
+        "attempts": 5,
+        "dead_letters": "role_events_dlq",
+        "blocking": false,
+        "sends": [],
+    });
+    let rows = json_of(&ran);
+    assert_eq!((rows.as_array().unwrap().len(), &rows[0]), (2, &claim));
+    assert_eq!(rows[1]["payload"], Value::Null);
+}
+
+#[test]
+fn handlers_need_settings_only_for_what_comes_from_them() {
+    let wrong = [("EVENT_ATTEMPTS", "none")];
+    assert_eq!(run(SOUND, &["handlers"], &wrong).code, Some(0));
+    let ran = run(SOUND, &["handlers", "--wide"], &wrong);
+    assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""));
+    assert!(ran.err.contains("setting `attempts` is `none`"), "{}", ran.err);
+}
+
+#[test]
+fn contracts_are_listed_with_their_fields() {
+    let ran = run(SOUND, &["contracts"], &[]);
+    let expected = "\
+TOPIC        EVENT        VERSION  KEY      FIELDS                TYPE                       PLACE                        DESCRIPTION
+role_events  CLAIM_ADDED  1        role_id  id: u64, roleId: i64  service_tests::ClaimAdded  tests/service/src/lib.rs:12  The event that most tests send.
+";
+    assert_eq!(ran.out, expected, "{}", ran.err);
+    let ran = run(SOUND, &["contracts", "--json"], &[]);
+    let expected = json!([{
+        "topic": "role_events",
+        "event": "CLAIM_ADDED",
+        "version": 1,
+        "type": "service_tests::ClaimAdded",
+        "key": { "field": "role_id" },
+        "headers": [],
+        "fields": [
+            { "name": "id", "type": "u64", "required": true },
+            { "name": "roleId", "type": "i64", "required": true },
+        ],
+        "description": "The event that most tests send.",
+        "place": "tests/service/src/lib.rs:12",
+        "upcasts": null,
+    }]);
+    assert_eq!(json_of(&ran), expected);
+    // Whatever is wrong elsewhere.
+    assert_eq!(run(BROKEN, &["contracts"], &[("EVENT_GROUP", "a b")]).code, Some(0));
+}
