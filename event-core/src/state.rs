@@ -10,7 +10,7 @@ use rustc_hash::FxHasher;
 #[derive(Default)]
 pub struct StateMap {
     values: HashMap<TypeId, Box<dyn Any + Send + Sync>, BuildHasherDefault<FxHasher>>,
-    names: Vec<&'static str>,
+    keys: Vec<StateKey>,
 }
 
 impl StateMap {
@@ -23,7 +23,7 @@ impl StateMap {
     /// Puts `value` in; a value of the same type is replaced.
     pub fn insert<T: Send + Sync + 'static>(&mut self, value: T) {
         if self.values.insert(TypeId::of::<T>(), Box::new(value)).is_none() {
-            self.names.push(type_name::<T>());
+            self.keys.push(StateKey::of::<T>());
         }
     }
 
@@ -33,22 +33,16 @@ impl StateMap {
         self.values.get(&TypeId::of::<T>())?.downcast_ref()
     }
 
-    /// Whether what `key` names was put in.
+    /// The types that were put in, in that order.
     #[must_use]
-    pub fn contains(&self, key: &StateKey) -> bool {
-        self.values.contains_key(&key.id)
-    }
-
-    /// The names of the types that were put in, in that order.
-    #[must_use]
-    pub fn type_names(&self) -> &[&'static str] {
-        &self.names
+    pub fn keys(&self) -> &[StateKey] {
+        &self.keys
     }
 }
 
 impl std::fmt::Debug for StateMap {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("StateMap").field(&self.names).finish()
+        f.debug_set().entries(self.keys.iter().map(StateKey::type_name)).finish()
     }
 }
 

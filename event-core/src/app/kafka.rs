@@ -21,7 +21,8 @@ impl EventProducer {
     /// ```
     pub fn from_env(service: &str) -> Result<Self, StartupReport> {
         let settings = Settings::load(service, &SettingsOverrides::default(), std::env::vars_os());
-        let settings = warned(settings.map_err(StartupReport::new)?);
+        let settings = settings.map_err(StartupReport::new)?;
+        print_warnings(&settings.warnings);
         let producer = kafka_broker(service, &settings)?.producer();
         producer.map(EventProducer::new).map_err(|error| report(StartupProblem::Broker(error)))
     }
@@ -39,12 +40,11 @@ pub(crate) fn kafka_broker(
     KafkaBroker::connect(settings).map_err(|error| report(StartupProblem::Broker(error)))
 }
 
-/// Prints the warnings of the settings.
-pub(crate) fn warned(settings: Settings) -> Settings {
-    for warning in &settings.warnings {
+/// Prints what deserves a look to standard error.
+pub(crate) fn print_warnings(warnings: &[StartupProblem]) {
+    for warning in warnings {
         eprintln!("warning: {warning}");
     }
-    settings
 }
 
 fn report(problem: StartupProblem) -> StartupReport {

@@ -4,6 +4,7 @@ mod duration;
 mod exit;
 #[cfg(feature = "kafka")]
 mod kafka;
+mod provided;
 mod run;
 mod settings;
 mod shutdown;
@@ -16,13 +17,14 @@ use crate::event::{GroupName, GroupNameError};
 use crate::middleware::{Layers, Middleware};
 use crate::observe::{Health, Observer, TracingObserver};
 use crate::outcome::Error;
-use crate::producer::EventProducer;
-use crate::registry::{Registry, StartupProblem};
+use crate::registry::{Registry, StartupReport};
 use crate::state::{StateKey, StateKeys, StateMap, StateParts};
 
 pub use exit::{ExitStatus, exit};
 #[cfg(feature = "cli")]
-pub(crate) use kafka::{kafka_broker, warned};
+pub(crate) use kafka::{kafka_broker, print_warnings};
+#[cfg(feature = "testing")]
+pub(crate) use provided::{provided, put_own};
 #[cfg(feature = "cli")]
 pub(crate) use run::topic_problems;
 pub use settings::{Settings, SettingsOverrides};
@@ -96,7 +98,7 @@ impl EventApp {
 
     /// Provides a value to the handlers that take `State<T>`.
     ///
-    /// An [`EventProducer`] on the service's own broker is there without it.
+    /// An [`EventProducer`](crate::EventProducer) on the service's own broker is there without it.
     #[must_use]
     pub fn state<T: Send + Sync + 'static>(mut self, value: T) -> Self {
         self.state.insert(value);
@@ -262,18 +264,14 @@ impl EventApp {
         Registry::linked().only_modules(&self.modules)
     }
 
-    /// Everything that can be found wrong without a broker.
+    /// Everything that can be found wrong without settings and a broker.
     #[must_use]
-    pub fn problems(&self, group: &str) -> Vec<StartupProblem> {
-        let provided = |key: &StateKey| {
-            self.state.contains(key)
-                || self.providers.iter().any(|provider| provider.keys.contains(key))
-                || *key == StateKey::of::<EventProducer>()
-        };
+    pub fn check(&self, group: &str) -> StartupReport {
+        let later = self.providers.iter().flat_map(|provider| provider.keys.iter().copied());
         let registry = self.registry();
-        let mut problems = registry.problems(group, provided);
-        problems.extend(self.layers.problems(registry.handlers()));
-        problems
+        let mut report = registry.check(group, &provided::provided(&self.state, later));
+        report.add_problems(self.layers.problems(registry.handlers()));
+        report
     }
 }
 

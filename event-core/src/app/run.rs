@@ -3,13 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{EventApp, Settings};
+use super::{EventApp, Settings, provided};
 use crate::broker::{Broker, BrokerError, Subscription};
 use crate::event::TopicName;
 use crate::observe::Observers;
 use crate::outcome::Error;
 use crate::processor::{EventProcessor, ProcessorError, ServiceIdentity};
-use crate::producer::EventProducer;
 use crate::registry::{StartupProblem, StartupReport};
 use crate::router::EventRouter;
 use crate::state::StateKey;
@@ -51,20 +50,17 @@ impl EventApp {
         settings: Settings,
     ) -> Result<ReadyApp<B>, StartupReport> {
         let registry = self.registry();
-        let mut problems = self.problems(settings.group.as_str());
+        let mut report = self.check(settings.group.as_str());
         let router = EventRouter::with_layers(registry.handlers(), &self.layers);
         let (topics, topic_problems) = topic_names(&router);
-        problems.extend(topic_problems);
-        problems.extend(broker_problems(&broker, &topics).await);
-        problems.extend(self.make_state().await);
+        report.add_problems(topic_problems);
+        report.add_problems(broker_problems(&broker, &topics).await);
+        report.add_problems(self.make_state().await);
         let producer =
-            broker.producer().map_err(|error| problems.push(StartupProblem::Broker(error)));
-        let (Ok(producer), true) = (producer, problems.is_empty()) else {
-            return Err(StartupReport::new(problems));
-        };
-        if self.state.get::<EventProducer>().is_none() {
-            self.state.insert(EventProducer::new(Arc::clone(&producer)));
-        }
+            broker.producer().map_err(|error| report.add_problems([StartupProblem::Broker(error)]));
+        let Ok(producer) = producer else { return Err(report) };
+        report.into_result()?;
+        provided::put_own(&mut self.state, Arc::clone(&producer));
         let processor = EventProcessor {
             router,
             state: Arc::new(self.state),

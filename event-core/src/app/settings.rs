@@ -52,7 +52,7 @@ pub struct Settings {
     /// librdkafka properties. The values may be secrets and never print.
     pub kafka: BTreeMap<String, SecretString>,
     /// What deserves a look but keeps nobody from starting.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<StartupProblem>,
 }
 
 /// Flags that override file and environment.
@@ -132,7 +132,7 @@ fn problem(message: impl Into<String>, help: impl Into<String>) -> StartupProble
 impl RawSettings {
     fn interpret(
         self,
-        warnings: Vec<String>,
+        warnings: Vec<StartupProblem>,
         problems: &mut Vec<StartupProblem>,
     ) -> Option<Settings> {
         let mut read = Reader(problems);

@@ -3,55 +3,140 @@
 use clap::Args;
 use serde::Serialize;
 
+use super::table::Table;
+use crate::app::Settings;
+use crate::event::{ContractInfo, TopicName};
+use crate::handler::HandlerRegistration;
 use crate::outcome::Error;
-use crate::registry::Registry;
+use crate::registry::{Registry, StartupProblem, StartupReport};
 
 #[derive(Debug, Args)]
 pub(super) struct HandlersArgs {
-    /// Print JSON
+    /// Show everything that is known of a handler
+    #[arg(long)]
+    wide: bool,
+    /// Print JSON, with everything that is known
     #[arg(long)]
     json: bool,
 }
 
+/// A handler with one of its events.
 #[derive(Serialize)]
 struct Row {
     topic: &'static str,
     event: &'static str,
     handler: String,
     place: String,
+    id: String,
+    group: String,
+    /// The contract whose data it takes, with its version; none for untyped data.
+    payload: Option<Contract>,
+    attempts: u32,
+    dead_letters: Option<String>,
+    blocking: bool,
+    /// None when it could be any event.
+    sends: Option<Vec<Sent>>,
 }
 
-pub(super) fn run(registry: &Registry, arguments: &HandlersArgs) -> Result<(), Error> {
-    let rows = registry.handlers().iter().flat_map(|handler| {
-        handler.selects.names().into_iter().map(|event| Row {
-            topic: handler.topic,
-            event,
-            handler: format!("{}::{}", handler.module, handler.name),
-            place: handler.place(),
-        })
-    });
-    let rows: Vec<Row> = rows.collect();
-    if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&rows)?);
+#[derive(Serialize)]
+struct Contract {
+    r#type: &'static str,
+    version: u32,
+}
+
+#[derive(Serialize)]
+struct Sent {
+    topic: &'static str,
+    event: &'static str,
+}
+
+pub(super) fn run(
+    registry: &Registry,
+    settings: Result<Settings, Vec<StartupProblem>>,
+    arguments: &HandlersArgs,
+) -> Result<(), Error> {
+    let pairs = registry
+        .handlers()
+        .iter()
+        .flat_map(|handler| handler.selects.names().into_iter().map(|event| (*handler, event)));
+    // What is in the code can be listed whatever the settings are.
+    if !arguments.wide && !arguments.json {
+        let mut table = Table::new(&["TOPIC", "EVENT", "HANDLER", "PLACE"]);
+        for (handler, event) in pairs {
+            table.row([handler.topic.into(), event.into(), path(handler), handler.place()]);
+        }
+        print!("{table}");
         return Ok(());
     }
-    let mut table = vec![["TOPIC", "EVENT", "HANDLER", "PLACE"].map(str::to_owned)];
-    for Row { topic, event, handler, place } in rows {
-        table.push([topic.to_owned(), event.to_owned(), handler, place]);
+    let settings = settings.map_err(StartupReport::new)?;
+    let rows: Vec<Row> = pairs.map(|(handler, event)| row(handler, event, &settings)).collect();
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&rows)?);
+    } else {
+        print!("{}", wide(rows));
     }
-    print!("{}", aligned(&table));
     Ok(())
 }
 
-/// Columns as wide as their widest cell, two spaces between.
-pub(super) fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
-    let widths: [usize; N] =
-        std::array::from_fn(|column| rows.iter().map(|row| row[column].len()).max().unwrap_or(0));
-    let mut text = String::new();
-    for row in rows {
-        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
-        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
-        text.push('\n');
+fn path(handler: &HandlerRegistration) -> String {
+    format!("{}::{}", handler.module, handler.name)
+}
+
+fn row(handler: &HandlerRegistration, event: &'static str, settings: &Settings) -> Row {
+    let contract = handler.contracts().iter().find(|contract| contract.name == event);
+    let sent = |contract: &&ContractInfo| Sent { topic: contract.topic, event: contract.name };
+    Row {
+        topic: handler.topic,
+        event,
+        handler: path(handler),
+        place: handler.place(),
+        id: handler.id(),
+        group: settings.group.to_string(),
+        payload: contract.map(|c| Contract { r#type: c.type_name, version: c.version }),
+        attempts: settings.policy.attempts,
+        dead_letters: dead_letters(handler),
+        blocking: handler.blocking,
+        sends: handler.sends().map(|contracts| contracts.iter().map(sent).collect()),
     }
-    text
+}
+
+fn dead_letters(handler: &HandlerRegistration) -> Option<String> {
+    let default = || Some(TopicName::parse(handler.topic).ok()?.dead_letters().ok()?.to_string());
+    handler.dead_letter.map(str::to_owned).or_else(default)
+}
+
+fn wide(rows: Vec<Row>) -> Table {
+    let mut table = Table::new(&[
+        "TOPIC",
+        "EVENT",
+        "HANDLER",
+        "PLACE",
+        "ID",
+        "GROUP",
+        "PAYLOAD",
+        "ATTEMPTS",
+        "DEAD_LETTERS",
+        "RUNS",
+        "SENDS",
+    ]);
+    for row in rows {
+        let payload = row.payload.map(|c| format!("{} v{}", c.r#type, c.version));
+        let sends = row.sends.map(|sent| {
+            sent.iter().map(|to| format!("{} / {}", to.topic, to.event)).collect::<Vec<_>>()
+        });
+        table.row([
+            row.topic.to_owned(),
+            row.event.to_owned(),
+            row.handler,
+            row.place,
+            row.id,
+            row.group,
+            payload.unwrap_or_default(),
+            row.attempts.to_string(),
+            row.dead_letters.unwrap_or_default(),
+            if row.blocking { "blocking" } else { "async" }.to_owned(),
+            sends.map_or_else(|| "any event".to_owned(), |sent| sent.join(", ")),
+        ]);
+    }
+    table
 }

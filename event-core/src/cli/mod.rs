@@ -2,10 +2,13 @@
 //!
 //! They must be there and not in a tool of their own, because only that binary holds the handlers.
 
+mod check;
+mod contracts;
 mod dev;
 mod emit;
 mod handlers;
 mod log;
+mod table;
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -14,7 +17,7 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::app::{
-    EventApp, ExitStatus, Settings, SettingsOverrides, kafka_broker, signals, warned,
+    EventApp, ExitStatus, Settings, SettingsOverrides, kafka_broker, print_warnings, signals,
 };
 use crate::outcome::Error;
 use crate::registry::{StartupProblem, StartupReport};
@@ -48,15 +51,18 @@ enum Command {
     /// Run on an embedded broker, with sample events
     Dev(dev::DevArgs),
     /// Check everything that can be checked without a broker
-    Check,
+    Check(check::CheckArgs),
     /// List the handlers
     Handlers(handlers::HandlersArgs),
+    /// List the contracts of events
+    Contracts(contracts::ContractsArgs),
     /// Publish one event
     Emit(emit::EmitArgs),
 }
 
 impl EventApp {
-    /// Parses the command line and runs the command: `run`, `dev`, `check`, `handlers` or `emit`.
+    /// Parses the command line and runs the command: `run`, `dev`, `check`, `handlers`,
+    /// `contracts` or `emit`.
     ///
     /// # Errors
     ///
@@ -107,10 +113,12 @@ impl EventApp {
         match cli.command {
             Command::Run => self.run_command(settings).await,
             Command::Dev(arguments) => dev::run(self, settings, arguments).await,
-            Command::Check => self.check_command(settings),
-            Command::Handlers(arguments) => handlers::run(&self.registry(), &arguments),
+            Command::Check(arguments) => check::run(&self, settings, &arguments),
+            Command::Handlers(arguments) => handlers::run(&self.registry(), settings, &arguments),
+            Command::Contracts(arguments) => contracts::run(&self.registry(), &arguments),
             Command::Emit(arguments) => {
-                let settings = warned(settings.map_err(StartupReport::new)?);
+                let settings = settings.map_err(StartupReport::new)?;
+                print_warnings(&settings.warnings);
                 emit::run(&self, &settings, arguments).await
             }
         }
@@ -125,20 +133,23 @@ impl EventApp {
         self.run_on(broker, settings, signals()).await
     }
 
-    fn check_command(&self, settings: Result<Settings, Vec<StartupProblem>>) -> Result<(), Error> {
-        let settings = self.settings_or_report(settings)?;
-        StartupReport::new(self.problems(settings.group.as_str())).into_result()?;
-        let registry = self.registry();
-        let router = crate::router::EventRouter::new(registry.handlers());
-        let topics: Vec<_> = router.topics().flatten().map(|topic| topic.to_string()).collect();
-        let handlers = registry.handlers().len();
-        println!(
-            "ok: {handlers} handler{} on {} in group `{}`",
-            if handlers == 1 { "" } else { "s" },
-            topics.join(", "),
-            settings.group
-        );
-        Ok(())
+    // What can be found wrong without a broker, that of the settings among it.
+    fn report(
+        &self,
+        settings: Result<Settings, Vec<StartupProblem>>,
+    ) -> (Option<Settings>, StartupReport) {
+        let group = settings.as_ref().map_or(self.service(), |settings| settings.group.as_str());
+        let mut report = self.check(group);
+        match settings {
+            Ok(settings) => {
+                report.add_warnings(settings.warnings.iter().cloned());
+                (Some(settings), report)
+            }
+            Err(problems) => {
+                report.add_problems(problems);
+                (None, report)
+            }
+        }
     }
 
     // Wrong settings are reported together with what else is wrong.
@@ -146,12 +157,8 @@ impl EventApp {
         &self,
         settings: Result<Settings, Vec<StartupProblem>>,
     ) -> Result<Settings, StartupReport> {
-        match settings {
-            Ok(settings) => Ok(warned(settings)),
-            Err(mut problems) => {
-                problems.extend(self.problems(self.service()));
-                Err(StartupReport::new(problems))
-            }
-        }
+        let (settings, report) = self.report(settings);
+        print_warnings(report.warnings());
+        settings.ok_or(report)
     }
 }

@@ -5,16 +5,16 @@
 //! borrowed here points into the record, so a record without extra fields allocates nothing.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use jiff::Timestamp;
-use serde::de::{DeserializeSeed, Deserializer as _, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::contract::same_letters;
-use super::envelope_error::{EnvelopeError, MAX_EVENT_TYPE_BYTES};
+use super::envelope_error::{EnvelopeError, MAX_EVENT_TYPE_BYTES, NearKey};
 use super::excerpt::excerpt;
+use super::fields::{Fields, duplicate_of, extra_field, keys};
 use super::objects::Objects;
+use super::place::{offset_in, reason, refused_byte, refused_value};
 use super::{Contract, EventId, ReadOlder, UserId, strict};
 
 // How much of a foreign text an error may repeat.
@@ -54,12 +54,12 @@ impl<'a> Envelope<'a> {
         match start.as_bytes().first() {
             None => return Err(EnvelopeError::Empty),
             Some(b'{') => {}
-            Some(first) => return Err(not_an_object(*first, start)),
+            Some(first) => return Err(not_an_object(*first, text, text.len() - start.len())),
         }
         let mut reader = serde_json::Deserializer::from_str(text);
-        let fields = reader.deserialize_map(FieldsVisitor).map_err(|error| syntax(&error))?;
-        reader.end().map_err(|error| EnvelopeError::TrailingData(error.to_string()))?;
-        fields.interpret(text)
+        let fields = Fields::read(&mut reader).map_err(|error| syntax(text, &error))?;
+        reader.end().map_err(|error| syntax(text, &error))?;
+        Envelope::interpret(fields, text)
     }
 
     /// The name as it stands in the record, well formed or not.
@@ -75,7 +75,7 @@ impl<'a> Envelope<'a> {
     /// [`EnvelopeError::FieldType`]. Judged here and not in [`Envelope::read`], because an event
     /// that nobody handles may have a form of its own.
     pub fn user_id(&self) -> Result<Option<UserId>, EnvelopeError> {
-        self.user_id.map_or(Ok(None), user_id_of)
+        self.user_id.map_or(Ok(None), |value| user_id_of(self.text, value))
     }
 
     /// The identity the producer gave it.
@@ -96,7 +96,7 @@ impl<'a> Envelope<'a> {
     ///
     /// [`EnvelopeError::FieldType`].
     pub fn version(&self) -> Result<u32, EnvelopeError> {
-        self.version.map_or(Ok(1), version_of)
+        self.version.map_or(Ok(1), |value| version_of(self.text, value))
     }
 
     /// The data as it stands in the record; `None` when absent.
@@ -135,7 +135,7 @@ impl<'a> Envelope<'a> {
     {
         let (found, supported) = (self.version()?, T::INFO.version);
         if found > supported {
-            return Err(EnvelopeError::UnsupportedVersion { found, supported });
+            return Err(self.unsupported_version(found, supported));
         }
         self.decode_version(found)
     }
@@ -153,14 +153,20 @@ impl<'a> Envelope<'a> {
         let data = match self.data_text() {
             None | Some("null") if info.empty => "{}",
             Some(data) => data,
-            None => return Err(mismatch(info.type_name, "the field `data` is missing".into())),
+            None => return Err(no_data(info.type_name)),
         };
         // serde would refuse it too, in words of its own.
         if info.object && !data.starts_with('{') {
             let problem = format!("it is {}, it must be an object", kind_of(data));
-            return Err(mismatch(info.type_name, problem));
+            let byte = offset_in(self.text, data);
+            return Err(EnvelopeError::DataMismatch { type_name: info.type_name, problem, byte });
         }
-        decode(data, info.type_name)
+        self.decode(data, info.type_name)
+    }
+
+    fn unsupported_version(&self, found: u32, supported: u32) -> EnvelopeError {
+        let byte = self.version.map_or(0, |value| place_of(self.text, value));
+        EnvelopeError::UnsupportedVersion { found, supported, byte }
     }
 
     /// Decodes the data into any type.
@@ -174,31 +180,60 @@ impl<'a> Envelope<'a> {
     {
         let type_name = std::any::type_name::<T>();
         match self.data_text() {
-            Some(data) => decode(data, type_name),
+            Some(data) => self.decode(data, type_name),
             // What can be made of nothing, such as an `Option`, is.
-            None => decode("null", type_name)
-                .map_err(|_| mismatch(type_name, "the field `data` is missing".into())),
+            None => self.decode("null", type_name).map_err(|_| no_data(type_name)),
         }
+    }
+
+    fn decode<T>(&self, data: &'a str, type_name: &'static str) -> Result<T, EnvelopeError>
+    where
+        T: serde::Deserialize<'a>,
+    {
+        let mut reader = serde_json::Deserializer::from_str(data);
+        // The data was found by the same reader, so nothing can follow it.
+        T::deserialize(Objects(&mut reader)).map_err(|error| {
+            let mut problem = excerpt(&reason(&error), 4 * EXCERPT_BYTES);
+            if let Some(hint) = renamed_field(&problem, data) {
+                problem.push_str(&hint);
+            }
+            let start = offset_in(self.text, data);
+            let byte = start.map(|start| start + refused_value(data, &error));
+            EnvelopeError::DataMismatch { type_name, problem, byte }
+        })
+    }
+
+    fn interpret(fields: Fields<'a>, text: &'a str) -> Result<Self, EnvelopeError> {
+        let [event_type, data, user_id, event_id, occurred_at, version] = fields.known;
+        let Some(value) = event_type else { return Err(no_event_type(text)) };
+        let event_type = text_of("eventType", text, value)?;
+        if event_type.len() > MAX_EVENT_TYPE_BYTES {
+            return Err(EnvelopeError::EventTypeTooLong {
+                bytes: event_type.len(),
+                start: excerpt(&event_type, EXCERPT_BYTES),
+                byte: place_of(text, value),
+            });
+        }
+        // Not every producer writes these two, and no delivery depends on them: what cannot be
+        // read is as good as absent.
+        let event_id = event_id.and_then(|value| text_of("eventId", text, value).ok());
+        let occurred_at = occurred_at.and_then(|value| text_of("occurredAt", text, value).ok());
+        Ok(Envelope {
+            event_type,
+            data,
+            user_id,
+            event_id: event_id.map(|text| EventId::new(&text)),
+            occurred_at: occurred_at.and_then(|text| text.parse().ok()),
+            version,
+            text,
+            has_extra: fields.has_extra,
+        })
     }
 }
 
-fn decode<'a, T>(data: &'a str, type_name: &'static str) -> Result<T, EnvelopeError>
-where
-    T: serde::Deserialize<'a>,
-{
-    let mut reader = serde_json::Deserializer::from_str(data);
-    // The data was found by the same reader, so nothing can follow it.
-    T::deserialize(Objects(&mut reader)).map_err(|error| {
-        let mut problem = excerpt(&error.to_string(), 4 * EXCERPT_BYTES);
-        if let Some(hint) = renamed_field(&problem, data) {
-            problem.push_str(&hint);
-        }
-        mismatch(type_name, problem)
-    })
-}
-
-fn mismatch(type_name: &'static str, problem: String) -> EnvelopeError {
-    EnvelopeError::DataMismatch { type_name, problem }
+fn no_data(type_name: &'static str) -> EnvelopeError {
+    let problem = "the field `data` is missing".to_owned();
+    EnvelopeError::DataMismatch { type_name, problem, byte: None }
 }
 
 // The commonest mismatch between services: the same field, spelt in another case.
@@ -224,114 +259,60 @@ fn kind_of(json: &str) -> &'static str {
     }
 }
 
-fn not_an_object(first: u8, text: &str) -> EnvelopeError {
+fn not_an_object(first: u8, text: &str, byte: usize) -> EnvelopeError {
     // `NaN` and other words are no JSON at all, so only what parses is called by its kind.
     match serde_json::from_str::<&RawValue>(text) {
-        Ok(value) => EnvelopeError::NotAnObject(kind_of(value.get())),
+        Ok(value) => EnvelopeError::NotAnObject { found: kind_of(value.get()), byte },
         Err(error) if matches!(first, b'[' | b'"' | b'0'..=b'9' | b'-' | b't' | b'f' | b'n') => {
-            syntax(&error)
+            syntax(text, &error)
         }
-        Err(error) => EnvelopeError::Malformed(error.to_string()),
+        Err(error) => malformed(text, &error),
     }
 }
 
-fn syntax(error: &serde_json::Error) -> EnvelopeError {
-    let text = error.to_string();
-    if let Some(field) = FIELDS.iter().find(|field| text.starts_with(&duplicate(field))) {
-        return EnvelopeError::DuplicateField(field);
+fn syntax(text: &str, error: &serde_json::Error) -> EnvelopeError {
+    let problem = reason(error);
+    if let Some(field) = duplicate_of(&problem) {
+        let keys = keys(text);
+        let second = keys.iter().filter(|(_, key)| key == field).nth(1);
+        let byte = second.and_then(|(key, _)| offset_in(text, key)).unwrap_or(0);
+        return EnvelopeError::DuplicateField { field, byte };
     }
     match error.classify() {
-        serde_json::error::Category::Eof => EnvelopeError::Truncated(text),
-        _ if text.starts_with("trailing characters") => EnvelopeError::TrailingData(text),
-        _ => EnvelopeError::Malformed(excerpt(&text, 4 * EXCERPT_BYTES)),
-    }
-}
-
-const FIELDS: [&str; 6] = ["eventType", "data", "userId", "eventId", "occurredAt", "version"];
-
-fn duplicate(field: &str) -> String {
-    format!("duplicate field `{field}`")
-}
-
-/// Finds a field of an envelope that was read before and is not one of its own. Of repeated ones the
-/// last, as JSON readers do.
-pub(crate) fn extra_field<'a>(envelope: &'a str, name: &str) -> Option<&'a RawValue> {
-    if FIELDS.contains(&name) {
-        return None;
-    }
-    find_field(envelope, |key| key == name).map(|(_, value)| value)
-}
-
-fn find_field<'a>(
-    envelope: &'a str,
-    wanted: impl Fn(&str) -> bool,
-) -> Option<(Cow<'a, str>, &'a RawValue)> {
-    serde_json::Deserializer::from_str(envelope).deserialize_map(FieldFinder(wanted)).ok()?
-}
-
-struct FieldFinder<F>(F);
-
-impl<'de, F: Fn(&str) -> bool> Visitor<'de> for FieldFinder<F> {
-    type Value = Option<(Cow<'de, str>, &'de RawValue)>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an event")
-    }
-
-    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
-        let mut found = None;
-        while let Some(key) = map.next_key_seed(KeySeed)? {
-            let value = map.next_value()?;
-            if (self.0)(&key) {
-                found = Some((key, value));
-            }
+        serde_json::error::Category::Eof => {
+            EnvelopeError::Truncated { problem, byte: refused_byte(text, error) }
         }
-        Ok(found)
-    }
-}
-
-// The spans of the fields, before anyone looks at what they hold.
-#[derive(Default)]
-struct Fields<'a> {
-    known: [Option<&'a RawValue>; FIELDS.len()],
-    has_extra: bool,
-}
-
-impl<'a> Fields<'a> {
-    fn interpret(self, text: &'a str) -> Result<Envelope<'a>, EnvelopeError> {
-        let [event_type, data, user_id, event_id, occurred_at, version] = self.known;
-        let Some(event_type) = event_type else {
-            let found = find_field(text, |key| same_letters(key, "eventType"));
-            let found = found.map(|(key, _)| excerpt(&key, EXCERPT_BYTES));
-            return Err(EnvelopeError::MissingEventType { found });
-        };
-        let event_type = text_of("eventType", event_type)?;
-        if event_type.len() > MAX_EVENT_TYPE_BYTES {
-            return Err(EnvelopeError::EventTypeTooLong {
-                bytes: event_type.len(),
-                start: excerpt(&event_type, EXCERPT_BYTES),
-            });
+        _ if problem.starts_with("trailing characters") => {
+            EnvelopeError::TrailingData { byte: refused_byte(text, error) }
         }
-        // Not every producer writes these two, and no delivery depends on them: what cannot be
-        // read is as good as absent.
-        let event_id = event_id.and_then(|value| text_of("eventId", value).ok());
-        let occurred_at = occurred_at.and_then(|value| text_of("occurredAt", value).ok());
-        Ok(Envelope {
-            event_type,
-            data,
-            user_id,
-            event_id: event_id.map(|text| EventId::new(&text)),
-            occurred_at: occurred_at.and_then(|text| text.parse().ok()),
-            version,
-            text,
-            has_extra: self.has_extra,
-        })
+        _ => malformed(text, error),
     }
 }
 
-fn text_of<'a>(field: &'static str, value: &'a RawValue) -> Result<Cow<'a, str>, EnvelopeError> {
-    let wrong =
-        || EnvelopeError::FieldType { field, expected: "a string", found: kind_of(value.get()) };
+fn malformed(text: &str, error: &serde_json::Error) -> EnvelopeError {
+    let problem = excerpt(&reason(error), 4 * EXCERPT_BYTES);
+    EnvelopeError::Malformed { problem, byte: refused_byte(text, error) }
+}
+
+// A value of `text`, so it has a place there.
+fn place_of(text: &str, value: &RawValue) -> usize {
+    offset_in(text, value.get()).unwrap_or(0)
+}
+
+fn no_event_type(text: &str) -> EnvelopeError {
+    let near = keys(text).into_iter().find(|(_, key)| same_letters(key, "eventType"));
+    let near = near.map(|(place, key)| NearKey {
+        key: excerpt(&key, EXCERPT_BYTES),
+        byte: offset_in(text, place).unwrap_or(0),
+    });
+    EnvelopeError::MissingEventType { near }
+}
+
+fn text_of<'a>(
+    field: &'static str,
+    text: &str,
+    value: &'a RawValue,
+) -> Result<Cow<'a, str>, EnvelopeError> {
     let json = value.get();
     // Without an escape the text stands between the quotes as it is.
     if let Some(inner) = json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'))
@@ -339,92 +320,40 @@ fn text_of<'a>(field: &'static str, value: &'a RawValue) -> Result<Cow<'a, str>,
     {
         return Ok(Cow::Borrowed(inner));
     }
-    serde_json::from_str(json).map(Cow::Owned).map_err(|_| wrong())
+    let wrong = |_| wrong_type(field, "a string", text, value);
+    serde_json::from_str(json).map(Cow::Owned).map_err(wrong)
 }
 
-fn user_id_of(value: &RawValue) -> Result<Option<UserId>, EnvelopeError> {
+fn wrong_type(
+    field: &'static str,
+    expected: &'static str,
+    text: &str,
+    value: &RawValue,
+) -> EnvelopeError {
+    let (found, byte) = (kind_of(value.get()), place_of(text, value));
+    EnvelopeError::FieldType { field, expected, found, byte }
+}
+
+fn user_id_of(text: &str, value: &RawValue) -> Result<Option<UserId>, EnvelopeError> {
     let json = value.get();
     match kind_of(json) {
         "null" => Ok(None),
-        "a string" => Ok(Some(UserId::Text(text_of("userId", value)?.into_owned()))),
+        "a string" => Ok(Some(UserId::Text(text_of("userId", text, value)?.into_owned()))),
         "a number" => Ok(Some(match json.parse() {
             Ok(number) => UserId::Number(number),
             Err(_) => UserId::Text(json.to_owned()),
         })),
-        found => Err(EnvelopeError::FieldType {
-            field: "userId",
-            expected: "a number, a string or null",
-            found,
-        }),
+        _ => Err(wrong_type("userId", "a number, a string or null", text, value)),
     }
 }
 
-fn version_of(value: &RawValue) -> Result<u32, EnvelopeError> {
+fn version_of(text: &str, value: &RawValue) -> Result<u32, EnvelopeError> {
     let json = value.get();
     let digits = json.bytes().all(|byte| byte.is_ascii_digit());
     match json {
         "null" => Ok(1),
-        "0" => Err(not_a_version(json)),
-        _ if digits => Ok(json.parse().unwrap_or(u32::MAX)),
-        _ => Err(not_a_version(json)),
-    }
-}
-
-fn not_a_version(json: &str) -> EnvelopeError {
-    EnvelopeError::FieldType {
-        field: "version",
-        expected: "an integer from 1 on",
-        found: kind_of(json),
-    }
-}
-
-struct FieldsVisitor;
-
-impl<'de> Visitor<'de> for FieldsVisitor {
-    type Value = Fields<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an event")
-    }
-
-    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Fields<'de>, M::Error> {
-        let mut fields = Fields::default();
-        while let Some(key) = map.next_key_seed(KeySeed)? {
-            let value = map.next_value::<&'de RawValue>()?;
-            match FIELDS.iter().position(|field| *field == key) {
-                None => fields.has_extra = true,
-                Some(known) if fields.known[known].is_none() => fields.known[known] = Some(value),
-                Some(known) => return Err(M::Error::custom(duplicate(FIELDS[known]))),
-            }
-        }
-        Ok(fields)
-    }
-}
-
-// A key that borrows from the record unless it has an escape. (`Cow` would always copy.)
-struct KeySeed;
-
-impl<'de> DeserializeSeed<'de> for KeySeed {
-    type Value = Cow<'de, str>;
-
-    fn deserialize<D: serde::Deserializer<'de>>(self, reader: D) -> Result<Self::Value, D::Error> {
-        reader.deserialize_str(self)
-    }
-}
-
-impl<'de> Visitor<'de> for KeySeed {
-    type Value = Cow<'de, str>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a field name")
-    }
-
-    fn visit_borrowed_str<E>(self, key: &'de str) -> Result<Self::Value, E> {
-        Ok(Cow::Borrowed(key))
-    }
-
-    fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
-        Ok(Cow::Owned(key.to_owned()))
+        _ if digits && json != "0" => Ok(json.parse().unwrap_or(u32::MAX)),
+        _ => Err(wrong_type("version", "an integer from 1 on", text, value)),
     }
 }
 

@@ -6,6 +6,8 @@
 pub const MAX_EVENT_TYPE_BYTES: usize = event_names::MAX_BYTES;
 
 /// Why a record is not an event. Reading it again would fail again, so it is never retried.
+///
+/// Every `byte` is an offset into the record's value, from 0 on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EnvelopeError {
@@ -13,8 +15,13 @@ pub enum EnvelopeError {
     #[error("the value is empty; an event is a JSON object")]
     Empty,
     /// A JSON value of another kind.
-    #[error("the value is {0}; an event is a JSON object")]
-    NotAnObject(&'static str),
+    #[error("the value is {found}; an event is a JSON object")]
+    NotAnObject {
+        /// What it is.
+        found: &'static str,
+        /// Where it begins.
+        byte: usize,
+    },
     /// The value starts with a byte order mark.
     #[error("the value starts with a {0} byte order mark; write plain UTF-8")]
     ByteOrderMark(&'static str),
@@ -35,19 +42,34 @@ pub enum EnvelopeError {
     )]
     Compressed(&'static str),
     /// JSON that ends too early.
-    #[error("the JSON is cut off: {0}")]
-    Truncated(String),
+    #[error("the JSON is cut off at byte {byte}: {problem}")]
+    Truncated {
+        /// What was being read.
+        problem: String,
+        /// The first byte that is not there.
+        byte: usize,
+    },
     /// Something follows the object.
-    #[error("something follows the JSON object: {0}")]
-    TrailingData(String),
+    #[error("something follows the JSON object, from byte {byte} on")]
+    TrailingData {
+        /// Where it begins.
+        byte: usize,
+    },
     /// Any other breach of the grammar.
-    #[error("the value is not JSON: {0}")]
-    Malformed(String),
+    #[error("the value is not JSON at byte {byte}: {problem}")]
+    Malformed {
+        /// What is wrong.
+        problem: String,
+        /// The first byte that is wrong.
+        byte: usize,
+    },
     /// Nesting beyond the limit.
-    #[error("the JSON is nested deeper than {limit} levels")]
+    #[error("the JSON is nested deeper than {limit} levels at byte {byte}")]
     TooDeep {
         /// The limit.
         limit: usize,
+        /// The bracket that opens one level too many.
+        byte: usize,
     },
     /// Half of a surrogate pair in an escape.
     #[error("the escape at byte {byte} is half of a surrogate pair and names no character")]
@@ -56,16 +78,21 @@ pub enum EnvelopeError {
         byte: usize,
     },
     /// A field of the envelope that appears twice.
-    #[error("the field `{0}` appears twice")]
-    DuplicateField(&'static str),
+    #[error("the field `{field}` appears twice, the second time at byte {byte}")]
+    DuplicateField {
+        /// The field.
+        field: &'static str,
+        /// Where its second key begins.
+        byte: usize,
+    },
     /// No `eventType`.
-    #[error("the field `eventType` is missing{}", .found.as_ref().map(|key| format!("; `{key}` is there, but the name is `eventType`")).unwrap_or_default())]
+    #[error("the field `eventType` is missing{}", .near.as_ref().map(|near| format!("; `{}` is there at byte {}, but the name is `eventType`", near.key, near.byte)).unwrap_or_default())]
     MissingEventType {
         /// A key that differs from `eventType` only in case or separators.
-        found: Option<String>,
+        near: Option<NearKey>,
     },
     /// A field of the envelope that has the wrong type.
-    #[error("the field `{field}` is {found}, it must be {expected}")]
+    #[error("the field `{field}` is {found} at byte {byte}, it must be {expected}")]
     FieldType {
         /// The field.
         field: &'static str,
@@ -73,33 +100,50 @@ pub enum EnvelopeError {
         expected: &'static str,
         /// What it is.
         found: &'static str,
+        /// Where its value begins.
+        byte: usize,
     },
     /// An `eventType` that cannot be a name.
     #[error(
-        "the field `eventType` is {bytes} bytes long, the limit is {MAX_EVENT_TYPE_BYTES}: `{start}`"
+        "the field `eventType` at byte {byte} is {bytes} bytes long, the limit is {MAX_EVENT_TYPE_BYTES}: `{start}`"
     )]
     EventTypeTooLong {
         /// Its length.
         bytes: usize,
         /// How it starts.
         start: String,
+        /// Where its value begins.
+        byte: usize,
     },
     /// A version that this build does not know.
-    #[error("the version is {found}, this service reads up to {supported}")]
+    #[error("the version at byte {byte} is {found}, this service reads up to {supported}")]
     UnsupportedVersion {
         /// The record's version.
         found: u32,
         /// The contract's version.
         supported: u32,
+        /// Where the record says so.
+        byte: usize,
     },
     /// Data that does not fit the handler's type.
-    #[error("the data does not fit {type_name}: {problem}")]
+    #[error("the data does not fit {type_name}{}: {problem}", .byte.map(|byte| format!(" at byte {byte}")).unwrap_or_default())]
     DataMismatch {
         /// The type.
         type_name: &'static str,
         /// What does not fit.
         problem: String,
+        /// Where reading it stopped; `None` when there is no data.
+        byte: Option<usize>,
     },
+}
+
+/// A key that was probably meant to be another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NearKey {
+    /// The key; of a long one the start.
+    pub key: String,
+    /// Where it begins.
+    pub byte: usize,
 }
 
 impl EnvelopeError {
@@ -108,22 +152,47 @@ impl EnvelopeError {
     pub fn code(&self) -> &'static str {
         match self {
             EnvelopeError::Empty => "empty_value",
-            EnvelopeError::NotAnObject(_) => "not_an_object",
+            EnvelopeError::NotAnObject { .. } => "not_an_object",
             EnvelopeError::ByteOrderMark(_) => "byte_order_mark",
             EnvelopeError::NotUtf8 { .. } => "not_utf8",
             EnvelopeError::SchemaRegistryFraming => "schema_registry_framing",
             EnvelopeError::Compressed(_) => "compressed_value",
-            EnvelopeError::Truncated(_) => "truncated_json",
-            EnvelopeError::TrailingData(_) => "trailing_data",
-            EnvelopeError::Malformed(_) => "malformed_json",
+            EnvelopeError::Truncated { .. } => "truncated_json",
+            EnvelopeError::TrailingData { .. } => "trailing_data",
+            EnvelopeError::Malformed { .. } => "malformed_json",
             EnvelopeError::TooDeep { .. } => "too_deep",
             EnvelopeError::LoneSurrogate { .. } => "lone_surrogate",
-            EnvelopeError::DuplicateField(_) => "duplicate_field",
+            EnvelopeError::DuplicateField { .. } => "duplicate_field",
             EnvelopeError::MissingEventType { .. } => "missing_event_type",
             EnvelopeError::FieldType { .. } => "wrong_field_type",
             EnvelopeError::EventTypeTooLong { .. } => "event_type_too_long",
             EnvelopeError::UnsupportedVersion { .. } => "unsupported_version",
             EnvelopeError::DataMismatch { .. } => "data_mismatch",
+        }
+    }
+
+    /// Where in the record's value it is wrong, as an offset from 0 on; `None` when something is
+    /// missing that has no place.
+    #[must_use]
+    pub fn byte(&self) -> Option<usize> {
+        match self {
+            EnvelopeError::Empty => None,
+            EnvelopeError::ByteOrderMark(_)
+            | EnvelopeError::SchemaRegistryFraming
+            | EnvelopeError::Compressed(_) => Some(0),
+            EnvelopeError::NotAnObject { byte, .. }
+            | EnvelopeError::NotUtf8 { byte }
+            | EnvelopeError::Truncated { byte, .. }
+            | EnvelopeError::TrailingData { byte }
+            | EnvelopeError::Malformed { byte, .. }
+            | EnvelopeError::TooDeep { byte, .. }
+            | EnvelopeError::LoneSurrogate { byte }
+            | EnvelopeError::DuplicateField { byte, .. }
+            | EnvelopeError::FieldType { byte, .. }
+            | EnvelopeError::EventTypeTooLong { byte, .. }
+            | EnvelopeError::UnsupportedVersion { byte, .. } => Some(*byte),
+            EnvelopeError::MissingEventType { near } => near.as_ref().map(|near| near.byte),
+            EnvelopeError::DataMismatch { byte, .. } => *byte,
         }
     }
 }

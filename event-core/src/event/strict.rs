@@ -67,7 +67,7 @@ fn walk(value: &[u8]) -> Result<(), EnvelopeError> {
             (false, b'{' | b'[') => {
                 depth += 1;
                 if depth > MAX_DEPTH {
-                    return Err(EnvelopeError::TooDeep { limit: MAX_DEPTH });
+                    return Err(EnvelopeError::TooDeep { limit: MAX_DEPTH, byte: index });
                 }
             }
             (false, b'}' | b']') => depth = depth.saturating_sub(1),
@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn depth_counts_brackets_outside_strings() {
         assert!(check(&nested(127)).is_ok());
-        assert!(matches!(check(&nested(128)), Err(EnvelopeError::TooDeep { limit: 127 })));
+        assert_eq!(check(&nested(128)), Err(EnvelopeError::TooDeep { limit: 127, byte: 127 }));
         let in_text = format!(r#"{{"a": "\"{}"}}"#, "[".repeat(500));
         assert!(check(in_text.as_bytes()).is_ok());
         let wide = format!("[{}]", "[],".repeat(500));

@@ -79,7 +79,7 @@ pub const fn topic_of(events: &[&'static ContractInfo]) -> &'static str {
 #[must_use]
 pub fn not_of_sum(envelope: &Envelope<'_>, sum: &'static str) -> EnvelopeError {
     let problem = format!("`{}` is no event of it", excerpt(envelope.event_type(), 64));
-    EnvelopeError::DataMismatch { type_name: sum, problem }
+    EnvelopeError::DataMismatch { type_name: sum, problem, byte: None }
 }
 
 /// The key that a contract's function makes.

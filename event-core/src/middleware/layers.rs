@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::Middleware;
 use crate::handler::HandlerRegistration;
-use crate::registry::StartupProblem;
+use crate::registry::{Place, StartupProblem};
 
 /// The layers of an app, in the order in which they were added.
 #[derive(Clone, Debug, Default)]
@@ -102,7 +102,7 @@ impl Layers {
             known.dedup();
             Some(StartupProblem::UnknownLayerTarget {
                 method,
-                place: format!("{}:{}", layer.place.file(), layer.place.line()),
+                place: Place { name: method, file: layer.place.file(), line: layer.place.line() },
                 name: name.clone(),
                 nearest: nearest(name, known),
             })

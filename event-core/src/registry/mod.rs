@@ -3,11 +3,14 @@
 //! `inventory` gives registrations in an order that differs between builds; it is sorted here and
 //! never seen elsewhere.
 
+mod near_state;
+mod problem;
 mod report;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use report::{StartupProblem, StartupReport};
+pub use problem::{Place, StartupProblem};
+pub use report::StartupReport;
 
 use crate::event::{ContractInfo, ContractRegistration};
 use crate::handler::HandlerRegistration;
@@ -89,22 +92,18 @@ impl Registry {
         &self.contracts
     }
 
-    /// Finds everything that does not fit together, all at once. `provided` says whether the app
-    /// has a state.
+    /// Finds everything that does not fit together, all at once; `provided` are the states that the
+    /// app has.
     #[must_use]
-    pub fn problems(
-        &self,
-        group: &str,
-        provided: impl Fn(&StateKey) -> bool,
-    ) -> Vec<StartupProblem> {
-        let mut problems = Vec::new();
+    pub fn check(&self, group: &str, provided: &[StateKey]) -> StartupReport {
+        let mut report = StartupReport::default();
         if self.handlers.is_empty() {
-            problems.push(self.no_handlers());
+            report.add_problems([self.no_handlers()]);
         }
-        problems.extend(self.duplicates(group));
-        problems.extend(self.missing_states(provided));
-        problems.extend(unlinked_crates());
-        problems
+        report.add_problems(self.duplicates(group));
+        report.add_problems(self.missing_states(provided));
+        report.add_problems(unlinked_crates());
+        report
     }
 
     fn no_handlers(&self) -> StartupProblem {
@@ -133,16 +132,16 @@ impl Registry {
         })
     }
 
-    fn missing_states(
-        &self,
-        provided: impl Fn(&StateKey) -> bool,
-    ) -> impl Iterator<Item = StartupProblem> {
+    fn missing_states(&self, provided: &[StateKey]) -> impl Iterator<Item = StartupProblem> {
         self.handlers.iter().flat_map(move |handler| {
             let needs = handler.requirements();
-            let missing = needs.states().iter().filter(|key| !provided(key));
-            missing
-                .map(|key| StartupProblem::MissingState { handler, type_name: key.type_name() })
-                .collect::<Vec<_>>()
+            let missing = needs.states().iter().filter(|key| !provided.contains(key));
+            let missing = missing.map(|key| StartupProblem::MissingState {
+                handler,
+                type_name: key.type_name(),
+                near: near_state::nearest(key, provided),
+            });
+            missing.collect::<Vec<_>>()
         })
     }
 }

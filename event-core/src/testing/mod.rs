@@ -13,6 +13,7 @@ use serde::Serialize;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use crate::app::{provided, put_own};
 use crate::broker::memory::{MemoryBroker, StoredRecord};
 use crate::broker::{Broker, OutgoingRecord, Subscription};
 use crate::delivery::{NextOffset, TopicPartition};
@@ -23,7 +24,7 @@ use crate::processor::{DeliveryPolicy, EventProcessor, ProcessorError, ServiceId
 use crate::producer::EventProducer;
 use crate::registry::{Registry, StartupReport};
 use crate::router::EventRouter;
-use crate::state::{StateKey, StateMap, StateParts};
+use crate::state::{StateMap, StateParts};
 
 pub use history::{Handled, History};
 
@@ -144,11 +145,9 @@ impl TestApp {
     /// The [`StartupReport`] that the service itself would end with.
     pub fn start(self) -> Result<RunningApp, StartupReport> {
         let registry = Registry::linked().only_modules(&self.modules);
-        let provided =
-            |key: &StateKey| self.state.contains(key) || *key == StateKey::of::<EventProducer>();
-        let mut problems = registry.problems(self.group.as_str(), provided);
-        problems.extend(self.layers.problems(registry.handlers()));
-        StartupReport::new(problems).into_result()?;
+        let mut report = registry.check(self.group.as_str(), &provided(&self.state, []));
+        report.add_problems(self.layers.problems(registry.handlers()));
+        report.into_result()?;
         let router = EventRouter::with_layers(registry.handlers(), &self.layers);
         let topics: Vec<_> = router.topics().filter_map(Result::ok).collect();
         for topic in &topics {
@@ -164,8 +163,8 @@ impl TestApp {
             }
         }
         let mut state = self.state;
-        if let (None, Ok(port)) = (state.get::<EventProducer>(), self.broker.producer()) {
-            state.insert(EventProducer::new(port));
+        if let Ok(producer) = self.broker.producer() {
+            put_own(&mut state, producer);
         }
         let mut app = RunningApp {
             group: self.group,

@@ -40,8 +40,8 @@ async fn the_app_itself_has_the_same_layers() {
         let app = EventApp::from_env("layers").unwrap().handlers_from("middleware");
         app.state(notes.clone())
     };
-    let problems = app().layer_topic("layer_event", ban).problems("layers");
-    assert!(problems[0].to_string().contains("`layer_event`"), "{problems:?}");
+    let problems = app().layer_topic("layer_event", ban).check("layers");
+    assert!(problems.to_string().contains("`layer_event`"), "{problems:?}");
 
     for handler in Registry::linked().handlers() {
         let topic = TopicName::from_static(handler.topic);

@@ -9,6 +9,6 @@ fn main() {
         .collect();
     linked.sort();
     assert_eq!(linked, [("event_core", true), ("serde", false)]);
-    let problems = Registry::linked().problems("admin", |_| true);
-    assert!(problems.iter().any(|problem| problem.to_string().contains("serde")), "{problems:?}");
+    let report = Registry::linked().check("admin", &[]);
+    assert!(report.problems().iter().any(|problem| problem.to_string().contains("serde")), "{report:?}");
 }

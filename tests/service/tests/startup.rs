@@ -2,46 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
+mod shared;
+
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
+
+use shared::{Ran, empty_folder, run};
 
 const BROKEN: &str = env!("CARGO_BIN_EXE_broken-service");
 const EMPTY: &str = env!("CARGO_BIN_EXE_empty-service");
 const SOUND: &str = env!("CARGO_BIN_EXE_sound-service");
-
-struct Ran {
-    code: Option<i32>,
-    out: String,
-    err: String,
-}
-
-fn run(program: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
-    let mut command = Command::new(program);
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("EVENT_")) {
-        command.env_remove(name);
-    }
-    command.current_dir(empty_folder()).args(arguments).envs(variables.iter().copied());
-    let Output { status, stdout, stderr } = command.output().unwrap();
-    Ran {
-        code: status.code(),
-        out: String::from_utf8(stdout).unwrap(),
-        err: String::from_utf8(stderr).unwrap(),
-    }
-}
-
-/// A folder without an `event.toml`.
-fn empty_folder() -> &'static Path {
-    static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("startup");
-        std::fs::create_dir_all(&folder).unwrap();
-        folder
-    });
-    &FOLDER
-}
 
 /// An address at which nobody listens.
 fn closed_address() -> String {
@@ -61,7 +32,8 @@ cannot start: 4 problems
        first    tests/service/src/bin/broken-service.rs:7
        second   tests/service/src/bin/broken-service.rs:12
      help: keep one and remove the others
-  3. needs_a_state (tests/service/src/bin/broken-service.rs:15) needs State<Seen>, which was never provided
+  3. needs_a_state needs State<Seen>, which was never provided
+       needs_a_state   tests/service/src/bin/broken-service.rs:15
      help: call `.state(..)` on the app with a value of that type
   4. crate `unlinked_handlers` depends on event-core but registered no handler and no contract; the linker drops a crate that no code names
      help: write `event_core::link_handlers!(unlinked_handlers);`, or `event_core::link_handlers!(except unlinked_handlers);` if it registers nothing on purpose
@@ -87,7 +59,11 @@ fn a_sound_service_passes_its_check() {
     let ran = run(SOUND, &["check"], &[("EVENT_HORIZON", "x")]);
     assert_eq!(ran.code, Some(0), "{}", ran.err);
     assert_eq!(ran.out, "ok: 2 handlers on role_events, user_events in group `sound`\n");
-    assert_eq!(ran.err, "warning: the variable EVENT_HORIZON is not a setting and was ignored\n");
+    let expected = "\
+warning: the variable EVENT_HORIZON is not a setting and was ignored
+     help: unset it, or let a variable of your own begin with something else than EVENT_
+";
+    assert_eq!(ran.err, expected);
 }
 
 #[test]
@@ -141,7 +117,7 @@ fn a_setting_that_asks_for_tls_names_the_feature() {
 fn a_wrong_command_line_says_what_is_there() {
     let ran = run(SOUND, &[], &[]);
     assert_eq!(ran.code, Some(2));
-    for command in ["run", "dev", "check", "handlers", "emit"] {
+    for command in ["run", "dev", "check", "handlers", "contracts", "emit"] {
         assert!(ran.err.contains(&format!("  {command}")), "{}", ran.err);
     }
     assert_eq!(run(SOUND, &["--help"], &[]).code, Some(0));

@@ -35,6 +35,9 @@ pub(super) fn our_variables(
     variables: impl IntoIterator<Item = (OsString, OsString)>,
     problems: &mut Vec<StartupProblem>,
 ) -> Vec<(String, String)> {
+    // The order of the environment is nobody's, and that of the report is fixed.
+    let mut variables: Vec<_> = variables.into_iter().collect();
+    variables.sort();
     let mut ours = Vec::new();
     for (name, value) in variables {
         let Some(name) = name.to_str().filter(|name| name.starts_with("EVENT_")) else { continue };
@@ -112,7 +115,7 @@ fn variable_of(key: &str) -> String {
 
 pub(super) fn check_variables(
     variables: &[(String, String)],
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<StartupProblem>,
     problems: &mut Vec<StartupProblem>,
 ) {
     let known: Vec<String> = KEYS
@@ -130,7 +133,7 @@ pub(super) fn check_variables(
                 format!("the variable {name} is not a setting"),
                 format!("did you mean {near}?"),
             )),
-            _ => warnings.push(format!("the variable {name} is not a setting and was ignored")),
+            _ => warnings.push(StartupProblem::IgnoredVariable { name: name.clone() }),
         }
     }
 }

@@ -104,7 +104,10 @@ fn messages_are_capped() {
 #[test]
 fn a_key_in_another_case_is_named() {
     let message = Envelope::read(br#"{"event_type":"X"}"#).unwrap_err().to_string();
-    assert!(message.contains("`event_type` is there, but the name is `eventType`"), "{message}");
+    assert!(
+        message.contains("`event_type` is there at byte 1, but the name is `eventType`"),
+        "{message}"
+    );
 }
 
 #[test]

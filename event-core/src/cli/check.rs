@@ -1,0 +1,93 @@
+//! `check`: everything that can be found wrong without a broker.
+
+use clap::Args;
+use serde::Serialize;
+
+use crate::app::{EventApp, Settings, print_warnings};
+use crate::outcome::Error;
+use crate::registry::{StartupProblem, StartupReport};
+use crate::router::EventRouter;
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    /// Print JSON, for a build server
+    #[arg(long)]
+    json: bool,
+    /// Take warnings for problems
+    #[arg(long)]
+    strict: bool,
+}
+
+#[derive(Serialize)]
+struct Report {
+    ok: bool,
+    problems: Vec<Problem>,
+    warnings: Vec<Problem>,
+}
+
+#[derive(Serialize)]
+struct Problem {
+    kind: &'static str,
+    message: String,
+    help: String,
+    places: Vec<Place>,
+}
+
+#[derive(Serialize)]
+struct Place {
+    name: &'static str,
+    file: &'static str,
+    line: u32,
+}
+
+pub(super) fn run(
+    app: &EventApp,
+    settings: Result<Settings, Vec<StartupProblem>>,
+    arguments: &CheckArgs,
+) -> Result<(), Error> {
+    let (settings, report) = app.report(settings);
+    let report = if arguments.strict { report.strict() } else { report };
+    // Standard error is the same for people with and without JSON.
+    print_warnings(report.warnings());
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&Report::from(&report))?);
+    }
+    report.into_result()?;
+    if let (Some(settings), false) = (settings, arguments.json) {
+        println!("ok: {}", summary(app, &settings));
+    }
+    Ok(())
+}
+
+fn summary(app: &EventApp, settings: &Settings) -> String {
+    let registry = app.registry();
+    let topics = EventRouter::new(registry.handlers()).topics();
+    let handlers = registry.handlers().len();
+    let s = if handlers == 1 { "" } else { "s" };
+    format!("{handlers} handler{s} on {} in group `{}`", topics.join(", "), settings.group)
+}
+
+impl From<&StartupReport> for Report {
+    fn from(report: &StartupReport) -> Self {
+        let all = |problems: &[StartupProblem]| problems.iter().map(Problem::from).collect();
+        Report {
+            ok: report.problems().is_empty(),
+            problems: all(report.problems()),
+            warnings: all(report.warnings()),
+        }
+    }
+}
+
+impl From<&StartupProblem> for Problem {
+    fn from(problem: &StartupProblem) -> Self {
+        let places = problem.places().into_iter();
+        Problem {
+            kind: problem.kind(),
+            message: problem.message(),
+            help: problem.help(),
+            places: places
+                .map(|place| Place { name: place.name, file: place.file, line: place.line })
+                .collect(),
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! What the commands that look at a service print.
+
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+mod shared;
+
+use serde_json::{Value, json};
+use shared::{Ran, run};
+
+const BROKEN: &str = env!("CARGO_BIN_EXE_broken-service");
+const NEARLY: &str = env!("CARGO_BIN_EXE_nearly-service");
+const SOUND: &str = env!("CARGO_BIN_EXE_sound-service");
+
+fn json_of(ran: &Ran) -> Value {
+    serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {}{}", ran.out, ran.err))
+}
+
+#[test]
+fn check_prints_everything_as_json_for_a_build_server() {
+    let variables = [("EVENT_GROUP", "a b"), ("EVENT_HORIZON", "x")];
+    let ran = run(BROKEN, &["check", "--json"], &variables);
+    assert_eq!(ran.code, Some(2), "{}", ran.err);
+    assert!(ran.err.starts_with("cannot start: 4 problems\n"), "{}", ran.err);
+    let file = "tests/service/src/bin/broken-service.rs";
+    let expected = json!({
+        "ok": false,
+        "problems": [
+            {
+                "kind": "setting",
+                "message": "setting `group`: consumer group `a b` has the character ' ', allowed are letters, digits, `.`, `_` and `-`",
+                "help": "name the group with `group` or EVENT_GROUP",
+                "places": [],
+            },
+            {
+                "kind": "duplicate_handlers",
+                "message": "two handlers claim role_events / CLAIM_ADDED in group `broken`",
+                "help": "keep one and remove the others",
+                "places": [
+                    { "name": "first", "file": file, "line": 7 },
+                    { "name": "second", "file": file, "line": 12 },
+                ],
+            },
+            {
+                "kind": "missing_state",
+                "message": "needs_a_state needs State<Seen>, which was never provided",
+                "help": "call `.state(..)` on the app with a value of that type",
+                "places": [{ "name": "needs_a_state", "file": file, "line": 15 }],
+            },
+            {
+                "kind": "unlinked_crate",
+                "message": "crate `unlinked_handlers` depends on event-core but registered no handler and no contract; the linker drops a crate that no code names",
+                "help": "write `event_core::link_handlers!(unlinked_handlers);`, or `event_core::link_handlers!(except unlinked_handlers);` if it registers nothing on purpose",
+                "places": [],
+            },
+        ],
+        "warnings": [],
+    });
+    assert_eq!(json_of(&ran), expected);
+}
+
+#[test]
+fn a_warning_is_a_problem_only_when_check_is_strict() {
+    let variables = [("EVENT_HORIZON", "x"), ("EVENT_FAR_AWAY", "x")];
+    let ran = run(SOUND, &["check", "--json"], &variables);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    let report = json_of(&ran);
+    assert_eq!((&report["ok"], &report["problems"]), (&json!(true), &json!([])));
+    let warning = |name: &str| {
+        json!({
+            "kind": "ignored_variable",
+            "message": format!("the variable {name} is not a setting and was ignored"),
+            "help": "unset it, or let a variable of your own begin with something else than EVENT_",
+            "places": [],
+        })
+    };
+    assert_eq!(report["warnings"], json!([warning("EVENT_FAR_AWAY"), warning("EVENT_HORIZON")]));
+
+    let ran = run(SOUND, &["check", "--strict"], &variables[..1]);
+    assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""), "{}", ran.err);
+    let expected = "\
+cannot start: 1 problem
+  1. the variable EVENT_HORIZON is not a setting and was ignored
+     help: unset it, or let a variable of your own begin with something else than EVENT_
+";
+    assert_eq!(ran.err, expected);
+    let ran = run(SOUND, &["check", "--strict", "--json"], &variables);
+    assert_eq!(ran.code, Some(2), "{}", ran.err);
+    let report = json_of(&ran);
+    assert_eq!((&report["ok"], &report["warnings"]), (&json!(false), &json!([])));
+    assert_eq!(report["problems"].as_array().unwrap().len(), 2);
+    let ran = run(SOUND, &["check", "--strict", "--json"], &[]);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    assert_eq!(json_of(&ran), json!({ "ok": true, "problems": [], "warnings": [] }));
+}
+
+#[test]
+fn a_state_that_is_nearly_right_is_named() {
+    let ran = run(NEARLY, &["check"], &[]);
+    assert_eq!(ran.code, Some(2), "{}", ran.err);
+    let expected = "\
+cannot start: 4 problems
+  1. wrapped needs State<Arc<Seen>>, but what is provided is Seen
+       wrapped   tests/service/src/bin/nearly-service.rs:22
+     help: ask for `State<Seen>`, or provide it as `.state(Arc::new(..))`
+  2. bare needs State<Cache>, but what is provided is Arc<RwLock<Cache>>
+       bare   tests/service/src/bin/nearly-service.rs:25
+     help: ask for `State<Arc<RwLock<Cache>>>`, or provide the Cache itself
+  3. of_another_module needs State<Pool>, but what is provided is nearly_service::Pool, not nearly_service::db::Pool
+       of_another_module   tests/service/src/bin/nearly-service.rs:28
+     help: name the same type in both places: `nearly_service::Pool` or `nearly_service::db::Pool`
+  4. of_no_kin needs State<String>, which was never provided
+       of_no_kin   tests/service/src/bin/nearly-service.rs:31
+     help: call `.state(..)` on the app with a value of that type
+";
+    assert_eq!(ran.err, expected);
+}
+
+#[test]
+fn handlers_are_listed_with_everything_that_is_known() {
+    let ran = run(SOUND, &["handlers", "--wide"], &[("EVENT_ATTEMPTS", "3")]);
+    let expected = "\
+TOPIC        EVENT         HANDLER                          PLACE                                     ID            GROUP  PAYLOAD        ATTEMPTS  DEAD_LETTERS     RUNS   SENDS
+role_events  CLAIM_ADDED   sound_service::record_claim      tests/service/src/bin/sound-service.rs:9  record_claim  sound  ClaimAdded v1  3         role_events_dlq  async  -
+user_events  USER_DELETED  unlinked_handlers::user_deleted  tests/fixtures/unlinked/src/lib.rs:6      user_deleted  sound  -              3         user_events_dlq  async  -
+";
+    assert_eq!(ran.out, expected, "{}", ran.err);
+    let ran = run(SOUND, &["handlers", "--json", "--group", "other"], &[]);
+    let claim = json!({
+        "topic": "role_events",
+        "event": "CLAIM_ADDED",
+        "handler": "sound_service::record_claim",
+        "place": "tests/service/src/bin/sound-service.rs:9",
+        "id": "record_claim",
+        "group": "other",
+        "payload": { "type": "ClaimAdded", "version": 1 },
+        "attempts": 5,
+        "dead_letters": "role_events_dlq",
+        "blocking": false,
+        "sends": [],
+    });
+    let rows = json_of(&ran);
+    assert_eq!((rows.as_array().unwrap().len(), &rows[0]), (2, &claim));
+    assert_eq!(rows[1]["payload"], Value::Null);
+}
+
+#[test]
+fn handlers_need_settings_only_for_what_comes_from_them() {
+    let wrong = [("EVENT_ATTEMPTS", "none")];
+    assert_eq!(run(SOUND, &["handlers"], &wrong).code, Some(0));
+    let ran = run(SOUND, &["handlers", "--wide"], &wrong);
+    assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""));
+    assert!(ran.err.contains("setting `attempts` is `none`"), "{}", ran.err);
+}
+
+#[test]
+fn contracts_are_listed_with_their_fields() {
+    let ran = run(SOUND, &["contracts"], &[]);
+    let expected = "\
+TOPIC        EVENT        VERSION  KEY      FIELDS                TYPE                       PLACE                        DESCRIPTION
+role_events  CLAIM_ADDED  1        role_id  id: u64, roleId: i64  service_tests::ClaimAdded  tests/service/src/lib.rs:12  The event that most tests send.
+";
+    assert_eq!(ran.out, expected, "{}", ran.err);
+    let ran = run(SOUND, &["contracts", "--json"], &[]);
+    let expected = json!([{
+        "topic": "role_events",
+        "event": "CLAIM_ADDED",
+        "version": 1,
+        "type": "service_tests::ClaimAdded",
+        "key": { "field": "role_id" },
+        "headers": [],
+        "fields": [
+            { "name": "id", "type": "u64", "required": true },
+            { "name": "roleId", "type": "i64", "required": true },
+        ],
+        "description": "The event that most tests send.",
+        "place": "tests/service/src/lib.rs:12",
+        "upcasts": null,
+    }]);
+    assert_eq!(json_of(&ran), expected);
+    // Whatever is wrong elsewhere.
+    assert_eq!(run(BROKEN, &["contracts"], &[("EVENT_GROUP", "a b")]).code, Some(0));
+}
