@@ -35,6 +35,22 @@ pub trait EventHandler: Send + Sync {
     fn handle<'a>(&'a self, delivery: &'a Delivery<'a>) -> HandlerFuture<'a>;
 }
 
+/// What the attribute implements for a type whose value handles.
+#[doc(hidden)]
+pub trait StateHandler: Send + Sync {
+    /// Makes the arguments from the delivery and runs the method once.
+    fn run(
+        &self,
+        delivery: &Delivery<'_>,
+    ) -> impl Future<Output = Result<Outcome, Rejection>> + Send;
+}
+
+impl<T: StateHandler> EventHandler for T {
+    fn handle<'a>(&'a self, delivery: &'a Delivery<'a>) -> HandlerFuture<'a> {
+        Box::pin(self.run(delivery))
+    }
+}
+
 /// A handler as the engine runs it: makes the arguments from the delivery and runs the function
 /// once.
 pub type HandlerFn = for<'a> fn(&'a Delivery<'a>) -> HandlerFuture<'a>;

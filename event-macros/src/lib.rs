@@ -7,6 +7,8 @@
 mod arguments;
 mod complaints;
 mod contract;
+#[cfg(test)]
+mod expansions;
 mod handler;
 mod link;
 mod list;

@@ -92,19 +92,19 @@ impl NameValue {
     }
 
     /// A constant that judges the value in `own`, beside the name in `other`, and compares it with
-    /// that of `contracts`. Its error marks the value.
+    /// that of the contract among the `arguments`. Its error marks the value.
     pub(crate) fn judged(
         &self,
         judge: &str,
         own: &TokenStream,
         other: &TokenStream,
-        contracts: &TokenStream,
+        arguments: &TokenStream,
         owner: &str,
     ) -> TokenStream {
         let (first, last) = self.ends();
         let judge = Ident::new(judge, first);
         let call = quote_spanned!(first=> __event::#judge);
-        let arguments = quote_spanned!(last=> (#own, #other, #contracts, #owner));
+        let arguments = quote_spanned!(last=> (#own, #other, #arguments, #owner));
         quote!(const _: () = #call #arguments;)
     }
 

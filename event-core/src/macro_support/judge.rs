@@ -5,38 +5,52 @@
 
 use event_names::{Kind, Text, check, same};
 
+use super::events_of;
 use crate::event::{ContractInfo, Emits, assert_foreign_name, assert_name};
 use crate::extract::Argument;
 
 type Contracts<'a> = &'a [&'static ContractInfo];
+type Arguments<'a> = &'a [Argument<'static>];
 
-/// Refuses a handler whose attribute does not say its `missing` names when no contract does.
+/// Refuses a handler whose attribute says neither of its names when no contract does.
 #[track_caller]
-pub const fn require_contract(contracts: Contracts<'_>, handler: &str, missing: &str, write: &str) {
-    if contracts.is_empty() {
+pub const fn require_contract(arguments: Arguments<'_>, handler: &str) {
+    let names = "topic = \"role_events\", event = \"CLAIM_ADDED\"";
+    require(arguments, handler, "topic and event", names);
+}
+
+/// Refuses a handler whose attribute does not say its topic when no contract does.
+#[track_caller]
+pub const fn require_topic(arguments: Arguments<'_>, handler: &str) {
+    require(arguments, handler, "topic", "topic = \"role_events\", ..");
+}
+
+/// Refuses a handler whose attribute does not say its event when no contract does.
+#[track_caller]
+pub const fn require_event(arguments: Arguments<'_>, handler: &str) {
+    require(arguments, handler, "event", "event = \"CLAIM_ADDED\", ..");
+}
+
+#[track_caller]
+const fn require(arguments: Arguments<'_>, handler: &str, missing: &str, write: &str) {
+    if events_of(arguments).is_empty() {
         let message = Text::<512>::new()
             .push("`")
             .push_capped(handler, 64)
             .push("` does not say its ")
             .push(missing)
-            .push(", and takes no contract that does\nhelp: write `")
+            .push(", and takes no contract that does\nhelp: write `#[event_handler(")
             .push(write)
-            .push("`, or take an `Event<..>`");
+            .push(")]`, or take an `Event<..>`");
         panic!("{}", message.as_str());
     }
 }
 
-/// Judges a topic whose value only the compiler knows, or that a contract has to agree with.
+/// Judges a topic whose value only the compiler knows, or that a contract has to agree with; `event`
+/// is empty when the attribute has none.
 #[track_caller]
-pub const fn judge_topic(
-    topic: &str,
-    event: Option<&str>,
-    contracts: Contracts<'_>,
-    handler: &str,
-) {
-    if let Some(event) = event
-        && swapped(topic, event)
-    {
+pub const fn judge_topic(topic: &str, event: &str, arguments: Arguments<'_>, handler: &str) {
+    if swapped(topic, event) {
         let message = Text::<512>::new()
             .push("topic `")
             .push_capped(topic, 64)
@@ -46,48 +60,40 @@ pub const fn judge_topic(
         panic!("{}", message.as_str());
     }
     assert_name(Kind::Topic, topic);
-    topics_agree(topic, contracts, handler);
+    topics_agree(topic, events_of(arguments), handler);
 }
 
 /// Judges a topic by Kafka's own rules.
 #[track_caller]
 pub const fn judge_foreign_topic(
     topic: &str,
-    _event: Option<&str>,
-    contracts: Contracts<'_>,
+    _event: &str,
+    arguments: Arguments<'_>,
     handler: &str,
 ) {
     assert_foreign_name(Kind::Topic, topic);
-    topics_agree(topic, contracts, handler);
+    topics_agree(topic, events_of(arguments), handler);
 }
 
 /// Judges an event like [`judge_topic`], which reports the two swapped.
 #[track_caller]
-pub const fn judge_event(
-    event: &str,
-    topic: Option<&str>,
-    contracts: Contracts<'_>,
-    handler: &str,
-) {
-    if let Some(topic) = topic
-        && swapped(topic, event)
-    {
-        return;
+pub const fn judge_event(event: &str, topic: &str, arguments: Arguments<'_>, handler: &str) {
+    if !swapped(topic, event) {
+        assert_name(Kind::Event, event);
+        events_agree(event, events_of(arguments), handler);
     }
-    assert_name(Kind::Event, event);
-    events_agree(event, contracts, handler);
 }
 
 /// Judges an event by the rules that hold for every name.
 #[track_caller]
 pub const fn judge_foreign_event(
     event: &str,
-    _topic: Option<&str>,
-    contracts: Contracts<'_>,
+    _topic: &str,
+    arguments: Arguments<'_>,
     handler: &str,
 ) {
     assert_foreign_name(Kind::Event, event);
-    events_agree(event, contracts, handler);
+    events_agree(event, events_of(arguments), handler);
 }
 
 const fn swapped(topic: &str, event: &str) -> bool {
@@ -157,8 +163,8 @@ const fn agree(
 
 /// Refuses the payload of a contract where records are taken that are not of one event.
 #[track_caller]
-pub const fn refuse_payload(contracts: Contracts<'_>, handler: &str, event: &str) {
-    if let [contract, ..] = contracts {
+pub const fn refuse_payload(arguments: Arguments<'_>, handler: &str, event: &str) {
+    if let [contract, ..] = events_of(arguments) {
         let message = Text::<512>::new()
             .push("`")
             .push_capped(handler, 64)
@@ -178,7 +184,7 @@ pub const fn refuse_payload(contracts: Contracts<'_>, handler: &str, event: &str
 #[track_caller]
 pub const fn judge_emits(
     declared: Contracts<'_>,
-    arguments: &[Argument<'static>],
+    arguments: Arguments<'_>,
     returns: &'static Emits,
     handler: &str,
 ) {
@@ -242,7 +248,7 @@ const fn type_names(contracts: Contracts<'_>, mut text: Text<512>) -> Text<512> 
 
 const fn can_send(
     contract: &'static ContractInfo,
-    arguments: &[Argument<'static>],
+    arguments: Arguments<'_>,
     returns: &'static Emits,
 ) -> bool {
     let mut index = 0;

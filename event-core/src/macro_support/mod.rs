@@ -12,8 +12,11 @@ pub use crate::event::{
     Contract, ContractField, ContractInfo, ContractRegistration, Emits, Envelope, EnvelopeError,
     Events, Headers, KeySource, NoOlder, Payload, RecordKey, Topics, UnknownName, UpcastFrom,
 };
-pub use crate::extract::{Argument, FromDelivery};
-pub use crate::handler::{EventHandler, HandlerFuture, HandlerRegistration, Selector};
+// By a short name, so that an argument fits on a line of the expansion.
+pub use crate::extract::{Argument, FromDelivery as Extract};
+pub use crate::handler::{
+    EventHandler, HandlerFuture, HandlerRegistration, Selector, StateHandler,
+};
 pub use crate::outcome::IntoOutcome;
 pub use crate::registry::{BinaryRegistration, LinkedCrate};
 pub use std::borrow::Cow;
@@ -24,7 +27,7 @@ mod list;
 
 pub use judge::{
     judge_emits, judge_event, judge_foreign_event, judge_foreign_topic, judge_topic, judge_upcast,
-    judge_variant, refuse_payload, require_contract,
+    judge_variant, refuse_payload, require_contract, require_event, require_topic,
 };
 pub use list::deserialize_name;
 
@@ -33,7 +36,8 @@ use std::process::ExitCode;
 
 use crate::app::exit;
 use crate::event::excerpt;
-use crate::outcome::{Error, Rejection};
+use crate::extract::FromDelivery;
+use crate::outcome::{Error, Outcome, Rejection};
 use crate::state::Requirements;
 
 /// Stands for a contract that does not compile, and agrees with everything.
@@ -69,10 +73,20 @@ pub const fn events_of(arguments: &[Argument<'static>]) -> &'static [&'static Co
     &[]
 }
 
-/// The topic of the events; [`require_contract`] has the complaint when there are none.
+/// The topic of the events among the arguments; [`require_contract`] has the complaint when there
+/// are none.
 #[must_use]
-pub const fn topic_of(events: &[&'static ContractInfo]) -> &'static str {
-    if events.is_empty() { "" } else { events[0].topic }
+pub const fn topic_of(arguments: &[Argument<'static>]) -> &'static str {
+    match events_of(arguments) {
+        [] => "",
+        [first, ..] => first.topic,
+    }
+}
+
+/// Selects the events among the arguments.
+#[must_use]
+pub const fn selector_of(arguments: &[Argument<'static>]) -> Selector {
+    Selector::Contracts(events_of(arguments))
 }
 
 /// A record that is no event of a sum; the router gives a handler its own events only.
@@ -118,6 +132,9 @@ impl<P, T: From<P>> Upcasts<P> for T {}
 
 /// Refuses a contract that cannot be made from the one that it upcasts.
 pub const fn converts<P, T: Upcasts<P>>() {}
+
+/// How one attempt ended, or why there was none.
+pub type Attempted = Result<Outcome, Rejection>;
 
 /// Runs a handler that blocks its thread, away from the threads that others wait on.
 pub async fn blocking<T: Send + 'static>(work: Box<dyn FnOnce() -> T + Send>) -> T {

@@ -1,6 +1,6 @@
 //! What a handler returns, as an outcome.
 
-use super::{Cause as BoxedError, Emit, Error, IntoEmissions, Outcome, emit};
+use super::{Cause as BoxedError, Emit, Error, IntoEmissions, Outcome, Rejection, emit};
 use crate::delivery::Delivery;
 use crate::event::Emits;
 
@@ -16,6 +16,19 @@ pub trait IntoOutcome {
 
     /// The outcome of the attempt at `delivery`.
     fn into_outcome(self, delivery: &Delivery<'_>) -> Outcome;
+
+    /// The same, as the end of a [`HandlerFuture`](crate::handler::HandlerFuture).
+    ///
+    /// # Errors
+    ///
+    /// None: the arguments were made.
+    #[doc(hidden)]
+    fn into_result(self, delivery: &Delivery<'_>) -> Result<Outcome, Rejection>
+    where
+        Self: Sized,
+    {
+        Ok(self.into_outcome(delivery))
+    }
 }
 
 impl IntoOutcome for () {

@@ -69,7 +69,6 @@ fn names(names: &Names, type_name: &str) -> TokenStream {
     .into_iter()
     .filter(|(value, ..)| value.is_const())
     .map(|(value, noun, own, other)| {
-        let other = quote!(::core::option::Option::Some(#other));
         let judge = format!("judge_{foreign}{noun}");
         value.judged(&judge, &own, &other, &quote!(&[]), type_name)
     });

@@ -10,19 +10,19 @@ use crate::tokens::text_of;
 
 /// The item, with what it handles and how at the end of its documentation.
 pub(crate) fn documented(item: TokenStream, handler: &Handler, options: &Options) -> TokenStream {
-    let text = text(handler, options);
+    let lines = lines(handler, options);
     let mut tokens = item.into_iter().peekable();
     let mut output = TokenStream::new();
     // Behind the item's own attributes, of which its documentation is one.
     while matches!(tokens.peek(), Some(TokenTree::Punct(punct)) if punct.as_char() == '#') {
         output.extend(tokens.by_ref().take(2));
     }
-    output.extend(quote!(#[doc = #text]));
+    output.extend(quote!(#(#[doc = #lines])*));
     output.extend(tokens);
     output
 }
 
-fn text(handler: &Handler, options: &Options) -> String {
+fn lines(handler: &Handler, options: &Options) -> [String; 4] {
     let records = match &options.event {
         Some(EventValue::Name(name)) => format!("the event {}", shown(name)),
         Some(EventValue::Rest(_)) => "every event that no other handler takes".to_owned(),
@@ -41,12 +41,16 @@ fn text(handler: &Handler, options: &Options) -> String {
         Some(topic) => format!("the topic {}", shown(topic)),
         None => "the dead-letter topic".to_owned(),
     };
-    format!(
-        "\n\nHandles {records}{topic}, in the consumer group of the service.\n\n\
-         Delivery is at least once: after a crash or a rebalance a record may come again. A failure \
-         is tried again after growing delays and then written to {dead_letters}; data that cannot be \
-         decoded goes there at once."
-    )
+    [
+        String::new(),
+        format!(" Handles {records}{topic}, in the consumer group of the service."),
+        String::new(),
+        format!(
+            " Delivery is at least once: after a crash or a rebalance a record may come again. A \
+             failure is tried again after growing delays and then written to {dead_letters}; data \
+             that cannot be decoded goes there at once."
+        ),
+    ]
 }
 
 fn shown(name: &NameValue) -> String {

@@ -16,20 +16,20 @@ pub(crate) fn registration(handler: &Handler, options: &Options, root: &Path) ->
     let (name, owner) = (handler.name(), handler.shown_name());
     let instance = handler
         .instance()
-        .map(|ty| quote!(<__event::Instance<#ty> as __event::FromDelivery<'_>>::ARGUMENT,));
+        .map(|ty| quote!(<__event::Instance<#ty> as __event::Extract>::ARGUMENT,));
     let arguments = each(handler, |argument| argument.member(&quote!(ARGUMENT,)));
     let names = names(handler, options);
     let run = run(handler);
     let handle = match handler.instance() {
         Some(ty) => quote!(__event::on_instance::<#ty>),
-        None => quote!(__handle),
+        None => quote_spanned!(name.span()=> |delivery| __event::Box::pin(__run(delivery))),
     };
     let settings = settings(handler, options);
     let selects = match &options.event {
         Some(EventValue::Name(_)) => quote!(__event::Selector::Event(__EVENT)),
         Some(EventValue::Rest(_)) => quote!(__event::Selector::Rest),
         Some(EventValue::Tombstones(_)) => quote!(__event::Selector::Tombstones),
-        None => quote!(__event::Selector::Contracts(__event::events_of(__ARGUMENTS))),
+        None => quote!(__event::selector_of(__ARGUMENTS)),
     };
     let line = quote_spanned!(name.span()=> ::core::line!());
     let file = quote_spanned!(name.span()=> ::core::file!());
@@ -72,9 +72,9 @@ fn run(handler: &Handler) -> TokenStream {
         let cfgs = argument.cfgs();
         quote!(#cfgs #local)
     });
+    // A return type that is no outcome is marked itself, and so the call stands as if in its place.
     let (first, last) =
         ends(handler.output().map_or(name.to_token_stream(), ToTokens::to_token_stream));
-    // A return type that is no outcome is marked itself: the call stands as if in its place.
     let mut function = name.clone();
     function.set_span(first);
     let ran = match &handler.form {
@@ -84,28 +84,32 @@ fn run(handler: &Handler) -> TokenStream {
         },
         Form::Instance(ty) => quote_spanned!(last=> <#ty>::#function(self, #(#passed),*).await),
     };
-    let into_outcome = returned(handler, &quote!(into_outcome))
-        .unwrap_or_else(|| quote_spanned!(first=> __event::IntoOutcome::into_outcome));
-    let outcome = quote_spanned!(last=> #into_outcome(#ran, #delivery));
-    // A future that cannot be sent is the function's, so the function is marked.
-    let body = quote_spanned!(name.span()=> async move {
+    let returned = local("__returned");
+    let into_result = self::returned(handler, &quote!(into_result))
+        .unwrap_or_else(|| quote_spanned!(first=> __event::IntoOutcome::into_result));
+    let result = quote_spanned!(last=> #into_result(#returned, #delivery));
+    let body = quote! {
         #(#arguments)*
-        ::core::result::Result::Ok(#outcome)
-    });
-    let pinned = quote_spanned!(name.span()=> __event::Box::pin(#body));
+        let #returned = #ran;
+        #result
+    };
     match &handler.form {
         Form::Function { .. } => quote! {
-            fn __handle<'a>(#delivery: &'a __event::Delivery<'a>) -> __event::HandlerFuture<'a> {
-                #pinned
+            async fn __run(#delivery: &__event::Delivery<'_>) -> __event::Attempted {
+                #body
             }
         },
-        Form::Instance(ty) => quote! {
-            impl __event::EventHandler for #ty {
-                fn handle<'a>(&'a self, #delivery: &'a __event::Delivery<'a>) -> __event::HandlerFuture<'a> {
-                    #pinned
+        Form::Instance(ty) => {
+            // A future that cannot be sent is the method's, so the method is marked.
+            let run = Ident::new("run", name.span());
+            quote! {
+                impl __event::StateHandler for #ty {
+                    async fn #run(&self, #delivery: &__event::Delivery<'_>) -> __event::Attempted {
+                        #body
+                    }
                 }
             }
-        },
+        }
     }
 }
 
@@ -143,21 +147,24 @@ impl HandlerArgument {
     }
 
     fn member(&self, name: &TokenStream) -> TokenStream {
-        member(&self.inferred, &quote!(FromDelivery<'_>), name)
+        member(&self.inferred, &quote!(Extract), name)
     }
 }
 
 fn names(handler: &Handler, options: &Options) -> TokenStream {
     let owner = handler.shown_name();
-    let events = quote!(__event::events_of(__ARGUMENTS));
     let event_name = match &options.event {
         Some(EventValue::Name(value)) => Some(value),
         _ => None,
     };
     let (no_topic, no_event) = (options.topic.is_none(), options.event.is_none());
     let required = (no_topic || no_event).then(|| {
-        let (missing, write) = super::check::missing(no_topic, no_event);
-        quote!(const _: () = __event::require_contract(#events, #owner, #missing, #write);)
+        let require = match (no_topic, no_event) {
+            (true, false) => quote!(require_topic),
+            (false, true) => quote!(require_event),
+            _ => quote!(require_contract),
+        };
+        quote!(const _: () = __event::#require(__ARGUMENTS, #owner);)
     });
     let constant = |name: &str, value: TokenStream| {
         let name = Ident::new(name, Span::call_site());
@@ -165,11 +172,11 @@ fn names(handler: &Handler, options: &Options) -> TokenStream {
     };
     let topic = match &options.topic {
         Some(value) => value.expression(Kind::Topic),
-        None => quote!(__event::topic_of(#events)),
+        None => quote!(__event::topic_of(__ARGUMENTS)),
     };
     let topic = constant("__TOPIC", topic);
     let event = event_name.map(|value| constant("__EVENT", value.expression(Kind::Event)));
-    let judged = judged(handler, options, event_name, &events);
+    let judged = judged(handler, options, event_name);
     let refused = match &options.event {
         Some(other @ (EventValue::Rest(_) | EventValue::Tombstones(_)))
             if handler.arguments.iter().any(HandlerArgument::may_have_contract) =>
@@ -177,7 +184,7 @@ fn names(handler: &Handler, options: &Options) -> TokenStream {
             let word = other.word();
             let at = other.span();
             Some(
-                quote_spanned!(at=> const _: () = __event::refuse_payload(#events, #owner, #word);),
+                quote_spanned!(at=> const _: () = __event::refuse_payload(__ARGUMENTS, #owner, #word);),
             )
         }
         _ => None,
@@ -186,7 +193,7 @@ fn names(handler: &Handler, options: &Options) -> TokenStream {
         let constant = constant("__DEAD_LETTER", value.expression(Kind::Topic));
         let judged = value.is_const().then(|| {
             let judge = judge(Kind::Topic, options);
-            value.judged(&judge, &quote!(__DEAD_LETTER), &none(), &quote!(&[]), &owner)
+            value.judged(&judge, &quote!(__DEAD_LETTER), &quote!(""), &quote!(&[]), &owner)
         });
         quote!(#constant #judged)
     });
@@ -194,12 +201,8 @@ fn names(handler: &Handler, options: &Options) -> TokenStream {
     quote!(#topic #event #required #judged #refused #dead_letter #emits)
 }
 
-fn judged(
-    handler: &Handler,
-    options: &Options,
-    event: Option<&NameValue>,
-    events: &TokenStream,
-) -> TokenStream {
+fn judged(handler: &Handler, options: &Options, event: Option<&NameValue>) -> TokenStream {
+    let arguments = quote!(__ARGUMENTS);
     let may_disagree = handler.arguments.iter().any(HandlerArgument::may_have_contract);
     let owner = handler.shown_name();
     let one = |value: Option<&NameValue>, kind| {
@@ -208,8 +211,8 @@ fn judged(
             Kind::Topic => (quote!(__TOPIC), quote!(__EVENT), event.is_some()),
             Kind::Event => (quote!(__EVENT), quote!(__TOPIC), options.topic.is_some()),
         };
-        let other = if has_other { quote!(::core::option::Option::Some(#other)) } else { none() };
-        Some(value.judged(&judge(kind, options), &own, &other, events, &owner))
+        let other = if has_other { other } else { quote!("") };
+        Some(value.judged(&judge(kind, options), &own, &other, &arguments, &owner))
     };
     let topic = one(options.topic.as_ref(), Kind::Topic);
     let event = one(event, Kind::Event);
@@ -219,10 +222,6 @@ fn judged(
 fn judge(kind: Kind, options: &Options) -> String {
     let foreign = if options.foreign_names.is_some() { "foreign_" } else { "" };
     format!("judge_{foreign}{}", kind.noun())
-}
-
-fn none() -> TokenStream {
-    quote!(::core::option::Option::None)
 }
 
 // The contracts in `emits(..)`, judged at the list.

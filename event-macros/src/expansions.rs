@@ -1,0 +1,85 @@
+//! The expansions, as a person reads them: pinned beside this file, and short.
+//!
+//! `EXPANSIONS=overwrite cargo test -p event-macros` pins them anew.
+
+use std::path::Path;
+
+use proc_macro2::TokenStream;
+
+/// The most lines that a handler may add to the code, documentation aside: a service has hundreds of
+/// handlers, and each line is compiled for each.
+const MAX_LINES: usize = 25;
+
+/// The same for one that uses every key of the attribute.
+const MAX_LINES_WITH_EVERYTHING: usize = 40;
+
+fn formatted(tokens: TokenStream) -> String {
+    let file = syn::parse2(tokens).unwrap_or_else(|error| panic!("no items: {error}"));
+    prettyplease::unparse(&file)
+}
+
+fn pinned(name: &str, expansion: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("src/expansions/{name}.rs.txt"));
+    if std::env::var_os("EXPANSIONS").is_some_and(|value| value == "overwrite") {
+        std::fs::write(&path, expansion).unwrap();
+    }
+    let pinned = std::fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(expansion, pinned, "{} is not what comes out", path.display());
+}
+
+fn handler(name: &str, max_lines: usize, attribute: &str, item: &str) {
+    let item_lines = formatted(item.parse().unwrap()).lines().count();
+    let expansion =
+        crate::handler::event_handler(attribute.parse().unwrap(), item.parse().unwrap());
+    let expansion = formatted(expansion);
+    pinned(name, &expansion);
+    let documented = expansion.lines().filter(|line| line.trim_start().starts_with("///")).count();
+    let added = expansion.lines().count() - item_lines - documented;
+    assert!(added <= max_lines, "{name} adds {added} lines, the limit is {max_lines}");
+}
+
+#[test]
+fn a_handler_expands_to_a_few_lines() {
+    handler(
+        "handler",
+        MAX_LINES,
+        "",
+        "async fn record_claim(event: Event<ClaimAdded>, State(log): State<AuditLog>) -> Result {
+            log.append(event.user_id(), &event).await?;
+            Ok(())
+        }",
+    );
+    handler(
+        "handler_with_names",
+        MAX_LINES,
+        r#"topic = "role_events", event = "CLAIM_ADDED""#,
+        "async fn record_claim(Json(claim): Json<Claim>) { println!(\"{claim:?}\"); }",
+    );
+    handler(
+        "handler_with_everything",
+        MAX_LINES_WITH_EVERYTHING,
+        r#"topic = TOPIC, event = Events::ClaimAdded, id = "audit", emits(RoleGiven), blocking"#,
+        "fn record_claim(event: Event<ClaimAdded>) -> Emit<RoleGiven> { Emit(RoleGiven {}) }",
+    );
+    handler(
+        "handler_value",
+        MAX_LINES,
+        "",
+        "impl EventHandler for Recorder {
+            async fn handle(&self, event: Event<ClaimAdded>) -> Result { Ok(()) }
+        }",
+    );
+}
+
+#[test]
+fn a_contract_expands_to_data() {
+    let item = r#"
+        /// A claim was attached to a role.
+        #[derive(Event)]
+        #[event(topic = "role_events", name = "CLAIM_ADDED", key = role_id)]
+        #[serde(rename_all = "camelCase")]
+        struct ClaimAdded { id: i64, role_id: i64 }
+    "#;
+    let expansion = crate::contract::derive_event(item.parse().unwrap());
+    pinned("contract", &formatted(expansion));
+}
