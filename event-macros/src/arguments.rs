@@ -229,6 +229,11 @@ impl Given {
         self.flags.iter().find(|given| *given == key)
     }
 
+    /// Whether the flag `key` is given, or meant by a mistake that was already complained about.
+    pub(crate) fn means(&self, key: &str) -> bool {
+        self.flag(key).is_some() || self.meant.contains(&key)
+    }
+
     /// The types that `key(..)` lists.
     pub(crate) fn types(&self, key: &str, complaints: &mut Complaints) -> Option<Vec<Type>> {
         let (key, list) = self.list(key)?;
@@ -271,6 +276,7 @@ impl Given {
         if !keys.known.iter().any(|(known, _)| key == known) {
             return match keys.form(&key) {
                 Some(form) => {
+                    self.meant.extend(keys.all().filter(|known| key == known));
                     let (form, of) = match keys.flags.iter().any(|flag| key == flag) {
                         true => (form, "stands alone, without a value"),
                         false => {
@@ -310,6 +316,7 @@ impl Given {
         } else if is_list {
             self.lists.push((key, list));
         } else if keys.flags.iter().any(|flag| key == flag) {
+            self.meant.extend(keys.all().filter(|known| key == known));
             let what = format!("`{key}` stands alone, without a list");
             complaints.add(&key, what, format!("write `{key}`"));
         } else {
@@ -381,7 +388,9 @@ impl Given {
             if event_names::check(event_names::Kind::Event, &text.value()).is_ok());
         // The keys begin with the topic, then the event.
         let Some((key, _)) = keys.known.get(usize::from(is_event)).or(keys.known.first()) else {
-            return;
+            let text = literal.to_token_stream();
+            let what = format!("`{}` takes no value without a key", keys.attribute);
+            return complaints.add(literal, what, format!("remove `{text}`"));
         };
         self.meant.push(key);
         let literal_text = literal.to_token_stream();
@@ -484,6 +493,16 @@ mod tests {
         }
         let (_, complaints) = judge(quote!(topic: "a", event: "A"));
         assert_eq!(complaints.len(), 2, "{complaints:?}");
+    }
+
+    #[test]
+    fn a_flag_with_a_value_or_misspelt_is_meant_all_the_same() {
+        for tokens in [quote!(blocking = true), quote!(blocking(true)), quote!(blockin)] {
+            let (given, complaints) = judge(tokens);
+            assert_eq!(complaints.len(), 1, "{complaints:?}");
+            assert!(given.means("blocking"));
+        }
+        assert!(!judge(quote!(topic = "a")).0.means("blocking"));
     }
 
     #[test]

@@ -50,13 +50,13 @@ fn main() {
     assert_eq!(ClaimAdded::INFO.topic, "role_events");
     assert_eq!(ClaimRemoved::INFO.name, "CLAIM_REMOVED");
     let registry = event_core::registry::Registry::linked();
-    let routes: Vec<_> = registry.handlers().iter().map(|h| (h.name, h.topic, h.event)).collect();
+    let routes: Vec<_> = registry.handlers().iter().map(|h| (h.name, h.topic, h.selects.to_string())).collect();
     assert_eq!(
         routes,
         [
-            ("handle", "role_events", "CLAIM_ADDED"),
-            ("requires", "role_events", "CLAIM_REMOVED"),
-            ("outcome", "user_events_v2", "USER_CREATED"),
+            ("handle", "role_events", "CLAIM_ADDED".to_owned()),
+            ("requires", "role_events", "CLAIM_REMOVED".to_owned()),
+            ("outcome", "user_events_v2", "USER_CREATED".to_owned()),
         ]
     );
 }
