@@ -4,6 +4,8 @@
 
 pub use event_names::Kind;
 pub use inventory;
+// The names of a list are read and written by serde, also where the user does not depend on it.
+pub use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use crate::delivery::Delivery;
 pub use crate::event::{
@@ -14,8 +16,6 @@ pub use crate::extract::{Argument, FromDelivery};
 pub use crate::handler::{EventHandler, HandlerFuture, HandlerRegistration, Selector};
 pub use crate::outcome::IntoOutcome;
 pub use crate::registry::{BinaryRegistration, LinkedCrate};
-// Serde, also where the user does not depend on it.
-pub use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub use std::borrow::Cow;
 pub use std::boxed::Box;
 

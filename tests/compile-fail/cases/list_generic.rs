@@ -1,8 +1,8 @@
 use event_core::prelude::*;
 
 #[derive(Topics)]
-enum Topics<T> {
-    RoleEvents(T),
+enum Topics<const N: usize> {
+    RoleEvents,
 }
 
 fn main() {}
