@@ -4,7 +4,7 @@
 //! one attribute are reported together. [`Given::judge`] then decides which keys are known.
 
 use proc_macro2::{Group, Ident, TokenStream, TokenTree};
-use quote::ToTokens;
+use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
@@ -238,7 +238,7 @@ impl Given {
         self.flags.iter().find(|given| *given == key)
     }
 
-    /// Whether the flag `key` stands there, or a mistake for it.
+    /// Whether the flag `key` is given, or meant by a mistake that was already complained about.
     pub(crate) fn means(&self, key: &str) -> bool {
         self.flag(key).is_some() || self.meant.contains(&key)
     }
@@ -283,20 +283,7 @@ impl Given {
 
     fn pair(&mut self, key: Ident, value: Expr, keys: &Keys, complaints: &mut Complaints) {
         if !keys.known.iter().any(|(known, _)| key == known) {
-            return match keys.form(&key) {
-                Some(form) => {
-                    self.meant.extend(keys.all().filter(|known| key == known));
-                    let (form, of) = match keys.flags.iter().any(|flag| key == flag) {
-                        true => (form, "stands alone, without a value"),
-                        false => {
-                            let value = text_of(value.to_token_stream());
-                            (format!("{key}({value})"), "is a list")
-                        }
-                    };
-                    complaints.add(&value, format!("`{key}` {of}"), format!("write `{form}`"));
-                }
-                None => self.unknown(&key, Some(&value), keys, complaints),
-            };
+            return self.not_a_pair(&key, &value, keys, complaints);
         }
         if self.value(&key.to_string()).is_some() {
             let help = format!("remove `{key} = {}`", text_of(value.to_token_stream()));
@@ -306,13 +293,27 @@ impl Given {
         }
     }
 
+    // A flag or a list that is written with a value.
+    fn not_a_pair(&mut self, key: &Ident, value: &Expr, keys: &Keys, complaints: &mut Complaints) {
+        let (what, help) = if keys.flags.iter().any(|flag| key == flag) {
+            (format!("`{key}` stands alone, without a value"), format!("write `{key}`"))
+        } else if keys.lists.iter().any(|(list, _)| key == list) {
+            let value = text_of(value.to_token_stream());
+            (format!("`{key}` is a list"), format!("write `{key}({value})`"))
+        } else {
+            return self.unknown(key, Some(value), keys, complaints);
+        };
+        self.meant.extend(keys.all().filter(|known| key == known));
+        complaints.add(quote!(#key #value), what, help);
+    }
+
     fn bare(&mut self, key: Ident, keys: &Keys, complaints: &mut Complaints) {
         if key == "crate" {
             return complaints.add(&key, "`crate` has no value", CRATE_HELP);
         }
         if keys.flags.iter().any(|flag| key == flag) {
             if self.flag(&key.to_string()).is_some() {
-                complaints.add(&key, format!("`{key}` is given twice"), "remove one of them");
+                complaints.add(&key, format!("`{key}` is given twice"), format!("remove `{key}`"));
             }
             return self.flags.push(key);
         }
@@ -414,7 +415,9 @@ impl Given {
             if event_names::check(event_names::Kind::Event, &text.value()).is_ok());
         // The keys begin with the topic, then the event.
         let Some((key, _)) = keys.known.get(usize::from(is_event)).or(keys.known.first()) else {
-            return;
+            let text = literal.to_token_stream();
+            let what = format!("`{}` takes no value without a key", keys.attribute);
+            return complaints.add(literal, what, format!("remove `{text}`"));
         };
         self.meant.push(key);
         let literal_text = literal.to_token_stream();
@@ -441,7 +444,6 @@ pub(crate) fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use quote::quote;
 
     const KEYS: Keys = Keys {
         attribute: "#[event_handler]",
@@ -522,6 +524,16 @@ mod tests {
         }
         let (_, complaints) = judge(quote!(topic: "a", event: "A"));
         assert_eq!(complaints.len(), 2, "{complaints:?}");
+    }
+
+    #[test]
+    fn a_flag_with_a_value_or_misspelt_is_meant_all_the_same() {
+        for tokens in [quote!(blocking = true), quote!(blocking(true)), quote!(blockin)] {
+            let (given, complaints) = judge(tokens);
+            assert_eq!(complaints.len(), 1, "{complaints:?}");
+            assert!(given.means("blocking"));
+        }
+        assert!(!judge(quote!(topic = "a")).0.means("blocking"));
     }
 
     #[test]

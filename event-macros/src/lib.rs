@@ -221,20 +221,46 @@ pub fn derive_state_parts(item: TokenStream) -> TokenStream {
 
 /// Makes an enum a closed list of topics, for `topic = Topics::RoleEvents`.
 ///
-/// A variant is named by its words in lower snake case, or by `#[topic(name = "..")]`. The enum gets
-/// `as_str` and `Display`.
+/// A variant is named by its words in lower snake case, or by `#[topic(name = "..")]`.
 ///
 /// ```
-/// #[derive(event_core::Topics)]
+/// #[derive(event_core::Topics, Debug, PartialEq)]
 /// enum Topics {
 ///     RoleEvents,
 ///     #[topic(name = "user_events_v2")]
 ///     UserEvents,
+///     #[topic(name = "Orders.v1", foreign_names)]
+///     Orders,
 /// }
 ///
 /// assert_eq!(Topics::RoleEvents.as_str(), "role_events");
-/// assert_eq!(Topics::UserEvents.to_string(), "user_events_v2");
+/// assert_eq!("user_events_v2".parse(), Ok(Topics::UserEvents));
+/// assert_eq!(Topics::iter().count(), 3);
+///
+/// let error = Topics::try_from("role_evnts").unwrap_err();
+/// assert_eq!(
+///     error.to_string(),
+///     "`role_evnts` is not one of `Topics`; did you mean `role_events`?"
+/// );
 /// ```
+///
+/// # What the enum gets
+///
+/// | | |
+/// |---|---|
+/// | the trait `Topics` | for what works with any list |
+/// | `ALL`, `iter()` | the variants in their order |
+/// | `as_str()`, `Display`, `AsRef<str>` | the name of a variant; `as_str` is `const` |
+/// | `FromStr`, `TryFrom<&str>` | the variant of a name; `UnknownName` says what was probably meant |
+/// | serde's `Serialize`, `Deserialize` | the name as text; do not derive these too, and serde need not be a dependency |
+///
+/// # Arguments of `#[topic(..)]`
+///
+/// | key | on | value |
+/// |---|---|---|
+/// | `name` | a variant | the topic: lower snake case, `"role_events"` |
+/// | `foreign_names` | a variant or the enum | none; a `name` is one that others chose: 1 to 249 letters, digits, `.`, `_` and `-`, as Kafka takes them |
+/// | `crate` | the enum | the path of `event_core`, when it is not `::event_core` |
 #[proc_macro_derive(Topics, attributes(topic))]
 pub fn derive_topics(item: TokenStream) -> TokenStream {
     list::derive_list(Kind::Topic, item.into()).into()
@@ -243,7 +269,9 @@ pub fn derive_topics(item: TokenStream) -> TokenStream {
 /// Makes an enum a closed list of events, for `event = Events::ClaimAdded`.
 ///
 /// A variant is named by its words in upper snake case, or by `#[event(name = "..")]`. The enum gets
-/// `as_str` and `Display`.
+/// the trait `Events`, and else the same as from [`derive(Topics)`](macro@Topics). The arguments of
+/// `#[event(..)]` are the same as well; with `foreign_names` a `name` is any text of 1 to 249 bytes
+/// without control characters.
 ///
 /// ```
 /// use event_core::prelude::*;
@@ -259,6 +287,8 @@ pub fn derive_topics(item: TokenStream) -> TokenStream {
 /// async fn on_role_renamed(Json(name): Json<String>) {
 ///     println!("{name}, not {}", Events::ClaimAdded);
 /// }
+///
+/// assert!(Events::try_from("ROLE_RENAMED").is_ok());
 /// ```
 #[proc_macro_derive(Events, attributes(event))]
 pub fn derive_events(item: TokenStream) -> TokenStream {

@@ -311,6 +311,14 @@ mod tests {
     }
 
     #[test]
+    #[should_panic(
+        expected = "takes only letters, digits, `.`, `_` and `-`\nhelp: write `\"orders_v1\"`"
+    )]
+    fn a_foreign_name_in_a_const_is_refused_with_its_help() {
+        let _ = TopicName::foreign_static("orders v1");
+    }
+
+    #[test]
     fn a_registered_topic_follows_the_rule_it_was_declared_with() {
         assert_eq!(TopicName::registered("orders.v1", true).unwrap(), "orders.v1");
         assert!(TopicName::registered("orders.v1", false).is_err());

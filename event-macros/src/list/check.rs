@@ -2,7 +2,7 @@
 
 use event_names::{Kind, suggestion};
 use proc_macro2::TokenStream;
-use quote::ToTokens;
+use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
 use syn::{DataEnum, Expr, Fields, Lit, LitStr, Variant};
 
@@ -10,6 +10,7 @@ use super::{Listed, attribute, example};
 use crate::arguments::{Arguments, Given, Keys};
 use crate::complaints::Complaints;
 use crate::names::{Rule, is_upper_camel, judge};
+use crate::tokens::text_of;
 
 /// The variants with their names, as far as they are right.
 pub(super) fn variants<'i>(
@@ -43,12 +44,15 @@ fn listed_variant<'i>(
     let ident = &variant.ident;
     if !matches!(variant.fields, Fields::Unit) {
         let what = format!("variant `{ident}` has fields, but stands for a name alone");
-        complaints.add(&variant.fields, what, format!("write `{ident}`"));
+        let fields = text_of(variant.fields.to_token_stream());
+        complaints.add(&variant.fields, what, format!("remove `{fields}`"));
         return None;
     }
-    if let Some((_, value)) = &variant.discriminant {
+    if let Some((sign, value)) = &variant.discriminant {
         let what = format!("variant `{ident}` has a number, but names are found by their order");
-        complaints.add(value, what, format!("write `{ident}`"));
+        let value = value.to_token_stream();
+        let help = format!("remove `= {}`", text_of(value.clone()));
+        complaints.add(quote!(#sign #value), what, help);
         return None;
     }
     // Behind `topic =` such a path would be taken for that of a constant.
@@ -75,8 +79,8 @@ fn listed_variant<'i>(
             let name = suggestion(kind, &word).as_str().to_owned();
             if name.is_empty() {
                 let what = format!("`{ident}` cannot be turned into the name of {}", a(kind));
-                let help =
-                    format!("write `#[{}(name = \"{}\")]` above it", kind.noun(), kind.example());
+                let attribute = format!("#[{}(name = \"{}\")]", kind.noun(), kind.example());
+                let help = format!("write `{attribute}` above `{ident}`");
                 complaints.add(ident, what, help);
                 return None;
             }

@@ -12,6 +12,7 @@ use syn::{Data, DataEnum, DeriveInput};
 use crate::arguments::{Arguments, Given, Keys};
 use crate::complaints::Complaints;
 use crate::names::Rule;
+use crate::tokens::text_of;
 
 /// What the expansion says of a list.
 struct List<'i> {
@@ -68,10 +69,7 @@ impl<'i> List<'i> {
 }
 
 fn rule(given: &Given) -> Rule {
-    match given.flag("foreign_names") {
-        Some(_) => Rule::Foreign,
-        None => Rule::Convention,
-    }
+    if given.means("foreign_names") { Rule::Foreign } else { Rule::Convention }
 }
 
 fn attribute(kind: Kind) -> &'static str {
@@ -94,7 +92,7 @@ fn enum_of<'i>(
             complaints.add(
                 &input.generics,
                 what,
-                format!("write `enum {name}` without parameters"),
+                format!("remove `{}`", text_of(input.generics.to_token_stream())),
             );
             return None;
         }

@@ -19,4 +19,7 @@ async fn on_claim_added(event: ::event_core::extract::Event<ClaimAdded>) -> ::ev
 }
 
 #[::event_core::main]
-async fn main() {}
+async fn main() {
+    ::std::assert!(<Topics as ::std::str::FromStr>::from_str("role_evnts").is_err());
+    ::std::assert_eq!(Topics::ALL[0].as_str(), "role_events");
+}

@@ -1,0 +1,8 @@
+use event_core::prelude::*;
+
+#[derive(Topics)]
+enum Topics {
+    Rôle,
+}
+
+fn main() {}

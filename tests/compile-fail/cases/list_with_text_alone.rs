@@ -1,0 +1,9 @@
+use event_core::prelude::*;
+
+#[derive(Topics)]
+#[topic("role_events")]
+enum Topics {
+    RoleEvents,
+}
+
+fn main() {}
