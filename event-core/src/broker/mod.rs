@@ -190,10 +190,15 @@ impl OutgoingRecord {
     /// The bytes of key, value and headers.
     #[must_use]
     pub fn size_bytes(&self) -> usize {
-        let size = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, Bytes::len);
-        let headers = self.headers.iter().map(|header| header.name.len() + size(&header.value));
-        size(&self.key) + size(&self.value) + headers.sum::<usize>()
+        size_bytes(&self.key, &self.value, &self.headers)
     }
+}
+
+/// The bytes of a record's key, value and headers.
+fn size_bytes(key: &Option<Bytes>, value: &Option<Bytes>, headers: &Headers) -> usize {
+    let size = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, Bytes::len);
+    let headers = headers.iter().map(|header| header.name.len() + size(&header.value));
+    size(key) + size(value) + headers.sum::<usize>()
 }
 
 /// Where an acknowledged record lies.

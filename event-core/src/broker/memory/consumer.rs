@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::cluster::{Change, Cluster, ClusterState, MemberId, StoredRecord};
-use crate::broker::{BrokerError, Consumer, ConsumerEvent, Progress, Revocation, Subscription};
+use crate::broker::{
+    BrokerError, Consumer, ConsumerEvent, Progress, Revocation, Subscription, size_bytes,
+};
 use crate::delivery::{Epoch, NextOffset, Offset, RecordBatch, RecordSource, TopicPartition};
 use crate::event::GroupName;
 
@@ -183,11 +185,7 @@ impl Records {
         in_flight: Arc<AtomicUsize>,
         cluster: Arc<Cluster>,
     ) -> Self {
-        let size = |bytes: &Option<bytes::Bytes>| bytes.as_ref().map_or(0, bytes::Bytes::len);
-        let headers = |record: &StoredRecord| -> usize {
-            record.headers.iter().map(|header| header.name.len() + size(&header.value)).sum()
-        };
-        let bytes = records.iter().map(|r| size(&r.key) + size(&r.value) + headers(r)).sum();
+        let bytes = records.iter().map(|r| size_bytes(&r.key, &r.value, &r.headers)).sum();
         in_flight.fetch_add(bytes, Ordering::AcqRel);
         Records { records, bytes, in_flight, cluster }
     }

@@ -52,18 +52,12 @@ impl AuditRepository for PostgresRepository {
             .execute(&self.pool)
             .await
             .map_err(AuditError::database("append to"))?;
-            Ok(if inserted.rows_affected() == 0 { Appended::Known } else { Appended::New })
+            Ok(row::appended(inserted.rows_affected()))
         })
     }
 
     fn latest(&self) -> RepositoryFuture<'_, RowId> {
-        Box::pin(async move {
-            let id = sqlx::query_scalar("SELECT coalesce(max(id), 0) FROM audit_log")
-                .fetch_one(&self.pool)
-                .await
-                .map_err(AuditError::database("read"))?;
-            Ok(RowId(id))
-        })
+        Box::pin(row::latest(&self.pool))
     }
 
     fn after(&self, row: RowId) -> RepositoryFuture<'_, Vec<AuditEntry>> {
