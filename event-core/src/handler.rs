@@ -35,22 +35,6 @@ pub trait EventHandler: Send + Sync {
     fn handle<'a>(&'a self, delivery: &'a Delivery<'a>) -> HandlerFuture<'a>;
 }
 
-/// What the attribute implements for a type whose value handles.
-#[doc(hidden)]
-pub trait StateHandler: Send + Sync {
-    /// Makes the arguments from the delivery and runs the method once.
-    fn run(
-        &self,
-        delivery: &Delivery<'_>,
-    ) -> impl Future<Output = Result<Outcome, Rejection>> + Send;
-}
-
-impl<T: StateHandler> EventHandler for T {
-    fn handle<'a>(&'a self, delivery: &'a Delivery<'a>) -> HandlerFuture<'a> {
-        Box::pin(self.run(delivery))
-    }
-}
-
 /// A handler as the engine runs it: makes the arguments from the delivery and runs the function
 /// once.
 pub type HandlerFn = for<'a> fn(&'a Delivery<'a>) -> HandlerFuture<'a>;
@@ -92,17 +76,17 @@ pub struct HandlerRegistration {
 // What the attribute generates: the settings that it does not give keep their defaults.
 #[doc(hidden)]
 impl HandlerRegistration {
-    #[must_use]
-    pub const fn new(
+    pub(crate) const fn new(
         topic: &'static str,
         selects: Selector,
+        name: &'static str,
         arguments: &'static [Argument<'static>],
         handler: HandlerFn,
     ) -> Self {
         HandlerRegistration {
             topic,
             selects,
-            name: "",
+            name,
             id: None,
             module: "",
             file: "",
@@ -118,14 +102,8 @@ impl HandlerRegistration {
     }
 
     #[must_use]
-    pub const fn at(
-        self,
-        name: &'static str,
-        module: &'static str,
-        file: &'static str,
-        line: u32,
-    ) -> Self {
-        HandlerRegistration { name, module, file, line, ..self }
+    pub const fn at(self, module: &'static str, file: &'static str, line: u32) -> Self {
+        HandlerRegistration { module, file, line, ..self }
     }
 
     #[must_use]

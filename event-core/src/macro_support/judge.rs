@@ -5,35 +5,24 @@
 
 use event_names::{Kind, Text, check, same};
 
-use super::events_of;
 use crate::event::{ContractInfo, Emits, assert_foreign_name, assert_name};
 use crate::extract::Argument;
+use crate::handler::{HandlerFn, HandlerRegistration, Selector};
 
 type Contracts<'a> = &'a [&'static ContractInfo];
 type Arguments<'a> = &'a [Argument<'static>];
 
-/// Refuses a handler whose attribute says neither of its names when no contract does.
+// Refuses a handler that takes no contract when its attribute does not say its `missing` names.
 #[track_caller]
-pub const fn require_contract(arguments: Arguments<'_>, handler: &str) {
-    let names = "topic = \"role_events\", event = \"CLAIM_ADDED\"";
-    require(arguments, handler, "topic and event", names);
-}
-
-/// Refuses a handler whose attribute does not say its topic when no contract does.
-#[track_caller]
-pub const fn require_topic(arguments: Arguments<'_>, handler: &str) {
-    require(arguments, handler, "topic", "topic = \"role_events\", ..");
-}
-
-/// Refuses a handler whose attribute does not say its event when no contract does.
-#[track_caller]
-pub const fn require_event(arguments: Arguments<'_>, handler: &str) {
-    require(arguments, handler, "event", "event = \"CLAIM_ADDED\", ..");
-}
-
-#[track_caller]
-const fn require(arguments: Arguments<'_>, handler: &str, missing: &str, write: &str) {
-    if events_of(arguments).is_empty() {
+const fn require_contract(events: Contracts<'_>, handler: &str, missing: &str) {
+    if events.is_empty() {
+        let write = if same(missing, "topic") {
+            "topic = \"role_events\", .."
+        } else if same(missing, "event") {
+            "event = \"CLAIM_ADDED\", .."
+        } else {
+            "topic = \"role_events\", event = \"CLAIM_ADDED\""
+        };
         let message = Text::<512>::new()
             .push("`")
             .push_capped(handler, 64)
@@ -44,6 +33,52 @@ const fn require(arguments: Arguments<'_>, handler: &str, missing: &str, write: 
             .push(")]`, or take an `Event<..>`");
         panic!("{}", message.as_str());
     }
+}
+
+/// Where the names of a handler come from.
+pub enum Named {
+    /// The attribute says topic and event.
+    Event(&'static str, &'static str),
+    /// The attribute says the topic, and takes the rest of its events.
+    Rest(&'static str),
+    /// The attribute says the topic, and takes its tombstones.
+    Tombstones(&'static str),
+    /// The contracts among the arguments say what the attribute does not, which this names.
+    ByContract(&'static str),
+}
+
+/// The registration of a handler; what the attribute sets beyond the names is added to it.
+#[must_use]
+#[track_caller]
+pub const fn handler(
+    name: &'static str,
+    named: Named,
+    arguments: &'static [Argument<'static>],
+    handler: HandlerFn,
+) -> HandlerRegistration {
+    let (topic, selects) = match named {
+        Named::Event(topic, event) => (topic, Selector::Event(event)),
+        Named::Rest(topic) => (topic, Selector::Rest),
+        Named::Tombstones(topic) => (topic, Selector::Tombstones),
+        Named::ByContract(missing) => {
+            let events = events_of(arguments);
+            require_contract(events, name, missing);
+            (events[0].topic, Selector::Contracts(events))
+        }
+    };
+    HandlerRegistration::new(topic, selects, name, arguments, handler)
+}
+
+/// The events among the arguments of a handler.
+const fn events_of(arguments: Arguments<'_>) -> &'static [&'static ContractInfo] {
+    let mut index = 0;
+    while index < arguments.len() {
+        if !arguments[index].events.is_empty() {
+            return arguments[index].events;
+        }
+        index += 1;
+    }
+    &[]
 }
 
 /// Judges a topic whose value only the compiler knows, or that a contract has to agree with; `event`

@@ -14,9 +14,7 @@ pub use crate::event::{
 };
 // By a short name, so that an argument fits on a line of the expansion.
 pub use crate::extract::{Argument, FromDelivery as Extract};
-pub use crate::handler::{
-    EventHandler, HandlerFuture, HandlerRegistration, Selector, StateHandler,
-};
+pub use crate::handler::{EventHandler, HandlerFuture as Work};
 pub use crate::outcome::IntoOutcome;
 pub use crate::registry::{BinaryRegistration, LinkedCrate};
 pub use std::borrow::Cow;
@@ -26,8 +24,8 @@ mod judge;
 mod list;
 
 pub use judge::{
-    judge_emits, judge_event, judge_foreign_event, judge_foreign_topic, judge_topic, judge_upcast,
-    judge_variant, refuse_payload, require_contract, require_event, require_topic,
+    Named, handler, judge_emits, judge_event, judge_foreign_event, judge_foreign_topic,
+    judge_topic, judge_upcast, judge_variant, refuse_payload,
 };
 pub use list::deserialize_name;
 
@@ -37,7 +35,7 @@ use std::process::ExitCode;
 use crate::app::exit;
 use crate::event::excerpt;
 use crate::extract::FromDelivery;
-use crate::outcome::{Error, Outcome, Rejection};
+use crate::outcome::{Error, Rejection};
 use crate::state::Requirements;
 
 /// Stands for a contract that does not compile, and agrees with everything.
@@ -59,35 +57,6 @@ pub const BROKEN_CONTRACT: &ContractInfo = &ContractInfo {
     line: 0,
     module: "",
 };
-
-/// The events among the arguments of a handler.
-#[must_use]
-pub const fn events_of(arguments: &[Argument<'static>]) -> &'static [&'static ContractInfo] {
-    let mut index = 0;
-    while index < arguments.len() {
-        if !arguments[index].events.is_empty() {
-            return arguments[index].events;
-        }
-        index += 1;
-    }
-    &[]
-}
-
-/// The topic of the events among the arguments; [`require_contract`] has the complaint when there
-/// are none.
-#[must_use]
-pub const fn topic_of(arguments: &[Argument<'static>]) -> &'static str {
-    match events_of(arguments) {
-        [] => "",
-        [first, ..] => first.topic,
-    }
-}
-
-/// Selects the events among the arguments.
-#[must_use]
-pub const fn selector_of(arguments: &[Argument<'static>]) -> Selector {
-    Selector::Contracts(events_of(arguments))
-}
 
 /// A record that is no event of a sum; the router gives a handler its own events only.
 #[must_use]
@@ -133,9 +102,6 @@ impl<P, T: From<P>> Upcasts<P> for T {}
 /// Refuses a contract that cannot be made from the one that it upcasts.
 pub const fn converts<P, T: Upcasts<P>>() {}
 
-/// How one attempt ended, or why there was none.
-pub type Attempted = Result<Outcome, Rejection>;
-
 /// Runs a handler that blocks its thread, away from the threads that others wait on.
 pub async fn blocking<T: Send + 'static>(work: Box<dyn FnOnce() -> T + Send>) -> T {
     match tokio::task::spawn_blocking(work).await {
@@ -149,7 +115,7 @@ pub async fn blocking<T: Send + 'static>(work: Box<dyn FnOnce() -> T + Send>) ->
 }
 
 /// Runs the handler that is the state of type `T`.
-pub fn on_instance<'a, T: EventHandler + 'static>(delivery: &'a Delivery<'a>) -> HandlerFuture<'a> {
+pub fn on_instance<'a, T: EventHandler + 'static>(delivery: &'a Delivery<'a>) -> Work<'a> {
     match delivery.state.get::<T>() {
         Some(instance) => instance.handle(delivery),
         None => {

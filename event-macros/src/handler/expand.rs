@@ -12,36 +12,29 @@ use crate::tokens::{ends, moved};
 
 /// Everything is in one anonymous constant. Its own items begin with `__`, because what the user
 /// wrote is resolved in their midst and a handler may well be called `handle`.
+///
+/// Each item is checked and compiled for each handler, so there are as few as can be: constants are
+/// made only of what has to be judged at its own place.
 pub(crate) fn registration(handler: &Handler, options: &Options, root: &Path) -> TokenStream {
     let (name, owner) = (handler.name(), handler.shown_name());
-    let instance = handler
-        .instance()
-        .map(|ty| quote!(<__event::Instance<#ty> as __event::Extract>::ARGUMENT,));
-    let arguments = each(handler, |argument| argument.member(&quote!(ARGUMENT,)));
-    let names = names(handler, options);
+    let names = Names::new(handler, options);
     let run = run(handler);
     let handle = match handler.instance() {
         Some(ty) => quote!(__event::on_instance::<#ty>),
-        None => quote_spanned!(name.span()=> |delivery| __event::Box::pin(__run(delivery))),
+        None => quote!(__handle),
     };
+    let (constants, arguments, selected) = (&names.constants, &names.arguments, &names.selected);
     let settings = settings(handler, options);
-    let selects = match &options.event {
-        Some(EventValue::Name(_)) => quote!(__event::Selector::Event(__EVENT)),
-        Some(EventValue::Rest(_)) => quote!(__event::Selector::Rest),
-        Some(EventValue::Tombstones(_)) => quote!(__event::Selector::Tombstones),
-        None => quote!(__event::selector_of(__ARGUMENTS)),
-    };
     let line = quote_spanned!(name.span()=> ::core::line!());
     let file = quote_spanned!(name.span()=> ::core::file!());
     quote! {
         const _: () = {
             use #root::macro_support as __event;
-            const __ARGUMENTS: &[__event::Argument<'static>] = &[#instance #arguments];
-            #names
+            #constants
             #run
             __event::inventory::submit! {
-                __event::HandlerRegistration::new(__TOPIC, #selects, __ARGUMENTS, #handle)
-                    .at(#owner, ::core::module_path!(), #file, #line)
+                __event::handler(#owner, __event::Named::#selected, #arguments, #handle)
+                    .at(::core::module_path!(), #file, #line)
                     #settings
             }
         };
@@ -88,28 +81,26 @@ fn run(handler: &Handler) -> TokenStream {
     let into_result = self::returned(handler, &quote!(into_result))
         .unwrap_or_else(|| quote_spanned!(first=> __event::IntoOutcome::into_result));
     let result = quote_spanned!(last=> #into_result(#returned, #delivery));
-    let body = quote! {
+    // A future that cannot be sent is the function's, so the function is marked.
+    let body = quote_spanned!(name.span()=> async move {
         #(#arguments)*
         let #returned = #ran;
         #result
-    };
+    });
+    let pinned = quote_spanned!(name.span()=> __event::Box::pin(#body));
     match &handler.form {
         Form::Function { .. } => quote! {
-            async fn __run(#delivery: &__event::Delivery<'_>) -> __event::Attempted {
-                #body
+            fn __handle<'a>(#delivery: &'a __event::Delivery<'a>) -> __event::Work<'a> {
+                #pinned
             }
         },
-        Form::Instance(ty) => {
-            // A future that cannot be sent is the method's, so the method is marked.
-            let run = Ident::new("run", name.span());
-            quote! {
-                impl __event::StateHandler for #ty {
-                    async fn #run(&self, #delivery: &__event::Delivery<'_>) -> __event::Attempted {
-                        #body
-                    }
+        Form::Instance(ty) => quote! {
+            impl __event::EventHandler for #ty {
+                fn handle<'a>(&'a self, #delivery: &'a __event::Delivery<'a>) -> __event::Work<'a> {
+                    #pinned
                 }
             }
-        }
+        },
     }
 }
 
@@ -151,72 +142,117 @@ impl HandlerArgument {
     }
 }
 
-fn names(handler: &Handler, options: &Options) -> TokenStream {
+/// What the attribute says of names, as code.
+struct Names {
+    constants: TokenStream,
+    /// The list of the arguments, or the constant that has it.
+    arguments: TokenStream,
+    /// The variant of `Named` that has the names.
+    selected: TokenStream,
+}
+
+impl Names {
+    fn new(handler: &Handler, options: &Options) -> Self {
+        let owner = handler.shown_name();
+        let mut constants = TokenStream::new();
+        let topic = options.topic.as_ref();
+        let topic = topic.map(|topic| named("__TOPIC", topic, Kind::Topic, &mut constants));
+        let event = match &options.event {
+            Some(EventValue::Name(event)) => {
+                Some(named("__EVENT", event, Kind::Event, &mut constants))
+            }
+            _ => None,
+        };
+        let judged = judged(handler, options, topic.as_ref(), event.as_ref());
+        let dead_letter = dead_letter(options, &owner);
+        let emits = options.emits.as_ref().map(|types| emits(handler, types));
+        let listed = list(handler);
+        let arguments = if judged.is_empty() && emits.is_none() {
+            quote!(&[#listed])
+        } else {
+            constants.extend(quote! {
+                const __ARGUMENTS: &[__event::Argument<'static>] = &[#listed];
+            });
+            quote!(__ARGUMENTS)
+        };
+        constants.extend(quote!(#judged #dead_letter #emits));
+        let selected = match (&options.event, &topic, &event) {
+            (Some(EventValue::Rest(_)), Some(topic), _) => quote!(Rest(#topic)),
+            (Some(EventValue::Tombstones(_)), Some(topic), _) => quote!(Tombstones(#topic)),
+            (_, Some(topic), Some(event)) => quote!(Event(#topic, #event)),
+            (_, Some(_), None) => quote!(ByContract("event")),
+            (_, None, _) if event.is_some() => quote!(ByContract("topic")),
+            _ => quote!(ByContract("topic and event")),
+        };
+        Names { constants, arguments, selected }
+    }
+}
+
+fn list(handler: &Handler) -> TokenStream {
+    let instance = handler
+        .instance()
+        .map(|ty| quote!(<__event::Instance<#ty> as __event::Extract>::ARGUMENT,));
+    let arguments = each(handler, |argument| argument.member(&quote!(ARGUMENT,)));
+    quote!(#instance #arguments)
+}
+
+// A name that is no text has a constant of its own, so that what is wrong with it is said once.
+fn named(
+    constant: &str,
+    value: &NameValue,
+    kind: Kind,
+    constants: &mut TokenStream,
+) -> TokenStream {
+    let expression = value.expression(kind);
+    if matches!(value, NameValue::Text(_)) {
+        return expression;
+    }
+    let constant = Ident::new(constant, Span::call_site());
+    constants.extend(quote!(const #constant: &str = #expression;));
+    constant.to_token_stream()
+}
+
+fn dead_letter(options: &Options, owner: &str) -> Option<TokenStream> {
+    let value = options.dead_letter.as_ref()?;
+    let expression = value.expression(Kind::Topic);
+    let judged = value.is_const().then(|| {
+        let judge = judge(Kind::Topic, options);
+        value.judged(&judge, &quote!(__DEAD_LETTER), &quote!(""), &quote!(&[]), owner)
+    });
+    Some(quote!(const __DEAD_LETTER: &str = #expression; #judged))
+}
+
+fn judged(
+    handler: &Handler,
+    options: &Options,
+    topic: Option<&TokenStream>,
+    event: Option<&TokenStream>,
+) -> TokenStream {
+    let may_disagree = handler.arguments.iter().any(HandlerArgument::may_have_contract);
     let owner = handler.shown_name();
-    let event_name = match &options.event {
-        Some(EventValue::Name(value)) => Some(value),
+    let arguments = quote!(__ARGUMENTS);
+    let none = quote!("");
+    let one = |value: Option<&NameValue>, kind, own: Option<&TokenStream>, other| {
+        let value = value.filter(|value| may_disagree || value.is_const())?;
+        let other: Option<&TokenStream> = other;
+        Some(value.judged(&judge(kind, options), own?, other.unwrap_or(&none), &arguments, &owner))
+    };
+    let event_value = match &options.event {
+        Some(EventValue::Name(event)) => Some(event),
         _ => None,
     };
-    let (no_topic, no_event) = (options.topic.is_none(), options.event.is_none());
-    let required = (no_topic || no_event).then(|| {
-        let require = match (no_topic, no_event) {
-            (true, false) => quote!(require_topic),
-            (false, true) => quote!(require_event),
-            _ => quote!(require_contract),
-        };
-        quote!(const _: () = __event::#require(__ARGUMENTS, #owner);)
-    });
-    let constant = |name: &str, value: TokenStream| {
-        let name = Ident::new(name, Span::call_site());
-        quote!(const #name: &str = #value;)
-    };
-    let topic = match &options.topic {
-        Some(value) => value.expression(Kind::Topic),
-        None => quote!(__event::topic_of(__ARGUMENTS)),
-    };
-    let topic = constant("__TOPIC", topic);
-    let event = event_name.map(|value| constant("__EVENT", value.expression(Kind::Event)));
-    let judged = judged(handler, options, event_name);
+    let judged_topic = one(options.topic.as_ref(), Kind::Topic, topic, event);
+    let judged_event = one(event_value, Kind::Event, event, topic);
     let refused = match &options.event {
-        Some(other @ (EventValue::Rest(_) | EventValue::Tombstones(_)))
-            if handler.arguments.iter().any(HandlerArgument::may_have_contract) =>
-        {
+        Some(other @ (EventValue::Rest(_) | EventValue::Tombstones(_))) if may_disagree => {
             let word = other.word();
-            let at = other.span();
-            Some(
-                quote_spanned!(at=> const _: () = __event::refuse_payload(__ARGUMENTS, #owner, #word);),
-            )
+            Some(quote_spanned! {other.span()=>
+                const _: () = __event::refuse_payload(__ARGUMENTS, #owner, #word);
+            })
         }
         _ => None,
     };
-    let dead_letter = options.dead_letter.as_ref().map(|value| {
-        let constant = constant("__DEAD_LETTER", value.expression(Kind::Topic));
-        let judged = value.is_const().then(|| {
-            let judge = judge(Kind::Topic, options);
-            value.judged(&judge, &quote!(__DEAD_LETTER), &quote!(""), &quote!(&[]), &owner)
-        });
-        quote!(#constant #judged)
-    });
-    let emits = options.emits.as_ref().map(|types| emits(handler, types));
-    quote!(#topic #event #required #judged #refused #dead_letter #emits)
-}
-
-fn judged(handler: &Handler, options: &Options, event: Option<&NameValue>) -> TokenStream {
-    let arguments = quote!(__ARGUMENTS);
-    let may_disagree = handler.arguments.iter().any(HandlerArgument::may_have_contract);
-    let owner = handler.shown_name();
-    let one = |value: Option<&NameValue>, kind| {
-        let value = value.filter(|value| may_disagree || value.is_const())?;
-        let (own, other, has_other) = match kind {
-            Kind::Topic => (quote!(__TOPIC), quote!(__EVENT), event.is_some()),
-            Kind::Event => (quote!(__EVENT), quote!(__TOPIC), options.topic.is_some()),
-        };
-        let other = if has_other { other } else { quote!("") };
-        Some(value.judged(&judge(kind, options), &own, &other, &arguments, &owner))
-    };
-    let topic = one(options.topic.as_ref(), Kind::Topic);
-    let event = one(event, Kind::Event);
-    quote!(#topic #event)
+    quote!(#judged_topic #judged_event #refused)
 }
 
 fn judge(kind: Kind, options: &Options) -> String {

@@ -53,7 +53,7 @@ mod tests {
         let expanded = event_handler(arguments, item.clone()).to_string();
         assert!(expanded.contains(&item.to_string()), "the item was changed: {expanded}");
         let errors = expanded.matches("compile_error").count();
-        assert_eq!(errors == 0, expanded.contains("HandlerRegistration"), "{expanded}");
+        assert_eq!(errors == 0, expanded.contains("__event :: handler"), "{expanded}");
         errors
     }
 

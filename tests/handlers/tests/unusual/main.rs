@@ -7,6 +7,7 @@
 
 mod arguments;
 mod contracts;
+mod emitting;
 mod forms;
 mod hygiene;
 mod names;

@@ -1,0 +1,113 @@
+//! What is on the topics when a handler that sends fails.
+
+use event_core::prelude::*;
+use serde::{Deserialize, Serialize};
+
+#[derive(Event, Serialize, Deserialize)]
+#[event(topic = "mail_events", name = "MAIL_REQUESTED")]
+struct MailRequested {
+    to: i64,
+}
+
+#[derive(Event, Serialize, Deserialize)]
+#[event(topic = "count_events", name = "COUNTED")]
+struct Counted {
+    by: i64,
+}
+
+mod fails_between {
+    use super::{Counted, MailRequested};
+    use crate::{ADDED, Seen, app};
+    use event_core::prelude::*;
+
+    #[event_handler(topic = "role_events", event = "CLAIM_ADDED", emits(MailRequested, Counted))]
+    async fn sends_and_fails(
+        producer: Producer<(MailRequested, Counted)>,
+        attempt: Attempt,
+        State(seen): State<Seen>,
+    ) -> Result {
+        producer.send(&MailRequested { to: 1 }).await?;
+        // The first is acknowledged here, and the second never sent before the third attempt.
+        seen.note(attempt.number);
+        if attempt.number < 3 {
+            return Err(Error::msg("down"));
+        }
+        producer.send(&Counted { by: 1 }).await?;
+        Ok(())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_source_is_not_committed_and_what_was_sent_is_sent_again() {
+        let seen = Seen::default();
+        let mut app = app(module_path!(), &seen).start().unwrap();
+        app.publish_raw("role_events", None, Some(ADDED.as_bytes())).await;
+        app.eventually("the first attempt", || seen.all() == ["1"]).await;
+        // A crash at this point: the source is delivered again to whoever starts next.
+        app.crash().await;
+        assert_eq!(app.committed("role_events", 0), None);
+        assert_eq!(app.records("mail_events").len(), 1);
+        assert_eq!(app.records("count_events").len(), 0);
+
+        app.restart();
+        app.settle().await;
+        assert_eq!(app.committed("role_events", 0).map(|next| next.0), Some(1));
+        // One of the crash, three of the attempts after it.
+        assert_eq!(seen.all(), ["1", "1", "2", "3"]);
+        assert_eq!(app.records("mail_events").len(), 4);
+        assert_eq!(app.records("count_events").len(), 1);
+        assert_eq!(app.dead_letters("role_events").len(), 0);
+    }
+}
+
+mod refused {
+    use super::{Counted, MailRequested};
+    use crate::{ADDED, Seen, app};
+    use event_core::broker::BrokerError;
+    use event_core::event::TopicName;
+    use event_core::prelude::*;
+
+    fn down() -> BrokerError {
+        BrokerError::Other("not enough replicas".into())
+    }
+
+    #[event_handler(topic = "role_events", event = "CLAIM_ADDED")]
+    async fn returns_two(State(seen): State<Seen>) -> (Emit<MailRequested>, Emit<Counted>) {
+        seen.note("ran");
+        (Emit(MailRequested { to: 1 }), Emit(Counted { by: 1 }))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_event_that_is_not_acknowledged_fails_the_attempt() {
+        let seen = Seen::default();
+        let app = app(module_path!(), &seen).start().unwrap();
+        app.broker().refuse_writes(&TopicName::from_static("count_events"), Some(down()));
+        app.publish_raw("role_events", None, Some(ADDED.as_bytes())).await;
+        app.eventually("the second attempt", || seen.all().len() == 2).await;
+        assert_eq!(app.committed("role_events", 0), None);
+        assert_eq!(app.records("count_events").len(), 0);
+
+        app.broker().refuse_writes(&TopicName::from_static("count_events"), None);
+        app.settle().await;
+        let attempts = seen.all().len();
+        assert_eq!(app.records("mail_events").len(), attempts);
+        assert_eq!(app.records("count_events").len(), 1);
+        assert_eq!(app.committed("role_events", 0).map(|next| next.0), Some(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn events_that_are_never_acknowledged_make_the_source_a_dead_letter() {
+        let app = app(module_path!(), &Seen::default()).start().unwrap();
+        app.broker().refuse_writes(&TopicName::from_static("count_events"), Some(down()));
+        app.publish_raw("role_events", None, Some(ADDED.as_bytes())).await;
+        app.settle().await;
+        let letter = &app.dead_letters("role_events")[0].headers;
+        assert_eq!(letter.get_text("dlq.reason"), Some("attempts_exhausted"));
+        let error = letter.get_text("dlq.error").unwrap();
+        assert!(
+            error.starts_with(
+                "an event that the handler returned was not acknowledged on topic `count_events`: "
+            ),
+            "{error}"
+        );
+    }
+}
