@@ -31,7 +31,7 @@
 //! | fail | [`Error`], [`Outcome`] |
 //! | run something around handlers | [`middleware`] |
 //! | know what failure does | [`processor`], and [`processor::dead_letter_header`] for the headers of a dead letter |
-//! | send it | [`EventProducer`]; in a handler, take `State<EventProducer>` |
+//! | send it | [`EventProducer`]; in a handler, return [`Emit`] or take a [`Producer`] |
 //! | configure a service | [`app::Settings`] |
 //! | run it | [`EventApp`] |
 //! | test it | `testing::TestApp`, with the feature `testing` |

@@ -20,7 +20,7 @@ mod tokens;
 use event_names::Kind;
 use proc_macro::TokenStream;
 
-/// Registers an `async fn` as the handler of one event. That is all the wiring there is: at start-up
+/// Registers a function as the handler of an event. That is all the wiring there is: at start-up
 /// the app finds every handler that is linked into the binary.
 ///
 /// ```
@@ -56,7 +56,12 @@ use proc_macro::TokenStream;
 /// | key | value |
 /// |---|---|
 /// | `topic` | the topic: lower snake case, `"role_events"` |
-/// | `event` | the event: upper snake case, `"CLAIM_ADDED"` |
+/// | `event` | the event: upper snake case, `"CLAIM_ADDED"`; `*` for every event of the topic that no other handler takes; `tombstone` for the records without a value |
+/// | `id` | the handler's name in dead letters, settings and lists; its module path and name unless given. 1 to 249 bytes of `[a-zA-Z0-9._:-]` |
+/// | `emits(A, B)` | the contracts that it sends, checked against what it takes and returns |
+/// | `dead_letter` | the topic that takes the dead letters of the topic, in place of `<topic>_dlq` |
+/// | `blocking` | it is a plain `fn`, and runs off the async threads. It cannot be cancelled, and owns its arguments |
+/// | `foreign_names` | names that others chose: only Kafka's own rules hold |
 /// | `crate` | the path of `event_core`, when it is not `::event_core` |
 ///
 /// A name is a text, a `const` of type `&'static str`, or a variant of an enum with
@@ -65,10 +70,18 @@ use proc_macro::TokenStream;
 ///
 /// # The function
 ///
-/// It is a free `async fn` without type parameters. Each argument implements `FromDelivery`, such as
-/// `Event<T>`, `Json<T>`, `RawEvent`, `State<T>` and `Position`; at most one of `Event` and `Json`.
-/// It returns `()`, an `Outcome`, or a `Result` of these with any error. Several attributes on one
-/// function register it for several events.
+/// It is a free `async fn` without type parameters. Each argument implements
+/// [`FromDelivery`](https://docs.rs/event-core/latest/event_core/extract/trait.FromDelivery.html): the
+/// module `extract` lists those that there are. At most one is the payload, `Event` or `Json`.
+///
+/// It returns `()`, an `Outcome`, an `Emit` or several, or a `Result` of these with any error. Several
+/// attributes on one function register it for several events.
+///
+/// The attribute also stands on `impl EventHandler for` a type whose value is given to the app with
+/// `.state(..)`. Its method `handle` takes `&self` and what a function may take.
+///
+/// What it handles, and what becomes of a record that fails, is added to the function's
+/// documentation.
 #[proc_macro_attribute]
 pub fn event_handler(arguments: TokenStream, item: TokenStream) -> TokenStream {
     handler::event_handler(arguments.into(), item.into()).into()
@@ -140,14 +153,42 @@ pub fn link_handlers(crates: TokenStream) -> TokenStream {
 /// |---|---|
 /// | `topic` | the topic: lower snake case, `"role_events"` |
 /// | `name` | the event: upper snake case, `"CLAIM_ADDED"` |
-/// | `key` | the field whose value is the record key; events of one key keep their order |
+/// | `key` | what becomes the record key: a field, `role_id`; a field of a field, `role.id`; or a function of the contract, `Self::key_of`. Events of one key keep their order |
+/// | `version` | the version that is written, 1 unless given. A record of a higher one is dead-lettered as `unsupported_version` |
+/// | `upcasts(V1)` | the contract of an older version: a record up to that version is decoded as it and converted with `From`. It may itself upcast an older one |
+/// | `headers(a, b = "x-b")` | fields that are sent as headers too, under their own name or another |
+/// | `foreign_names` | names that others chose: only Kafka's own rules hold |
 /// | `crate` | the path of `event_core`, when it is not `::event_core` |
+///
+/// Without `upcasts` the type itself reads every version up to its own, which suits fields that were
+/// added with a default.
+///
+/// ```
+/// use event_core::prelude::*;
+/// use serde::Deserialize;
+///
+/// #[derive(Event, Deserialize)]
+/// #[event(topic = "user_events", name = "USER_NAMED")]
+/// struct UserNamedV1 { name: String }
+///
+/// #[derive(Event, Deserialize)]
+/// #[event(topic = "user_events", name = "USER_NAMED", version = 2, upcasts(UserNamedV1))]
+/// struct UserNamed { first: String, last: String }
+///
+/// impl From<UserNamedV1> for UserNamed {
+///     fn from(old: UserNamedV1) -> Self {
+///         let (first, last) = old.name.split_once(' ').unwrap_or((&old.name, ""));
+///         UserNamed { first: first.to_owned(), last: last.to_owned() }
+///     }
+/// }
+/// ```
 ///
 /// # The type
 ///
 /// A struct with named fields, generic over lifetimes alone, or an enum. An event without data is
 /// `struct Ping {}`. Borrowed text is a `Cow` with `#[serde(borrow)]`: a `&str` cannot hold a text
-/// that JSON writes with an escape, and most producers escape all that is not ASCII.
+/// that JSON writes with an escape, and most producers escape all that is not ASCII. serde's
+/// attributes work as they do everywhere; the doc comment becomes the description.
 #[proc_macro_derive(Event, attributes(event))]
 pub fn derive_event(item: TokenStream) -> TokenStream {
     contract::derive_event(item.into()).into()

@@ -42,8 +42,8 @@ fn parts<'i>(input: &'i DeriveInput, complaints: &mut Complaints) -> Vec<Part<'i
     }
     let fields = match &input.data {
         Data::Struct(data) => &data.fields,
-        Data::Enum(data) => return not_a_struct(name, &data.enum_token, complaints),
-        Data::Union(data) => return not_a_struct(name, &data.union_token, complaints),
+        Data::Enum(data) => return not_a_struct(name, data.enum_token, complaints),
+        Data::Union(data) => return not_a_struct(name, data.union_token, complaints),
     };
     if matches!(fields, Fields::Unit) {
         let what = format!("state `{name}` has no parts");

@@ -61,7 +61,8 @@ pub(super) fn run(
 
 fn summary(app: &EventApp, settings: &Settings) -> String {
     let registry = app.registry();
-    let topics = EventRouter::new(registry.handlers()).topics();
+    let router = EventRouter::new(registry.handlers());
+    let topics: Vec<_> = router.topics().flatten().map(|topic| topic.to_string()).collect();
     let handlers = registry.handlers().len();
     let s = if handlers == 1 { "" } else { "s" };
     format!("{handlers} handler{s} on {} in group `{}`", topics.join(", "), settings.group)

@@ -1,5 +1,21 @@
 //! The arguments of a handler, each made from the delivery.
 //!
+//! | argument | |
+//! |---|---|
+//! | [`Event<T>`](Event) | the payload of a contract, or of a sum of several |
+//! | [`Json<T>`](Json) | data without a contract |
+//! | [`RawEvent`] | the whole record, copied |
+//! | [`Envelope`] | the outer object, borrowed, with its data still as text |
+//! | [`Headers`](crate::event::Headers) | the headers |
+//! | [`Key<K>`](Key) | the key, as a number, a text or bytes |
+//! | [`Position`](crate::Position) | topic, partition, offset and timestamp |
+//! | [`State<T>`](State) | what the app was given |
+//! | [`Producer<E>`](crate::Producer) | sends events that say what caused them |
+//! | [`Attempt`] | which attempt this is |
+//! | [`Shutdown`](crate::delivery::Shutdown) | whether it is time to end |
+//! | `Option<X>` | `None` when what `X` is made from is not there |
+//! | `Result<X, E>` | the rejection, for the handler to judge |
+//!
 //! An argument that cannot be made rejects the record before the handler runs. What it needs
 //! beyond the record it declares in [`FromDelivery::requires`], so that start-up can refuse to run
 //! without it.

@@ -72,6 +72,10 @@ fn run(handler: &Handler) -> TokenStream {
     function.set_span(first);
     let ran = match &handler.form {
         Form::Function { blocking: false } => quote_spanned!(last=> #function(#(#passed),*).await),
+        // clippy would ask the user for the function itself.
+        Form::Function { blocking: true } if handler.arguments.is_empty() => {
+            quote_spanned!(last=> __event::blocking(__event::Box::new(#function)).await)
+        }
         Form::Function { blocking: true } => quote_spanned! {last=>
             __event::blocking(__event::Box::new(move || #function(#(#passed),*))).await
         },
