@@ -106,7 +106,10 @@ impl Registry {
         });
         let problems = lonely.map(|handler| {
             let others = topics.keys().chain(&contracts).copied();
-            let others = others.filter(|topic| *topic != handler.topic);
+            // That two topics collide is a problem of its own.
+            let others = others.filter(|topic| {
+                *topic != handler.topic && !event_names::collide(topic, handler.topic)
+            });
             let nearest = nearest(handler.topic, others);
             StartupProblem::LonelyCatchAll { handler, nearest }
         });

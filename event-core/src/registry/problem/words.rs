@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::StartupProblem;
 use crate::broker::BrokerError;
 use crate::event::excerpt;
+use crate::handler::HandlerRegistration;
 use crate::registry::near_state;
 
 impl StartupProblem {
@@ -56,6 +57,11 @@ impl StartupProblem {
             }
             StartupProblem::UnusedTopic { topic, .. } => {
                 format!("topic `{topic}` is in the setting `topics`, but no handler listens to it")
+            }
+            StartupProblem::MissingState { handler, type_name, near: None }
+                if is_own(handler, type_name) =>
+            {
+                format!("{} handles events by its value, which was never provided", handler.name)
             }
             StartupProblem::MissingState { handler, type_name, near } => {
                 let short = near_state::short_type(type_name);
@@ -154,8 +160,12 @@ impl StartupProblem {
             StartupProblem::NoHandlers => {
                 "annotate a function with `#[event_handler]`; for handlers in another crate write `event_core::link_handlers!(that_crate);`".into()
             }
-            StartupProblem::NoHandlersInModules { known, .. } => {
-                format!("`handlers_from` takes a module that has handlers: {}", known.join(", "))
+            StartupProblem::NoHandlersInModules { modules, known } => {
+                let mut known: Vec<_> = known.iter().map(|known| (distance(modules, known), known)).collect();
+                known.sort_unstable();
+                let such_as = if known.len() > NEAREST { " such as" } else { ":" };
+                let nearest: Vec<_> = known.iter().take(NEAREST).map(|(_, known)| **known).collect();
+                format!("`handlers_from` takes a module that has handlers{such_as} {}", nearest.join(", "))
             }
             StartupProblem::UnlinkedCrate { name, named: false } => format!(
                 "write `event_core::link_handlers!({name});`, or `event_core::link_handlers!(except {name});` if it registers nothing on purpose"
@@ -189,6 +199,20 @@ impl StartupProblem {
             StartupProblem::Provider(_) => "mend what `.state_with(..)` does".into(),
         }
     }
+}
+
+// How many of the known modules a help names.
+const NEAREST: usize = 3;
+
+fn distance(modules: &[String], known: &str) -> usize {
+    let distances = modules.iter().map(|module| strsim::damerau_levenshtein(module, known));
+    distances.min().unwrap_or(0)
+}
+
+// A handler that is a value, and is its own state.
+fn is_own(handler: &HandlerRegistration, type_name: &str) -> bool {
+    type_name.strip_prefix(handler.module).and_then(|rest| rest.strip_prefix("::"))
+        == Some(handler.name)
 }
 
 fn number(count: usize) -> String {
