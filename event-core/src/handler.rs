@@ -9,6 +9,10 @@ use crate::extract::Argument;
 use crate::outcome::{Outcome, Rejection};
 use crate::state::Requirements;
 
+/// The producer that is a state of every app. It is made of handlers' results and so stands outside;
+/// a handler that takes it can send anything.
+pub(crate) const BARE_PRODUCER: &str = "event_core::producer::EventProducer";
+
 /// The work of one attempt.
 pub type HandlerFuture<'a> = Pin<Box<dyn Future<Output = Result<Outcome, Rejection>> + Send + 'a>>;
 
@@ -196,6 +200,12 @@ impl HandlerRegistration {
         matches!(self.selects, Selector::Event(_) | Selector::Contracts(_))
     }
 
+    /// Whether Kafka's rules are the only ones for its names.
+    #[must_use]
+    pub fn has_foreign_names(&self) -> bool {
+        self.foreign_names || self.contracts().iter().any(|contract| contract.foreign_names)
+    }
+
     /// The contracts whose data it takes; none when it takes untyped data or none.
     #[must_use]
     pub fn contracts(&self) -> &'static [&'static ContractInfo] {
@@ -213,9 +223,24 @@ impl HandlerRegistration {
         requirements
     }
 
-    /// The events that it can send; `None` when it could be any.
+    /// Whether one of its arguments is a producer that does not say what it sends.
+    #[must_use]
+    pub fn takes_bare_producer(&self) -> bool {
+        self.arguments.iter().any(|argument| {
+            let mut needs = Requirements::default();
+            (argument.requires)(&mut needs);
+            matches!(argument.emits, Emits::Nothing)
+                && needs.states().iter().any(|key| key.type_name() == BARE_PRODUCER)
+        })
+    }
+
+    /// The events that it can send; `None` when it could be any. A state that has a producer inside
+    /// is not seen.
     #[must_use]
     pub fn sends(&self) -> Option<Vec<&'static ContractInfo>> {
+        if self.emits.is_none() && self.takes_bare_producer() {
+            return None;
+        }
         let mut contracts = self.emits.unwrap_or_default().to_vec();
         for emits in self.arguments.iter().map(|a| a.emits).chain([self.returns]) {
             if emits.is_anything() && self.emits.is_none() {

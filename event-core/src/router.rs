@@ -90,7 +90,7 @@ impl TopicRoutes {
         let id: Arc<str> = handler.id().into();
         let layers = layers.around(handler.topic, &id);
         let route = Route { handler, id, layers };
-        self.foreign_names |= handler.foreign_names || has_foreign_contract(handler);
+        self.foreign_names |= handler.has_foreign_names();
         self.dead_letter = self.dead_letter.or(handler.dead_letter);
         match handler.selects {
             Selector::Event(_) | Selector::Contracts(_) => {
@@ -126,8 +126,4 @@ impl TopicRoutes {
     pub fn tombstones(&self) -> Option<&Route> {
         self.tombstones.as_ref()
     }
-}
-
-fn has_foreign_contract(handler: &HandlerRegistration) -> bool {
-    handler.contracts().iter().any(|contract| contract.foreign_names)
 }

@@ -21,8 +21,7 @@ impl EventProducer {
     /// ```
     pub fn from_env(service: &str) -> Result<Self, StartupReport> {
         let settings = Settings::load(service, &SettingsOverrides::default(), std::env::vars_os());
-        let settings = settings.map_err(StartupReport::new)?;
-        print_warnings(&settings.warnings);
+        let settings = or_report(settings)?;
         let producer = kafka_broker(service, &settings)?.producer();
         producer.map(EventProducer::new).map_err(|error| report(StartupProblem::Broker(error)))
     }
@@ -38,6 +37,17 @@ pub(crate) fn kafka_broker(
         properties: settings.kafka.clone().into_iter().collect(),
     };
     KafkaBroker::connect(settings).map_err(|error| report(StartupProblem::Broker(error)))
+}
+
+/// The settings, once what deserves a look is printed.
+pub(crate) fn or_report(
+    settings: Result<Settings, StartupReport>,
+) -> Result<Settings, StartupReport> {
+    print_warnings(match &settings {
+        Ok(settings) => &settings.warnings,
+        Err(report) => report.warnings(),
+    });
+    settings
 }
 
 /// Prints what deserves a look to standard error.

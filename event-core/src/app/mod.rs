@@ -22,12 +22,12 @@ use crate::state::{StateKey, StateKeys, StateMap, StateParts};
 
 pub use exit::{ExitStatus, exit};
 #[cfg(feature = "cli")]
-pub(crate) use kafka::{kafka_broker, print_warnings};
+pub(crate) use kafka::{kafka_broker, or_report, print_warnings};
 #[cfg(feature = "testing")]
 pub(crate) use provided::{provided, put_own};
 #[cfg(feature = "cli")]
 pub(crate) use run::topic_problems;
-pub use settings::{Settings, SettingsOverrides};
+pub use settings::{Origin, Settings, SettingsOverrides};
 pub use shutdown::signals;
 
 pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -262,6 +262,19 @@ impl EventApp {
     #[must_use]
     pub fn registry(&self) -> Registry {
         Registry::linked().only_modules(&self.modules)
+    }
+
+    /// Everything that can be found wrong with the settings too, but without a broker.
+    #[must_use]
+    pub fn check_with(&self, settings: &Settings) -> StartupReport {
+        let mut report = self.check(settings.group.as_str());
+        report.add_warnings(settings.warnings.iter().cloned());
+        if let Some(topics) = &settings.topics {
+            let (problems, warnings) = self.registry().check_topics(topics);
+            report.add_problems(problems);
+            report.add_warnings(warnings);
+        }
+        report
     }
 
     /// Everything that can be found wrong without settings and a broker.

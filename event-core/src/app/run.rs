@@ -50,10 +50,9 @@ impl EventApp {
         settings: Settings,
     ) -> Result<ReadyApp<B>, StartupReport> {
         let registry = self.registry();
-        let mut report = self.check(settings.group.as_str());
+        let mut report = self.check_with(&settings);
         let router = EventRouter::with_layers(registry.handlers(), &self.layers);
-        let (topics, topic_problems) = topic_names(&router);
-        report.add_problems(topic_problems);
+        let topics = topic_names(&router);
         report.add_problems(broker_problems(&broker, &topics).await);
         report.add_problems(self.make_state().await);
         let producer =
@@ -128,23 +127,14 @@ struct Topics {
     dead_letters: TopicName,
 }
 
-fn topic_names(router: &EventRouter) -> (Vec<Topics>, Vec<StartupProblem>) {
-    let mut topics = Vec::new();
-    let mut problems = Vec::new();
-    for topic in router.topics() {
-        let both = topic.and_then(|topic| {
-            let dead_letters = router.dead_letters(&topic)?;
-            Ok(Topics { topic, dead_letters })
-        });
-        match both {
-            Ok(both) => topics.push(both),
-            Err(error) => problems.push(StartupProblem::Setting {
-                message: error.to_string(),
-                help: "the dead-letter topic is the name with `_dlq` appended, and must fit too; or name one with `dead_letter = \"..\"`".into(),
-            }),
-        }
-    }
-    (topics, problems)
+// Without those that have no good name, which the checks have reported.
+fn topic_names(router: &EventRouter) -> Vec<Topics> {
+    let topics = router.topics().filter_map(|topic| {
+        let topic = topic.ok()?;
+        let dead_letters = router.dead_letters(&topic).ok()?;
+        Some(Topics { topic, dead_letters })
+    });
+    topics.collect()
 }
 
 async fn broker_problems<B: Broker>(broker: &B, topics: &[Topics]) -> Vec<StartupProblem> {

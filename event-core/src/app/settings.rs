@@ -1,6 +1,7 @@
 //! What a service can be told without a rebuild: defaults, then `event.toml`, then `EVENT_*`
 //! variables, then flags.
 
+mod origin;
 mod sources;
 
 use std::collections::BTreeMap;
@@ -8,17 +9,17 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use config::Config;
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use sources::{check_variables, merge, our_variables, read_file};
+pub use origin::Origin;
+use sources::{check_variables, file_path, merge, our_variables, read_file};
 
 use super::duration::{parse_duration, parse_range};
-use crate::event::GroupName;
+use crate::event::{GroupName, TopicName};
 use crate::outcome::Backoff;
 use crate::processor::DeliveryPolicy;
-use crate::registry::StartupProblem;
+use crate::registry::{StartupProblem, StartupReport};
 
 /// The settings of a service.
 ///
@@ -26,6 +27,7 @@ use crate::registry::StartupProblem;
 /// |---|---|---|---|
 /// | `brokers` | `EVENT_BROKERS` | `localhost:9092` | bootstrap addresses, with commas |
 /// | `group` | `EVENT_GROUP` | the service's name | consumer group |
+/// | `topics` | `EVENT_TOPICS` | all that have a handler | the topics that this deployment may read, with commas or as an array; start-up refuses a handler of another |
 /// | `attempts` | `EVENT_ATTEMPTS` | `5` | how often a handler is tried |
 /// | `backoff` | `EVENT_BACKOFF` | `200ms..30s` | first and longest delay between attempts |
 /// | `max_value_bytes` | `EVENT_MAX_VALUE_BYTES` | `1048576` | larger values are dead-lettered unread |
@@ -45,6 +47,8 @@ pub struct Settings {
     pub brokers: String,
     /// The consumer group.
     pub group: GroupName,
+    /// The topics that the service may read; `None` for all that have a handler.
+    pub topics: Option<Vec<TopicName>>,
     /// How records are delivered.
     pub policy: DeliveryPolicy,
     /// How many bytes of records may be in hand before fetching pauses.
@@ -53,6 +57,7 @@ pub struct Settings {
     pub kafka: BTreeMap<String, SecretString>,
     /// What deserves a look but keeps nobody from starting.
     pub warnings: Vec<StartupProblem>,
+    origins: BTreeMap<&'static str, Origin>,
 }
 
 /// Flags that override file and environment.
@@ -77,6 +82,7 @@ const DRAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs
 struct RawSettings {
     brokers: String,
     group: String,
+    topics: Option<String>,
     // Numbers are read here and not by serde, so that every wrong one is reported.
     attempts: String,
     backoff: String,
@@ -95,33 +101,49 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// Everything that is wrong with them, at once.
+    /// Everything that is wrong with them, at once, and what else deserves a look.
     pub fn load(
         service: &str,
         overrides: &SettingsOverrides,
         variables: impl IntoIterator<Item = (OsString, OsString)>,
-    ) -> Result<Self, Vec<StartupProblem>> {
+    ) -> Result<Self, StartupReport> {
         let mut problems = Vec::new();
         let mut warnings = Vec::new();
         let variables = our_variables(variables, &mut problems);
         let named = |name: &str| variables.iter().find(|(n, _)| n == name).map(|(_, value)| value);
         let path = overrides.config.clone().or_else(|| named("EVENT_CONFIG").map(PathBuf::from));
-        let file = read_file(path, &mut problems);
+        let file = read_file(path.as_ref(), &mut problems);
+        let path = file_path(path.as_ref());
         check_variables(&variables, &mut warnings, &mut problems);
-        let merged = merge(service, file, &variables, overrides);
-        match merged.and_then(Config::try_deserialize::<RawSettings>) {
-            Ok(raw) => {
-                let settings = raw.interpret(warnings, &mut problems);
-                settings.filter(|_| problems.is_empty()).ok_or(problems)
-            }
+        let merged = merge(service, (&path, file), &variables, overrides);
+        let read = merged.and_then(|merged| {
+            Ok((origin::origins(&merged), merged.try_deserialize::<RawSettings>()?))
+        });
+        let settings = match read {
+            Ok((origins, raw)) => raw.interpret(&mut problems).map(|s| Settings { origins, ..s }),
             Err(error) => {
                 problems.push(problem(
                     error.to_string(),
                     "see the table of settings in the documentation of `Settings`",
                 ));
-                Err(problems)
+                None
+            }
+        };
+        match settings.filter(|_| problems.is_empty()) {
+            Some(settings) => Ok(Settings { warnings, ..settings }),
+            None => {
+                let mut report = StartupReport::new(problems);
+                report.add_warnings(warnings);
+                Err(report)
             }
         }
+    }
+
+    /// The value of a key as it was given, and by what; `None` for a key without a value and for
+    /// `kafka`, whose values may be secrets.
+    #[must_use]
+    pub fn origin(&self, key: &str) -> Option<&Origin> {
+        self.origins.get(key)
     }
 }
 
@@ -130,17 +152,14 @@ fn problem(message: impl Into<String>, help: impl Into<String>) -> StartupProble
 }
 
 impl RawSettings {
-    fn interpret(
-        self,
-        warnings: Vec<StartupProblem>,
-        problems: &mut Vec<StartupProblem>,
-    ) -> Option<Settings> {
+    fn interpret(self, problems: &mut Vec<StartupProblem>) -> Option<Settings> {
         let mut read = Reader(problems);
         let group = read.value(
             "group",
             GroupName::parse(&self.group),
             "name the group with `group` or EVENT_GROUP",
         );
+        let topics = self.topics.as_deref().map(|text| read.topics(text));
         let backoff =
             read.value("backoff", parse_range(&self.backoff), "write a range like \"200ms..30s\"");
         let commit_interval = read.value(
@@ -175,6 +194,7 @@ impl RawSettings {
         Some(Settings {
             brokers: self.brokers,
             group: group?,
+            topics,
             policy: DeliveryPolicy {
                 attempts: attempts?,
                 backoff: Backoff { first: first?, longest: longest? },
@@ -186,7 +206,8 @@ impl RawSettings {
             },
             max_in_flight_bytes: max_in_flight_bytes?,
             kafka,
-            warnings,
+            warnings: Vec::new(),
+            origins: BTreeMap::new(),
         })
     }
 }
@@ -207,6 +228,24 @@ fn kafka_problems(
 struct Reader<'a>(&'a mut Vec<StartupProblem>);
 
 impl Reader<'_> {
+    fn topics(&mut self, text: &str) -> Vec<TopicName> {
+        let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+        let topics: Vec<_> = names.map(TopicName::foreign).collect();
+        if topics.is_empty() {
+            let message = "setting `topics` names no topic";
+            self.0.push(problem(message, "leave it out to read all topics that have a handler"));
+        }
+        let topics = topics.into_iter().filter_map(|topic| match topic {
+            Ok(topic) => Some(topic),
+            Err(error) => {
+                let message = format!("setting `topics`: {}", error.complaint());
+                self.0.push(problem(message, error.advice()));
+                None
+            }
+        });
+        topics.collect()
+    }
+
     fn number<N: TryFrom<u64>>(&mut self, key: &str, text: &str, least: u64) -> Option<N> {
         let number = text.parse().ok().filter(|number| *number >= least);
         let number = number.and_then(|number| N::try_from(number).ok());

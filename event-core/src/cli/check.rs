@@ -42,7 +42,7 @@ struct Place {
 
 pub(super) fn run(
     app: &EventApp,
-    settings: Result<Settings, Vec<StartupProblem>>,
+    settings: Result<Settings, StartupReport>,
     arguments: &CheckArgs,
 ) -> Result<(), Error> {
     let (settings, report) = app.report(settings);
@@ -62,7 +62,8 @@ pub(super) fn run(
 fn summary(app: &EventApp, settings: &Settings) -> String {
     let registry = app.registry();
     let router = EventRouter::new(registry.handlers());
-    let topics: Vec<_> = router.topics().flatten().map(|topic| topic.to_string()).collect();
+    let topics: Vec<_> =
+        router.topics().filter_map(|topic| Some(topic.ok()?.to_string())).collect();
     let handlers = registry.handlers().len();
     let s = if handlers == 1 { "" } else { "s" };
     format!("{handlers} handler{s} on {} in group `{}`", topics.join(", "), settings.group)

@@ -34,7 +34,7 @@ pub(super) struct DevArgs {
 
 pub(super) async fn run(
     mut app: EventApp,
-    settings: Result<Settings, Vec<StartupProblem>>,
+    settings: Result<Settings, StartupReport>,
     arguments: DevArgs,
 ) -> Result<(), Error> {
     let settings = app.settings_or_report(settings)?;

@@ -95,7 +95,7 @@ pub(super) fn topic_of(registry: &Registry, event: &str) -> Result<TopicName, St
     let topics: BTreeSet<_> =
         known.iter().filter(|(_, name)| *name == event).map(|(t, _)| *t).collect();
     match topics.iter().collect::<Vec<_>>()[..] {
-        [topic] => TopicName::parse(topic).map_err(|error| error.to_string()),
+        [topic] => TopicName::foreign(topic).map_err(|error| error.to_string()),
         [] => {
             let names: BTreeSet<_> = known.iter().map(|(_, name)| *name).collect();
             let near = names

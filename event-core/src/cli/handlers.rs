@@ -4,11 +4,11 @@ use clap::Args;
 use serde::Serialize;
 
 use super::table::Table;
-use crate::app::Settings;
+use crate::app::{Settings, or_report};
 use crate::event::{ContractInfo, TopicName};
 use crate::handler::HandlerRegistration;
 use crate::outcome::Error;
-use crate::registry::{Registry, StartupProblem, StartupReport};
+use crate::registry::{Registry, StartupReport};
 
 #[derive(Debug, Args)]
 pub(super) struct HandlersArgs {
@@ -52,7 +52,7 @@ struct Sent {
 
 pub(super) fn run(
     registry: &Registry,
-    settings: Result<Settings, Vec<StartupProblem>>,
+    settings: Result<Settings, StartupReport>,
     arguments: &HandlersArgs,
 ) -> Result<(), Error> {
     let pairs = registry
@@ -68,7 +68,7 @@ pub(super) fn run(
         print!("{table}");
         return Ok(());
     }
-    let settings = settings.map_err(StartupReport::new)?;
+    let settings = or_report(settings)?;
     let rows: Vec<Row> = pairs.map(|(handler, event)| row(handler, event, &settings)).collect();
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&rows)?);

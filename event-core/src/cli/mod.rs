@@ -17,10 +17,11 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::app::{
-    EventApp, ExitStatus, Settings, SettingsOverrides, kafka_broker, print_warnings, signals,
+    EventApp, ExitStatus, Settings, SettingsOverrides, kafka_broker, or_report, print_warnings,
+    signals,
 };
 use crate::outcome::Error;
-use crate::registry::{StartupProblem, StartupReport};
+use crate::registry::StartupReport;
 
 #[derive(Debug, Parser)]
 #[command(disable_help_subcommand = true, arg_required_else_help = true)]
@@ -116,18 +117,11 @@ impl EventApp {
             Command::Check(arguments) => check::run(&self, settings, &arguments),
             Command::Handlers(arguments) => handlers::run(&self.registry(), settings, &arguments),
             Command::Contracts(arguments) => contracts::run(&self.registry(), &arguments),
-            Command::Emit(arguments) => {
-                let settings = settings.map_err(StartupReport::new)?;
-                print_warnings(&settings.warnings);
-                emit::run(&self, &settings, arguments).await
-            }
+            Command::Emit(arguments) => emit::run(&self, &or_report(settings)?, arguments).await,
         }
     }
 
-    async fn run_command(
-        self,
-        settings: Result<Settings, Vec<StartupProblem>>,
-    ) -> Result<(), Error> {
+    async fn run_command(self, settings: Result<Settings, StartupReport>) -> Result<(), Error> {
         let settings = self.settings_or_report(settings)?;
         let broker = kafka_broker(self.service(), &settings)?;
         self.run_on(broker, settings, signals()).await
@@ -136,17 +130,17 @@ impl EventApp {
     // What can be found wrong without a broker, that of the settings among it.
     fn report(
         &self,
-        settings: Result<Settings, Vec<StartupProblem>>,
+        settings: Result<Settings, StartupReport>,
     ) -> (Option<Settings>, StartupReport) {
-        let group = settings.as_ref().map_or(self.service(), |settings| settings.group.as_str());
-        let mut report = self.check(group);
         match settings {
             Ok(settings) => {
-                report.add_warnings(settings.warnings.iter().cloned());
+                let report = self.check_with(&settings);
                 (Some(settings), report)
             }
-            Err(problems) => {
-                report.add_problems(problems);
+            Err(wrong) => {
+                let mut report = self.check(self.service());
+                report.add_problems(wrong.problems().iter().cloned());
+                report.add_warnings(wrong.warnings().iter().cloned());
                 (None, report)
             }
         }
@@ -155,7 +149,7 @@ impl EventApp {
     // Wrong settings are reported together with what else is wrong.
     fn settings_or_report(
         &self,
-        settings: Result<Settings, Vec<StartupProblem>>,
+        settings: Result<Settings, StartupReport>,
     ) -> Result<Settings, StartupReport> {
         let (settings, report) = self.report(settings);
         print_warnings(report.warnings());

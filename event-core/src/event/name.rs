@@ -25,6 +25,12 @@ impl NameError {
         }
     }
 
+    /// What is wrong, without what to write instead.
+    #[must_use]
+    pub fn complaint(&self) -> &str {
+        &self.complaint
+    }
+
     /// What to write instead, as a sentence.
     #[must_use]
     pub fn advice(&self) -> &str {

@@ -3,18 +3,20 @@
 //! `inventory` gives registrations in an order that differs between builds; it is sorted here and
 //! never seen elsewhere.
 
+mod checks;
+mod linking;
 mod near_state;
 mod problem;
+mod topics;
 mod report;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 pub use problem::{Place, StartupProblem};
 pub use report::StartupReport;
 
 use crate::event::{ContractInfo, ContractRegistration};
 use crate::handler::HandlerRegistration;
-use crate::state::StateKey;
 
 /// A crate that `link_handlers!` names.
 #[derive(Debug)]
@@ -67,16 +69,12 @@ impl Registry {
         Registry { handlers, contracts, modules: Vec::new() }
     }
 
-    /// Only the handlers of `modules` and of the modules inside them. Without any, all.
+    /// Only the handlers of `modules` and of the modules inside them. Without any, all. The contracts
+    /// stay; [`check`](Registry::check) leaves out those of other modules that no handler uses.
     #[must_use]
     pub fn only_modules(mut self, modules: &[String]) -> Self {
-        let inside = |module: &str, outer: &str| {
-            module.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
-        };
-        if !modules.is_empty() {
-            self.handlers.retain(|h| modules.iter().any(|module| inside(h.module, module)));
-            self.modules = modules.to_vec();
-        }
+        self.handlers.retain(|handler| is_inside(handler.module, modules));
+        self.modules = modules.to_vec();
         self
     }
 
@@ -86,85 +84,32 @@ impl Registry {
         &self.handlers
     }
 
-    /// The contracts, sorted by topic, name and version.
+    /// The contracts of the whole binary, sorted by topic, name and version.
     #[must_use]
     pub fn contracts(&self) -> &[&'static ContractInfo] {
         &self.contracts
     }
 
-    /// Finds everything that does not fit together, all at once; `provided` are the states that the
-    /// app has.
-    #[must_use]
-    pub fn check(&self, group: &str, provided: &[StateKey]) -> StartupReport {
-        let mut report = StartupReport::default();
-        if self.handlers.is_empty() {
-            report.add_problems([self.no_handlers()]);
-        }
-        report.add_problems(self.duplicates(group));
-        report.add_problems(self.missing_states(provided));
-        report.add_problems(unlinked_crates());
-        report
-    }
-
-    fn no_handlers(&self) -> StartupProblem {
-        let known: BTreeSet<_> =
-            inventory::iter::<HandlerRegistration>().map(|h| h.module).collect();
-        if self.modules.is_empty() || known.is_empty() {
-            return StartupProblem::NoHandlers;
-        }
-        let (modules, known) = (self.modules.clone(), known.into_iter().collect());
-        StartupProblem::NoHandlersInModules { modules, known }
-    }
-
-    fn duplicates(&self, group: &str) -> impl Iterator<Item = StartupProblem> {
-        let mut routes = BTreeMap::<_, Vec<_>>::new();
-        for handler in &self.handlers {
-            for event in handler.selects.names() {
-                routes.entry((handler.topic, event)).or_default().push(*handler);
-            }
-        }
-        let crowded = routes.into_iter().filter(|(_, handlers)| handlers.len() > 1);
-        crowded.map(move |((topic, event), handlers)| StartupProblem::DuplicateHandlers {
-            topic,
-            event,
-            group: group.to_owned(),
-            handlers,
-        })
-    }
-
-    fn missing_states(&self, provided: &[StateKey]) -> impl Iterator<Item = StartupProblem> {
-        self.handlers.iter().flat_map(move |handler| {
-            let needs = handler.requirements();
-            let missing = needs.states().iter().filter(|key| !provided.contains(key));
-            let missing = missing.map(|key| StartupProblem::MissingState {
-                handler,
-                type_name: key.type_name(),
-                near: near_state::nearest(key, provided),
-            });
-            missing.collect::<Vec<_>>()
-        })
+    /// The contracts that are this app's business: those of the modules it takes, and those that its
+    /// handlers take or send.
+    pub(crate) fn taken_contracts(&self) -> Vec<&'static ContractInfo> {
+        let used = self.handlers.iter().flat_map(|handler| {
+            handler.contracts().iter().copied().chain(handler.sends().unwrap_or_default())
+        });
+        // By their place: a constant may have several addresses.
+        let place = |contract: &ContractInfo| (contract.module, contract.file, contract.line);
+        let used: BTreeSet<_> = used.map(place).collect();
+        let taken = self.contracts.iter().copied().filter(|contract| {
+            is_inside(contract.module, &self.modules) || used.contains(&place(contract))
+        });
+        taken.collect()
     }
 }
 
-fn unlinked_crates() -> impl Iterator<Item = StartupProblem> {
-    let crate_of = |module: &'static str| module.split("::").next().unwrap_or(module);
-    let registered: BTreeSet<&str> = inventory::iter::<HandlerRegistration>()
-        .map(|h| h.crate_name())
-        .chain(inventory::iter::<ContractRegistration>().map(|c| crate_of(c.0.module)))
-        .collect();
-    let linked: Vec<&LinkedCrate> = inventory::iter::<LinkedCrate>().collect();
-    let excepted: BTreeSet<&str> = linked.iter().filter(|l| l.excepted).map(|l| l.name).collect();
-    let named: BTreeSet<&str> = linked.iter().filter(|l| !l.excepted).map(|l| l.name).collect();
-    let expected: BTreeSet<&str> = inventory::iter::<BinaryRegistration>()
-        .flat_map(|binary| binary.crates.iter().copied())
-        .chain(named.iter().copied())
-        .collect();
-    let renamed: BTreeMap<&str, &str> = inventory::iter::<BinaryRegistration>()
-        .flat_map(|binary| binary.renamed.iter().copied())
-        .collect();
-    let has_registered = move |name| registered.contains(renamed.get(name).unwrap_or(&name));
-    expected
-        .into_iter()
-        .filter(move |name| !has_registered(*name) && !excepted.contains(name))
-        .map(move |name| StartupProblem::UnlinkedCrate { name, named: named.contains(name) })
+// Whether `module` is one of `modules` or in one; without any, every module is.
+fn is_inside(module: &str, modules: &[String]) -> bool {
+    let inside = |outer: &String| {
+        module.strip_prefix(&**outer).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+    };
+    modules.is_empty() || modules.iter().any(inside)
 }

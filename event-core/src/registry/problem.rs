@@ -1,10 +1,14 @@
 //! One reason not to start, or one thing that deserves a look.
 
+mod place;
+mod words;
+
 use std::fmt;
 
-use super::near_state;
+pub use place::Place;
+
 use crate::broker::BrokerError;
-use crate::event::ContractInfo;
+use crate::event::{ContractInfo, NameError};
 use crate::handler::HandlerRegistration;
 
 /// One reason not to start. As a warning of a [`StartupReport`](super::StartupReport) it keeps
@@ -22,6 +26,74 @@ pub enum StartupProblem {
         group: String,
         /// All who claim it.
         handlers: Vec<&'static HandlerRegistration>,
+    },
+    /// Several handlers with one id.
+    CollidingIds {
+        /// The id.
+        id: String,
+        /// All who have it.
+        handlers: Vec<&'static HandlerRegistration>,
+    },
+    /// Contracts of one event in one version that differ in their data.
+    ContractShapes {
+        /// The contracts.
+        contracts: Vec<&'static ContractInfo>,
+    },
+    /// Topics that Kafka takes for one, because they differ in `.` and `_` only.
+    CollidingTopics {
+        /// The topics, sorted.
+        topics: Vec<String>,
+        /// What needs them.
+        places: Vec<Place>,
+    },
+    /// Handlers of one topic that name different topics for its dead letters.
+    DeadLetterTopics {
+        /// The topic.
+        topic: &'static str,
+        /// Those that name one.
+        handlers: Vec<&'static HandlerRegistration>,
+    },
+    /// A topic whose name Kafka does not take.
+    TopicName {
+        /// What is wrong with it.
+        error: NameError,
+        /// Who listens to it.
+        handlers: Vec<&'static HandlerRegistration>,
+    },
+    /// A topic whose dead-letter topic would have a name that Kafka does not take.
+    DeadLetterName {
+        /// The topic.
+        topic: &'static str,
+        /// What is wrong with the other name.
+        error: NameError,
+        /// Who listens to the topic.
+        handlers: Vec<&'static HandlerRegistration>,
+    },
+    /// A catch-all for a topic of which nothing else is known.
+    LonelyCatchAll {
+        /// The handler.
+        handler: &'static HandlerRegistration,
+        /// The known topic that was probably meant.
+        nearest: Option<&'static str>,
+    },
+    /// A handler that says what it sends, and takes a producer that sends anything.
+    UntrueEmits {
+        /// The handler.
+        handler: &'static HandlerRegistration,
+    },
+    /// Handlers of a topic that the settings do not let this service read.
+    ExcludedTopic {
+        /// The topic.
+        topic: &'static str,
+        /// Who listens to it.
+        handlers: Vec<&'static HandlerRegistration>,
+    },
+    /// A topic that the settings let this service read, and no handler listens to.
+    UnusedTopic {
+        /// The topic.
+        topic: String,
+        /// The topic with handlers that is most like it.
+        nearest: Option<&'static str>,
     },
     /// A handler asks for a state that was not provided.
     MissingState {
@@ -84,41 +156,22 @@ pub enum StartupProblem {
     Provider(String),
 }
 
-/// Something of the user's that a problem is about, with where it is in the code.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// The function's or the type's name.
-    pub name: &'static str,
-    /// The file.
-    pub file: &'static str,
-    /// The line.
-    pub line: u32,
-}
-
-impl From<&HandlerRegistration> for Place {
-    fn from(handler: &HandlerRegistration) -> Self {
-        Place { name: handler.name, file: handler.file, line: handler.line }
-    }
-}
-
-impl From<&ContractInfo> for Place {
-    fn from(contract: &ContractInfo) -> Self {
-        Place { name: contract.type_name, file: contract.file, line: contract.line }
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.file, self.line)
-    }
-}
-
 impl StartupProblem {
     /// A stable code for tools, in lower snake case.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
             StartupProblem::DuplicateHandlers { .. } => "duplicate_handlers",
+            StartupProblem::CollidingIds { .. } => "colliding_ids",
+            StartupProblem::ContractShapes { .. } => "contract_shapes",
+            StartupProblem::CollidingTopics { .. } => "colliding_topics",
+            StartupProblem::DeadLetterTopics { .. } => "dead_letter_topics",
+            StartupProblem::TopicName { .. } => "topic_name",
+            StartupProblem::DeadLetterName { .. } => "dead_letter_name",
+            StartupProblem::LonelyCatchAll { .. } => "lonely_catch_all",
+            StartupProblem::UntrueEmits { .. } => "untrue_emits",
+            StartupProblem::ExcludedTopic { .. } => "excluded_topic",
+            StartupProblem::UnusedTopic { .. } => "unused_topic",
             StartupProblem::MissingState { .. } => "missing_state",
             StartupProblem::NoHandlers => "no_handlers",
             StartupProblem::NoHandlersInModules { .. } => "no_handlers_in_modules",
@@ -137,110 +190,18 @@ impl StartupProblem {
         match self {
             StartupProblem::Setting { .. } | StartupProblem::IgnoredVariable { .. } => 0,
             StartupProblem::NoHandlers | StartupProblem::NoHandlersInModules { .. } => 1,
-            StartupProblem::DuplicateHandlers { .. } => 2,
-            StartupProblem::MissingState { .. } | StartupProblem::Provider(_) => 3,
-            StartupProblem::UnlinkedCrate { .. } | StartupProblem::UnknownLayerTarget { .. } => 4,
-            StartupProblem::MissingTopic { .. } => 5,
-            StartupProblem::Broker(_) => 6,
-        }
-    }
-
-    /// What is wrong, with the values in it.
-    #[must_use]
-    pub fn message(&self) -> String {
-        match self {
-            StartupProblem::DuplicateHandlers { topic, event, group, handlers } => {
-                let count = match handlers.len() {
-                    2 => "two".to_owned(),
-                    more => more.to_string(),
-                };
-                format!("{count} handlers claim {topic} / {event} in group `{group}`")
-            }
-            StartupProblem::MissingState { handler, type_name, near } => {
-                let short = near_state::short_type(type_name);
-                let difference = near.map_or_else(
-                    || "which was never provided".to_owned(),
-                    |near| near_state::difference(type_name, near),
-                );
-                format!("{} needs State<{short}>, {difference}", handler.name)
-            }
-            StartupProblem::NoHandlers => "no event handler is linked into this binary".into(),
-            StartupProblem::NoHandlersInModules { modules, .. } => {
-                format!("no event handler is in the module {}", modules.join(" or "))
-            }
-            StartupProblem::UnlinkedCrate { name, named: false } => format!(
-                "crate `{name}` depends on event-core but registered no handler and no contract; the linker drops a crate that no code names"
-            ),
-            StartupProblem::UnlinkedCrate { name, named: true } => format!(
-                "crate `{name}` is named in `link_handlers!` but registered no handler and no contract"
-            ),
-            StartupProblem::MissingTopic { topic, needed_for } => {
-                format!("topic `{topic}` does not exist; it is needed for {needed_for}")
-            }
-            StartupProblem::Broker(error) => error.to_string(),
-            StartupProblem::Setting { message, .. } | StartupProblem::Provider(message) => {
-                message.clone()
-            }
-            StartupProblem::UnknownLayerTarget { method, name, .. } => {
-                let missing = match *method {
-                    "layer_topic" => "which no handler listens to",
-                    _ => "and no handler has this id",
-                };
-                format!("`.{method}(\"{name}\", ..)` is for `{name}`, {missing}")
-            }
-            StartupProblem::IgnoredVariable { name } => {
-                format!("the variable {name} is not a setting and was ignored")
-            }
-        }
-    }
-
-    /// What to do about it, with the code to type where there is any.
-    #[must_use]
-    pub fn help(&self) -> String {
-        match self {
-            StartupProblem::DuplicateHandlers { .. } => "keep one and remove the others".into(),
-            StartupProblem::MissingState { near: None, .. } => {
-                "call `.state(..)` on the app with a value of that type".into()
-            }
-            StartupProblem::MissingState { type_name, near: Some(near), .. } => {
-                near_state::remedy(type_name, near)
-            }
-            StartupProblem::NoHandlers => {
-                "annotate a function with `#[event_handler]`; for handlers in another crate write `event_core::link_handlers!(that_crate);`".into()
-            }
-            StartupProblem::NoHandlersInModules { known, .. } => {
-                format!("`handlers_from` takes a module that has handlers: {}", known.join(", "))
-            }
-            StartupProblem::UnlinkedCrate { name, named: false } => format!(
-                "write `event_core::link_handlers!({name});`, or `event_core::link_handlers!(except {name});` if it registers nothing on purpose"
-            ),
-            StartupProblem::UnlinkedCrate { name, named: true } => format!(
-                "annotate a function in `{name}`, or write `event_core::link_handlers!(except {name});`"
-            ),
-            StartupProblem::MissingTopic { topic, .. } => format!(
-                "create it: `kafka-topics.sh --bootstrap-server .. --create --topic {topic}`"
-            ),
-            StartupProblem::Broker(error) => match error {
-                BrokerError::Unreachable { .. } => {
-                    "check that the broker runs and that `brokers` (EVENT_BROKERS) is its address"
-                }
-                BrokerError::Authentication { .. } => {
-                    "check `security.protocol`, `sasl.*` and `ssl.*` under `[kafka]`"
-                }
-                BrokerError::Unauthorised(_) => {
-                    "give this user read on the topics and the group, and write on the dead-letter topics"
-                }
-                _ => "see the message of the broker",
-            }
-            .into(),
-            StartupProblem::Setting { help, .. } => help.clone(),
-            StartupProblem::IgnoredVariable { .. } => {
-                "unset it, or let a variable of your own begin with something else than EVENT_".into()
-            }
-            StartupProblem::UnknownLayerTarget { method, nearest, .. } => {
-                format!("write `.{method}(\"{}\", ..)`", nearest.as_deref().unwrap_or(".."))
-            }
-            StartupProblem::Provider(_) => "mend what `.state_with(..)` does".into(),
+            StartupProblem::ExcludedTopic { .. } | StartupProblem::UnusedTopic { .. } => 2,
+            StartupProblem::DuplicateHandlers { .. } | StartupProblem::CollidingIds { .. } => 3,
+            StartupProblem::TopicName { .. }
+            | StartupProblem::DeadLetterName { .. }
+            | StartupProblem::CollidingTopics { .. }
+            | StartupProblem::DeadLetterTopics { .. }
+            | StartupProblem::LonelyCatchAll { .. } => 4,
+            StartupProblem::ContractShapes { .. } | StartupProblem::UntrueEmits { .. } => 5,
+            StartupProblem::MissingState { .. } | StartupProblem::Provider(_) => 6,
+            StartupProblem::UnlinkedCrate { .. } | StartupProblem::UnknownLayerTarget { .. } => 7,
+            StartupProblem::MissingTopic { .. } => 8,
+            StartupProblem::Broker(_) => 9,
         }
     }
 
@@ -248,12 +209,31 @@ impl StartupProblem {
     #[must_use]
     pub fn places(&self) -> Vec<Place> {
         match self {
-            StartupProblem::DuplicateHandlers { handlers, .. } => {
+            StartupProblem::DuplicateHandlers { handlers, .. }
+            | StartupProblem::CollidingIds { handlers, .. }
+            | StartupProblem::DeadLetterTopics { handlers, .. }
+            | StartupProblem::TopicName { handlers, .. }
+            | StartupProblem::DeadLetterName { handlers, .. }
+            | StartupProblem::ExcludedTopic { handlers, .. } => {
                 handlers.iter().map(|handler| Place::from(*handler)).collect()
             }
-            StartupProblem::MissingState { handler, .. } => vec![Place::from(*handler)],
+            StartupProblem::ContractShapes { contracts } => {
+                contracts.iter().map(|contract| Place::from(*contract)).collect()
+            }
+            StartupProblem::CollidingTopics { places, .. } => places.clone(),
+            StartupProblem::MissingState { handler, .. }
+            | StartupProblem::LonelyCatchAll { handler, .. }
+            | StartupProblem::UntrueEmits { handler } => vec![Place::from(*handler)],
             StartupProblem::UnknownLayerTarget { place, .. } => vec![place.clone()],
-            _ => Vec::new(),
+            StartupProblem::NoHandlers
+            | StartupProblem::NoHandlersInModules { .. }
+            | StartupProblem::UnusedTopic { .. }
+            | StartupProblem::UnlinkedCrate { .. }
+            | StartupProblem::MissingTopic { .. }
+            | StartupProblem::Broker(_)
+            | StartupProblem::Setting { .. }
+            | StartupProblem::IgnoredVariable { .. }
+            | StartupProblem::Provider(_) => Vec::new(),
         }
     }
 }

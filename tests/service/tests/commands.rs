@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use shared::{Ran, run};
 
 const BROKEN: &str = env!("CARGO_BIN_EXE_broken-service");
+const FIVE: &str = env!("CARGO_BIN_EXE_five-mistakes");
 const NEARLY: &str = env!("CARGO_BIN_EXE_nearly-service");
 const SOUND: &str = env!("CARGO_BIN_EXE_sound-service");
 
@@ -20,7 +21,9 @@ fn check_prints_everything_as_json_for_a_build_server() {
     let variables = [("EVENT_GROUP", "a b"), ("EVENT_HORIZON", "x")];
     let ran = run(BROKEN, &["check", "--json"], &variables);
     assert_eq!(ran.code, Some(2), "{}", ran.err);
-    assert!(ran.err.starts_with("cannot start: 4 problems\n"), "{}", ran.err);
+    let warned = "warning: the variable EVENT_HORIZON is not a setting and was ignored\n";
+    assert!(ran.err.starts_with(warned), "{}", ran.err);
+    assert!(ran.err.contains("\ncannot start: 4 problems\n"), "{}", ran.err);
     let file = "tests/service/src/bin/broken-service.rs";
     let expected = json!({
         "ok": false,
@@ -51,6 +54,61 @@ fn check_prints_everything_as_json_for_a_build_server() {
                 "message": "crate `unlinked_handlers` depends on event-core but registered no handler and no contract; the linker drops a crate that no code names",
                 "help": "write `event_core::link_handlers!(unlinked_handlers);`, or `event_core::link_handlers!(except unlinked_handlers);` if it registers nothing on purpose",
                 "places": [],
+            },
+        ],
+        "warnings": [
+            {
+                "kind": "ignored_variable",
+                "message": "the variable EVENT_HORIZON is not a setting and was ignored",
+                "help": "unset it, or let a variable of your own begin with something else than EVENT_",
+                "places": [],
+            },
+        ],
+    });
+    assert_eq!(json_of(&ran), expected);
+}
+
+#[test]
+fn five_mistakes_are_five_entries() {
+    let ran = run(FIVE, &["check", "--json"], &[]);
+    assert_eq!(ran.code, Some(2), "{}", ran.err);
+    assert!(ran.err.starts_with("cannot start: 5 problems\n"), "{}", ran.err);
+    let file = "tests/service/src/bin/five-mistakes.rs";
+    let expected = json!({
+        "ok": false,
+        "problems": [
+            {
+                "kind": "colliding_ids",
+                "message": "two handlers have the id `audit`",
+                "help": "give one of them another id: `#[event_handler(.., id = \"..\")]`",
+                "places": [
+                    { "name": "claim_added", "file": file, "line": 8 },
+                    { "name": "claim_removed", "file": file, "line": 13 },
+                ],
+            },
+            {
+                "kind": "lonely_catch_all",
+                "message": "others takes every event of topic `role_event`, of which no event is known here",
+                "help": "did you mean `topic = \"role_events\"`?",
+                "places": [{ "name": "others", "file": file, "line": 16 }],
+            },
+            {
+                "kind": "missing_state",
+                "message": "claim_removed needs State<Seen>, which was never provided",
+                "help": "call `.state(..)` on the app with a value of that type",
+                "places": [{ "name": "claim_removed", "file": file, "line": 13 }],
+            },
+            {
+                "kind": "unlinked_crate",
+                "message": "crate `unlinked_handlers` depends on event-core but registered no handler and no contract; the linker drops a crate that no code names",
+                "help": "write `event_core::link_handlers!(unlinked_handlers);`, or `event_core::link_handlers!(except unlinked_handlers);` if it registers nothing on purpose",
+                "places": [],
+            },
+            {
+                "kind": "unknown_layer_target",
+                "message": "`.layer_topic(\"user_events\", ..)` is for `user_events`, which no handler listens to",
+                "help": "write `.layer_topic(\"role_events\", ..)`",
+                "places": [{ "name": "layer_topic", "file": file, "line": 20 }],
             },
         ],
         "warnings": [],

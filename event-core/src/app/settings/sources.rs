@@ -1,7 +1,7 @@
 //! Where settings come from, and which names they have there.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use config::{Config, Map, Value, ValueKind};
 
@@ -9,9 +9,10 @@ use super::{SettingsOverrides, problem};
 use crate::processor::DeliveryPolicy;
 use crate::registry::StartupProblem;
 
-const KEYS: [&str; 11] = [
+pub(super) const KEYS: [&str; 12] = [
     "brokers",
     "group",
+    "topics",
     "attempts",
     "backoff",
     "max_value_bytes",
@@ -52,9 +53,14 @@ pub(super) fn our_variables(
     ours
 }
 
-pub(super) fn read_file(path: Option<PathBuf>, problems: &mut Vec<StartupProblem>) -> toml::Table {
+/// The settings file: `event.toml`, unless another is named.
+pub(super) fn file_path(named: Option<&PathBuf>) -> PathBuf {
+    named.cloned().unwrap_or_else(|| PathBuf::from("event.toml"))
+}
+
+pub(super) fn read_file(path: Option<&PathBuf>, problems: &mut Vec<StartupProblem>) -> toml::Table {
     let required = path.is_some();
-    let path = path.unwrap_or_else(|| PathBuf::from("event.toml"));
+    let path = file_path(path);
     let shown = path.display();
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
@@ -140,7 +146,7 @@ pub(super) fn check_variables(
 
 pub(super) fn merge(
     service: &str,
-    file: toml::Table,
+    (path, file): (&Path, toml::Table),
     variables: &[(String, String)],
     overrides: &SettingsOverrides,
 ) -> Result<Config, config::ConfigError> {
@@ -157,7 +163,7 @@ pub(super) fn merge(
         .set_default("commit_interval", "1s")?
         .set_default("drain", "20s")?;
     let mut kafka = Map::new();
-    let from_file = String::from("event.toml");
+    let from_file = path.display().to_string();
     for (key, value) in file {
         match value {
             // Property names have dots, which a path into the settings would split.
@@ -179,9 +185,13 @@ pub(super) fn merge(
         }
     }
     builder = builder.set_default("kafka", Value::new(None, ValueKind::Table(kafka)))?;
+    let flag = |name: &str, value: &Option<String>| {
+        let name = name.to_owned();
+        value.clone().map(|value| Value::new(Some(&name), ValueKind::String(value)))
+    };
     builder
-        .set_override_option("brokers", overrides.brokers.clone())?
-        .set_override_option("group", overrides.group.clone())?
+        .set_override_option("brokers", flag("--brokers", &overrides.brokers))?
+        .set_override_option("group", flag("--group", &overrides.group))?
         .build()
 }
 
@@ -206,6 +216,11 @@ fn plain(origin: &String, value: toml::Value) -> Value {
         toml::Value::Integer(number) => ValueKind::I64(number),
         toml::Value::Float(number) => ValueKind::Float(number),
         toml::Value::Boolean(value) => ValueKind::Boolean(value),
+        // The one setting that is a list may also be written as a text with commas.
+        toml::Value::Array(items) => {
+            let items = items.into_iter().map(|item| plain(origin, item).to_string());
+            ValueKind::String(items.collect::<Vec<_>>().join(","))
+        }
         other => ValueKind::String(other.to_string()),
     };
     Value::new(Some(origin), kind)

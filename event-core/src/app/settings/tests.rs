@@ -9,8 +9,7 @@ fn load(file: &str, variables: &[(&str, &str)]) -> Result<Settings, String> {
         variables.iter().map(|(name, value)| (OsString::from(*name), OsString::from(*value)));
     let loaded = Settings::load("admin", &overrides, variables);
     std::fs::remove_file(path).unwrap();
-    loaded
-        .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+    loaded.map_err(|report| report.to_string())
 }
 
 #[test]
@@ -117,9 +116,9 @@ fn a_variable_that_is_no_text_is_a_problem_only_when_it_is_ours() {
     let variables = [(OsString::from("OTHER"), broken()), (broken(), broken())];
     assert!(Settings::load("admin", &SettingsOverrides::default(), variables).is_ok());
     let variables = [(OsString::from("EVENT_GROUP"), broken())];
-    let problems = Settings::load("admin", &SettingsOverrides::default(), variables).unwrap_err();
-    assert_eq!(problems.len(), 1);
-    assert!(problems[0].to_string().contains("EVENT_GROUP is not UTF-8"), "{}", problems[0]);
+    let report = Settings::load("admin", &SettingsOverrides::default(), variables).unwrap_err();
+    assert_eq!(report.problems().len(), 1);
+    assert!(report.to_string().contains("EVENT_GROUP is not UTF-8"), "{report}");
 }
 
 #[cfg(any(feature = "tls", feature = "tls-vendored"))]
@@ -132,4 +131,55 @@ fn a_build_with_tls_takes_the_settings_of_tls() {
         ("EVENT_KAFKA_SASL_PASSWORD", "secret"),
     ];
     assert_eq!(load("", &settings).unwrap().kafka.len(), 4);
+}
+
+#[test]
+fn topics_are_a_text_with_commas_or_an_array() {
+    let topics = |file: &str| {
+        let topics = load(file, &[]).unwrap().topics?;
+        Some(topics.iter().map(ToString::to_string).collect::<Vec<_>>())
+    };
+    let expected = Some(vec!["role_events".to_owned(), "orders.v1".to_owned()]);
+    assert_eq!(topics("topics = 'role_events, orders.v1,'\n"), expected);
+    assert_eq!(topics("topics = ['role_events', 'orders.v1']\n"), expected);
+    assert_eq!(topics(""), None);
+    let report = load("topics = ['role events', 'a/b', 'role_events']\n", &[]).unwrap_err();
+    assert!(report.contains("cannot start: 2 problems"), "{report}");
+    for (variable, expected) in
+        [("role/events", "takes only letters"), (" , ", "setting `topics` names no topic")]
+    {
+        let report = load("", &[("EVENT_TOPICS", variable)]).unwrap_err();
+        assert!(report.contains(expected), "{report}");
+    }
+}
+
+#[test]
+fn each_value_is_known_with_what_gave_it() {
+    let file = "attempts = 3\nbackoff = '1s..2m'\ngroup = 'file'\n\"kafka\" = { a = 'b' }\n";
+    let variables = [("EVENT_GROUP", "env"), ("EVENT_DRAIN", "5s")];
+    let settings = load(file, &variables).unwrap();
+    let origin = |key: &str| {
+        let origin = settings.origin(key)?;
+        Some((origin.value.as_str(), origin.source.as_str()))
+    };
+    assert_eq!(origin("brokers"), Some(("localhost:9092", "default")));
+    assert_eq!(origin("group"), Some(("env", "EVENT_GROUP")));
+    assert_eq!(origin("drain"), Some(("5s", "EVENT_DRAIN")));
+    let (attempts, source) = origin("attempts").unwrap();
+    assert!(attempts == "3" && source.ends_with(".toml"), "{source}");
+    assert_eq!((origin("topics"), origin("kafka")), (None, None));
+    let flags = SettingsOverrides { group: Some("flag".into()), ..Default::default() };
+    let settings = Settings::load("admin", &flags, []).unwrap();
+    assert_eq!(settings.origin("group").unwrap().source, "--group");
+}
+
+#[test]
+fn a_warning_is_kept_when_something_else_is_wrong() {
+    let variables = [("EVENT_HORIZON", "x"), ("EVENT_ATTEMPTS", "0")]
+        .map(|(name, value)| (OsString::from(name), OsString::from(value)));
+    let report = Settings::load("admin", &SettingsOverrides::default(), variables).unwrap_err();
+    let kinds =
+        |problems: &[StartupProblem]| problems.iter().map(StartupProblem::kind).collect::<Vec<_>>();
+    assert_eq!(kinds(report.problems()), ["setting"]);
+    assert_eq!(kinds(report.warnings()), ["ignored_variable"]);
 }

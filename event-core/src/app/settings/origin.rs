@@ -1,0 +1,26 @@
+//! Where the value of a setting comes from.
+
+use std::collections::BTreeMap;
+
+use config::{Config, ValueKind};
+
+/// A setting's value as it was given, and by what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The value as text.
+    pub value: String,
+    /// What gave it: `default`, the settings file, a variable or a flag, as the user writes it.
+    pub source: String,
+}
+
+/// The origins of all settings but those for librdkafka, which may be secrets.
+pub(super) fn origins(merged: &Config) -> BTreeMap<&'static str, Origin> {
+    let ValueKind::Table(table) = &merged.cache.kind else { return BTreeMap::new() };
+    let keys = super::sources::KEYS.iter().filter(|key| **key != "kafka");
+    let origins = keys.filter_map(|key| {
+        let value = table.get(*key)?;
+        let source = value.origin().unwrap_or("default").to_owned();
+        Some((*key, Origin { value: value.to_string(), source }))
+    });
+    origins.collect()
+}

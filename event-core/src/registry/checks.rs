@@ -1,0 +1,110 @@
+//! Whether what is linked and what is provided fits together.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Registry, StartupProblem, StartupReport, linking, near_state};
+use crate::event::ContractInfo;
+use crate::handler::HandlerRegistration;
+use crate::state::StateKey;
+
+impl Registry {
+    /// Finds everything that does not fit together, all at once; `provided` are the states that the
+    /// app has.
+    #[must_use]
+    pub fn check(&self, group: &str, provided: &[StateKey]) -> StartupReport {
+        let mut report = StartupReport::default();
+        if self.handlers.is_empty() {
+            report.add_problems([self.no_handlers()]);
+        }
+        report.add_problems(self.duplicates(group));
+        report.add_problems(self.colliding_ids());
+        report.add_problems(self.topic_names());
+        report.add_problems(self.colliding_topics());
+        report.add_problems(self.dead_letter_topics());
+        let (misspelt, lonely) = self.lonely_catch_alls();
+        report.add_problems(misspelt);
+        report.add_warnings(lonely);
+        report.add_problems(self.contract_shapes());
+        report.add_problems(self.untrue_emits());
+        report.add_problems(self.missing_states(provided));
+        report.add_problems(linking::unlinked_crates());
+        report
+    }
+
+    // Several attributes on one function make one handler.
+    fn colliding_ids(&self) -> impl Iterator<Item = StartupProblem> {
+        let mut ids = BTreeMap::<_, BTreeMap<_, _>>::new();
+        for handler in &self.handlers {
+            let place = (handler.module, handler.name, handler.file, handler.line);
+            ids.entry(handler.id()).or_default().entry(place).or_insert(*handler);
+        }
+        let shared = ids.into_iter().filter(|(_, handlers)| handlers.len() > 1);
+        shared.map(|(id, handlers)| StartupProblem::CollidingIds {
+            id,
+            handlers: handlers.into_values().collect(),
+        })
+    }
+
+    fn contract_shapes(&self) -> impl Iterator<Item = StartupProblem> {
+        let mut versions = BTreeMap::<_, BTreeMap<_, _>>::new();
+        for contract in self.taken_contracts() {
+            let version = (contract.topic, contract.name, contract.version);
+            versions.entry(version).or_default().entry(contract.shape).or_insert(contract);
+        }
+        let differing = versions.into_values().filter(|shapes| shapes.len() > 1);
+        differing.map(|shapes| {
+            let mut contracts: Vec<&ContractInfo> = shapes.into_values().collect();
+            contracts.sort_by_key(|contract| (contract.module, contract.line));
+            StartupProblem::ContractShapes { contracts }
+        })
+    }
+
+    // What such a producer sends is in no list, so the list would not be true.
+    fn untrue_emits(&self) -> impl Iterator<Item = StartupProblem> {
+        let untrue = self.handlers.iter().copied();
+        let untrue = untrue.filter(|h| h.emits.is_some() && h.takes_bare_producer());
+        // An attribute for each of several events makes as many registrations of one function.
+        let mut places = BTreeSet::new();
+        let untrue = untrue.filter(move |h| places.insert((h.file, h.line, h.name)));
+        untrue.map(|handler| StartupProblem::UntrueEmits { handler })
+    }
+
+    fn no_handlers(&self) -> StartupProblem {
+        let known: BTreeSet<_> =
+            inventory::iter::<HandlerRegistration>().map(|h| h.module).collect();
+        if self.modules.is_empty() || known.is_empty() {
+            return StartupProblem::NoHandlers;
+        }
+        let (modules, known) = (self.modules.clone(), known.into_iter().collect());
+        StartupProblem::NoHandlersInModules { modules, known }
+    }
+
+    fn duplicates(&self, group: &str) -> impl Iterator<Item = StartupProblem> {
+        let mut routes = BTreeMap::<_, Vec<_>>::new();
+        for handler in &self.handlers {
+            for event in handler.selects.names() {
+                routes.entry((handler.topic, event)).or_default().push(*handler);
+            }
+        }
+        let crowded = routes.into_iter().filter(|(_, handlers)| handlers.len() > 1);
+        crowded.map(move |((topic, event), handlers)| StartupProblem::DuplicateHandlers {
+            topic,
+            event,
+            group: group.to_owned(),
+            handlers,
+        })
+    }
+
+    fn missing_states(&self, provided: &[StateKey]) -> impl Iterator<Item = StartupProblem> {
+        self.handlers.iter().flat_map(move |handler| {
+            let needs = handler.requirements();
+            let missing = needs.states().iter().filter(|key| !provided.contains(key));
+            let missing = missing.map(|key| StartupProblem::MissingState {
+                handler,
+                type_name: key.type_name(),
+                near: near_state::nearest(key, provided),
+            });
+            missing.collect::<Vec<_>>()
+        })
+    }
+}

@@ -1,0 +1,35 @@
+//! Where in the user's code a problem lies.
+
+use std::fmt;
+
+use crate::event::ContractInfo;
+use crate::handler::HandlerRegistration;
+
+/// Something of the user's that a problem is about, with where it is in the code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The function's or the type's name.
+    pub name: &'static str,
+    /// The file.
+    pub file: &'static str,
+    /// The line.
+    pub line: u32,
+}
+
+impl From<&HandlerRegistration> for Place {
+    fn from(handler: &HandlerRegistration) -> Self {
+        Place { name: handler.name, file: handler.file, line: handler.line }
+    }
+}
+
+impl From<&ContractInfo> for Place {
+    fn from(contract: &ContractInfo) -> Self {
+        Place { name: contract.type_name, file: contract.file, line: contract.line }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}

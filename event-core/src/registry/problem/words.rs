@@ -1,0 +1,228 @@
+//! What a problem says, and what it says to do.
+
+use std::collections::BTreeSet;
+
+use super::StartupProblem;
+use crate::broker::BrokerError;
+use crate::event::excerpt;
+use crate::handler::HandlerRegistration;
+use crate::registry::near_state;
+
+impl StartupProblem {
+    /// What is wrong, with the values in it.
+    #[must_use]
+    pub fn message(&self) -> String {
+        match self {
+            StartupProblem::DuplicateHandlers { topic, event, group, handlers } => {
+                let count = number(handlers.len());
+                format!("{count} handlers claim {topic} / {event} in group `{group}`")
+            }
+            StartupProblem::CollidingIds { id, handlers } => {
+                format!("{} handlers have the id `{id}`", number(handlers.len()))
+            }
+            StartupProblem::ContractShapes { contracts } => {
+                let count = number(contracts.len());
+                let event = contracts.first().map_or_else(String::new, |first| {
+                    format!("{} / {} version {}", first.topic, first.name, first.version)
+                });
+                format!("{count} contracts of {event} differ in their data")
+            }
+            StartupProblem::CollidingTopics { topics, .. } => format!(
+                "topics {} differ only in `.` and `_`, so Kafka keeps no two of them",
+                named(topics)
+            ),
+            StartupProblem::DeadLetterTopics { topic, handlers } => {
+                let topics: BTreeSet<_> = handlers.iter().filter_map(|h| h.dead_letter).collect();
+                format!(
+                    "handlers of topic `{topic}` name different dead-letter topics: {}",
+                    named(&topics)
+                )
+            }
+            StartupProblem::TopicName { error, .. } => error.complaint().to_owned(),
+            StartupProblem::DeadLetterName { topic, error, .. } => format!(
+                "the dead-letter topic of topic `{}` cannot have its name: {}",
+                excerpt(topic, 64),
+                error.complaint()
+            ),
+            StartupProblem::LonelyCatchAll { handler, .. } => format!(
+                "{} takes every event of topic `{}`, of which no event is known here",
+                handler.name, handler.topic
+            ),
+            StartupProblem::UntrueEmits { handler } => format!(
+                "{} says with `emits(..)` what it sends, but takes State<EventProducer>, which sends anything",
+                handler.name
+            ),
+            StartupProblem::ExcludedTopic { topic, .. } => {
+                format!("topic `{topic}` has handlers, but is not in the setting `topics`")
+            }
+            StartupProblem::UnusedTopic { topic, .. } => {
+                format!("topic `{topic}` is in the setting `topics`, but no handler listens to it")
+            }
+            StartupProblem::MissingState { handler, type_name, near: None }
+                if is_own(handler, type_name) =>
+            {
+                format!("{} handles events by its value, which was never provided", handler.name)
+            }
+            StartupProblem::MissingState { handler, type_name, near } => {
+                let short = near_state::short_type(type_name);
+                let difference = near.map_or_else(
+                    || "which was never provided".to_owned(),
+                    |near| near_state::difference(type_name, near),
+                );
+                format!("{} needs State<{short}>, {difference}", handler.name)
+            }
+            StartupProblem::NoHandlers => "no event handler is linked into this binary".into(),
+            StartupProblem::NoHandlersInModules { modules, .. } => {
+                format!("no event handler is in the module {}", modules.join(" or "))
+            }
+            StartupProblem::UnlinkedCrate { name, named: false } => format!(
+                "crate `{name}` depends on event-core but registered no handler and no contract; the linker drops a crate that no code names"
+            ),
+            StartupProblem::UnlinkedCrate { name, named: true } => format!(
+                "crate `{name}` is named in `link_handlers!` but registered no handler and no contract"
+            ),
+            StartupProblem::MissingTopic { topic, needed_for } => {
+                format!("topic `{topic}` does not exist; it is needed for {needed_for}")
+            }
+            StartupProblem::Broker(error) => error.to_string(),
+            StartupProblem::Setting { message, .. } | StartupProblem::Provider(message) => {
+                message.clone()
+            }
+            StartupProblem::UnknownLayerTarget { method, name, .. } => {
+                let missing = match *method {
+                    "layer_topic" => "which no handler listens to",
+                    _ => "and no handler has this id",
+                };
+                format!("`.{method}(\"{name}\", ..)` is for `{name}`, {missing}")
+            }
+            StartupProblem::IgnoredVariable { name } => {
+                format!("the variable {name} is not a setting and was ignored")
+            }
+        }
+    }
+
+    /// What to do about it, with the code to type where there is any.
+    #[must_use]
+    pub fn help(&self) -> String {
+        match self {
+            StartupProblem::DuplicateHandlers { .. } => "keep one and remove the others".into(),
+            StartupProblem::CollidingIds { .. } => {
+                "give one of them another id: `#[event_handler(.., id = \"..\")]`".into()
+            }
+            StartupProblem::ContractShapes { contracts } => {
+                let next = contracts.first().map_or(2, |first| first.version.saturating_add(1));
+                format!("keep one of them, or write `version = {next}` on the newer")
+            }
+            StartupProblem::CollidingTopics { .. } => {
+                "rename all but one; a dead-letter topic is renamed with `dead_letter = \"..\"`".into()
+            }
+            StartupProblem::DeadLetterTopics { .. } => {
+                "write the same `dead_letter = \"..\"` on each, or on one of them only".into()
+            }
+            StartupProblem::TopicName { error, .. } => error.advice().to_owned(),
+            StartupProblem::DeadLetterName { handlers, .. } => {
+                match handlers.iter().any(|handler| handler.dead_letter.is_some()) {
+                    true => "write another `dead_letter = \"..\"`",
+                    false => "it is the topic with `_dlq` appended; name a shorter one with `dead_letter = \"..\"`",
+                }
+                .into()
+            }
+            StartupProblem::LonelyCatchAll { nearest: Some(nearest), .. } => {
+                format!("did you mean `topic = \"{nearest}\"`?")
+            }
+            StartupProblem::LonelyCatchAll { nearest: None, .. } => {
+                "check the spelling of the topic; if its events are all of others, nothing is to be done".into()
+            }
+            StartupProblem::UntrueEmits { handler } => {
+                let events: Vec<_> =
+                    handler.emits.unwrap_or_default().iter().map(|c| c.type_name).collect();
+                match &events[..] {
+                    [] => "take nothing to send with, or leave `emits(..)` out".to_owned(),
+                    [one] => format!("take `Producer<{one}>` in its place"),
+                    several => format!("take `Producer<({})>` in its place", several.join(", ")),
+                }
+            }
+            StartupProblem::ExcludedTopic { .. } => {
+                "add it to `topics` (EVENT_TOPICS), or leave its handlers out with `.handlers_from(..)` on the app".into()
+            }
+            StartupProblem::UnusedTopic { nearest: Some(nearest), .. } => {
+                format!("did you mean `{nearest}`?")
+            }
+            StartupProblem::UnusedTopic { nearest: None, .. } => {
+                "take it out of `topics` (EVENT_TOPICS)".into()
+            }
+            StartupProblem::MissingState { near: None, .. } => {
+                "call `.state(..)` on the app with a value of that type".into()
+            }
+            StartupProblem::MissingState { type_name, near: Some(near), .. } => {
+                near_state::remedy(type_name, near)
+            }
+            StartupProblem::NoHandlers => {
+                "annotate a function with `#[event_handler]`; for handlers in another crate write `event_core::link_handlers!(that_crate);`".into()
+            }
+            StartupProblem::NoHandlersInModules { modules, known } => {
+                let mut known: Vec<_> = known.iter().map(|known| (distance(modules, known), known)).collect();
+                known.sort_unstable();
+                let such_as = if known.len() > NEAREST { " such as" } else { ":" };
+                let nearest: Vec<_> = known.iter().take(NEAREST).map(|(_, known)| **known).collect();
+                format!("`handlers_from` takes a module that has handlers{such_as} {}", nearest.join(", "))
+            }
+            StartupProblem::UnlinkedCrate { name, named: false } => format!(
+                "write `event_core::link_handlers!({name});`, or `event_core::link_handlers!(except {name});` if it registers nothing on purpose"
+            ),
+            StartupProblem::UnlinkedCrate { name, named: true } => format!(
+                "annotate a function in `{name}`, or write `event_core::link_handlers!(except {name});`"
+            ),
+            StartupProblem::MissingTopic { topic, .. } => format!(
+                "create it: `kafka-topics.sh --bootstrap-server .. --create --topic {topic}`"
+            ),
+            StartupProblem::Broker(error) => match error {
+                BrokerError::Unreachable { .. } => {
+                    "check that the broker runs and that `brokers` (EVENT_BROKERS) is its address"
+                }
+                BrokerError::Authentication { .. } => {
+                    "check `security.protocol`, `sasl.*` and `ssl.*` under `[kafka]`"
+                }
+                BrokerError::Unauthorised(_) => {
+                    "give this user read on the topics and the group, and write on the dead-letter topics"
+                }
+                _ => "see the message of the broker",
+            }
+            .into(),
+            StartupProblem::Setting { help, .. } => help.clone(),
+            StartupProblem::IgnoredVariable { .. } => {
+                "unset it, or let a variable of your own begin with something else than EVENT_".into()
+            }
+            StartupProblem::UnknownLayerTarget { method, nearest, .. } => {
+                format!("write `.{method}(\"{}\", ..)`", nearest.as_deref().unwrap_or(".."))
+            }
+            StartupProblem::Provider(_) => "mend what `.state_with(..)` does".into(),
+        }
+    }
+}
+
+// How many of the known modules a help names.
+const NEAREST: usize = 3;
+
+fn distance(modules: &[String], known: &str) -> usize {
+    let distances = modules.iter().map(|module| strsim::damerau_levenshtein(module, known));
+    distances.min().unwrap_or(0)
+}
+
+// A handler that is a value, and is its own state.
+fn is_own(handler: &HandlerRegistration, type_name: &str) -> bool {
+    type_name.strip_prefix(handler.module).and_then(|rest| rest.strip_prefix("::"))
+        == Some(handler.name)
+}
+
+fn number(count: usize) -> String {
+    match count {
+        2 => "two".to_owned(),
+        more => more.to_string(),
+    }
+}
+
+fn named<T: AsRef<str>>(names: impl IntoIterator<Item = T>) -> String {
+    let names: Vec<_> = names.into_iter().map(|name| format!("`{}`", name.as_ref())).collect();
+    names.join(", ")
+}

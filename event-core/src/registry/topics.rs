@@ -1,0 +1,144 @@
+//! Whether the topics of handlers, contracts and dead letters fit together.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Place, Registry, StartupProblem};
+use crate::event::{NameError, TopicName};
+use crate::handler::{HandlerRegistration, Selector};
+
+// A topic that is this close to a known one was probably meant to be that.
+const NEAR: usize = 2;
+
+type Handlers = Vec<&'static HandlerRegistration>;
+
+impl Registry {
+    /// What does not fit between the handlers and the topics that the settings let the service read:
+    /// problems, then warnings.
+    #[must_use]
+    pub fn check_topics(
+        &self,
+        allowed: &[TopicName],
+    ) -> (Vec<StartupProblem>, Vec<StartupProblem>) {
+        let topics = self.topics();
+        let excluded = topics.iter().filter(|(topic, _)| !allowed.iter().any(|a| a == **topic));
+        let excluded = excluded.map(|(topic, handlers)| StartupProblem::ExcludedTopic {
+            topic,
+            handlers: handlers.clone(),
+        });
+        let allowed: BTreeSet<_> = allowed.iter().map(TopicName::as_str).collect();
+        let unused = allowed.into_iter().filter(|topic| !topics.contains_key(topic));
+        let unused = unused.map(|topic| StartupProblem::UnusedTopic {
+            topic: topic.to_owned(),
+            nearest: nearest(topic, topics.keys().copied()),
+        });
+        (excluded.collect(), unused.collect())
+    }
+
+    pub(super) fn topic_names(&self) -> Vec<StartupProblem> {
+        let problems = self.topics().into_iter().filter_map(|(topic, handlers)| {
+            let foreign = is_foreign(&handlers);
+            let name = match TopicName::registered(topic, foreign) {
+                Ok(name) => name,
+                Err(error) => return Some(StartupProblem::TopicName { error, handlers }),
+            };
+            let error = dead_letters(&name, &handlers).err()?;
+            Some(StartupProblem::DeadLetterName { topic, error, handlers })
+        });
+        problems.collect()
+    }
+
+    pub(super) fn dead_letter_topics(&self) -> Vec<StartupProblem> {
+        let problems = self.topics().into_iter().filter_map(|(topic, mut handlers)| {
+            handlers.retain(|handler| handler.dead_letter.is_some());
+            let names: BTreeSet<_> = handlers.iter().map(|handler| handler.dead_letter).collect();
+            (names.len() > 1).then_some(StartupProblem::DeadLetterTopics { topic, handlers })
+        });
+        problems.collect()
+    }
+
+    pub(super) fn colliding_topics(&self) -> Vec<StartupProblem> {
+        // Each name with the first thing that needs it.
+        let mut names = BTreeMap::<String, Place>::new();
+        for handler in &self.handlers {
+            for name in [Some(handler.topic), handler.dead_letter].into_iter().flatten() {
+                names.entry(name.to_owned()).or_insert_with(|| Place::from(*handler));
+            }
+        }
+        for contract in self.taken_contracts() {
+            names.entry(contract.topic.to_owned()).or_insert_with(|| Place::from(contract));
+        }
+        // These collide with each other only when their topics do, which is enough to say.
+        let mut derived = BTreeSet::new();
+        for (topic, handlers) in self.topics() {
+            if let Ok(topic) = TopicName::registered(topic, is_foreign(&handlers))
+                && let Ok(name) = dead_letters(&topic, &handlers)
+                && let [first, ..] = handlers[..]
+                && !names.contains_key(name.as_str())
+            {
+                names.insert(name.to_string(), Place::from(first));
+                derived.insert(name.to_string());
+            }
+        }
+        let mut alike = BTreeMap::<String, Vec<(String, Place)>>::new();
+        for (name, place) in names {
+            alike.entry(name.replace('.', "_")).or_default().push((name, place));
+        }
+        let alike = alike.into_values().filter(|names| {
+            names.len() > 1 && !names.iter().all(|(name, _)| derived.contains(name))
+        });
+        let problems = alike.map(|names| {
+            let (topics, mut places): (Vec<_>, Vec<_>) = names.into_iter().unzip();
+            places.dedup();
+            StartupProblem::CollidingTopics { topics, places }
+        });
+        problems.collect()
+    }
+
+    /// The catch-alls whose topic is probably misspelt, and those of a topic that only they know.
+    pub(super) fn lonely_catch_alls(&self) -> (Vec<StartupProblem>, Vec<StartupProblem>) {
+        let contracts: BTreeSet<_> = self.taken_contracts().iter().map(|c| c.topic).collect();
+        let topics = self.topics();
+        let lonely = topics.iter().filter_map(|(topic, handlers)| match handlers[..] {
+            [handler] if matches!(handler.selects, Selector::Rest) => {
+                (!contracts.contains(topic)).then_some(handler)
+            }
+            _ => None,
+        });
+        let problems = lonely.map(|handler| {
+            let others = topics.keys().chain(&contracts).copied();
+            // That two topics collide is a problem of its own.
+            let others = others.filter(|topic| {
+                *topic != handler.topic && !event_names::collide(topic, handler.topic)
+            });
+            let nearest = nearest(handler.topic, others);
+            StartupProblem::LonelyCatchAll { handler, nearest }
+        });
+        problems.partition(|problem| {
+            matches!(problem, StartupProblem::LonelyCatchAll { nearest: Some(_), .. })
+        })
+    }
+
+    fn topics(&self) -> BTreeMap<&'static str, Handlers> {
+        let mut topics = BTreeMap::<_, Handlers>::new();
+        for handler in &self.handlers {
+            topics.entry(handler.topic).or_default().push(*handler);
+        }
+        topics
+    }
+}
+
+fn is_foreign(handlers: &Handlers) -> bool {
+    handlers.iter().any(|handler| handler.has_foreign_names())
+}
+
+fn dead_letters(topic: &TopicName, handlers: &Handlers) -> Result<TopicName, NameError> {
+    match handlers.iter().find_map(|handler| handler.dead_letter) {
+        Some(name) => TopicName::registered(name, is_foreign(handlers)),
+        None => topic.dead_letters(),
+    }
+}
+
+fn nearest(topic: &str, known: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+    let near = known.map(|known| (strsim::damerau_levenshtein(topic, known), known));
+    near.filter(|(distance, _)| *distance <= NEAR).min().map(|(_, known)| known)
+}

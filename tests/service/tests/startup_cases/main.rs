@@ -1,0 +1,231 @@
+//! What start-up says of programs that do not fit together: the whole report of each, pinned.
+//!
+//! `REPORTS=overwrite cargo test -p service-tests --test startup_cases` pins them anew.
+
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+mod programs;
+#[path = "../shared/mod.rs"]
+mod shared;
+
+use std::ffi::OsString;
+use std::fmt::Write;
+use std::path::Path;
+
+use event_core::app::{EventApp, Settings, SettingsOverrides};
+use event_core::registry::StartupReport;
+use shared::{empty_folder, run};
+
+const BROKEN: &str = env!("CARGO_BIN_EXE_broken-service");
+const EMPTY: &str = env!("CARGO_BIN_EXE_empty-service");
+const FIVE: &str = env!("CARGO_BIN_EXE_five-mistakes");
+const SOUND: &str = env!("CARGO_BIN_EXE_sound-service");
+
+/// What is checked.
+enum Program {
+    /// The handlers and contracts of a module of `programs`, with what the function provides.
+    Module(&'static str, fn(EventApp) -> EventApp),
+    /// The same with an environment.
+    With(&'static str, &'static [(&'static str, &'static str)]),
+    /// `check` of a binary with an environment.
+    Binary(&'static str, &'static [(&'static str, &'static str)]),
+    /// `check` of a sound binary with this settings file.
+    File(&'static str),
+}
+use Program::{Binary, File, Module, With};
+
+fn bare(app: EventApp) -> EventApp {
+    app
+}
+
+const CASES: &[(&str, Program)] = &[
+    ("two handlers of one event", Module("two_of_one_event", bare)),
+    ("three handlers of one event", Module("three_of_one_event", bare)),
+    ("one event twice on one function", Module("one_event_twice_on_one_function", bare)),
+    ("two catch-alls", Module("two_catch_alls", bare)),
+    ("two handlers of tombstones", Module("two_of_tombstones", bare)),
+    ("a sum, and a handler of one of its events", Module("a_sum_and_one_of_its_events", bare)),
+    ("a missing state", Module("a_state_is_missing", bare)),
+    (
+        "states that are nearly right",
+        Module("states_are_nearly_there", programs::states_are_nearly_there::provided),
+    ),
+    (
+        "the value whose method handles is missing",
+        Module("the_value_that_handles_is_missing", bare),
+    ),
+    ("one of two parts", Module("a_part_is_missing", programs::a_part_is_missing::provided)),
+    ("a module without handlers", Module("nowhere", bare)),
+    ("no handlers at all", Binary(EMPTY, &[])),
+    (
+        "a layer for an unknown topic",
+        Module("layers_for_nothing", programs::layers_for_nothing::of_a_topic),
+    ),
+    (
+        "a layer for an unknown handler",
+        Module("layers_for_nothing", programs::layers_for_nothing::of_a_handler),
+    ),
+    ("one id for two handlers", Module("one_id_for_two", bare)),
+    ("the default id of another", Module("the_default_id_of_another", bare)),
+    ("one id for several events", Module("one_id_for_several_events", bare)),
+    ("two contracts that differ", Module("contracts_that_differ", bare)),
+    ("a copy of a contract, and an older version", Module("contracts_that_agree", bare)),
+    ("topics that Kafka takes for one", Module("topics_that_kafka_takes_for_one", bare)),
+    (
+        "a topic like another's dead-letter topic",
+        Module("dead_letters_on_a_topic_like_another", bare),
+    ),
+    ("two dead-letter topics for one topic", Module("dead_letters_on_two_topics", bare)),
+    (
+        "a name that leaves no room for dead letters",
+        Module("a_name_without_room_for_dead_letters", bare),
+    ),
+    ("a catch-all of a misspelt topic", Module("a_catch_all_of_a_misspelt_topic", bare)),
+    ("a catch-all of a foreign topic", Module("a_catch_all_of_a_foreign_topic", bare)),
+    ("emits that is not true", Module("emits_that_is_not_true", bare)),
+    ("a topic that the settings exclude", With("two_topics", &[("EVENT_TOPICS", "role_events")])),
+    (
+        "topics of the settings without a handler",
+        With("two_topics", &[("EVENT_TOPICS", "role_events,user_events,user_event,mail_events")]),
+    ),
+    ("the topics of the settings as they are", {
+        With("two_topics", &[("EVENT_TOPICS", "user_events, role_events")])
+    }),
+    ("a setting that is not well formed", Binary(SOUND, &[("EVENT_TOPICS", "role/events")])),
+    (
+        "settings out of range",
+        Binary(
+            SOUND,
+            &[
+                ("EVENT_ATTEMPTS", "0"),
+                ("EVENT_BACKOFF", "1s..1ms"),
+                ("EVENT_DRAIN", "1h"),
+                ("EVENT_GROUP", "a b"),
+                ("EVENT_MAX_HEADERS", "many"),
+            ],
+        ),
+    ),
+    ("a misspelt variable", Binary(SOUND, &[("EVENT_BROKRES", "localhost:9092")])),
+    (
+        "a stranger among the variables, and a mistake",
+        Binary(SOUND, &[("EVENT_HORIZON", "x"), ("EVENT_COMMIT_INTERVAL", "soon")]),
+    ),
+    (
+        "a property that would break the promises",
+        Binary(SOUND, &[("EVENT_KAFKA_ENABLE_AUTO_COMMIT", "true")]),
+    ),
+    ("unknown keys", File("atempts = 3\nthreads = 4\n")),
+    ("a file that is not TOML", File("attempts = 3\ngroup = admin\n")),
+    ("a crate that is not linked, and more", Binary(BROKEN, &[])),
+    ("several problems in one module", Module("several_at_once", bare)),
+    ("five mistakes", Binary(FIVE, &[])),
+];
+
+impl Program {
+    fn report(&self) -> String {
+        match self {
+            Module(module, provide) => of_module(module, *provide, &[]),
+            With(module, variables) => of_module(module, bare, variables),
+            Binary(program, variables) => {
+                let ran = run(program, &["check"], variables);
+                assert_eq!(ran.code, Some(2), "{}{}", ran.out, ran.err);
+                ran.err
+            }
+            File(text) => {
+                // The report names it as it was given: from the folder that the service runs in.
+                std::fs::write(empty_folder().join("case.toml"), text).unwrap();
+                let ran = run(SOUND, &["check", "--config", "case.toml"], &[]);
+                assert_eq!(ran.code, Some(2), "{}{}", ran.out, ran.err);
+                ran.err
+            }
+        }
+    }
+}
+
+fn of_module(
+    module: &str,
+    provide: fn(EventApp) -> EventApp,
+    variables: &[(&str, &str)],
+) -> String {
+    let variables = variables.iter().map(|(name, value)| (OsString::from(name), value.into()));
+    let settings = Settings::load("cases", &SettingsOverrides::default(), variables).unwrap();
+    let app = EventApp::from_env("cases").unwrap();
+    let app = app.handlers_from(format!("startup_cases::programs::{module}"));
+    let report = provide(app).check_with(&settings);
+    let mut text = String::new();
+    for warning in report.warnings() {
+        writeln!(text, "warning: {warning}").unwrap();
+    }
+    match report.into_result() {
+        Ok(()) => text + "nothing keeps it from starting\n",
+        Err(report) => format!("{text}{report}\n"),
+    }
+}
+
+#[test]
+fn the_report_of_each_program_is_the_pinned_one() {
+    let mut reports = String::new();
+    for (name, program) in CASES {
+        writeln!(reports, "== {name}\n{}", program.report()).unwrap();
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/startup_cases/reports.txt");
+    if std::env::var_os("REPORTS").is_some_and(|value| value == "overwrite") {
+        std::fs::write(&path, &reports).unwrap();
+    }
+    let pinned = std::fs::read_to_string(&path).unwrap_or_default();
+    for (now, then) in reports.split("== ").zip(pinned.split("== ")) {
+        assert_eq!(now, then, "{} has another", path.display());
+    }
+    assert_eq!(reports.len(), pinned.len(), "there are more cases in one than in the other");
+}
+
+#[test]
+fn there_is_a_case_for_each_kind_of_problem() {
+    let kinds = [
+        "handlers claim",
+        "handlers have the id",
+        "differ in their data",
+        "differ only in `.` and `_`",
+        "different dead-letter topics",
+        "cannot have its name",
+        "of which no event is known here",
+        "which sends anything",
+        "is not in the setting `topics`",
+        "but no handler listens to it",
+        "which was never provided",
+        "but what is provided",
+        "no event handler is linked",
+        "no event handler is in the module",
+        "registered no handler and no contract",
+        "which no handler listens to",
+        "no handler has this id",
+        "setting `attempts`",
+        "has an unknown key",
+        "is not TOML",
+        "is not a setting\n",
+        "is not a setting and was ignored",
+    ];
+    let reports: Vec<_> = CASES.iter().map(|(_, program)| program.report()).collect();
+    for kind in kinds {
+        assert!(reports.iter().any(|report| report.contains(kind)), "no case for {kind:?}");
+    }
+    assert!(reports.len() >= 25, "{}", reports.len());
+    // Each problem says what to do, and each report how many there are.
+    for report in reports {
+        let count = |start: &str| report.lines().filter(|line| line.starts_with(start)).count();
+        let problems = (1..10).map(|number| count(&format!("  {number}. "))).sum::<usize>();
+        assert_eq!(count("     help: "), problems + count("warning: "), "{report}");
+        let title =
+            format!("cannot start: {problems} problem{}\n", if problems == 1 { "" } else { "s" });
+        assert!(problems == 0 || report.contains(&title), "{report}");
+    }
+}
+
+#[test]
+fn a_report_says_the_same_to_a_test() {
+    let app = event_core::testing::TestApp::new("cases");
+    let app = app.handlers_from("startup_cases::programs::two_of_one_event");
+    let report: StartupReport = app.start().unwrap_err();
+    let of_service = Module("two_of_one_event", bare).report();
+    assert_eq!(format!("{report}\n"), of_service);
+}

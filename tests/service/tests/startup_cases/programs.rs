@@ -1,0 +1,383 @@
+//! Programs with something wrong, a module each. The reports say on which line, so what is new goes
+//! to the end.
+
+#![expect(dead_code, reason = "nothing here is run")]
+
+pub(crate) mod two_of_one_event {
+    use event_core::prelude::*;
+
+    #[event_handler(topic = "role_events", event = "ROLE_ADDED")]
+    async fn first() {}
+
+    #[event_handler(topic = "role_events", event = "ROLE_ADDED")]
+    async fn second() {}
+}
+
+pub(crate) mod three_of_one_event {
+    use event_core::prelude::*;
+
+    #[event_handler(topic = "role_events", event = "ROLE_ADDED")]
+    async fn one() {}
+
+    #[event_handler(topic = "role_events", event = "ROLE_ADDED")]
+    async fn two() {}
+
+    mod inner {
+        use event_core::prelude::*;
+
+        #[event_handler(topic = "role_events", event = "ROLE_ADDED")]
+        async fn three() {}
+    }
+}
+
+pub(crate) mod one_event_twice_on_one_function {
+    use event_core::prelude::*;
+
+    #[event_handler(topic = "role_events", event = "ROLE_ADDED")]
+    #[event_handler(topic = "role_events", event = "ROLE_ADDED")]
+    async fn twice() {}
+}
+
+pub(crate) mod two_catch_alls {
+    use event_core::prelude::*;
+
+    #[event_handler(topic = "role_events", event = *)]
+    async fn audit() {}
+
+    #[event_handler(topic = "role_events", event = *)]
+    async fn archive() {}
+}
+
+pub(crate) mod two_of_tombstones {
+    use event_core::prelude::*;
+
+    #[event_handler(topic = "role_events", event = tombstone)]
+    async fn forget() {}
+
+    #[event_handler(topic = "role_events", event = tombstone)]
+    async fn remove() {}
+}
+
+pub(crate) mod a_sum_and_one_of_its_events {
+    use event_core::prelude::*;
+    use serde::Deserialize;
+
+    #[derive(Event, Deserialize)]
+    #[event(topic = "role_events", name = "ROLE_ADDED")]
+    struct RoleAdded {}
+
+    #[derive(Event, Deserialize)]
+    #[event(topic = "role_events", name = "ROLE_REMOVED")]
+    struct RoleRemoved {}
+
+    #[derive(EventSum)]
+    enum RoleEvent {
+        Added(RoleAdded),
+        Removed(RoleRemoved),
+    }
+
+    #[event_handler]
+    async fn every_change(_: Event<RoleEvent>) {}
+
+    #[event_handler]
+    async fn removal(_: Event<RoleRemoved>) {}
+}
+
+pub(crate) mod a_state_is_missing {
+    use event_core::prelude::*;
+
+    #[derive(Clone)]
+    struct Mailer;
+
+    #[event_handler(topic = "role_events", event = "ROLE_ADDED")]
+    async fn mail(State(_): State<Mailer>) {}
+}
+
+pub(crate) mod states_are_nearly_there {
+    use std::sync::{Arc, RwLock};
+
+    use event_core::prelude::*;
+
+    #[derive(Clone, Default)]
+    pub(crate) struct Pool;
+
+    #[derive(Clone, Default)]
+    pub(crate) struct Cache;
+
+    #[derive(Clone)]
+    pub(crate) struct Mailer;
+
+    pub(crate) mod other {
+        #[derive(Clone)]
+        pub(crate) struct Mailer;
+    }
+
+    #[event_handler(topic = "role_events", event = "ROLE_ADDED")]
+    async fn too_much(State(_): State<Arc<Pool>>) {}
+
+    #[event_handler(topic = "role_events", event = "ROLE_REMOVED")]
+    async fn too_little(State(_): State<Cache>) {}
+
+    #[event_handler(topic = "role_events", event = "ROLE_RENAMED")]
+    async fn from_elsewhere(State(_): State<Mailer>) {}
+
+    pub(crate) fn provided(app: EventApp) -> EventApp {
+        app.state(Pool).state(Arc::new(RwLock::new(Cache))).state(other::Mailer)
+    }
+}
+
+pub(crate) mod the_value_that_handles_is_missing {
+    use event_core::prelude::*;
+
+    struct Greeter;
+
+    #[event_handler(topic = "greeting_events", event = "GREETING_REQUESTED")]
+    impl EventHandler for Greeter {
+        async fn handle(&self, _: Json<String>) {}
+    }
+}
+
+pub(crate) mod a_part_is_missing {
+    use event_core::prelude::*;
+
+    #[derive(Clone)]
+    struct Pool;
+
+    #[derive(Clone, StateParts)]
+    pub(crate) struct Services {
+        name: &'static str,
+    }
+
+    #[event_handler(topic = "role_events", event = "ROLE_ADDED")]
+    async fn needs_a_part(State(_): State<Pool>, State(_): State<&'static str>) {}
+
+    pub(crate) fn provided(app: EventApp) -> EventApp {
+        app.state_parts(Services { name: "cases" })
+    }
+}
+
+pub(crate) mod layers_for_nothing {
+    use event_core::middleware::Next;
+    use event_core::prelude::*;
+    use event_core::{Delivery, Outcome};
+
+    #[event_handler(topic = "role_events", event = "ROLE_ADDED")]
+    async fn record() {}
+
+    async fn through(delivery: &Delivery<'_>, next: Next<'_>) -> Outcome {
+        next.run(delivery).await
+    }
+
+    pub(crate) fn of_a_topic(app: EventApp) -> EventApp {
+        app.layer_topic("role_event", through)
+    }
+
+    pub(crate) fn of_a_handler(app: EventApp) -> EventApp {
+        app.layer_handler("record", through)
+    }
+}
+
+pub(crate) mod one_id_for_two {
+    use event_core::prelude::*;
+
+    #[event_handler(topic = "role_events", event = "ROLE_ADDED", id = "audit")]
+    async fn audit_added() {}
+
+    #[event_handler(topic = "role_events", event = "ROLE_REMOVED", id = "audit")]
+    async fn audit_removed() {}
+}
+
+pub(crate) mod the_default_id_of_another {
+    use event_core::prelude::*;
+
+    #[event_handler(topic = "role_events", event = "ROLE_ADDED")]
+    async fn audit() {}
+
+    #[event_handler(
+        topic = "role_events",
+        event = "ROLE_REMOVED",
+        id = "programs::the_default_id_of_another::audit"
+    )]
+    async fn audit_removed() {}
+}
+
+pub(crate) mod one_id_for_several_events {
+    use event_core::prelude::*;
+
+    #[event_handler(topic = "role_events", event = "ROLE_ADDED", id = "audit")]
+    #[event_handler(topic = "role_events", event = "ROLE_REMOVED", id = "audit")]
+    async fn audit() {}
+}
+
+pub(crate) mod contracts_that_differ {
+    use event_core::prelude::*;
+    use serde::Deserialize;
+
+    #[derive(Event, Deserialize)]
+    #[event(topic = "order_events", name = "ORDER_PLACED")]
+    struct OrderPlaced {
+        id: i64,
+    }
+
+    mod copied {
+        use event_core::prelude::*;
+
+        #[derive(Event)]
+        #[event(topic = "order_events", name = "ORDER_PLACED")]
+        struct OrderPlaced {
+            id: String,
+        }
+    }
+
+    #[event_handler]
+    async fn ship(_: Event<OrderPlaced>) {}
+}
+
+pub(crate) mod contracts_that_agree {
+    use event_core::prelude::*;
+    use serde::Deserialize;
+
+    #[derive(Event, Deserialize)]
+    #[event(topic = "bill_events", name = "BILL_PAID", version = 2, upcasts(BillPaidV1))]
+    struct BillPaid {
+        id: i64,
+    }
+
+    #[derive(Event, Deserialize)]
+    #[event(topic = "bill_events", name = "BILL_PAID")]
+    struct BillPaidV1 {
+        number: i64,
+    }
+
+    impl From<BillPaidV1> for BillPaid {
+        fn from(old: BillPaidV1) -> Self {
+            BillPaid { id: old.number }
+        }
+    }
+
+    mod copied {
+        use event_core::prelude::*;
+
+        #[derive(Event)]
+        #[event(topic = "bill_events", name = "BILL_PAID", version = 2)]
+        struct BillPaid {
+            id: i64,
+        }
+    }
+
+    #[event_handler]
+    async fn book(_: Event<BillPaid>) {}
+}
+
+pub(crate) mod topics_that_kafka_takes_for_one {
+    use event_core::prelude::*;
+
+    #[event_handler(topic = "orders_v1", event = "ORDER_PLACED")]
+    async fn ours() {}
+
+    #[event_handler(topic = "orders.v1", event = "ORDER_PAID", foreign_names)]
+    async fn theirs() {}
+}
+
+pub(crate) mod dead_letters_on_a_topic_like_another {
+    use event_core::prelude::*;
+
+    #[event_handler(topic = "mails", event = "MAIL_SENT")]
+    async fn count() {}
+
+    #[event_handler(topic = "mails.dlq", event = "MAIL_SENT", foreign_names)]
+    async fn look() {}
+}
+
+pub(crate) mod dead_letters_on_two_topics {
+    use event_core::prelude::*;
+
+    #[event_handler(topic = "role_events", event = "ROLE_ADDED", dead_letter = "broken_roles")]
+    async fn added() {}
+
+    #[event_handler(topic = "role_events", event = "ROLE_REMOVED", dead_letter = "lost_roles")]
+    async fn removed() {}
+
+    #[event_handler(topic = "role_events", event = "ROLE_RENAMED")]
+    async fn renamed() {}
+}
+
+pub(crate) mod a_name_without_room_for_dead_letters {
+    use event_core::prelude::*;
+
+    // 246 bytes: legal, but not with `_dlq`.
+    #[event_handler(
+        topic = "long_events_long_events_long_events_long_events_long_events_long_events_long_events_long_events_long_events_long_events_long_events_long_events_long_events_long_events_long_events_long_events_long_events_long_events_long_events_long_events_long_e",
+        event = "LONG_ENDED"
+    )]
+    async fn end() {}
+}
+
+pub(crate) mod a_catch_all_of_a_misspelt_topic {
+    use event_core::prelude::*;
+
+    #[event_handler(topic = "role_events", event = "ROLE_ADDED")]
+    async fn added() {}
+
+    #[event_handler(topic = "role_evnets", event = *)]
+    async fn audit() {}
+}
+
+pub(crate) mod a_catch_all_of_a_foreign_topic {
+    use event_core::prelude::*;
+
+    #[event_handler(topic = "weather_reports", event = *)]
+    async fn audit() {}
+}
+
+pub(crate) mod emits_that_is_not_true {
+    use event_core::EventProducer;
+    use event_core::prelude::*;
+    use serde::Serialize;
+
+    #[derive(Event, Serialize)]
+    #[event(topic = "mail_events", name = "MAIL_REQUESTED")]
+    struct MailRequested {}
+
+    #[derive(Event, Serialize)]
+    #[event(topic = "mail_events", name = "MAIL_STOPPED")]
+    struct MailStopped {}
+
+    #[event_handler(topic = "role_events", event = "ROLE_ADDED", emits(MailRequested))]
+    async fn mail(State(_): State<EventProducer>) -> Emit<MailRequested> {
+        Emit(MailRequested {})
+    }
+
+    #[event_handler(
+        topic = "role_events",
+        event = "ROLE_REMOVED",
+        emits(MailRequested, MailStopped)
+    )]
+    async fn stop(_: Producer<(MailRequested, MailStopped)>, State(_): State<EventProducer>) {}
+}
+
+pub(crate) mod two_topics {
+    use event_core::EventProducer;
+    use event_core::prelude::*;
+
+    #[event_handler(topic = "role_events", event = "ROLE_ADDED")]
+    async fn role(State(_): State<EventProducer>) {}
+
+    #[event_handler(topic = "user_events", event = "USER_ADDED")]
+    async fn user(producer: Producer) {
+        let _ = producer;
+    }
+}
+
+pub(crate) mod several_at_once {
+    use event_core::prelude::*;
+
+    #[event_handler(topic = "role_events", event = "ROLE_ADDED", id = "audit")]
+    async fn first(State(_): State<u64>) {}
+
+    #[event_handler(topic = "role_events", event = "ROLE_ADDED", id = "audit")]
+    async fn second() {}
+
+    #[event_handler(topic = "role.events", event = *, foreign_names, dead_letter = "role_events_dlq")]
+    async fn third() {}
+}
