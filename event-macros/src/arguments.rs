@@ -7,8 +7,7 @@ use proc_macro2::{Group, Ident, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
-use syn::punctuated::Punctuated;
-use syn::{Attribute, Expr, Lit, Meta, Path, Token, Type};
+use syn::{Attribute, Expr, Lit, Meta, Path, Token};
 
 use crate::complaints::Complaints;
 use crate::tokens::text_of;
@@ -243,25 +242,6 @@ impl Given {
         self.flag(key).is_some() || self.meant.contains(&key)
     }
 
-    /// The types that `key(..)` lists.
-    pub(crate) fn types(&self, key: &str, complaints: &mut Complaints) -> Option<Vec<Type>> {
-        let (key, list) = self.list(key)?;
-        let types = Punctuated::<Type, Token![,]>::parse_terminated.parse2(list.stream());
-        match types {
-            Ok(types) if types.is_empty() => {
-                let help = format!("write `{key}(ClaimAdded)`, or remove it");
-                complaints.add(key, format!("`{key}` lists nothing"), help);
-                None
-            }
-            Ok(types) => Some(types.into_iter().collect()),
-            Err(error) => {
-                let what = format!("`{key}` lists contracts by their types");
-                complaints.add_at(error.span(), what, format!("write `{key}(ClaimAdded)`"));
-                None
-            }
-        }
-    }
-
     /// What `key(..)` lists, as it stands.
     pub(crate) fn list(&self, key: &str) -> Option<(&Ident, &Group)> {
         let found = self.lists.iter().find(|(given, _)| given == key);
@@ -279,6 +259,11 @@ impl Given {
             Some((_, path)) => path.clone(),
             None => syn::parse_quote!(::event_core),
         }
+    }
+
+    /// Whether that path is certain, and not hidden by a mistake.
+    pub(crate) fn root_is_known(&self) -> bool {
+        self.root.is_some() || !self.meant.contains(&"crate")
     }
 
     fn pair(&mut self, key: Ident, value: Expr, keys: &Keys, complaints: &mut Complaints) {
@@ -309,6 +294,7 @@ impl Given {
 
     fn bare(&mut self, key: Ident, keys: &Keys, complaints: &mut Complaints) {
         if key == "crate" {
+            self.meant.push("crate");
             return complaints.add(&key, "`crate` has no value", CRATE_HELP);
         }
         if keys.flags.iter().any(|flag| key == flag) {
@@ -323,18 +309,19 @@ impl Given {
     fn list_of(&mut self, key: Ident, list: Group, keys: &Keys, complaints: &mut Complaints) {
         let is_list = keys.lists.iter().any(|(known, _)| key == known);
         if is_list && self.list(&key.to_string()).is_some() {
-            complaints.add(&key, format!("`{key}` is given twice"), "remove one of them");
+            let help = format!("remove `{}`", text_of(quote!(#key #list)));
+            complaints.add(quote!(#key #list), format!("`{key}` is given twice"), help);
         } else if is_list {
             self.lists.push((key, list));
         } else if keys.flags.iter().any(|flag| key == flag) {
             self.meant.extend(keys.all().filter(|known| key == known));
             let what = format!("`{key}` stands alone, without a list");
-            complaints.add(&key, what, format!("write `{key}`"));
+            complaints.add(quote!(#key #list), what, format!("write `{key}`"));
         } else if keys.known.iter().any(|(known, _)| key == known) {
             self.meant.extend(keys.all().filter(|known| key == known));
             let value = text_of(list.stream());
             let what = format!("`{key}` has a value, not a list");
-            complaints.add(&key, what, format!("write `{key} = {value}`"));
+            complaints.add(quote!(#key #list), what, format!("write `{key} = {value}`"));
         } else {
             self.no_value(&key, keys, complaints);
         }
@@ -428,7 +415,7 @@ impl Given {
     // A mistake that could have been any argument: nothing is reported as missing after it.
     fn means_anything(&mut self, keys: &Keys) {
         let flags = keys.flags;
-        self.meant.extend(keys.all().filter(|key| !flags.contains(key)));
+        self.meant.extend(keys.all().chain(["crate"]).filter(|key| !flags.contains(key)));
     }
 }
 

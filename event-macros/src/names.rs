@@ -108,6 +108,29 @@ impl NameValue {
         quote!(const _: () = #call #arguments;)
     }
 
+    /// The same where the attribute has other mistakes, beside `other`, the event of a topic or the
+    /// topic of an event. Without a `judge` the rule is not certain.
+    pub(crate) fn judged_alone(
+        &self,
+        kind: Kind,
+        other: Option<&NameValue>,
+        judge: Option<&str>,
+    ) -> Option<TokenStream> {
+        let own = self.expression(kind);
+        let judge = match self {
+            NameValue::Text(_) => return None,
+            NameValue::Variant { .. } => return Some(quote!(const _: &str = #own;)),
+            NameValue::Const(_) => judge?,
+        };
+        let other = match other {
+            Some(other) if other.is_const() => other.expression(kind),
+            // The two may be swapped, and then the text has been complained about.
+            Some(NameValue::Text(text)) if check(kind, &text.value()).is_ok() => return None,
+            _ => quote!(""),
+        };
+        Some(self.judged(judge, &own, &other, &quote!(&[]), ""))
+    }
+
     /// Whether only the compiler knows the value.
     pub(crate) fn is_const(&self) -> bool {
         matches!(self, NameValue::Const(_))

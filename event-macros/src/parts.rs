@@ -47,7 +47,7 @@ fn parts<'i>(input: &'i DeriveInput, complaints: &mut Complaints) -> Vec<Part<'i
     };
     if matches!(fields, Fields::Unit) {
         let what = format!("state `{name}` has no parts");
-        complaints.add(name, what, "remove the derive, and give the value with `.state(..)`");
+        complaints.add(name, what, "remove `StateParts`; it is given whole with `.state(..)`");
     }
     let mut parts = Vec::<Part<'_>>::new();
     for (index, field) in fields.iter().enumerate() {
@@ -65,11 +65,12 @@ fn parts<'i>(input: &'i DeriveInput, complaints: &mut Complaints) -> Vec<Part<'i
                 "`{member}` and `{}` are both `{ty}`, but a state is found by its type",
                 first.member
             );
-            complaints.add(
-                &field.ty,
-                what,
-                "write `#[state(skip)]` above one, or give it a type of its own",
-            );
+            let skip = match &field.ident {
+                Some(ident) => format!("write `#[state(skip)]` above `{ident}`"),
+                None => format!("write `#[state(skip)] {ty}`"),
+            };
+            let help = format!("{skip}, or give it a type of its own");
+            complaints.add(&field.ty, what, help);
             continue;
         }
         parts.push(Part { member, ty: &field.ty });
@@ -83,7 +84,7 @@ fn not_a_struct<'i>(
     complaints: &mut Complaints,
 ) -> Vec<Part<'i>> {
     let what = format!("the parts of a state are fields of a struct, but `{name}` is none");
-    complaints.add(keyword, what, format!("write `struct {name} {{ .. }}`"));
+    complaints.add(keyword, what, "remove `StateParts`; it is given whole with `.state(..)`");
     Vec::new()
 }
 

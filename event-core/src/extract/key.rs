@@ -28,7 +28,7 @@ pub struct Key<K>(pub K);
 #[diagnostic::on_unimplemented(
     message = "a record's key cannot be read as `{Self}`",
     label = "not the type of a key",
-    note = "a key is read as an integer, a `bool`, a `char`, a `String`, a `&str`, a `Uuid`, `Bytes` or `&[u8]`; for your own type implement `event_core::extract::FromKey`"
+    note = "a key is read as an integer, a `bool`, a `char`, a `String`, a `&str`, a `Uuid`, `Bytes` or `&[u8]`; write `Key<String>` in place of `Key<{Self}>`, or implement `event_core::extract::FromKey` for a type of your own"
 )]
 pub trait FromKey<'a>: Sized {
     /// Reads the key.

@@ -207,9 +207,9 @@ pub const fn refuse_payload(arguments: Arguments<'_>, handler: &str, event: &str
             .push(event)
             .push("`, but takes the data of `")
             .push_capped(contract.type_name, 64)
-            .push("`\nhelp: take a `RawEvent`, or remove `event = ")
+            .push("`\nhelp: remove `event = ")
             .push(event)
-            .push("`");
+            .push("`, or take a `RawEvent`");
         panic!("{}", message.as_str());
     }
 }
@@ -243,8 +243,10 @@ pub const fn judge_emits(
             let message = Text::<512>::new()
                 .push("`")
                 .push_capped(handler, 64)
-                .push("` lists what it emits, but takes a `Producer` of any event\nhelp: take `Producer<(");
-            let message = type_names(declared, message).push(",)>`");
+                .push("` lists what it emits, but takes a `Producer` of any event\nhelp: write `Producer<");
+            let (open, close) = if declared.len() == 1 { ("", "") } else { ("(", ")") };
+            let message = type_names(declared, message.push(open)).push(close);
+            let message = message.push(">` in place of `Producer`");
             panic!("{}", message.as_str());
         }
         if index < arguments.len() {
@@ -255,19 +257,55 @@ pub const fn judge_emits(
     let mut index = 0;
     while index < declared.len() {
         if !can_send(declared[index], arguments, returns) {
-            let message = Text::<512>::new()
+            let message = Text::<1024>::new()
                 .push("`")
                 .push_capped(handler, 64)
                 .push("` emits `")
                 .push_capped(declared[index].type_name, 64)
-                .push("`, but has nothing to send it with\nhelp: take `Producer<")
-                .push_capped(declared[index].type_name, 64)
-                .push(">`, or return `Emit<")
+                .push("`, but has nothing to send it with\nhelp: ");
+            let message = match produced(arguments) {
+                Emits::Nothing => message
+                    .push("add `producer: Producer<")
+                    .push_capped(declared[index].type_name, 64)
+                    .push(">` to its arguments"),
+                emits => {
+                    let message = listed(emits, message.push("write `Producer<("))
+                        .push(", ")
+                        .push_capped(declared[index].type_name, 64)
+                        .push(")>` in place of `Producer<");
+                    let (open, close) =
+                        if let Emits::One(_) = emits { ("", "") } else { ("(", ")") };
+                    listed(emits, message.push(open)).push(close).push(">`")
+                }
+            };
+            let message = message
+                .push(", or return `Emit<")
                 .push_capped(declared[index].type_name, 64)
                 .push(">`");
             panic!("{}", message.as_str());
         }
         index += 1;
+    }
+}
+
+// What the producer among the arguments sends.
+const fn produced(arguments: Arguments<'_>) -> &'static Emits {
+    let mut index = 0;
+    while index < arguments.len() {
+        if !matches!(arguments[index].emits, Emits::Nothing) {
+            return arguments[index].emits;
+        }
+        index += 1;
+    }
+    &Emits::Nothing
+}
+
+// The types of the events, in their order.
+const fn listed(emits: &Emits, text: Text<1024>) -> Text<1024> {
+    match emits {
+        Emits::Nothing | Emits::Anything => text,
+        Emits::One(contract) => text.push_capped(contract.type_name, 64),
+        Emits::Both(first, rest) => listed(rest, listed(first, text).push(", ")),
     }
 }
 
@@ -320,10 +358,9 @@ pub const fn judge_upcast(older: &'static ContractInfo, contract: &'static Contr
         let message = message
             .push("`, which has version ")
             .push_number(older.version as usize)
-            .push("\nhelp: give `")
-            .push_capped(contract.type_name, 64)
-            .push("` the version ")
-            .push_number(older.version as usize + 1);
+            .push("\nhelp: write `version = ")
+            .push_number(older.version as usize + 1)
+            .push("`");
         panic!("{}", message.as_str());
     }
 }

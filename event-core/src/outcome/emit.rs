@@ -48,7 +48,7 @@ impl Emissions {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no event to send",
     label = "not an event to send",
-    note = "write `Emit<{Self}>` for the event of a contract"
+    note = "write `Emit<{Self}>` in place of `{Self}`"
 )]
 pub trait IntoEmissions {
     /// The events.

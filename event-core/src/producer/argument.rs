@@ -6,8 +6,7 @@ use std::marker::PhantomData;
 
 use serde::Serialize;
 
-use super::{EventProducer, SendAllError, SendError};
-use crate::broker::Acknowledged;
+use super::{EventProducer, Sending, SendingAll};
 use crate::delivery::{Cause, Delivery};
 use crate::event::{Contract, Emits, UserId};
 use crate::extract::FromDelivery;
@@ -70,29 +69,29 @@ impl<E: EventList> Producer<E> {
     ///
     /// # Errors
     ///
-    /// [`SendError`] with the broker's reason.
-    pub async fn send<T, I>(&self, event: &T) -> Result<Acknowledged, SendError>
+    /// [`SendError`](super::SendError) with the broker's reason.
+    pub fn send<'p, T, I>(&'p self, event: &'p T) -> Sending<'p, T>
     where
         T: Contract + Serialize,
         E: Lists<T, I>,
     {
-        self.inner.send(event).await
+        Sending::new(&self.inner, event)
     }
 
     /// Sends `events` in order without waiting in between, then waits for all acknowledgements.
     ///
     /// # Errors
     ///
-    /// [`SendAllError`] naming each event that failed; the others were acknowledged.
-    pub async fn send_all<'e, T, I>(
+    /// [`SendAllError`](super::SendAllError) naming each event that failed; the others were acknowledged.
+    pub fn send_all<'e, T, I>(
         &self,
         events: impl IntoIterator<Item = &'e T>,
-    ) -> Result<Vec<Acknowledged>, SendAllError>
+    ) -> SendingAll<'_, 'e, T>
     where
         T: Contract + Serialize + 'e,
         E: Lists<T, I>,
     {
-        self.inner.send_all(events).await
+        SendingAll::new(&self.inner, events)
     }
 
     /// The same producer, but every event says that `user_id` caused it.
@@ -146,6 +145,7 @@ impl EventList for AnyEvent {
     const EMITS: &'static Emits = &Emits::Anything;
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: Contract> Lists<T, AnyEvent> for AnyEvent {}
 
 #[diagnostic::do_not_recommend]
@@ -182,6 +182,7 @@ macro_rules! listed {
     };
     (# [$($All:ident)+] $tuple:ty, $T:ident $n:literal) => {};
     (# [$($All:ident)+] $tuple:tt $T:ident $n:literal) => {
+        #[diagnostic::do_not_recommend]
         impl<$($All: Contract),+> Lists<$T, At<$n>> for $tuple {}
     };
 }

@@ -1,11 +1,11 @@
 //! Sends events by their contracts.
 
 mod argument;
+mod sending;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use serde::Serialize;
 
 use crate::broker::{self, Acknowledged, BrokerError, OutgoingRecord};
@@ -14,6 +14,9 @@ use crate::event::{Contract, NameError, UserId};
 use crate::outcome::{RecordError, record_of};
 
 pub use argument::{AnyEvent, EventList, Lists, Producer};
+pub use sending::{Sending, SendingAll};
+
+use sending::Acknowledgement;
 
 /// Why an event was not sent.
 #[derive(Debug, thiserror::Error)]
@@ -93,7 +96,7 @@ impl EventProducer {
         &self,
         event: &E,
     ) -> Result<Acknowledged, SendError> {
-        self.start(event)?.await
+        Sending::new(self, event).await
     }
 
     /// Sends `events` in order without waiting in between, then waits for all acknowledgements.
@@ -105,18 +108,7 @@ impl EventProducer {
         &self,
         events: impl IntoIterator<Item = &'e E>,
     ) -> Result<Vec<Acknowledged>, SendAllError> {
-        let started: Vec<_> = events.into_iter().map(|event| self.start(event)).collect();
-        let total = started.len();
-        let sends = started.into_iter().map(async |send| send?.await);
-        let mut sent = Vec::with_capacity(total);
-        let mut failed = Vec::new();
-        for (index, result) in join_all(sends).await.into_iter().enumerate() {
-            match result {
-                Ok(acknowledged) => sent.push(acknowledged),
-                Err(error) => failed.push((index, error)),
-            }
-        }
-        if failed.is_empty() { Ok(sent) } else { Err(SendAllError { total, failed }) }
+        SendingAll::new(self, events).await
     }
 
     /// Sends a value that is already written, for events without a contract.
@@ -144,23 +136,12 @@ impl EventProducer {
         self.port.flush(deadline).await
     }
 
-    fn start<E: Contract + Serialize>(
-        &self,
-        event: &E,
-    ) -> Result<impl Future<Output = Result<Acknowledged, SendError>> + Send + use<E>, SendError>
-    {
+    fn hand_over<E: Contract + Serialize>(&self, event: &E) -> Result<Acknowledgement, SendError> {
         let record = record_of(event, &self.cause).map_err(|error| match error {
             RecordError::Json { name, source } => SendError::Encode { name: name.into(), source },
             RecordError::Topic(error) => SendError::Topic(error),
         })?;
-        let sending = self.port.send(record);
-        Ok(async move {
-            sending.await.map_err(|source| SendError::NotAcknowledged {
-                what: format!("event {}", E::INFO.name),
-                topic: E::INFO.topic.to_owned(),
-                source,
-            })
-        })
+        Ok(self.port.send(record))
     }
 }
 

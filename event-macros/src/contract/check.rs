@@ -2,7 +2,7 @@
 
 use event_names::Kind;
 use proc_macro2::Ident;
-use quote::ToTokens;
+use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
@@ -11,6 +11,7 @@ use syn::{Expr, ExprPath, Lit, LitStr, Token, Type};
 use super::model::{ContractType, plain_name};
 use crate::arguments::{Given, nearest};
 use crate::complaints::Complaints;
+use crate::listed::lists_nothing;
 use crate::names::{NameValue, Rule, judge_pair};
 use crate::tokens::text_of;
 
@@ -27,8 +28,7 @@ pub(crate) fn names(
     type_name: &Ident,
     complaints: &mut Complaints,
 ) -> Option<Names> {
-    let foreign = given.flag("foreign_names").is_some();
-    let rule = if foreign { Rule::Foreign } else { Rule::Convention };
+    let rule = if given.means("foreign_names") { Rule::Foreign } else { Rule::Convention };
     missing_names(given, type_name, complaints);
     let mut read = |kind, key| {
         given.value(key).and_then(|value| NameValue::read(kind, key, value, complaints))
@@ -87,6 +87,16 @@ pub(crate) fn key(
     if first_field(value).is_some_and(|first| contract.has_field(first)) {
         return Some(Key::Field(value.clone()));
     }
+    if let Expr::Call(call) = value {
+        let what = format!(
+            "`{}` is a call, but a key is a field or the path of a function",
+            text_of(value.to_token_stream())
+        );
+        let path = text_of(call.func.to_token_stream());
+        let path = if path.contains("::") { path } else { format!("Self::{path}") };
+        complaints.add(value, what, format!("write `key = {path}`"));
+        return None;
+    }
     let fields: Vec<_> = contract.fields.iter().flatten().map(|f| plain_name(f)).collect();
     let written = text_of(value.to_token_stream());
     let word = written.trim_matches('"');
@@ -126,19 +136,34 @@ pub(crate) fn headers(
     complaints: &mut Complaints,
 ) -> Vec<FieldHeader> {
     let Some((key, list)) = given.list("headers") else { return Vec::new() };
-    let parser = Punctuated::<FieldHeader, Token![,]>::parse_terminated;
-    let headers = match parser.parse2(list.stream()) {
-        Ok(headers) => headers,
+    let what = "`headers` lists fields, each with the name of its header if that differs";
+    let parser = Punctuated::<Header, Token![,]>::parse_terminated;
+    let listed = match parser.parse2(list.stream()) {
+        Ok(listed) => listed,
         Err(error) => {
-            let what = "`headers` lists fields, each with the name of its header if that differs";
             complaints.add_at(error.span(), what, "write `headers(tenant, source = \"x-source\")`");
             return Vec::new();
         }
     };
-    if headers.is_empty() {
-        complaints.add(key, "`headers` lists nothing", "remove it");
+    if listed.is_empty() {
+        lists_nothing(key, list, complaints);
     }
     let fields: Vec<_> = contract.fields.iter().flatten().map(|f| plain_name(f)).collect();
+    let mut headers = Vec::new();
+    for header in listed {
+        match header {
+            Header::Field(header) => headers.push(header),
+            Header::Text(text) => {
+                let name = text.value();
+                let help = match nearest(&name, fields.iter().map(String::as_str)) {
+                    Some(field) if field == name => format!("write `{field}`"),
+                    Some(field) => format!("write `{field} = \"{name}\"`"),
+                    None => format!("write `tenant = \"{name}\"` for a field `tenant`"),
+                };
+                complaints.add(text, what, help);
+            }
+        }
+    }
     let mut known = Vec::new();
     for header in headers {
         if contract.has_field(&header.field) {
@@ -154,6 +179,22 @@ pub(crate) fn headers(
         complaints.add(&header.field, what, help);
     }
     known
+}
+
+/// What stands where a field belongs.
+enum Header {
+    Field(FieldHeader),
+    Text(LitStr),
+}
+
+impl Parse for Header {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        if input.peek(LitStr) {
+            input.parse().map(Header::Text)
+        } else {
+            input.parse().map(Header::Field)
+        }
+    }
 }
 
 impl Parse for FieldHeader {
@@ -181,11 +222,18 @@ pub(crate) fn evolution(
 ) -> Evolution {
     let version = given.value("version").and_then(|value| version(value, complaints));
     let mut types = given.types("upcasts", complaints).unwrap_or_default();
-    if let [_, second, ..] = &types[..] {
+    if let [first, others @ ..] = &types[..]
+        && !others.is_empty()
+    {
         let what =
             format!("contract `{type_name}` upcasts several, but a version has one before it");
-        let help = "name the newest; what it upcasts is tried in turn";
-        complaints.add(second, what, help);
+        let others = quote!(#(#others),*);
+        let help = format!(
+            "remove `{}`, or `{}` if that is older",
+            text_of(others.clone()),
+            text_of(first.to_token_stream())
+        );
+        complaints.add(others, what, help);
     }
     types.truncate(1);
     let upcasts = types.pop();

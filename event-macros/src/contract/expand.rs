@@ -9,7 +9,8 @@ use syn::{DeriveInput, Path};
 use super::check::{Evolution, FieldHeader, Key, Names};
 use super::model::{ContractType, make_static, plain_name};
 use super::wire::{WireField, WireType};
-use crate::names::Rule;
+use crate::arguments::Given;
+use crate::names::{NameValue, Rule};
 use crate::tokens::{ends, text_of};
 
 /// What was read of the attribute.
@@ -77,6 +78,29 @@ fn names(names: &Names, type_name: &str) -> TokenStream {
         const __NAME: &str = #event;
         #(#judged)*
     }
+}
+
+/// What only the compiler can judge of names that stand beside other mistakes.
+pub(crate) fn judged_alone(names: &Names, given: &Given) -> Option<TokenStream> {
+    let is_foreign = given.flag("foreign_names").is_some();
+    let is_certain = given.means("foreign_names") == is_foreign;
+    let judged = |value: &NameValue, kind: Kind, other| {
+        let foreign = if is_foreign { "foreign_" } else { "" };
+        let judge = is_certain.then(|| format!("judge_{foreign}{}", kind.noun()));
+        value.judged_alone(kind, Some(other), judge.as_deref())
+    };
+    let topic = judged(&names.topic, Kind::Topic, &names.name);
+    let name = judged(&names.name, Kind::Event, &names.topic);
+    let root = given.root();
+    (given.root_is_known() && (topic.is_some() || name.is_some())).then(|| {
+        quote! {
+            const _: () = {
+                use #root::macro_support as __event;
+                #topic
+                #name
+            };
+        }
+    })
 }
 
 // Each conversion is judged at the older contract's type.

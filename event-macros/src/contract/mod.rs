@@ -49,7 +49,11 @@ pub(crate) fn derive_event(item: TokenStream) -> TokenStream {
             let parts = expand::Parts { names, key, headers, evolution };
             expand::contract(&contract, &parts, &given.root())
         }
-        _ => broken(&input, &given, complaints),
+        names => {
+            let mut output = broken(&input, &given, complaints);
+            output.extend(names.and_then(|names| expand::judged_alone(&names, &given)));
+            output
+        }
     }
 }
 

@@ -99,6 +99,13 @@ pub(crate) fn options(
         emits: given.types("emits", complaints),
     };
     if let Some(handler) = handler {
+        if let (Some(word), Some(ty)) = (&options.blocking, handler.instance()) {
+            let what = format!(
+                "`{}` is `blocking`, but only a function may be",
+                text_of(ty.to_token_stream())
+            );
+            complaints.add(word, what, "remove `blocking`");
+        }
         missing_names(given, &options, handler, complaints);
         untyped(&options, handler, complaints);
     }
@@ -119,10 +126,10 @@ fn id(value: &Expr, complaints: &mut Complaints) -> Option<LitStr> {
     let id = text.value();
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | ':');
     if id.is_empty() {
-        complaints.add(text, "`id` is empty", "write `id = \"audit.claim_added\"`, or remove it");
+        complaints.add(text, "`id` is empty", "write `id = \"audit.claim_added\"`, or remove `id`");
     } else if id.len() > MAX_ID_BYTES {
         let what = format!("`id` is {} bytes long, the limit is {MAX_ID_BYTES}", id.len());
-        complaints.add(text, what, "shorten it");
+        complaints.add(text, what, format!("shorten it to {MAX_ID_BYTES} bytes or fewer"));
     } else if let Some(strange) = id.chars().find(|c| !allowed(*c)) {
         let meant: String = id.chars().map(|c| if allowed(c) { c } else { '_' }).collect();
         let what = format!("`id` has the character {strange:?}");
@@ -238,7 +245,10 @@ fn receiver(handler: &Handler, complaints: &mut Complaints) {
         }
         None => {
             let what = format!("`{name}` does not take the value that handles");
-            complaints.add(name, what, format!("write `async fn {name}(&self, ..)`"));
+            let inputs = handler.signature.inputs.iter().map(|i| text_of(i.to_token_stream()));
+            let inputs = std::iter::once("&self".to_owned()).chain(inputs).collect::<Vec<_>>();
+            let help = format!("write `async fn {name}({})`", inputs.join(", "));
+            complaints.add(name, what, help);
         }
     }
 }
@@ -269,7 +279,7 @@ fn qualifiers(handler: &Handler, complaints: &mut Complaints) {
             return complaints.add(signature.fn_token, what, help);
         }
         (Form::Instance(_), None) => {
-            let what = format!("`{name}` is not async, and only a function may be `blocking`");
+            let what = format!("`{name}` is not async, and would block other handlers");
             return complaints.add(signature.fn_token, what, format!("write `async fn {name}`"));
         }
         _ => {}

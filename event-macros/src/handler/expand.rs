@@ -7,6 +7,7 @@ use syn::{Path, Type};
 
 use super::check::{EventValue, Options};
 use super::model::{Form, Handler, HandlerArgument};
+use crate::arguments::Given;
 use crate::names::NameValue;
 use crate::tokens::{ends, moved};
 
@@ -264,14 +265,52 @@ fn judge(kind: Kind, options: &Options) -> String {
     format!("judge_{foreign}{}", kind.noun())
 }
 
-// The contracts in `emits(..)`, judged at the list.
-fn emits(handler: &Handler, types: &[Type]) -> TokenStream {
-    let owner = handler.shown_name();
-    let infos = types.iter().map(|ty| {
+/// What only the compiler can judge of an attribute that has other mistakes: the types and the
+/// constants in it have to be right all the same.
+pub(crate) fn judged_alone(options: &Options, given: &Given) -> Option<TokenStream> {
+    let infos = infos(options.emits.as_deref().unwrap_or_default());
+    let event = match &options.event {
+        Some(EventValue::Name(name)) => Some(name),
+        _ => None,
+    };
+    let topic = options.topic.as_ref();
+    let is_certain = given.means("foreign_names") == options.foreign_names.is_some();
+    let judged = |value: Option<&NameValue>, kind, other| {
+        let judge = is_certain.then(|| judge(kind, options));
+        value.and_then(|value| value.judged_alone(kind, other, judge.as_deref()))
+    };
+    let names = [
+        judged(topic, Kind::Topic, event),
+        judged(event, Kind::Event, topic),
+        judged(options.dead_letter.as_ref(), Kind::Topic, None),
+    ];
+    let names: TokenStream = names.into_iter().flatten().collect();
+    let root = given.root();
+    let nothing = infos.is_empty() && names.is_empty();
+    (given.root_is_known() && !nothing).then(|| {
+        quote! {
+            const _: () = {
+                use #root::macro_support as __event;
+                const _: &[&__event::ContractInfo] = &[#(#infos),*];
+                #names
+            };
+        }
+    })
+}
+
+fn infos(types: &[Type]) -> Vec<TokenStream> {
+    let info = |ty: &Type| {
         let (first, last) = ends(ty);
         let open = quote_spanned!(first=> <);
         quote_spanned!(last=> #open #ty as __event::Contract>::INFO)
-    });
+    };
+    types.iter().map(info).collect()
+}
+
+// The contracts in `emits(..)`, judged at the list.
+fn emits(handler: &Handler, types: &[Type]) -> TokenStream {
+    let owner = handler.shown_name();
+    let infos = infos(types);
     let returns =
         returned(handler, &quote!(EMITS)).unwrap_or_else(|| quote!(&__event::Emits::Nothing));
     let list: TokenStream = types.iter().map(ToTokens::to_token_stream).collect();

@@ -32,7 +32,9 @@ pub(crate) fn event_handler(arguments: TokenStream, item: TokenStream) -> TokenS
     let Some(handler) = handler else { return with_errors(item.emitted, complaints) };
     check::signature(handler, &mut complaints);
     if !complaints.is_empty() {
-        return with_errors(item.emitted, complaints);
+        let mut output = with_errors(item.emitted, complaints);
+        output.extend(expand::judged_alone(&options, &given));
+        return output;
     }
     let mut output = docs::documented(item.emitted, handler, &options);
     output.extend(expand::registration(handler, &options, &given.root()));
@@ -158,6 +160,24 @@ mod tests {
         ] {
             assert_eq!(errors(named.clone(), item.clone()), 1, "{item}");
         }
+    }
+
+    #[test]
+    fn what_the_compiler_judges_is_judged_beside_other_mistakes() {
+        let expanded = |arguments| {
+            let handler = quote!(
+                async fn handle() {}
+            );
+            event_handler(arguments, handler).to_string()
+        };
+        let judged = expanded(quote!(topic = A, event = "B", id = " ", emits(C)));
+        assert!(judged.contains("judge_topic (A , \"\" "), "{judged}");
+        assert!(judged.contains("< C as __event :: Contract > :: INFO"), "{judged}");
+        // The two are swapped, and that is one mistake.
+        assert!(!expanded(quote!(topic = A, event = "role_events")).contains("judge_topic"));
+        // The path of the framework is not certain.
+        assert!(!expanded(quote!(topic = A, event = "B", crate)).contains("macro_support"));
+        assert!(!expanded(quote!(topic = A, event = "B", crat = a::b)).contains("macro_support"));
     }
 
     #[test]

@@ -120,7 +120,7 @@ impl ImplBlock {
         complaints: &mut Complaints,
     ) -> (TokenStream, Option<Handler>) {
         let ImplBlock { attributes, generics, ty, body } = self;
-        let (body, handle) = methods(&body);
+        let (body, handle, others) = methods(&body);
         let emitted = quote!(#(#attributes)* #keyword #generics #ty #body);
         let shown = text_of(ty.to_token_stream());
         if !generics.params.is_empty() {
@@ -130,6 +130,10 @@ impl ImplBlock {
         }
         let Some((signature, has_body)) = handle else {
             let what = format!("`{shown}` has no method `handle`");
+            if let [other] = &others[..] {
+                complaints.add(other, format!("{what}, but `{other}`"), "write `handle`");
+                return (emitted, None);
+            }
             let help = "write `async fn handle(&self, event: Event<..>) -> Result { .. }`";
             complaints.add(&ty, what, help);
             return (emitted, None);
@@ -138,11 +142,12 @@ impl ImplBlock {
     }
 }
 
-// The body with `handle` visible in the crate, as the method of a trait would be, and its signature.
-fn methods(body: &Group) -> (Group, Option<(Signature, bool)>) {
+// The body with `handle` visible in the crate, as the method of a trait would be, and its signature;
+// and the names of the other methods.
+fn methods(body: &Group) -> (Group, Option<(Signature, bool)>, Vec<Ident>) {
     let mut rest = body.stream();
     let mut written = TokenStream::new();
-    let mut handle = None;
+    let (mut handle, mut others) = (None, Vec::new());
     while !rest.is_empty() {
         let read = |input: ParseStream<'_>| {
             let attributes = input.call(Attribute::parse_outer)?;
@@ -150,9 +155,12 @@ fn methods(body: &Group) -> (Group, Option<(Signature, bool)>) {
             let signature = input.parse::<Signature>()?;
             Ok(((attributes, visibility, signature), input.parse::<TokenStream>()?))
         };
-        if let Ok(((attributes, visibility, signature), after)) = read.parse2(rest.clone())
+        let method = read.parse2(rest.clone()).ok();
+        others.extend(method.iter().map(|((_, _, signature), _)| signature.ident.clone()));
+        if let Some(((attributes, visibility, signature), after)) = method
             && signature.ident == "handle"
         {
+            others.pop();
             let visibility = match visibility {
                 Visibility::Inherited => quote!(pub(crate)),
                 given => given.to_token_stream(),
@@ -180,7 +188,7 @@ fn methods(body: &Group) -> (Group, Option<(Signature, bool)>) {
     }
     let mut group = Group::new(body.delimiter(), written);
     group.set_span(body.span());
-    (group, handle)
+    (group, handle, others)
 }
 
 fn starts_with_brace(tokens: &TokenStream) -> bool {

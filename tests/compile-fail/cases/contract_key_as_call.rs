@@ -7,4 +7,10 @@ struct ClaimAdded {
     id: i64,
 }
 
+impl ClaimAdded {
+    fn key_of(&self) -> i64 {
+        self.id
+    }
+}
+
 fn main() {}

@@ -14,8 +14,8 @@ struct RoleGiven {}
 struct RoleTaken {}
 
 #[event_handler(emits)]
-async fn on_claim_added(_event: Event<ClaimAdded>) -> Emit<RoleGiven> {
-    Emit(RoleGiven {})
+async fn on_role_given(_event: Event<RoleGiven>) -> Emit<ClaimAdded> {
+    Emit(ClaimAdded {})
 }
 
 fn main() {}

@@ -4,7 +4,7 @@ struct Recorder;
 
 #[event_handler(topic = "role_events", event = "CLAIM_ADDED", blocking)]
 impl EventHandler for Recorder {
-    fn handle(&self) {}
+    async fn handle(&self) {}
 }
 
 fn main() {}

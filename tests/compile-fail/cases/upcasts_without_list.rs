@@ -9,4 +9,10 @@ struct ClaimAddedV1 {}
 #[event(topic = "role_events", name = "CLAIM_ADDED", version = 2, upcasts)]
 struct ClaimAdded {}
 
+impl From<ClaimAddedV1> for ClaimAdded {
+    fn from(_: ClaimAddedV1) -> Self {
+        ClaimAdded {}
+    }
+}
+
 fn main() {}

@@ -3,8 +3,10 @@
 //! | form | what it does to the source |
 //! |---|---|
 //! | write `X` | `X` takes the place of what is marked, up to the bounds of its own kind: an argument, a field, the head of an item |
+//! | write `X` in place of `Y` | each `Y` in what is marked becomes `X`, or else in the item around it |
 //! | write `X` above `name` | the attribute `X` is put above that field |
-//! | remove `X` | `X` is taken out where the mark is, with its comma |
+//! | add `X` to its arguments | `X` becomes the last argument of the function |
+//! | remove `X` | `X` is taken out where the mark is, with its comma; the argument whose key it is; or what an attribute of the item lists |
 //! | put `X` on `item` | the attribute `X` is put above that item |
 //!
 //! What follows behind a comma, a semicolon or an `or` is another way, which is not tried.
@@ -13,7 +15,9 @@
 #[derive(Debug)]
 pub(crate) enum Instruction<'h> {
     Write(&'h str),
+    WriteInPlace(&'h str, &'h str),
     WriteAbove(&'h str, &'h str),
+    AddArgument(&'h str),
     Remove(&'h str),
     PutOn(&'h str, &'h str),
 }
@@ -21,6 +25,9 @@ pub(crate) enum Instruction<'h> {
 /// Reads a help.
 pub(crate) fn instruction(help: &str) -> Option<Instruction<'_>> {
     if let Some((code, rest)) = after(help, "write ") {
+        if let Some((old, rest)) = after(rest, " in place of ") {
+            return is_end(rest).then_some(Instruction::WriteInPlace(code, old));
+        }
         if let Some((name, rest)) = after(rest, " above ") {
             return is_end(rest).then_some(Instruction::WriteAbove(code, name));
         }
@@ -28,6 +35,10 @@ pub(crate) fn instruction(help: &str) -> Option<Instruction<'_>> {
     }
     if let Some((code, rest)) = after(help, "remove ") {
         return is_end(rest).then_some(Instruction::Remove(code));
+    }
+    if let Some((code, rest)) = after(help, "add ") {
+        let rest = rest.strip_prefix(" to its arguments")?;
+        return is_end(rest).then_some(Instruction::AddArgument(code));
     }
     put_on(help)
 }
@@ -57,5 +68,6 @@ fn after<'h>(text: &'h str, words: &str) -> Option<(&'h str, &'h str)> {
 
 // Whether a help is complete here, or only goes on with why, or with another way.
 fn is_end(rest: &str) -> bool {
-    rest.is_empty() || [" or ", ", or ", "; ", " for "].iter().any(|next| rest.starts_with(next))
+    rest.is_empty()
+        || [" or ", ", or ", ", which ", "; ", " for "].iter().any(|next| rest.starts_with(next))
 }

@@ -8,6 +8,7 @@ mod apply;
 mod help;
 mod in_words;
 mod pinned;
+mod place;
 mod project;
 mod source;
 
@@ -19,7 +20,7 @@ use std::path::Path;
 use in_words::IN_WORDS;
 
 /// How many cases must be repaired at the least.
-const AT_LEAST: usize = 60;
+const AT_LEAST: usize = 150;
 
 struct Case {
     source: String,

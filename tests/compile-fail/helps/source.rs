@@ -209,12 +209,17 @@ impl<'s> Source<'s> {
 
     /// Where these tokens stand, and touch `near`.
     pub(crate) fn find(&self, wanted: &Source<'_>, near: &Range<usize>) -> Option<Range<usize>> {
+        let all = self.find_all(wanted, &(0..self.tokens.len()));
+        all.into_iter().find(|range| range.start < near.end && near.start < range.end)
+    }
+
+    /// Everywhere that these tokens stand in `within`.
+    pub(crate) fn find_all(&self, wanted: &Source<'_>, within: &Range<usize>) -> Vec<Range<usize>> {
         let length = wanted.tokens.len();
-        let starts = 0..(self.tokens.len() + 1).saturating_sub(length);
+        let starts = within.start..(within.end + 1).saturating_sub(length);
         let ranges = starts.map(|start| start..start + length);
         let same = |range: &Range<usize>| self.texts(range.clone()).eq(wanted.texts(0..length));
-        let touches = |range: &Range<usize>| range.start < near.end && near.start < range.end;
-        ranges.filter(touches).find(same)
+        ranges.filter(same).collect()
     }
 }
 
