@@ -6,7 +6,9 @@ mod check;
 mod contracts;
 mod dev;
 mod emit;
+mod explain;
 mod handlers;
+mod known;
 mod log;
 mod table;
 
@@ -57,13 +59,15 @@ enum Command {
     Handlers(handlers::HandlersArgs),
     /// List the contracts of events
     Contracts(contracts::ContractsArgs),
+    /// Say which handler takes an event and what failure does, or what would become of a record
+    Explain(explain::ExplainArgs),
     /// Publish one event
     Emit(emit::EmitArgs),
 }
 
 impl EventApp {
     /// Parses the command line and runs the command: `run`, `dev`, `check`, `handlers`,
-    /// `contracts` or `emit`.
+    /// `contracts`, `explain`, `graph` or `emit`.
     ///
     /// # Errors
     ///
@@ -117,6 +121,9 @@ impl EventApp {
             Command::Check(arguments) => check::run(&self, settings, &arguments),
             Command::Handlers(arguments) => handlers::run(&self.registry(), settings, &arguments),
             Command::Contracts(arguments) => contracts::run(&self.registry(), &arguments),
+            Command::Explain(arguments) => {
+                explain::run(self, &or_report(settings)?, arguments).await
+            }
             Command::Emit(arguments) => emit::run(&self, &or_report(settings)?, arguments).await,
         }
     }
