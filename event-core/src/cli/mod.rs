@@ -7,6 +7,7 @@ mod contracts;
 mod dev;
 mod emit;
 mod explain;
+mod graph;
 mod handlers;
 mod known;
 mod log;
@@ -61,6 +62,8 @@ enum Command {
     Contracts(contracts::ContractsArgs),
     /// Say which handler takes an event and what failure does, or what would become of a record
     Explain(explain::ExplainArgs),
+    /// Show which event leads to which handler, and which handler to which event
+    Graph(graph::GraphArgs),
     /// Publish one event
     Emit(emit::EmitArgs),
 }
@@ -123,6 +126,10 @@ impl EventApp {
             Command::Contracts(arguments) => contracts::run(&self.registry(), &arguments),
             Command::Explain(arguments) => {
                 explain::run(self, &or_report(settings)?, arguments).await
+            }
+            Command::Graph(arguments) => {
+                graph::run(&self.registry(), &arguments);
+                Ok(())
             }
             Command::Emit(arguments) => emit::run(&self, &or_report(settings)?, arguments).await,
         }

@@ -98,10 +98,21 @@ fn explain(
             meant(&event, &names.collect())
         ));
     }
-    let dead_letters = listened.first().and_then(|handler| {
-        let topic = TopicName::registered(handler.topic, handler.has_foreign_names()).ok()?;
-        Some(router.dead_letters(&topic).ok()?.to_string())
-    });
+    let dead_letters = TopicName::foreign(topic).ok().filter(|_| !listened.is_empty());
+    let dead_letters = dead_letters.and_then(|topic| router.dead_letters(&topic).ok());
+    let dead_letters = dead_letters.map(|topic| topic.to_string());
+    let mut settings_of = settings_of(settings);
+    if let Some(dead_letters) = &dead_letters {
+        let given = listened.iter().find(|handler| handler.dead_letter.is_some());
+        settings_of.push(Setting {
+            key: "dead letters",
+            value: dead_letters.clone(),
+            source: given.map_or_else(
+                || "default".to_owned(),
+                |handler| format!("`dead_letter` of {}, {}", handler.name, handler.place()),
+            ),
+        });
+    }
     let on_failure = match (route, &dead_letters) {
         (Some(_), Some(dead_letters)) => on_failure(&settings.policy, dead_letters),
         _ => Vec::new(),
@@ -113,7 +124,7 @@ fn explain(
         event: event.to_owned(),
         dead_letters,
         on_failure,
-        settings: settings_of(settings),
+        settings: settings_of,
     })
 }
 
@@ -167,11 +178,11 @@ fn print(explained: &Explained) {
         };
         line("handler", &format!("{}   {}", handler.name, handler.place));
         line("arguments", &handler.arguments.join(", "));
-        let payload = handler
-            .payload
-            .iter()
-            .map(|c| format!("{} version {}   {}", c.r#type, c.version, c.place));
-        line("contract", &payload.collect::<Vec<_>>().join(", converted from "));
+        for (age, contract) in handler.payload.iter().enumerate() {
+            let Contract { r#type: type_name, version, place } = contract;
+            let what = if age == 0 { "contract" } else { "converts" };
+            line(what, &format!("{type_name} version {version}   {place}"));
+        }
         let sends = handler.sends.as_ref().map(|sends| sends.join(", "));
         line("sends", sends.as_deref().unwrap_or("any event"));
         line("layers", &handler.layers.to_string());

@@ -1,6 +1,6 @@
-//! What `explain --record` says of every kind of bad input, pinned whole.
+//! What `explain` says of an event, and of every kind of bad input: pinned whole.
 //!
-//! `REPORTS=overwrite cargo test -p service-tests --test explain_record` pins it anew.
+//! `REPORTS=overwrite cargo test -p service-tests --test explain` pins `bad_input.txt` anew.
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
@@ -17,6 +17,7 @@ use std::process::{Command, Stdio};
 use bad::{Becomes, Case, cases};
 use shared::{empty_folder, run};
 
+const BUSY: &str = env!("CARGO_BIN_EXE_busy-service");
 const PROBE: &str = env!("CARGO_BIN_EXE_probe-service");
 const SOUND: &str = env!("CARGO_BIN_EXE_sound-service");
 
@@ -86,7 +87,7 @@ fn what_becomes_of_each_bad_record_is_said_with_the_byte() {
         write!(said, "== {}\n{out}\n", case.name).unwrap();
     }
     assert!(cases.len() >= 50, "{}", cases.len());
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/explain_record.txt");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bad_input.txt");
     if std::env::var_os("REPORTS").is_some_and(|value| value == "overwrite") {
         std::fs::write(&path, &said).unwrap();
     }
@@ -165,4 +166,129 @@ fn what_cannot_be_explained_is_a_wrong_command_line() {
     let skipped = run(SOUND, &["explain", "--record", file, "--topic", "role_events"], &[]);
     assert_eq!(skipped.code, Some(0), "{}", skipped.err);
     assert!(skipped.out.starts_with("would be skipped: no handler takes it\n"), "{}", skipped.out);
+}
+
+#[test]
+fn an_event_is_explained_from_the_code_to_the_dead_letters() {
+    let variables = [("EVENT_ATTEMPTS", "9"), ("EVENT_BACKOFF", "1s..10s")];
+    let ran =
+        run(BUSY, &["explain", "user_events", "USER_CREATED", "--group", "other"], &variables);
+    let expected = "\
+user_events / USER_CREATED: handled by welcome
+
+  handler    busy_service::users::on_user_created   tests/service/src/bin/busy-service.rs:51
+  arguments  Event<UserCreated>, Producer<ClaimAdded>
+  contract   UserCreated version 3   tests/service/src/bin/busy-service.rs:13
+  converts   UserCreatedV2 version 2   tests/service/src/bin/busy-service.rs:19
+  converts   UserCreatedV1 version 1   tests/service/src/bin/busy-service.rs:25
+  sends      role_events / CLAIM_ADDED, mail_events / MAIL_REQUESTED
+  layers     2
+  runs       async
+
+on failure
+  a record whose handler fails or panics is tried 9 times in all, then goes to `lost_users`
+  between the attempts it waits at most 1s, 2s, 4s, 8s, 10s, 10s, and so on up to 10s, at least half of that; the records behind it on the partition wait too
+  an error that is `.dead_letter()`, a record that cannot be decoded, and one over a limit go to `lost_users` at once
+
+SETTING           VALUE       FROM
+group             other       --group
+attempts          9           EVENT_ATTEMPTS
+backoff           1s..10s     EVENT_BACKOFF
+max_value_bytes   1048576     default
+max_headers       1000        default
+max_header_bytes  262144      default
+commit_interval   1s          default
+drain             20s         default
+dead letters      lost_users  `dead_letter` of on_user_created, tests/service/src/bin/busy-service.rs:51
+";
+    assert_eq!(ran.out, expected, "{}", ran.err);
+    assert_eq!(ran.code, Some(0));
+}
+
+#[test]
+fn what_becomes_of_an_event_is_its_first_line() {
+    for (topic, event, becomes) in [
+        ("user_events", "USER_CREATED", "handled by welcome"),
+        (
+            "user_events",
+            "USER_LOST",
+            "handled by users::others, which takes what no other handler of the topic does",
+        ),
+        ("user_events", "*", "handled by users::others"),
+        ("user_events", "tombstone", "handled by users::forget"),
+        ("role_events", "tombstone", "skipped and counted: no handler takes tombstones"),
+        ("role_events", "*", "skipped and counted, with a warning in the log: no handler takes it"),
+        (
+            "mail_events",
+            "MAIL_REQUESTED",
+            "not read: no handler of this service listens to the topic",
+        ),
+    ] {
+        let ran = run(BUSY, &["explain", topic, event], &[("EVENT_ATTEMPTS", "1")]);
+        assert!(ran.out.starts_with(&format!("{topic} / {event}: {becomes}\n")), "{}", ran.out);
+        assert_eq!(ran.code, Some(0), "{}", ran.err);
+        // What failure does is said only where something can fail.
+        let handled = becomes.starts_with("handled");
+        let not_again = "is not tried again and goes to `lost_users`";
+        assert_eq!(ran.out.contains(not_again), handled, "{}", ran.out);
+    }
+}
+
+#[test]
+fn an_explanation_is_json_for_tools() {
+    let ran = run(SOUND, &["explain", "role_events", "CLAIM_ADDED", "--json"], &[]);
+    let said: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    let expected = serde_json::json!({
+        "id": "record_claim",
+        "name": "sound_service::record_claim",
+        "place": "tests/service/src/bin/sound-service.rs:9",
+        "arguments": ["Event<ClaimAdded>", "State<Seen>"],
+        "payload": [
+            { "type": "ClaimAdded", "version": 1, "place": "tests/service/src/lib.rs:12" },
+        ],
+        "sends": [],
+        "layers": 0,
+        "blocking": false,
+    });
+    assert_eq!(said["handler"], expected);
+    assert_eq!(said["dead_letters"], "role_events_dlq");
+    let attempts = serde_json::json!({ "key": "attempts", "value": "5", "source": "default" });
+    assert_eq!(said["settings"][1], attempts);
+    assert_eq!(said["on_failure"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn a_value_in_the_settings_file_is_named_with_the_file() {
+    std::fs::write(empty_folder().join("explain.toml"), "attempts = 2\n").unwrap();
+    let arguments = ["explain", "role_events", "CLAIM_ADDED", "--config", "explain.toml"];
+    let ran = run(SOUND, &arguments, &[]);
+    assert!(ran.out.contains("\nattempts          2                explain.toml\n"), "{}", ran.out);
+}
+
+#[test]
+fn a_name_that_nobody_knows_is_told_the_nearest() {
+    for (topic, event, expected) in [
+        (
+            "role_event",
+            "CLAIM_ADDED",
+            "no contract or handler knows the topic role_event; did you mean role_events?\n",
+        ),
+        (
+            "role_events",
+            "CLAIM_ADED",
+            "no contract or handler knows the event CLAIM_ADED of topic role_events; did you mean CLAIM_ADDED?\n",
+        ),
+        (
+            "weather",
+            "STORM",
+            "no contract or handler knows the topic weather; known are role_events, user_events\n",
+        ),
+    ] {
+        let ran = run(SOUND, &["explain", topic, event], &[]);
+        assert_eq!((ran.code, ran.err.as_str()), (Some(2), expected), "{}", ran.out);
+    }
+    assert_eq!(run(SOUND, &["explain"], &[]).code, Some(2));
+    assert_eq!(run(SOUND, &["explain", "role_events"], &[]).code, Some(2));
+    let wrong = run(SOUND, &["explain", "role_events", "CLAIM_ADDED"], &[("EVENT_DRAIN", "x")]);
+    assert!(wrong.code == Some(2) && wrong.err.contains("setting `drain`"), "{}", wrong.err);
 }
