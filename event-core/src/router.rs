@@ -121,6 +121,12 @@ impl TopicRoutes {
         }
     }
 
+    /// The handler of the events that no other takes.
+    #[must_use]
+    pub fn rest(&self) -> Option<&Route> {
+        self.rest.as_ref()
+    }
+
     /// The handler of records without a value.
     #[must_use]
     pub fn tombstones(&self) -> Option<&Route> {

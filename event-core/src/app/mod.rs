@@ -18,6 +18,7 @@ use crate::middleware::{Layers, Middleware};
 use crate::observe::{Health, Observer, TracingObserver};
 use crate::outcome::Error;
 use crate::registry::{Registry, StartupReport};
+use crate::router::EventRouter;
 use crate::state::{StateKey, StateKeys, StateMap, StateParts};
 
 pub use exit::{ExitStatus, exit};
@@ -262,6 +263,17 @@ impl EventApp {
     #[must_use]
     pub fn registry(&self) -> Registry {
         Registry::linked().only_modules(&self.modules)
+    }
+
+    /// The handlers with the layers around them.
+    pub(crate) fn router(&self) -> EventRouter {
+        EventRouter::with_layers(self.registry().handlers(), &self.layers)
+    }
+
+    /// The states as far as they are there before the service starts.
+    #[cfg(feature = "cli")]
+    pub(crate) fn into_state(self) -> StateMap {
+        self.state
     }
 
     /// Everything that can be found wrong with the settings too, but without a broker.

@@ -49,9 +49,8 @@ impl EventApp {
         broker: B,
         settings: Settings,
     ) -> Result<ReadyApp<B>, StartupReport> {
-        let registry = self.registry();
         let mut report = self.check_with(&settings);
-        let router = EventRouter::with_layers(registry.handlers(), &self.layers);
+        let router = self.router();
         let topics = topic_names(&router);
         report.add_problems(broker_problems(&broker, &topics).await);
         report.add_problems(self.make_state().await);

@@ -8,7 +8,7 @@ use clap::Args;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::emit::{contract_of, topic_of};
+use super::known::{contract_of, topic_of};
 use crate::app::{EventApp, ExitStatus, Settings, signals};
 use crate::broker::OutgoingRecord;
 use crate::broker::kafka::EmbeddedBroker;

@@ -1,17 +1,16 @@
 //! `emit`: publishes one event, given as JSON.
 
-use std::collections::BTreeSet;
-
 use bytes::Bytes;
 use clap::Args;
 use serde_json::Value;
 
-use crate::app::{EventApp, ExitStatus, Settings, kafka_broker, topic_problems};
+use super::known::{contract_of, topic_of, usage};
+use crate::app::{EventApp, Settings, kafka_broker, topic_problems};
 use crate::broker::{Broker, OutgoingRecord};
-use crate::event::{ContractInfo, EventName, EventWriter, Headers, TopicName, UserId};
+use crate::event::{EventName, EventWriter, Headers, TopicName, UserId};
 use crate::outcome::Error;
 use crate::producer::EventProducer;
-use crate::registry::{Registry, StartupReport};
+use crate::registry::StartupReport;
 
 #[derive(Debug, Args)]
 pub(super) struct EmitArgs {
@@ -69,56 +68,4 @@ pub(super) async fn run(
     let sent = EventProducer::new(broker.producer()?).send_raw(record).await?;
     println!("sent {event} to {}@{}", sent.partition, sent.offset);
     Ok(())
-}
-
-fn usage(message: String) -> ExitStatus {
-    ExitStatus { code: 2, message }
-}
-
-pub(super) fn contract_of<'a>(
-    registry: &'a Registry,
-    topic: &str,
-    event: &str,
-) -> Option<&'a ContractInfo> {
-    registry.contracts().iter().copied().find(|c| c.topic == topic && c.name == event)
-}
-
-/// The one topic on which an event of this name is known, by a contract or by a handler.
-pub(super) fn topic_of(registry: &Registry, event: &str) -> Result<TopicName, String> {
-    let contracts = registry.contracts().iter().map(|c| (c.topic, c.name));
-    let handlers = registry
-        .handlers()
-        .iter()
-        .filter(|h| h.is_for_names())
-        .flat_map(|h| h.selects.names().into_iter().map(|name| (h.topic, name)));
-    let known: BTreeSet<_> = contracts.chain(handlers).collect();
-    let topics: BTreeSet<_> =
-        known.iter().filter(|(_, name)| *name == event).map(|(t, _)| *t).collect();
-    match topics.iter().collect::<Vec<_>>()[..] {
-        [topic] => TopicName::foreign(topic).map_err(|error| error.to_string()),
-        [] => {
-            let names: BTreeSet<_> = known.iter().map(|(_, name)| *name).collect();
-            let near = names
-                .iter()
-                .map(|name| (strsim::damerau_levenshtein(name, event), name))
-                .min()
-                .filter(|(distance, name)| *distance <= name.len() / 3);
-            Err(match near {
-                Some((_, name)) => {
-                    format!("no contract or handler knows the event {event}; did you mean {name}?")
-                }
-                None => format!(
-                    "no contract or handler knows the event {event}; known are {}",
-                    names.into_iter().collect::<Vec<_>>().join(", ")
-                ),
-            })
-        }
-        _ => {
-            let topics: Vec<_> = topics.into_iter().collect();
-            Err(format!(
-                "the event {event} is known on several topics: {}; say which (`--topic`, or `\"topic\"` in a sample line)",
-                topics.join(", ")
-            ))
-        }
-    }
 }

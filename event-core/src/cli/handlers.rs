@@ -9,6 +9,7 @@ use crate::event::{ContractInfo, TopicName};
 use crate::handler::HandlerRegistration;
 use crate::outcome::Error;
 use crate::registry::{Registry, StartupReport};
+use crate::router::EventRouter;
 
 #[derive(Debug, Args)]
 pub(super) struct HandlersArgs {
@@ -69,7 +70,9 @@ pub(super) fn run(
         return Ok(());
     }
     let settings = or_report(settings)?;
-    let rows: Vec<Row> = pairs.map(|(handler, event)| row(handler, event, &settings)).collect();
+    let router = EventRouter::new(registry.handlers());
+    let rows: Vec<Row> =
+        pairs.map(|(handler, event)| row(handler, event, &settings, &router)).collect();
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&rows)?);
     } else {
@@ -82,7 +85,12 @@ fn path(handler: &HandlerRegistration) -> String {
     format!("{}::{}", handler.module, handler.name)
 }
 
-fn row(handler: &HandlerRegistration, event: &'static str, settings: &Settings) -> Row {
+fn row(
+    handler: &HandlerRegistration,
+    event: &'static str,
+    settings: &Settings,
+    router: &EventRouter,
+) -> Row {
     let contract = handler.contracts().iter().find(|contract| contract.name == event);
     let sent = |contract: &&ContractInfo| Sent { topic: contract.topic, event: contract.name };
     Row {
@@ -94,15 +102,15 @@ fn row(handler: &HandlerRegistration, event: &'static str, settings: &Settings) 
         group: settings.group.to_string(),
         payload: contract.map(|c| Contract { r#type: c.type_name, version: c.version }),
         attempts: settings.policy.attempts,
-        dead_letters: dead_letters(handler),
+        dead_letters: dead_letters(handler, router),
         blocking: handler.blocking,
         sends: handler.sends().map(|contracts| contracts.iter().map(sent).collect()),
     }
 }
 
-fn dead_letters(handler: &HandlerRegistration) -> Option<String> {
-    let default = || Some(TopicName::parse(handler.topic).ok()?.dead_letters().ok()?.to_string());
-    handler.dead_letter.map(str::to_owned).or_else(default)
+fn dead_letters(handler: &HandlerRegistration, router: &EventRouter) -> Option<String> {
+    let topic = TopicName::registered(handler.topic, handler.has_foreign_names()).ok()?;
+    Some(router.dead_letters(&topic).ok()?.to_string())
 }
 
 fn wide(rows: Vec<Row>) -> Table {

@@ -6,7 +6,10 @@ mod check;
 mod contracts;
 mod dev;
 mod emit;
+mod explain;
+mod graph;
 mod handlers;
+mod known;
 mod log;
 mod table;
 
@@ -57,13 +60,17 @@ enum Command {
     Handlers(handlers::HandlersArgs),
     /// List the contracts of events
     Contracts(contracts::ContractsArgs),
+    /// Say which handler takes an event and what failure does, or what would become of a record
+    Explain(explain::ExplainArgs),
+    /// Show which event leads to which handler, and which handler to which event
+    Graph(graph::GraphArgs),
     /// Publish one event
     Emit(emit::EmitArgs),
 }
 
 impl EventApp {
     /// Parses the command line and runs the command: `run`, `dev`, `check`, `handlers`,
-    /// `contracts` or `emit`.
+    /// `contracts`, `explain`, `graph` or `emit`.
     ///
     /// # Errors
     ///
@@ -117,6 +124,13 @@ impl EventApp {
             Command::Check(arguments) => check::run(&self, settings, &arguments),
             Command::Handlers(arguments) => handlers::run(&self.registry(), settings, &arguments),
             Command::Contracts(arguments) => contracts::run(&self.registry(), &arguments),
+            Command::Explain(arguments) => {
+                explain::run(self, &or_report(settings)?, arguments).await
+            }
+            Command::Graph(arguments) => {
+                graph::run(&self.registry(), &arguments);
+                Ok(())
+            }
             Command::Emit(arguments) => emit::run(&self, &or_report(settings)?, arguments).await,
         }
     }

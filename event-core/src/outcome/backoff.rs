@@ -25,9 +25,14 @@ impl Backoff {
     /// The delay after attempt number `attempt` (from 1 on) has failed.
     #[must_use]
     pub fn delay(&self, attempt: u32) -> Duration {
+        self.longest_delay(attempt).mul_f64(rand::random_range(0.5..=1.0))
+    }
+
+    /// The longest that this delay can be.
+    #[must_use]
+    pub fn longest_delay(&self, attempt: u32) -> Duration {
         let doublings = attempt.saturating_sub(1).min(31);
-        let whole = self.first.saturating_mul(1 << doublings).min(self.longest);
-        whole.mul_f64(rand::random_range(0.5..=1.0))
+        self.first.saturating_mul(1 << doublings).min(self.longest)
     }
 }
 

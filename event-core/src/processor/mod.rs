@@ -8,6 +8,7 @@
 mod dead_letter;
 mod lane;
 mod lanes;
+mod policy;
 mod settle;
 
 use std::sync::Arc;
@@ -16,12 +17,12 @@ use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 pub use dead_letter::header as dead_letter_header;
+pub use policy::DeliveryPolicy;
 
 use crate::broker::{BrokerError, Consumer, ConsumerEvent, Producer};
 use crate::delivery::TopicPartition;
 use crate::event::GroupName;
 use crate::observe::{Health, Observation, Observers};
-use crate::outcome::Backoff;
 use crate::router::EventRouter;
 use crate::state::StateMap;
 use lane::LaneFailure;
@@ -29,42 +30,6 @@ use lanes::Lanes;
 
 // What the last commit and leaving the group may take, however long the lanes took.
 const LEAVE_DEADLINE: Duration = Duration::from_secs(3);
-
-/// How records are delivered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeliveryPolicy {
-    /// How often a handler is tried before the record is dead-lettered; at least 1.
-    pub attempts: u32,
-    /// The delays between attempts.
-    pub backoff: Backoff,
-    /// The largest value that is read, in bytes; a larger one is dead-lettered unread.
-    pub max_value_bytes: usize,
-    /// The most headers a record may have.
-    pub max_headers: usize,
-    /// The largest sum of header names and values, in bytes.
-    pub max_header_bytes: usize,
-    /// How long after a record is settled its offset is committed at the latest.
-    pub commit_interval: Duration,
-    /// How long a shutdown or a revocation waits for the records in hand.
-    pub drain_deadline: Duration,
-}
-
-impl Default for DeliveryPolicy {
-    /// 5 attempts, 200 ms to 30 s apart; values up to 1 MiB; 1000 headers of 256 KiB; commits every
-    /// second; 20 s to drain, so that with the last commit and flush a service ends within the 30 s
-    /// that Kubernetes gives it.
-    fn default() -> Self {
-        DeliveryPolicy {
-            attempts: 5,
-            backoff: Backoff::default(),
-            max_value_bytes: 1 << 20,
-            max_headers: 1000,
-            max_header_bytes: 256 << 10,
-            commit_interval: Duration::from_secs(1),
-            drain_deadline: Duration::from_secs(20),
-        }
-    }
-}
 
 /// Who the service is, for the provenance of its dead letters.
 #[derive(Clone, Debug)]

@@ -53,8 +53,11 @@ impl Settler {
     /// Settles `record`. Breaks when the lane is told to stop while the record waits; it is then
     /// not settled and is delivered again.
     pub(super) async fn settle(&self, record: RecordRef<'_>) -> Settled {
-        let read =
-            self.admit(record).and_then(|()| Ok(record.value.map(Envelope::read).transpose()?));
+        let read = self
+            .engine
+            .policy
+            .admit(record)
+            .and_then(|()| Ok(record.value.map(Envelope::read).transpose()?));
         let envelope = match read {
             Ok(envelope) => envelope,
             Err(refusal) => return self.reject(record, None, 0, &refusal).await,
@@ -70,49 +73,6 @@ impl Settler {
             Some(route) => self.handle(record, envelope.as_ref(), route).await,
             None => self.skip(record, unhandled),
         }
-    }
-
-    // What is too large is not read at all.
-    fn admit(&self, record: RecordRef<'_>) -> Result<(), Rejection> {
-        let policy = &self.engine.policy;
-        let value = record.value.map_or(0, <[u8]>::len);
-        if value > policy.max_value_bytes {
-            let limit = policy.max_value_bytes;
-            return Err(over(
-                "value_too_large",
-                "the value has",
-                value,
-                "bytes",
-                limit,
-                "max_value_bytes",
-            ));
-        }
-        let headers = record.header_count();
-        if headers > policy.max_headers {
-            let limit = policy.max_headers;
-            return Err(over(
-                "too_many_headers",
-                "the record has",
-                headers,
-                "headers",
-                limit,
-                "max_headers",
-            ));
-        }
-        let sizes = record.headers().map(|(name, value)| name.len() + value.map_or(0, <[u8]>::len));
-        let bytes: usize = if headers == 0 { 0 } else { sizes.sum() };
-        if bytes > policy.max_header_bytes {
-            let limit = policy.max_header_bytes;
-            return Err(over(
-                "headers_too_large",
-                "the headers have",
-                bytes,
-                "bytes",
-                limit,
-                "max_header_bytes",
-            ));
-        }
-        Ok(())
     }
 
     async fn handle(
@@ -349,18 +309,6 @@ fn describe(error: &Error) -> String {
     let chain = AssertUnwindSafe(|| error.chain().collect::<Vec<_>>().join(": "));
     std::panic::catch_unwind(chain)
         .unwrap_or_else(|_| "an error whose own message panicked".to_owned())
-}
-
-fn over(
-    code: &'static str,
-    what: &str,
-    found: usize,
-    unit: &str,
-    limit: usize,
-    setting: &str,
-) -> Rejection {
-    let message = format!("{what} {found} {unit}, the limit is {limit} (setting `{setting}`)");
-    Rejection::Refused { code, message }
 }
 
 #[derive(Debug, thiserror::Error)]

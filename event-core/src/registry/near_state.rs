@@ -65,7 +65,7 @@ pub(super) fn remedy(asked: &str, near: &str) -> String {
 }
 
 /// A type's name without the paths: `Option<Pool>` for `core::option::Option<db::Pool>`.
-pub(super) fn short_type(type_name: &str) -> String {
+pub(crate) fn short_type(type_name: &str) -> String {
     let mut short = String::new();
     for part in
         type_name.split_inclusive(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | ':')))

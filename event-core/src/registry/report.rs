@@ -6,8 +6,9 @@ use super::StartupProblem;
 
 /// Everything found at start-up. Its `Display` is what the person at the terminal reads.
 ///
-/// The order is always the same: settings, no handlers, duplicate handlers, states, crates that are
-/// not linked, topics, the broker; handlers and contracts by topic and event.
+/// The order is always the same: settings, no handlers, topics of the settings, duplicate handlers and
+/// ids, names of topics, contracts, states, crates that are not linked and layers, missing topics, the
+/// broker; handlers and contracts by topic and event.
 #[derive(Clone, Default)]
 pub struct StartupReport {
     problems: Vec<StartupProblem>,

@@ -104,12 +104,14 @@ impl Registry {
             }
             _ => None,
         });
+        // That two topics collide is a problem of its own.
+        let lonely = lonely.filter(|handler| {
+            let mut known = topics.keys().chain(&contracts);
+            !known.any(|topic| event_names::collide(topic, handler.topic))
+        });
         let problems = lonely.map(|handler| {
             let others = topics.keys().chain(&contracts).copied();
-            // That two topics collide is a problem of its own.
-            let others = others.filter(|topic| {
-                *topic != handler.topic && !event_names::collide(topic, handler.topic)
-            });
+            let others = others.filter(|topic| *topic != handler.topic);
             let nearest = nearest(handler.topic, others);
             StartupProblem::LonelyCatchAll { handler, nearest }
         });

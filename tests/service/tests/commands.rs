@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use shared::{Ran, run};
 
 const BROKEN: &str = env!("CARGO_BIN_EXE_broken-service");
+const BUSY: &str = env!("CARGO_BIN_EXE_busy-service");
 const FIVE: &str = env!("CARGO_BIN_EXE_five-mistakes");
 const NEARLY: &str = env!("CARGO_BIN_EXE_nearly-service");
 const SOUND: &str = env!("CARGO_BIN_EXE_sound-service");
@@ -237,4 +238,81 @@ role_events  CLAIM_ADDED  1        role_id  id: u64, roleId: i64  service_tests:
     assert_eq!(json_of(&ran), expected);
     // Whatever is wrong elsewhere.
     assert_eq!(run(BROKEN, &["contracts"], &[("EVENT_GROUP", "a b")]).code, Some(0));
+}
+
+#[test]
+fn the_graph_is_for_people_for_mermaid_and_for_graphviz() {
+    let text = "\
+mail_events / MAIL_REQUESTED
+  handled by nobody here
+role_events / CLAIM_ADDED
+  handled by claims
+role_events / CLAIM_REMOVED
+  handled by claims
+user_events / *
+  handled by users::others
+    sends any event
+user_events / USER_CREATED
+  handled by welcome
+    sends mail_events / MAIL_REQUESTED
+    sends role_events / CLAIM_ADDED
+user_events / tombstone
+  handled by users::forget
+";
+    let mermaid = r#"flowchart LR
+  e0(["mail_events / MAIL_REQUESTED"]):::unhandled
+  e1(["role_events / CLAIM_ADDED"])
+  e2(["role_events / CLAIM_REMOVED"])
+  e3(["user_events / *"])
+  e4(["user_events / USER_CREATED"])
+  e5(["user_events / tombstone"])
+  h0["claims"]
+  h1["users::forget"]
+  h2["users::others"]
+  h3["welcome"]
+  any(["any event"])
+  e1 --> h0
+  e2 --> h0
+  e3 --> h2
+  e4 --> h3
+  e5 --> h1
+  h2 -.-> any
+  h3 --> e0
+  h3 --> e1
+  classDef unhandled stroke-dasharray: 5 5
+"#;
+    let dot = r#"digraph events {
+  rankdir=LR;
+  e0 [label="mail_events / MAIL_REQUESTED", shape=oval, style=dashed];
+  e1 [label="role_events / CLAIM_ADDED", shape=oval];
+  e2 [label="role_events / CLAIM_REMOVED", shape=oval];
+  e3 [label="user_events / *", shape=oval];
+  e4 [label="user_events / USER_CREATED", shape=oval];
+  e5 [label="user_events / tombstone", shape=oval];
+  h0 [label="claims", shape=box];
+  h1 [label="users::forget", shape=box];
+  h2 [label="users::others", shape=box];
+  h3 [label="welcome", shape=box];
+  any [label="any event", shape=oval];
+  e1 -> h0;
+  e2 -> h0;
+  e3 -> h2;
+  e4 -> h3;
+  e5 -> h1;
+  h2 -> any [style=dashed];
+  h3 -> e0;
+  h3 -> e1;
+}
+"#;
+    // Whatever the settings are.
+    let wrong = [("EVENT_ATTEMPTS", "none")];
+    for (arguments, expected) in [
+        (&["graph"][..], text),
+        (&["graph", "--format", "text"], text),
+        (&["graph", "--format", "mermaid"], mermaid),
+        (&["graph", "--format", "dot"], dot),
+    ] {
+        let ran = run(BUSY, arguments, &wrong);
+        assert_eq!((ran.code, ran.out.as_str()), (Some(0), expected), "{}", ran.err);
+    }
 }

@@ -117,7 +117,7 @@ fn a_setting_that_asks_for_tls_names_the_feature() {
 fn a_wrong_command_line_says_what_is_there() {
     let ran = run(SOUND, &[], &[]);
     assert_eq!(ran.code, Some(2));
-    for command in ["run", "dev", "check", "handlers", "contracts", "emit"] {
+    for command in ["run", "dev", "check", "handlers", "contracts", "explain", "graph", "emit"] {
         assert!(ran.err.contains(&format!("  {command}")), "{}", ran.err);
     }
     assert_eq!(run(SOUND, &["--help"], &[]).code, Some(0));

@@ -1,0 +1,294 @@
+//! What `explain` says of an event, and of every kind of bad input: pinned whole.
+//!
+//! `REPORTS=overwrite cargo test -p service-tests --test explain` pins `bad_input.txt` anew.
+
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+#[path = "shared/bad.rs"]
+mod bad;
+mod shared;
+
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use bad::{Becomes, Case, cases};
+use shared::{empty_folder, run};
+
+const BUSY: &str = env!("CARGO_BIN_EXE_busy-service");
+const PROBE: &str = env!("CARGO_BIN_EXE_probe-service");
+const SOUND: &str = env!("CARGO_BIN_EXE_sound-service");
+
+/// More does not fit into one argument of a process.
+const ARGUMENT_BYTES: usize = 100 << 10;
+
+fn explain(case: &Case) -> (i32, String) {
+    let mut arguments: Vec<OsString> = vec!["explain".into()];
+    match &case.value {
+        Some(_) => arguments.extend(["--record".into(), "-".into()]),
+        None => arguments.push("--tombstone".into()),
+    }
+    if let Some(key) = &case.key {
+        arguments.extend(["--key".into(), os_string(&key[..key.len().min(ARGUMENT_BYTES)])]);
+    }
+    for header in case.headers.iter() {
+        let parts = header.value.as_deref().map(|value| value.chunks(ARGUMENT_BYTES));
+        let Some(parts) = parts else {
+            arguments.extend(["--header".into(), os_string(&header.name)]);
+            continue;
+        };
+        for part in parts {
+            let header = [&header.name[..], b"=", part].concat();
+            arguments.extend(["--header".into(), os_string(&header)]);
+        }
+    }
+    let mut command = Command::new(PROBE);
+    command.current_dir(empty_folder()).args(arguments);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // A service that does not read its input to the end closes it.
+    let _ = child.stdin.take().unwrap().write_all(case.value.as_deref().unwrap_or_default());
+    let ended = child.wait_with_output().unwrap();
+    let code = ended.status.code().unwrap();
+    assert!(code != 2, "{}: {}", case.name, String::from_utf8_lossy(&ended.stderr));
+    (code, String::from_utf8(ended.stdout).unwrap())
+}
+
+#[cfg(unix)]
+fn os_string(bytes: &[u8]) -> OsString {
+    use std::os::unix::ffi::OsStringExt;
+    // No argument of a process has a NUL.
+    OsString::from_vec(bytes.iter().map(|byte| *byte.max(&1)).collect())
+}
+
+#[cfg(not(unix))]
+fn os_string(bytes: &[u8]) -> OsString {
+    String::from_utf8_lossy(bytes).into_owned().into()
+}
+
+#[test]
+fn what_becomes_of_each_bad_record_is_said_with_the_byte() {
+    let mut said = String::new();
+    // No handler of this service looks at the time of a record.
+    let cases = cases().into_iter().filter(|case| case.timestamp_ms.is_none());
+    let cases: Vec<_> = cases.collect();
+    for case in &cases {
+        let (code, out) = explain(case);
+        let (expected, first) = match case.becomes {
+            Becomes::Dead(reason) => (1, format!("would be dead-lettered as {reason}\n")),
+            Becomes::Handled => (0, "would be handled by probed\n".to_owned()),
+            Becomes::Skipped => (0, "would be skipped: no handler takes it\n".to_owned()),
+        };
+        assert!(out.starts_with(&first) && code == expected, "{}: {code} {out}", case.name);
+        assert!(out.len() < 2000 && out.lines().all(|line| line.len() < 600), "{out}");
+        assert!(out.chars().all(|c| c == '\n' || !c.is_control()), "{out:?}");
+        write!(said, "== {}\n{out}\n", case.name).unwrap();
+    }
+    assert!(cases.len() >= 50, "{}", cases.len());
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bad_input.txt");
+    if std::env::var_os("REPORTS").is_some_and(|value| value == "overwrite") {
+        std::fs::write(&path, &said).unwrap();
+    }
+    let pinned = std::fs::read_to_string(&path).unwrap_or_default();
+    for (now, then) in said.split("== ").zip(pinned.split("== ")) {
+        assert_eq!(now, then, "{} has another", path.display());
+    }
+    assert_eq!(said.len(), pinned.len(), "there are more cases in one than in the other");
+}
+
+#[test]
+fn a_record_in_a_file_is_explained_as_json() {
+    let file = empty_folder().join("record.json");
+    std::fs::write(&file, "{\"eventType\": \"CLAIM_ADDED\",\n \"data\": {\"id\": -7}}").unwrap();
+    let ran = run(SOUND, &["explain", "--record", file.to_str().unwrap(), "--json"], &[]);
+    assert_eq!(ran.code, Some(1), "{}", ran.err);
+    assert_eq!(ran.err, "the record would be dead-lettered\n");
+    let expected = serde_json::json!({
+        "becomes": "dead_lettered",
+        "topic": "role_events",
+        "event": "CLAIM_ADDED",
+        "handler": "record_claim",
+        "place": "tests/service/src/bin/sound-service.rs:9",
+        "reason": "data_mismatch",
+        "message": "the data does not fit ClaimAdded at byte 45: invalid value: integer `-7`, expected u64",
+        "byte": 45,
+        "line": 2,
+        "column": 17,
+        "dead_letters": "role_events_dlq",
+        "not_made": [],
+    });
+    let said: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(said, expected);
+}
+
+#[test]
+fn a_limit_of_the_settings_counts() {
+    let file = empty_folder().join("small-record.json");
+    std::fs::write(&file, "{\"eventType\": \"CLAIM_ADDED\"}").unwrap();
+    let variables = [("EVENT_MAX_VALUE_BYTES", "10")];
+    let ran = run(SOUND, &["explain", "--record", file.to_str().unwrap()], &variables);
+    assert_eq!(ran.code, Some(1), "{}", ran.err);
+    let expected = "\
+would be dead-lettered as value_too_large
+  value_too_large: the value has 28 bytes, the limit is 10 (setting `max_value_bytes`)
+  topic         -
+  event         -
+  handler       -
+  dead letters  -
+";
+    assert_eq!(ran.out, expected);
+}
+
+#[test]
+fn what_cannot_be_explained_is_a_wrong_command_line() {
+    let file = empty_folder().join("unknown-record.json");
+    std::fs::write(&file, "{\"eventType\": \"CLAIM_ADED\"}").unwrap();
+    let file = file.to_str().unwrap();
+    for (arguments, expected) in [
+        (
+            &["--record", file][..],
+            "no contract or handler knows the event CLAIM_ADED; did you mean CLAIM_ADDED?\n",
+        ),
+        (
+            &["--record", file, "--topic", "role_event"],
+            "no handler listens to the topic role_event; did you mean role_events?\n",
+        ),
+        (&["--tombstone"], "say of which topic the tombstone is: `--topic`\n"),
+    ] {
+        let ran = run(SOUND, &[&["explain"], arguments].concat(), &[]);
+        assert_eq!((ran.code, ran.err.as_str()), (Some(2), expected), "{arguments:?}");
+    }
+    let ran = run(SOUND, &["explain", "--record", "nowhere"], &[]);
+    assert!(ran.err.starts_with("the record `nowhere` cannot be read: "), "{}", ran.err);
+    assert_eq!(ran.code, Some(2));
+    let skipped = run(SOUND, &["explain", "--record", file, "--topic", "role_events"], &[]);
+    assert_eq!(skipped.code, Some(0), "{}", skipped.err);
+    assert!(skipped.out.starts_with("would be skipped: no handler takes it\n"), "{}", skipped.out);
+}
+
+#[test]
+fn an_event_is_explained_from_the_code_to_the_dead_letters() {
+    let variables = [("EVENT_ATTEMPTS", "9"), ("EVENT_BACKOFF", "1s..10s")];
+    let ran =
+        run(BUSY, &["explain", "user_events", "USER_CREATED", "--group", "other"], &variables);
+    let expected = "\
+user_events / USER_CREATED: handled by welcome
+
+  handler    busy_service::users::on_user_created   tests/service/src/bin/busy-service.rs:51
+  arguments  Event<UserCreated>, Producer<ClaimAdded>
+  contract   UserCreated version 3   tests/service/src/bin/busy-service.rs:13
+  converts   UserCreatedV2 version 2   tests/service/src/bin/busy-service.rs:19
+  converts   UserCreatedV1 version 1   tests/service/src/bin/busy-service.rs:25
+  sends      role_events / CLAIM_ADDED, mail_events / MAIL_REQUESTED
+  layers     2
+  runs       async
+
+on failure
+  a record whose handler fails or panics is tried 9 times in all, then goes to `lost_users`
+  between the attempts it waits at most 1s, 2s, 4s, 8s, 10s, 10s, and so on up to 10s, at least half of that; the records behind it on the partition wait too
+  an error that is `.dead_letter()`, a record that cannot be decoded, and one over a limit go to `lost_users` at once
+
+SETTING           VALUE       FROM
+group             other       --group
+attempts          9           EVENT_ATTEMPTS
+backoff           1s..10s     EVENT_BACKOFF
+max_value_bytes   1048576     default
+max_headers       1000        default
+max_header_bytes  262144      default
+commit_interval   1s          default
+drain             20s         default
+dead letters      lost_users  `dead_letter` of on_user_created, tests/service/src/bin/busy-service.rs:51
+";
+    assert_eq!(ran.out, expected, "{}", ran.err);
+    assert_eq!(ran.code, Some(0));
+}
+
+#[test]
+fn what_becomes_of_an_event_is_its_first_line() {
+    for (topic, event, becomes) in [
+        ("user_events", "USER_CREATED", "handled by welcome"),
+        (
+            "user_events",
+            "USER_LOST",
+            "handled by users::others, which takes what no other handler of the topic does",
+        ),
+        ("user_events", "*", "handled by users::others"),
+        ("user_events", "tombstone", "handled by users::forget"),
+        ("role_events", "tombstone", "skipped and counted: no handler takes tombstones"),
+        ("role_events", "*", "skipped and counted, with a warning in the log: no handler takes it"),
+        (
+            "mail_events",
+            "MAIL_REQUESTED",
+            "not read: no handler of this service listens to the topic",
+        ),
+    ] {
+        let ran = run(BUSY, &["explain", topic, event], &[("EVENT_ATTEMPTS", "1")]);
+        assert!(ran.out.starts_with(&format!("{topic} / {event}: {becomes}\n")), "{}", ran.out);
+        assert_eq!(ran.code, Some(0), "{}", ran.err);
+        // What failure does is said only where something can fail.
+        let handled = becomes.starts_with("handled");
+        let not_again = "is not tried again and goes to `lost_users`";
+        assert_eq!(ran.out.contains(not_again), handled, "{}", ran.out);
+    }
+}
+
+#[test]
+fn an_explanation_is_json_for_tools() {
+    let ran = run(SOUND, &["explain", "role_events", "CLAIM_ADDED", "--json"], &[]);
+    let said: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    let expected = serde_json::json!({
+        "id": "record_claim",
+        "name": "sound_service::record_claim",
+        "place": "tests/service/src/bin/sound-service.rs:9",
+        "arguments": ["Event<ClaimAdded>", "State<Seen>"],
+        "payload": [
+            { "type": "ClaimAdded", "version": 1, "place": "tests/service/src/lib.rs:12" },
+        ],
+        "sends": [],
+        "layers": 0,
+        "blocking": false,
+    });
+    assert_eq!(said["handler"], expected);
+    assert_eq!(said["dead_letters"], "role_events_dlq");
+    let attempts = serde_json::json!({ "key": "attempts", "value": "5", "source": "default" });
+    assert_eq!(said["settings"][1], attempts);
+    assert_eq!(said["on_failure"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn a_value_in_the_settings_file_is_named_with_the_file() {
+    std::fs::write(empty_folder().join("explain.toml"), "attempts = 2\n").unwrap();
+    let arguments = ["explain", "role_events", "CLAIM_ADDED", "--config", "explain.toml"];
+    let ran = run(SOUND, &arguments, &[]);
+    assert!(ran.out.contains("\nattempts          2                explain.toml\n"), "{}", ran.out);
+}
+
+#[test]
+fn a_name_that_nobody_knows_is_told_the_nearest() {
+    for (topic, event, expected) in [
+        (
+            "role_event",
+            "CLAIM_ADDED",
+            "no contract or handler knows the topic role_event; did you mean role_events?\n",
+        ),
+        (
+            "role_events",
+            "CLAIM_ADED",
+            "no contract or handler knows the event CLAIM_ADED of topic role_events; did you mean CLAIM_ADDED?\n",
+        ),
+        (
+            "weather",
+            "STORM",
+            "no contract or handler knows the topic weather; known are role_events, user_events\n",
+        ),
+    ] {
+        let ran = run(SOUND, &["explain", topic, event], &[]);
+        assert_eq!((ran.code, ran.err.as_str()), (Some(2), expected), "{}", ran.out);
+    }
+    assert_eq!(run(SOUND, &["explain"], &[]).code, Some(2));
+    assert_eq!(run(SOUND, &["explain", "role_events"], &[]).code, Some(2));
+    let wrong = run(SOUND, &["explain", "role_events", "CLAIM_ADDED"], &[("EVENT_DRAIN", "x")]);
+    assert!(wrong.code == Some(2) && wrong.err.contains("setting `drain`"), "{}", wrong.err);
+}
