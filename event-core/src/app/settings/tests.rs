@@ -155,7 +155,7 @@ fn topics_are_a_text_with_commas_or_an_array() {
 
 #[test]
 fn each_value_is_known_with_what_gave_it() {
-    let file = "attempts = 3\nbackoff = '1s..2m'\ngroup = 'file'\n\"kafka\" = { a = 'b' }\n";
+    let file = "attempts = 3\nbackoff = '1s..2m'\ngroup = 'file'\n[kafka]\nfetch.min.bytes = 10\n";
     let variables = [("EVENT_GROUP", "env"), ("EVENT_DRAIN", "5s")];
     let settings = load(file, &variables).unwrap();
     let origin = |key: &str| {

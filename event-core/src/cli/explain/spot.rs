@@ -95,7 +95,7 @@ mod tests {
     fn what_is_no_text_or_acts_on_a_terminal_is_escaped() {
         assert_eq!(
             shown(b"a\x1b[2J\xFF\xC3(", 6),
-            (1, 7, "a\\u{1b}[2J\\xFF\\xC3(\n           ^".into())
+            (1, 7, "a\\u{1b}[2J\\xFF\\xC3(\n              ^".into())
         );
         let hidden = "a\u{202e}b\u{200b}c".as_bytes();
         assert_eq!(shown(hidden, 8).2, "a\\u{202e}b\\u{200b}c\n                  ^");
