@@ -8,7 +8,7 @@ use clap::Args;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::known::{contract_of, topic_of};
+use super::known::{contract_of, topic_named, topic_of};
 use crate::app::{EventApp, ExitStatus, Settings, signals};
 use crate::broker::OutgoingRecord;
 use crate::broker::kafka::EmbeddedBroker;
@@ -165,7 +165,7 @@ fn samples(
 fn sample(registry: &Registry, line: &str) -> Result<OutgoingRecord, String> {
     let sample: Sample = serde_json::from_str(line).map_err(|error| error.to_string())?;
     let topic = match &sample.topic {
-        Some(topic) => TopicName::parse(topic).map_err(|error| error.to_string())?,
+        Some(topic) => topic_named(registry, topic).map_err(|error| error.to_string())?,
         None => topic_of(registry, &sample.event_type)?,
     };
     let contract = contract_of(registry, topic.as_str(), &sample.event_type);

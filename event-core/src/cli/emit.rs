@@ -4,10 +4,10 @@ use bytes::Bytes;
 use clap::Args;
 use serde_json::Value;
 
-use super::known::{contract_of, topic_of, usage};
+use super::known::{contract_of, event_named, topic_named, topic_of, usage};
 use crate::app::{EventApp, Settings, kafka_broker, topic_problems};
 use crate::broker::{Broker, OutgoingRecord};
-use crate::event::{EventName, EventWriter, Headers, TopicName, UserId};
+use crate::event::{ContractInfo, EventWriter, Headers, KeySource, UserId};
 use crate::outcome::Error;
 use crate::producer::EventProducer;
 use crate::registry::StartupReport;
@@ -34,15 +34,22 @@ pub(super) async fn run(
     settings: &Settings,
     arguments: EmitArgs,
 ) -> Result<(), Error> {
-    let event = EventName::parse(&arguments.event)?;
     let registry = app.registry();
+    let event = event_named(&registry, &arguments.event)?;
     let topic = match &arguments.topic {
-        Some(topic) => TopicName::parse(topic)?,
+        Some(topic) => topic_named(&registry, topic)?,
         None => topic_of(&registry, event.as_str()).map_err(usage)?,
     };
     let data: Value = serde_json::from_str(&arguments.data)
         .map_err(|error| usage(format!("the data is not JSON: {error}")))?;
     let contract = contract_of(&registry, topic.as_str(), event.as_str());
+    if let (None, Some(ContractInfo { type_name, key: KeySource::Function(path), .. })) =
+        (&arguments.key, contract)
+    {
+        let what =
+            format!("the key of {type_name} is made by `{path}`, which takes a value of the type");
+        return Err(usage(format!("{what}; give the key with `--key`")).into());
+    }
     let key = arguments.key.or_else(|| contract?.key_of_json(&data));
     let mut writer = EventWriter::new();
     if let Some(user_id) = arguments.user_id {

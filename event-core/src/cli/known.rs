@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::app::ExitStatus;
-use crate::event::{ContractInfo, TopicName, excerpt};
+use crate::event::{ContractInfo, EventName, NameError, TopicName, excerpt};
 use crate::registry::Registry;
 
 /// A wrong command line.
@@ -36,12 +36,32 @@ pub(super) fn meant(name: &str, known: &BTreeSet<&str>) -> String {
     }
 }
 
+/// The newest contract of an event.
 pub(super) fn contract_of<'a>(
     registry: &'a Registry,
     topic: &str,
     event: &str,
 ) -> Option<&'a ContractInfo> {
-    registry.contracts().iter().copied().find(|c| c.topic == topic && c.name == event)
+    // Sorted by version.
+    registry.contracts().iter().copied().rfind(|c| c.topic == topic && c.name == event)
+}
+
+/// The topic of this name: by our rule, or as others chose it where that is known.
+pub(super) fn topic_named(registry: &Registry, topic: &str) -> Result<TopicName, NameError> {
+    let contracts = registry.contracts().iter().map(|contract| contract.topic);
+    let known = contracts.chain(registry.handlers().iter().map(|handler| handler.topic));
+    match known.into_iter().any(|known| known == topic) {
+        true => TopicName::foreign(topic),
+        false => TopicName::parse(topic),
+    }
+}
+
+/// The event of this name: by our rule, or as others chose it where that is known.
+pub(super) fn event_named(registry: &Registry, event: &str) -> Result<EventName, NameError> {
+    match events(registry).iter().any(|(_, known)| *known == event) {
+        true => EventName::foreign(event),
+        false => EventName::parse(event),
+    }
 }
 
 /// The one topic on which an event of this name is known, by a contract or by a handler.
