@@ -12,7 +12,6 @@ mod expansions;
 mod handler;
 mod link;
 mod list;
-mod listed;
 mod main_function;
 mod names;
 mod parts;

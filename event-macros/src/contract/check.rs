@@ -9,9 +9,9 @@ use syn::punctuated::Punctuated;
 use syn::{Expr, ExprPath, Lit, LitStr, Token, Type};
 
 use super::model::{ContractType, plain_name};
+use crate::arguments::lists_nothing;
 use crate::arguments::{Given, nearest};
 use crate::complaints::Complaints;
-use crate::listed::lists_nothing;
 use crate::names::{NameValue, Rule, judge_pair};
 use crate::tokens::text_of;
 

@@ -6,7 +6,7 @@ use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::{LitStr, Token, Type};
 
-use crate::arguments::Given;
+use super::Given;
 use crate::complaints::Complaints;
 
 impl Given {
