@@ -51,6 +51,13 @@ pub(super) async fn run(
         return Err(usage(format!("{what}; give the key with `--key`")).into());
     }
     let key = arguments.key.or_else(|| contract?.key_of_json(&data));
+    if let (None, Some(ContractInfo { key: KeySource::Field(field), fields, .. })) =
+        (&key, contract)
+        && fields.iter().any(|own| own.required && field.split('.').next() == Some(own.name))
+    {
+        let what = format!("the data has no `{field}`, which is the key of {event}");
+        return Err(usage(format!("{what}; add it, or give the key with `--key`")).into());
+    }
     let mut writer = EventWriter::new();
     if let Some(user_id) = arguments.user_id {
         writer = writer.user_id(match user_id.parse() {

@@ -24,18 +24,19 @@ impl Cause {
     pub fn of(delivery: &Delivery<'_>) -> Self {
         let envelope = delivery.envelope;
         let event_id = envelope.and_then(|envelope| envelope.event_id());
+        let event_id = event_id.map(ToString::to_string).filter(|id| !id.is_empty());
         let mut trace = Headers::new();
-        for (name, value) in delivery.record.headers() {
-            let known = TRACE_HEADERS.iter().find(|known| known.as_bytes() == name);
-            if let (Some(known), Some(value)) = (known, value) {
-                trace.push(*known, value.to_vec());
+        for known in TRACE_HEADERS {
+            // Of repeated ones the last, as Kafka's own clients resolve them.
+            let headers = delivery.record.headers();
+            let last = headers.filter(|(name, _)| *name == known.as_bytes()).last();
+            if let Some((_, Some(value))) = last {
+                trace.push(known, value.to_vec());
             }
         }
         Cause {
             user_id: envelope.and_then(|envelope| envelope.user_id().ok().flatten()),
-            causation_id: Some(
-                event_id.map_or_else(|| delivery.position().to_string(), ToString::to_string),
-            ),
+            causation_id: Some(event_id.unwrap_or_else(|| delivery.position().to_string())),
             trace,
         }
     }

@@ -98,8 +98,11 @@ impl ContractInfo {
     pub fn key_of_json(&self, data: &serde_json::Value) -> Option<String> {
         let KeySource::Field(path) = self.key else { return None };
         let mut value = data;
-        for field in path.split('.') {
-            (_, value) = value.as_object()?.iter().find(|(name, _)| same_letters(name, field))?;
+        for (depth, field) in path.split('.').enumerate() {
+            // The fields of fields are not known here, but how services spell them is.
+            let own = self.fields.iter().find(|own| depth == 0 && own.name == field);
+            let own = own.map_or(field, |own| own.wire_name);
+            (_, value) = value.as_object()?.iter().find(|(name, _)| same_letters(name, own))?;
         }
         match value {
             serde_json::Value::String(text) => Some(text.clone()),

@@ -77,7 +77,8 @@ pub trait FromDelivery<'a>: Sized + 'a {
     ///
     /// # Errors
     ///
-    /// [`Rejection`]: the record goes to the dead letters without a retry.
+    /// [`Rejection`]: the record goes to the dead letters without a retry. What may go better next
+    /// time is a [`Rejection::Failed`].
     fn from_delivery(
         delivery: &'a Delivery<'a>,
     ) -> impl Future<Output = Result<Self, Rejection>> + Send;

@@ -7,9 +7,9 @@ use crate::delivery::Delivery;
 use crate::event::{ContractInfo, Emits};
 use crate::outcome::Rejection;
 
-/// `None` when what the argument is made from is not there: no key, no state of that type, no
-/// payload in a tombstone. What is there and wrong rejects the record as it does without the
-/// `Option`.
+/// `None` when what the argument is made from is not there, such as a key or a state. What is there
+/// and wrong rejects the record as it does without the `Option`; for data that may be missing or
+/// null take `Json<Option<T>>`.
 impl<'a, X: FromDelivery<'a> + Send> FromDelivery<'a> for Option<X> {
     const EVENTS: &'static [&'static ContractInfo] = X::EVENTS;
     const EMITS: &'static Emits = X::EMITS;

@@ -13,7 +13,9 @@ use crate::event::{Contract, Emits, EventWriter, Headers, NameError};
 ///
 /// Several are a tuple, a `Vec` or an array; one that may be missing is an `Option`; with errors it
 /// is a `Result` of any of these. When one is not acknowledged the attempt has failed and the handler
-/// runs again, so that what was acknowledged before is sent twice.
+/// runs again, so that what was acknowledged before is sent once more for each attempt, and once
+/// more when the record is delivered again after a crash. Each time it has an `eventId` of its own
+/// and the same `causation_id`.
 ///
 /// ```
 /// use event_core::prelude::*;

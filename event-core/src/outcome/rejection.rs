@@ -1,8 +1,10 @@
 //! Why a handler did not run.
 
+use super::Error;
 use crate::event::EnvelopeError;
 
-/// Why a record cannot become the arguments of its handler: it goes to the dead letters at once.
+/// Why a record cannot become the arguments of its handler: it goes to the dead letters at once,
+/// unless it is [`Rejection::Failed`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Rejection {
@@ -21,6 +23,11 @@ pub enum Rejection {
         /// What is not there, such as `key`.
         what: &'static str,
     },
+    /// An argument could not be made this time, for a reason that is not the record's, such as a
+    /// database that does not answer. It counts as a failure of the handler: the record is tried
+    /// again.
+    #[error("{0}")]
+    Failed(Error),
     /// An argument of the user's own refuses the record.
     #[error("{code}: {message}")]
     Refused {
@@ -41,6 +48,7 @@ impl Rejection {
             Rejection::Absent { what: "key" } => "key_missing",
             Rejection::Absent { what: "value" } => "value_missing",
             Rejection::Absent { .. } => "absent",
+            Rejection::Failed(_) => "argument_failed",
             Rejection::Refused { code, .. } => code,
         }
     }

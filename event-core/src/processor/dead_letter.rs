@@ -63,6 +63,10 @@ pub(super) struct Failures {
 }
 
 impl Failures {
+    pub(super) fn at(now: Timestamp) -> Self {
+        Failures { first: Some(now), last: Some(now) }
+    }
+
     pub(super) fn note(&mut self, now: Timestamp) {
         self.first.get_or_insert(now);
         self.last = Some(now);

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use super::EventProcessor;
 use super::dead_letter::{DeadLetter, Failures};
-use crate::broker::BrokerError;
+use crate::broker::{BrokerError, OutgoingRecord};
 use crate::delivery::{Delivery, RecordRef, Shutdown, TopicPartition};
 use crate::event::Envelope;
 use crate::middleware::{Innermost, Next, OutcomeFuture};
@@ -60,7 +60,10 @@ impl Settler {
             .and_then(|()| Ok(record.value.map(Envelope::read).transpose()?));
         let envelope = match read {
             Ok(envelope) => envelope,
-            Err(refusal) => return self.reject(record, None, 0, &refusal).await,
+            Err(refusal) => {
+                let failures = Failures::at(Timestamp::now());
+                return self.reject(record, None, 0, &refusal, failures).await;
+            }
         };
         let (route, unhandled) = match &envelope {
             Some(envelope) => {
@@ -112,7 +115,10 @@ impl Settler {
                 Outcome::Failed(error) => error,
                 Outcome::Rejected(rejection) => {
                     // The handler itself did not run.
-                    return self.reject(record, Some(route), attempt - 1, &rejection).await;
+                    failures.note(Timestamp::now());
+                    return self
+                        .reject(record, Some(route), attempt - 1, &rejection, failures)
+                        .await;
                 }
                 Outcome::Emits(_) => {
                     Error::msg("a layer returned events, which only a handler can")
@@ -164,22 +170,28 @@ impl Settler {
             match (route.handler.handler)(delivery).await {
                 Ok(Outcome::Emits(emissions)) => self.emit(emissions).await,
                 Ok(outcome) => outcome,
+                Err(Rejection::Failed(error)) => Outcome::Failed(error),
                 Err(rejection) => Outcome::Rejected(rejection),
             }
         };
         or_failed("the handler", attempt).await
     }
 
-    // In order, each when the one before is acknowledged: a failure leaves a beginning and no gap.
+    // All are on their way, in order, before the first acknowledgement is waited for.
     async fn emit(&self, emissions: Emissions) -> Outcome {
-        for record in emissions.into_records() {
-            let topic = record.topic.to_string();
-            if let Err(error) = self.engine.producer.send(record).await {
-                let error = NotEmitted { topic, source: error };
-                return Outcome::Failed(error.into());
+        let send =
+            |record: OutgoingRecord| (record.topic.to_string(), self.engine.producer.send(record));
+        let sending: Vec<_> = emissions.into_records().into_iter().map(send).collect();
+        let mut outcome = Outcome::Handled;
+        for (topic, acknowledged) in sending {
+            if let (Err(source), Outcome::Handled) = (acknowledged.await, &outcome) {
+                // What the broker will not take next time either is not worth a second run.
+                let pointless = !source.is_retriable() && !source.is_fatal();
+                let error = Error::from(NotEmitted { topic, source });
+                outcome = Outcome::Failed(if pointless { error.dead_letter() } else { error });
             }
         }
-        Outcome::Handled
+        outcome
     }
 
     fn skip(&self, record: RecordRef<'_>, reason: SkipReason<'_>) -> Settled {
@@ -195,9 +207,8 @@ impl Settler {
         route: Option<&Route>,
         attempts: u32,
         rejection: &Rejection,
+        failures: Failures,
     ) -> Settled {
-        let mut failures = Failures::default();
-        failures.note(Timestamp::now());
         let (reason, error) = (rejection.code(), rejection.to_string());
         let handler = route.map(|route| &*route.id);
         self.dead_letter(DeadLetter { record, handler, attempts, reason, error, failures }).await

@@ -19,7 +19,8 @@ use crate::state::Requirements;
 /// `Producer<ClaimAdded>` and `Producer<(ClaimAdded, ClaimRemoved)>` send only these contracts, and so
 /// the event graph of the service is exact. `Producer` alone sends any.
 ///
-/// When the handler fails after a send it runs again, and sends again.
+/// When the handler fails after a send it runs again, and sends again. What is sent from a task that
+/// the handler has spawned is not waited for: the record may count as handled before.
 ///
 /// ```
 /// use event_core::prelude::*;

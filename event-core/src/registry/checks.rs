@@ -21,6 +21,7 @@ impl Registry {
         report.add_problems(self.topic_names());
         report.add_problems(self.colliding_topics());
         report.add_problems(self.dead_letter_topics());
+        report.add_problems(self.dead_letter_loops());
         let (misspelt, lonely) = self.lonely_catch_alls();
         report.add_problems(misspelt);
         report.add_warnings(lonely);

@@ -53,6 +53,13 @@ pub enum StartupProblem {
         /// Those that name one.
         handlers: Vec<&'static HandlerRegistration>,
     },
+    /// Topics with handlers whose dead letters come back to them.
+    DeadLetterLoop {
+        /// The topics, each with the next as its dead-letter topic.
+        topics: Vec<String>,
+        /// The handlers of the first.
+        handlers: Vec<&'static HandlerRegistration>,
+    },
     /// A topic whose name Kafka does not take.
     TopicName {
         /// What is wrong with it.
@@ -166,6 +173,7 @@ impl StartupProblem {
             StartupProblem::ContractShapes { .. } => "contract_shapes",
             StartupProblem::CollidingTopics { .. } => "colliding_topics",
             StartupProblem::DeadLetterTopics { .. } => "dead_letter_topics",
+            StartupProblem::DeadLetterLoop { .. } => "dead_letter_loop",
             StartupProblem::TopicName { .. } => "topic_name",
             StartupProblem::DeadLetterName { .. } => "dead_letter_name",
             StartupProblem::LonelyCatchAll { .. } => "lonely_catch_all",
@@ -196,6 +204,7 @@ impl StartupProblem {
             | StartupProblem::DeadLetterName { .. }
             | StartupProblem::CollidingTopics { .. }
             | StartupProblem::DeadLetterTopics { .. }
+            | StartupProblem::DeadLetterLoop { .. }
             | StartupProblem::LonelyCatchAll { .. } => 4,
             StartupProblem::ContractShapes { .. } | StartupProblem::UntrueEmits { .. } => 5,
             StartupProblem::MissingState { .. } | StartupProblem::Provider(_) => 6,
@@ -212,6 +221,7 @@ impl StartupProblem {
             StartupProblem::DuplicateHandlers { handlers, .. }
             | StartupProblem::CollidingIds { handlers, .. }
             | StartupProblem::DeadLetterTopics { handlers, .. }
+            | StartupProblem::DeadLetterLoop { handlers, .. }
             | StartupProblem::TopicName { handlers, .. }
             | StartupProblem::DeadLetterName { handlers, .. }
             | StartupProblem::ExcludedTopic { handlers, .. } => {

@@ -56,6 +56,36 @@ impl Registry {
         problems.collect()
     }
 
+    /// A letter that is read by the handlers that gave it up would go round for ever.
+    pub(super) fn dead_letter_loops(&self) -> Vec<StartupProblem> {
+        let topics = self.topics();
+        let next: BTreeMap<&str, String> = topics
+            .iter()
+            .filter_map(|(topic, handlers)| {
+                let name = TopicName::registered(topic, is_foreign(handlers)).ok()?;
+                Some((*topic, dead_letters(&name, handlers).ok()?.to_string()))
+            })
+            .collect();
+        let loops = topics.iter().filter_map(|(topic, handlers)| {
+            let mut seen = vec![(*topic).to_owned()];
+            while let Some(after) = seen.last().and_then(|last| next.get(last.as_str())) {
+                if after == topic {
+                    // Each loop is told once, by the first of its topics.
+                    let first = seen.iter().all(|other| other.as_str() >= *topic);
+                    let (topics, handlers) = (seen, handlers.clone());
+                    return first.then_some(StartupProblem::DeadLetterLoop { topics, handlers });
+                }
+                // A way into a loop is no loop of its own.
+                if seen.contains(after) {
+                    return None;
+                }
+                seen.push(after.clone());
+            }
+            None
+        });
+        loops.collect()
+    }
+
     pub(super) fn colliding_topics(&self) -> Vec<StartupProblem> {
         // Each name with the first thing that needs it.
         let mut names = BTreeMap::<String, Place>::new();

@@ -38,6 +38,10 @@ impl StartupProblem {
                     named(&topics)
                 )
             }
+            StartupProblem::DeadLetterLoop { topics, .. } => format!(
+                "the dead letters of {} come back to its handlers",
+                topics.iter().map(|topic| format!("`{topic}`")).collect::<Vec<_>>().join(", by ")
+            ),
             StartupProblem::TopicName { error, .. } => error.complaint().to_owned(),
             StartupProblem::DeadLetterName { topic, error, .. } => format!(
                 "the dead-letter topic of topic `{}` cannot have its name: {}",
@@ -115,6 +119,9 @@ impl StartupProblem {
             }
             StartupProblem::CollidingTopics { .. } => {
                 "rename all but one; a dead-letter topic is renamed with `dead_letter = \"..\"`".into()
+            }
+            StartupProblem::DeadLetterLoop { .. } => {
+                "name a topic with `dead_letter = \"..\"` that none of them listens to".into()
             }
             StartupProblem::DeadLetterTopics { .. } => {
                 "write the same `dead_letter = \"..\"` on each, or on one of them only".into()

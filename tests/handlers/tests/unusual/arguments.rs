@@ -271,3 +271,35 @@ mod of_the_users_own {
         assert!(report.contains("needs State<Limit>, which was never provided"), "{report}");
     }
 }
+
+mod that_fails_at_first {
+    use crate::{ADDED, Seen, app, settled};
+    use event_core::extract::FromDelivery;
+    use event_core::prelude::*;
+    use event_core::{Delivery, Rejection};
+
+    /// Something that is not there at once.
+    struct Connection;
+
+    impl<'a> FromDelivery<'a> for Connection {
+        async fn from_delivery(delivery: &'a Delivery<'a>) -> Result<Self, Rejection> {
+            match delivery.attempt {
+                1 | 2 => Err(Rejection::Failed(Error::msg("the database does not answer"))),
+                _ => Ok(Connection),
+            }
+        }
+    }
+
+    #[event_handler(topic = "role_events", event = "CLAIM_ADDED")]
+    async fn connected(_: Connection, attempt: Attempt, State(seen): State<Seen>) {
+        seen.note(attempt.number);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_argument_that_fails_is_tried_again() {
+        let seen = Seen::default();
+        let app = settled(app(module_path!(), &seen), "role_events", &[ADDED]).await;
+        assert_eq!(seen.all(), ["3"]);
+        assert_eq!(app.dead_letters("role_events").len(), 0);
+    }
+}

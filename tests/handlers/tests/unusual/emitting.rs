@@ -110,4 +110,17 @@ mod refused {
             "{error}"
         );
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_event_that_the_broker_will_never_take_is_not_sent_again_and_again() {
+        let seen = Seen::default();
+        let app = app(module_path!(), &seen).start().unwrap();
+        app.broker().limit_record_bytes(&TopicName::from_static("count_events"), 10);
+        app.publish_raw("role_events", None, Some(ADDED.as_bytes())).await;
+        app.settle().await;
+        assert_eq!(seen.all(), ["ran"]);
+        assert_eq!(app.records("mail_events").len(), 1);
+        let letter = &app.dead_letters("role_events")[0].headers;
+        assert_eq!(letter.get_text("dlq.attempts"), Some("1"));
+    }
 }

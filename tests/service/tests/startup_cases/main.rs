@@ -46,6 +46,7 @@ const CASES: &[(&str, Program)] = &[
     ("two catch-alls", Module("two_catch_alls", bare)),
     ("two handlers of tombstones", Module("two_of_tombstones", bare)),
     ("a sum, and a handler of one of its events", Module("a_sum_and_one_of_its_events", bare)),
+    ("dead letters that come back", Module("dead_letters_that_come_back", bare)),
     ("a missing state", Module("a_state_is_missing", bare)),
     (
         "states that are nearly right",
@@ -192,6 +193,7 @@ fn there_is_a_case_for_each_kind_of_problem() {
         "differ in their data",
         "differ only in `.` and `_`",
         "different dead-letter topics",
+        "come back to its handlers",
         "cannot have its name",
         "of which no event is known here",
         "which sends anything",

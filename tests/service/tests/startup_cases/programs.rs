@@ -302,6 +302,22 @@ pub(crate) mod dead_letters_on_two_topics {
     async fn renamed() {}
 }
 
+pub(crate) mod dead_letters_that_come_back {
+    use event_core::prelude::*;
+
+    #[event_handler(topic = "role_events", event = "ROLE_ADDED", dead_letter = "role_events")]
+    async fn added(_role: Json<i64>) {}
+
+    #[event_handler(topic = "user_events", event = "USER_ADDED")]
+    async fn user_added(_user: Json<i64>) {}
+
+    #[event_handler(topic = "user_events_dlq", event = *, dead_letter = "user_events")]
+    async fn lost(_record: RawEvent) {}
+
+    #[event_handler(topic = "user_events_dlq", event = "USER_LOST")]
+    async fn user_lost(_user: Json<i64>) {}
+}
+
 pub(crate) mod a_name_without_room_for_dead_letters {
     use event_core::prelude::*;
 
