@@ -38,6 +38,10 @@ use crate::registry::{StartupProblem, StartupReport};
 /// | `drain` | `EVENT_DRAIN` | `20s` | how long a shutdown waits for the records in hand |
 /// | `[kafka]` | `EVENT_KAFKA_*` | | librdkafka properties as they are: `"sasl.password"` or `EVENT_KAFKA_SASL_PASSWORD` |
 ///
+/// `EVENT_LOG` says what is logged to standard error, in the syntax of
+/// [`EnvFilter`](https://docs.rs/tracing-subscriber/latest/tracing_subscriber/filter/struct.EnvFilter.html):
+/// `info`, or `warn,event_core=debug`.
+///
 /// Durations are an integer and `ms`, `s`, `m` or `h`. The file is `event.toml` in the working
 /// directory, or what `--config` or `EVENT_CONFIG` names.
 #[derive(Clone, Debug)]

@@ -60,7 +60,7 @@ use crate::state::Requirements;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an argument of an event handler",
     label = "not an argument of a handler",
-    note = "a shared value is `State<{Self}>`, the payload of a contract is `Event<{Self}>`, untyped data is `Json<{Self}>`; the module `event_core::extract` lists the others"
+    note = "a shared value is `State<{Self}>`, the payload of a contract is `Event<{Self}>`, untyped data is `Json<{Self}>`, events are sent with a `Producer<..>`; the module `event_core::extract` lists the others"
 )]
 pub trait FromDelivery<'a>: Sized + 'a {
     /// The events whose payload this is.

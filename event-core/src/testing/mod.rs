@@ -303,14 +303,17 @@ impl RunningApp {
         self.broker.records(&name(topic))
     }
 
-    /// The dead letters of a topic.
+    /// The dead letters of a topic, wherever its handlers have them written.
     ///
     /// # Panics
     ///
     /// When the topic's name is wrong.
     #[must_use]
     pub fn dead_letters(&self, topic: &str) -> Vec<StoredRecord> {
-        self.records(&format!("{topic}_dlq"))
+        match self.router.dead_letters(&name(topic)) {
+            Ok(topic) => self.broker.records(&topic),
+            Err(error) => panic!("{error}"),
+        }
     }
 
     /// Where the group goes on in a partition.

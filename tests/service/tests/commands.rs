@@ -9,6 +9,7 @@ use shared::{Ran, run};
 
 const BROKEN: &str = env!("CARGO_BIN_EXE_broken-service");
 const BUSY: &str = env!("CARGO_BIN_EXE_busy-service");
+const CHAIN: &str = env!("CARGO_BIN_EXE_chain-service");
 const FIVE: &str = env!("CARGO_BIN_EXE_five-mistakes");
 const NEARLY: &str = env!("CARGO_BIN_EXE_nearly-service");
 const SOUND: &str = env!("CARGO_BIN_EXE_sound-service");
@@ -315,4 +316,11 @@ user_events / tombstone
         let ran = run(BUSY, arguments, &wrong);
         assert_eq!((ran.code, ran.out.as_str()), (Some(0), expected), "{}", ran.err);
     }
+}
+
+#[test]
+fn dev_is_idle_when_what_handlers_sent_is_handled_too() {
+    let ran = run(CHAIN, &["dev", "--exit-when-idle"], &[]);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    assert!(ran.out.ends_with("\n4 handled, 0 skipped, 0 dead-lettered\n"), "{}", ran.out);
 }

@@ -109,7 +109,16 @@ impl StartupProblem {
     #[must_use]
     pub fn help(&self) -> String {
         match self {
-            StartupProblem::DuplicateHandlers { .. } => "keep one and remove the others".into(),
+            StartupProblem::DuplicateHandlers { event, handlers, .. } => {
+                let takes_several = |h: &&HandlerRegistration| h.contracts().len() > 1;
+                match handlers.iter().copied().find(takes_several) {
+                    Some(sum) => format!(
+                        "remove the others, or take the variant of {event} out of the sum of {}",
+                        sum.name
+                    ),
+                    None => "keep one and remove the others".into(),
+                }
+            }
             StartupProblem::CollidingIds { .. } => {
                 "give one of them another id: `#[event_handler(.., id = \"..\")]`".into()
             }

@@ -1,5 +1,8 @@
 //! `dev`: the service on an embedded broker, with sample events.
 
+mod counted;
+
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -8,10 +11,12 @@ use clap::Args;
 use serde::Deserialize;
 use serde_json::Value;
 
+use counted::{CountedBroker, Sent};
+
 use super::known::{contract_of, topic_named, topic_of};
 use crate::app::{EventApp, ExitStatus, Settings, signals};
-use crate::broker::OutgoingRecord;
 use crate::broker::kafka::EmbeddedBroker;
+use crate::broker::{Broker, OutgoingRecord};
 use crate::event::{Headers, TopicName};
 use crate::observe::{Observation, Observer, SkipReason, Tally};
 use crate::outcome::Error;
@@ -24,7 +29,8 @@ pub(super) struct DevArgs {
     /// Sample events in place of the app's own: one JSON object a line
     #[arg(long, value_name = "FILE")]
     events: Option<PathBuf>,
-    /// Exit when all samples are settled; with code 1 if any was dead-lettered
+    /// Exit when all samples are settled, and what handlers sent because of them; with code 1 if
+    /// anything was dead-lettered
     #[arg(long)]
     exit_when_idle: bool,
     /// Partitions of each topic
@@ -55,7 +61,14 @@ pub(super) async fn run(
     let after_dev = std::mem::take(&mut app.after_dev);
     let service = app.service().to_owned();
     let app = app.observer(Arc::clone(&tally) as _).observer(Arc::new(DevPrinter));
-    let ready = app.prepare(cluster.broker(), settings).await?;
+    let sent = Sent::default();
+    let broker = CountedBroker {
+        inner: cluster.broker(),
+        topics: topics.clone().into(),
+        sent: sent.clone(),
+    };
+    let producer = EventProducer::new(broker.producer()?);
+    let ready = app.prepare(broker, settings).await?;
     introduce(&service, cluster.address(), &topics);
 
     if samples.is_empty() {
@@ -64,8 +77,6 @@ pub(super) async fn run(
         );
     }
     let state = ready.state();
-    let published = u64::try_from(samples.len()).unwrap_or(u64::MAX);
-    let producer = EventProducer::new(crate::broker::Broker::producer(&cluster.broker())?);
     for sample in samples {
         producer.send_raw(sample).await?;
     }
@@ -73,7 +84,7 @@ pub(super) async fn run(
         if !arguments.exit_when_idle {
             std::future::pending::<()>().await;
         }
-        tally.wait_until(|counts| counts.settled() >= published).await;
+        tally.wait_until(|counts| counts.settled() >= sent.count()).await;
     };
     let shutdown = async {
         tokio::select! {
@@ -185,6 +196,13 @@ fn shown(error: &str) -> String {
     crate::event::excerpt(error, 1000)
 }
 
+// A reader that has gone away, such as `head`, is no reason for the engine to fail.
+macro_rules! say {
+    ($($text:tt)*) => {{
+        let _ = writeln!(std::io::stdout(), $($text)*);
+    }};
+}
+
 /// Prints one line for everything that becomes of a record.
 struct DevPrinter;
 
@@ -194,7 +212,7 @@ impl Observer for DevPrinter {
             Observation::Handled { partition, offset, event, handler, attempt } => {
                 let again =
                     if *attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
-                println!("handled        {partition}@{offset}  {event}  by {handler}{again}");
+                say!("handled        {partition}@{offset}  {event}  by {handler}{again}");
             }
             Observation::Skipped { partition, offset, reason } => {
                 let why = match reason {
@@ -204,23 +222,23 @@ impl Observer for DevPrinter {
                     SkipReason::Tombstone => "a tombstone".to_owned(),
                     SkipReason::ByHandler(handler) => format!("by {handler}"),
                 };
-                println!("skipped        {partition}@{offset}  {why}");
+                say!("skipped        {partition}@{offset}  {why}");
             }
             Observation::Retrying { partition, offset, handler, attempt, delay, error } => {
-                println!(
+                say!(
                     "failed         {partition}@{offset}  attempt {attempt} of {handler}, again in {delay:?}: {error}"
                 );
             }
             Observation::DeadLettered { partition, offset, reason, error } => {
-                println!("dead-lettered  {partition}@{offset}  {reason}: {}", shown(error));
+                say!("dead-lettered  {partition}@{offset}  {reason}: {}", shown(error));
             }
             Observation::DeadLetterFailed { partition, offset, error, .. } => {
-                println!(
+                say!(
                     "waiting        {partition}@{offset}  its dead letter cannot be written: {error}"
                 );
             }
             Observation::Trouble(error) | Observation::CommitFailed(error) => {
-                println!("trouble        {error}");
+                say!("trouble        {error}");
             }
             _ => {}
         }

@@ -1,0 +1,81 @@
+//! A broker that counts what is sent to the topics of the handlers, so that `dev` knows when
+//! nothing is left to handle: not the samples, and not what handlers sent because of them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::broker::{
+    Acknowledged, Broker, BrokerError, OutgoingRecord, PortFuture, Producer, Subscription,
+    TopicStatus,
+};
+use crate::event::TopicName;
+
+/// How many records were acknowledged on the topics of the handlers. Cloning shares it.
+#[derive(Clone, Default)]
+pub(super) struct Sent(Arc<AtomicU64>);
+
+impl Sent {
+    pub(super) fn count(&self) -> u64 {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// A broker whose producers count into [`Sent`].
+pub(super) struct CountedBroker<B> {
+    pub(super) inner: B,
+    pub(super) topics: Arc<[TopicName]>,
+    pub(super) sent: Sent,
+}
+
+struct CountedProducer {
+    inner: Arc<dyn Producer>,
+    topics: Arc<[TopicName]>,
+    sent: Sent,
+}
+
+impl<B: Broker> Broker for CountedBroker<B> {
+    type Consumer = B::Consumer;
+
+    fn topics(
+        &self,
+        names: &[TopicName],
+        deadline: Duration,
+    ) -> impl Future<Output = Result<Vec<TopicStatus>, BrokerError>> + Send {
+        self.inner.topics(names, deadline)
+    }
+
+    fn subscribe(&self, subscription: Subscription) -> Result<Self::Consumer, BrokerError> {
+        self.inner.subscribe(subscription)
+    }
+
+    fn producer(&self) -> Result<Arc<dyn Producer>, BrokerError> {
+        Ok(Arc::new(CountedProducer {
+            inner: self.inner.producer()?,
+            topics: Arc::clone(&self.topics),
+            sent: self.sent.clone(),
+        }))
+    }
+}
+
+impl Producer for CountedProducer {
+    fn send(
+        &self,
+        record: OutgoingRecord,
+    ) -> PortFuture<'static, Result<Acknowledged, BrokerError>> {
+        let counts = self.topics.contains(&record.topic);
+        let (sending, sent) = (self.inner.send(record), self.sent.clone());
+        Box::pin(async move {
+            let acknowledged = sending.await?;
+            // Before the sender learns of it, and so before the record that it handles is settled.
+            if counts {
+                sent.0.fetch_add(1, Ordering::AcqRel);
+            }
+            Ok(acknowledged)
+        })
+    }
+
+    fn flush(&self, deadline: Duration) -> PortFuture<'_, Result<(), BrokerError>> {
+        self.inner.flush(deadline)
+    }
+}
