@@ -50,11 +50,11 @@ pub(super) fn run(
     // Standard error is the same for people with and without JSON.
     print_warnings(report.warnings());
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&Report::from(&report))?);
+        say!("{}", serde_json::to_string_pretty(&Report::from(&report))?);
     }
     report.into_result()?;
     if let (Some(settings), false) = (settings, arguments.json) {
-        println!("ok: {}", summary(app, &settings));
+        say!("ok: {}", summary(app, &settings));
     }
     Ok(())
 }

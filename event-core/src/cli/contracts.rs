@@ -48,7 +48,7 @@ struct Field {
 pub(super) fn run(registry: &Registry, arguments: &ContractsArgs) -> Result<(), Error> {
     let contracts: Vec<Contract> = registry.contracts().iter().map(|c| describe(c)).collect();
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&contracts)?);
+        say!("{}", serde_json::to_string_pretty(&contracts)?);
         return Ok(());
     }
     let header = ["TOPIC", "EVENT", "VERSION", "KEY", "FIELDS", "TYPE", "PLACE", "DESCRIPTION"];
@@ -69,7 +69,7 @@ pub(super) fn run(registry: &Registry, arguments: &ContractsArgs) -> Result<(), 
             contract.description.lines().next().unwrap_or_default().to_owned(),
         ]);
     }
-    print!("{table}");
+    say!("{}", table.to_string().trim_end());
     Ok(())
 }
 

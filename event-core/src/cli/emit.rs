@@ -80,6 +80,6 @@ pub(super) async fn run(
         timestamp_ms: None,
     };
     let sent = EventProducer::new(broker.producer()?).send_raw(record).await?;
-    println!("sent {event} to {}@{}", sent.partition, sent.offset);
+    say!("sent {event} to {}@{}", sent.partition, sent.offset);
     Ok(())
 }

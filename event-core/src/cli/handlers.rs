@@ -66,7 +66,7 @@ pub(super) fn run(
         for (handler, event) in pairs {
             table.row([handler.topic.into(), event.into(), path(handler), handler.place()]);
         }
-        print!("{table}");
+        say!("{}", table.to_string().trim_end());
         return Ok(());
     }
     let settings = or_report(settings)?;
@@ -74,9 +74,9 @@ pub(super) fn run(
     let rows: Vec<Row> =
         pairs.map(|(handler, event)| row(handler, event, &settings, &router)).collect();
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&rows)?);
+        say!("{}", serde_json::to_string_pretty(&rows)?);
     } else {
-        print!("{}", wide(rows));
+        say!("{}", wide(rows).to_string().trim_end());
     }
     Ok(())
 }

@@ -2,6 +2,14 @@
 //!
 //! They must be there and not in a tool of their own, because only that binary holds the handlers.
 
+// A line on standard output. A reader that has gone away, such as `head`, is no reason to panic.
+macro_rules! say {
+    ($($text:tt)*) => {{
+        use std::io::Write;
+        let _ = writeln!(std::io::stdout(), $($text)*);
+    }};
+}
+
 mod check;
 mod contracts;
 mod dev;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Registry, StartupProblem, StartupReport, linking, near_state};
+use super::{Registry, StartupProblem, StartupReport, is_inside, linking, near_state};
 use crate::event::ContractInfo;
 use crate::handler::HandlerRegistration;
 use crate::state::StateKey;
@@ -13,18 +13,16 @@ impl Registry {
     #[must_use]
     pub fn check(&self, group: &str, provided: &[StateKey]) -> StartupReport {
         let mut report = StartupReport::default();
-        if self.handlers.is_empty() {
-            report.add_problems([self.no_handlers()]);
-        }
+        report.add_problems(self.no_handlers());
         report.add_problems(self.duplicates(group));
-        report.add_problems(self.colliding_ids());
+        let (written, derived) = self.colliding_ids();
+        report.add_problems(written);
+        report.add_warnings(derived);
         report.add_problems(self.topic_names());
         report.add_problems(self.colliding_topics());
         report.add_problems(self.dead_letter_topics());
         report.add_problems(self.dead_letter_loops());
-        let (misspelt, lonely) = self.lonely_catch_alls();
-        report.add_problems(misspelt);
-        report.add_warnings(lonely);
+        report.add_warnings(self.lonely_catch_alls());
         report.add_problems(self.contract_shapes());
         report.add_problems(self.untrue_emits());
         report.add_problems(self.missing_states(provided));
@@ -32,17 +30,23 @@ impl Registry {
         report
     }
 
-    // Several attributes on one function make one handler.
-    fn colliding_ids(&self) -> impl Iterator<Item = StartupProblem> {
+    // Several attributes on one function make one handler. Ids that come from module paths may be the
+    // same in two crates, whose authors know nothing of each other: that is no more than a warning.
+    fn colliding_ids(&self) -> (Vec<StartupProblem>, Vec<StartupProblem>) {
         let mut ids = BTreeMap::<_, BTreeMap<_, _>>::new();
         for handler in &self.handlers {
             let place = (handler.module, handler.name, handler.file, handler.line);
             ids.entry(handler.id()).or_default().entry(place).or_insert(*handler);
         }
         let shared = ids.into_iter().filter(|(_, handlers)| handlers.len() > 1);
-        shared.map(|(id, handlers)| StartupProblem::CollidingIds {
+        let problems = shared.map(|(id, handlers)| StartupProblem::CollidingIds {
             id,
             handlers: handlers.into_values().collect(),
+        });
+        problems.partition(|problem| {
+            let StartupProblem::CollidingIds { handlers, .. } = problem else { return true };
+            let crates: BTreeSet<_> = handlers.iter().map(|h| h.crate_name()).collect();
+            crates.len() < handlers.len() || handlers.iter().any(|h| h.id.is_some())
         })
     }
 
@@ -70,14 +74,18 @@ impl Registry {
         untrue.map(|handler| StartupProblem::UntrueEmits { handler })
     }
 
-    fn no_handlers(&self) -> StartupProblem {
+    fn no_handlers(&self) -> Option<StartupProblem> {
         let known: BTreeSet<_> =
             inventory::iter::<HandlerRegistration>().map(|h| h.module).collect();
-        if self.modules.is_empty() || known.is_empty() {
-            return StartupProblem::NoHandlers;
+        if known.is_empty() || (self.modules.is_empty() && self.handlers.is_empty()) {
+            return Some(StartupProblem::NoHandlers);
         }
-        let (modules, known) = (self.modules.clone(), known.into_iter().collect());
-        StartupProblem::NoHandlersInModules { modules, known }
+        let has_none = |module: &&String| {
+            !known.iter().any(|known| is_inside(known, std::slice::from_ref(module)))
+        };
+        let modules: Vec<_> = self.modules.iter().filter(has_none).cloned().collect();
+        let known = known.into_iter().collect();
+        (!modules.is_empty()).then_some(StartupProblem::NoHandlersInModules { modules, known })
     }
 
     fn duplicates(&self, group: &str) -> impl Iterator<Item = StartupProblem> {
@@ -97,9 +105,13 @@ impl Registry {
     }
 
     fn missing_states(&self, provided: &[StateKey]) -> impl Iterator<Item = StartupProblem> {
+        // An attribute for each of several events makes as many registrations of one function.
+        let mut told = BTreeSet::new();
         self.handlers.iter().flat_map(move |handler| {
             let needs = handler.requirements();
+            let place = (handler.file, handler.line, handler.name);
             let missing = needs.states().iter().filter(|key| !provided.contains(key));
+            let missing = missing.filter(|key| told.insert((place, key.type_name())));
             let missing = missing.map(|key| StartupProblem::MissingState {
                 handler,
                 type_name: key.type_name(),

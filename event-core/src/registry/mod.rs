@@ -64,10 +64,11 @@ impl Registry {
     #[must_use]
     pub fn linked() -> Self {
         let mut handlers: Vec<_> = inventory::iter::<HandlerRegistration>().collect();
-        handlers.sort_by_cached_key(|h| (h.topic, h.selects.names(), h.module, h.file, h.line));
+        handlers
+            .sort_by_cached_key(|h| (h.topic, h.selects.names(), h.module, h.file, h.line, h.name));
         let mut contracts: Vec<_> =
             inventory::iter::<ContractRegistration>().map(|c| c.0).collect();
-        contracts.sort_by_key(|c| (c.topic, c.name, c.version, c.module, c.line));
+        contracts.sort_by_key(|c| (c.topic, c.name, c.version, c.module, c.line, c.type_name));
         Registry { handlers, contracts, modules: Vec::new() }
     }
 

@@ -124,15 +124,13 @@ impl Registry {
         problems.collect()
     }
 
-    /// The catch-alls whose topic is probably misspelt, and those of a topic that only they know.
-    pub(super) fn lonely_catch_alls(&self) -> (Vec<StartupProblem>, Vec<StartupProblem>) {
+    /// The catch-alls of a topic that only they know. It may be misspelt, or foreign.
+    pub(super) fn lonely_catch_alls(&self) -> Vec<StartupProblem> {
         let contracts: BTreeSet<_> = self.taken_contracts().iter().map(|c| c.topic).collect();
         let topics = self.topics();
         let lonely = topics.iter().filter_map(|(topic, handlers)| match handlers[..] {
-            [handler] if matches!(handler.selects, Selector::Rest) => {
-                (!contracts.contains(topic)).then_some(handler)
-            }
-            _ => None,
+            _ if contracts.contains(topic) || handlers.iter().any(|h| h.is_for_names()) => None,
+            [..] => handlers.iter().find(|h| matches!(h.selects, Selector::Rest)),
         });
         // That two topics collide is a problem of its own.
         let lonely = lonely.filter(|handler| {
@@ -145,9 +143,7 @@ impl Registry {
             let nearest = nearest(handler.topic, others);
             StartupProblem::LonelyCatchAll { handler, nearest }
         });
-        problems.partition(|problem| {
-            matches!(problem, StartupProblem::LonelyCatchAll { nearest: Some(_), .. })
-        })
+        problems.collect()
     }
 
     fn topics(&self) -> BTreeMap<&'static str, Handlers> {

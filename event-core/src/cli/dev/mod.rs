@@ -2,7 +2,6 @@
 
 mod counted;
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -72,7 +71,7 @@ pub(super) async fn run(
     introduce(&service, cluster.address(), &topics);
 
     if samples.is_empty() {
-        println!(
+        say!(
             "  no sample events: give the app some with `.samples(..)`, or a file with `--events`"
         );
     }
@@ -100,9 +99,11 @@ pub(super) async fn run(
         }
     }
     let counts = tally.counts();
-    println!(
+    say!(
         "{} handled, {} skipped, {} dead-lettered",
-        counts.handled, counts.skipped, counts.dead_lettered
+        counts.handled,
+        counts.skipped,
+        counts.dead_lettered
     );
     if arguments.exit_when_idle && counts.dead_lettered > 0 {
         let message = format!("{} events were dead-lettered", counts.dead_lettered);
@@ -113,18 +114,18 @@ pub(super) async fn run(
 
 fn introduce(service: &str, bootstrap: &str, topics: &[TopicName]) {
     let topics: Vec<_> = topics.iter().map(TopicName::as_str).collect();
-    println!("{service} runs on an embedded broker at {bootstrap}");
-    println!("  topics: {}, each with its dead-letter topic", topics.join(", "));
-    println!(
+    say!("{service} runs on an embedded broker at {bootstrap}");
+    say!("  topics: {}, each with its dead-letter topic", topics.join(", "));
+    say!(
         "  volatile: nothing outlives this process, a partition keeps its last 5 MiB, and there are no admin calls"
     );
-    println!(
+    say!(
         "  clients that can use the address: librdkafka (rdkafka, confluent-kafka), aiokafka, kafkajs, kafka-python 2"
     );
-    println!(
+    say!(
         "  clients that cannot: Apache's Java client, kafka-python 3 as it comes; for these run a real Kafka"
     );
-    println!("  ctrl-c ends it");
+    say!("  ctrl-c ends it");
 }
 
 // What `dev` needs to know of a sample line; the line itself is published as it stands.
@@ -194,13 +195,6 @@ fn sample(registry: &Registry, line: &str) -> Result<OutgoingRecord, String> {
 // The message of a handler may hold anything.
 fn shown(error: &str) -> String {
     crate::event::excerpt(error, 1000)
-}
-
-// A reader that has gone away, such as `head`, is no reason for the engine to fail.
-macro_rules! say {
-    ($($text:tt)*) => {{
-        let _ = writeln!(std::io::stdout(), $($text)*);
-    }};
 }
 
 /// Prints one line for everything that becomes of a record.

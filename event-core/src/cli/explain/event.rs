@@ -58,7 +58,7 @@ pub(super) fn run(
     let (registry, router) = (app.registry(), app.router());
     let explained = explain(&registry, &router, settings, topic, event).map_err(usage)?;
     if json {
-        println!("{}", serde_json::to_string_pretty(&explained)?);
+        say!("{}", serde_json::to_string_pretty(&explained)?);
     } else {
         print(&explained);
     }
@@ -170,11 +170,11 @@ fn describe(route: &Route, registry: &Registry, topic: &str, event: &str) -> Han
 }
 
 fn print(explained: &Explained) {
-    println!("{} / {}: {}", explained.topic, explained.event, explained.becomes);
+    say!("{} / {}: {}", explained.topic, explained.event, explained.becomes);
     if let Some(handler) = &explained.handler {
-        println!();
+        say!();
         let line = |what: &str, text: &str| {
-            println!("  {what:<10} {}", if text.is_empty() { "-" } else { text });
+            say!("  {what:<10} {}", if text.is_empty() { "-" } else { text });
         };
         line("handler", &format!("{}   {}", handler.name, handler.place));
         line("arguments", &handler.arguments.join(", "));
@@ -189,15 +189,15 @@ fn print(explained: &Explained) {
         line("runs", if handler.blocking { "off the async threads" } else { "async" });
     }
     if !explained.on_failure.is_empty() {
-        println!("\non failure");
+        say!("\non failure");
         for sentence in &explained.on_failure {
-            println!("  {sentence}");
+            say!("  {sentence}");
         }
     }
-    println!();
+    say!();
     let mut table = Table::new(&["SETTING", "VALUE", "FROM"]);
     for setting in &explained.settings {
         table.row([setting.key.to_owned(), setting.value.clone(), setting.source.clone()]);
     }
-    print!("{table}");
+    say!("{}", table.to_string().trim_end());
 }

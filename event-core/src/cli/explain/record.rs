@@ -51,6 +51,7 @@ struct DryRun {
 enum Becomes {
     Handled,
     Skipped,
+    Retried,
     DeadLettered,
 }
 
@@ -84,7 +85,7 @@ pub(super) async fn run(
     let dry_run = DryRunner { registry, router, policy: &settings.policy, state: app.into_state() };
     let dry_run = dry_run.run(record, topic).await.map_err(usage)?;
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&dry_run)?);
+        say!("{}", serde_json::to_string_pretty(&dry_run)?);
     } else {
         print(&dry_run);
     }
@@ -93,7 +94,7 @@ pub(super) async fn run(
             let message = "the record would be dead-lettered".to_owned();
             Err(ExitStatus { code: 1, message }.into())
         }
-        Becomes::Handled | Becomes::Skipped => Ok(()),
+        Becomes::Handled | Becomes::Skipped | Becomes::Retried => Ok(()),
     }
 }
 
@@ -256,7 +257,10 @@ async fn probe(
 
 impl DryRun {
     fn reject(&mut self, rejection: &Rejection, record: RecordRef<'_>) {
-        self.becomes = Becomes::DeadLettered;
+        self.becomes = match rejection {
+            Rejection::Failed(_) => Becomes::Retried,
+            _ => Becomes::DeadLettered,
+        };
         self.reason = Some(rejection.code());
         self.message = Some(crate::event::excerpt(&rejection.to_string(), 1000));
         if let Rejection::Undecodable(error) = rejection
@@ -276,26 +280,27 @@ fn print(dry_run: &DryRun) {
         _ => "-".to_owned(),
     };
     match (dry_run.becomes, dry_run.reason) {
-        (Becomes::DeadLettered, Some(reason)) => println!("would be dead-lettered as {reason}"),
-        (Becomes::DeadLettered, None) => println!("would be dead-lettered"),
-        (Becomes::Handled, _) => println!("would be handled by {}", name(&dry_run.handler)),
-        (Becomes::Skipped, _) => println!("would be skipped: no handler takes it"),
+        (Becomes::DeadLettered, Some(reason)) => say!("would be dead-lettered as {reason}"),
+        (Becomes::DeadLettered, None) => say!("would be dead-lettered"),
+        (Becomes::Handled, _) => say!("would be handled by {}", name(&dry_run.handler)),
+        (Becomes::Retried, _) => say!("would fail and be tried again, as it did here"),
+        (Becomes::Skipped, _) => say!("would be skipped: no handler takes it"),
     }
     if let Some(message) = &dry_run.message {
-        println!("  {message}");
+        say!("  {message}");
     }
     if let (Some(spot), Some(byte)) = (&dry_run.spot, dry_run.byte) {
-        println!("  byte {byte}, line {}, column {}:", spot.line, spot.column);
-        println!("    {}\n    {}", spot.text, spot.caret);
+        say!("  byte {byte}, line {}, column {}:", spot.line, spot.column);
+        say!("    {}\n    {}", spot.text, spot.caret);
     }
-    println!("  topic         {}", name(&dry_run.topic));
-    println!("  event         {}", name(&dry_run.event));
-    println!("  handler       {handler}");
+    say!("  topic         {}", name(&dry_run.topic));
+    say!("  event         {}", name(&dry_run.event));
+    say!("  handler       {handler}");
     if dry_run.becomes == Becomes::DeadLettered {
-        println!("  dead letters  {}", name(&dry_run.dead_letters));
+        say!("  dead letters  {}", name(&dry_run.dead_letters));
     }
     if !dry_run.not_made.is_empty() {
-        println!("  not tried     {}: only a running service has it", dry_run.not_made.join(", "));
+        say!("  not tried     {}: only a running service has it", dry_run.not_made.join(", "));
     }
 }
 

@@ -25,12 +25,17 @@ impl Spot {
         let line_start = before.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
         let line_end = after.iter().position(|b| *b == b'\n').map_or(value.len(), |at| byte + at);
         let mut start = byte.saturating_sub(AROUND).max(line_start);
-        while start > line_start && is_inside_character(value, start) {
-            start -= 1;
+        // A character has at most four bytes; more of these are no text.
+        for _ in 0..3 {
+            if start > line_start && is_inside_character(value, start) {
+                start -= 1;
+            }
         }
         let mut end = byte.saturating_add(AROUND).min(line_end);
-        while end < line_end && is_inside_character(value, end) {
-            end += 1;
+        for _ in 0..3 {
+            if end < line_end && is_inside_character(value, end) {
+                end += 1;
+            }
         }
         let mut text = String::new();
         if start > line_start {

@@ -51,7 +51,7 @@ pub(super) fn run(registry: &Registry, arguments: &GraphArgs) {
         Format::Mermaid => mermaid::write(&graph),
         Format::Dot => dot::write(&graph),
     };
-    print!("{written}");
+    say!("{}", written.trim_end());
 }
 
 impl Graph {
