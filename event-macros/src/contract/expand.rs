@@ -8,6 +8,7 @@ use syn::{DeriveInput, Path};
 
 use super::check::{Evolution, FieldHeader, Key, Names};
 use super::model::{ContractType, make_static, plain_name};
+use super::shape::shape;
 use super::wire::{WireField, WireType};
 use crate::arguments::Given;
 use crate::names::{NameValue, Rule};
@@ -124,7 +125,7 @@ fn info(contract: &ContractType<'_>, parts: &Parts, type_name: &str) -> TokenStr
     let name = contract.name();
     let wire = WireType::read(contract.input);
     let fields = contract.fields.iter().flatten().filter_map(|field| {
-        let WireField { name: wire_name, required } = wire.field(field)?;
+        let WireField { name: wire_name, required, .. } = wire.field(field)?;
         let (name, ty) = (plain_name(field), text_of(field.ty.to_token_stream()));
         Some(quote!(__event::ContractField {
             name: #name, wire_name: #wire_name, type_name: #ty, required: #required
@@ -153,7 +154,7 @@ fn info(contract: &ContractType<'_>, parts: &Parts, type_name: &str) -> TokenStr
     let foreign_names = parts.names.rule == Rule::Foreign;
     let object = contract.fields.is_some() && !wire.is_converted;
     let empty = object && contract.fields.as_ref().is_some_and(Vec::is_empty);
-    let (shape, description) = (contract.shape(), contract.description());
+    let (shape, description) = (shape(contract.input, &wire), contract.description());
     let line = quote_spanned!(name.span()=> ::core::line!());
     let file = quote_spanned!(name.span()=> ::core::file!());
     quote! {

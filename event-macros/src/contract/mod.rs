@@ -4,6 +4,7 @@ mod borrowing;
 mod check;
 mod expand;
 mod model;
+mod shape;
 mod sum;
 mod wire;
 
