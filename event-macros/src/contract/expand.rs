@@ -6,7 +6,8 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::{DeriveInput, Path};
 
-use super::check::{Evolution, FieldHeader, Key, Names};
+use super::check::{Evolution, Key, Names};
+use super::headers::FieldHeader;
 use super::model::{ContractType, make_static, plain_name};
 use super::shape::shape;
 use super::wire::{WireField, WireType};
@@ -196,7 +197,7 @@ fn key(key: Option<&Key>) -> TokenStream {
 }
 
 fn headers(headers: &[FieldHeader]) -> Option<TokenStream> {
-    let added = headers.iter().map(|FieldHeader { name, field }| {
+    let added = headers.iter().map(|FieldHeader { name, field, .. }| {
         let add = quote_spanned!(field.span()=> __event::add_header);
         let value = quote_spanned!(field.span()=> &self.#field);
         quote!(#add(headers, #name, #value);)

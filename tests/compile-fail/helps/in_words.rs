@@ -35,6 +35,8 @@ pub(crate) const IN_WORDS: &[(&str, &str)] = &[
     ("handler_on_impl", "the function is yet to be written"),
     ("handler_on_method", "the function moves to another place"),
     ("handler_on_struct", "the function is yet to be written"),
+    ("headers_name_twice", "only the author knows the other name"),
+    ("headers_of_250_bytes", "only the author knows what to leave out"),
     ("headers_of_strange_type", "only the author knows how the type becomes a text"),
     ("id_of_250_bytes", "only the author knows what to leave out"),
     ("id_wrong_and_emits_no_contract", "only the author knows topic and name"),
