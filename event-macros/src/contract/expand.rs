@@ -82,6 +82,17 @@ fn names(names: &Names, type_name: &str) -> TokenStream {
     }
 }
 
+// Said by the attribute, or by the closed lists of the names.
+fn foreign_names(names: &Names) -> TokenStream {
+    let lists = [(&names.topic, Kind::Topic), (&names.name, Kind::Event)];
+    let lists: Vec<_> =
+        lists.into_iter().filter_map(|(name, kind)| name.is_of_foreign_list(kind)).collect();
+    match names.rule {
+        Rule::Convention if !lists.is_empty() => quote!(#(#lists)||*),
+        rule => (rule == Rule::Foreign).to_token_stream(),
+    }
+}
+
 /// What only the compiler can judge of names that stand beside other mistakes.
 pub(crate) fn judged_alone(names: &Names, given: &Given) -> Option<TokenStream> {
     let is_foreign = given.flag("foreign_names").is_some();
@@ -152,7 +163,7 @@ fn info(contract: &ContractType<'_>, parts: &Parts, type_name: &str) -> TokenStr
         }
         None => quote!(::core::option::Option::None),
     };
-    let foreign_names = parts.names.rule == Rule::Foreign;
+    let foreign_names = foreign_names(&parts.names);
     let object = contract.fields.is_some() && !wire.is_converted;
     let empty = object && contract.fields.as_ref().is_some_and(Vec::is_empty);
     let (shape, description) = (shape(contract.input, &wire), contract.description());
