@@ -147,7 +147,7 @@ pub(crate) fn evolution(
         complaints.add(others, what, help);
     }
     types.truncate(1);
-    let upcasts = types.pop();
+    let upcasts = types.pop().filter(|older| is_another(older, type_name, complaints));
     if let Some(older) = &upcasts
         && given.lacks("version")
     {
@@ -157,6 +157,22 @@ pub(crate) fn evolution(
         complaints.add(&upcasts, what, format!("write `version = 2, upcasts({older})`"));
     }
     Evolution { version: version.unwrap_or(1), upcasts }
+}
+
+// Whether what is upcast is not the contract itself.
+fn is_another(older: &Type, type_name: &Ident, complaints: &mut Complaints) -> bool {
+    let Type::Path(path) = older else { return true };
+    let [segment] = &path.path.segments.iter().collect::<Vec<_>>()[..] else { return true };
+    if path.qself.is_some() || segment.ident != *type_name && segment.ident != "Self" {
+        return true;
+    }
+    let what = format!("contract `{type_name}` upcasts itself, but a version has one before it");
+    let help = format!(
+        "remove `upcasts({})`, or write the type of the version before",
+        text_of(older.to_token_stream())
+    );
+    complaints.add(older, what, help);
+    false
 }
 
 fn version(value: &Expr, complaints: &mut Complaints) -> Option<u32> {

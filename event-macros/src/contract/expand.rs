@@ -4,7 +4,7 @@ use event_names::Kind;
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
-use syn::{DeriveInput, Path};
+use syn::{DeriveInput, Path, parse_quote};
 
 use super::check::{Evolution, Key, Names};
 use super::headers::FieldHeader;
@@ -32,7 +32,7 @@ pub(crate) fn contract(contract: &ContractType<'_>, parts: &Parts, root: &Path) 
     let older = older(parts, &quote!(#name #static_arguments), contract.input);
     let info = info(contract, parts, &type_name);
     let older_type = match &parts.evolution.upcasts {
-        Some(ty) => quote!(__event::UpcastFrom<#ty>),
+        Some(ty) => quote!(__event::Upcast<#ty>),
         None => quote!(__event::NoOlder),
     };
     let key = key(parts.key.as_ref());
@@ -116,20 +116,38 @@ pub(crate) fn judged_alone(names: &Names, given: &Given) -> Option<TokenStream> 
     })
 }
 
-// Each conversion is judged at the older contract's type.
+// Each conversion is judged at the older contract's type, and only there: the new contract can be
+// decoded in any case, so that its handlers are not reported as well.
 fn older(parts: &Parts, own: &TokenStream, input: &DeriveInput) -> Option<TokenStream> {
-    let older = parts.evolution.upcasts.as_ref()?;
-    let older = make_static(older.to_token_stream(), input);
+    let ty = parts.evolution.upcasts.as_ref()?;
+    let older = make_static(ty.to_token_stream(), input);
     let (first, last) = ends(&older);
     let judge = quote_spanned!(first=> __event::judge_upcast);
     let open = quote_spanned!(first=> <);
     let info = quote_spanned!(last=> #open #older as __event::Contract>::INFO);
     let judged = quote_spanned!(last=> #judge(#info, <#own as __event::Contract>::INFO));
-    let converts = quote_spanned!(first=> __event::converts::<#older, #own>);
-    let converts = quote_spanned!(last=> #converts());
+    let upcast = quote_spanned!(first=> __event::upcast::<#ty, _>);
+    let upcast = quote_spanned!(last=> #upcast(envelope, version));
+    let lifetimes: Vec<_> = input.generics.lifetimes().map(|l| &l.lifetime).collect();
+    let mut generics = input.generics.clone();
+    generics.params.insert(0, parse_quote!('__de: #(#lifetimes)+*));
+    let (generics, _, bounds) = generics.split_for_impl();
+    let (name, (_, arguments, _)) = (&input.ident, input.generics.split_for_impl());
     Some(quote! {
         const _: () = #judged;
-        const _: () = #converts;
+
+        impl #generics __event::ReadOlder<'__de, #name #arguments> for __event::Upcast<#ty>
+        #bounds
+        {
+            fn read_older(
+                envelope: &__event::Envelope<'__de>,
+                version: u32,
+            ) -> ::core::option::Option<
+                ::core::result::Result<#name #arguments, __event::EnvelopeError>,
+            > {
+                #upcast
+            }
+        }
     })
 }
 

@@ -75,4 +75,5 @@ pub(crate) const IN_WORDS: &[(&str, &str)] = &[
     ("upcasts_another_event", "only the author knows which of the names is meant"),
     ("upcasts_no_contract", "only the author knows topic and name"),
     ("upcasts_without_conversion", "the conversion is yet to be written"),
+    ("upcasts_without_conversion_in_use", "the conversion is yet to be written"),
 ];
