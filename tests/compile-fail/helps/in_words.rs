@@ -56,6 +56,7 @@ pub(crate) const IN_WORDS: &[(&str, &str)] = &[
     ("list_of_other_kind", "two ways are offered, and only the author can choose"),
     ("main_on_struct", "the function is yet to be written"),
     ("parts_generic", "only the author knows the type"),
+    ("parts_of_one_type_by_two_names", "the compiler's own error, without a help"),
     ("producer_of_no_contract", "only the author knows topic and name"),
     ("producer_of_other_events", "a trait's note cannot write the list with one more type"),
     (
