@@ -47,6 +47,8 @@ pub(crate) fn contract(contract: &ContractType<'_>, parts: &Parts, root: &Path) 
 
                 type Older = #older_type;
 
+                type Static = #name #static_arguments;
+
                 fn key(&self) -> ::core::option::Option<__event::Cow<'_, str>> {
                     #key
                 }
@@ -244,11 +246,14 @@ fn headers(headers: &[FieldHeader]) -> Option<TokenStream> {
 pub(crate) fn stand_in(input: &DeriveInput, root: &Path) -> TokenStream {
     let name = &input.ident;
     let (generics, arguments, bounds) = input.generics.split_for_impl();
+    let static_arguments = make_static(arguments.to_token_stream(), input);
     quote! {
         impl #generics #root::event::Contract for #name #arguments #bounds {
             const INFO: &'static #root::event::ContractInfo = #root::macro_support::BROKEN_CONTRACT;
 
             type Older = #root::event::NoOlder;
+
+            type Static = #name #static_arguments;
 
             fn key(&self) -> ::core::option::Option<#root::macro_support::Cow<'_, str>> {
                 ::core::option::Option::None
