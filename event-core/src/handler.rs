@@ -116,8 +116,8 @@ impl HandlerRegistration {
     }
 
     #[must_use]
-    pub const fn foreign_names(self) -> Self {
-        HandlerRegistration { foreign_names: true, ..self }
+    pub const fn foreign_names(self, foreign_names: bool) -> Self {
+        HandlerRegistration { foreign_names, ..self }
     }
 
     #[must_use]

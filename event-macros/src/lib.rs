@@ -197,8 +197,8 @@ pub fn derive_event(item: TokenStream) -> TokenStream {
 /// Makes an enum of contracts the payload of one handler for all their events: the `match` in it is
 /// exhaustive, so that an event added to the enum does not compile until it is handled.
 ///
-/// Each variant holds one contract, all of one topic. The enum gets `From` each of them. A sum that
-/// borrows has one lifetime.
+/// Each variant holds one contract, all of one topic, or a large one as `Box<Contract>`. The enum
+/// gets `From` each of them. A sum that borrows has one lifetime.
 ///
 /// ```
 /// use event_core::prelude::*;

@@ -91,6 +91,16 @@ impl NameValue {
         }
     }
 
+    /// Whether the closed list that it is a variant of has names that others chose, as code: the
+    /// list has judged them, so that what uses a variant need not say it again.
+    pub(crate) fn is_of_foreign_list(&self, kind: Kind) -> Option<TokenStream> {
+        let NameValue::Variant { list, variant } = self else { return None };
+        let (first, last) = ends(variant);
+        let list_trait = list_trait(kind, last);
+        let open = quote_spanned!(first=> <);
+        Some(quote_spanned!(last=> #open #list as __event::#list_trait>::FOREIGN_NAMES))
+    }
+
     /// A constant that judges the value in `own`, beside the name in `other`, and compares it with
     /// that of the contract among the `arguments`. Its error marks the value.
     pub(crate) fn judged(

@@ -101,7 +101,20 @@ fn expand(input: &DeriveInput, parts: &[Part<'_>], root: &Path) -> TokenStream {
         let clone = quote_spanned!(last=> #open #ty as ::core::clone::Clone>::clone);
         quote!(state.insert(#clone(&self.#member));)
     });
+    let found = parts.iter().map(|part| {
+        let (first, last) = ends(part.ty);
+        let ty = part.ty;
+        let open = quote_spanned!(first=> impl StateFoundByItsType);
+        quote_spanned!(last=> #open<#ty> for #name {})
+    });
     quote! {
+        // Implementations for one type conflict, whatever name it has in a field.
+        const _: () = {
+            #[allow(dead_code)]
+            trait StateFoundByItsType<T> {}
+            #(#found)*
+        };
+
         impl #root::state::StateParts for #name {
             fn add_keys(keys: &mut #root::state::StateKeys) {
                 keys.push(#root::state::StateKey::of::<Self>());

@@ -32,6 +32,9 @@ pub trait Contract {
     /// [`UpcastFrom`](super::UpcastFrom) the contract before.
     type Older;
 
+    /// The same type with every lifetime `'static`: an event that borrows is known by it.
+    type Static: Contract;
+
     /// The record key, as text. Records of one key keep their order.
     fn key(&self) -> Option<Cow<'_, str>>;
 

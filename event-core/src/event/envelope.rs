@@ -141,7 +141,7 @@ impl<'a> Envelope<'a> {
     }
 
     /// Decodes data of a version that `T` reads, itself or by the contract before it.
-    pub(super) fn decode_version<T>(&self, version: u32) -> Result<T, EnvelopeError>
+    pub(crate) fn decode_version<T>(&self, version: u32) -> Result<T, EnvelopeError>
     where
         T: Contract + serde::Deserialize<'a>,
         T::Older: ReadOlder<'a, T>,

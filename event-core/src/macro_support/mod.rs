@@ -10,7 +10,7 @@ pub use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub use crate::delivery::Delivery;
 pub use crate::event::{
     Contract, ContractField, ContractInfo, ContractRegistration, Emits, Envelope, EnvelopeError,
-    Events, Headers, KeySource, NoOlder, Payload, RecordKey, Topics, UnknownName, UpcastFrom,
+    Events, Headers, KeySource, NoOlder, Payload, ReadOlder, RecordKey, Topics, UnknownName,
 };
 // By a short name, so that an argument fits on a line of the expansion.
 pub use crate::extract::{Argument, FromDelivery as Extract};
@@ -94,13 +94,58 @@ impl<V: RecordKey> HeaderValue for V {}
     label = "no conversion",
     note = "write `impl From<{P}> for {Self}`"
 )]
-pub trait Upcasts<P> {}
+pub trait Upcasts<P> {
+    /// Converts it.
+    fn upcast(older: P) -> Self;
+}
 
 #[diagnostic::do_not_recommend]
-impl<P, T: From<P>> Upcasts<P> for T {}
+impl<P, T: From<P>> Upcasts<P> for T {
+    fn upcast(older: P) -> Self {
+        older.into()
+    }
+}
 
-/// Refuses a contract that cannot be made from the one that it upcasts.
-pub const fn converts<P, T: Upcasts<P>>() {}
+/// What an older version of a contract must be to be converted.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be decoded, so nothing can upcast it",
+    label = "not decoded",
+    note = "put `#[derive(Deserialize)]` on `{Self}`"
+)]
+pub trait Decoded<'de>: Sized {
+    /// Decodes the data of the contract.
+    ///
+    /// # Errors
+    ///
+    /// [`EnvelopeError`]: the data does not fit.
+    fn decode(envelope: &Envelope<'de>, version: u32) -> Result<Self, EnvelopeError>
+    where
+        Self: Contract<Older: ReadOlder<'de, Self>>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<'de, T: Deserialize<'de>> Decoded<'de> for T {
+    fn decode(envelope: &Envelope<'de>, version: u32) -> Result<Self, EnvelopeError>
+    where
+        Self: Contract<Older: ReadOlder<'de, Self>>,
+    {
+        envelope.decode_version(version)
+    }
+}
+
+/// How a contract with `upcasts(P)` reads older data. Unlike
+/// [`UpcastFrom`](crate::event::UpcastFrom) it has no bounds: what is missing is said where
+/// [`upcast`] is called.
+pub struct Upcast<P>(PhantomData<P>);
+
+/// Reads the data of a version up to that of `P` as `P`, and converts it.
+pub fn upcast<'de, P, T>(envelope: &Envelope<'de>, version: u32) -> Option<Result<T, EnvelopeError>>
+where
+    T: Upcasts<P>,
+    P: Contract<Older: ReadOlder<'de, P>> + Decoded<'de>,
+{
+    (version <= P::INFO.version).then(|| P::decode(envelope, version).map(T::upcast))
+}
 
 /// Runs a handler that blocks its thread, away from the threads that others wait on.
 pub async fn blocking<T: Send + 'static>(work: Box<dyn FnOnce() -> T + Send>) -> T {

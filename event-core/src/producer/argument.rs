@@ -74,7 +74,7 @@ impl<E: EventList> Producer<E> {
     pub fn send<'p, T, I>(&'p self, event: &'p T) -> Sending<'p, T>
     where
         T: Contract + Serialize,
-        E: Lists<T, I>,
+        E: Lists<T::Static, I>,
     {
         Sending::new(&self.inner, event)
     }
@@ -90,7 +90,7 @@ impl<E: EventList> Producer<E> {
     ) -> SendingAll<'_, 'e, T>
     where
         T: Contract + Serialize + 'e,
-        E: Lists<T, I>,
+        E: Lists<T::Static, I>,
     {
         SendingAll::new(&self.inner, events)
     }

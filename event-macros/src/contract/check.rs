@@ -3,13 +3,9 @@
 use event_names::Kind;
 use proc_macro2::Ident;
 use quote::{ToTokens, quote};
-use syn::ext::IdentExt;
-use syn::parse::{Parse, ParseStream, Parser};
-use syn::punctuated::Punctuated;
-use syn::{Expr, ExprPath, Lit, LitStr, Token, Type};
+use syn::{Expr, ExprPath, Lit, Type};
 
 use super::model::{ContractType, plain_name};
-use crate::arguments::lists_nothing;
 use crate::arguments::{Given, nearest};
 use crate::complaints::Complaints;
 use crate::names::{NameValue, Rule, judge_pair};
@@ -123,91 +119,6 @@ fn first_field(value: &Expr) -> Option<&Ident> {
     }
 }
 
-/// A header and the field whose value it is.
-pub(crate) struct FieldHeader {
-    pub(crate) name: String,
-    pub(crate) field: Ident,
-}
-
-/// Judges `headers(tenant, source = "x-source")`.
-pub(crate) fn headers(
-    given: &Given,
-    contract: &ContractType<'_>,
-    complaints: &mut Complaints,
-) -> Vec<FieldHeader> {
-    let Some((key, list)) = given.list("headers") else { return Vec::new() };
-    let what = "`headers` lists fields, each with the name of its header if that differs";
-    let parser = Punctuated::<Header, Token![,]>::parse_terminated;
-    let listed = match parser.parse2(list.stream()) {
-        Ok(listed) => listed,
-        Err(error) => {
-            complaints.add_at(error.span(), what, "write `headers(tenant, source = \"x-source\")`");
-            return Vec::new();
-        }
-    };
-    if listed.is_empty() {
-        lists_nothing(key, list, complaints);
-    }
-    let fields: Vec<_> = contract.fields.iter().flatten().map(|f| plain_name(f)).collect();
-    let mut headers = Vec::new();
-    for header in listed {
-        match header {
-            Header::Field(header) => headers.push(header),
-            Header::Text(text) => {
-                let name = text.value();
-                let help = match nearest(&name, fields.iter().map(String::as_str)) {
-                    Some(field) if field == name => format!("write `{field}`"),
-                    Some(field) => format!("write `{field} = \"{name}\"`"),
-                    None => format!("write `tenant = \"{name}\"` for a field `tenant`"),
-                };
-                complaints.add(text, what, help);
-            }
-        }
-    }
-    let mut known = Vec::new();
-    for header in headers {
-        if contract.has_field(&header.field) {
-            known.push(header);
-            continue;
-        }
-        let word = header.field.to_string();
-        let what = format!("`{word}` is not a field of contract `{}`", contract.name());
-        let help = match nearest(&word, fields.iter().map(String::as_str)) {
-            Some(field) => format!("write `{field}`"),
-            None => format!("the fields are `{}`", fields.join("`, `")),
-        };
-        complaints.add(&header.field, what, help);
-    }
-    known
-}
-
-/// What stands where a field belongs.
-enum Header {
-    Field(FieldHeader),
-    Text(LitStr),
-}
-
-impl Parse for Header {
-    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        if input.peek(LitStr) {
-            input.parse().map(Header::Text)
-        } else {
-            input.parse().map(Header::Field)
-        }
-    }
-}
-
-impl Parse for FieldHeader {
-    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let field = input.parse::<Ident>()?;
-        let name = match input.parse::<Option<Token![=]>>()? {
-            Some(_) => input.parse::<LitStr>()?.value(),
-            None => field.unraw().to_string(),
-        };
-        Ok(FieldHeader { name, field })
-    }
-}
-
 /// The version of a contract and what it converts.
 pub(crate) struct Evolution {
     pub(crate) version: u32,
@@ -236,7 +147,7 @@ pub(crate) fn evolution(
         complaints.add(others, what, help);
     }
     types.truncate(1);
-    let upcasts = types.pop();
+    let upcasts = types.pop().filter(|older| is_another(older, type_name, complaints));
     if let Some(older) = &upcasts
         && given.lacks("version")
     {
@@ -246,6 +157,22 @@ pub(crate) fn evolution(
         complaints.add(&upcasts, what, format!("write `version = 2, upcasts({older})`"));
     }
     Evolution { version: version.unwrap_or(1), upcasts }
+}
+
+// Whether what is upcast is not the contract itself.
+fn is_another(older: &Type, type_name: &Ident, complaints: &mut Complaints) -> bool {
+    let Type::Path(path) = older else { return true };
+    let [segment] = &path.path.segments.iter().collect::<Vec<_>>()[..] else { return true };
+    if path.qself.is_some() || segment.ident != *type_name && segment.ident != "Self" {
+        return true;
+    }
+    let what = format!("contract `{type_name}` upcasts itself, but a version has one before it");
+    let help = format!(
+        "remove `upcasts({})`, or write the type of the version before",
+        text_of(older.to_token_stream())
+    );
+    complaints.add(older, what, help);
+    false
 }
 
 fn version(value: &Expr, complaints: &mut Complaints) -> Option<u32> {

@@ -4,10 +4,12 @@ use event_names::Kind;
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
-use syn::{DeriveInput, Path};
+use syn::{DeriveInput, Path, parse_quote};
 
-use super::check::{Evolution, FieldHeader, Key, Names};
+use super::check::{Evolution, Key, Names};
+use super::headers::FieldHeader;
 use super::model::{ContractType, make_static, plain_name};
+use super::shape::shape;
 use super::wire::{WireField, WireType};
 use crate::arguments::Given;
 use crate::names::{NameValue, Rule};
@@ -30,7 +32,7 @@ pub(crate) fn contract(contract: &ContractType<'_>, parts: &Parts, root: &Path) 
     let older = older(parts, &quote!(#name #static_arguments), contract.input);
     let info = info(contract, parts, &type_name);
     let older_type = match &parts.evolution.upcasts {
-        Some(ty) => quote!(__event::UpcastFrom<#ty>),
+        Some(ty) => quote!(__event::Upcast<#ty>),
         None => quote!(__event::NoOlder),
     };
     let key = key(parts.key.as_ref());
@@ -44,6 +46,8 @@ pub(crate) fn contract(contract: &ContractType<'_>, parts: &Parts, root: &Path) 
                 const INFO: &'static __event::ContractInfo = &#info;
 
                 type Older = #older_type;
+
+                type Static = #name #static_arguments;
 
                 fn key(&self) -> ::core::option::Option<__event::Cow<'_, str>> {
                     #key
@@ -80,6 +84,17 @@ fn names(names: &Names, type_name: &str) -> TokenStream {
     }
 }
 
+// Said by the attribute, or by the closed lists of the names.
+fn foreign_names(names: &Names) -> TokenStream {
+    let lists = [(&names.topic, Kind::Topic), (&names.name, Kind::Event)];
+    let lists: Vec<_> =
+        lists.into_iter().filter_map(|(name, kind)| name.is_of_foreign_list(kind)).collect();
+    match names.rule {
+        Rule::Convention if !lists.is_empty() => quote!(#(#lists)||*),
+        rule => (rule == Rule::Foreign).to_token_stream(),
+    }
+}
+
 /// What only the compiler can judge of names that stand beside other mistakes.
 pub(crate) fn judged_alone(names: &Names, given: &Given) -> Option<TokenStream> {
     let is_foreign = given.flag("foreign_names").is_some();
@@ -103,20 +118,38 @@ pub(crate) fn judged_alone(names: &Names, given: &Given) -> Option<TokenStream> 
     })
 }
 
-// Each conversion is judged at the older contract's type.
+// Each conversion is judged at the older contract's type, and only there: the new contract can be
+// decoded in any case, so that its handlers are not reported as well.
 fn older(parts: &Parts, own: &TokenStream, input: &DeriveInput) -> Option<TokenStream> {
-    let older = parts.evolution.upcasts.as_ref()?;
-    let older = make_static(older.to_token_stream(), input);
+    let ty = parts.evolution.upcasts.as_ref()?;
+    let older = make_static(ty.to_token_stream(), input);
     let (first, last) = ends(&older);
     let judge = quote_spanned!(first=> __event::judge_upcast);
     let open = quote_spanned!(first=> <);
     let info = quote_spanned!(last=> #open #older as __event::Contract>::INFO);
     let judged = quote_spanned!(last=> #judge(#info, <#own as __event::Contract>::INFO));
-    let converts = quote_spanned!(first=> __event::converts::<#older, #own>);
-    let converts = quote_spanned!(last=> #converts());
+    let upcast = quote_spanned!(first=> __event::upcast::<#ty, _>);
+    let upcast = quote_spanned!(last=> #upcast(envelope, version));
+    let lifetimes: Vec<_> = input.generics.lifetimes().map(|l| &l.lifetime).collect();
+    let mut generics = input.generics.clone();
+    generics.params.insert(0, parse_quote!('__de: #(#lifetimes)+*));
+    let (generics, _, bounds) = generics.split_for_impl();
+    let (name, (_, arguments, _)) = (&input.ident, input.generics.split_for_impl());
     Some(quote! {
         const _: () = #judged;
-        const _: () = #converts;
+
+        impl #generics __event::ReadOlder<'__de, #name #arguments> for __event::Upcast<#ty>
+        #bounds
+        {
+            fn read_older(
+                envelope: &__event::Envelope<'__de>,
+                version: u32,
+            ) -> ::core::option::Option<
+                ::core::result::Result<#name #arguments, __event::EnvelopeError>,
+            > {
+                #upcast
+            }
+        }
     })
 }
 
@@ -124,7 +157,7 @@ fn info(contract: &ContractType<'_>, parts: &Parts, type_name: &str) -> TokenStr
     let name = contract.name();
     let wire = WireType::read(contract.input);
     let fields = contract.fields.iter().flatten().filter_map(|field| {
-        let WireField { name: wire_name, required } = wire.field(field)?;
+        let WireField { name: wire_name, required, .. } = wire.field(field)?;
         let (name, ty) = (plain_name(field), text_of(field.ty.to_token_stream()));
         Some(quote!(__event::ContractField {
             name: #name, wire_name: #wire_name, type_name: #ty, required: #required
@@ -150,10 +183,10 @@ fn info(contract: &ContractType<'_>, parts: &Parts, type_name: &str) -> TokenStr
         }
         None => quote!(::core::option::Option::None),
     };
-    let foreign_names = parts.names.rule == Rule::Foreign;
+    let foreign_names = foreign_names(&parts.names);
     let object = contract.fields.is_some() && !wire.is_converted;
     let empty = object && contract.fields.as_ref().is_some_and(Vec::is_empty);
-    let (shape, description) = (contract.shape(), contract.description());
+    let (shape, description) = (shape(contract.input, &wire), contract.description());
     let line = quote_spanned!(name.span()=> ::core::line!());
     let file = quote_spanned!(name.span()=> ::core::file!());
     quote! {
@@ -195,7 +228,7 @@ fn key(key: Option<&Key>) -> TokenStream {
 }
 
 fn headers(headers: &[FieldHeader]) -> Option<TokenStream> {
-    let added = headers.iter().map(|FieldHeader { name, field }| {
+    let added = headers.iter().map(|FieldHeader { name, field, .. }| {
         let add = quote_spanned!(field.span()=> __event::add_header);
         let value = quote_spanned!(field.span()=> &self.#field);
         quote!(#add(headers, #name, #value);)
@@ -213,11 +246,14 @@ fn headers(headers: &[FieldHeader]) -> Option<TokenStream> {
 pub(crate) fn stand_in(input: &DeriveInput, root: &Path) -> TokenStream {
     let name = &input.ident;
     let (generics, arguments, bounds) = input.generics.split_for_impl();
+    let static_arguments = make_static(arguments.to_token_stream(), input);
     quote! {
         impl #generics #root::event::Contract for #name #arguments #bounds {
             const INFO: &'static #root::event::ContractInfo = #root::macro_support::BROKEN_CONTRACT;
 
             type Older = #root::event::NoOlder;
+
+            type Static = #name #static_arguments;
 
             fn key(&self) -> ::core::option::Option<#root::macro_support::Cow<'_, str>> {
                 ::core::option::Option::None

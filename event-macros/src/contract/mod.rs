@@ -3,7 +3,9 @@
 mod borrowing;
 mod check;
 mod expand;
+mod headers;
 mod model;
+mod shape;
 mod sum;
 mod wire;
 
@@ -42,7 +44,7 @@ pub(crate) fn derive_event(item: TokenStream) -> TokenStream {
     let evolution = check::evolution(&given, &input.ident, &mut complaints);
     let Some(contract) = contract else { return broken(&input, &given, complaints) };
     let key = check::key(&given, &contract, &mut complaints);
-    let headers = check::headers(&given, &contract, &mut complaints);
+    let headers = headers::headers(&given, &contract, &mut complaints);
     borrowing::fields(&contract, &mut complaints);
     match names {
         Some(names) if complaints.is_empty() => {

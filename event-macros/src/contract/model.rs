@@ -75,24 +75,6 @@ impl<'i> ContractType<'i> {
         let lines = lines.iter().map(|line| line.strip_prefix(' ').unwrap_or(line).trim_end());
         lines.collect::<Vec<_>>().join("\n").trim().to_owned()
     }
-
-    /// A hash of the fields' names and types, or of an enum's variants. The same for the same
-    /// source in every build.
-    pub(crate) fn shape(&self) -> u64 {
-        let mut text = String::new();
-        for field in self.fields.iter().flatten() {
-            text += &format!("{}: {}\n", plain_name(field), text_of(field.ty.to_token_stream()));
-        }
-        if let Data::Enum(data) = &self.input.data {
-            let variants = data.variants.iter().map(|variant| {
-                let mut variant = variant.clone();
-                variant.attrs.clear();
-                variant.into_token_stream()
-            });
-            text += &variants.map(text_of).collect::<Vec<_>>().join("\n");
-        }
-        fnv1a(text.as_bytes())
-    }
 }
 
 /// The name of a field without `r#`.
@@ -116,41 +98,8 @@ fn doc_line(attribute: &Attribute) -> Option<String> {
     }
 }
 
-// The 64-bit FNV-1a hash: <http://www.isthe.com/chongo/tech/comp/fnv/>.
-fn fnv1a(bytes: &[u8]) -> u64 {
-    let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, step)
-}
-
 /// The tokens of a type with every lifetime of the contract made `'static`.
 pub(crate) fn make_static(tokens: TokenStream, input: &DeriveInput) -> TokenStream {
     let lifetimes: Vec<_> = input.generics.lifetimes().map(|l| l.lifetime.ident.clone()).collect();
     crate::tokens::replace_lifetimes(tokens, &lifetimes, "static")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hash_is_fnv1a() {
-        assert_eq!(fnv1a(b""), 0xcbf2_9ce4_8422_2325);
-        assert_eq!(fnv1a(b"foobar"), 0x8594_4171_f739_67e8);
-    }
-
-    #[test]
-    fn shape_depends_on_fields_and_not_on_comments() {
-        let shape = |source: &str| {
-            let input = syn::parse_str(source).unwrap();
-            ContractType::read(&input, &mut Complaints::default()).unwrap().shape()
-        };
-        let one = shape("struct A { id: i64, name: Option<String> }");
-        assert_eq!(
-            one,
-            shape("/// Doc.\nstruct A {\n id: i64, /// Doc.\n name: Option < String >, }")
-        );
-        assert_ne!(one, shape("struct A { id: i64, name: String }"));
-        assert_ne!(one, shape("struct A { name: Option<String>, id: i64 }"));
-        assert_ne!(shape("enum A { B }"), shape("enum A { B, C }"));
-    }
 }

@@ -2,7 +2,9 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{Data, DeriveInput, Fields, GenericParam, Lifetime, Path, Type};
+use syn::{
+    Data, DeriveInput, Fields, GenericArgument, GenericParam, Lifetime, Path, PathArguments, Type,
+};
 
 use super::model::make_static;
 use crate::arguments::{Arguments, Given, Keys};
@@ -14,6 +16,27 @@ const KEYS: Keys = Keys { attribute: "#[event]", known: &[], flags: &[], lists: 
 struct Variant<'i> {
     name: &'i Ident,
     contract: &'i Type,
+    /// Whether it holds the contract in a `Box`, as a large one may.
+    is_boxed: bool,
+}
+
+impl Variant<'_> {
+    // The function that makes the variant of its contract.
+    fn make(&self) -> TokenStream {
+        let name = self.name;
+        if self.is_boxed {
+            quote!(|event| Self::#name(__event::Box::new(event)))
+        } else {
+            quote!(Self::#name)
+        }
+    }
+
+    // The variant that holds the contract `event`.
+    fn of_event(&self) -> TokenStream {
+        let name = self.name;
+        let event = if self.is_boxed { quote!(__event::Box::new(event)) } else { quote!(event) };
+        quote!(Self::#name(#event))
+    }
 }
 
 /// The implementation of `Payload`, or what is wrong.
@@ -94,11 +117,23 @@ fn variant_of<'i>(
     if let Fields::Unnamed(fields) = &variant.fields
         && fields.unnamed.len() == 1
     {
-        return Some(Variant { name, contract: &fields.unnamed.first()?.ty });
+        let ty = &fields.unnamed.first()?.ty;
+        let boxed = in_box(ty);
+        return Some(Variant { name, contract: boxed.unwrap_or(ty), is_boxed: boxed.is_some() });
     }
     let what = format!("variant `{name}` of sum `{sum}` does not hold one contract");
     complaints.add(variant, what, format!("write `{name}({name})`"));
     None
+}
+
+fn in_box(ty: &Type) -> Option<&Type> {
+    let Type::Path(path) = ty else { return None };
+    let last = path.path.segments.last().filter(|last| last.ident == "Box")?;
+    let PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
+    match arguments.args.first() {
+        Some(GenericArgument::Type(inner)) if arguments.args.len() == 1 => Some(inner),
+        _ => None,
+    }
 }
 
 fn expand(
@@ -129,11 +164,12 @@ fn expand(
         let judged = quote_spanned!(last=> #judge(__EVENTS, #index, #events, #shown));
         quote!(const _: () = #judged;)
     });
-    let arms = variants.iter().enumerate().map(|(index, Variant { name, contract })| {
-        let read = payload(&contract.to_token_stream(), quote!(read(envelope)));
+    let arms = variants.iter().enumerate().map(|(index, variant)| {
+        let read = payload(&variant.contract.to_token_stream(), quote!(read(envelope)));
+        let make = variant.make();
         quote! {
             if envelope.event_type() == __EVENTS[#index].name {
-                return #read.map(Self::#name);
+                return #read.map(#make);
             }
         }
     });
@@ -141,7 +177,9 @@ fn expand(
     own_generics.where_clause = None;
     let (own_impl, own_arguments, _) = own_generics.split_for_impl();
     let mut seen = Vec::new();
-    let conversions = variants.iter().filter_map(|Variant { name: variant, contract }| {
+    let conversions = variants.iter().filter_map(|variant| {
+        let contract = variant.contract;
+        let event = variant.of_event();
         let text = text_of(contract.to_token_stream());
         // The second of two equal ones is refused by the judge.
         let first = !seen.contains(&text);
@@ -150,7 +188,7 @@ fn expand(
             quote! {
                 impl #own_impl ::core::convert::From<#contract> for #name #own_arguments {
                     fn from(event: #contract) -> Self {
-                        Self::#variant(event)
+                        #event
                     }
                 }
             }

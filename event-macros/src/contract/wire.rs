@@ -1,10 +1,12 @@
 //! What serde's attributes make of a contract on the wire.
 //!
-//! Only what documents need is read here: the names of the fields and whether they must be there.
+//! Only what documents and the shape need is read here: the names of the fields and variants, and
+//! whether the fields must be there.
 //! Decoding itself is serde's.
 
+use syn::ext::IdentExt;
 use syn::meta::ParseNestedMeta;
-use syn::{Attribute, DeriveInput, Field, LitStr, Type};
+use syn::{Attribute, DeriveInput, Field, LitStr, Type, Variant};
 
 use super::model::plain_name;
 
@@ -12,13 +14,18 @@ use super::model::plain_name;
 pub(crate) struct WireField {
     pub(crate) name: String,
     pub(crate) required: bool,
+    /// Whether its own fields stand in its place.
+    pub(crate) flattened: bool,
 }
 
 /// What the attributes of the type say.
 #[derive(Default)]
 pub(crate) struct WireType {
     rename_all: Option<String>,
+    rename_all_fields: Option<String>,
     has_default: bool,
+    /// What else decides the form: how a variant is told, or which other type is read.
+    pub(crate) form: Vec<String>,
     /// Whether serde reads something else than an object with these fields.
     pub(crate) is_converted: bool,
 }
@@ -26,27 +33,80 @@ pub(crate) struct WireType {
 impl WireType {
     pub(crate) fn read(input: &DeriveInput) -> Self {
         let mut wire = WireType::default();
-        each_serde_word(&input.attrs, |word, value| match word {
-            "rename_all" => wire.rename_all = value,
-            "default" => wire.has_default = true,
-            "transparent" | "from" | "try_from" | "remote" => wire.is_converted = true,
+        each_serde_word(&input.attrs, |word, value| {
+            match word {
+                "rename_all" => wire.rename_all = value.clone(),
+                "rename_all_fields" => wire.rename_all_fields = value.clone(),
+                "default" => wire.has_default = true,
+                "transparent" | "from" | "try_from" | "remote" => wire.is_converted = true,
+                _ => {}
+            }
+            if let "tag" | "content" | "untagged" | "transparent" | "from" | "try_from" = word {
+                wire.form.push(format!("{word} = {}", value.unwrap_or_default()));
+            }
+        });
+        wire.form.sort();
+        wire
+    }
+
+    /// A variant on the wire: its name, and what its fields are; `None` when none is read as it.
+    pub(crate) fn variant(&self, variant: &Variant) -> Option<(String, WireType)> {
+        let (mut renamed, mut skipped) = (None, false);
+        let mut fields =
+            WireType { rename_all: self.rename_all_fields.clone(), ..WireType::default() };
+        each_serde_word(&variant.attrs, |word, value| match word {
+            "rename" => renamed = value,
+            "rename_all" => fields.rename_all = value,
+            "untagged" => fields.form.push(word.to_owned()),
+            "skip" | "skip_deserializing" => skipped = true,
             _ => {}
         });
-        wire
+        let name = || self.renamed_variant(&variant.ident.unraw().to_string());
+        (!skipped).then(|| (renamed.unwrap_or_else(name), fields))
     }
 
     /// The field on the wire; `None` when nothing is read into it.
     pub(crate) fn field(&self, field: &Field) -> Option<WireField> {
         let (mut renamed, mut optional, mut skipped) = (None, self.has_default, false);
+        let mut flattened = false;
         each_serde_word(&field.attrs, |word, value| match word {
             "rename" => renamed = value,
-            "default" | "flatten" => optional = true,
+            "default" => optional = true,
+            "flatten" => flattened = true,
             "skip" | "skip_deserializing" => skipped = true,
             _ => {}
         });
         let name = renamed.unwrap_or_else(|| self.renamed(&plain_name(field)));
-        let required = !optional && !is_option(&field.ty);
-        (!skipped).then_some(WireField { name, required })
+        let required = !optional && !flattened && !is_option(&field.ty);
+        (!skipped).then_some(WireField { name, required, flattened })
+    }
+
+    // The same rules for a variant, which is upper camel case in Rust.
+    fn renamed_variant(&self, name: &str) -> String {
+        let snake = || {
+            let mut snake = String::new();
+            for (index, letter) in name.char_indices() {
+                if index > 0 && letter.is_uppercase() {
+                    snake.push('_');
+                }
+                snake.extend(letter.to_lowercase());
+            }
+            snake
+        };
+        match self.rename_all.as_deref() {
+            Some("lowercase") => name.to_ascii_lowercase(),
+            Some("UPPERCASE") => name.to_ascii_uppercase(),
+            Some("camelCase") => {
+                let mut chars = name.chars();
+                let first = chars.next().into_iter().flat_map(char::to_lowercase);
+                first.chain(chars).collect()
+            }
+            Some("snake_case") => snake(),
+            Some("SCREAMING_SNAKE_CASE") => snake().to_ascii_uppercase(),
+            Some("kebab-case") => snake().replace('_', "-"),
+            Some("SCREAMING-KEBAB-CASE") => snake().to_ascii_uppercase().replace('_', "-"),
+            _ => name.to_owned(),
+        }
     }
 
     // serde's rules: <https://serde.rs/container-attrs.html#rename_all>.

@@ -45,12 +45,31 @@ pub(crate) fn registration(handler: &Handler, options: &Options, root: &Path) ->
 // What the attribute sets beyond the names.
 fn settings(handler: &Handler, options: &Options) -> TokenStream {
     let id = options.id.as_ref().map(|id| quote!(.with_id(#id)));
-    let foreign_names = options.foreign_names.as_ref().map(|_| quote!(.foreign_names()));
+    let foreign_names = foreign_names(options);
     let blocking = options.blocking.as_ref().map(|_| quote!(.blocking()));
     let dead_letter = options.dead_letter.as_ref().map(|_| quote!(.dead_letter(__DEAD_LETTER)));
     let emits = options.emits.as_ref().map(|_| quote!(.emits(__EMITS)));
     let returns = returned(handler, &quote!(EMITS)).map(|emits| quote!(.returns(#emits)));
     quote!(#id #foreign_names #blocking #dead_letter #emits #returns)
+}
+
+// Said by the attribute, or by the closed lists of the names.
+fn foreign_names(options: &Options) -> Option<TokenStream> {
+    if options.foreign_names.is_some() {
+        return Some(quote!(.foreign_names(true)));
+    }
+    let event = match &options.event {
+        Some(EventValue::Name(event)) => Some(event),
+        _ => None,
+    };
+    let names = [
+        (options.topic.as_ref(), Kind::Topic),
+        (event, Kind::Event),
+        (options.dead_letter.as_ref(), Kind::Topic),
+    ];
+    let lists = names.into_iter().filter_map(|(name, kind)| name?.is_of_foreign_list(kind));
+    let lists: Vec<_> = lists.collect();
+    (!lists.is_empty()).then(|| quote!(.foreign_names(#(#lists)||*)))
 }
 
 fn run(handler: &Handler) -> TokenStream {

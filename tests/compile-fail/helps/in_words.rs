@@ -35,6 +35,8 @@ pub(crate) const IN_WORDS: &[(&str, &str)] = &[
     ("handler_on_impl", "the function is yet to be written"),
     ("handler_on_method", "the function moves to another place"),
     ("handler_on_struct", "the function is yet to be written"),
+    ("headers_name_twice", "only the author knows the other name"),
+    ("headers_of_250_bytes", "only the author knows what to leave out"),
     ("headers_of_strange_type", "only the author knows how the type becomes a text"),
     ("id_of_250_bytes", "only the author knows what to leave out"),
     ("id_wrong_and_emits_no_contract", "only the author knows topic and name"),
@@ -54,6 +56,7 @@ pub(crate) const IN_WORDS: &[(&str, &str)] = &[
     ("list_of_other_kind", "two ways are offered, and only the author can choose"),
     ("main_on_struct", "the function is yet to be written"),
     ("parts_generic", "only the author knows the type"),
+    ("parts_of_one_type_by_two_names", "the compiler's own error, without a help"),
     ("producer_of_no_contract", "only the author knows topic and name"),
     ("producer_of_other_events", "a trait's note cannot write the list with one more type"),
     (
@@ -73,4 +76,5 @@ pub(crate) const IN_WORDS: &[(&str, &str)] = &[
     ("upcasts_another_event", "only the author knows which of the names is meant"),
     ("upcasts_no_contract", "only the author knows topic and name"),
     ("upcasts_without_conversion", "the conversion is yet to be written"),
+    ("upcasts_without_conversion_in_use", "the conversion is yet to be written"),
 ];

@@ -317,3 +317,46 @@ mod several_lifetimes {
         assert_eq!(noted(module_path!(), "role_events", &[value]).await, ["ab"]);
     }
 }
+
+mod borrowed_versions {
+    use crate::{Seen, noted};
+    use event_core::prelude::*;
+    use serde::Deserialize;
+    use std::borrow::Cow;
+
+    #[derive(Event, Deserialize)]
+    #[event(topic = "user_events", name = "USER_NAMED")]
+    struct UserNamedV1<'a> {
+        #[serde(borrow)]
+        name: Cow<'a, str>,
+    }
+
+    #[derive(Event, Deserialize)]
+    #[event(topic = "user_events", name = "USER_NAMED", version = 2, upcasts(UserNamedV1<'a>))]
+    struct UserNamed<'a, 'b: 'a> {
+        #[serde(borrow)]
+        full: Cow<'a, str>,
+        #[serde(borrow)]
+        nick: Cow<'b, str>,
+    }
+
+    impl<'a> From<UserNamedV1<'a>> for UserNamed<'a, '_> {
+        fn from(old: UserNamedV1<'a>) -> Self {
+            UserNamed { full: old.name, nick: Cow::Borrowed("none") }
+        }
+    }
+
+    #[event_handler]
+    async fn named<'x>(event: Event<UserNamed<'x, 'x>>, State(seen): State<Seen>) {
+        let borrows = matches!(event.full, Cow::Borrowed(_));
+        seen.note(format_args!("{} {} {borrows}", event.full, event.nick));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_older_version_that_borrows_is_not_copied() {
+        let old = r#"{"eventType":"USER_NAMED","data":{"name":"A"}}"#;
+        let new = r#"{"eventType":"USER_NAMED","version":2,"data":{"full":"B","nick":"C"}}"#;
+        let noted = noted(module_path!(), "user_events", &[old, new]).await;
+        assert_eq!(noted, ["A none true", "B C true"]);
+    }
+}

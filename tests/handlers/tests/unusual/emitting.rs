@@ -124,3 +124,55 @@ mod refused {
         assert_eq!(letter.get_text("dlq.attempts"), Some("1"));
     }
 }
+
+mod borrowed {
+    use crate::{ADDED, Seen, app, settled};
+    use event_core::prelude::*;
+    use serde::{Deserialize, Serialize};
+    use std::borrow::Cow;
+
+    #[derive(Event, Serialize, Deserialize)]
+    #[event(topic = "user_events", name = "USER_NAMED")]
+    struct UserNamed<'a> {
+        #[serde(borrow)]
+        name: Cow<'a, str>,
+    }
+
+    #[derive(Event, Serialize)]
+    #[event(topic = "user_events", name = "USER_GREETED")]
+    struct UserGreeted<'a> {
+        words: &'a [String],
+    }
+
+    #[event_handler(topic = "role_events", event = "CLAIM_ADDED")]
+    async fn sends_one(producer: Producer<UserNamed<'_>>) -> Result {
+        let name = String::from("a");
+        producer.send(&UserNamed { name: Cow::Borrowed(&name) }).await?;
+        Ok(())
+    }
+
+    #[event_handler]
+    async fn sends_several(
+        event: Event<UserNamed<'_>>,
+        producer: Producer<(UserNamed<'_>, UserGreeted<'_>)>,
+        any: Producer,
+        State(seen): State<Seen>,
+    ) -> Result {
+        seen.note(&event.name);
+        let words = [format!("hello {}", event.name)];
+        if event.name.len() < 2 {
+            producer.send_all(&[UserNamed { name: Cow::Borrowed(&words[0]) }]).await?;
+            producer.send(&UserGreeted { words: &words }).await?;
+            any.send(&UserGreeted { words: &words }).await?;
+        }
+        Ok(())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_event_that_borrows_is_sent_without_a_copy() {
+        let seen = Seen::default();
+        let app = settled(app(module_path!(), &seen), "role_events", &[ADDED]).await;
+        assert_eq!(seen.all(), ["a", "hello a"]);
+        assert_eq!(app.records("user_events").len(), 4);
+    }
+}

@@ -137,3 +137,88 @@ mod dead_letters {
         assert_eq!(reasons, ["refused_by_handler", "truncated_json"]);
     }
 }
+
+mod foreign_lists {
+    use crate::{Seen, app, settled};
+    use event_core::prelude::*;
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Topics)]
+    enum Topics {
+        #[topic(name = "Orders.v1", foreign_names)]
+        Orders,
+        RoleEvents,
+        #[topic(name = "Orders.v1-dead", foreign_names)]
+        DeadOrders,
+    }
+
+    #[derive(Events)]
+    enum Events {
+        #[event(name = "order.created", foreign_names)]
+        OrderCreated,
+        #[event(name = "Order Paid", foreign_names)]
+        OrderPaid,
+    }
+
+    #[derive(Event, Serialize, Deserialize)]
+    #[event(topic = Topics::Orders, name = Events::OrderCreated)]
+    struct OrderCreated {
+        id: i64,
+    }
+
+    #[event_handler]
+    async fn created(event: Event<OrderCreated>, State(seen): State<Seen>) -> Emit<OrderCopied> {
+        seen.note(format_args!("created {}", event.id));
+        Emit(OrderCopied { id: event.id })
+    }
+
+    #[derive(Event, Serialize)]
+    #[event(topic = Topics::Orders, name = "ORDER_COPIED")]
+    struct OrderCopied {
+        id: i64,
+    }
+
+    #[event_handler(topic = Topics::Orders, event = Events::OrderPaid, dead_letter = Topics::DeadOrders)]
+    async fn paid(Json(data): Json<serde_json::Value>, State(seen): State<Seen>) {
+        seen.note(format_args!("paid {data}"));
+    }
+
+    #[event_handler(topic = Topics::Orders, event = "ORDER_COPIED")]
+    async fn copied(Json(data): Json<serde_json::Value>, State(seen): State<Seen>) {
+        seen.note(format_args!("copied {data}"));
+    }
+
+    #[event_handler(topic = Topics::RoleEvents, event = *)]
+    async fn other(event: event_core::event::Envelope<'_>, State(seen): State<Seen>) {
+        seen.note(event.event_type());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_variant_needs_no_word_for_what_its_list_says() {
+        let created = r#"{"eventType":"order.created","data":{"id":7}}"#;
+        let paid = r#"{"eventType":"Order Paid","data":3}"#;
+        let seen = Seen::default();
+        let app = settled(app(module_path!(), &seen), "Orders.v1", &[created, paid, created]).await;
+        app.publish_raw("role_events", None, Some(br#"{"eventType":"A","data":1}"#)).await;
+        app.publish_raw("Orders.v1", None, Some(br#"{"eventType":"order.created","data":1}"#))
+            .await;
+        app.publish(&OrderCreated { id: 8 }).await;
+        app.settle().await;
+        assert_eq!(app.records("Orders.v1-dead").len(), 1);
+        let mut seen = seen.all();
+        seen.sort();
+        assert_eq!(
+            seen,
+            [
+                "A",
+                r#"copied {"id":7}"#,
+                r#"copied {"id":7}"#,
+                r#"copied {"id":8}"#,
+                "created 7",
+                "created 7",
+                "created 8",
+                "paid 3",
+            ]
+        );
+    }
+}

@@ -125,3 +125,51 @@ mod sum_that_borrows {
         assert_eq!(noted, ["plain", "forgotten"]);
     }
 }
+
+mod boxed {
+    use crate::{Seen, noted};
+    use event_core::prelude::*;
+    use serde::Deserialize;
+    use std::borrow::Cow;
+
+    #[derive(Event, Deserialize)]
+    #[event(topic = "role_events", name = "CLAIM_ADDED")]
+    struct Added {
+        id: i64,
+    }
+
+    #[derive(Event, Deserialize)]
+    #[event(topic = "role_events", name = "ROLE_IMPORTED")]
+    struct Imported<'a> {
+        #[serde(borrow)]
+        name: Cow<'a, str>,
+        claims: [i64; 2],
+    }
+
+    #[derive(EventSum)]
+    enum Change<'a> {
+        Added(Added),
+        Imported(Box<Imported<'a>>),
+    }
+
+    #[event_handler]
+    async fn change(event: Event<Change<'_>>, State(seen): State<Seen>) {
+        match event.into_inner() {
+            Change::Added(added) => seen.note(added.id),
+            Change::Imported(imported) => {
+                let Imported { name, claims } = *imported;
+                seen.note(format_args!("{name} {claims:?}"));
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_large_event_in_a_box() {
+        let added = r#"{"eventType":"CLAIM_ADDED","data":{"id":7}}"#;
+        let imported = r#"{"eventType":"ROLE_IMPORTED","data":{"name":"a","claims":[1,2]}}"#;
+        let noted = noted(module_path!(), "role_events", &[added, imported]).await;
+        assert_eq!(noted, ["7", "a [1, 2]"]);
+        let imported = Imported { name: "b".into(), claims: [0, 0] };
+        assert!(matches!(Change::from(imported), Change::Imported(boxed) if boxed.name == "b"));
+    }
+}

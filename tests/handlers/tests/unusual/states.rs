@@ -89,3 +89,40 @@ mod smart_pointers {
         assert_eq!(seen.all(), ["12"]);
     }
 }
+
+mod parts_with_like_names {
+    use crate::{ADDED, Seen, app, settled};
+    use event_core::prelude::*;
+
+    mod reading {
+        #[derive(Clone)]
+        pub(super) struct Pool(pub(super) &'static str);
+    }
+    mod writing {
+        #[derive(Clone)]
+        pub(super) struct Pool(pub(super) &'static str);
+    }
+
+    #[derive(StateParts)]
+    struct Services {
+        reads: reading::Pool,
+        writes: writing::Pool,
+    }
+
+    #[event_handler(topic = "role_events", event = "CLAIM_ADDED")]
+    async fn uses_both(
+        State(reads): State<reading::Pool>,
+        State(writes): State<writing::Pool>,
+        State(seen): State<Seen>,
+    ) {
+        seen.note(format_args!("{} {}", reads.0, writes.0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn types_that_only_look_alike_are_two_parts() {
+        let seen = Seen::default();
+        let services = Services { reads: reading::Pool("r"), writes: writing::Pool("w") };
+        settled(app(module_path!(), &seen).state_parts(services), "role_events", &[ADDED]).await;
+        assert_eq!(seen.all(), ["r w"]);
+    }
+}

@@ -1,0 +1,11 @@
+use event_core::prelude::*;
+use serde::Serialize;
+
+#[derive(Event, Serialize)]
+#[event(topic = "role_events", name = "CLAIM_ADDED", headers(tenant, source = "tenant"))]
+struct ClaimAdded {
+    tenant: i64,
+    source: i64,
+}
+
+fn main() {}

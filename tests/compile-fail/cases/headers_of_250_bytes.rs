@@ -1,0 +1,10 @@
+use event_core::prelude::*;
+use serde::Serialize;
+
+#[derive(Event, Serialize)]
+#[event(topic = "role_events", name = "CLAIM_ADDED", headers(tenant = "x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-"))]
+struct ClaimAdded {
+    tenant: i64,
+}
+
+fn main() {}
