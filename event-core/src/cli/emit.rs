@@ -51,11 +51,11 @@ pub(super) async fn run(
         return Err(usage(format!("{what}; give the key with `--key`")).into());
     }
     let key = arguments.key.or_else(|| contract?.key_of_json(&data));
-    if let (None, Some(ContractInfo { key: KeySource::Field(field), fields, .. })) =
-        (&key, contract)
-        && fields.iter().any(|own| own.required && field.split('.').next() == Some(own.name))
+    if let (None, Some(ContractInfo { key: KeySource::Field(path), fields, .. })) = (&key, contract)
+        && let Some(own) = fields.iter().find(|own| path.split('.').next() == Some(own.name))
+        && own.required
     {
-        let what = format!("the data has no `{field}`, which is the key of {event}");
+        let what = format!("the data has no `{}`, which is the key of {event}", own.wire_name);
         return Err(usage(format!("{what}; add it, or give the key with `--key`")).into());
     }
     let mut writer = EventWriter::new();

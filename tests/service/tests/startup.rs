@@ -139,9 +139,18 @@ fn emit_names_the_event_that_was_meant() {
 #[test]
 fn emit_names_a_broker_that_does_not_answer() {
     let address = closed_address();
-    let ran = run(SOUND, &["emit", "CLAIM_ADDED", "{}"], &[("EVENT_BROKERS", &address)]);
+    let data = r#"{"id": 7, "roleId": 3}"#;
+    let ran = run(SOUND, &["emit", "CLAIM_ADDED", data], &[("EVENT_BROKERS", &address)]);
     assert_eq!(ran.code, Some(2), "{}", ran.err);
     assert!(ran.err.contains(&format!("no broker answered at {address}")), "{}", ran.err);
+}
+
+#[test]
+fn emit_writes_no_event_without_its_key() {
+    let ran = run(SOUND, &["emit", "CLAIM_ADDED", r#"{"id": 7}"#], &[]);
+    assert_eq!(ran.code, Some(2), "{}", ran.err);
+    let expected = "the data has no `roleId`, which is the key of CLAIM_ADDED; add it, or give the key with `--key`\n";
+    assert!(ran.err.ends_with(expected), "{}", ran.err);
 }
 
 fn dev(lines: &str) -> Ran {

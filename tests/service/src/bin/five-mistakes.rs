@@ -12,7 +12,7 @@ async fn claim_added(event: Event<ClaimAdded>) {
 #[event_handler(topic = "role_events", event = "CLAIM_REMOVED", id = "audit")]
 async fn claim_removed(State(_seen): State<Seen>) {}
 
-#[event_handler(topic = "role_event", event = *)]
+#[event_handler(topic = "mail_events", event = *, dead_letter = "mail_events")]
 async fn others() {}
 
 #[event_core::main]
