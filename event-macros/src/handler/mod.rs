@@ -4,6 +4,8 @@ mod check;
 mod docs;
 mod expand;
 mod model;
+mod signature;
+mod words;
 
 use proc_macro2::TokenStream;
 
@@ -28,16 +30,27 @@ pub(crate) fn event_handler(arguments: TokenStream, item: TokenStream) -> TokenS
     let given = Given::judge(Arguments::read(arguments), &KEYS, &mut complaints);
     let item = model::Item::read(item, &given, &mut complaints);
     let handler = item.handler.as_ref();
-    let options = check::options(&given, handler, &mut complaints);
+    let mut attributes = vec![(check::options(&given, handler, &mut complaints), given)];
+    for arguments in item.others {
+        let given = Given::judge(Arguments::read(arguments), &KEYS, &mut complaints);
+        attributes.push((check::options(&given, handler, &mut complaints), given));
+    }
     let Some(handler) = handler else { return with_errors(item.emitted, complaints) };
-    check::signature(handler, &mut complaints);
+    signature::judge(handler, &mut complaints);
     if !complaints.is_empty() {
         let mut output = with_errors(item.emitted, complaints);
-        output.extend(expand::judged_alone(&options, &given));
+        for (options, given) in &attributes {
+            output.extend(expand::judged_alone(options, given));
+        }
         return output;
     }
-    let mut output = docs::documented(item.emitted, handler, &options);
-    output.extend(expand::registration(handler, &options, &given.root()));
+    let options = attributes.iter().map(|(options, _)| options);
+    let mut output = docs::documented(item.emitted, handler, options);
+    for (index, (options, given)) in attributes.iter().enumerate() {
+        // The trait is implemented once, whatever it is registered for.
+        let run = (index == 0).then(|| expand::run(handler));
+        output.extend(expand::registration(handler, options, run, &given.root()));
+    }
     output
 }
 
