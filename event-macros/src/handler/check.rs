@@ -68,10 +68,11 @@ impl EventValue {
     }
 }
 
-/// Judges the attribute.
+/// Judges the attribute, which stands `at`.
 pub(crate) fn options(
     given: &Given,
     handler: Option<&Handler>,
+    at: Span,
     complaints: &mut Complaints,
 ) -> Options {
     let foreign_names = given.flag("foreign_names").cloned();
@@ -107,7 +108,7 @@ pub(crate) fn options(
             );
             complaints.add(word, what, "remove `blocking`");
         }
-        missing_names(given, &options, handler, complaints);
+        missing_names(given, &options, handler, at, complaints);
         untyped(&options, handler, complaints);
     }
     options
@@ -184,7 +185,13 @@ fn untyped(options: &Options, handler: &Handler, complaints: &mut Complaints) {
     }
 }
 
-fn missing_names(given: &Given, options: &Options, handler: &Handler, complaints: &mut Complaints) {
+fn missing_names(
+    given: &Given,
+    options: &Options,
+    handler: &Handler,
+    at: Span,
+    complaints: &mut Complaints,
+) {
     let untyped = matches!(options.event, Some(EventValue::Rest(_) | EventValue::Tombstones(_)));
     if !untyped && handler.arguments.iter().any(HandlerArgument::may_have_contract) {
         return;
@@ -203,7 +210,7 @@ fn missing_names(given: &Given, options: &Options, handler: &Handler, complaints
             ),
             _ => format!("write `{write}`, or take an `Event<..>`"),
         };
-        complaints.add_at(Span::call_site(), what, help);
+        complaints.add_at(at, what, help);
     }
 }
 

@@ -7,7 +7,7 @@ mod model;
 mod signature;
 mod words;
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 
 use crate::arguments::{Arguments, Given, Keys};
 use crate::complaints::Complaints;
@@ -30,10 +30,11 @@ pub(crate) fn event_handler(arguments: TokenStream, item: TokenStream) -> TokenS
     let given = Given::judge(Arguments::read(arguments), &KEYS, &mut complaints);
     let item = model::Item::read(item, &given, &mut complaints);
     let handler = item.handler.as_ref();
-    let mut attributes = vec![(check::options(&given, handler, &mut complaints), given)];
-    for arguments in item.others {
+    let here = Span::call_site();
+    let mut attributes = vec![(check::options(&given, handler, here, &mut complaints), given)];
+    for (at, arguments) in item.others {
         let given = Given::judge(Arguments::read(arguments), &KEYS, &mut complaints);
-        attributes.push((check::options(&given, handler, &mut complaints), given));
+        attributes.push((check::options(&given, handler, at, &mut complaints), given));
     }
     let Some(handler) = handler else { return with_errors(item.emitted, complaints) };
     signature::judge(handler, &mut complaints);
@@ -226,5 +227,29 @@ mod tests {
         assert!(expanded.contains("__EVENT : & str = names :: CLAIM_ADDED"), "{expanded}");
         assert!(expanded.contains("judge_event (__EVENT"), "{expanded}");
         assert!(!expanded.contains("judge_topic"), "{expanded}");
+    }
+
+    #[test]
+    fn the_documentation_names_the_payload() {
+        let handler = quote!(
+            async fn f(a: own::Thing, b: Option<Event<Claim>>) {}
+        );
+        let expanded = event_handler(quote!(), handler).to_string();
+        assert!(expanded.contains("the event in `Option<Event<Claim>>`"), "{expanded}");
+    }
+
+    #[test]
+    fn only_what_is_certainly_ours_is_judged_by_its_name() {
+        let two = |first: TokenStream, attribute: TokenStream| {
+            errors(attribute, quote!(async fn f(a: #first, b: Event<Claim>) {}))
+        };
+        for ours in [quote!(Event<A>), quote!(::event_core::Event<A>), quote!(Option<Json<A>>)] {
+            assert_eq!(two(ours, quote!()), 1);
+        }
+        for not in [quote!(own::Event<A>), quote!(own::Option<Event<A>>), quote!(a::b::Event<A>)] {
+            assert_eq!(two(not, quote!()), 0);
+        }
+        assert_eq!(two(quote!(a::b::Event<A>), quote!(crate = a::b)), 1);
+        assert_eq!(two(quote!(crate::Event<A>), quote!(crate = crate)), 0);
     }
 }

@@ -1,6 +1,6 @@
 //! What is known of the item under the attribute: a function, or an `impl EventHandler for` a type.
 
-use proc_macro2::{Group, Ident, TokenStream, TokenTree};
+use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
@@ -12,7 +12,9 @@ use syn::{
 use super::words::{argument_name, is_std, may_have_contract, type_name};
 use crate::arguments::Given;
 use crate::complaints::Complaints;
-use crate::tokens::{find_word, keyword_of_other_item, replace_lifetimes, replace_word, text_of};
+use crate::tokens::{
+    ends, find_word, keyword_of_other_item, replace_lifetimes, replace_word, text_of,
+};
 
 /// What is to be a handler.
 pub(crate) struct Handler {
@@ -51,7 +53,7 @@ pub(crate) struct Item {
     pub(crate) handler: Option<Handler>,
     /// What further attributes of this name on an `impl` say. The item that is emitted implements no
     /// trait any more, so that they could not read it.
-    pub(crate) others: Vec<TokenStream>,
+    pub(crate) others: Vec<(Span, TokenStream)>,
 }
 
 impl Item {
@@ -120,16 +122,20 @@ fn impl_block(input: ParseStream<'_>) -> syn::Result<ImplBlock> {
 }
 
 impl ImplBlock {
-    fn take_other_attributes(&mut self) -> Vec<TokenStream> {
+    fn take_other_attributes(&mut self) -> Vec<(Span, TokenStream)> {
         let is_other = |attribute: &mut Attribute| {
             attribute.path().segments.last().is_some_and(|last| last.ident == "event_handler")
         };
         let others = self.attributes.extract_if(.., is_other);
-        let arguments = others.map(|attribute| match attribute.meta {
-            Meta::List(list) => list.tokens,
-            Meta::Path(_) | Meta::NameValue(_) => TokenStream::new(),
+        let read = others.map(|attribute| {
+            let at = ends(attribute.path()).0;
+            let arguments = match attribute.meta {
+                Meta::List(list) => list.tokens,
+                Meta::Path(_) | Meta::NameValue(_) => TokenStream::new(),
+            };
+            (at, arguments)
         });
-        arguments.collect()
+        read.collect()
     }
 
     // The methods become the type's own, because `handle` takes more than the trait's; the trait is

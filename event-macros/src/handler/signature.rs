@@ -215,6 +215,9 @@ fn payloads(handler: &Handler, complaints: &mut Complaints) {
 
 // `?` makes a boxed error only of what may be sent, and the compiler says so in three errors.
 fn boxed_error(name: &Ident, output: &Type, complaints: &mut Complaints) {
+    if type_name(output).is_none_or(|name| name != "Result") {
+        return;
+    }
     let Some(error) = type_arguments(output).and_then(|mut types| types.nth(1)) else { return };
     if !is_std(error, "Box") {
         return;
