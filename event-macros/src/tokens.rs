@@ -58,6 +58,21 @@ pub(crate) fn replace_lifetimes(tokens: TokenStream, names: &[Ident], with: &str
     tokens.into_iter().map(replace).collect()
 }
 
+/// The same tokens with `with` in place of each `word`, as if it had been written there.
+pub(crate) fn replace_word(tokens: TokenStream, word: &str, with: &TokenStream) -> TokenStream {
+    let replace = |token| match token {
+        TokenTree::Ident(ident) if ident == word => moved(with, ident.span()),
+        TokenTree::Group(group) => {
+            let inner = replace_word(group.stream(), word, with);
+            let mut replaced = Group::new(group.delimiter(), inner);
+            replaced.set_span(group.span());
+            TokenTree::Group(replaced).into()
+        }
+        token => token.into(),
+    };
+    tokens.into_iter().map(replace).collect()
+}
+
 /// Where tokens begin and where they end. The compiler marks what lies between.
 pub(crate) fn ends(tokens: impl ToTokens) -> (Span, Span) {
     let mut spans = tokens.into_token_stream().into_iter().map(|token| token.span());

@@ -5,12 +5,12 @@
 
 use event_names::{Kind, Text, check, same};
 
-use crate::event::{ContractInfo, Emits, assert_foreign_name, assert_name};
+use crate::event::{ContractInfo, assert_foreign_name, assert_name};
 use crate::extract::Argument;
 use crate::handler::{HandlerFn, HandlerRegistration, Selector};
 
-type Contracts<'a> = &'a [&'static ContractInfo];
-type Arguments<'a> = &'a [Argument<'static>];
+pub(super) type Contracts<'a> = &'a [&'static ContractInfo];
+pub(super) type Arguments<'a> = &'a [Argument<'static>];
 
 // Refuses a handler that takes no contract when its attribute does not say its `missing` names.
 #[track_caller]
@@ -56,12 +56,15 @@ pub const fn handler(
     arguments: &'static [Argument<'static>],
     handler: HandlerFn,
 ) -> HandlerRegistration {
+    if !matches!(named, Named::Rest(_) | Named::Tombstones(_)) {
+        refuse_two_payloads(arguments, name);
+    }
     let (topic, selects) = match named {
         Named::Event(topic, event) => (topic, Selector::Event(event)),
         Named::Rest(topic) => (topic, Selector::Rest),
         Named::Tombstones(topic) => (topic, Selector::Tombstones),
         Named::ByContract(missing) => {
-            let events = events_of(arguments);
+            let (events, _) = payloads(arguments);
             require_contract(events, name, missing);
             (events[0].topic, Selector::Contracts(events))
         }
@@ -69,16 +72,54 @@ pub const fn handler(
     HandlerRegistration::new(topic, selects, name, arguments, handler)
 }
 
-/// The events among the arguments of a handler.
+// A type alias hides from the macro that two arguments are payloads; the data of a record of one
+// would be read as the other as well.
+#[track_caller]
+const fn refuse_two_payloads(arguments: Arguments<'_>, handler: &str) {
+    let (first, second) = payloads(arguments);
+    if let ([one, ..], [other, ..]) = (first, second) {
+        if one.topic.is_empty() || other.topic.is_empty() {
+            return;
+        }
+        let message = Text::<512>::new()
+            .push("`")
+            .push_capped(handler, 64)
+            .push("` takes two payloads, of `")
+            .push_capped(one.type_name, 64)
+            .push("` and `")
+            .push_capped(other.type_name, 64)
+            .push(
+                "`, but a record has one\nhelp: remove one of the two, or write a handler for each \
+                 event",
+            );
+        panic!("{}", message.as_str());
+    }
+}
+
+/// The events among the arguments of a handler; none where two have events, which [`handler`] refuses.
 const fn events_of(arguments: Arguments<'_>) -> &'static [&'static ContractInfo] {
+    match payloads(arguments) {
+        (first, []) => first,
+        _ => &[],
+    }
+}
+
+// The events of the first argument that has some, and of the second.
+const fn payloads(
+    arguments: Arguments<'_>,
+) -> (&'static [&'static ContractInfo], &'static [&'static ContractInfo]) {
+    let mut first: &'static [&'static ContractInfo] = &[];
     let mut index = 0;
     while index < arguments.len() {
-        if !arguments[index].events.is_empty() {
-            return arguments[index].events;
+        let events = arguments[index].events;
+        if first.is_empty() {
+            first = events;
+        } else if !events.is_empty() {
+            return (first, events);
         }
         index += 1;
     }
-    &[]
+    (first, &[])
 }
 
 /// Judges a topic whose value only the compiler knows, or that a contract has to agree with; `event`
@@ -199,7 +240,10 @@ const fn agree(
 /// Refuses the payload of a contract where records are taken that are not of one event.
 #[track_caller]
 pub const fn refuse_payload(arguments: Arguments<'_>, handler: &str, event: &str) {
-    if let [contract, ..] = events_of(arguments) {
+    if let ([contract, ..], _) = payloads(arguments) {
+        if contract.topic.is_empty() {
+            return;
+        }
         let message = Text::<512>::new()
             .push("`")
             .push_capped(handler, 64)
@@ -212,126 +256,6 @@ pub const fn refuse_payload(arguments: Arguments<'_>, handler: &str, event: &str
             .push("`, or take a `RawEvent`");
         panic!("{}", message.as_str());
     }
-}
-
-/// Refuses `emits(..)` when the handler can send another event, any event, or one of them not at
-/// all: the event graph is read from it.
-#[track_caller]
-pub const fn judge_emits(
-    declared: Contracts<'_>,
-    arguments: Arguments<'_>,
-    returns: &'static Emits,
-    handler: &str,
-) {
-    let mut index = 0;
-    let mut possible = returns;
-    while index <= arguments.len() {
-        if let Some(contract) = possible.outside(declared) {
-            let message = Text::<512>::new()
-                .push("`")
-                .push_capped(handler, 64)
-                .push("` can send `")
-                .push_capped(contract.type_name, 64)
-                .push("`, which its `emits(..)` does not list\nhelp: write `emits(");
-            let message = type_names(declared, message)
-                .push(", ")
-                .push_capped(contract.type_name, 64)
-                .push(")`");
-            panic!("{}", message.as_str());
-        }
-        if possible.is_anything() {
-            let message = Text::<512>::new()
-                .push("`")
-                .push_capped(handler, 64)
-                .push("` lists what it emits, but takes a `Producer` of any event\nhelp: write `Producer<");
-            let (open, close) = if declared.len() == 1 { ("", "") } else { ("(", ")") };
-            let message = type_names(declared, message.push(open)).push(close);
-            let message = message.push(">` in place of `Producer`");
-            panic!("{}", message.as_str());
-        }
-        if index < arguments.len() {
-            possible = arguments[index].emits;
-        }
-        index += 1;
-    }
-    let mut index = 0;
-    while index < declared.len() {
-        if !can_send(declared[index], arguments, returns) {
-            let message = Text::<1024>::new()
-                .push("`")
-                .push_capped(handler, 64)
-                .push("` emits `")
-                .push_capped(declared[index].type_name, 64)
-                .push("`, but has nothing to send it with\nhelp: ");
-            let message = match produced(arguments) {
-                Emits::Nothing => message
-                    .push("add `producer: Producer<")
-                    .push_capped(declared[index].type_name, 64)
-                    .push(">` to its arguments"),
-                emits => {
-                    let message = listed(emits, message.push("write `Producer<("))
-                        .push(", ")
-                        .push_capped(declared[index].type_name, 64)
-                        .push(")>` in place of `Producer<");
-                    let (open, close) =
-                        if let Emits::One(_) = emits { ("", "") } else { ("(", ")") };
-                    listed(emits, message.push(open)).push(close).push(">`")
-                }
-            };
-            let message = message
-                .push(", or return `Emit<")
-                .push_capped(declared[index].type_name, 64)
-                .push(">`");
-            panic!("{}", message.as_str());
-        }
-        index += 1;
-    }
-}
-
-// What the producer among the arguments sends.
-const fn produced(arguments: Arguments<'_>) -> &'static Emits {
-    let mut index = 0;
-    while index < arguments.len() {
-        if !matches!(arguments[index].emits, Emits::Nothing) {
-            return arguments[index].emits;
-        }
-        index += 1;
-    }
-    &Emits::Nothing
-}
-
-// The types of the events, in their order.
-const fn listed(emits: &Emits, text: Text<1024>) -> Text<1024> {
-    match emits {
-        Emits::Nothing | Emits::Anything => text,
-        Emits::One(contract) => text.push_capped(contract.type_name, 64),
-        Emits::Both(first, rest) => listed(rest, listed(first, text).push(", ")),
-    }
-}
-
-const fn type_names(contracts: Contracts<'_>, mut text: Text<512>) -> Text<512> {
-    let mut index = 0;
-    while index < contracts.len() {
-        let comma = if index == 0 { "" } else { ", " };
-        text = text.push(comma).push_capped(contracts[index].type_name, 64);
-        index += 1;
-    }
-    text
-}
-
-const fn can_send(
-    contract: &'static ContractInfo,
-    arguments: Arguments<'_>,
-    returns: &'static Emits,
-) -> bool {
-    let mut index = 0;
-    while index < arguments.len() {
-        if arguments[index].emits.has(contract) {
-            return true;
-        }
-        index += 1;
-    }
-    returns.has(contract)
 }
 
 /// Refuses to convert from a contract that is not an older version of the same event.

@@ -20,12 +20,14 @@ pub use crate::registry::{BinaryRegistration, LinkedCrate};
 pub use std::borrow::Cow;
 pub use std::boxed::Box;
 
+mod emits;
 mod judge;
 mod list;
 
+pub use emits::judge_emits;
 pub use judge::{
-    Named, handler, judge_emits, judge_event, judge_foreign_event, judge_foreign_topic,
-    judge_topic, judge_upcast, judge_variant, refuse_payload,
+    Named, handler, judge_event, judge_foreign_event, judge_foreign_topic, judge_topic,
+    judge_upcast, judge_variant, refuse_payload,
 };
 pub use list::deserialize_name;
 

@@ -50,7 +50,7 @@ impl Emissions {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no event to send",
     label = "not an event to send",
-    note = "write `Emit<{Self}>` in place of `{Self}`"
+    note = "a handler that sends nothing returns `()`, without an `Option` or `Vec` around it; write `Emit<{Self}>` in place of `{Self}` for a contract"
 )]
 pub trait IntoEmissions {
     /// The events.

@@ -31,6 +31,17 @@ pub trait IntoOutcome {
     }
 }
 
+/// An error that a handler may return: whatever `?` makes a boxed error of.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an error that a handler can return",
+    label = "not an error",
+    note = "an error implements `std::error::Error + Send + Sync`, or is a text; return `event_core::Result`, whose error is made of any by `?`, or of a text by `Error::msg`"
+)]
+pub trait HandlerError: Into<BoxedError> {}
+
+#[diagnostic::do_not_recommend]
+impl<E: Into<BoxedError>> HandlerError for E {}
+
 impl IntoOutcome for () {
     fn into_outcome(self, _: &Delivery<'_>) -> Outcome {
         Outcome::Handled
@@ -43,7 +54,7 @@ impl IntoOutcome for Outcome {
     }
 }
 
-impl<T: IntoOutcome, E: Into<BoxedError>> IntoOutcome for std::result::Result<T, E> {
+impl<T: IntoOutcome, E: HandlerError> IntoOutcome for std::result::Result<T, E> {
     const EMITS: &'static Emits = T::EMITS;
 
     fn into_outcome(self, delivery: &Delivery<'_>) -> Outcome {

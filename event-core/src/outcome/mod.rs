@@ -11,7 +11,7 @@ use std::fmt;
 pub use backoff::Backoff;
 pub use emit::{Emissions, Emit, IntoEmissions, Sendable};
 pub(crate) use emit::{RecordError, record_of};
-pub use into_outcome::IntoOutcome;
+pub use into_outcome::{HandlerError, IntoOutcome};
 pub use rejection::Rejection;
 
 type Cause = Box<dyn StdError + Send + Sync>;

@@ -8,9 +8,13 @@ use super::model::Handler;
 use crate::names::NameValue;
 use crate::tokens::text_of;
 
-/// The item, with what it handles and how at the end of its documentation.
-pub(crate) fn documented(item: TokenStream, handler: &Handler, options: &Options) -> TokenStream {
-    let lines = lines(handler, options);
+/// The item, with what it handles and how at the end of its documentation, once for each attribute.
+pub(crate) fn documented<'o>(
+    item: TokenStream,
+    handler: &Handler,
+    attributes: impl Iterator<Item = &'o Options>,
+) -> TokenStream {
+    let lines = attributes.flat_map(|options| lines(handler, options));
     let mut tokens = item.into_iter().peekable();
     let mut output = TokenStream::new();
     // Behind the item's own attributes, of which its documentation is one.
@@ -18,6 +22,8 @@ pub(crate) fn documented(item: TokenStream, handler: &Handler, options: &Options
         output.extend(tokens.by_ref().take(2));
     }
     output.extend(quote!(#(#[doc = #lines])*));
+    // A handler is async and owns its arguments because we ask for it, whatever it does with them.
+    output.extend(quote!(#[allow(clippy::unused_async, clippy::needless_pass_by_value)]));
     output.extend(tokens);
     output
 }
@@ -28,7 +34,9 @@ fn lines(handler: &Handler, options: &Options) -> [String; 4] {
         Some(EventValue::Rest(_)) => "every event that no other handler takes".to_owned(),
         Some(EventValue::Tombstones(_)) => "the records without a value".to_owned(),
         None => {
-            let payload = handler.arguments.iter().find(|a| a.may_have_contract());
+            let mut possible = handler.arguments.iter().filter(|a| a.may_have_contract());
+            let first = possible.clone().next();
+            let payload = possible.find(|a| a.name.as_deref() == Some("Event")).or(first);
             let payload = payload.map_or_else(String::new, |a| format!(" in `{}`", a.text()));
             format!("the event{payload}")
         }

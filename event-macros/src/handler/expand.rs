@@ -16,10 +16,14 @@ use crate::tokens::{ends, moved};
 ///
 /// Each item is checked and compiled for each handler, so there are as few as can be: constants are
 /// made only of what has to be judged at its own place.
-pub(crate) fn registration(handler: &Handler, options: &Options, root: &Path) -> TokenStream {
+pub(crate) fn registration(
+    handler: &Handler,
+    options: &Options,
+    run: Option<TokenStream>,
+    root: &Path,
+) -> TokenStream {
     let (name, owner) = (handler.name(), handler.shown_name());
     let names = Names::new(handler, options);
-    let run = run(handler);
     let handle = match handler.instance() {
         Some(ty) => quote!(__event::on_instance::<#ty>),
         None => quote!(__handle),
@@ -29,6 +33,7 @@ pub(crate) fn registration(handler: &Handler, options: &Options, root: &Path) ->
     let line = quote_spanned!(name.span()=> ::core::line!());
     let file = quote_spanned!(name.span()=> ::core::file!());
     quote! {
+        #[allow(deprecated, clippy::as_conversions)]
         const _: () = {
             use #root::macro_support as __event;
             #constants
@@ -49,8 +54,8 @@ fn settings(handler: &Handler, options: &Options) -> TokenStream {
     let blocking = options.blocking.as_ref().map(|_| quote!(.blocking()));
     let dead_letter = options.dead_letter.as_ref().map(|_| quote!(.dead_letter(__DEAD_LETTER)));
     let emits = options.emits.as_ref().map(|_| quote!(.emits(__EMITS)));
-    let returns = returned(handler, &quote!(EMITS)).map(|emits| quote!(.returns(#emits)));
-    quote!(#id #foreign_names #blocking #dead_letter #emits #returns)
+    let returns = returns(handler);
+    quote!(#id #foreign_names #blocking #dead_letter #emits .returns(#returns))
 }
 
 // Said by the attribute, or by the closed lists of the names.
@@ -72,9 +77,10 @@ fn foreign_names(options: &Options) -> Option<TokenStream> {
     (!lists.is_empty()).then(|| quote!(.foreign_names(#(#lists)||*)))
 }
 
-fn run(handler: &Handler) -> TokenStream {
+/// What runs the function, or implements the trait for the type.
+pub(crate) fn run(handler: &Handler) -> TokenStream {
     let name = handler.name();
-    let delivery = local("__delivery");
+    let delivery = local("__d");
     let locals = (0..handler.arguments.len()).map(|index| local(&format!("__a{index}")));
     let arguments = handler.arguments.iter().zip(locals.clone()).map(|(argument, local)| {
         let cfgs = argument.cfgs();
@@ -141,6 +147,11 @@ fn member(ty: &TokenStream, of: &TokenStream, member: &TokenStream) -> TokenStre
 fn returned(handler: &Handler, name: &TokenStream) -> Option<TokenStream> {
     let ty = handler.returned.as_ref()?;
     Some(member(ty, &quote!(IntoOutcome), name))
+}
+
+// What can be sent by returning it: anything, when it has no name that could be asked.
+fn returns(handler: &Handler) -> TokenStream {
+    returned(handler, &quote!(EMITS)).unwrap_or_else(|| quote!(&__event::Emits::Anything))
 }
 
 // A name of ours that the user's code cannot mean, and that hides nothing of the user's.
@@ -330,8 +341,7 @@ fn infos(types: &[Type]) -> Vec<TokenStream> {
 fn emits(handler: &Handler, types: &[Type]) -> TokenStream {
     let owner = handler.shown_name();
     let infos = infos(types);
-    let returns =
-        returned(handler, &quote!(EMITS)).unwrap_or_else(|| quote!(&__event::Emits::Nothing));
+    let returns = returns(handler);
     let list: TokenStream = types.iter().map(ToTokens::to_token_stream).collect();
     let (first, last) = ends(list);
     let judge = quote_spanned!(first=> __event::judge_emits);

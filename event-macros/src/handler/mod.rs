@@ -4,8 +4,10 @@ mod check;
 mod docs;
 mod expand;
 mod model;
+mod signature;
+mod words;
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 
 use crate::arguments::{Arguments, Given, Keys};
 use crate::complaints::Complaints;
@@ -28,16 +30,28 @@ pub(crate) fn event_handler(arguments: TokenStream, item: TokenStream) -> TokenS
     let given = Given::judge(Arguments::read(arguments), &KEYS, &mut complaints);
     let item = model::Item::read(item, &given, &mut complaints);
     let handler = item.handler.as_ref();
-    let options = check::options(&given, handler, &mut complaints);
+    let here = Span::call_site();
+    let mut attributes = vec![(check::options(&given, handler, here, &mut complaints), given)];
+    for (at, arguments) in item.others {
+        let given = Given::judge(Arguments::read(arguments), &KEYS, &mut complaints);
+        attributes.push((check::options(&given, handler, at, &mut complaints), given));
+    }
     let Some(handler) = handler else { return with_errors(item.emitted, complaints) };
-    check::signature(handler, &mut complaints);
+    signature::judge(handler, &mut complaints);
     if !complaints.is_empty() {
         let mut output = with_errors(item.emitted, complaints);
-        output.extend(expand::judged_alone(&options, &given));
+        for (options, given) in &attributes {
+            output.extend(expand::judged_alone(options, given));
+        }
         return output;
     }
-    let mut output = docs::documented(item.emitted, handler, &options);
-    output.extend(expand::registration(handler, &options, &given.root()));
+    let options = attributes.iter().map(|(options, _)| options);
+    let mut output = docs::documented(item.emitted, handler, options);
+    for (index, (options, given)) in attributes.iter().enumerate() {
+        // The trait is implemented once, whatever it is registered for.
+        let run = (index == 0).then(|| expand::run(handler));
+        output.extend(expand::registration(handler, options, run, &given.root()));
+    }
     output
 }
 
@@ -213,5 +227,29 @@ mod tests {
         assert!(expanded.contains("__EVENT : & str = names :: CLAIM_ADDED"), "{expanded}");
         assert!(expanded.contains("judge_event (__EVENT"), "{expanded}");
         assert!(!expanded.contains("judge_topic"), "{expanded}");
+    }
+
+    #[test]
+    fn the_documentation_names_the_payload() {
+        let handler = quote!(
+            async fn f(a: own::Thing, b: Option<Event<Claim>>) {}
+        );
+        let expanded = event_handler(quote!(), handler).to_string();
+        assert!(expanded.contains("the event in `Option<Event<Claim>>`"), "{expanded}");
+    }
+
+    #[test]
+    fn only_what_is_certainly_ours_is_judged_by_its_name() {
+        let two = |first: TokenStream, attribute: TokenStream| {
+            errors(attribute, quote!(async fn f(a: #first, b: Event<Claim>) {}))
+        };
+        for ours in [quote!(Event<A>), quote!(::event_core::Event<A>), quote!(Option<Json<A>>)] {
+            assert_eq!(two(ours, quote!()), 1);
+        }
+        for not in [quote!(own::Event<A>), quote!(own::Option<Event<A>>), quote!(a::b::Event<A>)] {
+            assert_eq!(two(not, quote!()), 0);
+        }
+        assert_eq!(two(quote!(a::b::Event<A>), quote!(crate = a::b)), 1);
+        assert_eq!(two(quote!(crate::Event<A>), quote!(crate = crate)), 0);
     }
 }

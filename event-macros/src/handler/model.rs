@@ -1,17 +1,20 @@
 //! What is known of the item under the attribute: a function, or an `impl EventHandler for` a type.
 
-use proc_macro2::{Group, Ident, TokenStream, TokenTree};
+use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::{
-    Attribute, FnArg, GenericArgument, GenericParam, Generics, Path, PathArguments, ReturnType,
-    Signature, Token, Type, Visibility,
+    Attribute, FnArg, GenericArgument, GenericParam, Generics, Meta, Path, PathArguments,
+    ReturnType, Signature, Token, Type, Visibility,
 };
 
+use super::words::{argument_name, is_std, may_have_contract, type_name};
 use crate::arguments::Given;
 use crate::complaints::Complaints;
-use crate::tokens::{find_word, keyword_of_other_item, replace_lifetimes, text_of};
+use crate::tokens::{
+    ends, find_word, keyword_of_other_item, replace_lifetimes, replace_word, text_of,
+};
 
 /// What is to be a handler.
 pub(crate) struct Handler {
@@ -35,6 +38,9 @@ pub(crate) enum Form {
 /// One argument, `self` aside.
 pub(crate) struct HandlerArgument {
     pub(crate) ty: Type,
+    /// The name of its type, when that is certain to be one of ours; of what is made, when it is an
+    /// `Option` or a `Result`.
+    pub(crate) name: Option<String>,
     /// The type with the function's own lifetimes left to inference, for use outside of it.
     pub(crate) inferred: TokenStream,
     /// Its `#[cfg(..)]` attributes, which go wherever it goes.
@@ -45,6 +51,9 @@ pub(crate) struct HandlerArgument {
 pub(crate) struct Item {
     pub(crate) emitted: TokenStream,
     pub(crate) handler: Option<Handler>,
+    /// What further attributes of this name on an `impl` say. The item that is emitted implements no
+    /// trait any more, so that they could not read it.
+    pub(crate) others: Vec<(Span, TokenStream)>,
 }
 
 impl Item {
@@ -55,15 +64,16 @@ impl Item {
             let handler = handler.map_err(|error| complaints.add_error(error)).ok();
             let handler = handler.map(|(signature, has_body)| {
                 let form = Form::Function { blocking: given.means("blocking") };
-                Handler::new(form, signature, has_body)
+                Handler::new(form, signature, has_body, &given.root())
             });
-            return Item { emitted: item, handler };
+            return Item { emitted: item, handler, others: Vec::new() };
         };
         if keyword == "impl"
-            && let Ok(block) = impl_block.parse2(item.clone())
+            && let Ok(mut block) = impl_block.parse2(item.clone())
         {
-            let (emitted, handler) = block.into_handler(&keyword, complaints);
-            return Item { emitted, handler };
+            let others = block.take_other_attributes();
+            let (emitted, handler) = block.into_handler(&keyword, &given.root(), complaints);
+            return Item { emitted, handler, others };
         }
         let article = if keyword == "impl" || keyword == "enum" { "an" } else { "a" };
         let what = format!("`#[event_handler]` is for a function, this is {article} `{keyword}`");
@@ -74,7 +84,7 @@ impl Item {
              share a value with it as `State<..>`"
         };
         complaints.add(keyword, what, help);
-        Item { emitted: item, handler: None }
+        Item { emitted: item, handler: None, others: Vec::new() }
     }
 }
 
@@ -112,14 +122,41 @@ fn impl_block(input: ParseStream<'_>) -> syn::Result<ImplBlock> {
 }
 
 impl ImplBlock {
+    fn take_other_attributes(&mut self) -> Vec<(Span, TokenStream)> {
+        let is_other = |attribute: &mut Attribute| {
+            attribute.path().segments.last().is_some_and(|last| last.ident == "event_handler")
+        };
+        let others = self.attributes.extract_if(.., is_other);
+        let read = others.map(|attribute| {
+            let at = ends(attribute.path()).0;
+            let arguments = match attribute.meta {
+                Meta::List(list) => list.tokens,
+                Meta::Path(_) | Meta::NameValue(_) => TokenStream::new(),
+            };
+            (at, arguments)
+        });
+        read.collect()
+    }
+
     // The methods become the type's own, because `handle` takes more than the trait's; the trait is
     // implemented by calling it.
     fn into_handler(
         self,
         keyword: &Ident,
+        root: &Path,
         complaints: &mut Complaints,
     ) -> (TokenStream, Option<Handler>) {
-        let ImplBlock { attributes, generics, ty, body } = self;
+        let ImplBlock { attributes, generics, mut ty, body } = self;
+        if let Some(inner) = pointee(&ty) {
+            let (shown, inner_shown) =
+                (text_of(ty.to_token_stream()), text_of(inner.to_token_stream()));
+            let what = format!(
+                "the handler `{shown}` is a pointer, but a value is shared by all records as it is"
+            );
+            complaints.add(&ty, what, format!("write `{inner_shown}`"));
+            // Methods of a pointer would be refused again.
+            ty = inner.clone();
+        }
         let (body, handle, others) = methods(&body);
         let emitted = quote!(#(#attributes)* #keyword #generics #ty #body);
         let shown = text_of(ty.to_token_stream());
@@ -138,7 +175,7 @@ impl ImplBlock {
             complaints.add(&ty, what, help);
             return (emitted, None);
         };
-        (emitted, Some(Handler::new(Form::Instance(Box::new(ty)), signature, has_body)))
+        (emitted, Some(Handler::new(Form::Instance(Box::new(ty)), signature, has_body, root)))
     }
 }
 
@@ -196,8 +233,25 @@ fn starts_with_brace(tokens: &TokenStream) -> bool {
         Some(TokenTree::Group(group)) if group.delimiter() == proc_macro2::Delimiter::Brace)
 }
 
+// `S` of `Arc<S>` and of `&S`.
+fn pointee(ty: &Type) -> Option<&Type> {
+    match ty {
+        Type::Reference(reference) => Some(&reference.elem),
+        Type::Path(path) if ["Arc", "Box", "Rc"].iter().any(|name| is_std(ty, name)) => {
+            match &path.path.segments.last()?.arguments {
+                PathArguments::AngleBracketed(arguments) => match arguments.args.first()? {
+                    GenericArgument::Type(inner) => Some(inner),
+                    _ => None,
+                },
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
 impl Handler {
-    fn new(form: Form, signature: Signature, has_body: bool) -> Self {
+    fn new(form: Form, signature: Signature, has_body: bool, root: &Path) -> Self {
         let lifetimes: Vec<_> = signature
             .generics
             .params
@@ -207,11 +261,20 @@ impl Handler {
                 GenericParam::Type(_) | GenericParam::Const(_) => None,
             })
             .collect();
+        // Outside of the `impl` there is no `Self`.
+        let named = |ty: &Type| {
+            let ty = replace_lifetimes(ty.to_token_stream(), &lifetimes, "_");
+            match &form {
+                Form::Function { .. } => ty,
+                Form::Instance(own) => replace_word(ty, "Self", &own.to_token_stream()),
+            }
+        };
         let argument = |argument: &FnArg| match argument {
             FnArg::Receiver(_) => None,
             FnArg::Typed(typed) => Some(HandlerArgument {
                 ty: (*typed.ty).clone(),
-                inferred: replace_lifetimes(typed.ty.to_token_stream(), &lifetimes, "_"),
+                name: argument_name(&typed.ty, root),
+                inferred: named(&typed.ty),
                 cfgs: typed.attrs.iter().filter(|a| a.path().is_ident("cfg")).cloned().collect(),
             }),
         };
@@ -219,7 +282,7 @@ impl Handler {
         let returned = match &signature.output {
             ReturnType::Default => Some(quote!(())),
             ReturnType::Type(_, ty) => {
-                let ty = replace_lifetimes(ty.to_token_stream(), &lifetimes, "_");
+                let ty = named(ty);
                 let nameless = ["impl", "Self"];
                 nameless.iter().all(|word| find_word(ty.clone(), word).is_none()).then_some(ty)
             }
@@ -256,56 +319,14 @@ impl Handler {
     }
 }
 
-/// The arguments of ours that have no payload.
-const WITHOUT_PAYLOAD: [&str; 9] =
-    ["Json", "RawEvent", "State", "Position", "Headers", "Key", "Attempt", "Producer", "Shutdown"];
-
 impl HandlerArgument {
-    /// `Event` of `event_core::Event<ClaimAdded>`, also inside of an `Option` or a `Result`.
-    pub(crate) fn type_name(&self) -> Option<String> {
-        made_type(&self.ty).and_then(type_name)
-    }
-
     /// Whether its type may be one that has a contract. Types that this crate does not know may.
     pub(crate) fn may_have_contract(&self) -> bool {
-        self.type_name().is_none_or(|name| !WITHOUT_PAYLOAD.contains(&name.as_str()))
+        self.name.as_deref().is_none_or(may_have_contract)
     }
 
     /// The type as written.
     pub(crate) fn text(&self) -> String {
         text_of(self.ty.to_token_stream())
-    }
-}
-
-/// Whether a type of this name is an argument of ours.
-pub(crate) fn is_known_argument(name: &str) -> bool {
-    name == "Event" || name == "Envelope" || WITHOUT_PAYLOAD.contains(&name)
-}
-
-// `X` of `Option<X>` and of `Result<X, E>`.
-fn made_type(ty: &Type) -> Option<&Type> {
-    let wraps = type_name(ty).is_some_and(|name| name == "Option" || name == "Result");
-    match ty {
-        Type::Path(path) if wraps => {
-            let PathArguments::AngleBracketed(arguments) = &path.path.segments.last()?.arguments
-            else {
-                return Some(ty);
-            };
-            arguments.args.iter().find_map(|argument| match argument {
-                GenericArgument::Type(inner) => made_type(inner),
-                _ => None,
-            })
-        }
-        _ => Some(ty),
-    }
-}
-
-/// The last word of a type's path.
-pub(crate) fn type_name(ty: &Type) -> Option<String> {
-    match ty {
-        Type::Path(path) => path.path.segments.last().map(|last| last.ident.unraw().to_string()),
-        Type::Group(group) => type_name(&group.elem),
-        Type::Paren(paren) => type_name(&paren.elem),
-        _ => None,
     }
 }

@@ -10,11 +10,13 @@ mod contracts;
 mod emitting;
 mod forms;
 mod hygiene;
+mod lints;
 mod names;
 mod placement;
 mod returns;
 mod selections;
 mod states;
+mod values;
 
 use std::sync::{Arc, Mutex};
 

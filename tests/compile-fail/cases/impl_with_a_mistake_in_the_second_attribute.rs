@@ -1,0 +1,11 @@
+use event_core::prelude::*;
+
+struct Recorder;
+
+#[event_handler(topic = "role_events", event = "CLAIM_ADDED")]
+#[event_handler(topic = "role_events", event = "ClaimRemoved")]
+impl EventHandler for Recorder {
+    async fn handle(&self, _data: Json<i64>) {}
+}
+
+fn main() {}
