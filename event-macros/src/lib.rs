@@ -61,7 +61,7 @@ use proc_macro::TokenStream;
 /// | `emits(A, B)` | the contracts that it sends, checked against what it takes and returns |
 /// | `dead_letter` | the topic that takes the dead letters of the topic, in place of `<topic>_dlq` |
 /// | `blocking` | it is a plain `fn`, and runs off the async threads. It cannot be cancelled, and owns its arguments |
-/// | `foreign_names` | names that others chose: only Kafka's own rules hold |
+/// | `foreign_names` | names that others chose: only Kafka's own rules hold; the variant of a closed list needs no word for it |
 /// | `crate` | the path of `event_core`, when it is not `::event_core` |
 ///
 /// A name is a text, a `const` of type `&'static str`, or a variant of an enum with
@@ -157,7 +157,7 @@ pub fn link_handlers(crates: TokenStream) -> TokenStream {
 /// | `version` | the version that is written, 1 unless given. A record of a higher one is dead-lettered as `unsupported_version` |
 /// | `upcasts(V1)` | the contract of an older version: a record up to that version is decoded as it and converted with `From`. It may itself upcast an older one |
 /// | `headers(a, b = "x-b")` | fields that are sent as headers too, under their own name or another |
-/// | `foreign_names` | names that others chose: only Kafka's own rules hold |
+/// | `foreign_names` | names that others chose: only Kafka's own rules hold; the variant of a closed list needs no word for it |
 /// | `crate` | the path of `event_core`, when it is not `::event_core` |
 ///
 /// Without `upcasts` the type itself reads every version up to its own, which suits fields that were

@@ -154,7 +154,13 @@ impl<T: Contract + 'static> EventList for T {
     const EMITS: &'static Emits = &Emits::One(T::INFO);
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: Contract> Lists<T, Only> for T {}
+
+// No event is `AnyEvent`. With this the compiler does not take a contract for the only event that
+// could be meant, and says in the words of the trait that another is not sent.
+#[diagnostic::do_not_recommend]
+impl<T: Contract> Lists<AnyEvent, Only> for T {}
 
 /// The place of a contract that is the whole list.
 #[derive(Debug)]

@@ -197,7 +197,7 @@ async fn a_layer_sees_handled_when_the_returned_events_are_acknowledged() {
     let app = app.broker(&broker).state(broker.clone()).layer(count).start().unwrap();
     publish(&app, TOPIC, "PASSED_ON", "1").await;
     assert_eq!(notes.take(), ["handled with 1 sent"]);
-    let error = BrokerError::Unauthorised("topic `emitted_events`".to_owned());
+    let error = BrokerError::Other("not enough replicas".to_owned());
     broker.refuse_writes(&TopicName::from_static("emitted_events"), Some(error));
     publish(&app, TOPIC, "PASSED_ON", "1").await;
     assert_eq!(notes.take(), ["failed with 1 sent"; 5]);
