@@ -138,6 +138,12 @@ impl<'a> RecordRef<'a> {
         (0..source.header_count(index)).map(move |header| source.header(index, header))
     }
 
+    /// The value of the last header called `name`, as Kafka's own clients resolve repeats.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&'a [u8]> {
+        self.headers().filter(|(own, _)| *own == name.as_bytes()).last()?.1
+    }
+
     /// A copy of the headers.
     #[must_use]
     pub fn to_headers(&self) -> Headers {

@@ -27,10 +27,7 @@ impl Cause {
         let event_id = event_id.map(ToString::to_string).filter(|id| !id.is_empty());
         let mut trace = Headers::new();
         for known in TRACE_HEADERS {
-            // Of repeated ones the last, as Kafka's own clients resolve them.
-            let headers = delivery.record.headers();
-            let last = headers.filter(|(name, _)| *name == known.as_bytes()).last();
-            if let Some((_, Some(value))) = last {
+            if let Some(value) = delivery.record.header(known) {
                 trace.push(known, value.to_vec());
             }
         }

@@ -35,8 +35,7 @@ impl<'a> RecordRef<'a> {
     /// headers the last counts.
     #[must_use]
     pub fn trace_parent(&self) -> Option<TraceParent<'a>> {
-        let (_, value) = self.headers().filter(|(name, _)| *name == b"traceparent").last()?;
-        TraceParent::parse(std::str::from_utf8(value?).ok()?)
+        TraceParent::parse(std::str::from_utf8(self.header("traceparent")?).ok()?)
     }
 }
 
