@@ -79,7 +79,7 @@ pub use delivery::{Delivery, Position};
 pub use event::Contract;
 pub use extract::{Attempt, Event, Json, Key, RawEvent, State};
 pub use handler::EventHandler;
-pub use outcome::{Emit, Error, Outcome, Rejection, Result};
+pub use outcome::{Classify, Emit, Error, EventError, Outcome, Rejection, Result};
 pub use producer::{EventProducer, Producer};
 
 /// What a service usually needs: `use event_core::prelude::*;`.
@@ -89,7 +89,7 @@ pub mod prelude {
     pub use crate::event::{Contract, Headers, UserId};
     pub use crate::extract::{Attempt, Event, Json, Key, RawEvent, State};
     pub use crate::handler::EventHandler;
-    pub use crate::outcome::{Emit, Error, Outcome, Result};
+    pub use crate::outcome::{Classify, Emit, Error, Outcome, Result};
     pub use crate::producer::Producer;
     pub use event_macros::{Event, EventSum, Events, StateParts, Topics, event_handler};
 }

@@ -17,7 +17,7 @@ use sources::{check_variables, file_path, merge, our_variables, read_file};
 
 use super::duration::{parse_duration, parse_range};
 use crate::event::{GroupName, TopicName};
-use crate::outcome::Backoff;
+use crate::outcome::{Backoff, Jitter};
 use crate::processor::DeliveryPolicy;
 use crate::registry::{StartupProblem, StartupReport};
 
@@ -201,7 +201,7 @@ impl RawSettings {
             topics,
             policy: DeliveryPolicy {
                 attempts: attempts?,
-                backoff: Backoff { first: first?, longest: longest? },
+                backoff: Backoff { first: first?, longest: longest?, jitter: Jitter::default() },
                 max_value_bytes: max_value_bytes?,
                 max_headers: max_headers?,
                 max_header_bytes: max_header_bytes?,

@@ -7,7 +7,7 @@ use event_names::{Kind, Text, check, same};
 
 use crate::event::{ContractInfo, assert_foreign_name, assert_name};
 use crate::extract::Argument;
-use crate::handler::{HandlerFn, HandlerRegistration, Selector};
+use crate::handler::{BatchFn, HandlerCall, HandlerFn, HandlerRegistration, Selector};
 
 pub(super) type Contracts<'a> = &'a [&'static ContractInfo];
 pub(super) type Arguments<'a> = &'a [Argument<'static>];
@@ -56,6 +56,28 @@ pub const fn handler(
     arguments: &'static [Argument<'static>],
     handler: HandlerFn,
 ) -> HandlerRegistration {
+    called(name, named, arguments, HandlerCall::Each(handler))
+}
+
+/// The same for a handler of several records at once.
+#[must_use]
+#[track_caller]
+pub const fn batch_handler(
+    name: &'static str,
+    named: Named,
+    arguments: &'static [Argument<'static>],
+    handler: BatchFn,
+) -> HandlerRegistration {
+    called(name, named, arguments, HandlerCall::Batch(handler))
+}
+
+#[track_caller]
+const fn called(
+    name: &'static str,
+    named: Named,
+    arguments: &'static [Argument<'static>],
+    call: HandlerCall,
+) -> HandlerRegistration {
     if !matches!(named, Named::Rest(_) | Named::Tombstones(_)) {
         refuse_two_payloads(arguments, name);
     }
@@ -69,7 +91,7 @@ pub const fn handler(
             (events[0].topic, Selector::Contracts(events))
         }
     };
-    HandlerRegistration::new(topic, selects, name, arguments, handler)
+    HandlerRegistration::new(topic, selects, name, arguments, call)
 }
 
 // A type alias hides from the macro that two arguments are payloads; the data of a record of one

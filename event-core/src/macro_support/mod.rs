@@ -14,8 +14,10 @@ pub use crate::event::{
 };
 // By a short name, so that an argument fits on a line of the expansion.
 pub use crate::extract::{Argument, FromDelivery as Extract};
-pub use crate::handler::{EventHandler, HandlerFuture as Work};
-pub use crate::outcome::IntoOutcome;
+pub use crate::handler::{
+    BatchFuture as BatchWork, DeliveryOptions, EventHandler, HandlerFuture as Work, Order,
+};
+pub use crate::outcome::{Classifier, EventError, IntoOutcome, Jitter, Verdict};
 pub use crate::registry::{BinaryRegistration, LinkedCrate};
 pub use std::borrow::Cow;
 pub use std::boxed::Box;
@@ -26,8 +28,8 @@ mod list;
 
 pub use emits::judge_emits;
 pub use judge::{
-    Named, handler, judge_event, judge_foreign_event, judge_foreign_topic, judge_topic,
-    judge_upcast, judge_variant, refuse_payload,
+    Named, batch_handler, handler, judge_event, judge_foreign_event, judge_foreign_topic,
+    judge_topic, judge_upcast, judge_variant, refuse_payload,
 };
 pub use list::deserialize_name;
 

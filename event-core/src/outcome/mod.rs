@@ -1,14 +1,17 @@
 //! How a handler ended, and the error it may end with.
 
 mod backoff;
+mod classify;
 mod emit;
 mod into_outcome;
 mod rejection;
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::time::Duration;
 
-pub use backoff::Backoff;
+pub use backoff::{Backoff, Jitter};
+pub use classify::{Classifier, Classify, EventError, Verdict};
 pub use emit::{Emissions, Emit, IntoEmissions, Sendable};
 pub(crate) use emit::{RecordError, record_of};
 pub use into_outcome::{HandlerError, IntoOutcome};
@@ -29,45 +32,64 @@ pub type Result<T = (), E = Error> = std::result::Result<T, E>;
 /// ```
 pub struct Error {
     cause: Cause,
-    verdict: Verdict,
-}
-
-/// What an error asks for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Verdict {
-    /// Try again until the attempts are used up, then dead-letter.
-    #[default]
-    Retry,
-    /// Trying again is pointless: dead-letter now.
-    DeadLetter,
+    verdict: Option<Verdict>,
 }
 
 impl Error {
     /// An error from a message.
     pub fn msg(message: impl Into<String>) -> Self {
-        Error { cause: message.into().into(), verdict: Verdict::Retry }
+        Error { cause: message.into().into(), verdict: None }
     }
 
     /// Any error that is already boxed, an `Error` inside it with its verdict.
     pub(crate) fn from_boxed(error: impl Into<Cause>) -> Self {
         match error.into().downcast::<Carrier>() {
             Ok(carrier) => carrier.0,
-            Err(cause) => Error { cause, verdict: Verdict::Retry },
+            Err(cause) => Error { cause, verdict: None },
         }
     }
 
     /// The same error, but one that no retry can mend.
     #[must_use]
-    pub fn dead_letter(mut self) -> Self {
-        self.verdict = Verdict::DeadLetter;
-        self
+    pub fn dead_letter(self) -> Self {
+        self.with_verdict(Verdict::DeadLetter)
     }
 
-    /// What is to be done about the record.
+    /// The same error, but the next attempt is made after `delay`.
+    #[must_use]
+    pub fn retry_after(self, delay: Duration) -> Self {
+        self.with_verdict(Verdict::RetryAfter(delay))
+    }
+
+    /// The same error, but the record needs no work and is passed over.
+    #[must_use]
+    pub fn skip(self) -> Self {
+        self.with_verdict(Verdict::Skip)
+    }
+
+    /// The same error, but it says that something the handler depends on is down.
+    #[must_use]
+    pub fn unavailable(self) -> Self {
+        self.with_verdict(Verdict::Unavailable)
+    }
+
+    /// The same error with another verdict.
+    #[must_use]
+    pub fn with_verdict(self, verdict: Verdict) -> Self {
+        Error { verdict: Some(verdict), ..self }
+    }
+
+    /// What is to be done about the record: what was said where the error passed, or else what the
+    /// outermost error with [`EventError`] says, or else to try again.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
-        self.verdict
+        self.said().unwrap_or_default()
+    }
+
+    /// What the error itself says is to be done; `None` when it says nothing.
+    #[must_use]
+    pub fn said(&self) -> Option<Verdict> {
+        self.verdict.or_else(|| classify::classified(&*self.cause))
     }
 
     /// The error as the standard library knows it.
@@ -86,7 +108,7 @@ impl Error {
 
 impl<E: StdError + Send + Sync + 'static> From<E> for Error {
     fn from(error: E) -> Self {
-        Error { cause: Box::new(error), verdict: Verdict::Retry }
+        Error { cause: Box::new(error), verdict: None }
     }
 }
 

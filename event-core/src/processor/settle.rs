@@ -15,6 +15,7 @@ use super::dead_letter::{DeadLetter, Failures};
 use crate::broker::{BrokerError, OutgoingRecord};
 use crate::delivery::{Delivery, RecordRef, Shutdown, TopicPartition};
 use crate::event::Envelope;
+use crate::handler::HandlerCall;
 use crate::middleware::{Innermost, Next, OutcomeFuture};
 use crate::observe::{HealthProblem, Observation, SkipReason};
 use crate::outcome::{Emissions, Error, Outcome, Rejection, Verdict};
@@ -129,7 +130,7 @@ impl Settler {
             if error.verdict() == Verdict::DeadLetter || attempt >= engine.policy.attempts {
                 let reason = match error.verdict() {
                     Verdict::DeadLetter => "refused_by_handler",
-                    Verdict::Retry => "attempts_exhausted",
+                    _ => "attempts_exhausted",
                 };
                 let letter = DeadLetter {
                     record,
@@ -167,7 +168,10 @@ impl Settler {
 
     async fn run_handler<'a>(&self, route: &Route, delivery: &'a Delivery<'a>) -> Outcome {
         let attempt = async {
-            match (route.handler.handler)(delivery).await {
+            let HandlerCall::Each(handler) = route.handler.call else {
+                return Outcome::Failed(Error::msg("a handler of batches has no lane yet"));
+            };
+            match handler(delivery).await {
                 Ok(Outcome::Emits(emissions)) => self.emit(emissions).await,
                 Ok(outcome) => outcome,
                 Err(Rejection::Failed(error)) => Outcome::Failed(error),

@@ -1,7 +1,12 @@
 //! What the attribute turns a function into.
 
+mod options;
+
 use std::fmt;
 use std::pin::Pin;
+use std::time::Duration;
+
+pub use options::{BatchOptions, BreakerOptions, DeliveryOptions, Order, RetryOptions};
 
 use crate::delivery::Delivery;
 use crate::event::{ContractInfo, Emits};
@@ -43,6 +48,22 @@ pub trait EventHandler: Send + Sync {
 /// once.
 pub type HandlerFn = for<'a> fn(&'a Delivery<'a>) -> HandlerFuture<'a>;
 
+/// The work of one attempt at several records: an outcome for each, in their order.
+pub type BatchFuture<'a> =
+    Pin<Box<dyn Future<Output = Vec<Result<Outcome, Rejection>>> + Send + 'a>>;
+
+/// A handler of several records at once.
+pub type BatchFn = for<'a> fn(&'a [Delivery<'a>]) -> BatchFuture<'a>;
+
+/// How the engine calls a handler.
+#[derive(Clone, Copy, Debug)]
+pub enum HandlerCall {
+    /// With one record.
+    Each(HandlerFn),
+    /// With several records.
+    Batch(BatchFn),
+}
+
 /// The static data that `#[event_handler]` leaves behind for one handler.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
@@ -73,8 +94,10 @@ pub struct HandlerRegistration {
     pub emits: Option<&'static [&'static ContractInfo]>,
     /// The events that it can send by returning them.
     pub returns: &'static Emits,
+    /// How it wants its records delivered.
+    pub options: DeliveryOptions,
     /// Runs it.
-    pub handler: HandlerFn,
+    pub call: HandlerCall,
 }
 
 // What the attribute generates: the settings that it does not give keep their defaults.
@@ -85,7 +108,7 @@ impl HandlerRegistration {
         selects: Selector,
         name: &'static str,
         arguments: &'static [Argument<'static>],
-        handler: HandlerFn,
+        call: HandlerCall,
     ) -> Self {
         HandlerRegistration {
             topic,
@@ -101,7 +124,8 @@ impl HandlerRegistration {
             arguments,
             emits: None,
             returns: &Emits::Nothing,
-            handler,
+            options: DeliveryOptions::new(),
+            call,
         }
     }
 
@@ -128,6 +152,11 @@ impl HandlerRegistration {
     #[must_use]
     pub const fn dead_letter(self, topic: &'static str) -> Self {
         HandlerRegistration { dead_letter: Some(topic), ..self }
+    }
+
+    #[must_use]
+    pub const fn options(self, options: DeliveryOptions) -> Self {
+        HandlerRegistration { options, ..self }
     }
 
     #[must_use]
@@ -192,6 +221,12 @@ impl HandlerRegistration {
         }
         let path = self.module.split("::").skip(1).chain([self.name]);
         path.collect::<Vec<_>>().join("::")
+    }
+
+    /// The delays after which its records are tried again through a topic.
+    #[must_use]
+    pub fn retry_topics(&self) -> &'static [Duration] {
+        self.options.retry.topics
     }
 
     /// Whether it is for events of certain names.

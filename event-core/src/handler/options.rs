@@ -1,0 +1,198 @@
+//! How a handler wants its records delivered.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::outcome::{Error, Jitter};
+
+/// What the attribute says about the delivery of a handler's records. What it leaves out is the
+/// service's setting.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct DeliveryOptions {
+    /// The consumer group; the service's unless given.
+    pub group: Option<&'static str>,
+    /// In which order its records are handled.
+    pub order: Order,
+    /// How many of its records are in hand at once at most, over all partitions of the process;
+    /// 1 unless given. What keeps the order of the partition never has more than one of each.
+    pub concurrency: Option<u32>,
+    /// How long one attempt may take.
+    pub timeout: Option<Duration>,
+    /// How failures are tried again.
+    pub retry: RetryOptions,
+    /// How many records it takes at once.
+    pub batch: Option<BatchOptions>,
+    /// When it is left alone for a while.
+    pub breaker: Option<BreakerOptions>,
+}
+
+/// In which order the records of a partition are handled.
+///
+/// Two records are handled one after the other unless one of them is for a handler without order,
+/// or both are for handlers by key and their keys differ.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Order {
+    /// As they lie in the partition.
+    #[default]
+    Partition,
+    /// Those of one key as they lie in the partition, different keys side by side. A record without
+    /// a key has no order.
+    Key,
+    /// Any.
+    None,
+}
+
+impl fmt::Display for Order {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Order::Partition => "partition",
+            Order::Key => "key",
+            Order::None => "none",
+        })
+    }
+}
+
+/// How failures are tried again, as far as the attribute says.
+#[derive(Clone, Copy, Default)]
+#[non_exhaustive]
+pub struct RetryOptions {
+    /// How often a record is tried in place; at least 1.
+    pub attempts: Option<u32>,
+    /// The shortest and longest delay.
+    pub backoff: Option<(Duration, Duration)>,
+    /// How much of a delay is chance.
+    pub jitter: Option<Jitter>,
+    /// Whether an error is worth another attempt; every error is unless given. It is asked only
+    /// where the error itself does not say.
+    pub on: Option<fn(&Error) -> bool>,
+    /// After the attempts in place, the record waits this long in a topic of its own and is tried
+    /// again, once for each delay.
+    pub topics: &'static [Duration],
+}
+
+impl fmt::Debug for RetryOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RetryOptions")
+            .field("attempts", &self.attempts)
+            .field("backoff", &self.backoff)
+            .field("jitter", &self.jitter)
+            .field("on", &self.on.is_some())
+            .field("topics", &self.topics)
+            .finish()
+    }
+}
+
+/// How many records a handler takes at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchOptions {
+    /// At most so many; at least 1.
+    pub max: u32,
+    /// How long the first record of a batch waits for more.
+    pub wait: Duration,
+}
+
+impl BatchOptions {
+    /// 500 records.
+    pub const DEFAULT_MAX: u32 = 500;
+    /// 50 ms.
+    pub const DEFAULT_WAIT: Duration = Duration::from_millis(50);
+}
+
+/// When a handler is left alone for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BreakerOptions {
+    /// After so many failed attempts without a success between; 0 is never.
+    pub failures: u32,
+    /// How long it is left alone: the first time, and at most.
+    pub pause: (Duration, Duration),
+}
+
+impl Default for BreakerOptions {
+    /// After 20 failures, for 5 s to a minute.
+    fn default() -> Self {
+        BreakerOptions { failures: 20, pause: (Duration::from_secs(5), Duration::from_secs(60)) }
+    }
+}
+
+// What the attribute generates.
+#[doc(hidden)]
+impl DeliveryOptions {
+    #[must_use]
+    pub const fn new() -> Self {
+        DeliveryOptions {
+            group: None,
+            order: Order::Partition,
+            concurrency: None,
+            timeout: None,
+            retry: RetryOptions {
+                attempts: None,
+                backoff: None,
+                jitter: None,
+                on: None,
+                topics: &[],
+            },
+            batch: None,
+            breaker: None,
+        }
+    }
+
+    #[must_use]
+    pub const fn group(self, group: &'static str) -> Self {
+        DeliveryOptions { group: Some(group), ..self }
+    }
+
+    #[must_use]
+    pub const fn order(self, order: Order) -> Self {
+        DeliveryOptions { order, ..self }
+    }
+
+    #[must_use]
+    pub const fn concurrency(self, concurrency: u32) -> Self {
+        DeliveryOptions { concurrency: Some(concurrency), ..self }
+    }
+
+    #[must_use]
+    pub const fn timeout_ms(self, ms: u64) -> Self {
+        DeliveryOptions { timeout: Some(Duration::from_millis(ms)), ..self }
+    }
+
+    #[must_use]
+    pub const fn attempts(self, attempts: u32) -> Self {
+        let retry = RetryOptions { attempts: Some(attempts), ..self.retry };
+        DeliveryOptions { retry, ..self }
+    }
+
+    #[must_use]
+    pub const fn backoff_ms(self, first: u64, longest: u64) -> Self {
+        let backoff = Some((Duration::from_millis(first), Duration::from_millis(longest)));
+        DeliveryOptions { retry: RetryOptions { backoff, ..self.retry }, ..self }
+    }
+
+    #[must_use]
+    pub const fn jitter(self, jitter: Jitter) -> Self {
+        DeliveryOptions { retry: RetryOptions { jitter: Some(jitter), ..self.retry }, ..self }
+    }
+
+    #[must_use]
+    pub const fn retry_on(self, on: fn(&Error) -> bool) -> Self {
+        DeliveryOptions { retry: RetryOptions { on: Some(on), ..self.retry }, ..self }
+    }
+
+    #[must_use]
+    pub const fn retry_topics(self, topics: &'static [Duration]) -> Self {
+        DeliveryOptions { retry: RetryOptions { topics, ..self.retry }, ..self }
+    }
+
+    #[must_use]
+    pub const fn batch(self, max: u32, wait_ms: u64) -> Self {
+        let batch = Some(BatchOptions { max, wait: Duration::from_millis(wait_ms) });
+        DeliveryOptions { batch, ..self }
+    }
+
+    #[must_use]
+    pub const fn breaker(self, failures: u32, first_ms: u64, longest_ms: u64) -> Self {
+        let pause = (Duration::from_millis(first_ms), Duration::from_millis(longest_ms));
+        DeliveryOptions { breaker: Some(BreakerOptions { failures, pause }), ..self }
+    }
+}
