@@ -5,11 +5,13 @@
 //! acknowledged, or skipped by policy); what belongs to a revoked assignment commits nothing in
 //! another.
 
+mod agenda;
 mod dead_letter;
 mod lane;
 mod lanes;
 mod policy;
 mod settle;
+mod tracker;
 
 use std::sync::Arc;
 use std::time::Duration;
