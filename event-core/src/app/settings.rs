@@ -57,6 +57,9 @@ pub struct Settings {
     pub policy: DeliveryPolicy,
     /// How many bytes of records may be in hand before fetching pauses.
     pub max_in_flight_bytes: usize,
+    /// The name that this process keeps in its consumer groups when it is restarted
+    /// (`group.instance.id`).
+    pub group_instance_id: Option<String>,
     /// librdkafka properties. The values may be secrets and never print.
     pub kafka: BTreeMap<String, SecretString>,
     /// What deserves a look but keeps nobody from starting.
@@ -207,8 +210,10 @@ impl RawSettings {
                 max_header_bytes: max_header_bytes?,
                 commit_interval: commit_interval?,
                 drain_deadline: drain?,
+                ..DeliveryPolicy::default()
             },
             max_in_flight_bytes: max_in_flight_bytes?,
+            group_instance_id: None,
             kafka,
             warnings: Vec::new(),
             origins: BTreeMap::new(),

@@ -14,6 +14,13 @@ use crate::delivery::{NextOffset, Offset, SettledAbove};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Sequence(u64);
 
+impl Sequence {
+    /// It and those that were delivered after it, `records` in all.
+    pub(super) fn following(self, records: usize) -> impl Iterator<Item = Sequence> {
+        (self.0..).take(records).map(Sequence)
+    }
+}
+
 /// What is delivered and what is settled of one partition, in one epoch.
 #[derive(Debug, Default)]
 pub(super) struct Tracker {
@@ -85,6 +92,12 @@ impl Tracker {
     /// Where to go on: everything delivered before it is settled. `None` before anything is.
     pub(super) fn next(&self) -> Option<NextOffset> {
         self.next
+    }
+
+    /// Where the first record that is not settled lies, as a place to go on from.
+    pub(super) fn first(&self) -> Option<NextOffset> {
+        let first = self.offset_of(self.open_from);
+        (self.span() > 0).then_some(NextOffset(first.0))
     }
 
     /// How many records there are from the first open one on, settled or not.
