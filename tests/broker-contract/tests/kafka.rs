@@ -57,6 +57,10 @@ impl TestCluster for Kafka {
         Some((KafkaBroker::connect(settings).unwrap(), brokers))
     }
 
+    fn max_metadata_bytes(&self) -> Option<usize> {
+        Some(4096)
+    }
+
     fn too_large_bytes(&self) -> Option<usize> {
         // Above a topic's default, below the client's.
         Some(2 << 20)
