@@ -299,6 +299,8 @@ pub enum Request {
     Fetch,
     /// Committing offsets.
     OffsetCommit,
+    /// Asking for committed offsets.
+    OffsetFetch,
     /// Asking for topics.
     Metadata,
 }
@@ -309,6 +311,7 @@ impl Request {
             Request::Produce => RDKafkaApiKey::Produce,
             Request::Fetch => RDKafkaApiKey::Fetch,
             Request::OffsetCommit => RDKafkaApiKey::OffsetCommit,
+            Request::OffsetFetch => RDKafkaApiKey::OffsetFetch,
             Request::Metadata => RDKafkaApiKey::Metadata,
         }
     }
