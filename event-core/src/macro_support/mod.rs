@@ -24,6 +24,7 @@ pub use std::boxed::Box;
 
 mod emits;
 mod judge;
+mod judge_delivery;
 mod list;
 
 pub use emits::judge_emits;
@@ -31,6 +32,7 @@ pub use judge::{
     Named, batch_handler, handler, judge_event, judge_foreign_event, judge_foreign_topic,
     judge_topic, judge_upcast, judge_variant, refuse_payload,
 };
+pub use judge_delivery::{judge_order, judge_retry_topics};
 pub use list::deserialize_name;
 
 use std::marker::PhantomData;

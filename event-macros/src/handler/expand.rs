@@ -54,8 +54,9 @@ fn settings(handler: &Handler, options: &Options) -> TokenStream {
     let blocking = options.blocking.as_ref().map(|_| quote!(.blocking()));
     let dead_letter = options.dead_letter.as_ref().map(|_| quote!(.dead_letter(__DEAD_LETTER)));
     let emits = options.emits.as_ref().map(|_| quote!(.emits(__EMITS)));
+    let delivery = options.delivery.options(false);
     let returns = returns(handler);
-    quote!(#id #foreign_names #blocking #dead_letter #emits .returns(#returns))
+    quote!(#id #foreign_names #blocking #dead_letter #emits #delivery .returns(#returns))
 }
 
 // Said by the attribute, or by the closed lists of the names.
@@ -287,7 +288,8 @@ fn judged(
         }
         _ => None,
     };
-    quote!(#judged_topic #judged_event #refused)
+    let delivery = options.delivery.judged(topic, may_disagree, &owner);
+    quote!(#judged_topic #judged_event #refused #delivery)
 }
 
 fn judge(kind: Kind, options: &Options) -> String {

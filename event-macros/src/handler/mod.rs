@@ -1,6 +1,7 @@
 //! `#[event_handler]`: registers a function as the handler of one event.
 
 mod check;
+mod delivery;
 mod docs;
 mod expand;
 mod model;
@@ -19,9 +20,19 @@ const KEYS: Keys = Keys {
         ("event", "\"CLAIM_ADDED\""),
         ("id", "\"audit.claim_added\""),
         ("dead_letter", "\"role_events_dlq\""),
+        ("group", "\"audit\""),
+        ("order", "key"),
+        ("concurrency", "8"),
+        ("timeout", "\"10s\""),
+        ("breaker", "off"),
     ],
     flags: &["blocking", "foreign_names"],
-    lists: &[("emits", "ClaimAdded")],
+    lists: &[
+        ("emits", "ClaimAdded"),
+        ("retry", "attempts = 5, backoff = \"200ms..30s\""),
+        ("batch", "max = 500, wait = \"50ms\""),
+        ("breaker", "failures = 20, pause = \"5s..1m\""),
+    ],
 };
 
 /// The item, followed by its registration or by what is wrong.
