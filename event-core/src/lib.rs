@@ -77,7 +77,7 @@ pub use event_macros::{
 pub use app::EventApp;
 pub use delivery::{Delivery, Position};
 pub use event::Contract;
-pub use extract::{Attempt, Event, Json, Key, RawEvent, State};
+pub use extract::{Attempt, Batch, Event, Json, Key, RawEvent, State};
 pub use handler::EventHandler;
 pub use outcome::{Classify, Emit, Error, EventError, Outcome, Rejection, Result};
 pub use producer::{EventProducer, Producer};
@@ -87,7 +87,7 @@ pub mod prelude {
     pub use crate::app::EventApp;
     pub use crate::delivery::{Position, Shutdown};
     pub use crate::event::{Contract, Headers, UserId};
-    pub use crate::extract::{Attempt, Event, Json, Key, RawEvent, State};
+    pub use crate::extract::{Attempt, Batch, Event, Json, Key, RawEvent, State};
     pub use crate::handler::EventHandler;
     pub use crate::outcome::{Classify, Emit, Error, Outcome, Result};
     pub use crate::producer::Producer;

@@ -4,6 +4,7 @@ mod backoff;
 mod classify;
 mod emit;
 mod into_outcome;
+mod into_outcomes;
 mod rejection;
 
 use std::error::Error as StdError;
@@ -15,6 +16,8 @@ pub use classify::{Classifier, Classify, EventError, Verdict};
 pub use emit::{Emissions, Emit, IntoEmissions, Sendable};
 pub(crate) use emit::{RecordError, record_of};
 pub use into_outcome::{HandlerError, IntoOutcome};
+pub use into_outcomes::IntoOutcomes;
+pub(crate) use into_outcomes::Shared;
 pub use rejection::Rejection;
 
 type Cause = Box<dyn StdError + Send + Sync>;

@@ -53,7 +53,8 @@ fn lines(handler: &Handler, options: &Options) -> Vec<String> {
         Some(group) => format!("`{}`", group.value()),
         None => "of the service".to_owned(),
     };
-    let delivery = options.delivery.sentence(false).map(|sentence| format!(" {sentence}"));
+    let delivery =
+        options.delivery.sentence(handler.batch().is_some()).map(|sentence| format!(" {sentence}"));
     let failure = options.delivery.failure();
     vec![
         String::new(),
