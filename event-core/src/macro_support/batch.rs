@@ -2,7 +2,7 @@
 
 use crate::delivery::Delivery;
 use crate::extract::{Taken, Taking};
-use crate::outcome::{Outcome, Rejection, Shared};
+use crate::outcome::{Error, Outcome, Rejection};
 
 /// Makes the batch with `take`, runs the handler on what fits, and gives each delivery its outcome in
 /// order. What does not fit is rejected alone, and the handler is not called when nothing fits.
@@ -23,7 +23,7 @@ where
     let outcomes = match deliveries.first() {
         Some(first) => match run(batch, first).await {
             Ok(returned) => into_outcomes(returned, &deliveries).into_iter().map(Ok).collect(),
-            Err(rejection) => for_each(rejection, deliveries.len()),
+            Err(rejection) => for_each(&rejection, deliveries.len()),
         },
         None => Vec::new(),
     };
@@ -31,30 +31,16 @@ where
     let each = rejections.into_iter().map(|rejection| match rejection {
         Some(rejection) => Err(rejection),
         // There is one for each that was taken; were one missing, its record would be tried again.
-        None => outcomes.next().unwrap_or_else(|| Err(Rejection::Failed(missing()))),
+        None => outcomes.next().unwrap_or_else(missing),
     });
     each.collect()
 }
 
-fn missing() -> crate::outcome::Error {
-    crate::outcome::Error::msg("the batch has no outcome for this record")
+fn missing() -> Result<Outcome, Rejection> {
+    Ok(Outcome::Failed(Error::msg("the batch has no outcome for this record")))
 }
 
 // The same rejection for each of `count` records.
-fn for_each(rejection: Rejection, count: usize) -> Vec<Result<Outcome, Rejection>> {
-    let again: Box<dyn Fn() -> Rejection> = match rejection {
-        Rejection::Undecodable(error) => Box::new(move || Rejection::Undecodable(error.clone())),
-        Rejection::MissingState { type_name } => {
-            Box::new(move || Rejection::MissingState { type_name })
-        }
-        Rejection::Absent { what } => Box::new(move || Rejection::Absent { what }),
-        Rejection::Failed(error) => {
-            let shared = Shared::new(error);
-            Box::new(move || Rejection::Failed(shared.error()))
-        }
-        Rejection::Refused { code, message } => {
-            Box::new(move || Rejection::Refused { code, message: message.clone() })
-        }
-    };
-    (0..count).map(|_| Err(again())).collect()
+fn for_each(rejection: &Rejection, count: usize) -> Vec<Result<Outcome, Rejection>> {
+    (0..count).map(|_| Err(rejection.again())).collect()
 }
