@@ -69,9 +69,10 @@ pub mod testing;
 #[doc(hidden)]
 pub mod macro_support;
 
-// `Event` is both the derive and the argument, as with serde's traits and derives.
+// `Event` is both the derive and the argument, and `EventError` derive and trait, as with serde's
+// traits and derives.
 pub use event_macros::{
-    Event, EventSum, Events, StateParts, Topics, event_handler, link_handlers, main,
+    Event, EventError, EventSum, Events, StateParts, Topics, event_handler, link_handlers, main,
 };
 
 pub use app::EventApp;
@@ -89,7 +90,9 @@ pub mod prelude {
     pub use crate::event::{Contract, Headers, UserId};
     pub use crate::extract::{Attempt, Batch, Event, Json, Key, RawEvent, State};
     pub use crate::handler::EventHandler;
-    pub use crate::outcome::{Classify, Emit, Error, Outcome, Result};
+    pub use crate::outcome::{Classify, Emit, Error, EventError, Outcome, Result};
     pub use crate::producer::Producer;
-    pub use event_macros::{Event, EventSum, Events, StateParts, Topics, event_handler};
+    pub use event_macros::{
+        Event, EventError, EventSum, Events, StateParts, Topics, event_handler,
+    };
 }

@@ -60,6 +60,30 @@ impl Given {
         self.values.iter().find(|(given, _)| given == key).map(|(_, value)| value)
     }
 
+    /// Where the key of a value stands.
+    pub(crate) fn key(&self, key: &str) -> Option<&Ident> {
+        self.values.iter().find(|(given, _)| given == key).map(|(key, _)| key)
+    }
+
+    /// The help that takes out what stands under `key`, a flag or a value.
+    pub(crate) fn removal(&self, key: &Ident) -> String {
+        match self.value(&key.to_string()) {
+            Some(value) => format!("remove `{key} = {}`", text_of(value.to_token_stream())),
+            None => format!("remove `{key}`"),
+        }
+    }
+
+    /// Whether there is nothing at all, not even a mistake.
+    pub(crate) fn says_nothing(&self) -> bool {
+        let nothing = self.values.is_empty() && self.flags.is_empty() && self.lists.is_empty();
+        nothing && self.root.is_none() && self.meant.is_empty()
+    }
+
+    /// Where `crate` stands.
+    pub(crate) fn root_key(&self) -> Option<&Ident> {
+        self.root.as_ref().map(|(key, _)| key)
+    }
+
     /// Where the flag `key` stands.
     pub(crate) fn flag(&self, key: &str) -> Option<&Ident> {
         self.flags.iter().find(|given| *given == key)

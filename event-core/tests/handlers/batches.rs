@@ -1,50 +1,14 @@
 //! Handlers of several records at once, called as the engine calls them.
 
-#![expect(clippy::unwrap_used, reason = "a test")]
-
 use std::sync::{Arc, Mutex};
 
 use event_core::Rejection;
-use event_core::delivery::{
-    Delivery, Epoch, Offset, RecordBatch, RecordSource, Shutdown, TopicPartition,
-};
-use event_core::event::{Envelope, TopicName};
+use event_core::delivery::Shutdown;
 use event_core::handler::{HandlerCall, HandlerRegistration};
 use event_core::outcome::Outcome;
 use event_core::state::StateMap;
 
-/// Key and value of records of one partition.
-struct Records(Vec<(Option<String>, Option<String>)>);
-
-impl RecordSource for Records {
-    fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    fn stamp(&self, index: usize) -> (Offset, i64) {
-        (Offset(i64::try_from(index).unwrap()), 0)
-    }
-
-    fn key(&self, index: usize) -> Option<&[u8]> {
-        self.0[index].0.as_deref().map(str::as_bytes)
-    }
-
-    fn value(&self, index: usize) -> Option<&[u8]> {
-        self.0[index].1.as_deref().map(str::as_bytes)
-    }
-
-    fn header_count(&self, _: usize) -> usize {
-        0
-    }
-
-    fn header(&self, _: usize, _: usize) -> (&[u8], Option<&[u8]>) {
-        (&[], None)
-    }
-
-    fn size_bytes(&self) -> usize {
-        0
-    }
-}
+use crate::Delivered;
 
 /// What handlers note down.
 #[derive(Clone, Default)]
@@ -82,31 +46,9 @@ async fn called_with(
     state: &StateMap,
 ) -> Vec<String> {
     let HandlerCall::Batch(call) = registered(name).call else { panic!("{name} is no batch") };
-    let owned = |text: &Option<&str>| text.map(str::to_owned);
-    let records = records.iter().map(|(key, value)| (owned(key), owned(value))).collect();
-    let topic = TopicName::parse("role_events").unwrap();
-    let partition = Arc::new(TopicPartition { topic, partition: 0 });
-    let batch = RecordBatch::new(partition.clone(), Epoch(1), Box::new(Records(records)));
-    let shutdown = Shutdown::never();
-    let envelopes: Vec<_> = batch
-        .iter()
-        .map(|record| record.value.map(|value| Envelope::read(value).unwrap()))
-        .collect();
-    let deliveries: Vec<_> = batch
-        .iter()
-        .zip(&envelopes)
-        .map(|(record, envelope)| Delivery {
-            partition: &partition,
-            record,
-            envelope: envelope.as_ref(),
-            handler: name,
-            attempt: 1,
-            attempts: 5,
-            state,
-            shutdown: &shutdown,
-        })
-        .collect();
-    call(&deliveries).await.iter().map(shown).collect()
+    let delivered = Delivered::new(records);
+    let envelopes = delivered.envelopes();
+    call(&delivered.deliveries(&envelopes, state)).await.iter().map(shown).collect()
 }
 
 fn shown(ended: &Result<Outcome, Rejection>) -> String {
