@@ -9,6 +9,7 @@ mod complaints;
 mod contract;
 #[cfg(test)]
 mod expansions;
+mod failure;
 mod handler;
 mod link;
 mod list;
@@ -229,6 +230,55 @@ pub fn derive_event(item: TokenStream) -> TokenStream {
 #[proc_macro_derive(EventSum, attributes(event))]
 pub fn derive_event_sum(item: TokenStream) -> TokenStream {
     contract::derive_event_sum(item.into()).into()
+}
+
+/// Says of an error type, variant by variant, what is to be done about the record whose handler
+/// failed with it.
+///
+/// It is an error type as `thiserror` makes it, and it keeps what it says however it is passed on: by
+/// `?` into `event_core::Error`, in a box, or as the source of another error. Of several in one chain
+/// the outermost that says something counts, and `.dead_letter()` and its kin on the way count more.
+///
+/// | in `#[event_error(..)]` | what becomes of the record |
+/// |---|---|
+/// | `retry` | it is tried again until the attempts are used up, and then dead-lettered |
+/// | `retry_after = "30s"` | the same, but the next attempt is made after this time, an integer and `ms`, `s`, `m` or `h` |
+/// | `dead_letter` | it is dead-lettered at once: no retry can mend it |
+/// | `skip` | it needs no work, and is passed over |
+/// | `unavailable` | something that the handler depends on is down: its records wait until it works again, and the attempt does not count |
+/// | `crate` | above the type only: the path of `event_core`, when it is not `::event_core` |
+///
+/// The attribute stands above a variant or a struct; above an enum it is for all variants that have
+/// none of their own. A variant without any says nothing: then its source decides, which suits
+/// `#[from] sqlx::Error`, and then the handler's `retry(..)`.
+///
+/// ```
+/// use event_core::outcome::Verdict;
+/// use event_core::prelude::*;
+///
+/// #[derive(Debug, thiserror::Error, EventError)]
+/// enum ClaimError {
+///     #[error("role {0} does not exist")]
+///     #[event_error(dead_letter)]
+///     UnknownRole(i64),
+///     #[error("the claim is there already")]
+///     #[event_error(skip)]
+///     Known,
+///     #[error("the directory is down")]
+///     #[event_error(unavailable)]
+///     DirectoryDown,
+///     #[error("cannot write the claim")]
+///     Io(#[from] std::io::Error),
+/// }
+///
+/// let error: Error = ClaimError::UnknownRole(7).into();
+/// assert_eq!(error.verdict(), Verdict::DeadLetter);
+/// let error: Error = ClaimError::Io(std::io::ErrorKind::TimedOut.into()).into();
+/// assert_eq!(error.said(), None);
+/// ```
+#[proc_macro_derive(EventError, attributes(event_error))]
+pub fn derive_event_error(item: TokenStream) -> TokenStream {
+    failure::derive_event_error(item.into()).into()
 }
 
 /// Makes the fields of a struct states of their own, so that a handler takes the part that it needs.

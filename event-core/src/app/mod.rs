@@ -1,6 +1,5 @@
 //! Puts a service together: settings, what is linked, what is provided, a broker.
 
-mod duration;
 mod exit;
 #[cfg(feature = "kafka")]
 mod kafka;

@@ -9,13 +9,13 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use event_names::{parse_duration, parse_duration_range};
 use secrecy::SecretString;
 use serde::Deserialize;
 
 pub use origin::Origin;
 use sources::{check_variables, file_path, merge, our_variables, read_file};
 
-use super::duration::{parse_duration, parse_range};
 use crate::event::{GroupName, TopicName};
 use crate::outcome::{Backoff, Jitter};
 use crate::processor::DeliveryPolicy;
@@ -167,8 +167,11 @@ impl RawSettings {
             "name the group with `group` or EVENT_GROUP",
         );
         let topics = self.topics.as_deref().map(|text| read.topics(text));
-        let backoff =
-            read.value("backoff", parse_range(&self.backoff), "write a range like \"200ms..30s\"");
+        let backoff = read.value(
+            "backoff",
+            parse_duration_range(&self.backoff),
+            "write a range like \"200ms..30s\"",
+        );
         let commit_interval = read.value(
             "commit_interval",
             parse_duration(&self.commit_interval),

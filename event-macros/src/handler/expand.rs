@@ -30,6 +30,10 @@ pub(crate) fn registration(
     };
     let (constants, arguments, selected) = (&names.constants, &names.arguments, &names.selected);
     let settings = settings(handler, options);
+    let register = match handler.batch() {
+        Some(_) => quote!(batch_handler),
+        None => quote!(handler),
+    };
     let line = quote_spanned!(name.span()=> ::core::line!());
     let file = quote_spanned!(name.span()=> ::core::file!());
     quote! {
@@ -39,7 +43,7 @@ pub(crate) fn registration(
             #constants
             #run
             __event::inventory::submit! {
-                __event::handler(#owner, __event::Named::#selected, #arguments, #handle)
+                __event::#register(#owner, __event::Named::#selected, #arguments, #handle)
                     .at(::core::module_path!(), #file, #line)
                     #settings
             }
@@ -54,8 +58,9 @@ fn settings(handler: &Handler, options: &Options) -> TokenStream {
     let blocking = options.blocking.as_ref().map(|_| quote!(.blocking()));
     let dead_letter = options.dead_letter.as_ref().map(|_| quote!(.dead_letter(__DEAD_LETTER)));
     let emits = options.emits.as_ref().map(|_| quote!(.emits(__EMITS)));
+    let delivery = options.delivery.options(handler.batch().is_some());
     let returns = returns(handler);
-    quote!(#id #foreign_names #blocking #dead_letter #emits .returns(#returns))
+    quote!(#id #foreign_names #blocking #dead_letter #emits #delivery .returns(#returns))
 }
 
 // Said by the attribute, or by the closed lists of the names.
@@ -79,41 +84,21 @@ fn foreign_names(options: &Options) -> Option<TokenStream> {
 
 /// What runs the function, or implements the trait for the type.
 pub(crate) fn run(handler: &Handler) -> TokenStream {
+    if let Some((index, argument)) = handler.batch() {
+        return run_batch(handler, index, argument);
+    }
     let name = handler.name();
     let delivery = local("__d");
-    let locals = (0..handler.arguments.len()).map(|index| local(&format!("__a{index}")));
-    let arguments = handler.arguments.iter().zip(locals.clone()).map(|(argument, local)| {
-        let cfgs = argument.cfgs();
-        let made = argument.member(&quote!(from_delivery(#delivery).await?));
-        quote!(#cfgs let #local = #made;)
-    });
-    let passed = handler.arguments.iter().zip(locals).map(|(argument, local)| {
-        let cfgs = argument.cfgs();
-        quote!(#cfgs #local)
-    });
-    // A return type that is no outcome is marked itself, and so the call stands as if in its place.
-    let (first, last) =
-        ends(handler.output().map_or(name.to_token_stream(), ToTokens::to_token_stream));
-    let mut function = name.clone();
-    function.set_span(first);
-    let ran = match &handler.form {
-        Form::Function { blocking: false } => quote_spanned!(last=> #function(#(#passed),*).await),
-        // clippy would ask the user for the function itself.
-        Form::Function { blocking: true } if handler.arguments.is_empty() => {
-            quote_spanned!(last=> __event::blocking(__event::Box::new(#function)).await)
-        }
-        Form::Function { blocking: true } => quote_spanned! {last=>
-            __event::blocking(__event::Box::new(move || #function(#(#passed),*))).await
-        },
-        Form::Instance(ty) => quote_spanned!(last=> <#ty>::#function(self, #(#passed),*).await),
-    };
+    let arguments = made(handler, &delivery);
+    let (first, last) = returned_ends(handler);
+    let ran = ran(handler);
     let returned = local("__returned");
     let into_result = self::returned(handler, &quote!(into_result))
         .unwrap_or_else(|| quote_spanned!(first=> __event::IntoOutcome::into_result));
     let result = quote_spanned!(last=> #into_result(#returned, #delivery));
     // A future that cannot be sent is the function's, so the function is marked.
     let body = quote_spanned!(name.span()=> async move {
-        #(#arguments)*
+        #arguments
         let #returned = #ran;
         #result
     });
@@ -134,6 +119,73 @@ pub(crate) fn run(handler: &Handler) -> TokenStream {
     }
 }
 
+// The same for several records: what is not the batch is made from one of them.
+fn run_batch(handler: &Handler, index: usize, batch: &HandlerArgument) -> TokenStream {
+    let name = handler.name();
+    let (deliveries, delivery) = (local("__all"), local("__d"));
+    let taken = argument_local(index);
+    let take = batch.member(&quote!(from_deliveries));
+    let arguments = made(handler, &delivery);
+    let (first, _) = returned_ends(handler);
+    let ran = ran(handler);
+    let into_outcomes = returned(handler, &quote!(into_outcomes))
+        .unwrap_or_else(|| quote_spanned!(first=> __event::IntoOutcomes::into_outcomes));
+    let body = quote_spanned!(name.span()=> move |#taken, #delivery| async move {
+        #arguments
+        ::core::result::Result::Ok(#ran)
+    });
+    let run = quote_spanned! {name.span()=>
+        __event::Box::pin(__event::batch(#deliveries, #take, #body, #into_outcomes))
+    };
+    quote! {
+        fn __handle<'a>(#deliveries: &'a [__event::Delivery<'a>]) -> __event::BatchWork<'a> {
+            #run
+        }
+    }
+}
+
+fn argument_local(index: usize) -> Ident {
+    local(&format!("__a{index}"))
+}
+
+// Makes the arguments that are made from one delivery.
+fn made(handler: &Handler, delivery: &Ident) -> TokenStream {
+    let singles = handler.arguments.iter().enumerate().filter(|(_, argument)| !argument.is_batch);
+    let made = singles.map(|(index, argument)| {
+        let (cfgs, local) = (argument.cfgs(), argument_local(index));
+        let made = argument.member(&quote!(from_delivery(#delivery).await?));
+        quote!(#cfgs let #local = #made;)
+    });
+    made.collect()
+}
+
+// A return type that is no outcome is marked itself, and so the call stands as if in its place.
+fn returned_ends(handler: &Handler) -> (Span, Span) {
+    ends(handler.output().map_or(handler.name().to_token_stream(), ToTokens::to_token_stream))
+}
+
+// The call of the function.
+fn ran(handler: &Handler) -> TokenStream {
+    let passed = handler.arguments.iter().enumerate().map(|(index, argument)| {
+        let (cfgs, local) = (argument.cfgs(), argument_local(index));
+        quote!(#cfgs #local)
+    });
+    let (first, last) = returned_ends(handler);
+    let mut function = handler.name().clone();
+    function.set_span(first);
+    match &handler.form {
+        Form::Function { blocking: false } => quote_spanned!(last=> #function(#(#passed),*).await),
+        // clippy would ask the user for the function itself.
+        Form::Function { blocking: true } if handler.arguments.is_empty() => {
+            quote_spanned!(last=> __event::blocking(__event::Box::new(#function)).await)
+        }
+        Form::Function { blocking: true } => quote_spanned! {last=>
+            __event::blocking(__event::Box::new(move || #function(#(#passed),*))).await
+        },
+        Form::Instance(ty) => quote_spanned!(last=> <#ty>::#function(self, #(#passed),*).await),
+    }
+}
+
 // `<Type as Trait>::member`, as if it had been written in the place of the type. All members are
 // named in this one form: then the compiler says the same of each when the type does not fit, and
 // reports it once.
@@ -146,7 +198,8 @@ fn member(ty: &TokenStream, of: &TokenStream, member: &TokenStream) -> TokenStre
 
 fn returned(handler: &Handler, name: &TokenStream) -> Option<TokenStream> {
     let ty = handler.returned.as_ref()?;
-    Some(member(ty, &quote!(IntoOutcome), name))
+    let of = if handler.batch().is_some() { quote!(IntoOutcomes) } else { quote!(IntoOutcome) };
+    Some(member(ty, &of, name))
 }
 
 // What can be sent by returning it: anything, when it has no name that could be asked.
@@ -173,7 +226,8 @@ impl HandlerArgument {
     }
 
     fn member(&self, name: &TokenStream) -> TokenStream {
-        member(&self.inferred, &quote!(Extract), name)
+        let of = if self.is_batch { quote!(ExtractBatch) } else { quote!(Extract) };
+        member(&self.inferred, &of, name)
     }
 }
 
@@ -287,7 +341,8 @@ fn judged(
         }
         _ => None,
     };
-    quote!(#judged_topic #judged_event #refused)
+    let delivery = options.delivery.judged(topic, may_disagree, &owner);
+    quote!(#judged_topic #judged_event #refused #delivery)
 }
 
 fn judge(kind: Kind, options: &Options) -> String {

@@ -1,6 +1,8 @@
 //! `#[event_handler]`: registers a function as the handler of one event.
 
+mod batch;
 mod check;
+mod delivery;
 mod docs;
 mod expand;
 mod model;
@@ -19,9 +21,19 @@ const KEYS: Keys = Keys {
         ("event", "\"CLAIM_ADDED\""),
         ("id", "\"audit.claim_added\""),
         ("dead_letter", "\"role_events_dlq\""),
+        ("group", "\"audit\""),
+        ("order", "key"),
+        ("concurrency", "8"),
+        ("timeout", "\"10s\""),
+        ("breaker", "off"),
     ],
     flags: &["blocking", "foreign_names"],
-    lists: &[("emits", "ClaimAdded")],
+    lists: &[
+        ("emits", "ClaimAdded"),
+        ("retry", "attempts = 5, backoff = \"200ms..30s\""),
+        ("batch", "max = 500, wait = \"50ms\""),
+        ("breaker", "failures = 20, pause = \"5s..1m\""),
+    ],
 };
 
 /// The item, followed by its registration or by what is wrong.
@@ -38,6 +50,9 @@ pub(crate) fn event_handler(arguments: TokenStream, item: TokenStream) -> TokenS
     }
     let Some(handler) = handler else { return with_errors(item.emitted, complaints) };
     signature::judge(handler, &mut complaints);
+    for (options, given) in &attributes {
+        batch::judge(handler, options, given, &mut complaints);
+    }
     if !complaints.is_empty() {
         let mut output = with_errors(item.emitted, complaints);
         for (options, given) in &attributes {
@@ -69,7 +84,9 @@ mod tests {
         let expanded = event_handler(arguments, item.clone()).to_string();
         assert!(expanded.contains(&item.to_string()), "the item was changed: {expanded}");
         let errors = expanded.matches("compile_error").count();
-        assert_eq!(errors == 0, expanded.contains("__event :: handler"), "{expanded}");
+        let registered = ["__event :: handler (", "__event :: batch_handler ("];
+        let registered = registered.iter().any(|call| expanded.contains(call));
+        assert_eq!(errors == 0, registered, "{expanded}");
         errors
     }
 

@@ -7,6 +7,7 @@ use syn::{
     TypeParamBound,
 };
 
+use super::batch;
 use super::model::{Form, Handler, HandlerArgument};
 use super::words::{is_known_argument, is_std, is_std_path, type_name};
 use crate::complaints::Complaints;
@@ -35,6 +36,7 @@ pub(super) fn judge(handler: &Handler, complaints: &mut Complaints) {
         }
     }
     payloads(handler, complaints);
+    batch::arguments(handler, complaints);
     if let Some(output) = handler.output() {
         boxed_error(name, output, complaints);
     }
