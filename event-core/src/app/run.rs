@@ -100,6 +100,8 @@ impl<B: Broker> ReadyApp<B> {
             topics: self.topics,
             max_in_flight_bytes: self.settings.max_in_flight_bytes,
             drain_deadline: self.settings.policy.drain_deadline,
+            group_instance_id: None,
+            wants_metadata: false,
         })?;
         let producer = Arc::clone(&self.processor.producer);
         let ended = self.processor.run(consumer, shutdown).await;

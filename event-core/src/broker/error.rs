@@ -44,6 +44,17 @@ pub enum BrokerError {
         /// What was last heard.
         last_heard: String,
     },
+    /// The metadata of a commit is over the broker's limit. The commit of that partition was
+    /// refused as a whole, offset included; those beside it count.
+    #[error(
+        "the metadata of a commit is longer than the broker takes (`offset.metadata.max.bytes`)"
+    )]
+    MetadataTooLarge,
+    /// The group has members, so that its offsets cannot be set from outside.
+    #[error(
+        "group `{0}` has members: stop them first, all of them, or wait until their sessions are over"
+    )]
+    GroupActive(String),
     /// A setting of the client is refused.
     #[error("the client refuses its settings: {0}")]
     Settings(String),

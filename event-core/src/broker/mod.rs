@@ -5,6 +5,7 @@
 //! business: [`kafka`] for production, its embedded cluster for development, [`memory`] for tests.
 
 mod error;
+mod inspection;
 #[cfg(feature = "kafka")]
 pub mod kafka;
 pub mod memory;
@@ -19,6 +20,9 @@ use crate::delivery::{Epoch, NextOffset, Offset, RecordBatch, TopicPartition};
 use crate::event::{GroupName, Headers, TopicName};
 
 pub use error::BrokerError;
+pub use inspection::{
+    Committed, CreatedTopic, NewTopic, ReadRequest, Reader, TopicStatus, Watermarks,
+};
 
 /// A future that an object-safe port returns.
 pub type PortFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -27,6 +31,8 @@ pub type PortFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub trait Broker: Send + Sync + 'static {
     /// The consumer that this broker makes.
     type Consumer: Consumer;
+    /// What reads without a group here.
+    type Reader: Reader;
 
     /// Asks for the topics with these names, and answers for each in their order. It needs the
     /// right to describe these topics only, and never makes one.
@@ -41,6 +47,75 @@ pub trait Broker: Send + Sync + 'static {
         names: &[TopicName],
         deadline: Duration,
     ) -> impl Future<Output = Result<Vec<TopicStatus>, BrokerError>> + Send;
+
+    /// Makes topics, and says for each in their order whether it was made or there before.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Broker::topics`]; what is wrong with one topic is in its own answer.
+    fn create_topics(
+        &self,
+        topics: &[NewTopic],
+        deadline: Duration,
+    ) -> impl Future<Output = Result<Vec<CreatedTopic>, BrokerError>> + Send;
+
+    /// Which records each of `partitions` holds, in their order.
+    ///
+    /// # Errors
+    ///
+    /// [`BrokerError::UnknownTopic`] or another error for the first partition that cannot be
+    /// asked for, [`BrokerError::Unreachable`] when no answer came within `deadline`.
+    fn watermarks(
+        &self,
+        partitions: &[TopicPartition],
+        deadline: Duration,
+    ) -> impl Future<Output = Result<Vec<Watermarks>, BrokerError>> + Send;
+
+    /// Where the first record lies whose timestamp is `timestamp_ms` (since 1970) or later, for
+    /// each of `partitions` in their order: the end of the partition when none is.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Broker::watermarks`].
+    fn offsets_at(
+        &self,
+        partitions: &[TopicPartition],
+        timestamp_ms: i64,
+        deadline: Duration,
+    ) -> impl Future<Output = Result<Vec<(TopicPartition, NextOffset)>, BrokerError>> + Send;
+
+    /// What `group` committed for each of `partitions`, in their order. It joins nothing.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Broker::watermarks`], and [`BrokerError::Unauthorised`] for the group.
+    fn committed(
+        &self,
+        group: &GroupName,
+        partitions: &[TopicPartition],
+        deadline: Duration,
+    ) -> impl Future<Output = Result<Vec<Committed>, BrokerError>> + Send;
+
+    /// Lets a group without members go on elsewhere, and forgets the metadata it committed there.
+    ///
+    /// # Errors
+    ///
+    /// [`BrokerError::GroupActive`] when the group has members: they would go on where they are,
+    /// and commit over it. Otherwise as for [`Broker::committed`].
+    fn reset(
+        &self,
+        group: &GroupName,
+        offsets: &[(TopicPartition, NextOffset)],
+        deadline: Duration,
+    ) -> impl Future<Output = Result<(), BrokerError>> + Send;
+
+    /// Reads partitions without a group, for whoever wants to look at records.
+    ///
+    /// # Errors
+    ///
+    /// [`BrokerError`] when the reader cannot be made; what happens later, as with a topic that
+    /// does not exist, comes from [`Reader::next`].
+    fn read(&self, request: ReadRequest) -> Result<Self::Reader, BrokerError>;
 
     /// Joins a consumer group. A group without committed offsets starts at the earliest record.
     ///
@@ -58,16 +133,6 @@ pub trait Broker: Send + Sync + 'static {
     fn producer(&self) -> Result<std::sync::Arc<dyn Producer>, BrokerError>;
 }
 
-/// What a cluster says about a topic.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TopicStatus {
-    /// The topic that was asked for.
-    pub topic: TopicName,
-    /// How many partitions it has, or why it cannot be used: [`BrokerError::UnknownTopic`],
-    /// [`BrokerError::Unauthorised`] or another error.
-    pub partitions: Result<i32, BrokerError>,
-}
-
 /// What a consumer reads.
 #[derive(Clone, Debug)]
 pub struct Subscription {
@@ -81,6 +146,14 @@ pub struct Subscription {
     pub max_in_flight_bytes: usize,
     /// How long a revocation may wait for the records in hand.
     pub drain_deadline: Duration,
+    /// A name for this member that no other of the group has, and that it keeps when it is
+    /// restarted (`group.instance.id`). Back within the session time-out it has the partitions it
+    /// had, and the group does not change; until then nobody reads them. `None` for a member that
+    /// is another one after each start.
+    pub group_instance_id: Option<String>,
+    /// Whether [`ConsumerEvent::Assigned`] tells what was committed. It costs a question to the
+    /// broker for each assignment.
+    pub wants_metadata: bool,
 }
 
 /// A member of a consumer group.
@@ -89,7 +162,8 @@ pub trait Consumer: Send {
     fn next(&mut self) -> impl Future<Output = ConsumerEvent> + Send;
 
     /// Commits without waiting. An entry whose epoch is over is dropped. A failure arrives as
-    /// [`ConsumerEvent::CommitFailed`]; the caller then commits its present progress again.
+    /// [`ConsumerEvent::CommitFailed`]; the caller then commits its present progress again, with
+    /// less metadata after [`BrokerError::MetadataTooLarge`].
     fn commit(&mut self, progress: &[Progress]);
 
     /// Commits, waits for the answer and leaves the group, all within `deadline`.
@@ -110,7 +184,7 @@ pub enum ConsumerEvent {
     /// Partitions are ours from now on.
     Assigned {
         /// The new partitions, not those kept.
-        partitions: Vec<TopicPartition>,
+        partitions: Vec<AssignedPartition>,
         /// The epoch of what will be read from them.
         epoch: Epoch,
     },
@@ -122,6 +196,18 @@ pub enum ConsumerEvent {
     CommitFailed(BrokerError),
     /// The broker reports trouble; the consumer goes on by itself unless it is fatal.
     Trouble(BrokerError),
+}
+
+/// A partition that is ours, and what was last committed for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AssignedPartition {
+    /// The partition.
+    pub partition: TopicPartition,
+    /// Where the group goes on. `None` when it never committed here, when it is not known, or when
+    /// [`Subscription::wants_metadata`] is not set.
+    pub next: Option<NextOffset>,
+    /// The [`Progress::metadata`] that was committed with `next`; empty where that is `None`.
+    pub metadata: String,
 }
 
 /// Partitions that another member is waiting for.
@@ -167,6 +253,9 @@ pub struct Progress {
     pub epoch: Epoch,
     /// Where to go on.
     pub next: NextOffset,
+    /// What the next owner of the partition is told with it; empty when there is nothing to tell.
+    /// A broker takes 4096 bytes by default (`offset.metadata.max.bytes`).
+    pub metadata: String,
 }
 
 /// A record to be sent.

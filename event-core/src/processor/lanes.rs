@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::EventProcessor;
 use super::lane::{Lane, LaneFailure};
-use crate::broker::{BrokerError, Progress, Revocation};
+use crate::broker::{AssignedPartition, BrokerError, Progress, Revocation};
 use crate::delivery::{Epoch, NextOffset, RecordBatch, TopicPartition};
 use crate::observe::Observation;
 
@@ -38,7 +38,8 @@ impl Lanes {
         Lanes { engine, open: BTreeMap::new(), releasing: JoinSet::new() }
     }
 
-    pub(super) fn open(&mut self, partitions: Vec<TopicPartition>, epoch: Epoch) {
+    pub(super) fn open(&mut self, assigned: Vec<AssignedPartition>, epoch: Epoch) {
+        let partitions: Vec<_> = assigned.into_iter().map(|assigned| assigned.partition).collect();
         self.engine.observers.notify(&Observation::Assigned(&partitions));
         for partition in partitions {
             let lane = Lane::spawn(Arc::clone(&self.engine), partition.clone());
@@ -73,7 +74,12 @@ impl Lanes {
             {
                 open.committed = Some(next);
                 self.engine.observers.notify(&Observation::CommitSent { partition, next });
-                changed.push(Progress { partition: partition.clone(), epoch: open.epoch, next });
+                changed.push(Progress {
+                    partition: partition.clone(),
+                    epoch: open.epoch,
+                    next,
+                    metadata: String::new(),
+                });
             }
         }
         (!changed.is_empty()).then_some(changed)
@@ -133,7 +139,12 @@ async fn finish(
         }
         engine.health.clear(&partition);
         if let Some(next) = open.lane.settled() {
-            drained.progress.push(Progress { partition, epoch: open.epoch, next });
+            drained.progress.push(Progress {
+                partition,
+                epoch: open.epoch,
+                next,
+                metadata: String::new(),
+            });
         }
     }
     drained

@@ -392,6 +392,8 @@ impl RunningApp {
             topics: self.topics.clone(),
             max_in_flight_bytes: 1 << 20,
             drain_deadline: self.policy.drain_deadline,
+            group_instance_id: None,
+            wants_metadata: false,
         };
         let consumer = match self.broker.subscribe(subscription) {
             Ok(consumer) => consumer,

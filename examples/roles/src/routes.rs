@@ -188,6 +188,8 @@ mod tests {
             topics: vec![TopicName::from_static("role_events")],
             max_in_flight_bytes: 1 << 20,
             drain_deadline: Duration::from_secs(1),
+            group_instance_id: None,
+            wants_metadata: false,
         };
         let mut consumer = broker.subscribe(subscription).unwrap();
         loop {

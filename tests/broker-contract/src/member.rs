@@ -52,6 +52,8 @@ pub fn subscription(group: &str, topic: &TopicName) -> Subscription {
         topics: vec![topic.clone()],
         max_in_flight_bytes: 64 << 20,
         drain_deadline: DEADLINE,
+        group_instance_id: None,
+        wants_metadata: false,
     }
 }
 
@@ -101,7 +103,7 @@ impl<C: Consumer> Member<C> {
     }
 
     pub fn settle(&mut self, partition: &TopicPartition, epoch: Epoch, next: NextOffset) {
-        let done = Progress { partition: partition.clone(), epoch, next };
+        let done = Progress { partition: partition.clone(), epoch, next, metadata: String::new() };
         self.progress.insert(partition.clone(), done);
     }
 
@@ -109,7 +111,8 @@ impl<C: Consumer> Member<C> {
         loop {
             match self.next().await {
                 ConsumerEvent::Assigned { partitions, epoch } if !partitions.is_empty() => {
-                    return (partitions, epoch);
+                    let names = partitions.into_iter().map(|assigned| assigned.partition);
+                    return (names.collect(), epoch);
                 }
                 ConsumerEvent::Revoked(revocation) => revocation.release(self.progress()),
                 _ => {}

@@ -55,6 +55,8 @@ fn subscription(group: &str, topic: TopicName) -> Subscription {
         topics: vec![topic],
         max_in_flight_bytes: 64 << 20,
         drain_deadline: Duration::from_secs(5),
+        group_instance_id: None,
+        wants_metadata: false,
     }
 }
 

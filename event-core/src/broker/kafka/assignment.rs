@@ -147,12 +147,13 @@ impl Assignment {
     pub(super) fn committable(&self, progress: &[Progress]) -> Option<TopicPartitionList> {
         let mut list = TopicPartitionList::with_capacity(progress.len());
         for done in progress.iter().filter(|done| self.is_current(&done.partition, done.epoch)) {
-            let next = NativeOffset::Offset(done.next.0);
+            let mut entry =
+                list.add_partition(done.partition.topic.as_str(), done.partition.partition);
+            if !done.metadata.is_empty() {
+                entry.set_metadata(&done.metadata);
+            }
             // Refused only for an offset that librdkafka cannot express, such as a negative one.
-            if list
-                .add_partition_offset(done.partition.topic.as_str(), done.partition.partition, next)
-                .is_err()
-            {
+            if entry.set_offset(NativeOffset::Offset(done.next.0)).is_err() {
                 tracing::error!(partition = %done.partition, next = %done.next, "offset cannot be committed");
             }
         }
@@ -175,8 +176,12 @@ mod tests {
         let old = assignment.add(&[partition(0), partition(1)]);
         assignment.remove(&[partition(0)]);
         let new = assignment.add(&[partition(0)]);
-        let progress =
-            |number, epoch| Progress { partition: partition(number), epoch, next: NextOffset(7) };
+        let progress = |number, epoch| Progress {
+            partition: partition(number),
+            epoch,
+            next: NextOffset(7),
+            metadata: String::new(),
+        };
         assert!(assignment.committable(&[progress(0, old), progress(2, new)]).is_none());
         let both = assignment.committable(&[progress(0, new), progress(1, old), progress(0, old)]);
         assert_eq!(both.map(|list| list.count()), Some(2));

@@ -38,6 +38,7 @@ mod metadata;
 mod poll_loop;
 mod producer;
 mod raw;
+mod reader;
 mod rebalance;
 mod settings;
 mod trouble;
@@ -45,11 +46,16 @@ mod trouble;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Broker, BrokerError, Producer, Subscription, TopicStatus};
-use crate::event::TopicName;
+use super::{
+    Broker, BrokerError, Committed, CreatedTopic, NewTopic, Producer, ReadRequest, Subscription,
+    TopicStatus, Watermarks,
+};
+use crate::delivery::{NextOffset, TopicPartition};
+use crate::event::{GroupName, TopicName};
 
 pub use consumer::KafkaConsumer;
 pub use embedded::{EmbeddedBroker, Fault, Request};
+pub use reader::KafkaReader;
 pub use settings::{KafkaSettings, KafkaSettingsProblem, needs_tls, refused_property};
 
 /// A Kafka cluster.
@@ -77,6 +83,7 @@ impl KafkaBroker {
 
 impl Broker for KafkaBroker {
     type Consumer = KafkaConsumer;
+    type Reader = KafkaReader;
 
     async fn topics(
         &self,
@@ -87,6 +94,53 @@ impl Broker for KafkaBroker {
         tokio::task::spawn_blocking(move || metadata::topics(&settings, &names, deadline))
             .await
             .unwrap_or_else(|error| Err(BrokerError::Other(error.to_string())))
+    }
+
+    async fn create_topics(
+        &self,
+        _topics: &[NewTopic],
+        _deadline: Duration,
+    ) -> Result<Vec<CreatedTopic>, BrokerError> {
+        Err(BrokerError::Other("not built yet".to_owned()))
+    }
+
+    async fn watermarks(
+        &self,
+        _partitions: &[TopicPartition],
+        _deadline: Duration,
+    ) -> Result<Vec<Watermarks>, BrokerError> {
+        Err(BrokerError::Other("not built yet".to_owned()))
+    }
+
+    async fn offsets_at(
+        &self,
+        _partitions: &[TopicPartition],
+        _timestamp_ms: i64,
+        _deadline: Duration,
+    ) -> Result<Vec<(TopicPartition, NextOffset)>, BrokerError> {
+        Err(BrokerError::Other("not built yet".to_owned()))
+    }
+
+    async fn committed(
+        &self,
+        _group: &GroupName,
+        _partitions: &[TopicPartition],
+        _deadline: Duration,
+    ) -> Result<Vec<Committed>, BrokerError> {
+        Err(BrokerError::Other("not built yet".to_owned()))
+    }
+
+    async fn reset(
+        &self,
+        _group: &GroupName,
+        _offsets: &[(TopicPartition, NextOffset)],
+        _deadline: Duration,
+    ) -> Result<(), BrokerError> {
+        Err(BrokerError::Other("not built yet".to_owned()))
+    }
+
+    fn read(&self, _request: ReadRequest) -> Result<KafkaReader, BrokerError> {
+        Err(BrokerError::Other("not built yet".to_owned()))
     }
 
     fn subscribe(&self, subscription: Subscription) -> Result<KafkaConsumer, BrokerError> {

@@ -25,7 +25,7 @@ use super::commits::{Commits, Settled};
 use super::consumer::{Close, Command};
 use super::raw::FetchQueue;
 use super::trouble::{self, Heard};
-use crate::broker::{BrokerError, ConsumerEvent, Progress, Revocation};
+use crate::broker::{AssignedPartition, BrokerError, ConsumerEvent, Progress, Revocation};
 use crate::delivery::TopicPartition;
 use crate::event::TopicName;
 
@@ -191,6 +191,10 @@ impl GroupContext {
                 }
             }
         }
+        let partitions = partitions
+            .into_iter()
+            .map(|partition| AssignedPartition { partition, next: None, metadata: String::new() })
+            .collect();
         self.tell(ConsumerEvent::Assigned { partitions, epoch });
         let assigned = match consumer.rebalance_protocol() {
             RebalanceProtocol::Cooperative => consumer.incremental_assign(list),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use crate::broker::{BrokerError, OutgoingRecord, Progress};
+use crate::broker::{AssignedPartition, BrokerError, OutgoingRecord, Progress};
 use crate::delivery::{Epoch, NextOffset, Offset, TopicPartition};
 use crate::event::{GroupName, Headers, TopicName};
 
@@ -29,6 +29,9 @@ pub struct StoredRecord {
 
 pub(super) type MemberId = u64;
 
+/// Kafka's default of `offset.metadata.max.bytes`.
+const MAX_METADATA_BYTES: usize = 4096;
+
 /// The state behind one lock, and a signal that it changed.
 #[derive(Default)]
 pub(super) struct Cluster {
@@ -42,6 +45,7 @@ pub(super) struct ClusterState {
     pub(super) groups: BTreeMap<GroupName, Group>,
     pub(super) refused_writes: BTreeMap<TopicName, BrokerError>,
     pub(super) record_limits: BTreeMap<TopicName, usize>,
+    pub(super) max_metadata_bytes: Option<usize>,
     pub(super) failing_commits: u32,
     next_member: MemberId,
     next_epoch: u64,
@@ -50,7 +54,7 @@ pub(super) struct ClusterState {
 
 #[derive(Default)]
 pub(super) struct Group {
-    pub(super) committed: BTreeMap<TopicPartition, NextOffset>,
+    pub(super) committed: BTreeMap<TopicPartition, (NextOffset, String)>,
     members: BTreeMap<MemberId, Vec<TopicName>>,
     owners: BTreeMap<TopicPartition, Owner>,
 }
@@ -64,7 +68,7 @@ struct Owner {
 
 /// What a member has to do about its partitions.
 pub(super) enum Change {
-    Assigned(Vec<(TopicPartition, NextOffset)>, Epoch),
+    Assigned(Vec<AssignedPartition>, Epoch),
     Revoked(Vec<TopicPartition>),
 }
 
@@ -182,8 +186,9 @@ impl ClusterState {
         let taken = free.into_iter().map(|partition| {
             let owner = Owner { member, epoch, leaving: false };
             group.owners.insert(partition.clone(), owner);
-            let start = group.committed.get(partition).copied().unwrap_or(NextOffset(0));
-            (partition.clone(), start)
+            let (next, metadata) = group.committed.get(partition).cloned().unzip();
+            let metadata = metadata.unwrap_or_default();
+            AssignedPartition { partition: partition.clone(), next, metadata }
         });
         Some(Change::Assigned(taken.collect(), epoch))
     }
@@ -199,14 +204,54 @@ impl ClusterState {
             self.failing_commits -= 1;
             return Err(BrokerError::Other("the commit was told to fail".into()));
         }
+        let max_metadata_bytes = self.max_metadata_bytes.unwrap_or(MAX_METADATA_BYTES);
         let Some(group) = self.groups.get_mut(group) else { return Ok(()) };
-        for Progress { partition, epoch, next } in progress {
+        let mut committed = Ok(());
+        for Progress { partition, epoch, next, metadata } in progress {
             let owner = group.owners.get(partition);
-            if owner.is_some_and(|owner| owner.member == member && owner.epoch == *epoch) {
-                group.committed.insert(partition.clone(), *next);
+            if owner.is_none_or(|owner| owner.member != member || owner.epoch != *epoch) {
+                continue;
             }
+            if metadata.len() > max_metadata_bytes {
+                committed = Err(BrokerError::MetadataTooLarge);
+                continue;
+            }
+            group.committed.insert(partition.clone(), (*next, metadata.clone()));
         }
+        committed
+    }
+
+    /// Sets the offsets of a group that has no members.
+    pub(super) fn reset(
+        &mut self,
+        group: &GroupName,
+        offsets: &[(TopicPartition, NextOffset)],
+    ) -> Result<(), BrokerError> {
+        for (partition, _) in offsets {
+            self.log(partition)?;
+        }
+        let Group { committed, members, .. } = self.groups.entry(group.clone()).or_default();
+        if !members.is_empty() {
+            return Err(BrokerError::GroupActive(group.to_string()));
+        }
+        let offsets =
+            offsets.iter().map(|(partition, next)| (partition.clone(), (*next, String::new())));
+        committed.extend(offsets);
         Ok(())
+    }
+
+    /// The records of a partition.
+    pub(super) fn log(
+        &self,
+        partition: &TopicPartition,
+    ) -> Result<&[Arc<StoredRecord>], BrokerError> {
+        let TopicPartition { topic, partition } = partition;
+        let partitions = self.topics.get(topic);
+        let partitions = partitions.ok_or_else(|| BrokerError::UnknownTopic(topic.to_string()))?;
+        let log = usize::try_from(*partition).ok().and_then(|index| partitions.get(index));
+        log.map(Vec::as_slice).ok_or_else(|| {
+            BrokerError::Other(format!("topic `{topic}` has no partition {partition}"))
+        })
     }
 
     pub(super) fn release(

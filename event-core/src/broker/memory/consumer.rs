@@ -24,6 +24,7 @@ pub struct MemoryConsumer {
     /// Also of partitions that are gone: their records may be held still.
     in_flight: BTreeMap<TopicPartition, Arc<AtomicUsize>>,
     max_in_flight_bytes: usize,
+    wants_metadata: bool,
     paused: BTreeSet<TopicPartition>,
     last_served: Option<TopicPartition>,
 }
@@ -37,7 +38,7 @@ struct Membership {
 
 impl MemoryConsumer {
     pub(super) fn join(cluster: Arc<Cluster>, subscription: Subscription) -> Self {
-        let Subscription { group, topics, max_in_flight_bytes, .. } = subscription;
+        let Subscription { group, topics, max_in_flight_bytes, wants_metadata, .. } = subscription;
         let member = cluster.change(|state| state.join(&group, topics));
         MemoryConsumer {
             membership: Membership { cluster, group, member },
@@ -45,6 +46,7 @@ impl MemoryConsumer {
             events: VecDeque::new(),
             in_flight: BTreeMap::new(),
             max_in_flight_bytes,
+            wants_metadata,
             paused: BTreeSet::new(),
             last_served: None,
         }
@@ -62,10 +64,14 @@ impl MemoryConsumer {
                 }
                 Some(ConsumerEvent::Revoked(self.membership.revocation(partitions)))
             }
-            Some(Change::Assigned(taken, epoch)) => {
-                let partitions = taken.iter().map(|(partition, _)| partition.clone()).collect();
-                let positions = taken.into_iter().map(|(p, start)| (p, (epoch, start)));
-                self.positions.extend(positions);
+            Some(Change::Assigned(mut partitions, epoch)) => {
+                for assigned in &mut partitions {
+                    let start = assigned.next.unwrap_or(NextOffset(0));
+                    self.positions.insert(assigned.partition.clone(), (epoch, start));
+                    if !self.wants_metadata {
+                        (assigned.next, assigned.metadata) = (None, String::new());
+                    }
+                }
                 Some(ConsumerEvent::Assigned { partitions, epoch })
             }
             None => self.fetch(),
@@ -110,15 +116,13 @@ impl MemoryConsumer {
     }
 }
 
-fn read(
+pub(super) fn read(
     state: &ClusterState,
     partition: &TopicPartition,
     next: NextOffset,
 ) -> Vec<Arc<StoredRecord>> {
-    let index = usize::try_from(partition.partition).unwrap_or(usize::MAX);
     let start = usize::try_from(next.0).unwrap_or(usize::MAX);
-    let log = state.topics.get(&partition.topic).and_then(|partitions| partitions.get(index));
-    let records = log.and_then(|log| log.get(start..)).unwrap_or_default();
+    let records = state.log(partition).ok().and_then(|log| log.get(start..)).unwrap_or_default();
     records.iter().take(MAX_BATCH_RECORDS).cloned().collect()
 }
 
@@ -172,7 +176,7 @@ impl Membership {
     }
 }
 
-struct Records {
+pub(super) struct Records {
     records: Vec<Arc<StoredRecord>>,
     bytes: usize,
     in_flight: Arc<AtomicUsize>,
@@ -180,7 +184,7 @@ struct Records {
 }
 
 impl Records {
-    fn new(
+    pub(super) fn new(
         records: Vec<Arc<StoredRecord>>,
         in_flight: Arc<AtomicUsize>,
         cluster: Arc<Cluster>,

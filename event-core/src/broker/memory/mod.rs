@@ -7,17 +7,22 @@
 mod cluster;
 mod consumer;
 mod producer;
+mod reader;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Broker, BrokerError, Producer, Subscription, TopicStatus};
+use super::{
+    Broker, BrokerError, Committed, CreatedTopic, NewTopic, Producer, ReadRequest, Subscription,
+    TopicStatus, Watermarks,
+};
 use crate::delivery::{NextOffset, TopicPartition};
 use crate::event::{GroupName, TopicName};
 use cluster::{Cluster, ClusterState};
 
 pub use cluster::StoredRecord;
 pub use consumer::MemoryConsumer;
+pub use reader::MemoryReader;
 
 /// A cluster in memory. Cloning it shares the cluster.
 #[derive(Clone, Default)]
@@ -57,7 +62,7 @@ impl MemoryBroker {
     /// Where a group goes on in a partition; `None` when it never committed there.
     #[must_use]
     pub fn committed(&self, group: &GroupName, partition: &TopicPartition) -> Option<NextOffset> {
-        self.0.read(|state| state.groups.get(group)?.committed.get(partition).copied())
+        self.0.read(|state| Some(state.groups.get(group)?.committed.get(partition)?.0))
     }
 
     /// Refuses writes to `topic` with `error` until called with `None`.
@@ -74,6 +79,12 @@ impl MemoryBroker {
         self.0.change(|state| state.record_limits.insert(topic.clone(), limit));
     }
 
+    /// Sets how long the metadata of a commit may be: 4096 bytes at first, like Kafka's
+    /// `offset.metadata.max.bytes`.
+    pub fn limit_metadata_bytes(&self, limit: usize) {
+        self.0.change(|state| state.max_metadata_bytes = Some(limit));
+    }
+
     /// Lets the next `count` commits fail.
     pub fn fail_commits(&self, count: u32) {
         self.0.change(|state| state.failing_commits = count);
@@ -82,6 +93,7 @@ impl MemoryBroker {
 
 impl Broker for MemoryBroker {
     type Consumer = MemoryConsumer;
+    type Reader = MemoryReader;
 
     async fn topics(
         &self,
@@ -99,6 +111,95 @@ impl Broker for MemoryBroker {
         Ok(self.0.read(|state| names.iter().map(|topic| status(state, topic)).collect()))
     }
 
+    async fn create_topics(
+        &self,
+        topics: &[NewTopic],
+        _deadline: Duration,
+    ) -> Result<Vec<CreatedTopic>, BrokerError> {
+        Ok(self.0.change(|state| {
+            let create = |NewTopic { topic, partitions, .. }: &NewTopic| {
+                let is_new = !state.topics.contains_key(topic);
+                // As on Kafka, one is the default.
+                let partitions =
+                    if *partitions == -1 { Ok(1) } else { usize::try_from(*partitions) };
+                let created = match partitions {
+                    Ok(partitions) if partitions > 0 => {
+                        state.create_topic(topic, partitions);
+                        Ok(is_new)
+                    }
+                    _ => Err(BrokerError::Other(format!(
+                        "topic `{topic}` cannot be made: it needs at least one partition"
+                    ))),
+                };
+                (topic.clone(), created)
+            };
+            topics.iter().map(create).collect()
+        }))
+    }
+
+    async fn watermarks(
+        &self,
+        partitions: &[TopicPartition],
+        _deadline: Duration,
+    ) -> Result<Vec<Watermarks>, BrokerError> {
+        self.0.read(|state| {
+            let watermarks = |partition: &TopicPartition| {
+                let end = end_of(state.log(partition)?);
+                // Nothing is ever removed here.
+                Ok(Watermarks { partition: partition.clone(), low: NextOffset(0), end })
+            };
+            partitions.iter().map(watermarks).collect()
+        })
+    }
+
+    async fn offsets_at(
+        &self,
+        partitions: &[TopicPartition],
+        timestamp_ms: i64,
+        _deadline: Duration,
+    ) -> Result<Vec<(TopicPartition, NextOffset)>, BrokerError> {
+        self.0.read(|state| {
+            let offset = |partition: &TopicPartition| {
+                let log = state.log(partition)?;
+                let first = log.iter().find(|record| record.timestamp_ms >= timestamp_ms);
+                let offset = first.map_or(end_of(log), |record| NextOffset(record.offset.0));
+                Ok((partition.clone(), offset))
+            };
+            partitions.iter().map(offset).collect()
+        })
+    }
+
+    async fn committed(
+        &self,
+        group: &GroupName,
+        partitions: &[TopicPartition],
+        _deadline: Duration,
+    ) -> Result<Vec<Committed>, BrokerError> {
+        Ok(self.0.read(|state| {
+            let committed = |partition: &TopicPartition| {
+                let group = state.groups.get(group);
+                let committed = group.and_then(|group| group.committed.get(partition));
+                let (next, metadata) = committed.cloned().unzip();
+                let metadata = metadata.unwrap_or_default();
+                Committed { partition: partition.clone(), next, metadata }
+            };
+            partitions.iter().map(committed).collect()
+        }))
+    }
+
+    async fn reset(
+        &self,
+        group: &GroupName,
+        offsets: &[(TopicPartition, NextOffset)],
+        _deadline: Duration,
+    ) -> Result<(), BrokerError> {
+        self.0.change(|state| state.reset(group, offsets))
+    }
+
+    fn read(&self, request: ReadRequest) -> Result<MemoryReader, BrokerError> {
+        Ok(MemoryReader::new(Arc::clone(&self.0), request))
+    }
+
     fn subscribe(&self, subscription: Subscription) -> Result<MemoryConsumer, BrokerError> {
         Ok(MemoryConsumer::join(Arc::clone(&self.0), subscription))
     }
@@ -106,6 +207,10 @@ impl Broker for MemoryBroker {
     fn producer(&self) -> Result<Arc<dyn Producer>, BrokerError> {
         Ok(Arc::new(producer::MemoryProducer(Arc::clone(&self.0))))
     }
+}
+
+fn end_of(log: &[Arc<StoredRecord>]) -> NextOffset {
+    NextOffset(i64::try_from(log.len()).unwrap_or(i64::MAX))
 }
 
 impl std::fmt::Debug for MemoryBroker {

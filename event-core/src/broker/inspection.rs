@@ -1,0 +1,70 @@
+//! What is asked of a cluster from outside of a group: topics, offsets, and records to look at.
+
+use super::BrokerError;
+use crate::delivery::{NextOffset, RecordBatch, TopicPartition};
+use crate::event::TopicName;
+
+/// What a cluster says about a topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicStatus {
+    /// The topic that was asked for.
+    pub topic: TopicName,
+    /// How many partitions it has, or why it cannot be used: [`BrokerError::UnknownTopic`],
+    /// [`BrokerError::Unauthorised`] or another error.
+    pub partitions: Result<i32, BrokerError>,
+}
+
+/// A topic to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewTopic {
+    /// Its name.
+    pub topic: TopicName,
+    /// How many partitions; -1 leaves it to the broker.
+    pub partitions: i32,
+    /// On how many brokers each partition lies; -1 leaves it to the broker.
+    pub replication: i32,
+}
+
+/// What became of a topic that was to be made: `true` when it was made, `false` when it was there
+/// before, and is left as it was.
+pub type CreatedTopic = (TopicName, Result<bool, BrokerError>);
+
+/// The records that a partition holds: from `low` on, up to but not including `end`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Watermarks {
+    /// The partition.
+    pub partition: TopicPartition,
+    /// Where the oldest record lies that is still held; `end` when there is none.
+    pub low: NextOffset,
+    /// Where the next record will lie.
+    pub end: NextOffset,
+}
+
+/// What a group committed for a partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Committed {
+    /// The partition.
+    pub partition: TopicPartition,
+    /// Where the group goes on; `None` when it never committed here.
+    pub next: Option<NextOffset>,
+    /// What was committed with it; empty when nothing was.
+    pub metadata: String,
+}
+
+/// What to read without a group.
+#[derive(Clone, Debug)]
+pub struct ReadRequest {
+    /// Each partition, where to begin, and where to end, which is the first offset not to be read.
+    /// What is no longer held is left out; a beginning after the last record is the end.
+    pub partitions: Vec<(TopicPartition, NextOffset, Option<NextOffset>)>,
+    /// Whether to wait for records that are yet to come, until each partition has reached its end,
+    /// for ever without one. Otherwise what is there when it begins is all that is read.
+    pub follow: bool,
+}
+
+/// Reads partitions without a group, and commits nothing.
+pub trait Reader: Send {
+    /// The next records, all of one partition and in order; `None` when all were read, and after
+    /// an error that ends it. Cancel safe.
+    fn next(&mut self) -> impl Future<Output = Option<Result<RecordBatch, BrokerError>>> + Send;
+}
