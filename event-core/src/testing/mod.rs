@@ -2,6 +2,7 @@
 //!
 //! With the clock paused, retries of hours take no time and every run is the same.
 
+mod crash;
 mod history;
 mod layers;
 
@@ -19,14 +20,15 @@ use crate::broker::{Broker, OutgoingRecord, Subscription};
 use crate::delivery::{NextOffset, TopicPartition};
 use crate::event::{Contract, GroupName, Headers, TopicName};
 use crate::middleware::Layers;
-use crate::observe::{Health, Observers};
+use crate::observe::{Health, Observer, Observers};
 use crate::processor::{DeliveryPolicy, EventProcessor, ProcessorError, ServiceIdentity};
 use crate::producer::EventProducer;
 use crate::registry::{Registry, StartupReport};
 use crate::router::EventRouter;
 use crate::state::{StateMap, StateParts};
 
-pub use history::{Handled, History};
+use crash::{CrashHook, Process};
+pub use history::{Handled, Happened, History};
 
 // Far beyond any retry, and no time at all with the clock paused.
 const DEADLINE: Duration = Duration::from_secs(24 * 3600);
@@ -69,6 +71,7 @@ pub struct TestApp {
     policy: DeliveryPolicy,
     partitions: u32,
     broker: MemoryBroker,
+    observers: Vec<Arc<dyn Observer>>,
 }
 
 impl TestApp {
@@ -92,6 +95,7 @@ impl TestApp {
             policy: DeliveryPolicy::default(),
             partitions: 1,
             broker: MemoryBroker::new(),
+            observers: Vec::new(),
         }
     }
 
@@ -138,6 +142,13 @@ impl TestApp {
         self
     }
 
+    /// Adds a listener beside the history.
+    #[must_use]
+    pub fn observer(mut self, observer: impl Observer + 'static) -> Self {
+        self.observers.push(Arc::new(observer));
+        self
+    }
+
     /// Creates the topics of the handlers with their dead-letter topics, and starts.
     ///
     /// # Errors
@@ -175,6 +186,8 @@ impl TestApp {
             broker: self.broker,
             history: Arc::default(),
             health: Health::default(),
+            observers: self.observers,
+            crash_hook: Arc::default(),
             run: None,
         };
         app.restart();
@@ -192,6 +205,8 @@ pub struct RunningApp {
     broker: MemoryBroker,
     history: Arc<History>,
     health: Health,
+    observers: Vec<Arc<dyn Observer>>,
+    crash_hook: Arc<CrashHook>,
     run: Option<Run>,
 }
 
@@ -203,6 +218,7 @@ impl std::fmt::Debug for RunningApp {
 
 struct Run {
     task: JoinHandle<Result<(), ProcessorError>>,
+    process: Arc<Process>,
     shutdown: oneshot::Sender<()>,
 }
 
@@ -356,12 +372,10 @@ impl RunningApp {
         }
     }
 
-    /// Ends the service as `kill -9` would: nothing more is handled or committed.
-    pub async fn crash(&mut self) {
-        if let Some(run) = self.run.take() {
-            run.task.abort();
-            let _ = run.task.await;
-        }
+    /// Whether the service runs: it was neither stopped nor crashed, and did not end by itself.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.run.as_ref().is_some_and(|run| !run.task.is_finished() && !run.process.is_dead())
     }
 
     /// Starts the service again, from what is committed.
@@ -371,6 +385,8 @@ impl RunningApp {
     /// When it still runs.
     pub fn restart(&mut self) {
         assert!(self.run.is_none(), "the service still runs");
+        let process = Arc::new(Process::new(self.broker.process(), Arc::clone(&self.crash_hook)));
+        let listeners = [self.history.clone() as _].into_iter().chain(self.observers.clone());
         let processor = EventProcessor {
             router: self.router.clone(),
             state: Arc::clone(&self.state),
@@ -380,11 +396,11 @@ impl RunningApp {
                 version: "test".to_owned(),
                 group: self.group.clone(),
             },
-            producer: match self.broker.producer() {
+            producer: match process.broker().producer() {
                 Ok(producer) => producer,
                 Err(error) => panic!("{error}"),
             },
-            observers: Observers::from_iter([self.history.clone() as _]),
+            observers: Observers::from_iter([process.watch(listeners) as _]),
             health: self.health.clone(),
         };
         let subscription = Subscription {
@@ -395,7 +411,7 @@ impl RunningApp {
             group_instance_id: None,
             wants_metadata: false,
         };
-        let consumer = match self.broker.subscribe(subscription) {
+        let consumer = match process.broker().subscribe(subscription) {
             Ok(consumer) => consumer,
             Err(error) => panic!("{error}"),
         };
@@ -403,7 +419,9 @@ impl RunningApp {
         let until = async {
             let _ = told.await;
         };
-        self.run = Some(Run { task: tokio::spawn(processor.run(consumer, until)), shutdown });
+        let task = tokio::spawn(processor.run(consumer, until));
+        process.runs_as(task.abort_handle());
+        self.run = Some(Run { task, process, shutdown });
     }
 
     fn open_partitions(&self) -> Vec<(TopicPartition, NextOffset, Option<NextOffset>)> {
