@@ -354,7 +354,7 @@ impl RunningApp {
         &self.health
     }
 
-    /// Shuts down as on SIGTERM: drain, commit, leave.
+    /// Shuts down as on SIGTERM: drain, commit, leave. A crash that was asked for may come first.
     ///
     /// # Errors
     ///
@@ -368,6 +368,7 @@ impl RunningApp {
         let _ = run.shutdown.send(());
         match run.task.await {
             Ok(result) => result,
+            Err(_) if run.process.is_dead() => Ok(()),
             Err(error) => panic!("the engine panicked: {error}"),
         }
     }

@@ -125,15 +125,15 @@ impl MemoryBroker {
         self.cluster.change(|state| state.lose(group, partitions, noticed));
     }
 
-    /// [Takes](MemoryBroker::lose) from the owner of `partition` everything it has in the group.
-    pub fn throw_out(
+    /// Everything that the owner of `partition` has in the group: what it loses when it is thrown
+    /// out.
+    #[must_use]
+    pub fn owned_together(
         &self,
         group: &GroupName,
         partition: &TopicPartition,
-        noticed_after: Duration,
-    ) {
-        let all = self.cluster.read(|state| state.owned_together(group, partition));
-        self.lose(group, &all, noticed_after);
+    ) -> Vec<TopicPartition> {
+        self.cluster.read(|state| state.owned_together(group, partition))
     }
 }
 

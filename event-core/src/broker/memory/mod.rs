@@ -71,6 +71,12 @@ impl MemoryBroker {
         self.cluster.read(|state| Some(state.groups.get(group)?.committed.get(partition)?.0))
     }
 
+    /// Where the next record of a partition will lie; `None` when there is no such partition.
+    #[must_use]
+    pub fn end(&self, partition: &TopicPartition) -> Option<NextOffset> {
+        self.cluster.read(|state| state.log(partition).ok().map(end_of))
+    }
+
     /// Refuses writes to `topic` with `error` until called with `None`.
     pub fn refuse_writes(&self, topic: &TopicName, error: Option<BrokerError>) {
         self.cluster.change(|state| match error {
