@@ -93,10 +93,11 @@ impl Simulation {
         let mut scripts = dice.fork();
         let scripts = (0..records).map(|id| Arc::new(Script::roll(&mut scripts, id, attempts)));
         let rules = Rules { order: mode.order, attempts, backoff, commit_interval };
-        let world = World::new(rules, scripts.collect(), keep_log);
-        world.log(|| format!("seed {seed}: {mode:?}, {policy:?}"));
-        let weather = Weather::new(dice.fork(), world.clone());
         let broker = MemoryBroker::new();
+        let group = GroupName::parse("sim").unwrap_or_else(|error| panic!("{error}"));
+        let world = World::new(broker.clone(), group.clone(), rules, scripts.collect(), keep_log);
+        world.log(|| format!("seed {seed}: {mode:?}, {policy:?}"));
+        let weather = Weather::new(dice.fork(), world.clone(), broker.clone());
         let partitions = u32::try_from(dice.between(1, 4)).unwrap_or(1);
         let topics: Vec<_> =
             TOPICS.iter().filter_map(|topic| TopicName::parse(topic).ok()).collect();
@@ -114,7 +115,6 @@ impl Simulation {
         let members = members.collect();
         let hook = weather.clone();
         broker.inject(move |request| hook.decide(request));
-        let group = GroupName::parse("sim").unwrap_or_else(|error| panic!("{error}"));
         let published = 0;
         Simulation { dice, world, weather, broker, topics, group, partitions, members, published }
     }
@@ -137,7 +137,7 @@ impl Simulation {
         self.weather.calm_down();
         self.settle("all faults are over").await;
         for number in 0..self.members.len() {
-            if self.world.is_dead(number) {
+            if !self.runs(number) {
                 self.start(number).await;
             }
             self.members[number].crash_when(|_| false);
@@ -152,6 +152,7 @@ impl Simulation {
             self.world.violation("a restart after a clean stop repeated something".to_owned());
         }
         self.stop(0, true).await;
+        self.broker.inject_nothing();
     }
 
     async fn publish(&mut self) {

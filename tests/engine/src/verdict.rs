@@ -65,8 +65,12 @@ fn duplicates(record: &mut Record, settles: &BTreeMap<Place, Vec<usize>>) -> Vec
         for pair in settles.windows(2) {
             let (first, second) = (&record.settles[pair[0]], &record.settles[pair[1]]);
             let assignment = &record.assignments[first.assignment];
+            let later = &record.assignments[second.assignment];
             let cause = if first.assignment == second.assignment {
                 None
+            } else if later.lost.is_some_and(|lost| lost <= second.at) {
+                // It did not know yet that another goes on with its records.
+                Some("partition lost, and not noticed yet")
             } else {
                 cause(assignment, first.at, &record.rules)
             };

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use event_core::broker::memory::{Fault, Request};
+use event_core::broker::memory::{Fault, MemoryBroker, Request};
 use event_core::broker::{BrokerError, OutgoingRecord};
 
 use crate::dice::Dice;
@@ -16,6 +16,7 @@ pub struct Weather(Arc<Mutex<State>>);
 struct State {
     dice: Dice,
     world: World,
+    broker: MemoryBroker,
     calm: bool,
     /// In percent of the requests of each kind: refused, unanswered, slow.
     send: [u64; 3],
@@ -33,12 +34,13 @@ enum Kind {
 impl Weather {
     /// The weather of this world; how bad it is, is chance as well.
     #[must_use]
-    pub fn new(mut dice: Dice, world: World) -> Self {
+    pub fn new(mut dice: Dice, world: World, broker: MemoryBroker) -> Self {
         let mut rates = |worst: u64| [(); 3].map(|()| dice.between(0, worst));
         let (send, commit, fetch) = (rates(20), rates(25), rates(20));
         let dead_letters_down_until = Duration::ZERO;
         let calm = false;
-        let state = State { dice, world, calm, send, commit, fetch, dead_letters_down_until };
+        let state =
+            State { dice, world, broker, calm, send, commit, fetch, dead_letters_down_until };
         Weather(Arc::new(Mutex::new(state)))
     }
 
@@ -62,26 +64,22 @@ impl Weather {
         let state = &mut *self.state();
         match request {
             Request::Send(record) => state.send(record),
-            Request::Commit { progress, last, .. } => {
+            Request::Commit { group, progress, last } => {
                 state.world.commit_requested(progress);
+                // What is stale has no effect, and is no business of the present owner's.
+                let mut progress = progress.to_vec();
+                progress.retain(|p| state.broker.epoch(group, &p.partition) == Some(p.epoch));
+                let progress = &*progress;
                 let kind = state.kind(|state| state.commit, 500);
                 let now = state.world.now();
                 let interval = state.world.record().rules.commit_interval;
                 let (name, fault) = match kind {
-                    None => {
-                        if *last {
-                            state.world.released(progress);
-                        }
-                        return None;
-                    }
+                    None => return None,
                     Some(Kind::Refused) => {
                         state.world.commit_trouble(progress, now + 2 * interval, *last);
                         ("commit refused", Fault::Refused(BrokerError::Other("refused".into())))
                     }
                     Some(Kind::Unanswered) => {
-                        if *last {
-                            state.world.released(progress);
-                        }
                         ("commit done but unanswered", Fault::Unanswered(timed_out("the commit")))
                     }
                     Some(Kind::Slow(delay)) => {

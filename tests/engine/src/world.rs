@@ -7,7 +7,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use event_core::Delivery;
 use event_core::broker::Progress;
+use event_core::broker::memory::MemoryBroker;
 use event_core::delivery::TopicPartition;
+use event_core::event::GroupName;
 use event_core::handler::Order;
 use event_core::observe::{Observation, Observer};
 use event_core::outcome::Backoff;
@@ -41,7 +43,7 @@ pub struct Assignment {
     pub from: Duration,
     /// When the member was told to give it up, or was killed, or had stopped.
     pub until: Option<Duration>,
-    /// When the last commit was answered well; nothing can go wrong after.
+    /// Whether it was over in good order; nothing can go wrong after.
     pub released: bool,
     /// When the partition was taken away without asking.
     pub lost: Option<Duration>,
@@ -108,19 +110,29 @@ pub struct Record {
     settled: BTreeMap<TopicPartition, BTreeSet<i64>>,
     verified: BTreeMap<TopicPartition, i64>,
     dead: BTreeSet<usize>,
+    /// Until when the commits of members are in trouble.
+    trouble: BTreeMap<usize, Duration>,
 }
 
 /// Where everything is taken down. Cloning it shares it.
 #[derive(Clone)]
 pub struct World {
     start: Instant,
+    broker: MemoryBroker,
+    group: GroupName,
     record: Arc<Mutex<Record>>,
 }
 
 impl World {
     /// An empty world.
     #[must_use]
-    pub fn new(rules: Rules, scripts: Vec<Arc<Script>>, keep_log: bool) -> Self {
+    pub fn new(
+        broker: MemoryBroker,
+        group: GroupName,
+        rules: Rules,
+        scripts: Vec<Arc<Script>>,
+        keep_log: bool,
+    ) -> Self {
         let record = Record {
             rules,
             scripts,
@@ -136,8 +148,9 @@ impl World {
             settled: BTreeMap::new(),
             verified: BTreeMap::new(),
             dead: BTreeSet::new(),
+            trouble: BTreeMap::new(),
         };
-        World { start: Instant::now(), record: Arc::new(Mutex::new(record)) }
+        World { start: Instant::now(), broker, group, record: Arc::new(Mutex::new(record)) }
     }
 
     /// What was taken down.
@@ -177,6 +190,8 @@ impl World {
         let record = &mut *self.record();
         record.dead.insert(member);
         for assignment in record.assignments.iter_mut().filter(|a| a.member == member) {
+            // Its last commit is done when the partition has no owner any more.
+            assignment.released |= self.broker.epoch(&self.group, &assignment.partition).is_none();
             if !assignment.released {
                 assignment.crashed = true;
                 assignment.until.get_or_insert(now);
@@ -200,7 +215,7 @@ impl World {
         let now = self.now();
         for assignment in self.record().assignments.iter_mut().filter(|a| a.member == member) {
             assignment.until.get_or_insert(now);
-            assignment.released = true;
+            assignment.released |= !assignment.crashed;
         }
     }
 
@@ -238,19 +253,14 @@ impl World {
     pub fn commit_trouble(&self, progress: &[Progress], until: Duration, fails_last: bool) {
         let record = &mut *self.record();
         for Progress { partition, .. } in progress {
-            if let Some(assignment) = record.current(partition) {
-                assignment.trouble_until = assignment.trouble_until.max(until);
-                assignment.last_commit_failed |= fails_last;
-            }
-        }
-    }
-
-    /// The last commit of partitions is on its way, and nothing is wrong with it.
-    pub fn released(&self, progress: &[Progress]) {
-        let record = &mut *self.record();
-        for Progress { partition, .. } in progress {
-            if let Some(assignment) = record.current(partition) {
-                assignment.released = true;
+            let Some(assignment) = record.current(partition) else { continue };
+            assignment.last_commit_failed |= fails_last;
+            // Commits of a member do not overtake each other, whatever their partitions.
+            let member = assignment.member;
+            let trouble = record.trouble.entry(member).or_default();
+            *trouble = until.max(*trouble);
+            for assignment in record.assignments.iter_mut().filter(|a| a.member == member) {
+                assignment.trouble_until = assignment.trouble_until.max(*trouble);
             }
         }
     }
@@ -337,6 +347,7 @@ impl Member {
             record.violations.push(format!("{what}: never assigned"));
             return (script, hand);
         };
+        let mine = &record.assignments[assignment];
         let key = delivery.record.key.map(Bytes::copy_from_slice);
         for other in &record.running {
             let other = &record.executions[*other];
@@ -350,7 +361,7 @@ impl Member {
             if same && other.assignment == assignment {
                 let wrong = format!("{what}: while {} is in hand", other.offset);
                 record.violations.push(wrong);
-            } else if same && its.lost.is_none() && !its.crashed {
+            } else if same && its.lost.or(mine.lost).is_none() && !its.crashed {
                 let wrong = format!("{what}: {} is in hand still, and was not lost", other.offset);
                 record.violations.push(wrong);
             }
@@ -418,7 +429,12 @@ impl Observer for Member {
             }
             Observation::Assigned(partitions) => {
                 let record = &mut *self.world.record();
+                let trouble = record.trouble.get(&self.number).copied().unwrap_or_default();
                 for partition in *partitions {
+                    // Whoever had it before has given it up.
+                    let before =
+                        record.assignments.iter_mut().filter(|a| a.partition == *partition);
+                    before.for_each(|assignment| assignment.released = true);
                     record.assignments.push(Assignment {
                         member: self.number,
                         partition: partition.clone(),
@@ -429,7 +445,7 @@ impl Observer for Member {
                         crashed: false,
                         abandoned: false,
                         last_commit_failed: false,
-                        trouble_until: Duration::ZERO,
+                        trouble_until: trouble,
                     });
                 }
             }

@@ -316,6 +316,10 @@ impl ClusterState {
         Some(self.groups.get(group)?.lost.get(&member)?.0)
     }
 
+    pub(super) fn epoch(&self, group: &GroupName, partition: &TopicPartition) -> Option<Epoch> {
+        Some(self.groups.get(group)?.owners.get(partition)?.epoch)
+    }
+
     /// What the owner of `partition` has in the group.
     pub(super) fn owned_together(
         &self,

@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::MemoryBroker;
 use super::cluster::MemberId;
 use crate::broker::{BrokerError, OutgoingRecord, Progress};
-use crate::delivery::TopicPartition;
+use crate::delivery::{Epoch, TopicPartition};
 use crate::event::GroupName;
 
 /// What a client asks of the broker.
@@ -123,6 +123,12 @@ impl MemoryBroker {
     pub fn lose(&self, group: &GroupName, partitions: &[TopicPartition], noticed_after: Duration) {
         let noticed = tokio::time::Instant::now() + noticed_after;
         self.cluster.change(|state| state.lose(group, partitions, noticed));
+    }
+
+    /// The epoch in which a partition has its owner now; `None` while it has none.
+    #[must_use]
+    pub fn epoch(&self, group: &GroupName, partition: &TopicPartition) -> Option<Epoch> {
+        self.cluster.read(|state| state.epoch(group, partition))
     }
 
     /// Everything that the owner of `partition` has in the group: what it loses when it is thrown
