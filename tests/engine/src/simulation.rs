@@ -97,7 +97,7 @@ impl Simulation {
         let group = GroupName::parse("sim").unwrap_or_else(|error| panic!("{error}"));
         let world = World::new(broker.clone(), group.clone(), rules, scripts.collect(), keep_log);
         world.log(|| format!("seed {seed}: {mode:?}, {policy:?}"));
-        let weather = Weather::new(dice.fork(), world.clone(), broker.clone());
+        let weather = Weather::new(dice.fork(), world.clone());
         let partitions = u32::try_from(dice.between(1, 4)).unwrap_or(1);
         let topics: Vec<_> =
             TOPICS.iter().filter_map(|topic| TopicName::parse(topic).ok()).collect();
@@ -268,6 +268,7 @@ impl Simulation {
     }
 
     async fn stop(&mut self, number: usize, clean: bool) {
+        self.world.stopping(number);
         let stopped = self.members[number].stop().await;
         self.world.log(|| format!("m{number} stops: {stopped:?}"));
         if self.world.is_dead(number) {

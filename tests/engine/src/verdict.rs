@@ -67,7 +67,8 @@ fn duplicates(record: &mut Record, settles: &BTreeMap<Place, Vec<usize>>) -> Vec
             let assignment = &record.assignments[first.assignment];
             let later = &record.assignments[second.assignment];
             let cause = if first.assignment == second.assignment {
-                None
+                let lost = record.is_between(first.assignment, first.at);
+                lost.then_some("partition lost")
             } else if later.lost.is_some_and(|lost| lost <= second.at) {
                 // It did not know yet that another goes on with its records.
                 Some("partition lost, and not noticed yet")

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use event_core::broker::memory::{Fault, MemoryBroker, Request};
+use event_core::broker::memory::{Fault, Request};
 use event_core::broker::{BrokerError, OutgoingRecord};
 
 use crate::dice::Dice;
@@ -16,7 +16,6 @@ pub struct Weather(Arc<Mutex<State>>);
 struct State {
     dice: Dice,
     world: World,
-    broker: MemoryBroker,
     calm: bool,
     /// In percent of the requests of each kind: refused, unanswered, slow.
     send: [u64; 3],
@@ -34,13 +33,12 @@ enum Kind {
 impl Weather {
     /// The weather of this world; how bad it is, is chance as well.
     #[must_use]
-    pub fn new(mut dice: Dice, world: World, broker: MemoryBroker) -> Self {
+    pub fn new(mut dice: Dice, world: World) -> Self {
         let mut rates = |worst: u64| [(); 3].map(|()| dice.between(0, worst));
         let (send, commit, fetch) = (rates(20), rates(25), rates(20));
         let dead_letters_down_until = Duration::ZERO;
         let calm = false;
-        let state =
-            State { dice, world, broker, calm, send, commit, fetch, dead_letters_down_until };
+        let state = State { dice, world, calm, send, commit, fetch, dead_letters_down_until };
         Weather(Arc::new(Mutex::new(state)))
     }
 
@@ -64,26 +62,23 @@ impl Weather {
         let state = &mut *self.state();
         match request {
             Request::Send(record) => state.send(record),
-            Request::Commit { group, progress, last } => {
+            Request::Commit { member, progress, last, .. } => {
                 state.world.commit_requested(progress);
-                // What is stale has no effect, and is no business of the present owner's.
-                let mut progress = progress.to_vec();
-                progress.retain(|p| state.broker.epoch(group, &p.partition) == Some(p.epoch));
-                let progress = &*progress;
-                let kind = state.kind(|state| state.commit, 500);
                 let now = state.world.now();
                 let interval = state.world.record().rules.commit_interval;
-                let (name, fault) = match kind {
-                    None => return None,
-                    Some(Kind::Refused) => {
-                        state.world.commit_trouble(progress, now + 2 * interval, *last);
+                let (name, fault) = match state.kind(|state| state.commit, 500)? {
+                    Kind::Refused => {
+                        state.world.commit_trouble(*member, now + 2 * interval);
+                        if *last {
+                            state.world.last_commit_failed(*member, progress);
+                        }
                         ("commit refused", Fault::Refused(BrokerError::Other("refused".into())))
                     }
-                    Some(Kind::Unanswered) => {
+                    Kind::Unanswered => {
                         ("commit done but unanswered", Fault::Unanswered(timed_out("the commit")))
                     }
-                    Some(Kind::Slow(delay)) => {
-                        state.world.commit_trouble(progress, now + delay, false);
+                    Kind::Slow(delay) => {
+                        state.world.commit_trouble(*member, now + delay);
                         ("commit slow", Fault::Slow(delay))
                     }
                 };

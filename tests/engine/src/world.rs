@@ -37,6 +37,8 @@ pub struct Rules {
 pub struct Assignment {
     /// Whose it was.
     pub member: usize,
+    /// How the broker called that member.
+    pub member_id: u64,
     /// The partition.
     pub partition: TopicPartition,
     /// When it began.
@@ -68,6 +70,8 @@ pub struct Execution {
     pub key: Option<Bytes>,
     /// Which attempt it is.
     pub attempt: u32,
+    /// When it began.
+    pub begun: Duration,
     /// When it ended and how; `None` for one that was cancelled.
     pub ended: Option<(Duration, Option<Act>)>,
 }
@@ -111,7 +115,7 @@ pub struct Record {
     verified: BTreeMap<TopicPartition, i64>,
     dead: BTreeSet<usize>,
     /// Until when the commits of members are in trouble.
-    trouble: BTreeMap<usize, Duration>,
+    trouble: BTreeMap<u64, Duration>,
 }
 
 /// Where everything is taken down. Cloning it shares it.
@@ -191,7 +195,7 @@ impl World {
         record.dead.insert(member);
         for assignment in record.assignments.iter_mut().filter(|a| a.member == member) {
             // Its last commit is done when the partition has no owner any more.
-            assignment.released |= self.broker.epoch(&self.group, &assignment.partition).is_none();
+            assignment.released |= self.broker.owner(&self.group, &assignment.partition).is_none();
             if !assignment.released {
                 assignment.crashed = true;
                 assignment.until.get_or_insert(now);
@@ -210,11 +214,17 @@ impl World {
         self.record().dead.remove(&member);
     }
 
-    /// A member has stopped in good order.
-    pub fn stopped(&self, member: usize) {
+    /// A member is told to stop: it takes no new record, and commits when those in hand are done.
+    pub fn stopping(&self, member: usize) {
         let now = self.now();
         for assignment in self.record().assignments.iter_mut().filter(|a| a.member == member) {
             assignment.until.get_or_insert(now);
+        }
+    }
+
+    /// A member has stopped in good order.
+    pub fn stopped(&self, member: usize) {
+        for assignment in self.record().assignments.iter_mut().filter(|a| a.member == member) {
             assignment.released |= !assignment.crashed;
         }
     }
@@ -249,18 +259,25 @@ impl World {
         record.violations.extend(wrong);
     }
 
-    /// Commits of partitions were told to be late or to fail until `until`.
-    pub fn commit_trouble(&self, progress: &[Progress], until: Duration, fails_last: bool) {
+    /// Commits of a member were told to be late or to fail until `until`. Its commits do not
+    /// overtake each other, whatever their partitions.
+    pub fn commit_trouble(&self, member_id: u64, until: Duration) {
+        let record = &mut *self.record();
+        let trouble = record.trouble.entry(member_id).or_default();
+        *trouble = until.max(*trouble);
+        for assignment in record.assignments.iter_mut().filter(|a| a.member_id == member_id) {
+            assignment.trouble_until = *trouble;
+        }
+    }
+
+    /// The last commit of partitions was told to fail.
+    pub fn last_commit_failed(&self, member_id: u64, progress: &[Progress]) {
         let record = &mut *self.record();
         for Progress { partition, .. } in progress {
-            let Some(assignment) = record.current(partition) else { continue };
-            assignment.last_commit_failed |= fails_last;
-            // Commits of a member do not overtake each other, whatever their partitions.
-            let member = assignment.member;
-            let trouble = record.trouble.entry(member).or_default();
-            *trouble = until.max(*trouble);
-            for assignment in record.assignments.iter_mut().filter(|a| a.member == member) {
-                assignment.trouble_until = assignment.trouble_until.max(*trouble);
+            if let Some(assignment) = record.current(partition)
+                && assignment.member_id == member_id
+            {
+                assignment.last_commit_failed = true;
             }
         }
     }
@@ -271,6 +288,16 @@ impl Record {
     fn current(&mut self, partition: &TopicPartition) -> Option<&mut Assignment> {
         let mut backwards = self.assignments.iter_mut().rev();
         backwards.find(|a| a.partition == *partition).filter(|a| !a.released)
+    }
+
+    /// Whether a lane of the assignment before may have had its last turn `at` this moment: it lost
+    /// the partition and got it back at once.
+    #[must_use]
+    pub fn is_between(&self, assignment: usize, at: Duration) -> bool {
+        let Assignment { member, partition, from, .. } = &self.assignments[assignment];
+        let mut before = self.assignments[..assignment].iter().rev();
+        let before = before.find(|a| a.member == *member && a.partition == *partition);
+        at == *from && before.is_some_and(|before| before.until == Some(at))
     }
 
     fn last_of(&self, member: usize, partition: &TopicPartition) -> Option<usize> {
@@ -358,17 +385,24 @@ impl Member {
                     Order::Key => key.is_some() && key == other.key,
                     Order::None => offset == other.offset,
                 };
-            if same && other.assignment == assignment {
+            if same && other.assignment == assignment && !record.is_between(assignment, now) {
                 let wrong = format!("{what}: while {} is in hand", other.offset);
                 record.violations.push(wrong);
-            } else if same && its.lost.or(mine.lost).is_none() && !its.crashed {
+            } else if same
+                && other.assignment != assignment
+                && its.lost.or(mine.lost).is_none()
+                && !its.crashed
+            {
                 let wrong = format!("{what}: {} is in hand still, and was not lost", other.offset);
                 record.violations.push(wrong);
             }
         }
         let place = (self.number, partition.clone(), offset);
         let before = record.last_execution.get(&place).map(|index| &record.executions[*index]);
-        let before = before.filter(|execution| execution.assignment == assignment);
+        let before = before.filter(|execution| {
+            let first = attempt == 1 && record.is_between(assignment, execution.begun);
+            execution.assignment == assignment && !first
+        });
         let wrong = match before {
             _ if attempt > record.rules.attempts => Some("one attempt too many".to_owned()),
             None if attempt > 1 => Some("no attempt before it".to_owned()),
@@ -385,7 +419,14 @@ impl Member {
         };
         record.violations.extend(wrong.map(|wrong| format!("{what}: {wrong}")));
         let index = record.executions.len();
-        record.executions.push(Execution { assignment, offset, key, attempt, ended: None });
+        record.executions.push(Execution {
+            assignment,
+            offset,
+            key,
+            attempt,
+            begun: now,
+            ended: None,
+        });
         record.running.insert(index);
         record.last_execution.insert(place, index);
         record.stats.attempts += 1;
@@ -429,14 +470,17 @@ impl Observer for Member {
             }
             Observation::Assigned(partitions) => {
                 let record = &mut *self.world.record();
-                let trouble = record.trouble.get(&self.number).copied().unwrap_or_default();
                 for partition in *partitions {
+                    let owner = self.world.broker.owner(&self.world.group, partition);
+                    let member_id = owner.map_or(0, |(member, _)| member);
+                    let trouble = record.trouble.get(&member_id).copied().unwrap_or_default();
                     // Whoever had it before has given it up.
                     let before =
                         record.assignments.iter_mut().filter(|a| a.partition == *partition);
                     before.for_each(|assignment| assignment.released = true);
                     record.assignments.push(Assignment {
                         member: self.number,
+                        member_id,
                         partition: partition.clone(),
                         from: now,
                         until: None,

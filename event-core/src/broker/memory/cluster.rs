@@ -316,8 +316,13 @@ impl ClusterState {
         Some(self.groups.get(group)?.lost.get(&member)?.0)
     }
 
-    pub(super) fn epoch(&self, group: &GroupName, partition: &TopicPartition) -> Option<Epoch> {
-        Some(self.groups.get(group)?.owners.get(partition)?.epoch)
+    pub(super) fn owner(
+        &self,
+        group: &GroupName,
+        partition: &TopicPartition,
+    ) -> Option<(MemberId, Epoch)> {
+        let owner = self.groups.get(group)?.owners.get(partition)?;
+        Some((owner.member, owner.epoch))
     }
 
     /// What the owner of `partition` has in the group.

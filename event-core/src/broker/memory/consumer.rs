@@ -254,7 +254,8 @@ impl Membership {
         if self.link.is_cut() {
             return Ok(());
         }
-        let request = Request::Commit { group: &self.group, progress: &progress, last };
+        let request =
+            Request::Commit { group: &self.group, member: self.member, progress: &progress, last };
         let fault = if progress.is_empty() { None } else { self.cluster.faults.of(&request) };
         let (progress, delay, answer) = match fault {
             None => (progress, None, Ok(())),

@@ -25,6 +25,8 @@ pub enum Request<'a> {
     Commit {
         /// The group.
         group: &'a GroupName,
+        /// The member: a number that no other of the cluster ever has.
+        member: u64,
         /// What is to be committed; entries of an epoch that is over will have no effect.
         progress: &'a [Progress],
         /// Whether it is the last commit before the partitions are given up.
@@ -125,10 +127,10 @@ impl MemoryBroker {
         self.cluster.change(|state| state.lose(group, partitions, noticed));
     }
 
-    /// The epoch in which a partition has its owner now; `None` while it has none.
+    /// The member that has a partition now, and the epoch in which it does.
     #[must_use]
-    pub fn epoch(&self, group: &GroupName, partition: &TopicPartition) -> Option<Epoch> {
-        self.cluster.read(|state| state.epoch(group, partition))
+    pub fn owner(&self, group: &GroupName, partition: &TopicPartition) -> Option<(u64, Epoch)> {
+        self.cluster.read(|state| state.owner(group, partition))
     }
 
     /// Everything that the owner of `partition` has in the group: what it loses when it is thrown
