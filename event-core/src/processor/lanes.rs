@@ -17,7 +17,8 @@ use crate::observe::{InHand, Observation};
 pub(super) struct Lanes {
     engine: Arc<Engine>,
     open: BTreeMap<TopicPartition, OpenLane>,
-    releasing: JoinSet<()>,
+    /// Gives back what is left of revocations, without progress: that is released with them.
+    releasing: JoinSet<Drained>,
     /// How much metadata goes with a commit; less once the broker refused so much.
     max_metadata_bytes: usize,
 }
@@ -28,7 +29,12 @@ struct OpenLane {
     committed: Option<(NextOffset, String)>,
 }
 
+// Lanes that are released have a deadline of their own, which may be the same as the shutdown's; what
+// is settled in them is known a moment later.
+const RELEASE_GRACE: Duration = Duration::from_secs(1);
+
 /// What is left when all lanes have ended.
+#[derive(Debug)]
 pub(super) struct Drained {
     pub(super) progress: Vec<Progress>,
     /// How many lanes had to be cut off.
@@ -115,6 +121,8 @@ impl Lanes {
     pub(super) fn give_up(&mut self, revocation: Revocation) {
         let lanes: BTreeMap<_, _> =
             revocation.partitions.iter().filter_map(|p| self.open.remove_entry(p)).collect();
+        // At once, so that nothing more of them is started.
+        lanes.values().for_each(|open| open.lane.stop());
         self.engine.observers.notify(&Observation::Revoked(&revocation.partitions));
         let engine = Arc::clone(&self.engine);
         let wait = if revocation.lost { Duration::ZERO } else { engine.policy.drain_deadline };
@@ -122,31 +130,37 @@ impl Lanes {
         let deadline = Instant::now() + wait;
         while self.releasing.try_join_next().is_some() {}
         self.releasing.spawn(async move {
-            let drained = finish(&engine, lanes, deadline, max_metadata_bytes).await;
-            revocation.release(drained.progress);
+            let mut drained = finish(&engine, lanes, deadline, max_metadata_bytes).await;
+            revocation.release(std::mem::take(&mut drained.progress));
+            drained
         });
     }
 
     /// Stops all lanes and waits for the records in hand, and for what is being released.
     pub(super) async fn drain(&mut self, deadline: Instant) -> Drained {
         let lanes = std::mem::take(&mut self.open);
-        let drained = finish(&self.engine, lanes, deadline, self.max_metadata_bytes).await;
-        // Each has a deadline of its own, but the shutdown's may come before.
-        let released = async { while self.releasing.join_next().await.is_some() {} };
-        let _ = timeout_at(deadline, released).await;
+        // What was released before was told then.
+        while self.releasing.try_join_next().is_some() {}
+        let mut drained = finish(&self.engine, lanes, deadline, self.max_metadata_bytes).await;
+        while let Ok(Some(released)) =
+            timeout_at(deadline + RELEASE_GRACE, self.releasing.join_next()).await
+        {
+            if let Ok(released) = released {
+                drained.abandoned += released.abandoned;
+                drained.in_hand.extend(released.in_hand);
+            }
+        }
         drained
     }
 }
 
 async fn finish(
     engine: &Engine,
-    mut lanes: BTreeMap<TopicPartition, OpenLane>,
+    lanes: BTreeMap<TopicPartition, OpenLane>,
     deadline: Instant,
     max_metadata_bytes: usize,
 ) -> Drained {
-    for open in lanes.values_mut() {
-        open.lane.stop();
-    }
+    lanes.values().for_each(|open| open.lane.stop());
     let mut drained = Drained { progress: Vec::new(), abandoned: 0, in_hand: Vec::new() };
     for (partition, mut open) in lanes {
         if timeout_at(deadline, open.lane.ended()).await.is_err() {

@@ -637,6 +637,11 @@ impl Settler {
         }
     }
 
+    pub(super) fn is_told_to_stop(&self) -> bool {
+        // The only change is the one to `true`, and looking for it takes no lock.
+        self.stopped.has_changed().unwrap_or(true)
+    }
+
     pub(super) async fn told_to_stop(&self) {
         // A sender that is gone means the same.
         let _ = self.stopped.clone().wait_for(|stop| *stop).await;

@@ -2,6 +2,7 @@
 //!
 //! With the clock paused, retries of hours take no time and every run is the same.
 
+mod crash;
 mod history;
 mod layers;
 
@@ -19,7 +20,7 @@ use crate::broker::{Broker, OutgoingRecord, Subscription};
 use crate::delivery::{NextOffset, TopicPartition};
 use crate::event::{Contract, GroupName, Headers, TopicName};
 use crate::middleware::Layers;
-use crate::observe::{Health, Observers};
+use crate::observe::{Health, Observer, Observers};
 use crate::processor::{
     Clock, Control, DeliveryPolicy, EventProcessor, ProcessorError, ServiceIdentity,
 };
@@ -28,7 +29,8 @@ use crate::registry::{Registry, StartupReport};
 use crate::router::{EventRouter, Purpose};
 use crate::state::{StateMap, StateParts};
 
-pub use history::{Handled, History};
+use crash::{CrashHook, Process};
+pub use history::{Handled, Happened, History};
 
 // Far beyond any retry, and no time at all with the clock paused.
 const DEADLINE: Duration = Duration::from_secs(24 * 3600);
@@ -71,6 +73,7 @@ pub struct TestApp {
     policy: DeliveryPolicy,
     partitions: u32,
     broker: MemoryBroker,
+    observers: Vec<Arc<dyn Observer>>,
 }
 
 impl TestApp {
@@ -94,6 +97,7 @@ impl TestApp {
             policy: DeliveryPolicy::default(),
             partitions: 1,
             broker: MemoryBroker::new(),
+            observers: Vec::new(),
         }
     }
 
@@ -137,6 +141,13 @@ impl TestApp {
     #[must_use]
     pub fn broker(mut self, broker: &MemoryBroker) -> Self {
         self.broker = broker.clone();
+        self
+    }
+
+    /// Adds a listener beside the history.
+    #[must_use]
+    pub fn observer(mut self, observer: impl Observer + 'static) -> Self {
+        self.observers.push(Arc::new(observer));
         self
     }
 
@@ -192,6 +203,8 @@ impl TestApp {
             health: Health::default(),
             control: Control::default(),
             clock: Clock::of_tokio(),
+            observers: self.observers,
+            crash_hook: Arc::default(),
             run: None,
         };
         app.restart();
@@ -210,6 +223,8 @@ pub struct RunningApp {
     health: Health,
     control: Control,
     clock: Clock,
+    observers: Vec<Arc<dyn Observer>>,
+    crash_hook: Arc<CrashHook>,
     run: Option<Run>,
 }
 
@@ -229,6 +244,7 @@ impl std::fmt::Debug for RunningApp {
 struct Run {
     /// One for each consumer group.
     tasks: JoinSet<Result<(), ProcessorError>>,
+    process: Arc<Process>,
     shutdown: watch::Sender<bool>,
 }
 
@@ -390,7 +406,7 @@ impl RunningApp {
         &self.health
     }
 
-    /// Shuts down as on SIGTERM: drain, commit, leave.
+    /// Shuts down as on SIGTERM: drain, commit, leave. A crash that was asked for may come first.
     ///
     /// # Errors
     ///
@@ -406,17 +422,17 @@ impl RunningApp {
         while let Some(one) = run.tasks.join_next().await {
             match one {
                 Ok(one) => ended = ended.and(one),
+                Err(_) if run.process.is_dead() => {}
                 Err(error) => panic!("the engine panicked: {error}"),
             }
         }
         ended
     }
 
-    /// Ends the service as `kill -9` would: nothing more is handled or committed.
-    pub async fn crash(&mut self) {
-        if let Some(mut run) = self.run.take() {
-            run.tasks.shutdown().await;
-        }
+    /// Whether the service runs: it was neither stopped nor crashed, and did not end by itself.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.run.as_ref().is_some_and(|run| !run.process.has_ended() && !run.process.is_dead())
     }
 
     /// Starts the service again, from what is committed.
@@ -426,10 +442,11 @@ impl RunningApp {
     /// When it still runs.
     pub fn restart(&mut self) {
         assert!(self.run.is_none(), "the service still runs");
+        let process = Arc::new(Process::new(self.broker.process(), Arc::clone(&self.crash_hook)));
         let (shutdown, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
         for member in &self.members {
-            let processor = self.processor(member);
+            let processor = self.processor(member, &process);
             let subscription = Subscription {
                 group: member.group.clone(),
                 topics: member.topics.clone(),
@@ -438,19 +455,21 @@ impl RunningApp {
                 group_instance_id: None,
                 wants_metadata: !processor.is_sequential(),
             };
-            let consumer = match self.broker.subscribe(subscription) {
+            let consumer = match process.broker().subscribe(subscription) {
                 Ok(consumer) => consumer,
                 Err(error) => panic!("{error}"),
             };
             let mut stopped = stopped.clone();
-            tasks.spawn(processor.run(consumer, async move {
+            let task = tasks.spawn(processor.run(consumer, async move {
                 let _ = stopped.wait_for(|stop| *stop).await;
             }));
+            process.runs_as(task);
         }
-        self.run = Some(Run { tasks, shutdown });
+        self.run = Some(Run { tasks, process, shutdown });
     }
 
-    fn processor(&self, member: &Member) -> EventProcessor {
+    fn processor(&self, member: &Member, process: &Arc<Process>) -> EventProcessor {
+        let listeners = [self.history.clone() as _].into_iter().chain(self.observers.clone());
         EventProcessor {
             router: member.router.clone(),
             state: Arc::clone(&self.state),
@@ -460,11 +479,12 @@ impl RunningApp {
                 version: "test".to_owned(),
                 group: member.group.clone(),
             },
-            producer: match self.broker.producer() {
+            producer: match process.broker().producer() {
                 Ok(producer) => producer,
                 Err(error) => panic!("{error}"),
             },
-            observers: Observers::from_iter([self.history.clone() as _]).in_group(&member.group),
+            observers: Observers::from_iter([process.watch(listeners) as _])
+                .in_group(&member.group),
             health: self.health.clone(),
             control: self.control.clone(),
             clock: self.clock,

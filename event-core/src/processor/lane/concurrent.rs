@@ -16,13 +16,13 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::{Ended, LaneFailure, Progress, ended};
-use crate::delivery::{RecordBatch, RecordRef, SettledAbove};
+use crate::delivery::{RecordBatch, RecordRef};
 use crate::event::Envelope;
 use crate::handler::Order;
 use crate::processor::agenda::{Agenda, Call, HandlerIndex, Place, Rule};
 use crate::processor::attempt::attempt_batch;
 use crate::processor::breaker::Entry;
-use crate::processor::settle::{Attempted, Job, Read, Settled, Settler};
+use crate::processor::settle::{Attempted, Job, NotSettled, Read, Settled, Settler};
 use crate::processor::tracker::Sequence;
 use crate::processor::watch::watched;
 
@@ -73,7 +73,6 @@ struct Concurrent {
     delayed: BinaryHeap<Reverse<(Instant, Sequence)>>,
     /// Until when the next record of a retry topic waits.
     not_before: Option<Instant>,
-    remembered: SettledAbove,
     kept_bytes: usize,
     /// When a handler that is shut may be asked again.
     opens: Option<Instant>,
@@ -85,7 +84,6 @@ pub(super) async fn run(
     settler: Settler,
     progress: Arc<Progress>,
     mut stopped: watch::Receiver<bool>,
-    remembered: SettledAbove,
 ) -> Ended {
     let mut gates = settler.engine.gates();
     let mut lane = Concurrent {
@@ -98,7 +96,6 @@ pub(super) async fn run(
         calls: JoinSet::new(),
         delayed: BinaryHeap::new(),
         not_before: None,
-        remembered,
         kept_bytes: 0,
         opens: None,
         started_at: Instant::now(),
@@ -179,8 +176,8 @@ impl Concurrent {
     ) -> Result<(Arc<Shared>, u64), LaneFailure> {
         let Some(record) = shared.batch.get(index) else { return Ok((shared, 0)) };
         let offset = record.offset;
-        let is_remembered = self.remembered.contains(offset);
-        let read = if is_remembered {
+        let is_remembered = self.progress.track(|tracker| tracker.is_remembered(offset));
+        let read = if is_remembered == Some(true) {
             let reason = crate::observe::SkipReason::SettledBefore;
             self.settler.skip(offset, &self.settler.partition, reason);
             Read::Skip
@@ -411,6 +408,13 @@ async fn call(
     // The handler's own limit first: whoever waits there takes nothing from the others.
     let (own, all) = (&engine.handler(&route).calls, &engine.calls);
     let _permits = (permit(own).await, permit(all).await);
+    if settler.is_told_to_stop() {
+        let left = jobs
+            .into_iter()
+            .map(|(sequence, _, _, job)| (sequence, Some(job), Err(NotSettled::Stopped)));
+        returned.records.extend(left);
+        return returned;
+    }
     let slot = engine.watch.slot(&settler.partition);
     let outcomes = {
         let records: Vec<_> =

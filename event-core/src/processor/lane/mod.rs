@@ -96,13 +96,13 @@ impl Lane {
         let settler = Settler::new(engine, partition, source, stopped.clone());
         let progress = Arc::new(match is_sequential {
             true => Progress::Sequential(AtomicI64::new(NOTHING)),
-            false => Progress::Tracked(Mutex::default()),
+            false => Progress::Tracked(Mutex::new(Tracker::new(remembered))),
         });
         let told = Arc::clone(&progress);
         let task = if is_sequential {
             tokio::spawn(sequential::run(incoming, settler, told, stopped))
         } else {
-            tokio::spawn(concurrent::run(incoming, settler, told, stopped, remembered))
+            tokio::spawn(concurrent::run(incoming, settler, told, stopped))
         };
         Lane { batches, progress, stop, task }
     }
