@@ -553,11 +553,13 @@ impl Settler {
     }
 
     async fn dead_letter(&self, letter: DeadLetter<'_>) -> Settled {
-        let routes = match &self.source {
-            Source::Origin(routes) | Source::Returning { routes, .. } => routes,
+        // Also when its own headers do not say where it was first.
+        let name = match &self.source {
+            Source::Origin(routes) => routes.dead_letters(&self.partition.topic),
+            Source::Returning { origin, routes, .. } => routes.dead_letters(origin),
         };
         let origin = letter.origin;
-        let topic = self.named(origin, routes.dead_letters(&origin.partition.topic)).await?;
+        let topic = self.named(origin, name).await?;
         let outgoing = letter.to_record(topic, &self.engine.identity);
         self.write(outgoing, origin, |outgoing| letter.shrink(outgoing)).await?;
         self.engine.observers.notify(&Observation::DeadLettered {
