@@ -6,6 +6,7 @@ mod delivery;
 mod docs;
 mod expand;
 mod model;
+mod run;
 mod signature;
 mod words;
 
@@ -64,7 +65,7 @@ pub(crate) fn event_handler(arguments: TokenStream, item: TokenStream) -> TokenS
     let mut output = docs::documented(item.emitted, handler, options);
     for (index, (options, given)) in attributes.iter().enumerate() {
         // The trait is implemented once, whatever it is registered for.
-        let run = (index == 0).then(|| expand::run(handler));
+        let run = (index == 0).then(|| run::run(handler));
         output.extend(expand::registration(handler, options, run, &given.root()));
     }
     output
