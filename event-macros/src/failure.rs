@@ -80,7 +80,7 @@ fn verdict(
     let delay = given.key("retry_after").cloned();
     let words: Vec<Ident> = flags.chain(delay).collect();
     if let [first, second, ..] = &words[..] {
-        let what = format!("`{first}` and `{second}` are said, but a record gets one of them");
+        let what = format!("`{first}` and `{second}` are both said, but only one can be done");
         complaints.add(second, what, given.removal(second));
         return None;
     }
@@ -126,7 +126,7 @@ fn generic(input: &DeriveInput, complaints: &mut Complaints) {
     for param in &input.generics.params {
         let (what, help) = match param {
             GenericParam::Lifetime(param) => (
-                format!("error `{name}` borrows for `{}`, but is kept", param.lifetime),
+                format!("error `{name}` borrows by `{}`, but outlives the record", param.lifetime),
                 "write `String` in place of a reference, and remove the lifetime",
             ),
             GenericParam::Type(param) => (

@@ -60,7 +60,7 @@ fn run_batch(handler: &Handler, index: usize, batch: &HandlerArgument) -> TokenS
         ::core::result::Result::Ok(#ran)
     });
     let run = quote_spanned! {name.span()=>
-        __event::Box::pin(__event::batch(#deliveries, #take, #body, #into_outcomes))
+        __event::batch(#deliveries, #take, #body, #into_outcomes)
     };
     quote! {
         fn __handle<'a>(#deliveries: &'a [__event::Delivery<'a>]) -> __event::BatchWork<'a> {
