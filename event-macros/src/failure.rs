@@ -6,6 +6,7 @@ use syn::{Attribute, Data, DeriveInput, Fields, GenericParam, Path};
 
 use crate::arguments::{Arguments, DAY_MS, Given, Keys, Values};
 use crate::complaints::Complaints;
+use crate::tokens::text_of;
 
 const KEYS: Keys = Keys {
     attribute: "#[event_error]",
@@ -86,7 +87,9 @@ fn verdict(
     }
     if !on_type && let Some(key) = given.root_key() {
         let what = "`crate` is said for the whole type";
-        complaints.add(key, what, "write it above the type");
+        let root = text_of(given.root().to_token_stream());
+        let help = format!("remove `crate = {root}`; it stands above the type");
+        complaints.add(key, what, help);
     }
     let Some(word) = words.first() else {
         let attribute = attributes.iter().find(|a| a.path().is_ident("event_error"));
@@ -113,7 +116,7 @@ fn verdict(
 fn on_fields(fields: &Fields, complaints: &mut Complaints) {
     for field in fields {
         if let Some(attribute) = field.attrs.iter().find(|a| a.path().is_ident("event_error")) {
-            let shown = crate::tokens::text_of(attribute.to_token_stream());
+            let shown = text_of(attribute.to_token_stream());
             let what = "`event_error` stands on a field, but is about the whole error";
             complaints.add(attribute, what, format!("remove `{shown}`"));
         }

@@ -26,8 +26,8 @@ impl Given {
         for argument in arguments.0 {
             match argument {
                 Argument::Pair { key, value } => given.pair(key, value, keys, complaints),
-                Argument::Crate { key, .. } if !keys.takes_crate() => {
-                    given.unknown(&key, None, keys, complaints);
+                Argument::Crate { key, path } if !keys.takes_crate() => {
+                    given.unknown(&key, Some(&syn::parse_quote!(#path)), keys, complaints);
                 }
                 Argument::Crate { key, path } => {
                     if given.root.is_some() {

@@ -9,7 +9,7 @@ struct ClaimAdded {
 
 #[event_handler]
 async fn on_claims(_claims: Batch<ClaimAdded>) -> Outcome {
-    Outcome::Handled
+    unimplemented!()
 }
 
 fn main() {}

@@ -8,8 +8,8 @@ struct ClaimAdded {
 }
 
 #[event_handler]
-async fn on_claims(claims: Batch<ClaimAdded>) -> Vec<String> {
-    claims.iter().map(|_| String::new()).collect()
+async fn on_claims(_claims: Batch<ClaimAdded>) -> Vec<String> {
+    unimplemented!()
 }
 
 fn main() {}
