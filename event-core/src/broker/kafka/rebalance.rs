@@ -16,14 +16,15 @@ use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
 use rdkafka::error::KafkaError;
-use rdkafka::types::RDKafkaRespErr;
+use rdkafka::types::{RDKafkaErrorCode as Code, RDKafkaRespErr};
+use rustc_hash::FxHashMap;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::assignment::Assignment;
 use super::budget::Budget;
 use super::commits::{Commits, Settled};
 use super::consumer::{Close, Command};
-use super::raw::FetchQueue;
+use super::raw::{FetchQueue, committed_in};
 use super::trouble::{self, Heard};
 use crate::broker::{AssignedPartition, BrokerError, ConsumerEvent, Progress, Revocation};
 use crate::delivery::TopicPartition;
@@ -33,6 +34,9 @@ use crate::event::TopicName;
 const DRAIN_MARGIN: Duration = Duration::from_secs(2);
 /// How long a revocation waits for the answer to its commit, beyond the drain.
 const COMMIT_DEADLINE: Duration = Duration::from_secs(5);
+/// How long an assignment waits for what was committed. Within it the partitions stand still, so
+/// it is short against the time-out of a session.
+const COMMITTED_DEADLINE: Duration = Duration::from_secs(5);
 
 /// What the poll loop and the callbacks inside `poll` share. All of it runs on the consumer
 /// thread, so the locks are never contended; none may be held across a `poll`.
@@ -44,6 +48,7 @@ pub(super) struct GroupContext {
     pub(super) sender: Sender<Command>,
     pub(super) drain_deadline: Duration,
     pub(super) budget: Arc<Budget>,
+    wants_metadata: bool,
     /// Where the messages of assigned partitions go. The poll loop owns it, because it keeps the
     /// client alive, and the client keeps this.
     pub(super) fetch_queue: Mutex<Weak<FetchQueue>>,
@@ -79,6 +84,7 @@ impl GroupContext {
         (sender, commands): (Sender<Command>, Receiver<Command>),
         drain_deadline: Duration,
         budget: Arc<Budget>,
+        wants_metadata: bool,
     ) -> Self {
         GroupContext {
             address,
@@ -88,6 +94,7 @@ impl GroupContext {
             sender,
             drain_deadline,
             budget,
+            wants_metadata,
             fetch_queue: Mutex::default(),
             commits: Mutex::default(),
             state: Mutex::default(),
@@ -178,6 +185,13 @@ impl GroupContext {
 
     fn assign(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
         let partitions = names(list);
+        // Before the partitions are ours: librdkafka goes on where this says, so that the offset
+        // and the metadata are of one commit.
+        let (committed, trouble) = match self.committed(consumer, list) {
+            None => (None, None),
+            Some(Ok(committed)) => (Some(committed), None),
+            Some(Err(trouble)) => (None, Some(trouble)),
+        };
         let epoch = self.change_assignment(|ours| {
             let epoch = ours.add(&partitions);
             self.budget.share_among(ours.len());
@@ -191,11 +205,12 @@ impl GroupContext {
                 }
             }
         }
-        let partitions = partitions
-            .into_iter()
-            .map(|partition| AssignedPartition { partition, next: None, metadata: String::new() })
-            .collect();
+        let partitions = with_committed(partitions, committed.as_ref());
         self.tell(ConsumerEvent::Assigned { partitions, epoch });
+        if let Some(trouble) = trouble {
+            self.tell(ConsumerEvent::Trouble(trouble));
+        }
+        let list = committed.as_ref().unwrap_or(list);
         let assigned = match consumer.rebalance_protocol() {
             RebalanceProtocol::Cooperative => consumer.incremental_assign(list),
             RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.assign(list),
@@ -204,6 +219,35 @@ impl GroupContext {
         // The shares are smaller now, and of a partition that was ours before records may be
         // held still.
         self.pause_what_has_to(consumer);
+    }
+
+    /// What was committed for partitions that are about to be ours; `None` when nobody wants to
+    /// know. Without an answer they are taken all the same: what is known to be done beyond the
+    /// offset is then done again, which is better than done by nobody.
+    fn committed(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        list: &TopicPartitionList,
+    ) -> Option<Result<TopicPartitionList, BrokerError>> {
+        if !self.wants_metadata || list.count() == 0 || self.state().leaving {
+            return None;
+        }
+        let answer = consumer.committed_offsets(list.clone(), COMMITTED_DEADLINE);
+        let refused = match answer {
+            Ok(committed) => match committed_in(&committed).into_iter().find_map(Result::err) {
+                None => return Some(Ok(committed)),
+                Some(code) => code.to_string(),
+            },
+            Err(error) => match error.rdkafka_error_code() {
+                Some(Code::OperationTimedOut) => self.heard.reason(),
+                Some(code) => code.to_string(),
+                None => error.to_string(),
+            },
+        };
+        Some(Err(BrokerError::Other(format!(
+            "the metadata of {} partitions is not known, so records that were handled out of their order may be handled again: {refused}",
+            list.count()
+        ))))
     }
 
     /// Pauses the partitions that are above their share.
@@ -351,6 +395,25 @@ impl Drop for Release {
     }
 }
 
+/// Partitions with what was committed for them, where that is known.
+fn with_committed(
+    partitions: Vec<TopicPartition>,
+    committed: Option<&TopicPartitionList>,
+) -> Vec<AssignedPartition> {
+    let found = committed.map(|list| names(list).into_iter().zip(committed_in(list)));
+    let mut found: FxHashMap<_, _> = found.into_iter().flatten().collect();
+    partitions
+        .into_iter()
+        .map(|partition| {
+            let (next, metadata) = match found.remove(&partition) {
+                Some(Ok(committed)) => committed,
+                Some(Err(_)) | None => (None, String::new()),
+            };
+            AssignedPartition { partition, next, metadata }
+        })
+        .collect()
+}
+
 fn names(list: &TopicPartitionList) -> Vec<TopicPartition> {
     list.elements()
         .iter()
@@ -380,6 +443,7 @@ mod tests {
             (sender, commands),
             Duration::from_secs(1),
             budget,
+            false,
         );
         context.fail(&"index out of bounds");
         // The context lives until the client is gone, which can take for ever.
