@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// A text that is no duration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum DurationError {
+pub(crate) enum DurationError {
     #[error("`{0}` is not a duration: it is an integer and `ms`, `s`, `m` or `h`, without a space")]
     Form(String),
     #[error("`{0}` is not a range of durations: it is two of them with `..` between")]
@@ -14,7 +14,7 @@ pub(super) enum DurationError {
 }
 
 /// Reads `250ms`, `10s`, `5m` or `1h`.
-pub(super) fn parse_duration(text: &str) -> Result<Duration, DurationError> {
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, DurationError> {
     let wrong = || DurationError::Form(crate::event::excerpt(text, 64));
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);

@@ -21,6 +21,8 @@ use crate::registry::{Registry, StartupReport};
 use crate::router::EventRouter;
 use crate::state::{StateKey, StateKeys, StateMap, StateParts};
 
+#[cfg(feature = "cli")]
+pub(crate) use duration::parse_duration;
 pub use exit::{ExitStatus, exit};
 #[cfg(feature = "cli")]
 pub(crate) use kafka::{kafka_broker, or_report, print_warnings};

@@ -90,17 +90,25 @@ impl RecordBatch {
 
     /// The records in order.
     pub fn iter(&self) -> impl Iterator<Item = RecordRef<'_>> {
-        (0..self.source.len()).map(|index| {
-            let (offset, timestamp_ms) = self.source.stamp(index);
-            RecordRef {
-                offset,
-                timestamp_ms,
-                key: self.source.key(index),
-                value: self.source.value(index),
-                source: &*self.source,
-                index,
-            }
-        })
+        (0..self.source.len()).map(|index| self.record(index))
+    }
+
+    /// The record at `index`, from 0 on.
+    #[must_use]
+    pub fn get(&self, index: usize) -> Option<RecordRef<'_>> {
+        (index < self.source.len()).then(|| self.record(index))
+    }
+
+    fn record(&self, index: usize) -> RecordRef<'_> {
+        let (offset, timestamp_ms) = self.source.stamp(index);
+        RecordRef {
+            offset,
+            timestamp_ms,
+            key: self.source.key(index),
+            value: self.source.value(index),
+            source: &*self.source,
+            index,
+        }
     }
 }
 
