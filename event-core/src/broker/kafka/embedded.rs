@@ -200,7 +200,14 @@ pub(super) fn create_topics(
     let create = |NewTopic { topic, partitions, .. }: &NewTopic| {
         // As on Kafka, one is the default.
         let partitions = if *partitions == -1 { 1 } else { *partitions };
-        (topic.clone(), jobs.create_topic(topic.as_str(), partitions))
+        let created = if partitions > 0 {
+            jobs.create_topic(topic.as_str(), partitions)
+        } else {
+            Err(BrokerError::Other(format!(
+                "topic `{topic}` cannot be made: it needs at least one partition"
+            )))
+        };
+        (topic.clone(), created)
     };
     Ok(topics.iter().map(create).collect())
 }
@@ -292,6 +299,8 @@ pub enum Request {
     Fetch,
     /// Committing offsets.
     OffsetCommit,
+    /// Asking for committed offsets.
+    OffsetFetch,
     /// Asking for topics.
     Metadata,
 }
@@ -302,6 +311,7 @@ impl Request {
             Request::Produce => RDKafkaApiKey::Produce,
             Request::Fetch => RDKafkaApiKey::Fetch,
             Request::OffsetCommit => RDKafkaApiKey::OffsetCommit,
+            Request::OffsetFetch => RDKafkaApiKey::OffsetFetch,
             Request::Metadata => RDKafkaApiKey::Metadata,
         }
     }

@@ -27,12 +27,22 @@
 //! | `topic.metadata.propagation.max.ms` | 5000 | a missing topic is told after this, not after 30 s |
 //! | `message.max.bytes` | 10485760 | the topic decides what is too large |
 //! | `partitioner` | murmur2_random | a key has the same partition as with Java's and most Python clients |
+//!
+//! A client that asks or reads outside of a group follows the same settings, with these of its own:
+//!
+//! | Property | There | Why |
+//! |---|---|---|
+//! | `group.protocol` | classic | with `consumer` a client is a member by its id alone, and one that is none is refused |
+//! | `group.id` | event-core-reader (reading) | librdkafka reads nothing without one; no broker keeps anything for it, and no right to it is needed |
+//! | `enable.partition.eof` | true (reading) | the end is found also where the last offsets hold no record |
+//! | `queued.max.messages.kbytes` | 8192 (reading) | whoever looks at records is slower than the broker |
 
 mod asking;
 mod assignment;
 mod batch;
 mod budget;
 mod commits;
+mod committed;
 mod consumer;
 mod creation;
 mod embedded;

@@ -16,27 +16,23 @@ use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
 use rdkafka::error::KafkaError;
-use rdkafka::types::{RDKafkaErrorCode as Code, RDKafkaRespErr};
-use rustc_hash::FxHashMap;
+use rdkafka::types::RDKafkaRespErr;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::assignment::Assignment;
 use super::budget::Budget;
 use super::commits::{Commits, Settled};
+use super::committed::{self, names};
 use super::consumer::{Close, Command};
-use super::raw::{FetchQueue, committed_in};
+use super::raw::FetchQueue;
 use super::trouble::{self, Heard};
-use crate::broker::{AssignedPartition, BrokerError, ConsumerEvent, Progress, Revocation};
+use crate::broker::{BrokerError, ConsumerEvent, Progress, Revocation};
 use crate::delivery::TopicPartition;
-use crate::event::TopicName;
 
 /// The processor drains for the same time, but begins later: it has to hear of the revocation.
 const DRAIN_MARGIN: Duration = Duration::from_secs(2);
 /// How long a revocation waits for the answer to its commit, beyond the drain.
 const COMMIT_DEADLINE: Duration = Duration::from_secs(5);
-/// How long an assignment waits for what was committed. Within it the partitions stand still, so
-/// it is short against the time-out of a session.
-const COMMITTED_DEADLINE: Duration = Duration::from_secs(5);
 
 /// What the poll loop and the callbacks inside `poll` share. All of it runs on the consumer
 /// thread, so the locks are never contended; none may be held across a `poll`.
@@ -185,9 +181,10 @@ impl GroupContext {
 
     fn assign(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
         let partitions = names(list);
-        // Before the partitions are ours: librdkafka goes on where this says, so that the offset
-        // and the metadata are of one commit.
-        let (committed, trouble) = match self.committed(consumer, list) {
+        // librdkafka goes on where this says, so that the offset and the metadata are of one commit.
+        let wants_metadata = self.wants_metadata && !partitions.is_empty() && !self.state().leaving;
+        let asked = wants_metadata.then(|| committed::ask(consumer, list, &self.heard));
+        let (committed, trouble) = match asked {
             None => (None, None),
             Some(Ok(committed)) => (Some(committed), None),
             Some(Err(trouble)) => (None, Some(trouble)),
@@ -205,7 +202,7 @@ impl GroupContext {
                 }
             }
         }
-        let partitions = with_committed(partitions, committed.as_ref());
+        let partitions = committed::with_committed(partitions, committed.as_ref());
         self.tell(ConsumerEvent::Assigned { partitions, epoch });
         if let Some(trouble) = trouble {
             self.tell(ConsumerEvent::Trouble(trouble));
@@ -219,35 +216,6 @@ impl GroupContext {
         // The shares are smaller now, and of a partition that was ours before records may be
         // held still.
         self.pause_what_has_to(consumer);
-    }
-
-    /// What was committed for partitions that are about to be ours; `None` when nobody wants to
-    /// know. Without an answer they are taken all the same: what is known to be done beyond the
-    /// offset is then done again, which is better than done by nobody.
-    fn committed(
-        &self,
-        consumer: &BaseConsumer<Self>,
-        list: &TopicPartitionList,
-    ) -> Option<Result<TopicPartitionList, BrokerError>> {
-        if !self.wants_metadata || list.count() == 0 || self.state().leaving {
-            return None;
-        }
-        let answer = consumer.committed_offsets(list.clone(), COMMITTED_DEADLINE);
-        let refused = match answer {
-            Ok(committed) => match committed_in(&committed).into_iter().find_map(Result::err) {
-                None => return Some(Ok(committed)),
-                Some(code) => code.to_string(),
-            },
-            Err(error) => match error.rdkafka_error_code() {
-                Some(Code::OperationTimedOut) => self.heard.reason(),
-                Some(code) => code.to_string(),
-                None => error.to_string(),
-            },
-        };
-        Some(Err(BrokerError::Other(format!(
-            "the metadata of {} partitions is not known, so records that were handled out of their order may be handled again: {refused}",
-            list.count()
-        ))))
     }
 
     /// Pauses the partitions that are above their share.
@@ -393,36 +361,6 @@ impl Drop for Release {
             let _ = sender.send(Command::Release { number: self.number, progress: Vec::new() });
         }
     }
-}
-
-/// Partitions with what was committed for them, where that is known.
-fn with_committed(
-    partitions: Vec<TopicPartition>,
-    committed: Option<&TopicPartitionList>,
-) -> Vec<AssignedPartition> {
-    let found = committed.map(|list| names(list).into_iter().zip(committed_in(list)));
-    let mut found: FxHashMap<_, _> = found.into_iter().flatten().collect();
-    partitions
-        .into_iter()
-        .map(|partition| {
-            let (next, metadata) = match found.remove(&partition) {
-                Some(Ok(committed)) => committed,
-                Some(Err(_)) | None => (None, String::new()),
-            };
-            AssignedPartition { partition, next, metadata }
-        })
-        .collect()
-}
-
-fn names(list: &TopicPartitionList) -> Vec<TopicPartition> {
-    list.elements()
-        .iter()
-        // What we subscribe to is a `TopicName`, so every one parses.
-        .filter_map(|one| {
-            let topic = TopicName::parse(one.topic()).ok()?;
-            Some(TopicPartition { topic, partition: one.partition() })
-        })
-        .collect()
 }
 
 #[cfg(test)]

@@ -35,3 +35,33 @@ fn entry(
     // Negative is librdkafka's word for none.
     Ok(((entry.offset >= 0).then_some(NextOffset(entry.offset)), metadata))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ptr;
+
+    use rdkafka::Offset;
+    use rdkafka::bindings as sys;
+    use rdkafka::error::KafkaError;
+
+    use super::*;
+
+    #[test]
+    fn metadata_of_others_is_no_panic() -> Result<(), KafkaError> {
+        const FOREIGN: &[u8] = b"\xff\xfe";
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset("role_events", 0, Offset::Offset(7))?;
+        list.add_partition("role_events", 1).set_metadata("ec1:AA");
+        // SAFETY: the list is alive and has an entry, which frees what librdkafka allocated.
+        unsafe {
+            let entry = &mut *(*list.ptr()).elems;
+            entry.metadata = sys::rd_kafka_mem_malloc(ptr::null_mut(), FOREIGN.len());
+            ptr::copy_nonoverlapping(FOREIGN.as_ptr(), entry.metadata.cast(), FOREIGN.len());
+            entry.metadata_size = FOREIGN.len();
+        }
+        let read = committed_in(&list);
+        let expected = [(Some(NextOffset(7)), String::new()), (None, "ec1:AA".to_owned())];
+        assert_eq!(read, expected.map(Ok));
+        Ok(())
+    }
+}
