@@ -27,6 +27,7 @@ mod stop;
 mod table;
 mod tail;
 mod topics;
+mod value;
 mod when;
 
 use std::ffi::OsString;

@@ -5,10 +5,10 @@ use std::ops::ControlFlow;
 use clap::Args;
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::Value;
 
 use super::known::topic_named;
 use super::stop::on_signal;
+use super::value::JsonOrText;
 use super::when::{parse_place, shown_ms};
 use crate::app::{EventApp, Settings, kafka_broker};
 use crate::event::excerpt;
@@ -107,14 +107,13 @@ struct Line<'a> {
     timestamp_ms: i64,
     key: Option<String>,
     headers: Vec<(String, Option<String>)>,
-    /// Why it cannot be read; `value` is then a text.
+    /// Why it cannot be read.
     unreadable: Option<String>,
-    value: Option<Value>,
+    value: Option<JsonOrText<'a>>,
 }
 
 fn as_json(tailed: &TailedRecord<'_>) -> String {
     let TailedRecord { partition, record, event } = tailed;
-    let text = |value: &[u8]| Value::String(printable(value));
     let line = Line {
         topic: partition.topic.as_str(),
         partition: partition.partition,
@@ -129,10 +128,7 @@ fn as_json(tailed: &TailedRecord<'_>) -> String {
             TailedEvent::Unreadable(error) => Some(error.to_string()),
             _ => None,
         },
-        value: record.value.map(|value| match event {
-            TailedEvent::Event(_) => serde_json::from_slice(value).unwrap_or_else(|_| text(value)),
-            _ => text(value),
-        }),
+        value: record.value.map(JsonOrText::from),
     };
     // Nothing in it can fail to be written.
     serde_json::to_string(&line).unwrap_or_default()

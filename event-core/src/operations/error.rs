@@ -10,13 +10,18 @@ use crate::event::{GroupName, NameError, TopicName};
 pub enum OperationError {
     /// The broker refuses, or does not answer.
     #[error(transparent)]
-    Broker(#[from] BrokerError),
+    Broker(BrokerError),
+    /// A topic does not exist.
+    #[error(
+        "topic `{0}` does not exist\nhelp: `topics ls` lists the topics that the service needs, `topics create` makes them"
+    )]
+    NoSuchTopic(String),
     /// A name that was made of another is over the limit.
     #[error(transparent)]
     Name(#[from] NameError),
     /// The topic to which dead letters are redriven is missing.
     #[error(
-        "topic `{0}` does not exist, so nothing was redriven\nhelp: make it with `topics create`, then restart the service, which reads it from its next start on"
+        "topic `{0}` does not exist, so nothing can be redriven\nhelp: make it with `topics create`, then restart the service, which reads it from its next start on"
     )]
     NoRedriveTopic(TopicName),
     /// No dead letter has this id.
@@ -68,4 +73,13 @@ pub enum OperationError {
         /// The one that its next record will have.
         end: NextOffset,
     },
+}
+
+impl From<BrokerError> for OperationError {
+    fn from(error: BrokerError) -> Self {
+        match error {
+            BrokerError::UnknownTopic(topic) => OperationError::NoSuchTopic(topic),
+            error => OperationError::Broker(error),
+        }
+    }
 }

@@ -46,7 +46,7 @@ impl PartitionLag {
 ///
 /// # Errors
 ///
-/// [`BrokerError::UnknownTopic`] for a topic of a handler, and what else the broker refuses.
+/// [`OperationError::NoSuchTopic`] for a topic of a handler, and [`OperationError::Broker`].
 pub async fn lag_of<B: Broker>(
     broker: &B,
     groups: &[GroupTopics],

@@ -37,3 +37,7 @@ pub use topics::{
 
 /// How long the broker may take to answer one question.
 const DEADLINE: Duration = Duration::from_secs(10);
+
+// With the clock paused.
+#[cfg(all(test, feature = "testing"))]
+mod tests;

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{DEADLINE, OperationError};
-use crate::broker::{Broker, BrokerError};
+use crate::broker::Broker;
 use crate::delivery::{NextOffset, TopicPartition};
 use crate::event::TopicName;
 
@@ -24,11 +24,11 @@ pub enum Place {
 ///
 /// # Errors
 ///
-/// [`BrokerError::UnknownTopic`] for a topic that does not exist, and what else the broker refuses.
+/// [`OperationError::NoSuchTopic`] and [`OperationError::Broker`].
 pub async fn partitions_of<B: Broker>(
     broker: &B,
     topics: &[TopicName],
-) -> Result<Vec<TopicPartition>, BrokerError> {
+) -> Result<Vec<TopicPartition>, OperationError> {
     let mut partitions = Vec::new();
     if topics.is_empty() {
         return Ok(partitions);

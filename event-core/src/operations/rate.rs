@@ -67,7 +67,8 @@ impl Pace {
     }
 }
 
-#[cfg(test)]
+// With the clock paused.
+#[cfg(all(test, feature = "testing"))]
 mod tests {
     use super::*;
 

@@ -8,6 +8,7 @@ use crate::app::{EventApp, Settings, kafka_broker};
 use crate::cli::explain::print_dry_run;
 use crate::cli::known::{topic_named, usage};
 use crate::cli::table::Table;
+use crate::cli::value::{JsonOrText, lines};
 use crate::cli::when::{shown_ms, shown_time};
 use crate::delivery::Shutdown;
 use crate::event::excerpt;
@@ -201,21 +202,20 @@ pub(super) fn moved(handler: &str, now: Option<&str>) -> String {
 }
 
 #[derive(Serialize)]
-struct Shown {
+struct Shown<'a> {
     #[serde(flatten)]
     row: Row,
     /// As text; bytes that are none are escaped.
     headers: Vec<(String, Option<String>)>,
     key: Option<String>,
-    /// As JSON where it is that, as text otherwise.
-    value: Option<serde_json::Value>,
+    value: Option<JsonOrText<'a>>,
 }
 
-impl Shown {
+impl<'a> Shown<'a> {
     fn new(
         letter: &DeadLetter,
         record: Option<&OwnedRecord>,
-        original: Option<&OwnedRecord>,
+        original: Option<&'a OwnedRecord>,
     ) -> Self {
         let text = |bytes: &bytes::Bytes| printable(bytes);
         let headers = record.into_iter().flat_map(|record| record.headers.iter());
@@ -226,10 +226,7 @@ impl Shown {
                 .map(|header| (text(&header.name), header.value.as_ref().map(text)))
                 .collect(),
             key: original.and_then(|original| original.key.as_ref()).map(text),
-            value: value.map(|value| {
-                serde_json::from_slice(value)
-                    .unwrap_or_else(|_| serde_json::Value::String(text(value)))
-            }),
+            value: value.map(|value| JsonOrText::from(&value[..])),
         }
     }
 }
@@ -261,19 +258,10 @@ fn print_letter(letter: &DeadLetter, record: Option<&OwnedRecord>, original: Opt
         Some(value) => {
             let from = if letter.left_out.any() { ", read from the origin" } else { "" };
             say!("\nvalue ({} bytes{from})", value.len());
-            for line in pretty(value).lines() {
+            for line in lines(value) {
                 say!("  {line}");
             }
         }
         None => say!("\nvalue\n  null"),
-    }
-}
-
-// JSON over several lines, with what a terminal would act on escaped; anything else in one.
-fn pretty(value: &[u8]) -> String {
-    let json = serde_json::from_slice::<serde_json::Value>(value);
-    match json.and_then(|json| serde_json::to_string_pretty(&json)) {
-        Ok(text) => text.lines().map(|l| printable(l.as_bytes())).collect::<Vec<_>>().join("\n"),
-        Err(_) => printable(value),
     }
 }

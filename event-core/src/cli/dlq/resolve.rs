@@ -11,7 +11,8 @@ use crate::broker::kafka::KafkaBroker;
 use crate::cli::known::usage;
 use crate::cli::stop::on_signal;
 use crate::operations::dead_letters::{
-    DeadLetter, DeadLetters, Fate, Resolved, Resolver, Step, fates, list,
+    DeadLetter, DeadLetterFilter, DeadLetters, Fate, Resolved, Resolver, Step,
+    check_redrive_topics, fates, list,
 };
 use crate::operations::{Becomes, DryRun, DryRunner, Rate};
 use crate::outcome::Error;
@@ -105,10 +106,7 @@ pub(super) async fn give_up(
 async fn found(broker: &KafkaBroker, desk: &Desk) -> Result<DeadLetters, Error> {
     let found = list(broker, &desk.topics, &desk.filter).await?;
     for id in &desk.filter.ids {
-        let only = crate::operations::dead_letters::DeadLetterFilter {
-            ids: vec![id.clone()],
-            ..Default::default()
-        };
+        let only = DeadLetterFilter { ids: vec![id.clone()], ..DeadLetterFilter::default() };
         if !found.letters.iter().any(|letter| only.matches(letter)) {
             let message = format!(
                 "the dead letter {id} is not among those that are meant\nhelp: `dlq ls` lists them; what was resolved is gone"
@@ -164,6 +162,7 @@ async fn dry_run(
     let known = registry.handlers();
     let ended = fates(broker, &dry_runner, known, &found.letters, &stop, tell).await?;
     say!("{handled} would be handled, {not} not");
+    check_redrive_topics(broker, &found.letters).await?;
     match (not, ended) {
         (0, true) => Ok(()),
         (_, true) => {

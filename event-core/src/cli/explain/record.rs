@@ -58,7 +58,8 @@ pub(super) async fn run(
             return Err(usage(format!("no handler listens to the topic {topic}; {nearest}")).into());
         }
     }
-    let topic = topic.map_or_else(|| find_topic(&registry, &record), Ok);
+    let topic =
+        topic.map_or_else(|| find_topic(&registry, &record, settings.policy.max_value_bytes), Ok);
     let dry_runner = DryRunner::new(router, settings.policy.clone(), app.into_state());
     let dry_run = dry_runner.run_on(record, topic).await.map_err(usage)?;
     if arguments.json {
@@ -95,13 +96,21 @@ fn split_header(header: &OsStr) -> Header {
 }
 
 // The topic of a record that does not say of which it is. A wrong record is told as such before a
-// topic is missed.
-fn find_topic(registry: &Registry, record: &OwnedRecord) -> Result<TopicName, String> {
+// topic is missed, and one over the limit is not read.
+fn find_topic(
+    registry: &Registry,
+    record: &OwnedRecord,
+    max_value_bytes: usize,
+) -> Result<TopicName, String> {
     let topics: BTreeSet<_> = registry.handlers().iter().map(|handler| handler.topic).collect();
     if let [only] = topics.into_iter().collect::<Vec<_>>()[..] {
         return TopicName::foreign(only).map_err(|error| error.to_string());
     }
-    match record.value.as_deref().map(Envelope::read) {
+    let value = record.value.as_deref();
+    if value.is_some_and(|value| value.len() > max_value_bytes) {
+        return Err("the value is over the limit".to_owned());
+    }
+    match value.map(Envelope::read) {
         None => Err("say of which topic the tombstone is: `--topic`".to_owned()),
         Some(Ok(envelope)) => topic_of(registry, envelope.event_type()),
         Some(Err(error)) => Err(error.to_string()),

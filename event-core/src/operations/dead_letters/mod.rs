@@ -17,8 +17,9 @@ pub use filter::{DeadLetterFilter, DeadLetterId, DeadLetterIdError};
 pub use letter::{DeadLetter, LeftOut, Origin};
 pub use list::{DeadLetters, dead_letter_topics, find, list};
 pub use original::{original_of, record_of};
-pub use redrive::{Left, Resolved, Resolver, Step, retry_header};
+pub use redrive::{Left, Resolved, Resolver, Step, check_redrive_topics, retry_header};
 pub use resolution::{Resolution, header as resolution_header};
 
-#[cfg(test)]
+// With the clock paused.
+#[cfg(all(test, feature = "testing"))]
 mod tests;

@@ -10,7 +10,7 @@ use super::original::Originals;
 use super::{DeadLetter, Resolution, resolution};
 use crate::broker::{Broker, BrokerError, OutgoingRecord, Producer};
 use crate::delivery::{Position, Shutdown};
-use crate::event::{EnvelopeError, TopicName};
+use crate::event::{EnvelopeError, TopicName, excerpt};
 use crate::handler::HandlerRegistration;
 use crate::operations::dry_run::route_of;
 use crate::operations::rate::Pace;
@@ -149,7 +149,7 @@ impl<'a, B: Broker> Resolver<'a, B> {
         known: &[&'static HandlerRegistration],
         mut progress: impl FnMut(&Step<'_>),
     ) -> Result<Resolved, OperationError> {
-        self.check_redrive_topics(letters).await?;
+        check_redrive_topics(self.broker, letters).await?;
         let mut resolved = Resolved::default();
         let mut originals = Originals::read(self.broker, letters)?;
         let mut pace = Pace::new(self.rate);
@@ -200,24 +200,6 @@ impl<'a, B: Broker> Resolver<'a, B> {
         Ok(resolved)
     }
 
-    async fn check_redrive_topics(&self, letters: &[DeadLetter]) -> Result<(), OperationError> {
-        let origins: BTreeSet<_> = letters.iter().map(|l| &l.origin.partition.topic).collect();
-        let topics = origins.into_iter().map(redrive_topic).collect::<Result<Vec<_>, _>>()?;
-        if topics.is_empty() {
-            return Ok(());
-        }
-        for status in self.broker.topics(&topics, DEADLINE).await? {
-            match status.partitions {
-                Ok(_) => {}
-                Err(BrokerError::UnknownTopic(_)) => {
-                    return Err(OperationError::NoRedriveTopic(status.topic));
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(())
-    }
-
     async fn redrive_one(
         &self,
         letter: &DeadLetter,
@@ -256,6 +238,32 @@ impl<'a, B: Broker> Resolver<'a, B> {
     }
 }
 
+/// Whether there is a redrive topic for each of `letters`.
+///
+/// # Errors
+///
+/// [`OperationError::NoRedriveTopic`] and [`OperationError::Broker`].
+pub async fn check_redrive_topics<B: Broker>(
+    broker: &B,
+    letters: &[DeadLetter],
+) -> Result<(), OperationError> {
+    let origins: BTreeSet<_> = letters.iter().map(|l| &l.origin.partition.topic).collect();
+    let topics = origins.into_iter().map(redrive_topic).collect::<Result<Vec<_>, _>>()?;
+    if topics.is_empty() {
+        return Ok(());
+    }
+    for status in broker.topics(&topics, DEADLINE).await? {
+        match status.partitions {
+            Ok(_) => {}
+            Err(BrokerError::UnknownTopic(_)) => {
+                return Err(OperationError::NoRedriveTopic(status.topic));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
 /// Who is to get the original of `letter`, or why nobody can.
 pub(super) fn addressee(
     router: &EventRouter,
@@ -267,7 +275,7 @@ pub(super) fn addressee(
     if let Some(id) = &letter.handler
         && !known.iter().any(|handler| *topic == handler.topic && handler.id() == *id)
     {
-        return Err(Left::NoHandler(id.clone()));
+        return Err(Left::NoHandler(excerpt(id, 64)));
     }
     let original = original.ok_or_else(|| Left::LeftOut(letter.origin.to_string()))?;
     match &letter.handler {
