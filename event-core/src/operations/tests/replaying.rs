@@ -1,6 +1,7 @@
 //! Replays, on the memory broker.
 
 use super::*;
+use crate::middleware::Layers;
 use crate::processor::{Clock, Control, EventProcessor, ProcessorError, ServiceIdentity};
 
 /// What a replay is told to do.
@@ -50,10 +51,12 @@ async fn replay_range(broker: &MemoryBroker, range: ReplayRange, replay: Replay)
     let mut state = StateMap::new();
     state.insert(seen.clone());
     let group = group("orders_replay_1");
+    let policy = DeliveryPolicy { attempts: 2, ..DeliveryPolicy::default() };
+    let router = EventRouter::with(&handlers(), &Layers::default(), |handler| policy.of(handler));
     let processor = EventProcessor {
         router,
         state: Arc::new(state),
-        policy: DeliveryPolicy { attempts: 2, ..DeliveryPolicy::default() },
+        policy,
         identity: ServiceIdentity {
             name: "orders".into(),
             version: "1".into(),
