@@ -9,7 +9,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::watch;
 
 use super::{EventApp, Settings, provided};
-use crate::broker::{Broker, BrokerError, Producer, Subscription};
+use crate::broker::{Broker, BrokerError, Producer, Subscription, TopicStatus};
 use crate::event::{GroupName, TopicName};
 use crate::observe::Observers;
 use crate::outcome::Error;
@@ -214,13 +214,16 @@ async fn broker_problems<B: Broker>(
     if needed.is_empty() {
         return (Vec::new(), Vec::new());
     }
-    let problems = topic_problems(broker, needed.into_iter().collect()).await;
-    let optional: Vec<_> = optional.into_iter().collect();
-    let missing = match broker.topics(&optional, BROKER_DEADLINE).await {
-        Ok(found) => found.into_iter().filter(|one| one.partitions.is_err()).map(|one| one.topic),
-        Err(_) => return (problems, optional),
+    let needed: Vec<_> = needed.into_iter().collect();
+    let names: Vec<_> = needed.iter().map(|(topic, _)| topic).chain(&optional).cloned().collect();
+    // All at once: an answer may take its whole time.
+    let mut found = match broker.topics(&names, BROKER_DEADLINE).await {
+        Ok(found) => found,
+        Err(error) => return (vec![StartupProblem::Broker(error)], Vec::new()),
     };
-    (problems, missing.collect())
+    let others = found.split_off(needed.len().min(found.len()));
+    let missing = others.into_iter().filter(|one| one.partitions.is_err()).map(|one| one.topic);
+    (problems_of(needed, found), missing.collect())
 }
 
 /// What is wrong with topics that are needed for something.
@@ -233,6 +236,10 @@ pub(crate) async fn topic_problems<B: Broker>(
         Ok(found) => found,
         Err(error) => return vec![StartupProblem::Broker(error)],
     };
+    problems_of(needed, found)
+}
+
+fn problems_of(needed: Vec<(TopicName, String)>, found: Vec<TopicStatus>) -> Vec<StartupProblem> {
     let problems = needed.into_iter().zip(found).filter_map(|((topic, needed_for), status)| {
         let topic = topic.to_string();
         match status.partitions {
