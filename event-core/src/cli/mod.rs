@@ -146,6 +146,8 @@ impl EventApp {
             return Err(ExitStatus { code: 2, message }.into());
         }
         let named_group = group.clone();
+        // There it says whose letters are meant, not who handles them.
+        let group = group.filter(|_| !matches!(cli.command, Command::Dlq(_)));
         let overrides = SettingsOverrides { config, brokers, group };
         let settings = Settings::load(self.service(), &overrides, std::env::vars_os());
         match cli.command {

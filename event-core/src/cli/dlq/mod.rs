@@ -63,7 +63,8 @@ struct Desk {
     filter: DeadLetterFilter,
 }
 
-/// `group` is the one that the command line names.
+/// `group` is the one that the command line names; the settings have the service's own, whose handlers
+/// get what is redriven.
 pub(super) async fn run(
     app: EventApp,
     settings: &Settings,
@@ -105,8 +106,7 @@ impl FilterArgs {
             Some(group) => vec![GroupName::parse(group)?],
             None => {
                 let groups = groups_of(registry.handlers(), &settings.group).into_iter();
-                let own = [settings.group.clone()];
-                own.into_iter().chain(groups.map(|group| group.group)).collect()
+                groups.map(|group| group.group).collect()
             }
         };
         let filter = DeadLetterFilter {

@@ -6,16 +6,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use jiff::Timestamp;
 
+use super::addressee::{Addressee, Addressees};
 use super::original::Originals;
 use super::{DeadLetter, Resolution, resolution};
 use crate::broker::{Broker, BrokerError, OutgoingRecord, Producer};
 use crate::delivery::{Position, Shutdown};
-use crate::event::{EnvelopeError, TopicName, excerpt};
-use crate::handler::HandlerRegistration;
-use crate::operations::dry_run::route_of;
+use crate::event::{EnvelopeError, TopicName};
 use crate::operations::rate::Pace;
 use crate::operations::{DEADLINE, OperationError, OwnedRecord, Rate, redrive_topic};
-use crate::router::EventRouter;
 
 /// The headers that a redriven record gets behind its own, all with UTF-8 text as values.
 ///
@@ -28,7 +26,7 @@ use crate::router::EventRouter;
 /// | `retry.partition` | its partition there |
 /// | `retry.offset` | its offset there |
 /// | `retry.timestamp` | its timestamp there, in milliseconds since 1970 |
-/// | `retry.group` | the consumer group that gave it up; another leaves it alone |
+/// | `retry.group` | the consumer group in which its handler runs; another leaves it alone |
 /// | `retry.handler` | the handler that failed, which alone gets it; when none was found then, because the record could not be read, the one that takes it now |
 /// | `retry.attempts` | how often it was tried so far |
 /// | `retry.first_failure` | when the first attempt failed (RFC 3339); absent when it is not known |
@@ -42,7 +40,7 @@ pub mod retry_header {
     pub const OFFSET: &str = "retry.offset";
     /// Its timestamp there, in milliseconds since 1970.
     pub const TIMESTAMP: &str = "retry.timestamp";
-    /// The consumer group that gave it up.
+    /// The consumer group in which its handler runs.
     pub const GROUP: &str = "retry.group";
     /// The handler that gets it.
     pub const HANDLER: &str = "retry.handler";
@@ -135,8 +133,7 @@ impl<'a, B: Broker> Resolver<'a, B> {
 
     /// Sends the originals of `letters` to their redrive topics ([`retry_header`]), each with the
     /// record of resolution behind it. A crash between the two leaves the letter open; redriven again
-    /// it has the same redrive id. A letter that none of the handlers of `router` would get is left as
-    /// it is.
+    /// it has the same redrive id. A letter that none of `addressees` would get is left as it is.
     ///
     /// # Errors
     ///
@@ -145,8 +142,7 @@ impl<'a, B: Broker> Resolver<'a, B> {
     pub async fn redrive(
         &self,
         letters: &[DeadLetter],
-        router: &EventRouter,
-        known: &[&'static HandlerRegistration],
+        addressees: &Addressees,
         mut progress: impl FnMut(&Step<'_>),
     ) -> Result<Resolved, OperationError> {
         check_redrive_topics(self.broker, letters).await?;
@@ -159,9 +155,9 @@ impl<'a, B: Broker> Resolver<'a, B> {
                 resolved.stopped = true;
                 break;
             }
-            let left = match (addressee(router, known, letter, original.as_ref()), original) {
-                (Ok(handler), Some(original)) => {
-                    self.redrive_one(letter, handler, original).await?
+            let left = match (addressees.of(letter, original.as_ref()), original) {
+                (Ok(addressee), Some(original)) => {
+                    self.redrive_one(letter, &addressee, original).await?
                 }
                 (Ok(_), None) => Some(Left::LeftOut(letter.origin.to_string())),
                 (Err(left), _) => Some(left),
@@ -203,11 +199,11 @@ impl<'a, B: Broker> Resolver<'a, B> {
     async fn redrive_one(
         &self,
         letter: &DeadLetter,
-        handler: String,
+        addressee: &Addressee,
         original: OwnedRecord,
     ) -> Result<Option<Left>, OperationError> {
         let topic = redrive_topic(&letter.origin.partition.topic)?;
-        match self.producer.send(redriven(letter, handler, original, topic)).await {
+        match self.producer.send(redriven(letter, addressee, original, topic)).await {
             Ok(_) => {}
             Err(error @ BrokerError::TooLarge { .. }) => {
                 return Ok(Some(Left::TooLarge(error.to_string())));
@@ -264,31 +260,9 @@ pub async fn check_redrive_topics<B: Broker>(
     Ok(())
 }
 
-/// Who is to get the original of `letter`, or why nobody can.
-pub(super) fn addressee(
-    router: &EventRouter,
-    known: &[&'static HandlerRegistration],
-    letter: &DeadLetter,
-    original: Option<&OwnedRecord>,
-) -> Result<String, Left> {
-    let topic = &letter.origin.partition.topic;
-    if let Some(id) = &letter.handler
-        && !known.iter().any(|handler| *topic == handler.topic && handler.id() == *id)
-    {
-        return Err(Left::NoHandler(excerpt(id, 64)));
-    }
-    let original = original.ok_or_else(|| Left::LeftOut(letter.origin.to_string()))?;
-    match &letter.handler {
-        Some(id) => Ok(id.clone()),
-        None => route_of(router, topic, original.value.as_deref())
-            .map_err(Left::Unreadable)?
-            .ok_or(Left::NobodyTakesIt),
-    }
-}
-
 fn redriven(
     letter: &DeadLetter,
-    handler: String,
+    addressee: &Addressee,
     original: OwnedRecord,
     topic: TopicName,
 ) -> OutgoingRecord {
@@ -301,8 +275,8 @@ fn redriven(
     put(retry_header::PARTITION, origin.partition.partition.to_string());
     put(retry_header::OFFSET, origin.offset.to_string());
     put(retry_header::TIMESTAMP, origin.timestamp_ms.to_string());
-    put(retry_header::GROUP, letter.group.clone());
-    put(retry_header::HANDLER, handler);
+    put(retry_header::GROUP, addressee.group.to_string());
+    put(retry_header::HANDLER, addressee.handler.id());
     put(retry_header::ATTEMPTS, letter.attempts.to_string());
     if let Some(first_failure) = letter.first_failure {
         put(retry_header::FIRST_FAILURE, first_failure.to_string());
