@@ -87,7 +87,7 @@ enum Command {
     Tail(tail::TailArgs),
     /// Say how far the service is behind
     Lag(lag::LagArgs),
-    /// List dead letters, send them back to their handlers, or drop them
+    /// List dead letters, send them back to their handlers, or drop them; `--group` says whose
     Dlq(dlq::DlqArgs),
     /// Let the consumer group go on elsewhere, while the service does not run
     Seek(seek::SeekArgs),
