@@ -160,7 +160,9 @@ fn remarks(found: &DeadLetters, groups: &[GroupName]) -> Vec<String> {
     if found.of_other_groups > 0 {
         let groups = groups.iter().map(GroupName::as_str).collect::<Vec<_>>().join(", ");
         let others = found.of_other_groups;
-        remarks.push(format!("{others} were given up by other groups than {groups}; `--group` names one"));
+        remarks.push(format!(
+            "{others} were given up by other groups than {groups}; `--group` names one"
+        ));
     }
     if found.foreign > 0 {
         remarks.push(format!("{} records are no dead letters of event-core", found.foreign));

@@ -5,6 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 use jiff::Timestamp;
 
+use super::DeadLetter;
 use super::letter::place_of;
 use crate::broker::OutgoingRecord;
 use crate::delivery::{Offset, Position, RecordRef};
@@ -51,12 +52,11 @@ impl fmt::Display for Resolution {
     }
 }
 
-/// The record that resolves the letter at `place`.
+/// The record that resolves `letter`, or the copy of it, at `place`.
 pub(super) fn to_record(
     place: &Position,
-    letter_id: &str,
+    letter: &DeadLetter,
     resolution: Resolution,
-    redrive_id: Option<&str>,
     now: Timestamp,
 ) -> OutgoingRecord {
     let mut headers = Headers::new();
@@ -64,10 +64,10 @@ pub(super) fn to_record(
         headers.push(Bytes::from_static(name.as_bytes()), value);
     };
     put(header::RESOLVES, place_of(place));
-    put(crate::processor::dead_letter_header::ID, letter_id.to_owned());
+    put(crate::processor::dead_letter_header::ID, letter.id.clone());
     put(header::RESOLUTION, resolution.to_string());
-    if let Some(redrive_id) = redrive_id {
-        put(header::REDRIVE_ID, redrive_id.to_owned());
+    if resolution == Resolution::Redriven {
+        put(header::REDRIVE_ID, letter.next_redrive_id());
     }
     put(header::RESOLVED_AT, now.to_string());
     OutgoingRecord {

@@ -120,6 +120,14 @@ async fn a_redrive_that_was_cut_off_before_the_resolution_is_recognised() {
     assert_eq!(ids, ["admin:claim_events/0@0#0@0"; 2]);
 }
 
+#[tokio::test]
+async fn a_letter_and_its_failed_redrive_are_no_copies_of_each_other() {
+    let mut own = Headers::new();
+    own.push(retry_header::REDRIVE_ID, "admin:claim_events/0@0#0@0");
+    let desk = Desk::with(&[LETTER, Letter { own, ..LETTER }]).await;
+    assert_eq!(desk.all().await, ["0@0", "0@1"]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_redrive_goes_at_its_rate_and_goes_on_where_it_was_ended() {
     let letters: Vec<_> = (0..10).map(|offset| Letter { offset, ..LETTER }).collect();
@@ -264,4 +272,28 @@ async fn a_letter_of_a_group_that_is_gone_goes_to_the_group_in_which_its_handler
     let desk = Desk::with(&[Letter { group: "admin_replay_1", ..LETTER }]).await;
     assert_eq!(desk.redrive().await.unwrap().done, 1);
     assert_eq!(text(&desk.redriven()[0], retry_header::GROUP), "admin");
+}
+
+#[tokio::test]
+async fn many_letters_are_redriven_once_each_and_in_order() {
+    let letters: Vec<_> = (0..250).map(|offset| Letter { offset, ..LETTER }).collect();
+    let desk = Desk::with(&letters).await;
+    assert_eq!(desk.redrive().await.unwrap().done, 250);
+    let sent = desk.redriven();
+    let offsets: Vec<i64> =
+        sent.iter().map(|sent| text(sent, retry_header::OFFSET).parse().unwrap()).collect();
+    assert_eq!(offsets, (0..250).collect::<Vec<_>>());
+    assert!(desk.all().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_record_that_the_redrive_topic_does_not_take_stays_a_letter() {
+    let mut own = Headers::new();
+    own.push("padding", vec![b'x'; 1000]);
+    let desk = Desk::with(&[Letter { own, ..LETTER }, Letter { offset: 1, ..LETTER }]).await;
+    desk.broker.limit_record_bytes(&REDRIVE, 1000);
+    let resolved = desk.redrive().await.unwrap();
+    assert_eq!((resolved.done, resolved.left.len()), (1, 1));
+    assert!(matches!(&resolved.left[0].1, Left::TooLarge(_)));
+    assert_eq!(desk.all().await, ["0@0"]);
 }
