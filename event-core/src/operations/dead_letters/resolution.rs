@@ -10,6 +10,7 @@ use super::letter::place_of;
 use crate::broker::OutgoingRecord;
 use crate::delivery::{Offset, Position, RecordRef};
 use crate::event::Headers;
+use crate::processor::dead_letter_header;
 
 /// The headers of a record of resolution, all with UTF-8 text as values.
 ///
@@ -64,7 +65,7 @@ pub(super) fn to_record(
         headers.push(Bytes::from_static(name.as_bytes()), value);
     };
     put(header::RESOLVES, place_of(place));
-    put(crate::processor::dead_letter_header::ID, letter.id.clone());
+    put(dead_letter_header::ID, letter.id.clone());
     put(header::RESOLUTION, resolution.to_string());
     if resolution == Resolution::Redriven {
         put(header::REDRIVE_ID, letter.next_redrive_id());
@@ -82,7 +83,8 @@ pub(super) fn to_record(
 
 /// Which letter of its topic a record resolves; `None` for any other record.
 pub(super) fn resolved_by(record: RecordRef<'_>) -> Option<(i32, Offset)> {
-    if record.value.is_some() {
+    // A letter of a record that looks like this is a letter.
+    if record.value.is_some() || record.header(dead_letter_header::TOPIC).is_some() {
         return None;
     }
     let resolves = std::str::from_utf8(record.header(header::RESOLVES)?).ok()?;

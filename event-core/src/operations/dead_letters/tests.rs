@@ -238,6 +238,14 @@ impl ParseGroup for str {
 }
 
 #[tokio::test]
+async fn a_letter_of_a_record_of_resolution_is_a_letter() {
+    let mut own = Headers::new();
+    own.push(resolution_header::RESOLVES, "0@0");
+    let desk = Desk::with(&[LETTER, Letter { offset: 1, value: None, own, ..LETTER }]).await;
+    assert_eq!(desk.all().await, ["0@0", "0@1"]);
+}
+
+#[tokio::test]
 async fn what_is_no_letter_of_ours_is_counted_and_left_alone() {
     let desk = Desk::with(&[LETTER]).await;
     for value in [None, Some(Bytes::from_static(b"foreign"))] {
