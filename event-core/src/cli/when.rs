@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 
 use super::known::usage;
-use crate::app::{ExitStatus, parse_duration};
+use event_names::parse_duration;
+
+use crate::app::ExitStatus;
 use crate::event::excerpt;
 use crate::operations::Place;
 

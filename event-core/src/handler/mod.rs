@@ -1,12 +1,14 @@
 //! What the attribute turns a function into.
 
 mod options;
+mod policy;
 
 use std::fmt;
 use std::pin::Pin;
 use std::time::Duration;
 
 pub use options::{BatchOptions, BreakerOptions, DeliveryOptions, Order, RetryOptions};
+pub use policy::{HandlerDefaults, HandlerOverrides, HandlerPolicy};
 
 use crate::delivery::Delivery;
 use crate::event::{ContractInfo, Emits};

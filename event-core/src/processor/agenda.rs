@@ -153,7 +153,10 @@ impl Agenda {
         }
         for _ in 0..self.turns.len() {
             let handler = self.turns.pop_front()?;
-            let records = if is_open(handler) { self.take(handler, now) } else { Vec::new() };
+            let records = match self.can_take(handler, now) && is_open(handler) {
+                true => self.take(handler, now),
+                false => Vec::new(),
+            };
             let Some(queue) = self.queues.get_mut(&handler) else { continue };
             queue.has_turn = !queue.ready.is_empty();
             if queue.has_turn {
@@ -170,7 +173,8 @@ impl Agenda {
         let index = self.again.iter().position(|sequence| {
             let Some(job) = self.jobs.get(sequence) else { return false };
             let has_room = self.queues.get(&job.handler).is_some_and(Queue::has_room);
-            has_room && is_open(job.handler) && self.is_first(*sequence, job.place)
+            // Asked last: who is let in through a breaker must go in.
+            has_room && self.is_first(*sequence, job.place) && is_open(job.handler)
         })?;
         let sequence = self.again.remove(index)?;
         let handler = self.jobs.get(&sequence)?.handler;
@@ -188,17 +192,19 @@ impl Agenda {
         }
     }
 
+    /// Whether a call of a handler could be made.
+    fn can_take(&self, handler: HandlerIndex, now: Instant) -> bool {
+        let Some(queue) = self.queues.get(&handler) else { return false };
+        let is_exclusive = self.exclusive == Some(handler)
+            && queue.ready.front().is_some_and(|first| is_by_partition(&self.jobs, *first));
+        let cannot_grow = is_exclusive && !self.held.is_empty();
+        queue.has_room()
+            && (cannot_grow || queue.is_due(now))
+            && !(is_exclusive && !self.exclusive_started.is_empty())
+    }
+
     fn take(&mut self, handler: HandlerIndex, now: Instant) -> Vec<Sequence> {
-        let cannot_grow = self.exclusive == Some(handler) && !self.held.is_empty();
         let Some(queue) = self.queues.get_mut(&handler) else { return Vec::new() };
-        if !queue.has_room()
-            || !(cannot_grow || queue.is_due(now))
-            || (self.exclusive == Some(handler)
-                && !self.exclusive_started.is_empty()
-                && queue.ready.front().is_some_and(|first| is_by_partition(&self.jobs, *first)))
-        {
-            return Vec::new();
-        }
         let max = queue.rule.batch.map_or(1, |(max, _)| max);
         let mut records = Vec::new();
         while records.len() < max

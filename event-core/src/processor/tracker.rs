@@ -14,6 +14,13 @@ use crate::delivery::{NextOffset, Offset, SettledAbove};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Sequence(u64);
 
+impl Sequence {
+    /// It and those that were delivered after it, `records` in all.
+    pub(super) fn following(self, records: usize) -> impl Iterator<Item = Sequence> {
+        (self.0..).take(records).map(Sequence)
+    }
+}
+
 /// What is delivered and what is settled of one partition, in one epoch.
 #[derive(Debug, Default)]
 pub(super) struct Tracker {
@@ -25,7 +32,10 @@ pub(super) struct Tracker {
     /// The first that is not settled.
     open_from: u64,
     delivered: u64,
+    last: Option<Offset>,
     next: Option<NextOffset>,
+    /// What the metadata of the last commit says is settled already.
+    remembered: SettledAbove,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -35,10 +45,21 @@ struct Run {
 }
 
 impl Tracker {
+    /// A tracker of a partition of which this is settled before anything is delivered.
+    pub(super) fn new(remembered: SettledAbove) -> Self {
+        Tracker { remembered, ..Tracker::default() }
+    }
+
+    /// Whether a record was settled before this epoch.
+    pub(super) fn is_remembered(&self, offset: Offset) -> bool {
+        self.remembered.contains(offset)
+    }
+
     /// Takes a record in. Offsets only ever rise.
     pub(super) fn deliver(&mut self, offset: Offset) -> Sequence {
         let sequence = self.delivered;
         self.delivered += 1;
+        self.last = Some(offset);
         let goes_on = self.runs.back().is_some_and(|run| run.offset_of(sequence) == offset.0);
         if !goes_on {
             self.runs.push_back(Run { first: sequence, offset: offset.0 });
@@ -87,18 +108,33 @@ impl Tracker {
         self.next
     }
 
+    /// Where the first record that is not settled lies, as a place to go on from.
+    pub(super) fn first(&self) -> Option<NextOffset> {
+        let first = self.offset_of(self.open_from);
+        (self.span() > 0).then_some(NextOffset(first.0))
+    }
+
     /// How many records there are from the first open one on, settled or not.
     pub(super) fn span(&self) -> u64 {
         self.delivered - self.open_from
     }
 
-    /// What is settled above the first open record.
+    /// What is settled above the first open record. What is remembered and was not delivered yet is
+    /// part of it, or the next owner would not know of it.
     pub(super) fn settled_above(&self) -> SettledAbove {
         let mut above = SettledAbove::default();
         let mut from = self.open_from;
         while let Some((first, last)) = self.settled_run(from) {
             above.add(self.offset_of(first), self.offset_of(last));
             from = last + 1;
+        }
+        if let Some(last) = self.last {
+            for (first, end) in self.remembered.ranges() {
+                let first = Offset(first.0.max(last.0 + 1));
+                if first <= *end {
+                    above.add(first, *end);
+                }
+            }
         }
         above
     }
@@ -162,6 +198,21 @@ mod tests {
         tracker.settle(a);
         assert_eq!(tracker.next(), Some(NextOffset(10)));
         assert_eq!((tracker.span(), tracker.settled_above().is_empty()), (0, true));
+    }
+
+    #[test]
+    fn what_is_remembered_is_passed_on_before_it_is_delivered() {
+        let mut remembered = SettledAbove::default();
+        remembered.add(Offset(3), Offset(5));
+        remembered.add(Offset(8), Offset(9));
+        let mut tracker = Tracker::new(remembered);
+        tracker.deliver(Offset(2));
+        let settled = tracker.deliver(Offset(3));
+        tracker.settle(settled);
+        let ranges = tracker.settled_above();
+        let all = [(3, 3), (4, 5), (8, 9)].map(|(a, b)| (Offset(a), Offset(b)));
+        assert_eq!(ranges.ranges(), all);
+        assert!(tracker.is_remembered(Offset(9)) && !tracker.is_remembered(Offset(6)));
     }
 
     #[test]

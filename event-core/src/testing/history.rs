@@ -1,7 +1,10 @@
 //! What happened to a service under test.
 
+use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::delivery::{Offset, TopicPartition};
 use crate::observe::{Counts, Observation, Observer, SkipReason, Tally};
@@ -21,16 +24,136 @@ pub struct Handled {
     pub attempt: u32,
 }
 
+/// One thing that happened. As text it is one line, without what is never the same twice (the
+/// words of errors, times of day), so that two runs can be compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Happened {
+    /// How long after the service was started for the first time, by the test's clock.
+    pub at: Duration,
+    /// What it was, as one word: `received`, `handled`, `skipped`, `retrying`, `postponed`,
+    /// `dead-lettered`, `dead-letter-failed`, `assigned`, `revoked`, `commit-sent`, `commit-failed`,
+    /// `breaker-opened`, `breaker-closed`, `paused`, `resumed`, `blocked`, `trouble`, `abandoned`.
+    pub what: &'static str,
+    /// The partition it happened to, if it was one.
+    pub partition: Option<TopicPartition>,
+    /// The record it happened to, if it was one; with `commit-sent` and `abandoned`, where the
+    /// partition goes on.
+    pub offset: Option<Offset>,
+    /// The rest in words.
+    pub detail: String,
+}
+
+impl fmt::Display for Happened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:>12.6} {}", self.at.as_secs_f64(), self.what)?;
+        if let Some(partition) = &self.partition {
+            write!(f, " {partition}")?;
+        }
+        if let Some(offset) = &self.offset {
+            write!(f, "@{offset}")?;
+        }
+        if self.detail.is_empty() { Ok(()) } else { write!(f, " {}", self.detail) }
+    }
+}
+
+impl Happened {
+    /// Takes down an observation of now; `start` is when the service began.
+    #[must_use]
+    pub fn now(start: Instant, observation: &Observation<'_>) -> Self {
+        let list = |partitions: &[TopicPartition]| {
+            partitions.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+        };
+        let (what, place, detail) = match observation {
+            Observation::Handled { partition, offset, event, handler, attempt } => {
+                let detail = format!("{event} by {handler}, attempt {attempt}");
+                ("handled", Some((*partition, Some(*offset))), detail)
+            }
+            Observation::Skipped { partition, offset, reason } => {
+                ("skipped", Some((*partition, Some(*offset))), format!("{reason:?}"))
+            }
+            Observation::Retrying { partition, offset, handler, attempt, delay, .. } => {
+                let detail = format!("{handler} after attempt {attempt} in {delay:?}");
+                ("retrying", Some((*partition, Some(*offset))), detail)
+            }
+            Observation::DeadLettered { partition, offset, reason, .. } => {
+                ("dead-lettered", Some((*partition, Some(*offset))), (*reason).to_owned())
+            }
+            Observation::DeadLetterFailed { partition, offset, dead_letter_topic, .. } => {
+                let detail = format!("to {dead_letter_topic}");
+                ("dead-letter-failed", Some((*partition, Some(*offset))), detail)
+            }
+            Observation::Assigned(partitions) => ("assigned", None, list(partitions)),
+            Observation::Revoked(partitions) => ("revoked", None, list(partitions)),
+            Observation::CommitSent { partition, next, .. } => {
+                ("commit-sent", Some((*partition, Some(Offset(next.0)))), String::new())
+            }
+            Observation::CommitFailed(..) => ("commit-failed", None, String::new()),
+            Observation::Trouble(..) => ("trouble", None, String::new()),
+            Observation::Abandoned { partition, next, .. } => {
+                let next = next.map(|next| Offset(next.0));
+                ("abandoned", Some((*partition, next)), String::new())
+            }
+            Observation::Received { partition, first, records } => {
+                ("received", Some((*partition, Some(*first))), format!("{records} records"))
+            }
+            Observation::Postponed { partition, offset, handler, attempt, topic, .. } => {
+                let detail = format!("{handler} after attempt {attempt}, waits in {topic}");
+                ("postponed", Some((*partition, Some(*offset))), detail)
+            }
+            Observation::BreakerOpened { handler, pause, .. } => {
+                ("breaker-opened", None, format!("{handler} for {pause:?}"))
+            }
+            Observation::BreakerClosed { handler } => {
+                ("breaker-closed", None, (*handler).to_owned())
+            }
+            Observation::Paused { handler } => ("paused", None, (*handler).to_owned()),
+            Observation::Resumed { handler } => ("resumed", None, (*handler).to_owned()),
+            Observation::Blocked { partition, offset, handler, .. } => {
+                ("blocked", Some((*partition, Some(*offset))), (*handler).to_owned())
+            }
+        };
+        let (partition, offset) = place.unzip();
+        Happened {
+            at: start.elapsed(),
+            what,
+            partition: partition.cloned(),
+            offset: offset.flatten(),
+            detail,
+        }
+    }
+}
+
 /// What happened, in order.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct History {
+    start: Instant,
     tally: Tally,
+    all: Mutex<Vec<Happened>>,
     handled: Mutex<Vec<Handled>>,
     delays: Mutex<Vec<Duration>>,
     unknown: Mutex<Vec<String>>,
 }
 
+impl Default for History {
+    fn default() -> Self {
+        History {
+            start: Instant::now(),
+            tally: Tally::default(),
+            all: Mutex::default(),
+            handled: Mutex::default(),
+            delays: Mutex::default(),
+            unknown: Mutex::default(),
+        }
+    }
+}
+
 impl History {
+    /// Everything, in order.
+    #[must_use]
+    pub fn all(&self) -> Vec<Happened> {
+        lock(&self.all).clone()
+    }
+
     /// How many records ended how.
     #[must_use]
     pub fn counts(&self) -> Counts {
@@ -59,6 +182,7 @@ impl History {
 impl Observer for History {
     fn observe(&self, observation: &Observation<'_>) {
         self.tally.observe(observation);
+        lock(&self.all).push(Happened::now(self.start, observation));
         match observation {
             Observation::Handled { partition, offset, event, handler, attempt } => {
                 lock(&self.handled).push(Handled {

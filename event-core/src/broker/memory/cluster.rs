@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
+use super::faults::Faults;
 use crate::broker::{AssignedPartition, BrokerError, OutgoingRecord, Progress};
 use crate::delivery::{Epoch, NextOffset, Offset, TopicPartition};
 use crate::event::{GroupName, Headers, TopicName};
@@ -37,6 +39,7 @@ const MAX_METADATA_BYTES: usize = 4096;
 pub(super) struct Cluster {
     state: Mutex<ClusterState>,
     changed: Notify,
+    pub(super) faults: Faults,
 }
 
 #[derive(Default)]
@@ -57,6 +60,10 @@ pub(super) struct Group {
     pub(super) committed: BTreeMap<TopicPartition, (NextOffset, String)>,
     members: BTreeMap<MemberId, Vec<TopicName>>,
     owners: BTreeMap<TopicPartition, Owner>,
+    /// What is to be given up by its owner and assigned anew.
+    to_revoke: BTreeSet<TopicPartition>,
+    /// What members have lost without knowing it yet, and when they will.
+    lost: BTreeMap<MemberId, (Instant, Vec<TopicPartition>)>,
 }
 
 struct Owner {
@@ -69,7 +76,9 @@ struct Owner {
 /// What a member has to do about its partitions.
 pub(super) enum Change {
     Assigned(Vec<AssignedPartition>, Epoch),
-    Revoked(Vec<TopicPartition>),
+    /// With the epochs that end.
+    Revoked(Vec<(TopicPartition, Epoch)>),
+    Lost(Vec<TopicPartition>),
 }
 
 impl Cluster {
@@ -156,6 +165,7 @@ impl ClusterState {
     pub(super) fn leave(&mut self, group: &GroupName, member: MemberId) {
         if let Some(group) = self.groups.get_mut(group) {
             group.members.remove(&member);
+            group.lost.remove(&member);
             group.owners.retain(|_, owner| owner.member != member);
         }
     }
@@ -164,13 +174,17 @@ impl ClusterState {
     pub(super) fn next_change(&mut self, group: &GroupName, member: MemberId) -> Option<Change> {
         let ClusterState { topics, groups, next_epoch, .. } = self;
         let group = groups.get_mut(group)?;
+        if group.lost.get(&member).is_some_and(|(noticed, _)| *noticed <= Instant::now()) {
+            return group.lost.remove(&member).map(|(_, partitions)| Change::Lost(partitions));
+        }
         let target = group.target(topics);
         let mine = |partition: &TopicPartition| target.get(partition) == Some(&member);
         let mut leaving = Vec::new();
         for (partition, owner) in &mut group.owners {
-            if owner.member == member && !owner.leaving && !mine(partition) {
+            let goes = |to_revoke: &mut BTreeSet<_>| !mine(partition) | to_revoke.remove(partition);
+            if owner.member == member && !owner.leaving && goes(&mut group.to_revoke) {
                 owner.leaving = true;
-                leaving.push(partition.clone());
+                leaving.push((partition.clone(), owner.epoch));
             }
         }
         if !leaving.is_empty() {
@@ -254,18 +268,75 @@ impl ClusterState {
         })
     }
 
+    /// Frees partitions that `member` gives up, unless they are in another epoch by now.
     pub(super) fn release(
         &mut self,
         group: &GroupName,
         member: MemberId,
-        partitions: &[TopicPartition],
+        partitions: &[(TopicPartition, Epoch)],
     ) {
         if let Some(group) = self.groups.get_mut(group) {
             let released = |p: &TopicPartition, owner: &Owner| {
-                owner.member == member && partitions.contains(p)
+                let ends = |(partition, epoch): &(TopicPartition, Epoch)| {
+                    partition == p && *epoch == owner.epoch
+                };
+                owner.member == member && partitions.iter().any(ends)
             };
             group.owners.retain(|partition, owner| !released(partition, owner));
         }
+    }
+
+    pub(super) fn revoke(&mut self, group: &GroupName, partitions: &[TopicPartition]) {
+        if let Some(group) = self.groups.get_mut(group) {
+            let owned = partitions.iter().filter(|p| group.owners.contains_key(p));
+            group.to_revoke.extend(owned.cloned());
+        }
+    }
+
+    pub(super) fn lose(
+        &mut self,
+        group: &GroupName,
+        partitions: &[TopicPartition],
+        noticed: Instant,
+    ) {
+        let Some(group) = self.groups.get_mut(group) else { return };
+        for partition in partitions {
+            let Some(owner) = group.owners.remove(partition) else { continue };
+            group.to_revoke.remove(partition);
+            // What it was giving up anyway it does not hear of again.
+            if !owner.leaving {
+                let (_, lost) = group.lost.entry(owner.member).or_insert((noticed, Vec::new()));
+                lost.push(partition.clone());
+            }
+        }
+    }
+
+    /// When `member` learns that it has lost partitions.
+    pub(super) fn notices_at(&self, group: &GroupName, member: MemberId) -> Option<Instant> {
+        Some(self.groups.get(group)?.lost.get(&member)?.0)
+    }
+
+    pub(super) fn owner(
+        &self,
+        group: &GroupName,
+        partition: &TopicPartition,
+    ) -> Option<(MemberId, Epoch)> {
+        let owner = self.groups.get(group)?.owners.get(partition)?;
+        Some((owner.member, owner.epoch))
+    }
+
+    /// What the owner of `partition` has in the group.
+    pub(super) fn owned_together(
+        &self,
+        group: &GroupName,
+        partition: &TopicPartition,
+    ) -> Vec<TopicPartition> {
+        let owned = self.groups.get(group).and_then(|group| {
+            let member = group.owners.get(partition)?.member;
+            let owned = group.owners.iter().filter(|(_, owner)| owner.member == member);
+            Some(owned.map(|(partition, _)| partition.clone()).collect())
+        });
+        owned.unwrap_or_default()
     }
 }
 
@@ -278,7 +349,10 @@ impl Group {
         let mut target = BTreeMap::new();
         for (topic, partitions) in topics {
             let wants = |member: &(&MemberId, &Vec<TopicName>)| member.1.contains(topic);
-            let members: Vec<_> = self.members.iter().filter(wants).map(|(id, _)| *id).collect();
+            // One that was thrown out comes back when it notices.
+            let present = |member: &MemberId| !self.lost.contains_key(member);
+            let members = self.members.iter().filter(wants).map(|(id, _)| *id);
+            let members: Vec<_> = members.filter(present).collect();
             for (index, member) in members.iter().cycle().take(partitions.len()).enumerate() {
                 let partition = i32::try_from(index).unwrap_or(i32::MAX);
                 target.insert(TopicPartition { topic: topic.clone(), partition }, *member);

@@ -1,11 +1,14 @@
 //! A member of a group in memory.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::time::{Instant, sleep_until};
+
 use super::cluster::{Change, Cluster, ClusterState, MemberId, StoredRecord};
+use super::faults::{Fault, Link, Request};
 use crate::broker::{
     BrokerError, Consumer, ConsumerEvent, Progress, Revocation, Subscription, size_bytes,
 };
@@ -27,6 +30,13 @@ pub struct MemoryConsumer {
     wants_metadata: bool,
     paused: BTreeSet<TopicPartition>,
     last_served: Option<TopicPartition>,
+    /// What was read and arrives late.
+    late: Vec<LateBatch>,
+}
+
+struct LateBatch {
+    due: Instant,
+    batch: RecordBatch,
 }
 
 #[derive(Clone)]
@@ -34,14 +44,25 @@ struct Membership {
     cluster: Arc<Cluster>,
     group: GroupName,
     member: MemberId,
+    link: Arc<Link>,
+    /// Commits under way, in order; not yet there when the process ends.
+    under_way: Arc<Mutex<VecDeque<LateCommit>>>,
+}
+
+struct LateCommit {
+    due: Instant,
+    progress: Vec<Progress>,
+    /// What is released after it.
+    released: Vec<(TopicPartition, Epoch)>,
 }
 
 impl MemoryConsumer {
-    pub(super) fn join(cluster: Arc<Cluster>, subscription: Subscription) -> Self {
+    pub(super) fn join(cluster: Arc<Cluster>, link: Arc<Link>, subscription: Subscription) -> Self {
         let Subscription { group, topics, max_in_flight_bytes, wants_metadata, .. } = subscription;
         let member = cluster.change(|state| state.join(&group, topics));
+        link.joined(&group, member);
         MemoryConsumer {
-            membership: Membership { cluster, group, member },
+            membership: Membership { cluster, group, member, link, under_way: Arc::default() },
             positions: BTreeMap::new(),
             events: VecDeque::new(),
             in_flight: BTreeMap::new(),
@@ -49,6 +70,7 @@ impl MemoryConsumer {
             wants_metadata,
             paused: BTreeSet::new(),
             last_served: None,
+            late: Vec::new(),
         }
     }
 
@@ -56,13 +78,28 @@ impl MemoryConsumer {
         if let Some(event) = self.events.pop_front() {
             return Some(event);
         }
-        let Membership { cluster, group, member } = self.membership.clone();
+        let now = Instant::now();
+        for error in self.membership.finish_commits(now) {
+            self.events.push_back(ConsumerEvent::CommitFailed(error));
+        }
+        if let Some(index) = self.late.iter().position(|late| late.due <= now) {
+            return Some(ConsumerEvent::Records(self.late.remove(index).batch));
+        }
+        let Membership { cluster, group, member, .. } = self.membership.clone();
         match cluster.change_quietly(|state| state.next_change(&group, member)) {
-            Some(Change::Revoked(partitions)) => {
+            Some(Change::Revoked(leaving)) => {
+                for (partition, _) in &leaving {
+                    self.positions.remove(partition);
+                }
+                Some(ConsumerEvent::Revoked(self.membership.revocation(leaving)))
+            }
+            Some(Change::Lost(partitions)) => {
                 for partition in &partitions {
                     self.positions.remove(partition);
                 }
-                Some(ConsumerEvent::Revoked(self.membership.revocation(partitions)))
+                // The group gives this member partitions again.
+                cluster.wake();
+                Some(ConsumerEvent::Revoked(Revocation::new(partitions, true, |_| ())))
             }
             Some(Change::Assigned(mut partitions, epoch)) => {
                 for assigned in &mut partitions {
@@ -85,18 +122,43 @@ impl MemoryConsumer {
             self.positions.keys().position(|p| Some(p) > self.last_served.as_ref()).unwrap_or(0);
         let turns = self.positions.iter().skip(after).chain(self.positions.iter().take(after));
         let turns = turns.filter(|(partition, _)| !self.paused.contains(partition));
-        let cluster = &self.membership.cluster;
+        let late = |partition: &TopicPartition, epoch: Epoch| {
+            let same = |late: &LateBatch| {
+                late.batch.epoch() == epoch && **late.batch.partition() == *partition
+            };
+            self.late.iter().any(same)
+        };
+        let turns = turns.filter(|(partition, (epoch, _))| !late(partition, *epoch));
+        let Membership { cluster, group, .. } = &self.membership;
         let (partition, epoch, records) =
             turns.into_iter().find_map(|(partition, (epoch, next))| {
                 let records = cluster.read(|state| read(state, partition, *next));
                 (!records.is_empty()).then(|| (partition.clone(), *epoch, records))
             })?;
+        self.last_served = Some(partition.clone());
+        let fault = cluster.faults.of(&Request::Fetch { group, partition: &partition });
+        if let Some(Fault::Refused(error) | Fault::Unanswered(error)) = fault {
+            return Some(ConsumerEvent::Trouble(error));
+        }
         let next = records.last()?.offset.next();
         self.positions.insert(partition.clone(), (epoch, next));
-        self.last_served = Some(partition.clone());
         let in_flight = Arc::clone(self.in_flight.entry(partition.clone()).or_default());
         let source = Records::new(records, in_flight, Arc::clone(cluster));
-        Some(ConsumerEvent::Records(RecordBatch::new(Arc::new(partition), epoch, Box::new(source))))
+        let batch = RecordBatch::new(Arc::new(partition), epoch, Box::new(source));
+        if let Some(Fault::Slow(delay)) = fault {
+            self.late.push(LateBatch { due: Instant::now() + delay, batch });
+            return self.fetch();
+        }
+        Some(ConsumerEvent::Records(batch))
+    }
+
+    /// When something happens without anybody's doing.
+    fn next_due(&self) -> Option<Instant> {
+        let Membership { cluster, group, member, .. } = &self.membership;
+        let late = self.late.iter().map(|late| late.due).min();
+        let noticed = cluster.read(|state| state.notices_at(group, *member));
+        let commit = self.membership.under_way().front().map(|commit| commit.due);
+        [late, noticed, commit].into_iter().flatten().min()
     }
 
     /// Each partition may hold its share of the limit, and goes on at half of it: one whose
@@ -129,6 +191,9 @@ pub(super) fn read(
 impl Consumer for MemoryConsumer {
     async fn next(&mut self) -> ConsumerEvent {
         loop {
+            if self.membership.link.is_cut() {
+                return std::future::pending().await;
+            }
             let cluster = Arc::clone(&self.membership.cluster);
             let changed = cluster.changed();
             // Before anything is taken, so that a future that is dropped here loses nothing; without
@@ -137,41 +202,115 @@ impl Consumer for MemoryConsumer {
             if let Some(event) = self.try_next() {
                 return event;
             }
-            changed.await;
+            match self.next_due() {
+                None => changed.await,
+                Some(due) => tokio::select! {
+                    biased;
+                    () = changed => {}
+                    () = sleep_until(due) => {}
+                },
+            }
         }
     }
 
     fn commit(&mut self, progress: &[Progress]) {
-        if let Err(error) = self.membership.commit(progress) {
+        if let Err(error) = self.membership.commit(progress.to_vec(), false, Vec::new()) {
             self.events.push_back(ConsumerEvent::CommitFailed(error));
         }
     }
 
-    async fn close(self, progress: Vec<Progress>, _deadline: Duration) -> Result<(), BrokerError> {
-        self.membership.commit(&progress)
+    async fn close(self, progress: Vec<Progress>, deadline: Duration) -> Result<(), BrokerError> {
+        let committed = self.membership.commit(progress, true, Vec::new());
+        let last = self.membership.under_way().back().map(|commit| commit.due);
+        if let Some(last) = last {
+            let deadline = Instant::now() + deadline;
+            sleep_until(last.min(deadline)).await;
+            self.membership.finish_commits(last.min(deadline));
+            if deadline < last {
+                let what = "the last commit".to_owned();
+                let last_heard = "it was told to be slow".to_owned();
+                return Err(BrokerError::TimedOut { what, last_heard });
+            }
+        }
+        committed
     }
 }
 
 impl Drop for MemoryConsumer {
     fn drop(&mut self) {
-        let Membership { cluster, group, member } = &self.membership;
+        let Membership { cluster, group, member, .. } = &self.membership;
         cluster.change(|state| state.leave(group, *member));
     }
 }
 
 impl Membership {
-    fn commit(&self, progress: &[Progress]) -> Result<(), BrokerError> {
-        self.cluster.change(|state| state.commit(&self.group, self.member, progress))
+    /// Commits, then releases: at once, or late when that is the fault of it.
+    fn commit(
+        &self,
+        progress: Vec<Progress>,
+        last: bool,
+        released: Vec<(TopicPartition, Epoch)>,
+    ) -> Result<(), BrokerError> {
+        if self.link.is_cut() {
+            return Ok(());
+        }
+        let request =
+            Request::Commit { group: &self.group, member: self.member, progress: &progress, last };
+        let fault = if progress.is_empty() { None } else { self.cluster.faults.of(&request) };
+        let (progress, delay, answer) = match fault {
+            None => (progress, None, Ok(())),
+            Some(Fault::Refused(error)) => (Vec::new(), None, Err(error)),
+            Some(Fault::Unanswered(error)) => (progress, None, Err(error)),
+            Some(Fault::Slow(delay)) => (progress, Some(delay), Ok(())),
+        };
+        // One that is under way is not overtaken.
+        let before = self.under_way().back().map(|commit| commit.due);
+        let now = Instant::now();
+        match (before, delay) {
+            (None, None) => return self.take_effect(&progress, &released).and(answer),
+            (before, delay) => {
+                let due = (now + delay.unwrap_or_default()).max(before.unwrap_or(now));
+                self.under_way().push_back(LateCommit { due, progress, released });
+                self.cluster.wake();
+            }
+        }
+        answer
     }
 
-    fn revocation(&self, partitions: Vec<TopicPartition>) -> Revocation {
+    fn take_effect(
+        &self,
+        progress: &[Progress],
+        released: &[(TopicPartition, Epoch)],
+    ) -> Result<(), BrokerError> {
+        self.cluster.change(|state| {
+            let committed = state.commit(&self.group, self.member, progress);
+            state.release(&self.group, self.member, released);
+            committed
+        })
+    }
+
+    /// Lets the commits arrive that are due; what fails so late is returned.
+    fn finish_commits(&self, now: Instant) -> Vec<BrokerError> {
+        let mut failed = Vec::new();
+        loop {
+            let commit = self.under_way().pop_front_if(|commit| commit.due <= now);
+            let Some(LateCommit { progress, released, .. }) = commit else { return failed };
+            if !self.link.is_cut() {
+                failed.extend(self.take_effect(&progress, &released).err());
+            }
+        }
+    }
+
+    fn under_way(&self) -> std::sync::MutexGuard<'_, VecDeque<LateCommit>> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn revocation(&self, leaving: Vec<(TopicPartition, Epoch)>) -> Revocation {
         let membership = self.clone();
-        let released = partitions.clone();
+        let partitions = leaving.iter().map(|(partition, _)| partition.clone()).collect();
         Revocation::new(partitions, false, move |progress| {
             // A commit that fails here is lost with the partition; its records are delivered again.
-            let _ = membership.commit(&progress);
-            let Membership { cluster, group, member } = &membership;
-            cluster.change(|state| state.release(group, *member, &released));
+            let _ = membership.commit(progress, true, leaving);
         })
     }
 }

@@ -6,6 +6,7 @@
 
 mod cluster;
 mod consumer;
+mod faults;
 mod producer;
 mod reader;
 
@@ -19,14 +20,19 @@ use super::{
 use crate::delivery::{NextOffset, TopicPartition};
 use crate::event::{GroupName, TopicName};
 use cluster::{Cluster, ClusterState};
+use faults::Link;
 
 pub use cluster::StoredRecord;
 pub use consumer::MemoryConsumer;
+pub use faults::{Fault, Request};
 pub use reader::MemoryReader;
 
 /// A cluster in memory. Cloning it shares the cluster.
 #[derive(Clone, Default)]
-pub struct MemoryBroker(Arc<Cluster>);
+pub struct MemoryBroker {
+    cluster: Arc<Cluster>,
+    link: Arc<Link>,
+}
 
 impl MemoryBroker {
     /// A cluster without topics.
@@ -42,18 +48,18 @@ impl MemoryBroker {
     /// When `partitions` is 0: such a topic could take no record.
     pub fn create_topic(&self, topic: &TopicName, partitions: u32) {
         assert!(partitions > 0, "topic `{topic}` needs at least one partition");
-        self.0.change(|state| state.create_topic(topic, partitions as usize));
+        self.cluster.change(|state| state.create_topic(topic, partitions as usize));
     }
 
     /// Removes a topic with all its records.
     pub fn delete_topic(&self, topic: &TopicName) {
-        self.0.change(|state| state.topics.remove(topic));
+        self.cluster.change(|state| state.topics.remove(topic));
     }
 
     /// The records of a topic, by partition and offset; empty when there is no such topic.
     #[must_use]
     pub fn records(&self, topic: &TopicName) -> Vec<StoredRecord> {
-        self.0.read(|state| {
+        self.cluster.read(|state| {
             let partitions = state.topics.get(topic).into_iter().flatten();
             partitions.flatten().map(|record| (**record).clone()).collect()
         })
@@ -62,12 +68,18 @@ impl MemoryBroker {
     /// Where a group goes on in a partition; `None` when it never committed there.
     #[must_use]
     pub fn committed(&self, group: &GroupName, partition: &TopicPartition) -> Option<NextOffset> {
-        self.0.read(|state| Some(state.groups.get(group)?.committed.get(partition)?.0))
+        self.cluster.read(|state| Some(state.groups.get(group)?.committed.get(partition)?.0))
+    }
+
+    /// Where the next record of a partition will lie; `None` when there is no such partition.
+    #[must_use]
+    pub fn end(&self, partition: &TopicPartition) -> Option<NextOffset> {
+        self.cluster.read(|state| state.log(partition).ok().map(end_of))
     }
 
     /// Refuses writes to `topic` with `error` until called with `None`.
     pub fn refuse_writes(&self, topic: &TopicName, error: Option<BrokerError>) {
-        self.0.change(|state| match error {
+        self.cluster.change(|state| match error {
             Some(error) => drop(state.refused_writes.insert(topic.clone(), error)),
             None => drop(state.refused_writes.remove(topic)),
         });
@@ -76,18 +88,18 @@ impl MemoryBroker {
     /// Sets the size of key, value and headers up to which `topic` takes a record, like Kafka's
     /// `max.message.bytes`.
     pub fn limit_record_bytes(&self, topic: &TopicName, limit: usize) {
-        self.0.change(|state| state.record_limits.insert(topic.clone(), limit));
+        self.cluster.change(|state| state.record_limits.insert(topic.clone(), limit));
     }
 
     /// Sets how long the metadata of a commit may be: 4096 bytes at first, like Kafka's
     /// `offset.metadata.max.bytes`.
     pub fn limit_metadata_bytes(&self, limit: usize) {
-        self.0.change(|state| state.max_metadata_bytes = Some(limit));
+        self.cluster.change(|state| state.max_metadata_bytes = Some(limit));
     }
 
     /// Lets the next `count` commits fail.
     pub fn fail_commits(&self, count: u32) {
-        self.0.change(|state| state.failing_commits = count);
+        self.cluster.change(|state| state.failing_commits = count);
     }
 }
 
@@ -108,7 +120,7 @@ impl Broker for MemoryBroker {
                 partitions: partitions.map(|count| i32::try_from(count).unwrap_or(i32::MAX)),
             }
         };
-        Ok(self.0.read(|state| names.iter().map(|topic| status(state, topic)).collect()))
+        Ok(self.cluster.read(|state| names.iter().map(|topic| status(state, topic)).collect()))
     }
 
     async fn create_topics(
@@ -116,7 +128,7 @@ impl Broker for MemoryBroker {
         topics: &[NewTopic],
         _deadline: Duration,
     ) -> Result<Vec<CreatedTopic>, BrokerError> {
-        Ok(self.0.change(|state| {
+        Ok(self.cluster.change(|state| {
             let create = |NewTopic { topic, partitions, .. }: &NewTopic| {
                 let is_new = !state.topics.contains_key(topic);
                 // As on Kafka, one is the default.
@@ -142,7 +154,7 @@ impl Broker for MemoryBroker {
         partitions: &[TopicPartition],
         _deadline: Duration,
     ) -> Result<Vec<Watermarks>, BrokerError> {
-        self.0.read(|state| {
+        self.cluster.read(|state| {
             let watermarks = |partition: &TopicPartition| {
                 let end = end_of(state.log(partition)?);
                 // Nothing is ever removed here.
@@ -158,7 +170,7 @@ impl Broker for MemoryBroker {
         timestamp_ms: i64,
         _deadline: Duration,
     ) -> Result<Vec<(TopicPartition, NextOffset)>, BrokerError> {
-        self.0.read(|state| {
+        self.cluster.read(|state| {
             let offset = |partition: &TopicPartition| {
                 let log = state.log(partition)?;
                 let first = log.iter().find(|record| record.timestamp_ms >= timestamp_ms);
@@ -175,7 +187,7 @@ impl Broker for MemoryBroker {
         partitions: &[TopicPartition],
         _deadline: Duration,
     ) -> Result<Vec<Committed>, BrokerError> {
-        Ok(self.0.read(|state| {
+        Ok(self.cluster.read(|state| {
             let committed = |partition: &TopicPartition| {
                 let group = state.groups.get(group);
                 let committed = group.and_then(|group| group.committed.get(partition));
@@ -193,19 +205,22 @@ impl Broker for MemoryBroker {
         offsets: &[(TopicPartition, NextOffset)],
         _deadline: Duration,
     ) -> Result<(), BrokerError> {
-        self.0.change(|state| state.reset(group, offsets))
+        self.cluster.change(|state| state.reset(group, offsets))
     }
 
     fn read(&self, request: ReadRequest) -> Result<MemoryReader, BrokerError> {
-        Ok(MemoryReader::new(Arc::clone(&self.0), request))
+        Ok(MemoryReader::new(Arc::clone(&self.cluster), request))
     }
 
     fn subscribe(&self, subscription: Subscription) -> Result<MemoryConsumer, BrokerError> {
-        Ok(MemoryConsumer::join(Arc::clone(&self.0), subscription))
+        Ok(MemoryConsumer::join(Arc::clone(&self.cluster), Arc::clone(&self.link), subscription))
     }
 
     fn producer(&self) -> Result<Arc<dyn Producer>, BrokerError> {
-        Ok(Arc::new(producer::MemoryProducer(Arc::clone(&self.0))))
+        Ok(Arc::new(producer::MemoryProducer {
+            cluster: Arc::clone(&self.cluster),
+            link: Arc::clone(&self.link),
+        }))
     }
 }
 

@@ -1,0 +1,330 @@
+//! One run of one seed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use event_core::broker::memory::MemoryBroker;
+use event_core::broker::{Broker, OutgoingRecord};
+use event_core::delivery::TopicPartition;
+use event_core::event::{GroupName, Headers, TopicName};
+use event_core::observe::Observation;
+use event_core::outcome::{Backoff, Jitter};
+use event_core::processor::{DeliveryPolicy, ProcessorError};
+use event_core::testing::{RunningApp, TestApp};
+
+use crate::dice::Dice;
+use crate::handlers::{MODES, TOPICS};
+use crate::script::Script;
+use crate::stats::Stats;
+use crate::verdict::{ID, judge};
+use crate::weather::Weather;
+use crate::world::{Member, Rules, World};
+
+/// What came of a seed.
+#[derive(Debug)]
+pub struct Report {
+    /// The seed.
+    pub seed: u64,
+    /// What was done.
+    pub stats: Stats,
+    /// What was wrong; empty when all is well.
+    pub violations: Vec<String>,
+    /// The whole history, when it was asked for.
+    pub log: Vec<String>,
+}
+
+/// Runs a seed to its end.
+///
+/// # Panics
+///
+/// When there is no runtime to be had, or the engine panics.
+#[must_use]
+pub fn run(seed: u64, keep_log: bool) -> Report {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = match runtime.enable_time().start_paused(true).build() {
+        Ok(runtime) => runtime,
+        Err(error) => panic!("no runtime: {error}"),
+    };
+    runtime.block_on(async {
+        let mut simulation = Simulation::new(seed, keep_log);
+        simulation.run().await;
+        let record = &mut *simulation.world.record();
+        judge(record, &simulation.broker, &simulation.topics);
+        Report {
+            seed,
+            stats: record.stats.clone(),
+            violations: std::mem::take(&mut record.violations),
+            log: record.log.take().unwrap_or_default(),
+        }
+    })
+}
+
+// No seed takes so long when all is well.
+const PATIENCE: Duration = Duration::from_secs(3600);
+
+struct Simulation {
+    dice: Dice,
+    world: World,
+    weather: Weather,
+    broker: MemoryBroker,
+    topics: Vec<TopicName>,
+    group: GroupName,
+    partitions: u32,
+    members: Vec<RunningApp>,
+    published: usize,
+}
+
+impl Simulation {
+    fn new(seed: u64, keep_log: bool) -> Self {
+        let mut dice = Dice::new(seed);
+        let mode = *dice.pick(&MODES);
+        let first = dice.ms(1, 200);
+        let backoff = Backoff { first, longest: first * 8, jitter: Jitter::None };
+        let attempts = u32::try_from(dice.between(1, 5)).unwrap_or(1);
+        let commit_interval = dice.ms(10, 200);
+        let policy = DeliveryPolicy {
+            attempts,
+            backoff,
+            commit_interval,
+            drain_deadline: dice.ms(20, 2000),
+            ..DeliveryPolicy::default()
+        };
+        let records = dice.index(200) + 100;
+        let mut scripts = dice.fork();
+        let scripts = (0..records).map(|id| Arc::new(Script::roll(&mut scripts, id, attempts)));
+        let rules = Rules { order: mode.order, attempts, backoff, commit_interval };
+        let broker = MemoryBroker::new();
+        let group = GroupName::parse("sim").unwrap_or_else(|error| panic!("{error}"));
+        let world = World::new(broker.clone(), group.clone(), rules, scripts.collect(), keep_log);
+        world.log(|| format!("seed {seed}: {mode:?}, {policy:?}"));
+        let weather = Weather::new(dice.fork(), world.clone());
+        let partitions = u32::try_from(dice.between(1, 4)).unwrap_or(1);
+        let topics: Vec<_> =
+            TOPICS.iter().filter_map(|topic| TopicName::parse(topic).ok()).collect();
+        let members = (0..dice.index(4) + 1).map(|number| {
+            let member = Member { number, world: world.clone() };
+            let app = TestApp::new("sim")
+                .handlers_from(mode.module)
+                .state(member.clone())
+                .observer(member)
+                .policy(policy.clone())
+                .partitions(partitions)
+                .broker(&broker);
+            app.start().unwrap_or_else(|report| panic!("{report}"))
+        });
+        let members = members.collect();
+        let hook = weather.clone();
+        broker.inject(move |request| hook.decide(request));
+        let published = 0;
+        Simulation { dice, world, weather, broker, topics, group, partitions, members, published }
+    }
+
+    async fn run(&mut self) {
+        let total = self.world.record().scripts.len();
+        while self.published < total {
+            for _ in 0..self.dice.between(1, 6) {
+                if self.published < total {
+                    self.publish().await;
+                }
+            }
+            if self.dice.chance(60) {
+                tokio::time::sleep(self.dice.ms(0, 120)).await;
+            }
+            if self.dice.chance(45) {
+                self.act().await;
+            }
+        }
+        self.weather.calm_down();
+        self.settle("all faults are over").await;
+        for number in 0..self.members.len() {
+            if !self.runs(number) {
+                self.start(number).await;
+            }
+            self.members[number].crash_when(|_| false);
+            self.stop(number, true).await;
+        }
+        // After a clean stop nothing comes again.
+        let attempts = self.world.record().executions.len();
+        self.start(0).await;
+        self.settle("after a clean stop").await;
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        if self.world.record().executions.len() != attempts {
+            self.world.violation("a restart after a clean stop repeated something".to_owned());
+        }
+        self.stop(0, true).await;
+        self.broker.inject_nothing();
+    }
+
+    async fn publish(&mut self) {
+        let id = self.published;
+        self.published += 1;
+        let script = Arc::clone(&self.world.record().scripts[id]);
+        let mut headers = Headers::new();
+        headers.push(ID, id.to_string());
+        let record = OutgoingRecord {
+            topic: self.dice.pick(&self.topics).clone(),
+            partition: None,
+            key: script.key.clone(),
+            value: script.value.clone(),
+            headers,
+            timestamp_ms: None,
+        };
+        let producer = self.broker.producer().unwrap_or_else(|error| panic!("{error}"));
+        match producer.send(record).await {
+            Ok(at) => self.world.log(|| format!("{id} is {}@{}", at.partition, at.offset)),
+            Err(error) => self.world.violation(format!("the publisher was refused: {error}")),
+        }
+    }
+
+    // Something happens to a member or a partition.
+    async fn act(&mut self) {
+        let number = self.dice.index(self.members.len());
+        let partition = TopicPartition {
+            topic: self.dice.pick(&self.topics).clone(),
+            partition: i32::try_from(self.dice.between(0, u64::from(self.partitions) - 1))
+                .unwrap_or(0),
+        };
+        if !self.runs(number) {
+            self.start(number).await;
+            return;
+        }
+        match self.dice.between(0, 99) {
+            0..12 => {
+                self.world.fault("member leaves", || format!("m{number}"));
+                self.stop(number, false).await;
+                if self.dice.chance(70) {
+                    self.start(number).await;
+                }
+            }
+            12..22 => {
+                self.world.fault("crash at any moment", || format!("m{number}"));
+                self.world.killed(number);
+                self.members[number].crash().await;
+            }
+            22..50 => self.crash_at_step(number),
+            50..70 => {
+                self.world.fault("partition revoked", || partition.to_string());
+                self.broker.revoke(&self.group, &[partition]);
+            }
+            70..80 => {
+                let noticed = self.dice.ms(0, 2000);
+                self.world
+                    .fault("partition lost", || format!("{partition}, noticed in {noticed:?}"));
+                self.world.lost(std::slice::from_ref(&partition));
+                self.broker.lose(&self.group, &[partition], noticed);
+            }
+            80..90 => {
+                let noticed = self.dice.ms(0, 2000);
+                let all = self.broker.owned_together(&self.group, &partition);
+                self.world
+                    .fault("member thrown out", || format!("{all:?}, noticed in {noticed:?}"));
+                self.world.lost(&all);
+                self.broker.lose(&self.group, &all, noticed);
+            }
+            _ => {
+                let until = self.world.now() + self.dice.ms(10, 1000);
+                self.world.fault("dead letters down", || format!("until {until:?}"));
+                self.weather.dead_letters_down_until(until);
+            }
+        }
+    }
+
+    fn crash_at_step(&mut self, number: usize) {
+        let step = self.dice.index(6);
+        let mut countdown = self.dice.between(1, 8);
+        let world = self.world.clone();
+        self.members[number].crash_when(move |observation| {
+            let (here, kind) = match observation {
+                Observation::Handled { .. } => (step == 0, "crash between handling and commit"),
+                Observation::DeadLettered { .. } => {
+                    (step == 1, "crash between dead letter and commit")
+                }
+                Observation::CommitSent { .. } => (step == 2, "crash before a commit leaves"),
+                Observation::Retrying { .. } => (step == 3, "crash between attempts"),
+                Observation::Assigned(_) => (step == 4, "crash at an assignment"),
+                Observation::Revoked(_) => (step == 5, "crash at a revocation"),
+                _ => (false, ""),
+            };
+            countdown -= u64::from(here && countdown > 0);
+            let crashes = here && countdown == 0;
+            if crashes {
+                world.fault(kind, || format!("m{number}"));
+                world.killed(number);
+            }
+            crashes
+        });
+    }
+
+    fn runs(&self, number: usize) -> bool {
+        self.members[number].is_running()
+    }
+
+    async fn start(&mut self, number: usize) {
+        // One that died by a hook has not been buried.
+        self.members[number].crash().await;
+        self.world.revived(number);
+        self.world.log(|| format!("m{number} starts"));
+        self.members[number].restart();
+    }
+
+    async fn stop(&mut self, number: usize, clean: bool) {
+        self.world.stopping(number);
+        let stopped = self.members[number].stop().await;
+        self.world.log(|| match &stopped {
+            // How long handlers had something in hand is told by the clock of the machine.
+            Err(ProcessorError::DrainDeadline { partitions, .. }) => {
+                format!("m{number} stops with {partitions} partitions in hand")
+            }
+            other => format!("m{number} stops: {other:?}"),
+        });
+        if self.world.is_dead(number) {
+            return;
+        }
+        match stopped {
+            Ok(()) => {}
+            Err(ProcessorError::DrainDeadline { .. } | ProcessorError::LastCommit(_)) if !clean => {
+            }
+            Err(error) => self.world.violation(format!("m{number} stopped: {error}")),
+        }
+        self.world.stopped(number);
+    }
+
+    /// Waits until everything is settled and committed.
+    async fn settle(&mut self, when: &str) {
+        for number in 0..self.members.len() {
+            if self.world.is_dead(number) && !self.members.iter().any(RunningApp::is_running) {
+                self.start(number).await;
+            }
+        }
+        let deadline = self.world.now() + PATIENCE;
+        loop {
+            let open = self.open();
+            if open.is_empty() {
+                return;
+            }
+            if self.world.now() > deadline {
+                self.world.violation(format!("{when}, and still open: {open:?}"));
+                return;
+            }
+            if !self.members.iter().any(RunningApp::is_running) {
+                self.start(0).await;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    fn open(&self) -> Vec<String> {
+        let mut open = Vec::new();
+        for topic in &self.topics {
+            for partition in 0..i32::try_from(self.partitions).unwrap_or(i32::MAX) {
+                let partition = TopicPartition { topic: topic.clone(), partition };
+                let end = self.broker.end(&partition).map_or(0, |end| end.0);
+                let next = self.broker.committed(&self.group, &partition).map_or(0, |next| next.0);
+                if next != end {
+                    open.push(format!("{partition}: {next} of {end}"));
+                }
+            }
+        }
+        open
+    }
+}

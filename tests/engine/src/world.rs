@@ -1,0 +1,515 @@
+//! Takes down what happens, and judges at once what can be judged at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use event_core::Delivery;
+use event_core::broker::Progress;
+use event_core::broker::memory::MemoryBroker;
+use event_core::delivery::TopicPartition;
+use event_core::event::GroupName;
+use event_core::handler::Order;
+use event_core::observe::{Observation, Observer, SkipReason};
+use event_core::outcome::Backoff;
+use event_core::testing::Happened;
+use tokio::time::Instant;
+
+use crate::script::{Act, End, Script};
+use crate::stats::Stats;
+
+/// What the service is told to do.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// The order of the handlers.
+    pub order: Order,
+    /// How many attempts there are.
+    pub attempts: u32,
+    /// The delays between them, without chance.
+    pub backoff: Backoff,
+    /// How often is committed.
+    pub commit_interval: Duration,
+}
+
+/// The time that a member had a partition.
+#[derive(Clone, Debug)]
+pub struct Assignment {
+    /// Whose it was.
+    pub member: usize,
+    /// How the broker called that member.
+    pub member_id: u64,
+    /// The partition.
+    pub partition: TopicPartition,
+    /// When it began.
+    pub from: Duration,
+    /// When the member was told to give it up, or was killed, or had stopped.
+    pub until: Option<Duration>,
+    /// Whether it was over in good order; nothing can go wrong after.
+    pub released: bool,
+    /// When the partition was taken away without asking.
+    pub lost: Option<Duration>,
+    /// Whether its member was killed.
+    pub crashed: bool,
+    /// Whether a record was in hand still when the time to drain was over.
+    pub abandoned: bool,
+    /// Whether the last commit was told to fail.
+    pub last_commit_failed: bool,
+    /// Until when commits were told to be late or to fail.
+    pub trouble_until: Duration,
+}
+
+/// One attempt.
+#[derive(Clone, Debug)]
+pub struct Execution {
+    /// Its assignment, by index.
+    pub assignment: usize,
+    /// The record.
+    pub offset: i64,
+    /// Its key.
+    pub key: Option<Bytes>,
+    /// Which attempt it is.
+    pub attempt: u32,
+    /// When it began.
+    pub begun: Duration,
+    /// When it ended and how; `None` for one that was cancelled.
+    pub ended: Option<(Duration, Option<Act>)>,
+}
+
+/// A record was settled.
+#[derive(Clone, Debug)]
+pub struct Settle {
+    /// When.
+    pub at: Duration,
+    /// In which assignment, by index.
+    pub assignment: usize,
+    /// The record.
+    pub offset: i64,
+    /// How.
+    pub end: End,
+}
+
+/// Everything that was taken down.
+pub struct Record {
+    /// What the service is told to do.
+    pub rules: Rules,
+    /// What the records do, by id.
+    pub scripts: Vec<Arc<Script>>,
+    /// All assignments, in order.
+    pub assignments: Vec<Assignment>,
+    /// All attempts, in order.
+    pub executions: Vec<Execution>,
+    /// What was settled, in order.
+    pub settles: Vec<Settle>,
+    /// How often a dead letter (by its `dlq.id`) may have been written without the engine's knowing.
+    pub excused_letters: BTreeMap<String, u64>,
+    /// What was wrong.
+    pub violations: Vec<String>,
+    /// Counts.
+    pub stats: Stats,
+    /// What happened, as text.
+    pub log: Option<Vec<String>>,
+    running: BTreeSet<usize>,
+    last_execution: BTreeMap<(usize, TopicPartition, i64), usize>,
+    settled: BTreeMap<TopicPartition, BTreeSet<i64>>,
+    verified: BTreeMap<TopicPartition, i64>,
+    dead: BTreeSet<usize>,
+    /// Until when the commits of members are in trouble.
+    trouble: BTreeMap<u64, Duration>,
+}
+
+/// Where everything is taken down. Cloning it shares it.
+#[derive(Clone)]
+pub struct World {
+    start: Instant,
+    broker: MemoryBroker,
+    group: GroupName,
+    record: Arc<Mutex<Record>>,
+}
+
+impl World {
+    /// An empty world.
+    #[must_use]
+    pub fn new(
+        broker: MemoryBroker,
+        group: GroupName,
+        rules: Rules,
+        scripts: Vec<Arc<Script>>,
+        keep_log: bool,
+    ) -> Self {
+        let record = Record {
+            rules,
+            scripts,
+            assignments: Vec::new(),
+            executions: Vec::new(),
+            settles: Vec::new(),
+            excused_letters: BTreeMap::new(),
+            violations: Vec::new(),
+            stats: Stats { seeds: 1, ..Stats::default() },
+            log: keep_log.then(Vec::new),
+            running: BTreeSet::new(),
+            last_execution: BTreeMap::new(),
+            settled: BTreeMap::new(),
+            verified: BTreeMap::new(),
+            dead: BTreeSet::new(),
+            trouble: BTreeMap::new(),
+        };
+        World { start: Instant::now(), broker, group, record: Arc::new(Mutex::new(record)) }
+    }
+
+    /// What was taken down.
+    pub fn record(&self) -> MutexGuard<'_, Record> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The time since the world began.
+    #[must_use]
+    pub fn now(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    /// Adds a line to the log.
+    pub fn log(&self, line: impl FnOnce() -> String) {
+        let at = self.now();
+        if let Some(log) = &mut self.record().log {
+            log.push(format!("{:>12.6} {}", at.as_secs_f64(), line()));
+        }
+    }
+
+    /// Counts a fault.
+    pub fn fault(&self, kind: &'static str, detail: impl FnOnce() -> String) {
+        *self.record().stats.faults.entry(kind).or_default() += 1;
+        self.log(|| format!("FAULT {kind} {}", detail()));
+    }
+
+    /// Something is wrong.
+    pub fn violation(&self, what: String) {
+        self.log(|| format!("VIOLATION {what}"));
+        self.record().violations.push(what);
+    }
+
+    /// A member was killed.
+    pub fn killed(&self, member: usize) {
+        let now = self.now();
+        let record = &mut *self.record();
+        record.dead.insert(member);
+        for assignment in record.assignments.iter_mut().filter(|a| a.member == member) {
+            // Its last commit is done when the partition has no owner any more.
+            assignment.released |= self.broker.owner(&self.group, &assignment.partition).is_none();
+            if !assignment.released {
+                assignment.crashed = true;
+                assignment.until.get_or_insert(now);
+            }
+        }
+    }
+
+    /// Whether a member is dead.
+    #[must_use]
+    pub fn is_dead(&self, member: usize) -> bool {
+        self.record().dead.contains(&member)
+    }
+
+    /// A member is about to be started again.
+    pub fn revived(&self, member: usize) {
+        self.record().dead.remove(&member);
+    }
+
+    /// A member is told to stop: it takes no new record, and commits when those in hand are done.
+    pub fn stopping(&self, member: usize) {
+        let now = self.now();
+        for assignment in self.record().assignments.iter_mut().filter(|a| a.member == member) {
+            assignment.until.get_or_insert(now);
+        }
+    }
+
+    /// A member has stopped in good order.
+    pub fn stopped(&self, member: usize) {
+        for assignment in self.record().assignments.iter_mut().filter(|a| a.member == member) {
+            assignment.released |= !assignment.crashed;
+        }
+    }
+
+    /// Partitions are taken from their owners.
+    pub fn lost(&self, partitions: &[TopicPartition]) {
+        let now = self.now();
+        let record = &mut *self.record();
+        for partition in partitions {
+            if let Some(assignment) = record.current(partition) {
+                assignment.lost.get_or_insert(now);
+            }
+        }
+    }
+
+    /// A commit was asked for: everything before it must be settled.
+    pub fn commit_requested(&self, progress: &[Progress]) {
+        let mut wrong = Vec::new();
+        let record = &mut *self.record();
+        for Progress { partition, next, .. } in progress {
+            let settled = record.settled.entry(partition.clone()).or_default();
+            let verified = record.verified.entry(partition.clone()).or_default();
+            while *verified < next.0 {
+                if !settled.contains(verified) {
+                    wrong
+                        .push(format!("{partition}: {next} committed, but {verified} not settled"));
+                    break;
+                }
+                *verified += 1;
+            }
+        }
+        record.violations.extend(wrong);
+    }
+
+    /// Commits of a member were told to be late or to fail until `until`. Its commits do not
+    /// overtake each other, whatever their partitions.
+    pub fn commit_trouble(&self, member_id: u64, until: Duration) {
+        let record = &mut *self.record();
+        let trouble = record.trouble.entry(member_id).or_default();
+        *trouble = until.max(*trouble);
+        for assignment in record.assignments.iter_mut().filter(|a| a.member_id == member_id) {
+            assignment.trouble_until = *trouble;
+        }
+    }
+
+    /// The last commit of partitions was told to fail.
+    pub fn last_commit_failed(&self, member_id: u64, progress: &[Progress]) {
+        let record = &mut *self.record();
+        for Progress { partition, .. } in progress {
+            if let Some(assignment) = record.current(partition)
+                && assignment.member_id == member_id
+            {
+                assignment.last_commit_failed = true;
+            }
+        }
+    }
+}
+
+impl Record {
+    /// The assignment that a partition is in now.
+    fn current(&mut self, partition: &TopicPartition) -> Option<&mut Assignment> {
+        let mut backwards = self.assignments.iter_mut().rev();
+        backwards.find(|a| a.partition == *partition).filter(|a| !a.released)
+    }
+
+    /// Whether a lane of the assignment before may have had its last turn `at` this moment: it lost
+    /// the partition and got it back at once.
+    #[must_use]
+    pub fn is_between(&self, assignment: usize, at: Duration) -> bool {
+        let Assignment { member, partition, from, .. } = &self.assignments[assignment];
+        let mut before = self.assignments[..assignment].iter().rev();
+        let before = before.find(|a| a.member == *member && a.partition == *partition);
+        at == *from && before.is_some_and(|before| before.until == Some(at))
+    }
+
+    fn last_of(&self, member: usize, partition: &TopicPartition) -> Option<usize> {
+        self.assignments.iter().rposition(|a| a.member == member && a.partition == *partition)
+    }
+}
+
+/// A member of the group, for its handlers and as a listener to its engine.
+#[derive(Clone)]
+pub struct Member {
+    /// Its number.
+    pub number: usize,
+    /// Where it lives.
+    pub world: World,
+}
+
+/// An attempt in hand.
+pub struct InHand {
+    world: World,
+    /// `None` when the process is dead already.
+    execution: Option<usize>,
+}
+
+impl InHand {
+    /// The attempt has come to its end.
+    pub fn end(self, act: Act) {
+        let Some(index) = self.execution else { return };
+        let now = self.world.now();
+        self.world.log(|| format!("      attempt {index} ends: {act:?}"));
+        let record = &mut *self.world.record();
+        record.running.remove(&index);
+        record.executions[index].ended = Some((now, Some(act)));
+        if let Some(kind) = match act {
+            Act::Fail => Some("error"),
+            Act::Panic => Some("panic"),
+            Act::Refuse => Some("refusal"),
+            Act::Succeed | Act::Skip => None,
+        } {
+            *record.stats.failures.entry(kind).or_default() += 1;
+        }
+    }
+}
+
+impl Drop for InHand {
+    fn drop(&mut self) {
+        let Some(index) = self.execution else { return };
+        let now = self.world.now();
+        let record = &mut *self.world.record();
+        if record.running.remove(&index) {
+            record.executions[index].ended = Some((now, None));
+            if let Some(log) = &mut record.log {
+                log.push(format!("{:>12.6}       attempt {index} cancelled", now.as_secs_f64()));
+            }
+        }
+    }
+}
+
+impl Member {
+    /// An attempt begins.
+    #[must_use]
+    pub fn begin(&self, delivery: &Delivery<'_>) -> (Arc<Script>, InHand) {
+        let id = delivery.envelope.and_then(|envelope| envelope.data_text()?.parse::<usize>().ok());
+        let now = self.world.now();
+        let (partition, offset) = (delivery.partition, delivery.record.offset.0);
+        let attempt = delivery.attempt;
+        let record = &mut *self.world.record();
+        let script = Arc::clone(&record.scripts[id.unwrap_or(0)]);
+        let mut hand = InHand { world: self.world.clone(), execution: None };
+        if record.dead.contains(&self.number) {
+            return (script, hand);
+        }
+        let what = format!("{partition}@{offset}, attempt {attempt} by member {}", self.number);
+        let Some(assignment) = record.last_of(self.number, partition) else {
+            record.violations.push(format!("{what}: never assigned"));
+            return (script, hand);
+        };
+        let mine = &record.assignments[assignment];
+        let key = delivery.record.key.map(Bytes::copy_from_slice);
+        for other in &record.running {
+            let other = &record.executions[*other];
+            let its = &record.assignments[other.assignment];
+            let same = its.partition == *partition
+                && match record.rules.order {
+                    Order::Partition => true,
+                    Order::Key => key.is_some() && key == other.key,
+                    Order::None => offset == other.offset,
+                };
+            if same && other.assignment == assignment && !record.is_between(assignment, now) {
+                let wrong = format!("{what}: while {} is in hand", other.offset);
+                record.violations.push(wrong);
+            } else if same
+                && other.assignment != assignment
+                && its.lost.or(mine.lost).is_none()
+                && !its.crashed
+            {
+                let wrong = format!("{what}: {} is in hand still, and was not lost", other.offset);
+                record.violations.push(wrong);
+            }
+        }
+        let place = (self.number, partition.clone(), offset);
+        let before = record.last_execution.get(&place).map(|index| &record.executions[*index]);
+        let before = before.filter(|execution| {
+            let first = attempt == 1 && record.is_between(assignment, execution.begun);
+            execution.assignment == assignment && !first
+        });
+        let wrong = match before {
+            _ if attempt > record.rules.attempts => Some("one attempt too many".to_owned()),
+            None if attempt > 1 => Some("no attempt before it".to_owned()),
+            None => None,
+            Some(before) if before.attempt + 1 != attempt => {
+                Some(format!("after attempt {}", before.attempt))
+            }
+            Some(before) => {
+                let delay = record.rules.backoff.longest_delay(attempt - 1);
+                let ended = before.ended.map(|(at, _)| at);
+                let early = ended.is_none_or(|ended| now < ended + delay);
+                early.then(|| format!("{now:?}, earlier than {delay:?} after {ended:?}"))
+            }
+        };
+        record.violations.extend(wrong.map(|wrong| format!("{what}: {wrong}")));
+        let index = record.executions.len();
+        record.executions.push(Execution {
+            assignment,
+            offset,
+            key,
+            attempt,
+            begun: now,
+            ended: None,
+        });
+        record.running.insert(index);
+        record.last_execution.insert(place, index);
+        record.stats.attempts += 1;
+        if let Some(log) = &mut record.log {
+            log.push(format!("{:>12.6}       attempt {index} begins: {what}", now.as_secs_f64()));
+        }
+        hand.execution = Some(index);
+        (script, hand)
+    }
+
+    fn settled(&self, partition: &TopicPartition, offset: i64, end: End) {
+        let at = self.world.now();
+        let record = &mut *self.world.record();
+        let place = (self.number, partition.clone(), offset);
+        let executed = record.last_execution.get(&place).map(|i| record.executions[*i].assignment);
+        match executed.or_else(|| record.last_of(self.number, partition)) {
+            Some(assignment) => record.settles.push(Settle { at, assignment, offset, end }),
+            None => record.violations.push(format!("{partition}@{offset} settled, never assigned")),
+        }
+        record.settled.entry(partition.clone()).or_default().insert(offset);
+    }
+}
+
+impl Observer for Member {
+    fn observe(&self, observation: &Observation<'_>) {
+        let now = self.world.now();
+        if self.world.record().log.is_some() {
+            let happened = Happened::now(Instant::now(), observation).to_string();
+            let words = happened.split_whitespace().skip(1).collect::<Vec<_>>().join(" ");
+            self.world.log(|| format!("   m{} {words}", self.number));
+        }
+        match observation {
+            Observation::Handled { partition, offset, .. } => {
+                self.settled(partition, offset.0, End::Handled);
+            }
+            // What the metadata of a commit says; it was counted when it was settled.
+            Observation::Skipped { reason: SkipReason::SettledBefore, .. } => {}
+            Observation::Skipped { partition, offset, .. } => {
+                self.settled(partition, offset.0, End::Skipped);
+            }
+            Observation::DeadLettered { partition, offset, .. } => {
+                self.settled(partition, offset.0, End::DeadLettered);
+            }
+            Observation::Assigned(partitions) => {
+                let record = &mut *self.world.record();
+                for partition in *partitions {
+                    let owner = self.world.broker.owner(&self.world.group, partition);
+                    let member_id = owner.map_or(0, |(member, _)| member);
+                    let trouble = record.trouble.get(&member_id).copied().unwrap_or_default();
+                    // Whoever had it before has given it up.
+                    let before =
+                        record.assignments.iter_mut().filter(|a| a.partition == *partition);
+                    before.for_each(|assignment| assignment.released = true);
+                    record.assignments.push(Assignment {
+                        member: self.number,
+                        member_id,
+                        partition: partition.clone(),
+                        from: now,
+                        until: None,
+                        released: false,
+                        lost: None,
+                        crashed: false,
+                        abandoned: false,
+                        last_commit_failed: false,
+                        trouble_until: trouble,
+                    });
+                }
+            }
+            Observation::Revoked(partitions) => {
+                let record = &mut *self.world.record();
+                for partition in *partitions {
+                    if let Some(index) = record.last_of(self.number, partition) {
+                        record.assignments[index].until.get_or_insert(now);
+                    }
+                }
+            }
+            Observation::Abandoned { partition, .. } => {
+                let record = &mut *self.world.record();
+                if let Some(index) = record.last_of(self.number, partition) {
+                    record.assignments[index].abandoned = true;
+                }
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Many seeds of the simulation, and that a seed is always the same story.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use engine_tests::simulation::{Report, run};
+use engine_tests::stats::Stats;
+
+const FIRST_SEED: u64 = 1;
+
+fn number(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text}")))
+}
+
+fn tell(report: &Report) {
+    let log = std::env::temp_dir().join(format!("event-core-simulation-{}.log", report.seed));
+    let again = run(report.seed, true);
+    let written = std::fs::write(&log, again.log.join("\n"));
+    let seed = report.seed;
+    let wrong = report.violations.join("\n    ");
+    panic!(
+        "seed {seed} went wrong:\n    {wrong}\n  the history is in {} ({written:?})\n  replay: SEED={seed} cargo test -p engine-tests --test simulation",
+        log.display()
+    );
+}
+
+/// `SEED=n` runs only that one, `FAULTS=n` as many seeds as it takes; 100 000 faults otherwise.
+#[test]
+fn nothing_is_lost_and_only_faults_repeat() {
+    if let Some(seed) = number("SEED") {
+        let report = run(seed, true);
+        println!("{}\n{}", report.log.join("\n"), report.stats);
+        if !report.violations.is_empty() {
+            tell(&report);
+        }
+        return;
+    }
+    let wanted = number("FAULTS").unwrap_or(100_000);
+    let (next, faults) = (AtomicU64::new(FIRST_SEED), AtomicU64::new(0));
+    let (stats, first_wrong) = (Mutex::new(Stats::default()), Mutex::new(None::<Report>));
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(2, usize::from) {
+            scope.spawn(|| {
+                while faults.load(Ordering::Relaxed) < wanted {
+                    let report = run(next.fetch_add(1, Ordering::Relaxed), false);
+                    faults.fetch_add(report.stats.all_faults(), Ordering::Relaxed);
+                    stats.lock().unwrap_or_else(PoisonError::into_inner).add(&report.stats);
+                    if !report.violations.is_empty() {
+                        faults.fetch_add(wanted, Ordering::Relaxed);
+                        let mut wrong = first_wrong.lock().unwrap_or_else(PoisonError::into_inner);
+                        wrong.get_or_insert(report);
+                    }
+                }
+            });
+        }
+    });
+    let wrong = first_wrong.into_inner().unwrap_or_else(PoisonError::into_inner);
+    wrong.iter().for_each(tell);
+    println!("{}", stats.into_inner().unwrap_or_else(PoisonError::into_inner));
+}
+
+#[test]
+fn a_seed_replays_to_the_same_history() {
+    for seed in 0..5 {
+        let (first, second) = (run(seed, true), run(seed, true));
+        assert!(first.log.len() > 100);
+        for (one, other) in first.log.iter().zip(&second.log) {
+            assert_eq!(one, other, "seed {seed}");
+        }
+        assert_eq!(first.log.len(), second.log.len());
+        assert_ne!(first.log, run(seed + 1000, true).log);
+    }
+}
