@@ -36,6 +36,7 @@
 //! | run it | [`EventApp`] |
 //! | test it | `testing::TestApp`, with the feature `testing` |
 //! | watch it | [`observe::Observer`], [`observe::Health`] |
+//! | look after it | [`operations`]: dead letters, lag, replays |
 
 #![deny(unsafe_code)]
 

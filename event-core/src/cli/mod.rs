@@ -87,7 +87,7 @@ enum Command {
     Tail(tail::TailArgs),
     /// Say how far the service is behind
     Lag(lag::LagArgs),
-    /// List dead letters, send them back to their handlers, or drop them
+    /// List dead letters, send them back to their handlers, or drop them; `--group` says whose
     Dlq(dlq::DlqArgs),
     /// Let the consumer group go on elsewhere, while the service does not run
     Seek(seek::SeekArgs),
@@ -146,6 +146,8 @@ impl EventApp {
             return Err(ExitStatus { code: 2, message }.into());
         }
         let named_group = group.clone();
+        // There it says whose letters are meant, not who handles them.
+        let group = group.filter(|_| !matches!(cli.command, Command::Dlq(_)));
         let overrides = SettingsOverrides { config, brokers, group };
         let settings = Settings::load(self.service(), &overrides, std::env::vars_os());
         match cli.command {

@@ -143,10 +143,13 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    /// The last record of each partition that was handed over.
-    delivered: BTreeMap<TopicPartition, Offset>,
-    settled: BTreeMap<TopicPartition, NextOffset>,
-    read_to_the_end: bool,
+    /// How many consumers there are: a group of the service has one each.
+    consumers: usize,
+    /// How many of them have read their range.
+    read_to_the_end: usize,
+    /// The last record of each partition that a consumer handed over.
+    delivered: BTreeMap<(usize, TopicPartition), Offset>,
+    settled: BTreeMap<(usize, TopicPartition), NextOffset>,
     passed_over: u64,
     put_off: u64,
 }
@@ -191,10 +194,20 @@ impl Replayed {
         self.0.changed.notify_waiters();
     }
 
-    fn settled(&self, progress: &[Progress]) {
+    /// The number of a new consumer.
+    fn begin(&self) -> usize {
+        let mut number = 0;
+        self.change(|state| {
+            number = state.consumers;
+            state.consumers += 1;
+        });
+        number
+    }
+
+    fn settled(&self, consumer: usize, progress: &[Progress]) {
         self.change(|state| {
             for Progress { partition, next, .. } in progress {
-                state.settled.insert(partition.clone(), *next);
+                state.settled.insert((consumer, partition.clone()), *next);
             }
         });
     }
@@ -202,10 +215,12 @@ impl Replayed {
 
 impl State {
     fn is_done(&self) -> bool {
-        let is_settled = |(partition, last): (&TopicPartition, &Offset)| {
-            self.settled.get(partition).is_some_and(|next| *next >= last.next())
+        let is_settled = |(place, last): (&(usize, TopicPartition), &Offset)| {
+            self.settled.get(place).is_some_and(|next| *next >= last.next())
         };
-        self.read_to_the_end && self.delivered.iter().all(is_settled)
+        self.consumers > 0
+            && self.read_to_the_end == self.consumers
+            && self.delivered.iter().all(is_settled)
     }
 }
 

@@ -4,6 +4,7 @@
 //! a record that is appended behind it ([`resolution_header`]), so that it works on every broker and
 //! leaves a trail.
 
+mod addressee;
 mod fate;
 mod filter;
 mod letter;
@@ -12,6 +13,7 @@ mod original;
 mod redrive;
 mod resolution;
 
+pub use addressee::Addressees;
 pub use fate::{Fate, fates};
 pub use filter::{DeadLetterFilter, DeadLetterId, DeadLetterIdError};
 pub use letter::{DeadLetter, LeftOut, Origin};

@@ -28,6 +28,7 @@ pub struct ReplayConsumer<R> {
     held: Option<Held>,
     in_flight: Arc<InFlight>,
     max_in_flight_bytes: usize,
+    number: usize,
     replayed: Replayed,
 }
 
@@ -77,6 +78,7 @@ impl<R: Reader> ReplayConsumer<R> {
             held: None,
             in_flight: Arc::default(),
             max_in_flight_bytes: subscription.max_in_flight_bytes,
+            number: broker.replayed.begin(),
             replayed: broker.replayed.clone(),
         })
     }
@@ -96,7 +98,7 @@ impl<R: Reader> ReplayConsumer<R> {
             state.passed_over += passed_over as u64;
             // Before it is handed over, so that it is never taken for done in between.
             if let Some(last) = last {
-                state.delivered.insert((**batch.partition()).clone(), last);
+                state.delivered.insert((self.number, (**batch.partition()).clone()), last);
             }
         });
         if !chosen.is_empty() {
@@ -140,7 +142,7 @@ impl<R: Reader> Consumer for ReplayConsumer<R> {
                     return ConsumerEvent::Trouble(BrokerError::Fatal(error.to_string()));
                 }
                 None => {
-                    self.replayed.change(|state| state.read_to_the_end = true);
+                    self.replayed.change(|state| state.read_to_the_end += 1);
                     return std::future::pending().await;
                 }
             }
@@ -148,11 +150,11 @@ impl<R: Reader> Consumer for ReplayConsumer<R> {
     }
 
     fn commit(&mut self, progress: &[Progress]) {
-        self.replayed.settled(progress);
+        self.replayed.settled(self.number, progress);
     }
 
     async fn close(self, progress: Vec<Progress>, _deadline: Duration) -> Result<(), BrokerError> {
-        self.replayed.settled(&progress);
+        self.replayed.settled(self.number, &progress);
         Ok(())
     }
 }
