@@ -67,7 +67,7 @@ fn duplicates(record: &mut Record, settles: &BTreeMap<Place, Vec<usize>>) -> Vec
             let assignment = &record.assignments[first.assignment];
             let later = &record.assignments[second.assignment];
             let cause = if first.assignment == second.assignment {
-                let lost = record.is_between(first.assignment, first.at);
+                let lost = record.is_regained(first.assignment, first.at.min(second.at));
                 lost.then_some("partition lost")
             } else if later.lost.is_some_and(|lost| lost <= second.at) {
                 // It did not know yet that another goes on with its records.
