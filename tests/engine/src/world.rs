@@ -290,14 +290,16 @@ impl Record {
         backwards.find(|a| a.partition == *partition).filter(|a| !a.released)
     }
 
-    /// Whether what happens `at` this moment may be the work of the assignment before this one: the
+    /// Whether what happens `at` this moment may be the work of an assignment before this one: the
     /// member lost the partition and got it back while its records in hand were still there.
     #[must_use]
     pub fn is_regained(&self, assignment: usize, at: Duration) -> bool {
-        let Assignment { member, partition, from, .. } = &self.assignments[assignment];
-        let mut before = self.assignments[..assignment].iter().rev();
-        let before = before.find(|a| a.member == *member && a.partition == *partition);
-        at <= *from + self.rules.drain && before.is_some_and(|before| before.lost.is_some())
+        let Assignment { member, partition, .. } = &self.assignments[assignment];
+        self.assignments[..assignment].iter().any(|before| {
+            let same = before.member == *member && before.partition == *partition;
+            let drained = before.until.max(before.lost).map(|over| over + self.rules.drain);
+            same && before.lost.is_some() && drained.is_none_or(|drained| at <= drained)
+        })
     }
 
     fn last_of(&self, member: usize, partition: &TopicPartition) -> Option<usize> {
