@@ -53,7 +53,7 @@ fn the_engine_does_what_the_model_allows() {
     let threads = std::thread::available_parallelism().map_or(2, usize::from) as u64;
     let ran: Vec<(u64, Ran)> = std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads)
-            .map(|worker| scope.spawn(move || work(seed + worker, wanted / threads + 1)))
+            .map(|worker| scope.spawn(move || work(worker, threads, seed, wanted / threads + 1)))
             .collect();
         workers
             .into_iter()
@@ -66,25 +66,36 @@ fn the_engine_does_what_the_model_allows() {
     println!("{programs} programs, {steps} steps and {idle} more that had no effect, seed {seed}");
 }
 
-fn work(seed: u64, wanted: u64) -> (u64, Ran) {
-    let mut bytes = [0; 32];
-    bytes[..8].copy_from_slice(&seed.to_le_bytes());
-    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
-    let config = Config { cases: 50, failure_persistence: None, ..Config::default() };
-    let mut runner = TestRunner::new_with_rng(config, rng);
+fn work(worker: u64, workers: u64, first_seed: u64, wanted: u64) -> (u64, Ran) {
     let total = RefCell::new((0_u64, Ran::default()));
+    let mut seed = first_seed + worker;
     while total.borrow().1.steps < wanted {
-        let result = runner.run(&(order(), vec(step(), 1..100)), |(order, steps)| {
-            let ran = run(order, &steps).map_err(TestCaseError::fail)?;
-            let (programs, total) = &mut *total.borrow_mut();
-            *programs += 1;
-            total.steps += ran.steps;
-            total.idle += ran.idle;
-            Ok(())
-        });
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&seed.to_le_bytes());
+        let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+        let config = Config {
+            cases: 20,
+            failure_persistence: None,
+            max_shrink_iters: 5000,
+            max_shrink_time: 20_000,
+            ..Config::default()
+        };
+        let result = TestRunner::new_with_rng(config, rng).run(
+            &(order(), vec(step(), 1..100)),
+            |(order, steps)| {
+                let ran = run(order, &steps).map_err(TestCaseError::fail)?;
+                let (programs, total) = &mut *total.borrow_mut();
+                *programs += 1;
+                total.steps += ran.steps;
+                total.idle += ran.idle;
+                Ok(())
+            },
+        );
         if let Err(error) = result {
-            panic!("{error}\n  replay: MODEL_SEED={seed} cargo test -p engine-tests --test model");
+            let replay = format!("MODEL_SEED={seed} MODEL_STEPS=1");
+            panic!("{error}\n  replay: {replay} cargo test -p engine-tests --test model");
         }
+        seed += workers;
     }
     total.into_inner()
 }

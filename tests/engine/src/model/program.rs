@@ -268,7 +268,7 @@ impl Program {
                 self.step(Step::Deliver { lane, count: all - at, seed: 0 }).await;
             }
         }
-        for _ in 0..500 {
+        for _ in 0..200 {
             let mut ended = false;
             while end(&mut self.shared.facts(), Which::Oldest, Act::Succeed) {
                 ended = true;
