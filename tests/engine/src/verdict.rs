@@ -173,7 +173,7 @@ fn dead_letters(
         let place = (stored.partition.clone(), stored.offset.0);
         let its = by_place.get(&place).map(Vec::as_slice).unwrap_or_default();
         let poison = script_of(record, stored).end == End::DeadLettered;
-        if poison != !its.is_empty() {
+        if poison == its.is_empty() {
             wrong.push(format!("{}@{}: {} dead letters", place.0, place.1, its.len()));
         }
         let Some(letter) = its.first() else { continue };

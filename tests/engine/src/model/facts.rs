@@ -186,9 +186,10 @@ impl Facts {
                     Order::None => false,
                 }
         };
-        if let Some(open) = delivered.clone().filter(before).find(|fact| {
-            !lane.settled_now.contains(&fact.offset) && !(fact.settled && lane.skips(fact.offset))
-        }) {
+        let done = |fact: &&Fact| {
+            lane.settled_now.contains(&fact.offset) || fact.settled && lane.skips(fact.offset)
+        };
+        if let Some(open) = delivered.clone().filter(before).find(|fact| !done(fact)) {
             wrong.push(format!("{} before it is open", open.offset));
         }
         match lane.attempts.get(&offset) {
@@ -349,6 +350,12 @@ impl Lane {
         let delivered = self.log.iter().take(self.position).skip(self.first);
         let settled = delivered.take_while(|fact| self.settled_now.contains(&fact.offset));
         settled.last().map_or(0, |fact| fact.offset + 1)
+    }
+
+    /// How many records were not delivered in this epoch.
+    #[must_use]
+    pub fn undelivered(&self) -> usize {
+        self.log.len() - self.position
     }
 
     // Whether the engine was told by metadata that a record is done.

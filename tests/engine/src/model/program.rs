@@ -261,11 +261,9 @@ impl Program {
         sleep(DRAIN * 2).await;
         for lane in 0..LANES.unsigned_abs() as usize {
             self.step(Step::Assign(lane)).await;
-            let facts = self.shared.facts();
-            let (all, at) = (facts.lanes[lane].log.len(), facts.lanes[lane].position);
-            drop(facts);
-            if all > at {
-                self.step(Step::Deliver { lane, count: all - at, seed: 0 }).await;
+            let rest = self.shared.facts().lanes[lane].undelivered();
+            if rest > 0 {
+                self.step(Step::Deliver { lane, count: rest, seed: 0 }).await;
             }
         }
         for _ in 0..200 {
