@@ -8,6 +8,7 @@
 pub mod abilities;
 pub mod dice;
 pub mod handlers;
+pub mod model;
 pub mod script;
 pub mod simulation;
 pub mod stats;

@@ -92,7 +92,13 @@ impl Simulation {
         let records = dice.index(200) + 100;
         let mut scripts = dice.fork();
         let scripts = (0..records).map(|id| Arc::new(Script::roll(&mut scripts, id, attempts)));
-        let rules = Rules { order: mode.order, attempts, backoff, commit_interval };
+        let rules = Rules {
+            order: mode.order,
+            attempts,
+            backoff,
+            drain: policy.drain_deadline,
+            commit_interval,
+        };
         let broker = MemoryBroker::new();
         let group = GroupName::parse("sim").unwrap_or_else(|error| panic!("{error}"));
         let world = World::new(broker.clone(), group.clone(), rules, scripts.collect(), keep_log);

@@ -66,12 +66,15 @@ fn duplicates(record: &mut Record, settles: &BTreeMap<Place, Vec<usize>>) -> Vec
             let (first, second) = (&record.settles[pair[0]], &record.settles[pair[1]]);
             let assignment = &record.assignments[first.assignment];
             let later = &record.assignments[second.assignment];
-            let cause = if first.assignment == second.assignment {
-                let lost = record.is_between(first.assignment, first.at);
-                lost.then_some("partition lost")
-            } else if later.lost.is_some_and(|lost| lost <= second.at) {
+            let cause = if later.lost.is_some_and(|lost| lost <= second.at) {
                 // It did not know yet that another goes on with its records.
                 Some("partition lost, and not noticed yet")
+            } else if record.is_regained(first.assignment, first.at)
+                || record.is_regained(second.assignment, second.at)
+            {
+                Some("partition lost")
+            } else if first.assignment == second.assignment {
+                None
             } else {
                 cause(assignment, first.at, &record.rules)
             };
@@ -174,7 +177,7 @@ fn dead_letters(
         let place = (stored.partition.clone(), stored.offset.0);
         let its = by_place.get(&place).map(Vec::as_slice).unwrap_or_default();
         let poison = script_of(record, stored).end == End::DeadLettered;
-        if poison != !its.is_empty() {
+        if poison == its.is_empty() {
             wrong.push(format!("{}@{}: {} dead letters", place.0, place.1, its.len()));
         }
         let Some(letter) = its.first() else { continue };

@@ -28,6 +28,8 @@ pub struct Rules {
     pub attempts: u32,
     /// The delays between them, without chance.
     pub backoff: Backoff,
+    /// How long a revocation waits for the records in hand.
+    pub drain: Duration,
     /// How often is committed.
     pub commit_interval: Duration,
 }
@@ -70,8 +72,6 @@ pub struct Execution {
     pub key: Option<Bytes>,
     /// Which attempt it is.
     pub attempt: u32,
-    /// When it began.
-    pub begun: Duration,
     /// When it ended and how; `None` for one that was cancelled.
     pub ended: Option<(Duration, Option<Act>)>,
 }
@@ -290,14 +290,16 @@ impl Record {
         backwards.find(|a| a.partition == *partition).filter(|a| !a.released)
     }
 
-    /// Whether a lane of the assignment before may have had its last turn `at` this moment: it lost
-    /// the partition and got it back at once.
+    /// Whether what happens `at` this moment may be the work of an assignment before this one: the
+    /// member lost the partition and got it back while its records in hand were still there.
     #[must_use]
-    pub fn is_between(&self, assignment: usize, at: Duration) -> bool {
-        let Assignment { member, partition, from, .. } = &self.assignments[assignment];
-        let mut before = self.assignments[..assignment].iter().rev();
-        let before = before.find(|a| a.member == *member && a.partition == *partition);
-        at == *from && before.is_some_and(|before| before.until == Some(at))
+    pub fn is_regained(&self, assignment: usize, at: Duration) -> bool {
+        let Assignment { member, partition, .. } = &self.assignments[assignment];
+        self.assignments[..assignment].iter().any(|before| {
+            let same = before.member == *member && before.partition == *partition;
+            let drained = before.until.max(before.lost).map(|over| over + self.rules.drain);
+            same && before.lost.is_some() && drained.is_none_or(|drained| at <= drained)
+        })
     }
 
     fn last_of(&self, member: usize, partition: &TopicPartition) -> Option<usize> {
@@ -385,7 +387,7 @@ impl Member {
                     Order::Key => key.is_some() && key == other.key,
                     Order::None => offset == other.offset,
                 };
-            if same && other.assignment == assignment && !record.is_between(assignment, now) {
+            if same && other.assignment == assignment && !record.is_regained(assignment, now) {
                 let wrong = format!("{what}: while {} is in hand", other.offset);
                 record.violations.push(wrong);
             } else if same
@@ -399,12 +401,10 @@ impl Member {
         }
         let place = (self.number, partition.clone(), offset);
         let before = record.last_execution.get(&place).map(|index| &record.executions[*index]);
-        let before = before.filter(|execution| {
-            let first = attempt == 1 && record.is_between(assignment, execution.begun);
-            execution.assignment == assignment && !first
-        });
+        let before = before.filter(|execution| execution.assignment == assignment);
         let wrong = match before {
             _ if attempt > record.rules.attempts => Some("one attempt too many".to_owned()),
+            _ if record.is_regained(assignment, now) => None,
             None if attempt > 1 => Some("no attempt before it".to_owned()),
             None => None,
             Some(before) if before.attempt + 1 != attempt => {
@@ -419,14 +419,7 @@ impl Member {
         };
         record.violations.extend(wrong.map(|wrong| format!("{what}: {wrong}")));
         let index = record.executions.len();
-        record.executions.push(Execution {
-            assignment,
-            offset,
-            key,
-            attempt,
-            begun: now,
-            ended: None,
-        });
+        record.executions.push(Execution { assignment, offset, key, attempt, ended: None });
         record.running.insert(index);
         record.last_execution.insert(place, index);
         record.stats.attempts += 1;
