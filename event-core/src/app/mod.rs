@@ -17,7 +17,7 @@ use crate::event::{GroupName, GroupNameError};
 use crate::middleware::{Layers, Middleware};
 use crate::observe::{Health, Observer, TracingObserver};
 use crate::outcome::Error;
-use crate::processor::{Control, DeliveryPolicy};
+use crate::processor::Control;
 use crate::registry::{Registry, StartupReport};
 use crate::router::EventRouter;
 use crate::state::{StateKey, StateKeys, StateMap, StateParts};
@@ -277,14 +277,8 @@ impl EventApp {
 
     /// The handlers of each consumer group with the layers around them; `default` is the group of
     /// those that name none.
-    pub(crate) fn routers(
-        &self,
-        default: &str,
-        policy: &DeliveryPolicy,
-    ) -> BTreeMap<String, EventRouter> {
-        let router = |handlers: Vec<_>| {
-            EventRouter::with(&handlers, &self.layers, |handler| policy.of(handler))
-        };
+    pub(crate) fn routers(&self, default: &str) -> BTreeMap<String, EventRouter> {
+        let router = |handlers: Vec<_>| EventRouter::with_layers(&handlers, &self.layers);
         let groups = self.registry().groups(default).into_iter();
         groups.map(|(group, handlers)| (group, router(handlers))).collect()
     }
@@ -292,8 +286,7 @@ impl EventApp {
     /// All handlers in one table, whatever their groups are.
     #[cfg(feature = "cli")]
     pub(crate) fn router(&self) -> EventRouter {
-        let policy = DeliveryPolicy::default();
-        EventRouter::with(self.registry().handlers(), &self.layers, |handler| policy.of(handler))
+        EventRouter::with_layers(self.registry().handlers(), &self.layers)
     }
 
     /// The states as far as they are there before the service starts.

@@ -66,7 +66,7 @@ impl EventApp {
         settings: Settings,
     ) -> Result<ReadyApp<B>, StartupReport> {
         let mut report = self.check_with(&settings);
-        let routers = self.routers(settings.group.as_str(), &settings.policy);
+        let routers = self.routers(settings.group.as_str());
         let (problems, missing) = broker_problems(&broker, &routers).await;
         report.add_problems(problems);
         report.add_problems(self.make_state().await);

@@ -20,7 +20,7 @@ pub(super) async fn attempt<'a>(
     route: &'a Route,
     delivery: &'a Delivery<'a>,
 ) -> Outcome {
-    match route.policy.timeout {
+    match engine.policy_of(route).timeout {
         None => without_limit(engine, route, delivery).await,
         Some(limit) => match timeout(limit, without_limit(engine, route, delivery)).await {
             Ok(outcome) => outcome,
@@ -58,7 +58,7 @@ pub(super) async fn attempt_batch<'a>(
     };
     let call = AssertUnwindSafe(async { handler(deliveries).await }).catch_unwind();
     let limited = async {
-        match route.policy.timeout {
+        match engine.policy_of(route).timeout {
             None => Ok(call.await),
             Some(limit) => timeout(limit, call).await.map_err(|_| limit),
         }

@@ -15,6 +15,7 @@ use super::watch::{Slot, watched};
 use crate::broker::{BrokerError, OutgoingRecord};
 use crate::delivery::{Delivery, Offset, RecordRef, Shutdown, TopicPartition};
 use crate::event::{Envelope, TopicName, excerpt};
+use crate::handler::HandlerPolicy;
 use crate::observe::{HealthProblem, Observation, SkipReason};
 use crate::outcome::{Error, Outcome, Rejection, Verdict};
 use crate::router::Route;
@@ -167,7 +168,7 @@ impl Settler {
             return refuse(origin, Some(route), rejection);
         }
         // From a retry topic there is one attempt; on the command of a person, all of them.
-        let left = if delay.is_some() { 1 } else { route.policy.attempts };
+        let left = if delay.is_some() { 1 } else { self.engine.policy_of(&route).attempts };
         let trial = Trial {
             attempt: returned.attempts.saturating_add(1),
             left,
@@ -232,7 +233,7 @@ impl Settler {
             envelope,
             handler: &job.route.id,
             attempt: job.trial.attempt,
-            attempts: job.route.policy.all_attempts().max(job.trial.attempt),
+            attempts: self.engine.policy_of(&job.route).all_attempts().max(job.trial.attempt),
             state: &self.engine.state,
             shutdown: &self.shutdown,
         }
@@ -278,7 +279,7 @@ impl Settler {
                     envelope: envelope.as_ref(),
                     handler: &route.id,
                     attempt: 1,
-                    attempts: route.policy.all_attempts(),
+                    attempts: self.engine.policy_of(&route).all_attempts(),
                     state: &self.engine.state,
                     shutdown: &self.shutdown,
                 };
@@ -346,7 +347,12 @@ impl Settler {
             offset: record.offset,
             timestamp_ms: record.timestamp_ms,
         };
-        Job { origin, has_returned: false, trial: Trial::first(route), route: Arc::clone(route) }
+        Job {
+            origin,
+            has_returned: false,
+            trial: Trial::first(self.engine.policy_of(route)),
+            route: Arc::clone(route),
+        }
     }
 
     fn handled(
@@ -427,7 +433,7 @@ impl Settler {
         let chain = describe(&error);
         let said = error.said();
         let verdict = match said {
-            None if route.policy.retry_on.is_some_and(|worth| !worth(&error)) => {
+            None if engine.policy_of(&route).retry_on.is_some_and(|worth| !worth(&error)) => {
                 Verdict::DeadLetter
             }
             said => said.unwrap_or_default(),
@@ -477,7 +483,8 @@ impl Settler {
             };
         }
         job.trial.failures.note(self.engine.clock.now());
-        let delay = asked.unwrap_or_else(|| job.route.policy.backoff.delay(attempt));
+        let delay =
+            asked.unwrap_or_else(|| self.engine.policy_of(&job.route).backoff.delay(attempt));
         self.retrying(job, delay, &error);
         job.trial.attempt += 1;
         job.trial.left -= 1;
@@ -497,7 +504,7 @@ impl Settler {
 
     /// The delay of the retry topic that comes after the one that the record was on.
     fn next_retry_topic(&self, route: &Route) -> Option<Duration> {
-        let mut delays = route.policy.retry_topics.iter().copied();
+        let mut delays = route.handler.retry_topics().iter().copied();
         match &self.source {
             Source::Returning { delay: Some(before), .. } => delays.find(|delay| delay > before),
             _ => delays.next(),
@@ -669,8 +676,8 @@ impl Settler {
 }
 
 impl Trial {
-    fn first(route: &Route) -> Self {
-        Trial { attempt: 1, left: route.policy.attempts, failures: Failures::default() }
+    fn first(policy: &HandlerPolicy) -> Self {
+        Trial { attempt: 1, left: policy.attempts, failures: Failures::default() }
     }
 }
 

@@ -203,7 +203,7 @@ impl Concurrent {
             }
             Read::Refuse { .. } => (NO_HANDLER, NO_HANDLER_RULE, None),
             Read::Handle(job) => {
-                let policy = &job.route.policy;
+                let policy = self.settler.engine.policy_of(&job.route);
                 let rule = Rule {
                     concurrency: policy.concurrency,
                     batch: policy.batch.map(|batch| {
@@ -227,15 +227,17 @@ impl Concurrent {
     /// What a record has to wait for. Those that come back to be tried again have left their order.
     fn place(&self, read: &Read, record: RecordRef<'_>) -> Place {
         match read {
-            Read::Handle(job) if !job.has_returned => match (job.route.policy.order, record.key) {
-                (Order::Partition, _) => Place::Partition,
-                (Order::Key, Some(key)) => {
-                    let mut hasher = FxHasher::default();
-                    key.hash(&mut hasher);
-                    Place::Key(hasher.finish())
+            Read::Handle(job) if !job.has_returned => {
+                match (job.route.handler.options.order, record.key) {
+                    (Order::Partition, _) => Place::Partition,
+                    (Order::Key, Some(key)) => {
+                        let mut hasher = FxHasher::default();
+                        key.hash(&mut hasher);
+                        Place::Key(hasher.finish())
+                    }
+                    (Order::Key, None) | (Order::None, _) => Place::Free,
                 }
-                (Order::Key, None) | (Order::None, _) => Place::Free,
-            },
+            }
             _ => Place::Free,
         }
     }
