@@ -227,7 +227,7 @@ async fn broker_problems<B: Broker>(
 }
 
 /// What is wrong with topics that are needed for something.
-#[cfg(any(feature = "cli", test))]
+#[cfg(any(feature = "cli", all(test, feature = "kafka")))]
 pub(crate) async fn topic_problems<B: Broker>(
     broker: &B,
     needed: Vec<(TopicName, String)>,
