@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use super::attempt::attempt;
 use super::breaker::Entry;
 use super::dead_letter::{DeadLetter, Failures};
-use super::engine::{Engine, Source};
+use super::engine::{Engine, HandlerState, Source};
 use super::watch::{Slot, watched};
 use crate::broker::BrokerError;
 use crate::delivery::{Delivery, Offset, RecordRef, Shutdown, TopicPartition};
@@ -71,8 +71,15 @@ impl Settler {
     }
 
     /// Waits until an attempt of `route` may be made.
-    pub(super) async fn enter(&self, route: &Route) -> Settled {
+    async fn enter(&self, route: &Route) -> Settled {
         let handler = self.engine.handler(route);
+        if handler.entry() == Some(Entry::Open) {
+            return Ok(());
+        }
+        self.wait_to_enter(handler).await
+    }
+
+    async fn wait_to_enter(&self, handler: &HandlerState) -> Settled {
         loop {
             let mut gates = self.engine.gates();
             let until = match handler.entry() {
@@ -122,21 +129,12 @@ impl Settler {
                 return Ok(());
             }
             let job = self.first_job(record, route);
-            return self.go_on(record, envelope.as_ref(), job, outcome, slot).await;
+            // Boxed, so that what is rare does not make the way of every record longer.
+            return Box::pin(self.go_on(record, envelope.as_ref(), job, outcome, slot)).await;
         }
-        match self.read(record) {
-            Read::Handle(job) => {
-                // What could not be read was refused.
-                let envelope = record.value.and_then(|value| Envelope::read(value).ok());
-                self.enter(&job.route).await?;
-                let outcome = {
-                    let delivery = self.delivery(record, envelope.as_ref(), &job);
-                    self.watched(slot, &job.route, &delivery).await
-                };
-                self.go_on(record, envelope.as_ref(), job, outcome, slot).await
-            }
-            other => self.settle_without_handler(record, other).await,
-        }
+        // A lane that goes record by record has only records that are there for the first time.
+        let read = self.read(record);
+        Box::pin(self.settle_without_handler(record, read)).await
     }
 
     /// Goes on after the first attempt.
