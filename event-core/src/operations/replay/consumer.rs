@@ -26,6 +26,7 @@ pub struct ReplayConsumer<R> {
     handler: Option<String>,
     pace: Pace,
     held: Option<Held>,
+    is_read: bool,
     in_flight: Arc<InFlight>,
     max_in_flight_bytes: usize,
     number: usize,
@@ -76,6 +77,7 @@ impl<R: Reader> ReplayConsumer<R> {
             handler: broker.handler.clone(),
             pace: Pace::new(broker.rate),
             held: None,
+            is_read: false,
             in_flight: Arc::default(),
             max_in_flight_bytes: subscription.max_in_flight_bytes,
             number: broker.replayed.begin(),
@@ -135,6 +137,10 @@ impl<R: Reader> Consumer for ReplayConsumer<R> {
                     return ConsumerEvent::Records(batch);
                 }
             }
+            // It is asked on, for what only a group has to tell.
+            if self.is_read {
+                return std::future::pending().await;
+            }
             match self.reader.next().await {
                 Some(Ok(batch)) => self.choose(batch),
                 // What follows it would be handled without what it kept from being read.
@@ -142,8 +148,8 @@ impl<R: Reader> Consumer for ReplayConsumer<R> {
                     return ConsumerEvent::Trouble(BrokerError::Fatal(error.to_string()));
                 }
                 None => {
+                    self.is_read = true;
                     self.replayed.change(|state| state.read_to_the_end += 1);
-                    return std::future::pending().await;
                 }
             }
         }
