@@ -65,6 +65,8 @@ impl<R: Reader> ReplayConsumer<R> {
     ) -> Result<Self, BrokerError> {
         let mut request = broker.range.request();
         request.partitions.retain(|(partition, ..)| subscription.topics.contains(&partition.topic));
+        let own = broker.groups.iter().find(|own| own.group == subscription.group);
+        let handlers = own.map_or(&[][..], |own| &own.handlers);
         let assigned = request.partitions.iter().map(|(partition, from, _)| AssignedPartition {
             partition: partition.clone(),
             next: Some(*from),
@@ -73,7 +75,7 @@ impl<R: Reader> ReplayConsumer<R> {
         Ok(ReplayConsumer {
             assigned: Some(assigned.collect()),
             reader: broker.inner.read(request)?,
-            router: broker.router.clone(),
+            router: EventRouter::new(handlers),
             handler: broker.handler.clone(),
             pace: Pace::new(broker.rate),
             held: None,
