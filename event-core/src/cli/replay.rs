@@ -143,6 +143,10 @@ impl Observer for ReplayPrinter {
                     "failed    {partition}@{offset}  attempt {attempt} of {handler}, again in {delay:?}: {error}"
                 );
             }
+            Observation::Postponed { partition, offset, handler, attempt, error, .. } => {
+                let error = excerpt(error, 1000);
+                say!("put off   {partition}@{offset}  attempt {attempt} of {handler}: {error}");
+            }
             Observation::DeadLettered { partition, offset, reason, error } => {
                 say!("given up  {partition}@{offset}  {reason}: {}", excerpt(error, 1000));
             }
