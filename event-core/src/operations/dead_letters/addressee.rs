@@ -1,7 +1,7 @@
 //! Who gets a dead letter that is redriven.
 
 use super::{DeadLetter, Left};
-use crate::event::{GroupName, excerpt};
+use crate::event::{GroupName, TopicName, excerpt};
 use crate::handler::HandlerRegistration;
 use crate::operations::dry_run::route_of;
 use crate::operations::{GroupTopics, OwnedRecord, groups_of};
@@ -46,7 +46,7 @@ impl Addressees {
 
     // A handler may have moved to another group, and that of a replay never was one of the service's.
     fn failed(&self, letter: &DeadLetter, id: &str) -> Result<Addressee, Left> {
-        let topic = letter.origin.partition.topic.as_str();
+        let topic = &letter.origin.partition.topic;
         let (own, others): (Vec<_>, Vec<_>) = self.0.iter().partition(|(g, _)| g.gave_up(letter));
         let mut groups = own.into_iter().chain(others);
         let found = groups.find_map(|(group, _)| group.addressee(topic, id));
@@ -61,7 +61,7 @@ impl Addressees {
         {
             let id =
                 route_of(router, topic, original.value.as_deref()).map_err(Left::Unreadable)?;
-            if let Some(addressee) = id.and_then(|id| group.addressee(topic.as_str(), &id)) {
+            if let Some(addressee) = id.and_then(|id| group.addressee(topic, &id)) {
                 return Ok(addressee);
             }
         }
@@ -74,8 +74,8 @@ impl GroupTopics {
         self.group.as_str() == letter.group
     }
 
-    fn addressee(&self, topic: &str, id: &str) -> Option<Addressee> {
-        let handler = self.handlers.iter().find(|own| own.topic == topic && own.id() == id)?;
+    fn addressee(&self, topic: &TopicName, id: &str) -> Option<Addressee> {
+        let handler = self.handler(topic, id)?;
         Some(Addressee { group: self.group.clone(), handler })
     }
 }

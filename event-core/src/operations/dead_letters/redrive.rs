@@ -11,61 +11,10 @@ use super::original::Originals;
 use super::{DeadLetter, Resolution, resolution};
 use crate::broker::{Acknowledged, Broker, BrokerError, OutgoingRecord, PortFuture, Producer};
 use crate::delivery::Shutdown;
-use crate::event::{EnvelopeError, NameError};
+use crate::event::{EnvelopeError, NameError, TopicName};
 use crate::operations::rate::Pace;
-use crate::operations::{DEADLINE, OperationError, OwnedRecord, Rate, redrive_topic};
-
-/// The headers that a redriven record gets behind its own, all with UTF-8 text as values.
-///
-/// It is sent to `<topic>_redrive`, which the service reads beside the topic itself; key, value and
-/// the other headers are the original's.
-///
-/// | header | |
-/// |---|---|
-/// | `retry.topic` | the topic it came from |
-/// | `retry.partition` | its partition there |
-/// | `retry.offset` | its offset there |
-/// | `retry.timestamp` | its timestamp there, in milliseconds since 1970 |
-/// | `retry.group` | the consumer group in which its handler runs; another leaves it alone |
-/// | `retry.handler` | the handler that failed, which alone gets it; when none was found then, because the record could not be read, the one that takes it now |
-/// | `retry.attempts` | how often it was tried so far |
-/// | `retry.first_failure` | when the first attempt failed (RFC 3339); absent when it is not known |
-/// | `retry.redrive_id` | the same each time this letter is redriven |
-pub mod retry_header {
-    /// The topic it came from.
-    pub const TOPIC: &str = "retry.topic";
-    /// Its partition there.
-    pub const PARTITION: &str = "retry.partition";
-    /// Its offset there.
-    pub const OFFSET: &str = "retry.offset";
-    /// Its timestamp there, in milliseconds since 1970.
-    pub const TIMESTAMP: &str = "retry.timestamp";
-    /// The consumer group in which its handler runs.
-    pub const GROUP: &str = "retry.group";
-    /// The handler that gets it.
-    pub const HANDLER: &str = "retry.handler";
-    /// How often it was tried so far.
-    pub const ATTEMPTS: &str = "retry.attempts";
-    /// When the first attempt failed (RFC 3339).
-    pub const FIRST_FAILURE: &str = "retry.first_failure";
-    /// The same each time a letter is redriven.
-    pub const REDRIVE_ID: &str = "retry.redrive_id";
-
-    /// These, and what a retry topic adds.
-    pub(in crate::operations) const ALL: [&str; 11] = [
-        TOPIC,
-        PARTITION,
-        OFFSET,
-        TIMESTAMP,
-        GROUP,
-        HANDLER,
-        ATTEMPTS,
-        FIRST_FAILURE,
-        REDRIVE_ID,
-        "retry.due",
-        "retry.error",
-    ];
-}
+use crate::operations::{DEADLINE, OperationError, OwnedRecord, Rate};
+use crate::processor::retry_header;
 
 // How many letters are on their way together: a broker acknowledges a hundred as fast as one.
 const MAX_AT_ONCE: usize = 100;
@@ -140,8 +89,9 @@ impl<'a, B: Broker> Resolver<'a, B> {
         Ok(Resolver { broker, producer: broker.producer()?, rate, stop })
     }
 
-    /// Sends the originals of `letters` to their redrive topics ([`retry_header`]), each with the
-    /// record of resolution behind it. A crash between the two leaves the letter open; redriven again
+    /// Sends the originals of `letters` to their redrive topics, each with the record of resolution
+    /// behind it. Key, value and headers are the original's; behind these are those of
+    /// [`retry_header`] but `retry.due` and `retry.error`. A crash between the two leaves the letter open; redriven again
     /// it has the same redrive id. A letter that none of `addressees` would get is left as it is.
     ///
     /// # Errors
@@ -300,7 +250,7 @@ pub async fn check_redrive_topics<B: Broker>(
     letters: &[DeadLetter],
 ) -> Result<(), OperationError> {
     let origins: BTreeSet<_> = letters.iter().map(|l| &l.origin.partition.topic).collect();
-    let topics = origins.into_iter().map(redrive_topic).collect::<Result<Vec<_>, _>>()?;
+    let topics = origins.into_iter().map(TopicName::redrive).collect::<Result<Vec<_>, _>>()?;
     if topics.is_empty() {
         return Ok(());
     }
@@ -338,7 +288,7 @@ fn redriven(
     }
     put(retry_header::REDRIVE_ID, letter.next_redrive_id());
     Ok(OutgoingRecord {
-        topic: redrive_topic(&origin.partition.topic)?,
+        topic: origin.partition.topic.redrive()?,
         partition: None,
         key: original.key,
         value: original.value,

@@ -14,7 +14,7 @@ use crate::broker::{Broker, BrokerError, OutgoingRecord};
 use crate::delivery::{Offset, Shutdown};
 use crate::event::{Headers, TopicName};
 use crate::operations::{Becomes, DryRunner, OperationError};
-use crate::processor::{DeliveryPolicy, dead_letter_header as header};
+use crate::processor::{DeliveryPolicy, dead_letter_header as header, retry_header};
 use crate::registry::Registry;
 use crate::router::EventRouter;
 use crate::state::StateMap;

@@ -26,6 +26,7 @@ pub struct ReplayConsumer<R> {
     handler: Option<String>,
     pace: Pace,
     held: Option<Held>,
+    is_read: bool,
     in_flight: Arc<InFlight>,
     max_in_flight_bytes: usize,
     number: usize,
@@ -64,6 +65,8 @@ impl<R: Reader> ReplayConsumer<R> {
     ) -> Result<Self, BrokerError> {
         let mut request = broker.range.request();
         request.partitions.retain(|(partition, ..)| subscription.topics.contains(&partition.topic));
+        let own = broker.groups.iter().find(|own| own.group == subscription.group);
+        let handlers = own.map_or(&[][..], |own| &own.handlers);
         let assigned = request.partitions.iter().map(|(partition, from, _)| AssignedPartition {
             partition: partition.clone(),
             next: Some(*from),
@@ -72,10 +75,11 @@ impl<R: Reader> ReplayConsumer<R> {
         Ok(ReplayConsumer {
             assigned: Some(assigned.collect()),
             reader: broker.inner.read(request)?,
-            router: broker.router.clone(),
+            router: EventRouter::new(handlers),
             handler: broker.handler.clone(),
             pace: Pace::new(broker.rate),
             held: None,
+            is_read: false,
             in_flight: Arc::default(),
             max_in_flight_bytes: subscription.max_in_flight_bytes,
             number: broker.replayed.begin(),
@@ -135,6 +139,10 @@ impl<R: Reader> Consumer for ReplayConsumer<R> {
                     return ConsumerEvent::Records(batch);
                 }
             }
+            // It is asked on, for what only a group has to tell.
+            if self.is_read {
+                return std::future::pending().await;
+            }
             match self.reader.next().await {
                 Some(Ok(batch)) => self.choose(batch),
                 // What follows it would be handled without what it kept from being read.
@@ -142,8 +150,8 @@ impl<R: Reader> Consumer for ReplayConsumer<R> {
                     return ConsumerEvent::Trouble(BrokerError::Fatal(error.to_string()));
                 }
                 None => {
+                    self.is_read = true;
                     self.replayed.change(|state| state.read_to_the_end += 1);
-                    return std::future::pending().await;
                 }
             }
         }

@@ -41,7 +41,7 @@ async fn replay_range(broker: &MemoryBroker, range: ReplayRange, replay: Replay)
     let broker = ReplayBroker {
         inner: broker.clone(),
         range,
-        router: EventRouter::new(&handlers()),
+        groups: groups_of(&handlers(), &group("orders_replay_1")),
         handler: replay.handler.map(str::to_owned),
         rate: replay.rate.map(|rate| rate.parse().unwrap()),
         dead_letters: replay.dead_letters,
@@ -141,6 +141,7 @@ async fn a_dry_replay_runs_no_handler() {
     let seen = Seen::default();
     state.insert(seen.clone());
     let dry_runner = DryRunner::new(router, DeliveryPolicy::default(), state);
+    let groups = groups_of(&handlers(), &group("orders"));
     for (handler, expected) in [
         (None, &["@9 Handled placed", "@10 DeadLettered placed", "@11 Handled others"][..]),
         (Some("others"), &["@11 Handled others"]),
@@ -150,7 +151,9 @@ async fn a_dry_replay_runs_no_handler() {
             told.push(format!("@{offset} {:?} {}", run.becomes, run.handler.unwrap_or_default()));
         };
         let stop = Shutdown::never();
-        assert!(dry_replay(&broker, &range, &dry_runner, handler, &stop, tell).await.unwrap());
+        assert!(
+            dry_replay(&broker, &range, &dry_runner, &groups, handler, &stop, tell).await.unwrap()
+        );
         assert_eq!(told, expected);
     }
     assert!(seen.ids().is_empty());
@@ -166,7 +169,7 @@ async fn a_record_that_would_wait_in_a_retry_topic_is_counted_and_not_sent() {
     let replay = ReplayBroker {
         inner: broker.clone(),
         range,
-        router: EventRouter::new(&handlers()),
+        groups: groups_of(&handlers(), &group("orders_replay_1")),
         handler: None,
         rate: None,
         dead_letters: true,
