@@ -77,7 +77,8 @@ struct Simulation {
 impl Simulation {
     fn new(seed: u64, keep_log: bool) -> Self {
         let mut dice = Dice::new(seed);
-        let mode = *dice.pick(&MODES);
+        let mode = *dice.pick(MODES);
+        let in_batches = mode.module.contains("in_batches");
         let first = dice.ms(1, 200);
         let backoff = Backoff { first, longest: first * 8, jitter: Jitter::None };
         let attempts = u32::try_from(dice.between(1, 5)).unwrap_or(1);
@@ -91,7 +92,8 @@ impl Simulation {
         };
         let records = dice.index(200) + 100;
         let mut scripts = dice.fork();
-        let scripts = (0..records).map(|id| Arc::new(Script::roll(&mut scripts, id, attempts)));
+        let scripts =
+            (0..records).map(|id| Arc::new(Script::roll(&mut scripts, id, attempts, in_batches)));
         let rules = Rules {
             order: mode.order,
             attempts,

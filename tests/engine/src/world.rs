@@ -72,6 +72,8 @@ pub struct Execution {
     pub key: Option<Bytes>,
     /// Which attempt it is.
     pub attempt: u32,
+    /// The batch that it is part of, by its first offset.
+    pub batch: Option<i64>,
     /// When it ended and how; `None` for one that was cancelled.
     pub ended: Option<(Duration, Option<Act>)>,
 }
@@ -333,10 +335,10 @@ impl InHand {
         record.running.remove(&index);
         record.executions[index].ended = Some((now, Some(act)));
         if let Some(kind) = match act {
-            Act::Fail => Some("error"),
+            Act::Fail | Act::RetryAfter(_) => Some("error"),
             Act::Panic => Some("panic"),
             Act::Refuse => Some("refusal"),
-            Act::Succeed | Act::Skip => None,
+            Act::Succeed | Act::Skip | Act::SkipByError => None,
         } {
             *record.stats.failures.entry(kind).or_default() += 1;
         }
@@ -358,9 +360,9 @@ impl Drop for InHand {
 }
 
 impl Member {
-    /// An attempt begins.
+    /// An attempt begins, perhaps in a batch, which is called by its first offset.
     #[must_use]
-    pub fn begin(&self, delivery: &Delivery<'_>) -> (Arc<Script>, InHand) {
+    pub fn begin(&self, delivery: &Delivery<'_>, batch: Option<i64>) -> (Arc<Script>, InHand) {
         let id = delivery.envelope.and_then(|envelope| envelope.data_text()?.parse::<usize>().ok());
         let now = self.world.now();
         let (partition, offset) = (delivery.partition, delivery.record.offset.0);
@@ -382,6 +384,7 @@ impl Member {
             let other = &record.executions[*other];
             let its = &record.assignments[other.assignment];
             let same = its.partition == *partition
+                && !(batch.is_some() && other.batch == batch)
                 && match record.rules.order {
                     Order::Partition => true,
                     Order::Key => key.is_some() && key == other.key,
@@ -411,7 +414,10 @@ impl Member {
                 Some(format!("after attempt {}", before.attempt))
             }
             Some(before) => {
-                let delay = record.rules.backoff.longest_delay(attempt - 1);
+                let delay = match before.ended {
+                    Some((_, Some(Act::RetryAfter(delay)))) => delay,
+                    _ => record.rules.backoff.longest_delay(attempt - 1),
+                };
                 let ended = before.ended.map(|(at, _)| at);
                 let early = ended.is_none_or(|ended| now < ended + delay);
                 early.then(|| format!("{now:?}, earlier than {delay:?} after {ended:?}"))
@@ -419,7 +425,7 @@ impl Member {
         };
         record.violations.extend(wrong.map(|wrong| format!("{what}: {wrong}")));
         let index = record.executions.len();
-        record.executions.push(Execution { assignment, offset, key, attempt, ended: None });
+        record.executions.push(Execution { assignment, offset, key, attempt, batch, ended: None });
         record.running.insert(index);
         record.last_execution.insert(place, index);
         record.stats.attempts += 1;

@@ -10,6 +10,7 @@ use event_core::handler::Order;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use crate::abilities;
 use crate::script::Act;
 
 /// How often a record is tried.
@@ -20,6 +21,11 @@ pub(super) const BACKOFF: Duration = Duration::from_millis(100);
 pub(super) const COMMIT_INTERVAL: Duration = Duration::from_millis(50);
 /// How long a revocation waits for the records in hand.
 pub(super) const DRAIN: Duration = Duration::from_millis(300);
+
+/// How many records the handlers without the order of the partition have in hand.
+pub(super) const CONCURRENCY: usize = 4;
+/// How the records begin that a handler gets.
+pub(super) const STEP: &[u8] = br#"{"eventType":"STEP""#;
 
 /// A record of the model.
 #[derive(Clone, Debug)]
@@ -321,6 +327,37 @@ impl Facts {
     /// All partitions are given up.
     pub fn close(&mut self, progress: &[Progress]) {
         self.release(0..self.lanes.len(), progress);
+    }
+
+    /// Whether work is left undone: where the engine runs handlers side by side and none has its fill,
+    /// a record whose turn it is is in hand.
+    pub fn idle_work(&self) -> Option<String> {
+        if !abilities::CONCURRENCY
+            || self.order == Order::Partition
+            || self.begun.len() >= CONCURRENCY
+        {
+            return None;
+        }
+        self.lanes.iter().enumerate().find_map(|(index, lane)| {
+            let ours = lane.epoch.is_some() && !lane.leaving;
+            let delivered = lane.log.iter().take(lane.position).skip(lane.first);
+            let mut open =
+                delivered.filter(|fact| ours && !lane.settled_now.contains(&fact.offset));
+            let mut before = BTreeSet::new();
+            let idle = open.find(|fact| {
+                let first = fact.key.is_none() || before.insert(fact.key.clone());
+                let is_step = fact.value.as_ref().is_some_and(|value| value.starts_with(STEP));
+                let turn = self.order == Order::None || first;
+                let begun = lane.attempts.contains_key(&fact.offset);
+                turn && is_step
+                    && !begun
+                    && !self
+                        .hands
+                        .values()
+                        .any(|hand| hand.lane == index && hand.offset == fact.offset)
+            });
+            idle.map(|fact| format!("{}@{} waits for nothing", lane.partition, fact.offset))
+        })
     }
 
     /// What must be so in the end (invariants 1, 5 and 8).
