@@ -1,12 +1,14 @@
 //! The handlers of the simulated service: they do what the script of the record says.
 
+use std::sync::Arc;
+
 use event_core::handler::{BatchFuture, DeliveryOptions, HandlerFuture, Order};
 use event_core::macro_support::{Named, batch_handler, handler, inventory};
 use event_core::{Delivery, Error, Outcome};
 
 use crate::abilities;
-use crate::script::{Act, TIMEOUT};
-use crate::world::Member;
+use crate::member::{InHand, Member};
+use crate::script::{Act, Script, TIMEOUT};
 
 /// The topics of the service.
 pub const TOPICS: [&str; 2] = ["sim_events", "other_sim_events"];
@@ -59,16 +61,15 @@ fn step_batch<'a>(deliveries: &'a [Delivery<'a>]) -> BatchFuture<'a> {
         let begun: Vec<_> = deliveries.iter().filter_map(begin).collect();
         let longest = begun.iter().map(|((script, _), _)| script.takes).max().unwrap_or_default();
         tokio::time::sleep(longest.min(TIMEOUT / 2)).await;
-        let end =
-            |((script, execution), attempt): ((std::sync::Arc<crate::script::Script>, _), _)| {
-                let act = match script.act(attempt) {
-                    // One panic would fail them all.
-                    Act::Panic => Act::Fail,
-                    act => act,
-                };
-                crate::world::InHand::end(execution, act);
-                Ok(outcome(act))
+        let end = |((script, execution), attempt): ((Arc<Script>, _), _)| {
+            let act = match script.act(attempt) {
+                // One panic would fail them all.
+                Act::Panic => Act::Fail,
+                act => act,
             };
+            InHand::end(execution, act);
+            Ok(outcome(act))
+        };
         begun.into_iter().map(end).collect()
     })
 }
