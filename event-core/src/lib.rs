@@ -36,6 +36,7 @@
 //! | run it | [`EventApp`] |
 //! | test it | `testing::TestApp`, with the feature `testing` |
 //! | watch it | [`observe::Observer`], [`observe::Health`] |
+//! | look after it | [`operations`]: dead letters, lag, replays |
 
 #![deny(unsafe_code)]
 
@@ -58,6 +59,7 @@ pub mod middleware;
 pub mod router;
 pub mod processor;
 pub mod producer;
+pub mod operations;
 
 // Composition.
 pub mod app;
@@ -69,15 +71,16 @@ pub mod testing;
 #[doc(hidden)]
 pub mod macro_support;
 
-// `Event` is both the derive and the argument, as with serde's traits and derives.
+// `Event` is both the derive and the argument, and `EventError` derive and trait, as with serde's
+// traits and derives.
 pub use event_macros::{
-    Event, EventSum, Events, StateParts, Topics, event_handler, link_handlers, main,
+    Event, EventError, EventSum, Events, StateParts, Topics, event_handler, link_handlers, main,
 };
 
 pub use app::EventApp;
 pub use delivery::{Delivery, Position};
 pub use event::Contract;
-pub use extract::{Attempt, Event, Json, Key, RawEvent, State};
+pub use extract::{Attempt, Batch, Event, Json, Key, RawEvent, State};
 pub use handler::EventHandler;
 pub use outcome::{Classify, Emit, Error, EventError, Outcome, Rejection, Result};
 pub use producer::{EventProducer, Producer};
@@ -87,9 +90,11 @@ pub mod prelude {
     pub use crate::app::EventApp;
     pub use crate::delivery::{Position, Shutdown};
     pub use crate::event::{Contract, Headers, UserId};
-    pub use crate::extract::{Attempt, Event, Json, Key, RawEvent, State};
+    pub use crate::extract::{Attempt, Batch, Event, Json, Key, RawEvent, State};
     pub use crate::handler::EventHandler;
-    pub use crate::outcome::{Classify, Emit, Error, Outcome, Result};
+    pub use crate::outcome::{Classify, Emit, Error, EventError, Outcome, Result};
     pub use crate::producer::Producer;
-    pub use event_macros::{Event, EventSum, Events, StateParts, Topics, event_handler};
+    pub use event_macros::{
+        Event, EventError, EventSum, Events, StateParts, Topics, event_handler,
+    };
 }

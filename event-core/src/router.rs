@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustc_hash::FxHasher;
 
-use crate::event::{NameError, TopicName};
+use crate::event::{Envelope, NameError, TopicName};
 use crate::handler::{HandlerRegistration, Selector};
 use crate::middleware::{LayerStack, Layers};
 
@@ -27,14 +28,41 @@ pub struct Route {
     pub id: Arc<str>,
     /// What runs around it.
     pub layers: LayerStack,
+    /// Its number among all routes of the table, from 0 on.
+    pub index: usize,
+}
+
+/// A topic that exists because of another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DerivedTopic {
+    /// Its name.
+    pub topic: TopicName,
+    /// The topic that handlers listen to.
+    pub origin: TopicName,
+    /// What it is for.
+    pub purpose: Purpose,
+}
+
+/// What a derived topic is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Purpose {
+    /// It takes the dead letters.
+    DeadLetters,
+    /// Its records are handed to one handler once more, on the command of a person.
+    Redrive,
+    /// Its records wait for so long before they are tried again.
+    Retry(Duration),
 }
 
 /// The handlers of one topic: looked up once for a batch, then asked for every record.
 #[derive(Debug, Default)]
 pub struct TopicRoutes {
-    events: Map<Route>,
-    rest: Option<Route>,
-    tombstones: Option<Route>,
+    /// Also a second one of an event, which only its id finds.
+    all: Vec<Arc<Route>>,
+    events: Map<Arc<Route>>,
+    rest: Option<Arc<Route>>,
+    tombstones: Option<Arc<Route>>,
     foreign_names: bool,
     dead_letter: Option<&'static str>,
 }
@@ -51,8 +79,11 @@ impl EventRouter {
     #[must_use]
     pub fn with_layers(handlers: &[&'static HandlerRegistration], layers: &Layers) -> Self {
         let mut topics = Map::<TopicRoutes>::default();
-        for handler in handlers {
-            topics.entry(handler.topic).or_default().add(handler, layers);
+        for (index, handler) in handlers.iter().copied().enumerate() {
+            let id: Arc<str> = handler.id().into();
+            let layers = layers.around(handler.topic, &id);
+            let route = Route { handler, id, layers, index };
+            topics.entry(handler.topic).or_default().add(Arc::new(route));
         }
         let topics = topics.into_iter().map(|(topic, routes)| (topic, Arc::new(routes))).collect();
         EventRouter { topics: Arc::new(topics) }
@@ -72,6 +103,38 @@ impl EventRouter {
         topics.into_iter().map(|(topic, routes)| TopicName::registered(topic, routes.foreign_names))
     }
 
+    /// Every route, by its number.
+    #[must_use]
+    pub fn routes(&self) -> Vec<Arc<Route>> {
+        let mut routes: Vec<_> = self.topics.values().flat_map(|topic| topic.routes()).collect();
+        routes.sort_unstable_by_key(|route| route.index);
+        routes
+    }
+
+    /// The topics that the service needs because of those that its handlers listen to, sorted.
+    ///
+    /// # Errors
+    ///
+    /// In place of a topic: [`NameError`] when its name is over the limit.
+    pub fn derived_topics(&self) -> impl Iterator<Item = Result<DerivedTopic, NameError>> + '_ {
+        self.topics().filter_map(Result::ok).flat_map(|origin| {
+            let routes = self.topic(origin.as_str());
+            let mut delays: Vec<_> =
+                routes.routes().flat_map(|r| r.handler.retry_topics()).collect();
+            delays.sort_unstable();
+            delays.dedup();
+            let retries = delays.into_iter().map(|d| (origin.retry(*d), Purpose::Retry(*d)));
+            let derived = [
+                (routes.dead_letters(&origin), Purpose::DeadLetters),
+                (origin.redrive(), Purpose::Redrive),
+            ];
+            let derived: Vec<_> = derived.into_iter().chain(retries).collect();
+            derived.into_iter().map(move |(topic, purpose)| {
+                Ok(DerivedTopic { topic: topic?, origin: origin.clone(), purpose })
+            })
+        })
+    }
+
     /// The topic that takes the dead letters of `topic`.
     ///
     /// # Errors
@@ -86,16 +149,15 @@ impl EventRouter {
 }
 
 impl TopicRoutes {
-    fn add(&mut self, handler: &'static HandlerRegistration, layers: &Layers) {
-        let id: Arc<str> = handler.id().into();
-        let layers = layers.around(handler.topic, &id);
-        let route = Route { handler, id, layers };
+    fn add(&mut self, route: Arc<Route>) {
+        let handler = route.handler;
+        self.all.push(Arc::clone(&route));
         self.foreign_names |= handler.has_foreign_names();
         self.dead_letter = self.dead_letter.or(handler.dead_letter);
         match handler.selects {
             Selector::Event(_) | Selector::Contracts(_) => {
                 for name in handler.selects.names() {
-                    self.events.entry(name).or_insert_with(|| route.clone());
+                    self.events.entry(name).or_insert_with(|| Arc::clone(&route));
                 }
             }
             Selector::Rest => {
@@ -107,10 +169,34 @@ impl TopicRoutes {
         }
     }
 
+    /// All routes.
+    pub(crate) fn routes(&self) -> impl Iterator<Item = Arc<Route>> + '_ {
+        self.all.iter().cloned()
+    }
+
+    /// The route of the handler with this id.
+    #[must_use]
+    pub fn by_id(&self, id: &str) -> Option<Arc<Route>> {
+        self.routes().find(|route| *route.id == *id)
+    }
+
     /// The handler of `event`: its own, or the one that takes the rest. One hash look-up.
     #[must_use]
-    pub fn find(&self, event: &str) -> Option<&Route> {
+    pub fn find(&self, event: &str) -> Option<&Arc<Route>> {
         self.events.get(event).or(self.rest.as_ref())
+    }
+
+    /// The handler of the record with this outer object; a tombstone has none.
+    pub(crate) fn of(&self, envelope: Option<&Envelope<'_>>) -> Option<&Arc<Route>> {
+        match envelope {
+            Some(envelope) => self.find(envelope.event_type()),
+            None => self.tombstones(),
+        }
+    }
+
+    /// Whether every handler keeps the order of the partition, and takes one record at a time.
+    pub(crate) fn is_sequential(&self) -> bool {
+        self.routes().all(|route| route.handler.is_sequential())
     }
 
     /// The topic that takes the dead letters of `topic`, whose handlers these are.
@@ -123,13 +209,13 @@ impl TopicRoutes {
 
     /// The handler of the events that no other takes.
     #[must_use]
-    pub fn rest(&self) -> Option<&Route> {
+    pub fn rest(&self) -> Option<&Arc<Route>> {
         self.rest.as_ref()
     }
 
     /// The handler of records without a value.
     #[must_use]
-    pub fn tombstones(&self) -> Option<&Route> {
+    pub fn tombstones(&self) -> Option<&Arc<Route>> {
         self.tombstones.as_ref()
     }
 }

@@ -1,6 +1,5 @@
 //! Puts a service together: settings, what is linked, what is provided, a broker.
 
-mod duration;
 mod exit;
 #[cfg(feature = "kafka")]
 mod kafka;
@@ -9,6 +8,7 @@ mod run;
 mod settings;
 mod shutdown;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,6 +17,7 @@ use crate::event::{GroupName, GroupNameError};
 use crate::middleware::{Layers, Middleware};
 use crate::observe::{Health, Observer, TracingObserver};
 use crate::outcome::Error;
+use crate::processor::Control;
 use crate::registry::{Registry, StartupReport};
 use crate::router::EventRouter;
 use crate::state::{StateKey, StateKeys, StateMap, StateParts};
@@ -64,6 +65,7 @@ pub struct EventApp {
     pub(crate) after_dev: Vec<AfterDev>,
     observers: Vec<Arc<dyn Observer>>,
     health: Health,
+    control: Control,
 }
 
 struct Provider {
@@ -94,6 +96,7 @@ impl EventApp {
             after_dev: Vec::new(),
             observers: vec![Arc::new(TracingObserver::default())],
             health: Health::default(),
+            control: Control::default(),
         })
     }
 
@@ -253,6 +256,13 @@ impl EventApp {
         self.health.clone()
     }
 
+    /// Pauses and resumes handlers once the service runs: a handle to keep before the app is
+    /// consumed.
+    #[must_use]
+    pub fn control(&self) -> Control {
+        self.control.clone()
+    }
+
     /// The service's name.
     #[must_use]
     pub fn service(&self) -> &str {
@@ -265,7 +275,16 @@ impl EventApp {
         Registry::linked().only_modules(&self.modules)
     }
 
-    /// The handlers with the layers around them.
+    /// The handlers of each consumer group with the layers around them; `default` is the group of
+    /// those that name none.
+    pub(crate) fn routers(&self, default: &str) -> BTreeMap<String, EventRouter> {
+        let router = |handlers: Vec<_>| EventRouter::with_layers(&handlers, &self.layers);
+        let groups = self.registry().groups(default).into_iter();
+        groups.map(|(group, handlers)| (group, router(handlers))).collect()
+    }
+
+    /// All handlers in one table, whatever their groups are.
+    #[cfg(feature = "cli")]
     pub(crate) fn router(&self) -> EventRouter {
         EventRouter::with_layers(self.registry().handlers(), &self.layers)
     }

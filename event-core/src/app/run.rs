@@ -1,17 +1,24 @@
 //! Checks everything, then runs until told to stop.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::watch;
+
 use super::{EventApp, Settings, provided};
-use crate::broker::{Broker, BrokerError, Subscription};
-use crate::event::TopicName;
+use crate::broker::{Broker, BrokerError, Producer, Subscription, TopicStatus};
+use crate::event::{GroupName, TopicName};
 use crate::observe::Observers;
 use crate::outcome::Error;
-use crate::processor::{EventProcessor, ProcessorError, ServiceIdentity};
+use crate::processor::{Clock, EventProcessor, ProcessorError, ServiceIdentity};
 use crate::registry::{StartupProblem, StartupReport};
-use crate::router::EventRouter;
+use crate::router::{EventRouter, Purpose};
 use crate::state::StateKey;
+#[cfg(feature = "cli")]
+use crate::state::StateMap;
 
 // Start-up answers within ten seconds, so the broker has less.
 const BROKER_DEADLINE: Duration = Duration::from_secs(6);
@@ -23,6 +30,15 @@ const FLUSH_DEADLINE: Duration = Duration::from_secs(3);
 pub(crate) struct ReadyApp<B> {
     broker: B,
     settings: Settings,
+    members: Vec<Member>,
+    producer: Arc<dyn Producer>,
+    #[cfg(feature = "cli")]
+    state: Arc<StateMap>,
+}
+
+/// One consumer group of the service: its own consumer, offsets, retries and dead letters.
+struct Member {
+    group: GroupName,
     topics: Vec<TopicName>,
     processor: EventProcessor,
 }
@@ -50,30 +66,49 @@ impl EventApp {
         settings: Settings,
     ) -> Result<ReadyApp<B>, StartupReport> {
         let mut report = self.check_with(&settings);
-        let router = self.router();
-        let topics = topic_names(&router);
-        report.add_problems(broker_problems(&broker, &topics).await);
+        let routers = self.routers(settings.group.as_str());
+        let (problems, missing) = broker_problems(&broker, &routers).await;
+        report.add_problems(problems);
         report.add_problems(self.make_state().await);
         let producer =
             broker.producer().map_err(|error| report.add_problems([StartupProblem::Broker(error)]));
         let Ok(producer) = producer else { return Err(report) };
         report.into_result()?;
         provided::put_own(&mut self.state, Arc::clone(&producer));
-        let processor = EventProcessor {
-            router,
-            state: Arc::new(self.state),
-            policy: settings.policy.clone(),
-            identity: ServiceIdentity {
-                name: self.service,
-                version: self.version,
-                group: settings.group.clone(),
-            },
+        let state = Arc::new(self.state);
+        let observers = self.observers.into_iter().collect::<Observers>();
+        let members = routers.into_iter().filter_map(|(group, router)| {
+            // Its rule was checked by the attribute, or by the settings.
+            let group = GroupName::parse(&group).ok()?;
+            let topics = router.topics().filter_map(Result::ok);
+            let topics =
+                topics.chain(returning(&router)).filter(|t| !missing.contains(t)).collect();
+            let processor = EventProcessor {
+                router,
+                state: Arc::clone(&state),
+                policy: settings.policy.clone(),
+                identity: ServiceIdentity {
+                    name: self.service.clone(),
+                    version: self.version.clone(),
+                    group: group.clone(),
+                },
+                producer: Arc::clone(&producer),
+                observers: observers.in_group(&group),
+                health: self.health.clone(),
+                control: self.control.clone(),
+                clock: Clock::system(),
+            };
+            Some(Member { group, topics, processor })
+        });
+        let members = members.collect();
+        Ok(ReadyApp {
+            broker,
+            settings,
+            members,
             producer,
-            observers: self.observers.into_iter().collect::<Observers>(),
-            health: self.health,
-        };
-        let topics = topics.into_iter().map(|both| both.topic).collect();
-        Ok(ReadyApp { broker, settings, topics, processor })
+            #[cfg(feature = "cli")]
+            state,
+        })
     }
 
     async fn make_state(&mut self) -> Vec<StartupProblem> {
@@ -95,17 +130,39 @@ impl EventApp {
 
 impl<B: Broker> ReadyApp<B> {
     pub(crate) async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), Error> {
-        let consumer = self.broker.subscribe(Subscription {
-            group: self.settings.group.clone(),
-            topics: self.topics,
-            max_in_flight_bytes: self.settings.max_in_flight_bytes,
-            drain_deadline: self.settings.policy.drain_deadline,
-            group_instance_id: None,
-            wants_metadata: false,
-        })?;
-        let producer = Arc::clone(&self.processor.producer);
-        let ended = self.processor.run(consumer, shutdown).await;
-        let flushed = producer.flush(FLUSH_DEADLINE).await;
+        let (stop, stopped) = watch::channel(false);
+        let mut running = FuturesUnordered::new();
+        for Member { group, topics, processor } in self.members {
+            let consumer = self.broker.subscribe(Subscription {
+                group,
+                topics,
+                max_in_flight_bytes: self.settings.max_in_flight_bytes,
+                drain_deadline: self.settings.policy.drain_deadline,
+                group_instance_id: self.settings.group_instance_id.clone(),
+                wants_metadata: !processor.is_sequential(),
+            })?;
+            let mut stopped = stopped.clone();
+            running.push(processor.run(consumer, async move {
+                // A sender that is gone means the same.
+                let _ = stopped.wait_for(|stop| *stop).await;
+            }));
+        }
+        // Groups fail by themselves, but a service that has lost one is not what was deployed: the
+        // others are drained, and whoever started it starts it again.
+        let mut shutdown = std::pin::pin!(shutdown);
+        let mut ended = Ok(());
+        loop {
+            tokio::select! {
+                () = &mut shutdown, if !*stop.borrow() => drop(stop.send_replace(true)),
+                one = running.next() => {
+                    let Some(one) = one else { break };
+                    stop.send_replace(true);
+                    ended = ended.and(one);
+                }
+            }
+        }
+        drop(running);
+        let flushed = self.producer.flush(FLUSH_DEADLINE).await;
         match ended {
             // What the broker does not let us do is for a person to mend, like any start-up problem.
             Err(ProcessorError::Consumer(
@@ -117,37 +174,60 @@ impl<B: Broker> ReadyApp<B> {
     }
 
     #[cfg(feature = "cli")]
-    pub(crate) fn state(&self) -> Arc<crate::state::StateMap> {
-        Arc::clone(&self.processor.state)
+    pub(crate) fn state(&self) -> Arc<StateMap> {
+        Arc::clone(&self.state)
     }
 }
 
-/// A topic that handlers listen to, and the one that takes its dead letters.
-struct Topics {
-    topic: TopicName,
-    dead_letters: TopicName,
+/// The topics whose records come back to be tried again.
+pub(crate) fn returning(router: &EventRouter) -> impl Iterator<Item = TopicName> + '_ {
+    let derived = router.derived_topics().filter_map(Result::ok);
+    derived.filter(|one| one.purpose != Purpose::DeadLetters).map(|one| one.topic)
 }
 
-// Without those that have no good name, which the checks have reported.
-fn topic_names(router: &EventRouter) -> Vec<Topics> {
-    let topics = router.topics().filter_map(|topic| {
-        let topic = topic.ok()?;
-        let dead_letters = router.dead_letters(&topic).ok()?;
-        Some(Topics { topic, dead_letters })
-    });
-    topics.collect()
-}
-
-async fn broker_problems<B: Broker>(broker: &B, topics: &[Topics]) -> Vec<StartupProblem> {
-    let mut needed = Vec::new();
-    for Topics { topic, dead_letters } in topics {
-        needed.push((topic.clone(), format!("the handlers of `{topic}`")));
-        needed.push((dead_letters.clone(), format!("the dead letters of `{topic}`")));
+/// What the service lacks on the broker, and which topics it can do without and lacks too: those for
+/// what a person redrives.
+async fn broker_problems<B: Broker>(
+    broker: &B,
+    routers: &BTreeMap<String, EventRouter>,
+) -> (Vec<StartupProblem>, Vec<TopicName>) {
+    let mut needed = BTreeMap::new();
+    let mut optional = BTreeSet::new();
+    for router in routers.values() {
+        for topic in router.topics().filter_map(Result::ok) {
+            let needed_for = format!("the handlers of `{topic}`");
+            needed.insert(topic, needed_for);
+        }
+        for derived in router.derived_topics().filter_map(Result::ok) {
+            let origin = derived.origin;
+            let needed_for = match derived.purpose {
+                Purpose::DeadLetters => format!("the dead letters of `{origin}`"),
+                Purpose::Retry(_) => format!("the retries of `{origin}`"),
+                Purpose::Redrive => {
+                    optional.insert(derived.topic);
+                    continue;
+                }
+            };
+            needed.insert(derived.topic, needed_for);
+        }
     }
-    if needed.is_empty() { Vec::new() } else { topic_problems(broker, needed).await }
+    if needed.is_empty() {
+        return (Vec::new(), Vec::new());
+    }
+    let needed: Vec<_> = needed.into_iter().collect();
+    let names: Vec<_> = needed.iter().map(|(topic, _)| topic).chain(&optional).cloned().collect();
+    // All at once: an answer may take its whole time.
+    let mut found = match broker.topics(&names, BROKER_DEADLINE).await {
+        Ok(found) => found,
+        Err(error) => return (vec![StartupProblem::Broker(error)], Vec::new()),
+    };
+    let others = found.split_off(needed.len().min(found.len()));
+    let missing = others.into_iter().filter(|one| one.partitions.is_err()).map(|one| one.topic);
+    (problems_of(needed, found), missing.collect())
 }
 
 /// What is wrong with topics that are needed for something.
+#[cfg(any(feature = "cli", all(test, feature = "kafka")))]
 pub(crate) async fn topic_problems<B: Broker>(
     broker: &B,
     needed: Vec<(TopicName, String)>,
@@ -157,6 +237,10 @@ pub(crate) async fn topic_problems<B: Broker>(
         Ok(found) => found,
         Err(error) => return vec![StartupProblem::Broker(error)],
     };
+    problems_of(needed, found)
+}
+
+fn problems_of(needed: Vec<(TopicName, String)>, found: Vec<TopicStatus>) -> Vec<StartupProblem> {
     let problems = needed.into_iter().zip(found).filter_map(|((topic, needed_for), status)| {
         let topic = topic.to_string();
         match status.partitions {
@@ -179,15 +263,18 @@ mod tests {
     async fn a_topic_that_is_missing_is_another_problem_than_one_that_is_forbidden()
     -> Result<(), BrokerError> {
         let embedded = EmbeddedBroker::start()?;
-        for topic in ["role_events", "role_events_dlq", "claim_events"] {
+        for topic in ["role_events", "role_events_dlq"] {
             embedded.create_topic(topic, 1)?;
         }
         embedded.set_topic_fault("role_events_dlq", Some(Fault::TopicUnauthorised))?;
-        let topics = ["role_events", "claim_events"].map(|name| {
-            let topic = TopicName::from_static(name);
-            Topics { dead_letters: topic.dead_letters().unwrap(), topic }
+        let needed = ["role_events", "role_events_dlq", "claim_events_dlq"].map(|name| {
+            let needed_for = match name.strip_suffix("_dlq") {
+                Some(topic) => format!("the dead letters of `{topic}`"),
+                None => format!("the handlers of `{name}`"),
+            };
+            (TopicName::foreign(name).unwrap(), needed_for)
         });
-        let problems = broker_problems(&embedded.broker(), &topics).await;
+        let problems = topic_problems(&embedded.broker(), needed.to_vec()).await;
         match &problems[..] {
             [
                 StartupProblem::Broker(BrokerError::Unauthorised(what)),

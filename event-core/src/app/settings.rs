@@ -9,13 +9,13 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use event_names::{parse_duration, parse_duration_range};
 use secrecy::SecretString;
 use serde::Deserialize;
 
 pub use origin::Origin;
 use sources::{check_variables, file_path, merge, our_variables, read_file};
 
-use super::duration::{parse_duration, parse_range};
 use crate::event::{GroupName, TopicName};
 use crate::outcome::{Backoff, Jitter};
 use crate::processor::DeliveryPolicy;
@@ -57,6 +57,9 @@ pub struct Settings {
     pub policy: DeliveryPolicy,
     /// How many bytes of records may be in hand before fetching pauses.
     pub max_in_flight_bytes: usize,
+    /// The name that this process keeps in its consumer groups when it is restarted
+    /// (`group.instance.id`).
+    pub group_instance_id: Option<String>,
     /// librdkafka properties. The values may be secrets and never print.
     pub kafka: BTreeMap<String, SecretString>,
     /// What deserves a look but keeps nobody from starting.
@@ -164,8 +167,11 @@ impl RawSettings {
             "name the group with `group` or EVENT_GROUP",
         );
         let topics = self.topics.as_deref().map(|text| read.topics(text));
-        let backoff =
-            read.value("backoff", parse_range(&self.backoff), "write a range like \"200ms..30s\"");
+        let backoff = read.value(
+            "backoff",
+            parse_duration_range(&self.backoff),
+            "write a range like \"200ms..30s\"",
+        );
         let commit_interval = read.value(
             "commit_interval",
             parse_duration(&self.commit_interval),
@@ -207,8 +213,10 @@ impl RawSettings {
                 max_header_bytes: max_header_bytes?,
                 commit_interval: commit_interval?,
                 drain_deadline: drain?,
+                ..DeliveryPolicy::default()
             },
             max_in_flight_bytes: max_in_flight_bytes?,
+            group_instance_id: None,
             kafka,
             warnings: Vec::new(),
             origins: BTreeMap::new(),

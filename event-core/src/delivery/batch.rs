@@ -90,17 +90,89 @@ impl RecordBatch {
 
     /// The records in order.
     pub fn iter(&self) -> impl Iterator<Item = RecordRef<'_>> {
-        (0..self.source.len()).map(|index| {
-            let (offset, timestamp_ms) = self.source.stamp(index);
-            RecordRef {
-                offset,
-                timestamp_ms,
-                key: self.source.key(index),
-                value: self.source.value(index),
-                source: &*self.source,
-                index,
-            }
+        (0..self.source.len()).filter_map(|index| self.get(index))
+    }
+
+    /// The record with this index.
+    #[must_use]
+    pub fn get(&self, index: usize) -> Option<RecordRef<'_>> {
+        if index >= self.source.len() {
+            return None;
+        }
+        let (offset, timestamp_ms) = self.source.stamp(index);
+        Some(RecordRef {
+            offset,
+            timestamp_ms,
+            key: self.source.key(index),
+            value: self.source.value(index),
+            source: &*self.source,
+            index,
         })
+    }
+
+    /// The offset of the first record.
+    #[must_use]
+    pub fn first_offset(&self) -> Option<Offset> {
+        (!self.is_empty()).then(|| self.source.stamp(0).0)
+    }
+
+    /// A batch of a copy of one record.
+    pub(crate) fn of_one(
+        partition: Arc<TopicPartition>,
+        epoch: Epoch,
+        record: RecordRef<'_>,
+    ) -> Self {
+        let copy = |part: Option<&[u8]>| part.map(Box::from);
+        let source = OneRecord {
+            stamp: (record.offset, record.timestamp_ms),
+            key: copy(record.key),
+            value: copy(record.value),
+            headers: record.headers().map(|(name, value)| (name.into(), copy(value))).collect(),
+        };
+        RecordBatch::new(partition, epoch, Box::new(source))
+    }
+}
+
+type OwnedHeader = (Box<[u8]>, Option<Box<[u8]>>);
+
+/// A record that owns its bytes.
+struct OneRecord {
+    stamp: (Offset, i64),
+    key: Option<Box<[u8]>>,
+    value: Option<Box<[u8]>>,
+    headers: Box<[OwnedHeader]>,
+}
+
+impl RecordSource for OneRecord {
+    fn len(&self) -> usize {
+        1
+    }
+
+    fn stamp(&self, _: usize) -> (Offset, i64) {
+        self.stamp
+    }
+
+    fn key(&self, _: usize) -> Option<&[u8]> {
+        self.key.as_deref()
+    }
+
+    fn value(&self, _: usize) -> Option<&[u8]> {
+        self.value.as_deref()
+    }
+
+    fn header_count(&self, _: usize) -> usize {
+        self.headers.len()
+    }
+
+    fn header(&self, _: usize, header: usize) -> (&[u8], Option<&[u8]>) {
+        let (name, value) = &self.headers[header];
+        (name, value.as_deref())
+    }
+
+    fn size_bytes(&self) -> usize {
+        let len = |part: &Option<Box<[u8]>>| part.as_ref().map_or(0, |part| part.len());
+        let headers = self.headers.iter().map(|(name, value)| name.len() + len(value));
+        len(&self.key) + len(&self.value) + headers.sum::<usize>()
     }
 }
 
@@ -126,6 +198,11 @@ pub struct RecordRef<'a> {
 }
 
 impl<'a> RecordRef<'a> {
+    /// The same record where it was first.
+    pub(crate) fn as_of(self, offset: Offset, timestamp_ms: i64) -> Self {
+        RecordRef { offset, timestamp_ms, ..self }
+    }
+
     /// How many headers it has.
     #[must_use]
     pub fn header_count(&self) -> usize {

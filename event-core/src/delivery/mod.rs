@@ -3,12 +3,14 @@
 mod batch;
 mod cause;
 mod position;
+mod settled_above;
 mod shutdown;
 mod trace_parent;
 
 pub use batch::{RecordBatch, RecordRef, RecordSource};
 pub use cause::{CAUSATION_ID, Cause};
 pub use position::{Epoch, NextOffset, Offset, Position, TopicPartition};
+pub use settled_above::SettledAbove;
 pub use shutdown::Shutdown;
 pub use trace_parent::TraceParent;
 

@@ -6,6 +6,7 @@
 use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use event_names::{Kind, Violation, advice, check, check_foreign, complaint};
 
@@ -242,6 +243,30 @@ impl TopicName {
         // What the suffix adds keeps either rule, so only the length can be wrong.
         TopicName::foreign(&format!("{self}_dlq"))
     }
+
+    /// The topic whose records are handed to one handler once more, on the command of a person: the
+    /// name with `_redrive` appended.
+    ///
+    /// # Errors
+    ///
+    /// [`NameError`] when the longer name is over the limit.
+    pub fn redrive(&self) -> Result<TopicName, NameError> {
+        TopicName::foreign(&format!("{self}_redrive"))
+    }
+
+    /// The topic in which records wait for `delay` before they are tried again: the name with the
+    /// delay in its largest whole unit, such as `role_events_retry_10m`.
+    ///
+    /// # Errors
+    ///
+    /// [`NameError`] when the longer name is over the limit.
+    pub fn retry(&self, delay: Duration) -> Result<TopicName, NameError> {
+        let ms = delay.as_millis();
+        let units = [(3_600_000, "h"), (60_000, "m"), (1000, "s"), (1, "ms")];
+        let whole = units.into_iter().find(|(unit, _)| ms.is_multiple_of(*unit) && ms > 0);
+        let (unit, name) = whole.unwrap_or((1, "ms"));
+        TopicName::foreign(&format!("{self}_retry_{}{name}", ms / unit))
+    }
 }
 
 /// Why a text is not a consumer group's name.
@@ -302,6 +327,18 @@ impl fmt::Display for GroupName {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn a_retry_topic_has_its_delay_in_the_largest_whole_unit() {
+        let topic = TopicName::from_static("role_events");
+        for (ms, name) in
+            [(60_000, "1m"), (90_000, "90s"), (7_200_000, "2h"), (1500, "1500ms"), (0, "0ms")]
+        {
+            let retry = topic.retry(Duration::from_millis(ms)).unwrap();
+            assert_eq!(retry.as_str(), format!("role_events_retry_{name}"));
+            assert!(TopicName::parse(retry.as_str()).is_ok(), "{retry}");
+        }
+    }
+
     use super::*;
 
     const ORDERS: TopicName = TopicName::foreign_static("Orders.v1");

@@ -3,6 +3,7 @@
 //! | argument | |
 //! |---|---|
 //! | [`Event<T>`](Event) | the payload of a contract, or of a sum of several |
+//! | [`Batch<T>`](Batch), `Vec<Event<T>>` | the payloads of several records at once |
 //! | [`Json<T>`](Json) | data without a contract |
 //! | [`RawEvent`] | the whole record, copied |
 //! | [`Envelope`] | the outer object, borrowed, with its data still as text |
@@ -21,6 +22,7 @@
 //! without it.
 
 mod argument;
+mod batch;
 mod event;
 mod json;
 mod key;
@@ -30,6 +32,7 @@ mod state;
 mod wrapped;
 
 pub use argument::{Argument, Probe};
+pub use batch::{Batch, FromDeliveries, Taken, Taking};
 pub use event::Event;
 pub use json::Json;
 pub use key::{FromKey, Key};

@@ -1,12 +1,14 @@
 //! What the attribute turns a function into.
 
 mod options;
+mod policy;
 
 use std::fmt;
 use std::pin::Pin;
 use std::time::Duration;
 
 pub use options::{BatchOptions, BreakerOptions, DeliveryOptions, Order, RetryOptions};
+pub use policy::{HandlerDefaults, HandlerOverrides, HandlerPolicy};
 
 use crate::delivery::Delivery;
 use crate::event::{ContractInfo, Emits};
@@ -221,6 +223,12 @@ impl HandlerRegistration {
         }
         let path = self.module.split("::").skip(1).chain([self.name]);
         path.collect::<Vec<_>>().join("::")
+    }
+
+    /// Whether it keeps the order of the partition and takes one record at a time.
+    #[must_use]
+    pub fn is_sequential(&self) -> bool {
+        self.options.order == Order::Partition && matches!(self.call, HandlerCall::Each(_))
     }
 
     /// The delays after which its records are tried again through a topic.

@@ -99,6 +99,12 @@ impl BatchOptions {
     pub const DEFAULT_WAIT: Duration = Duration::from_millis(50);
 }
 
+impl Default for BatchOptions {
+    fn default() -> Self {
+        BatchOptions { max: Self::DEFAULT_MAX, wait: Self::DEFAULT_WAIT }
+    }
+}
+
 /// When a handler is left alone for a while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BreakerOptions {

@@ -119,7 +119,7 @@ const fn refuse_two_payloads(arguments: Arguments<'_>, handler: &str) {
 }
 
 /// The events among the arguments of a handler; none where two have events, which [`handler`] refuses.
-const fn events_of(arguments: Arguments<'_>) -> &'static [&'static ContractInfo] {
+pub(super) const fn events_of(arguments: Arguments<'_>) -> &'static [&'static ContractInfo] {
     match payloads(arguments) {
         (first, []) => first,
         _ => &[],

@@ -13,24 +13,28 @@ pub use crate::event::{
     Events, Headers, KeySource, NoOlder, Payload, ReadOlder, RecordKey, Topics, UnknownName,
 };
 // By a short name, so that an argument fits on a line of the expansion.
-pub use crate::extract::{Argument, FromDelivery as Extract};
+pub use crate::extract::{Argument, FromDeliveries as ExtractBatch, FromDelivery as Extract};
 pub use crate::handler::{
     BatchFuture as BatchWork, DeliveryOptions, EventHandler, HandlerFuture as Work, Order,
 };
-pub use crate::outcome::{Classifier, EventError, IntoOutcome, Jitter, Verdict};
+pub use crate::outcome::{Classifier, EventError, IntoOutcome, IntoOutcomes, Jitter, Verdict};
 pub use crate::registry::{BinaryRegistration, LinkedCrate};
 pub use std::borrow::Cow;
 pub use std::boxed::Box;
 
+mod batch;
 mod emits;
 mod judge;
+mod judge_delivery;
 mod list;
 
+pub use batch::batch;
 pub use emits::judge_emits;
 pub use judge::{
     Named, batch_handler, handler, judge_event, judge_foreign_event, judge_foreign_topic,
     judge_topic, judge_upcast, judge_variant, refuse_payload,
 };
+pub use judge_delivery::{judge_order, judge_retry_topics};
 pub use list::deserialize_name;
 
 use std::marker::PhantomData;

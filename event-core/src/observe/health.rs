@@ -18,11 +18,25 @@ pub enum HealthProblem {
         /// What the broker says.
         error: String,
     },
+    /// A handler fails every time and is left alone for a while.
+    BreakerOpen {
+        /// The handler's id.
+        handler: String,
+        /// What failed last.
+        error: String,
+    },
+}
+
+/// What a problem is of; each has one at most.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Subject {
+    Partition(TopicPartition),
+    Handler(String),
 }
 
 /// The health of a running service. Cloning shares it.
 #[derive(Clone, Debug, Default)]
-pub struct Health(Arc<Mutex<BTreeMap<TopicPartition, HealthProblem>>>);
+pub struct Health(Arc<Mutex<BTreeMap<Subject, HealthProblem>>>);
 
 impl Health {
     /// Whether nothing is wrong.
@@ -31,22 +45,30 @@ impl Health {
         self.map().is_empty()
     }
 
-    /// Everything that is wrong, by partition.
+    /// Everything that is wrong, by partition and by handler.
     #[must_use]
     pub fn problems(&self) -> Vec<HealthProblem> {
         self.map().values().cloned().collect()
     }
 
     pub(crate) fn raise(&self, partition: &TopicPartition, problem: HealthProblem) {
-        self.map().insert(partition.clone(), problem);
+        self.map().insert(Subject::Partition(partition.clone()), problem);
     }
 
     pub(crate) fn clear(&self, partition: &TopicPartition) {
-        self.map().remove(partition);
+        self.map().remove(&Subject::Partition(partition.clone()));
+    }
+
+    pub(crate) fn raise_handler(&self, handler: &str, problem: HealthProblem) {
+        self.map().insert(Subject::Handler(handler.to_owned()), problem);
+    }
+
+    pub(crate) fn clear_handler(&self, handler: &str) {
+        self.map().remove(&Subject::Handler(handler.to_owned()));
     }
 
     // A map of plain values is whole after any panic, so a poisoned lock is used as it is.
-    fn map(&self) -> std::sync::MutexGuard<'_, BTreeMap<TopicPartition, HealthProblem>> {
+    fn map(&self) -> std::sync::MutexGuard<'_, BTreeMap<Subject, HealthProblem>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -17,6 +17,7 @@ pub use self::tracing::TracingObserver;
 
 use crate::broker::BrokerError;
 use crate::delivery::{NextOffset, Offset, TopicPartition};
+use crate::event::GroupName;
 
 /// One thing that happened.
 #[derive(Clone, Debug)]
@@ -58,6 +59,56 @@ pub enum Observation<'a> {
         delay: Duration,
         /// What failed.
         error: &'a str,
+    },
+    /// All attempts in place failed, and the record waits in a retry topic.
+    Postponed {
+        /// The partition.
+        partition: &'a TopicPartition,
+        /// The record.
+        offset: Offset,
+        /// The handler's id.
+        handler: &'a str,
+        /// The attempt that failed.
+        attempt: u32,
+        /// The retry topic.
+        topic: &'a str,
+        /// How long it waits there.
+        delay: Duration,
+        /// What failed.
+        error: &'a str,
+    },
+    /// A handler fails every time and is left alone for a while.
+    BreakerOpened {
+        /// The handler's id.
+        handler: &'a str,
+        /// How long until a record is tried.
+        pause: Duration,
+        /// What failed last.
+        error: &'a str,
+    },
+    /// A handler works again.
+    BreakerClosed {
+        /// The handler's id.
+        handler: &'a str,
+    },
+    /// A handler was paused by a person.
+    Paused {
+        /// The handler's id.
+        handler: &'a str,
+    },
+    /// A handler goes on again.
+    Resumed {
+        /// The handler's id.
+        handler: &'a str,
+    },
+    /// Records came from the broker.
+    Received {
+        /// The partition.
+        partition: &'a TopicPartition,
+        /// The first record.
+        first: Offset,
+        /// How many there are.
+        records: usize,
     },
     /// A record was written to the dead-letter topic, and the write acknowledged.
     DeadLettered {
@@ -102,7 +153,41 @@ pub enum Observation<'a> {
         partition: &'a TopicPartition,
         /// The first record that is not settled.
         next: Option<NextOffset>,
+        /// What handlers had in hand, the oldest first.
+        in_hand: &'a [InHand],
     },
+    /// A handler has not let go of its thread for a while: it computes or calls what blocks, and
+    /// nothing else runs there.
+    Blocked {
+        /// The partition.
+        partition: &'a TopicPartition,
+        /// The record in hand; of a batch the first.
+        offset: Offset,
+        /// The handler's id.
+        handler: &'a str,
+        /// For how long.
+        since: Duration,
+    },
+}
+
+/// A record that a handler has in hand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InHand {
+    /// The handler's id.
+    pub handler: String,
+    /// The partition.
+    pub partition: TopicPartition,
+    /// The record; of a batch the first.
+    pub offset: Offset,
+    /// For how long, to a quarter of a second.
+    pub since: Duration,
+}
+
+impl fmt::Display for InHand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let InHand { handler, partition, offset, since } = self;
+        write!(f, "`{handler}` has had {partition}@{offset} for {since:.1?}")
+    }
 }
 
 /// Why a record was passed over.
@@ -113,6 +198,10 @@ pub enum SkipReason<'a> {
     UnknownEvent(&'a str),
     /// The record has a null value.
     Tombstone,
+    /// It is on a retry or redrive topic for another consumer group.
+    OtherGroup,
+    /// It was settled before, as the metadata of the last commit says.
+    SettledBefore,
     /// The handler, or a layer around it, returned [`Outcome::Skipped`](crate::Outcome::Skipped).
     ByHandler(&'a str),
 }
@@ -121,29 +210,48 @@ pub enum SkipReason<'a> {
 pub trait Observer: Send + Sync {
     /// Takes note of `observation`.
     fn observe(&self, observation: &Observation<'_>);
+
+    /// The same, with the consumer group in which it happened. A listener that asks who implements
+    /// this one.
+    fn observe_in(&self, group: &GroupName, observation: &Observation<'_>) {
+        let _ = group;
+        self.observe(observation);
+    }
 }
 
 /// All listeners of a service. Cloning shares them.
 #[derive(Clone, Default)]
-pub struct Observers(Arc<[Arc<dyn Observer>]>);
+pub struct Observers {
+    all: Arc<[Arc<dyn Observer>]>,
+    group: Option<GroupName>,
+}
 
 impl Observers {
     /// Tells every listener.
     pub fn notify(&self, observation: &Observation<'_>) {
-        for observer in &*self.0 {
-            observer.observe(observation);
+        for observer in &*self.all {
+            match &self.group {
+                Some(group) => observer.observe_in(group, observation),
+                None => observer.observe(observation),
+            }
         }
+    }
+
+    /// The same listeners for what happens in a consumer group.
+    #[must_use]
+    pub fn in_group(&self, group: &GroupName) -> Self {
+        Observers { all: Arc::clone(&self.all), group: Some(group.clone()) }
     }
 }
 
 impl FromIterator<Arc<dyn Observer>> for Observers {
     fn from_iter<I: IntoIterator<Item = Arc<dyn Observer>>>(observers: I) -> Self {
-        Observers(observers.into_iter().collect())
+        Observers { all: observers.into_iter().collect(), group: None }
     }
 }
 
 impl fmt::Debug for Observers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Observers({})", self.0.len())
+        write!(f, "Observers({})", self.all.len())
     }
 }

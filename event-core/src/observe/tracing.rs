@@ -51,12 +51,32 @@ impl Observer for TracingObserver {
                 SkipReason::Tombstone => {
                     debug!(target: "event_core", %partition, %offset, "skipped: a tombstone");
                 }
+                SkipReason::OtherGroup => {
+                    debug!(target: "event_core", %partition, %offset, "skipped: for another group");
+                }
+                SkipReason::SettledBefore => {
+                    debug!(target: "event_core", %partition, %offset, "skipped: settled before");
+                }
                 SkipReason::ByHandler(handler) => {
                     debug!(target: "event_core", %partition, %offset, handler, "skipped by its handler");
                 }
             },
             Observation::Retrying { partition, offset, handler, attempt, delay, error } => {
                 warn!(target: "event_core", %partition, %offset, handler, attempt, ?delay, error, "attempt failed, another follows");
+            }
+            Observation::Postponed { partition, offset, handler, attempt, topic, delay, error } => {
+                warn!(target: "event_core", %partition, %offset, handler, attempt, topic, ?delay, error, "attempts failed, waits in a retry topic");
+            }
+            Observation::BreakerOpened { handler, pause, error } => {
+                error!(target: "event_core", handler, ?pause, error, "fails every time, left alone for a while");
+            }
+            Observation::BreakerClosed { handler } => {
+                info!(target: "event_core", handler, "works again");
+            }
+            Observation::Paused { handler } => info!(target: "event_core", handler, "paused"),
+            Observation::Resumed { handler } => info!(target: "event_core", handler, "resumed"),
+            Observation::Received { partition, first, records } => {
+                debug!(target: "event_core", %partition, %first, records, "received");
             }
             Observation::DeadLettered { partition, offset, reason, error } => {
                 error!(target: "event_core", %partition, %offset, reason, error, "dead-lettered");
@@ -79,9 +99,14 @@ impl Observer for TracingObserver {
             Observation::Trouble(error) => {
                 warn!(target: "event_core", %error, "trouble with the broker");
             }
-            Observation::Abandoned { partition, next } => {
+            Observation::Abandoned { partition, next, in_hand } => {
                 let next = next.map_or(-1, |next| next.0);
-                warn!(target: "event_core", %partition, next, "given up at the deadline, will be delivered again");
+                let in_hand =
+                    in_hand.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+                warn!(target: "event_core", %partition, next, in_hand, "given up at the deadline, will be delivered again");
+            }
+            Observation::Blocked { partition, offset, handler, since } => {
+                warn!(target: "event_core", %partition, %offset, handler, ?since, "blocks its thread: make it `blocking`, or let it wait with `.await`");
             }
         }
     }

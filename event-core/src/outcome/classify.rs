@@ -101,8 +101,20 @@ impl<T, E: Into<Error>> Classify<T> for Result<T, E> {
     }
 }
 
+/// What every error that passes through a handler is.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an error that a handler can return",
+    label = "not an error",
+    note = "an error implements `std::error::Error` and can be sent to another thread; write `#[derive(Debug, thiserror::Error, EventError)]`, with a text for people in `#[error(\"..\")]`"
+)]
+pub trait AnyError: StdError + Send + Sync + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<E: StdError + Send + Sync + 'static> AnyError for E {}
+
 /// An error type that says what is to be done about a record, by `#[derive(EventError)]`.
-pub trait EventError: StdError + Send + Sync + 'static {
+pub trait EventError: 'static {
     /// What is to be done; `None` leaves it to its source, and to the handler's retries.
     fn verdict(&self) -> Option<Verdict>;
 }
@@ -118,12 +130,12 @@ pub struct Classifier {
 #[doc(hidden)]
 impl Classifier {
     #[must_use]
-    pub const fn of<E: EventError>() -> Self {
+    pub const fn of<E: EventError + AnyError>() -> Self {
         Classifier { verdict: verdict_of::<E>, type_name: type_name::<E> }
     }
 }
 
-fn verdict_of<E: EventError>(error: &(dyn StdError + 'static)) -> Option<Verdict> {
+fn verdict_of<E: EventError + StdError>(error: &(dyn StdError + 'static)) -> Option<Verdict> {
     error.downcast_ref::<E>().and_then(EventError::verdict)
 }
 

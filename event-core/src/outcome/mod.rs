@@ -4,17 +4,20 @@ mod backoff;
 mod classify;
 mod emit;
 mod into_outcome;
+mod into_outcomes;
 mod rejection;
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use backoff::{Backoff, Jitter};
-pub use classify::{Classifier, Classify, EventError, Verdict};
+pub use classify::{AnyError, Classifier, Classify, EventError, Verdict};
 pub use emit::{Emissions, Emit, IntoEmissions, Sendable};
 pub(crate) use emit::{RecordError, record_of};
 pub use into_outcome::{HandlerError, IntoOutcome};
+pub use into_outcomes::IntoOutcomes;
 pub use rejection::Rejection;
 
 type Cause = Box<dyn StdError + Send + Sync>;
@@ -31,22 +34,28 @@ pub type Result<T = (), E = Error> = std::result::Result<T, E>;
 /// assert_eq!(error.to_string(), "invalid digit found in string");
 /// ```
 pub struct Error {
-    cause: Cause,
+    // Shared by the records of a batch that fails as a whole.
+    cause: Arc<dyn StdError + Send + Sync>,
     verdict: Option<Verdict>,
 }
 
 impl Error {
     /// An error from a message.
     pub fn msg(message: impl Into<String>) -> Self {
-        Error { cause: message.into().into(), verdict: None }
+        Error { cause: Cause::from(message.into()).into(), verdict: None }
     }
 
     /// Any error that is already boxed, an `Error` inside it with its verdict.
     pub(crate) fn from_boxed(error: impl Into<Cause>) -> Self {
         match error.into().downcast::<Carrier>() {
             Ok(carrier) => carrier.0,
-            Err(cause) => Error { cause, verdict: None },
+            Err(cause) => Error { cause: cause.into(), verdict: None },
         }
+    }
+
+    /// The same error once more, for another record that it holds for.
+    pub(crate) fn again(&self) -> Self {
+        Error { cause: self.cause.clone(), verdict: self.verdict }
     }
 
     /// The same error, but one that no retry can mend.
@@ -108,7 +117,7 @@ impl Error {
 
 impl<E: StdError + Send + Sync + 'static> From<E> for Error {
     fn from(error: E) -> Self {
-        Error { cause: Box::new(error), verdict: None }
+        Error { cause: Arc::new(error), verdict: None }
     }
 }
 

@@ -4,8 +4,9 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::ServiceIdentity;
+use super::returning::{Origin, original_headers};
 use crate::broker::OutgoingRecord;
-use crate::delivery::{RecordRef, TopicPartition};
+use crate::delivery::RecordRef;
 use crate::event::TopicName;
 
 /// The names of the headers that a dead letter gets, all with UTF-8 text as values.
@@ -63,8 +64,13 @@ pub(super) struct Failures {
 }
 
 impl Failures {
-    pub(super) fn at(now: Timestamp) -> Self {
-        Failures { first: Some(now), last: Some(now) }
+    /// Of a record that failed first at another time, when that is known.
+    pub(super) fn since(first: Option<Timestamp>) -> Self {
+        Failures { first, last: None }
+    }
+
+    pub(super) fn first(&self) -> Option<Timestamp> {
+        self.first
     }
 
     pub(super) fn note(&mut self, now: Timestamp) {
@@ -76,6 +82,9 @@ impl Failures {
 /// A record that was given up, and why.
 pub(super) struct DeadLetter<'a> {
     pub(super) record: RecordRef<'a>,
+    /// Whether it comes from a retry or redrive topic.
+    pub(super) has_returned: bool,
+    pub(super) origin: &'a Origin,
     pub(super) handler: Option<&'a str>,
     pub(super) attempts: u32,
     pub(super) reason: &'static str,
@@ -85,24 +94,20 @@ pub(super) struct DeadLetter<'a> {
 
 impl DeadLetter<'_> {
     /// The record for `topic`.
-    pub(super) fn to_record(
-        &self,
-        topic: TopicName,
-        origin: &TopicPartition,
-        identity: &ServiceIdentity,
-    ) -> OutgoingRecord {
+    pub(super) fn to_record(&self, topic: TopicName, identity: &ServiceIdentity) -> OutgoingRecord {
         let record = &self.record;
-        let mut headers = record.to_headers();
+        let origin = self.origin;
+        let mut headers = original_headers(self.record, self.has_returned);
         let trace_id = record.trace_parent().map(|trace| trace.trace_id.to_owned());
         let mut put = |name: &'static str, value: String| {
             headers.push(Bytes::from_static(name.as_bytes()), value);
         };
-        put(header::TOPIC, origin.topic.to_string());
-        put(header::PARTITION, origin.partition.to_string());
-        put(header::OFFSET, record.offset.to_string());
-        put(header::TIMESTAMP, record.timestamp_ms.to_string());
+        put(header::TOPIC, origin.partition.topic.to_string());
+        put(header::PARTITION, origin.partition.partition.to_string());
+        put(header::OFFSET, origin.offset.to_string());
+        put(header::TIMESTAMP, origin.timestamp_ms.to_string());
         put(header::GROUP, identity.group.to_string());
-        put(header::ID, format!("{}:{origin}@{}", identity.group, record.offset));
+        put(header::ID, format!("{}:{}@{}", identity.group, origin.partition, origin.offset));
         if let Some(handler) = self.handler {
             put(header::HANDLER, handler.to_owned());
         }
@@ -133,7 +138,7 @@ impl DeadLetter<'_> {
     /// Leaves something out, for a dead-letter topic that does not take so large a record: first the
     /// value, then the original's own headers, then the key. False when there is nothing left.
     pub(super) fn shrink(&self, letter: &mut OutgoingRecord) -> bool {
-        let originals = self.record.header_count();
+        let originals = original_headers(self.record, self.has_returned).len();
         if let Some(value) = letter.value.take() {
             letter.headers.push(header::VALUE_BYTES_LEFT_OUT, value.len().to_string());
         } else if originals > 0 && letter.headers.get(header::HEADERS_LEFT_OUT).is_none() {

@@ -7,42 +7,58 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
-use super::EventProcessor;
+use super::engine::Engine;
 use super::lane::{Lane, LaneFailure};
 use crate::broker::{AssignedPartition, BrokerError, Progress, Revocation};
-use crate::delivery::{Epoch, NextOffset, RecordBatch, TopicPartition};
-use crate::observe::Observation;
+use crate::delivery::{Epoch, NextOffset, RecordBatch, SettledAbove, TopicPartition};
+use crate::observe::{InHand, Observation};
 
 /// One lane per assigned partition. Only the processor's loop touches it, so nothing here locks.
 pub(super) struct Lanes {
-    engine: Arc<EventProcessor>,
+    engine: Arc<Engine>,
     open: BTreeMap<TopicPartition, OpenLane>,
-    releasing: JoinSet<()>,
+    /// Gives back what is left of revocations, without progress: that is released with them.
+    releasing: JoinSet<Drained>,
+    /// How much metadata goes with a commit; less once the broker refused so much.
+    max_metadata_bytes: usize,
 }
 
 struct OpenLane {
     lane: Lane,
     epoch: Epoch,
-    committed: Option<NextOffset>,
+    committed: Option<(NextOffset, String)>,
 }
 
+// Lanes that are released have a deadline of their own, which may be the same as the shutdown's; what
+// is settled in them is known a moment later.
+const RELEASE_GRACE: Duration = Duration::from_secs(1);
+
 /// What is left when all lanes have ended.
+#[derive(Debug)]
 pub(super) struct Drained {
     pub(super) progress: Vec<Progress>,
     /// How many lanes had to be cut off.
     pub(super) abandoned: usize,
+    /// What handlers had in hand then.
+    pub(super) in_hand: Vec<InHand>,
 }
 
 impl Lanes {
-    pub(super) fn new(engine: Arc<EventProcessor>) -> Self {
-        Lanes { engine, open: BTreeMap::new(), releasing: JoinSet::new() }
+    pub(super) fn new(engine: Arc<Engine>) -> Self {
+        let max_metadata_bytes = engine.policy.max_metadata_bytes;
+        Lanes { engine, open: BTreeMap::new(), releasing: JoinSet::new(), max_metadata_bytes }
     }
 
     pub(super) fn open(&mut self, assigned: Vec<AssignedPartition>, epoch: Epoch) {
-        let partitions: Vec<_> = assigned.into_iter().map(|assigned| assigned.partition).collect();
+        let partitions: Vec<_> = assigned.iter().map(|one| one.partition.clone()).collect();
         self.engine.observers.notify(&Observation::Assigned(&partitions));
-        for partition in partitions {
-            let lane = Lane::spawn(Arc::clone(&self.engine), partition.clone());
+        for AssignedPartition { partition, next, metadata } in assigned {
+            let remembered = next.map(|next| SettledAbove::decode(&metadata, next));
+            let lane = Lane::spawn(
+                Arc::clone(&self.engine),
+                partition.clone(),
+                remembered.unwrap_or_default(),
+            );
             self.open.insert(partition, OpenLane { lane, epoch, committed: None });
         }
     }
@@ -53,6 +69,13 @@ impl Lanes {
         if let Some(open) = self.open.get_mut(&**batch.partition())
             && open.epoch == batch.epoch()
         {
+            if let Some(first) = batch.first_offset() {
+                self.engine.observers.notify(&Observation::Received {
+                    partition: batch.partition(),
+                    first,
+                    records: batch.len(),
+                });
+            }
             open.lane.push(batch);
         }
     }
@@ -68,18 +91,14 @@ impl Lanes {
     pub(super) fn uncommitted(&mut self) -> Option<Vec<Progress>> {
         let mut changed = Vec::new();
         for (partition, open) in &mut self.open {
-            let next = open.lane.settled();
-            if next != open.committed
-                && let Some(next) = next
+            let settled = open.lane.settled(self.max_metadata_bytes);
+            if settled != open.committed
+                && let Some((next, metadata)) = settled.clone()
             {
-                open.committed = Some(next);
+                open.committed = settled;
                 self.engine.observers.notify(&Observation::CommitSent { partition, next });
-                changed.push(Progress {
-                    partition: partition.clone(),
-                    epoch: open.epoch,
-                    next,
-                    metadata: String::new(),
-                });
+                let (partition, epoch) = (partition.clone(), open.epoch);
+                changed.push(Progress { partition, epoch, next, metadata });
             }
         }
         (!changed.is_empty()).then_some(changed)
@@ -88,6 +107,9 @@ impl Lanes {
     /// Forgets what was sent, so that the next commit sends it again.
     pub(super) fn commit_again(&mut self, error: &BrokerError) {
         self.engine.observers.notify(&Observation::CommitFailed(error));
+        if matches!(error, BrokerError::MetadataTooLarge) {
+            self.max_metadata_bytes /= 2;
+        }
         for open in self.open.values_mut() {
             open.committed = None;
         }
@@ -99,52 +121,63 @@ impl Lanes {
     pub(super) fn give_up(&mut self, revocation: Revocation) {
         let lanes: BTreeMap<_, _> =
             revocation.partitions.iter().filter_map(|p| self.open.remove_entry(p)).collect();
+        // At once, so that nothing more of them is started.
+        lanes.values().for_each(|open| open.lane.stop());
         self.engine.observers.notify(&Observation::Revoked(&revocation.partitions));
         let engine = Arc::clone(&self.engine);
         let wait = if revocation.lost { Duration::ZERO } else { engine.policy.drain_deadline };
+        let max_metadata_bytes = self.max_metadata_bytes;
         let deadline = Instant::now() + wait;
         while self.releasing.try_join_next().is_some() {}
         self.releasing.spawn(async move {
-            let drained = finish(&engine, lanes, deadline).await;
-            revocation.release(drained.progress);
+            let mut drained = finish(&engine, lanes, deadline, max_metadata_bytes).await;
+            revocation.release(std::mem::take(&mut drained.progress));
+            drained
         });
     }
 
     /// Stops all lanes and waits for the records in hand, and for what is being released.
     pub(super) async fn drain(&mut self, deadline: Instant) -> Drained {
         let lanes = std::mem::take(&mut self.open);
-        let drained = finish(&self.engine, lanes, deadline).await;
-        // Each has a deadline of its own, but the shutdown's may come before.
-        let released = async { while self.releasing.join_next().await.is_some() {} };
-        let _ = timeout_at(deadline, released).await;
+        // What was released before was told then.
+        while self.releasing.try_join_next().is_some() {}
+        let mut drained = finish(&self.engine, lanes, deadline, self.max_metadata_bytes).await;
+        while let Ok(Some(released)) =
+            timeout_at(deadline + RELEASE_GRACE, self.releasing.join_next()).await
+        {
+            if let Ok(released) = released {
+                drained.abandoned += released.abandoned;
+                drained.in_hand.extend(released.in_hand);
+            }
+        }
         drained
     }
 }
 
 async fn finish(
-    engine: &EventProcessor,
-    mut lanes: BTreeMap<TopicPartition, OpenLane>,
+    engine: &Engine,
+    lanes: BTreeMap<TopicPartition, OpenLane>,
     deadline: Instant,
+    max_metadata_bytes: usize,
 ) -> Drained {
-    for open in lanes.values_mut() {
-        open.lane.stop();
-    }
-    let mut drained = Drained { progress: Vec::new(), abandoned: 0 };
+    lanes.values().for_each(|open| open.lane.stop());
+    let mut drained = Drained { progress: Vec::new(), abandoned: 0, in_hand: Vec::new() };
     for (partition, mut open) in lanes {
         if timeout_at(deadline, open.lane.ended()).await.is_err() {
+            let in_hand = engine.in_hand(Some(&partition));
             open.lane.abort().await;
             drained.abandoned += 1;
-            let next = open.lane.settled();
-            engine.observers.notify(&Observation::Abandoned { partition: &partition, next });
+            let settled = open.lane.settled(max_metadata_bytes);
+            engine.observers.notify(&Observation::Abandoned {
+                partition: &partition,
+                next: settled.map(|(next, _)| next),
+                in_hand: &in_hand,
+            });
+            drained.in_hand.extend(in_hand);
         }
         engine.health.clear(&partition);
-        if let Some(next) = open.lane.settled() {
-            drained.progress.push(Progress {
-                partition,
-                epoch: open.epoch,
-                next,
-                metadata: String::new(),
-            });
+        if let Some((next, metadata)) = open.lane.settled(max_metadata_bytes) {
+            drained.progress.push(Progress { partition, epoch: open.epoch, next, metadata });
         }
     }
     drained

@@ -1,30 +1,44 @@
 //! Takes batches from a consumer, has every record settled, and commits what is.
 //!
-//! Invariants: the records of a partition are settled one after the other, partitions side by side;
-//! an offset is committed only when every record before it is settled (handled, dead-lettered and
-//! acknowledged, or skipped by policy); what belongs to a revoked assignment commits nothing in
-//! another.
+//! Invariants: of the records of a partition those are settled one after the other whose handlers ask
+//! for it (see [`Order`](crate::handler::Order)), and partitions go on side by side; an offset is
+//! committed only when every record before it is settled (handled, dead-lettered and acknowledged,
+//! moved to a retry topic and acknowledged, or skipped by policy); what belongs to a revoked
+//! assignment commits nothing in another.
 
+mod agenda;
+mod attempt;
+mod breaker;
+mod clock;
+mod control;
 mod dead_letter;
+mod engine;
 mod lane;
 mod lanes;
 mod policy;
+mod returning;
 mod settle;
+mod tracker;
+mod watch;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
+pub use clock::Clock;
+pub use control::{Control, Paused};
 pub use dead_letter::header as dead_letter_header;
-pub use policy::DeliveryPolicy;
+pub use policy::{DeliveryPolicy, UnknownEvents};
+pub use returning::header as retry_header;
 
 use crate::broker::{BrokerError, Consumer, ConsumerEvent, Producer};
-use crate::delivery::TopicPartition;
+use crate::delivery::{Offset, TopicPartition};
 use crate::event::GroupName;
-use crate::observe::{Health, Observation, Observers};
+use crate::observe::{Health, InHand, Observation, Observers};
 use crate::router::EventRouter;
 use crate::state::StateMap;
+use engine::Engine;
 use lane::LaneFailure;
 use lanes::Lanes;
 
@@ -58,6 +72,10 @@ pub struct EventProcessor {
     pub observers: Observers,
     /// What keeps a partition from going on.
     pub health: Health,
+    /// Pauses and resumes handlers.
+    pub control: Control,
+    /// What time it is.
+    pub clock: Clock,
 }
 
 /// Why a processor ended other than by a shutdown that left nothing open.
@@ -79,21 +97,64 @@ pub enum ProcessorError {
     /// again after a restart.
     #[error("the engine failed on partition {0}; see the log for the panic")]
     LaneEnded(TopicPartition),
+    /// An event arrived that nobody handles, and the service is told to stop before such a one.
+    #[error(
+        "event `{name}` at {partition}@{offset} has no handler, and `unknown_events` is `stop`; it will be delivered again: add a handler, or set `skip` or `dead_letter`"
+    )]
+    UnknownEvent {
+        /// The partition.
+        partition: TopicPartition,
+        /// The record.
+        offset: Offset,
+        /// The event's name.
+        name: String,
+    },
     /// Records were still in hand at the deadline.
-    #[error("{0} partitions still had a record in hand after {1:?}; it will be delivered again")]
-    DrainDeadline(usize, Duration),
+    #[error(
+        "{partitions} partition{} still had records in hand after {waited:?}; they will be delivered again{}",
+        if *partitions == 1 { "" } else { "s" },
+        listed(in_hand)
+    )]
+    DrainDeadline {
+        /// How many partitions.
+        partitions: usize,
+        /// How long they had to end.
+        waited: Duration,
+        /// What handlers had in hand, the oldest first.
+        in_hand: Vec<InHand>,
+    },
+    /// The thread that watches handlers could not be started.
+    #[error("the thread that watches handlers could not be started")]
+    Watch(#[source] std::io::Error),
+}
+
+fn listed(in_hand: &[InHand]) -> String {
+    in_hand.iter().map(|hand| format!("\n  {hand}")).collect()
 }
 
 impl ProcessorError {
     fn of_lane(partition: TopicPartition, failure: LaneFailure) -> Self {
         match failure {
             LaneFailure::Producer(error) => ProcessorError::Producer(partition, error),
+            LaneFailure::UnknownEvent(offset, name) => {
+                ProcessorError::UnknownEvent { partition, offset, name }
+            }
             LaneFailure::Panicked => ProcessorError::LaneEnded(partition),
         }
     }
 }
 
 impl EventProcessor {
+    /// Whether every handler keeps the order of its partitions and takes one record at a time: what
+    /// is settled is then all below the committed offset.
+    #[must_use]
+    pub fn is_sequential(&self) -> bool {
+        self.router
+            .topics()
+            .flatten()
+            .all(|topic| self.router.topic(topic.as_str()).is_sequential())
+    }
+
     /// Delivers records until `shutdown` completes; then drains, commits and leaves the group.
     ///
     /// # Errors
@@ -104,7 +165,10 @@ impl EventProcessor {
         mut consumer: C,
         shutdown: impl Future<Output = ()> + Send,
     ) -> Result<(), ProcessorError> {
-        let engine = Arc::new(self);
+        let mut pauses = self.control.watch();
+        let engine = Arc::new(Engine::new(self));
+        engine.watch_handlers().map_err(ProcessorError::Watch)?;
+        engine.pause(&pauses.borrow_and_update().clone());
         let mut lanes = Lanes::new(Arc::clone(&engine));
         let mut commits = interval(engine.policy.commit_interval);
         commits.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -125,6 +189,12 @@ impl EventProcessor {
                         consumer.commit(&progress);
                     }
                 }
+                () = engine.commit_due.notified() => {
+                    if let Some(progress) = lanes.uncommitted() {
+                        consumer.commit(&progress);
+                    }
+                }
+                Ok(()) = pauses.changed() => engine.pause(&pauses.borrow_and_update().clone()),
                 event = consumer.next() => match event {
                     ConsumerEvent::Records(batch) => lanes.deliver(batch),
                     ConsumerEvent::Assigned { partitions, epoch } => {
@@ -148,10 +218,11 @@ impl EventProcessor {
         let closed = consumer.close(drained.progress, left).await;
         match failure {
             Some(error) => Err(error),
-            None if drained.abandoned > 0 => {
-                let waited = engine.policy.drain_deadline;
-                Err(ProcessorError::DrainDeadline(drained.abandoned, waited))
-            }
+            None if drained.abandoned > 0 => Err(ProcessorError::DrainDeadline {
+                partitions: drained.abandoned,
+                waited: engine.policy.drain_deadline,
+                in_hand: drained.in_hand,
+            }),
             None => closed.map_err(ProcessorError::LastCommit),
         }
     }

@@ -1,8 +1,12 @@
 //! How records are delivered, and which are too large for it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::delivery::RecordRef;
+use crate::handler::{
+    BreakerOptions, HandlerDefaults, HandlerOverrides, HandlerPolicy, HandlerRegistration,
+};
 use crate::outcome::{Backoff, Rejection};
 
 /// How records are delivered.
@@ -12,6 +16,19 @@ pub struct DeliveryPolicy {
     pub attempts: u32,
     /// The delays between attempts.
     pub backoff: Backoff,
+    /// How long an attempt may take; without a limit unless set.
+    pub timeout: Option<Duration>,
+    /// When a handler is left alone because it fails every time.
+    pub breaker: BreakerOptions,
+    /// What is said about single handlers, by their ids.
+    pub handlers: BTreeMap<String, HandlerOverrides>,
+    /// How many calls of handlers that do not keep the order of the partition run at once in a
+    /// group at most.
+    pub max_concurrency: usize,
+    /// What becomes of an event that nobody handles.
+    pub unknown_events: UnknownEvents,
+    /// The same for single topics, by their names.
+    pub unknown_events_of: BTreeMap<String, UnknownEvents>,
     /// The largest value that is read, in bytes; a larger one is dead-lettered unread.
     pub max_value_bytes: usize,
     /// The most headers a record may have.
@@ -20,28 +37,75 @@ pub struct DeliveryPolicy {
     pub max_header_bytes: usize,
     /// How long after a record is settled its offset is committed at the latest.
     pub commit_interval: Duration,
+    /// After how many settled records offsets are committed, however short the time.
+    pub commit_records: u64,
+    /// How many bytes of a commit's metadata may say what is settled above its offset: Kafka takes
+    /// 4096 unless `offset.metadata.max.bytes` says otherwise.
+    pub max_metadata_bytes: usize,
     /// How long a shutdown or a revocation waits for the records in hand.
     pub drain_deadline: Duration,
 }
 
+/// What becomes of an event that nobody handles.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UnknownEvents {
+    /// It is passed over and counted.
+    #[default]
+    Skip,
+    /// It is dead-lettered, with the reason `unknown_event`.
+    DeadLetter,
+    /// The service stops before it, with an error.
+    Stop,
+}
+
 impl Default for DeliveryPolicy {
-    /// 5 attempts, 200 ms to 30 s apart; values up to 1 MiB; 1000 headers of 256 KiB; commits every
-    /// second; 20 s to drain, so that with the last commit and flush a service ends within the 30 s
-    /// that Kubernetes gives it.
+    /// 5 attempts, 200 ms to 30 s apart, without a limit of time; 1000 calls at once; values up to
+    /// 1 MiB; 1000 headers of 256 KiB; commits every second and every 100 000 records; 20 s to drain,
+    /// so that with the last commit and flush a service ends within the 30 s that Kubernetes gives
+    /// it.
     fn default() -> Self {
         DeliveryPolicy {
             attempts: 5,
             backoff: Backoff::default(),
+            timeout: None,
+            breaker: BreakerOptions::default(),
+            handlers: BTreeMap::new(),
+            max_concurrency: 1000,
+            unknown_events: UnknownEvents::Skip,
+            unknown_events_of: BTreeMap::new(),
             max_value_bytes: 1 << 20,
             max_headers: 1000,
             max_header_bytes: 256 << 10,
             commit_interval: Duration::from_secs(1),
+            commit_records: 100_000,
+            max_metadata_bytes: 4096,
             drain_deadline: Duration::from_secs(20),
         }
     }
 }
 
 impl DeliveryPolicy {
+    /// How the records of `handler` are delivered.
+    #[must_use]
+    pub fn of(&self, handler: &HandlerRegistration) -> HandlerPolicy {
+        let defaults = HandlerDefaults {
+            attempts: self.attempts,
+            backoff: self.backoff,
+            timeout: self.timeout,
+            breaker: self.breaker,
+        };
+        let none = HandlerOverrides::default();
+        let overrides = self.handlers.get(&handler.id());
+        HandlerPolicy::of(handler, defaults, overrides.unwrap_or(&none))
+    }
+
+    /// What becomes of an event of `topic` that nobody handles.
+    #[must_use]
+    pub fn unknown_events(&self, topic: &str) -> UnknownEvents {
+        self.unknown_events_of.get(topic).copied().unwrap_or(self.unknown_events)
+    }
+
     /// Refuses a record that is too large to be read at all.
     pub(crate) fn admit(&self, record: RecordRef<'_>) -> Result<(), Rejection> {
         let value = record.value.map_or(0, <[u8]>::len);

@@ -88,20 +88,19 @@ impl Registry {
         (!modules.is_empty()).then_some(StartupProblem::NoHandlersInModules { modules, known })
     }
 
-    fn duplicates(&self, group: &str) -> impl Iterator<Item = StartupProblem> {
+    fn duplicates(&self, group: &str) -> Vec<StartupProblem> {
         let mut routes = BTreeMap::<_, Vec<_>>::new();
         for handler in &self.handlers {
+            let group = handler.options.group.unwrap_or(group);
             for event in handler.selects.names() {
-                routes.entry((handler.topic, event)).or_default().push(*handler);
+                routes.entry((handler.topic, event, group)).or_default().push(*handler);
             }
         }
         let crowded = routes.into_iter().filter(|(_, handlers)| handlers.len() > 1);
-        crowded.map(move |((topic, event), handlers)| StartupProblem::DuplicateHandlers {
-            topic,
-            event,
-            group: group.to_owned(),
-            handlers,
-        })
+        let problems = crowded.map(|((topic, event, group), handlers)| {
+            StartupProblem::DuplicateHandlers { topic, event, group: group.to_owned(), handlers }
+        });
+        problems.collect::<Vec<_>>()
     }
 
     fn missing_states(&self, provided: &[StateKey]) -> impl Iterator<Item = StartupProblem> {

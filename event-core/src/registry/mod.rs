@@ -10,9 +10,8 @@ mod problem;
 mod topics;
 mod report;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-#[cfg(feature = "cli")]
 pub(crate) use near_state::short_type;
 pub use problem::{Place, StartupProblem};
 pub use report::StartupReport;
@@ -85,6 +84,17 @@ impl Registry {
     #[must_use]
     pub fn handlers(&self) -> &[&'static HandlerRegistration] {
         &self.handlers
+    }
+
+    /// The handlers by their consumer groups; `default` is the group of those that name none.
+    #[must_use]
+    pub fn groups(&self, default: &str) -> BTreeMap<String, Vec<&'static HandlerRegistration>> {
+        let mut groups = BTreeMap::<_, Vec<_>>::new();
+        for handler in &self.handlers {
+            let group = handler.options.group.unwrap_or(default);
+            groups.entry(group.to_owned()).or_default().push(*handler);
+        }
+        groups
     }
 
     /// The contracts of the whole binary, sorted by topic, name and version.

@@ -1,7 +1,7 @@
 //! Ends a service under test as `kill -9` would, at any moment or at a chosen step.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::task::AbortHandle;
 
@@ -12,9 +12,9 @@ use crate::observe::{Observation, Observer};
 impl RunningApp {
     /// Ends the service as `kill -9` would: nothing more is handled or committed.
     pub async fn crash(&mut self) {
-        if let Some(run) = self.run.take() {
+        if let Some(mut run) = self.run.take() {
             run.process.kill();
-            let _ = run.task.await;
+            run.tasks.shutdown().await;
         }
     }
 
@@ -62,7 +62,7 @@ pub(super) struct CrashHook(Mutex<Option<When>>);
 
 impl CrashHook {
     // What is behind the lock is whole after any panic.
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<When>> {
+    fn lock(&self) -> MutexGuard<'_, Option<When>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -71,13 +71,14 @@ impl CrashHook {
 pub(super) struct Process {
     broker: MemoryBroker,
     hook: Arc<CrashHook>,
-    task: OnceLock<AbortHandle>,
+    /// One for each consumer group.
+    tasks: Mutex<Vec<AbortHandle>>,
     dead: AtomicBool,
 }
 
 impl Process {
     pub(super) fn new(broker: MemoryBroker, hook: Arc<CrashHook>) -> Self {
-        Process { broker, hook, task: OnceLock::new(), dead: AtomicBool::new(false) }
+        Process { broker, hook, tasks: Mutex::default(), dead: AtomicBool::new(false) }
     }
 
     /// The broker as this process reaches it.
@@ -89,7 +90,7 @@ impl Process {
         if self.is_dead() {
             task.abort();
         }
-        let _ = self.task.set(task);
+        self.tasks().push(task);
     }
 
     pub(super) fn is_dead(&self) -> bool {
@@ -99,9 +100,19 @@ impl Process {
     pub(super) fn kill(&self) {
         self.dead.store(true, Ordering::Release);
         self.broker.cut_off();
-        if let Some(task) = self.task.get() {
+        for task in &*self.tasks() {
             task.abort();
         }
+    }
+
+    /// Whether a consumer group's task has ended.
+    pub(super) fn has_ended(&self) -> bool {
+        self.tasks().iter().any(AbortHandle::is_finished)
+    }
+
+    // What is behind the lock is whole after any panic.
+    fn tasks(&self) -> MutexGuard<'_, Vec<AbortHandle>> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tells `listeners` what happens while the process lives.

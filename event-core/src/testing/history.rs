@@ -30,9 +30,9 @@ pub struct Handled {
 pub struct Happened {
     /// How long after the service was started for the first time, by the test's clock.
     pub at: Duration,
-    /// What it was, as one word: `handled`, `skipped`, `retrying`, `dead-lettered`,
-    /// `dead-letter-failed`, `assigned`, `revoked`, `commit-sent`, `commit-failed`, `trouble`,
-    /// `abandoned`; `other` for what has no word yet.
+    /// What it was, as one word: `received`, `handled`, `skipped`, `retrying`, `postponed`,
+    /// `dead-lettered`, `dead-letter-failed`, `assigned`, `revoked`, `commit-sent`, `commit-failed`,
+    /// `breaker-opened`, `breaker-closed`, `paused`, `resumed`, `blocked`, `trouble`, `abandoned`.
     pub what: &'static str,
     /// The partition it happened to, if it was one.
     pub partition: Option<TopicPartition>,
@@ -93,11 +93,24 @@ impl Happened {
                 let next = next.map(|next| Offset(next.0));
                 ("abandoned", Some((*partition, next)), String::new())
             }
-            #[expect(
-                unreachable_patterns,
-                reason = "what is new is taken down until it has a word"
-            )]
-            other => ("other", None, format!("{other:?}")),
+            Observation::Received { partition, first, records } => {
+                ("received", Some((*partition, Some(*first))), format!("{records} records"))
+            }
+            Observation::Postponed { partition, offset, handler, attempt, topic, .. } => {
+                let detail = format!("{handler} after attempt {attempt}, waits in {topic}");
+                ("postponed", Some((*partition, Some(*offset))), detail)
+            }
+            Observation::BreakerOpened { handler, pause, .. } => {
+                ("breaker-opened", None, format!("{handler} for {pause:?}"))
+            }
+            Observation::BreakerClosed { handler } => {
+                ("breaker-closed", None, (*handler).to_owned())
+            }
+            Observation::Paused { handler } => ("paused", None, (*handler).to_owned()),
+            Observation::Resumed { handler } => ("resumed", None, (*handler).to_owned()),
+            Observation::Blocked { partition, offset, handler, .. } => {
+                ("blocked", Some((*partition, Some(*offset))), (*handler).to_owned())
+            }
         };
         let (partition, offset) = place.unzip();
         Happened {

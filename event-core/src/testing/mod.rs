@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use serde::Serialize;
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use crate::app::{provided, put_own};
 use crate::broker::memory::{MemoryBroker, StoredRecord};
@@ -21,10 +21,12 @@ use crate::delivery::{NextOffset, TopicPartition};
 use crate::event::{Contract, GroupName, Headers, TopicName};
 use crate::middleware::Layers;
 use crate::observe::{Health, Observer, Observers};
-use crate::processor::{DeliveryPolicy, EventProcessor, ProcessorError, ServiceIdentity};
+use crate::processor::{
+    Clock, Control, DeliveryPolicy, EventProcessor, ProcessorError, ServiceIdentity,
+};
 use crate::producer::EventProducer;
 use crate::registry::{Registry, StartupReport};
-use crate::router::EventRouter;
+use crate::router::{EventRouter, Purpose};
 use crate::state::{StateMap, StateParts};
 
 use crash::{CrashHook, Process};
@@ -159,12 +161,25 @@ impl TestApp {
         let mut report = registry.check(self.group.as_str(), &provided(&self.state, []));
         report.add_problems(self.layers.problems(registry.handlers()));
         report.into_result()?;
-        let router = EventRouter::with_layers(registry.handlers(), &self.layers);
-        let topics: Vec<_> = router.topics().filter_map(Result::ok).collect();
-        for topic in &topics {
-            self.broker.create_topic(topic, self.partitions);
-            if let Ok(dead_letters) = router.dead_letters(topic) {
-                self.broker.create_topic(&dead_letters, 1);
+        let mut members = Vec::new();
+        for (group, handlers) in registry.groups(self.group.as_str()) {
+            let router = EventRouter::with_layers(&handlers, &self.layers);
+            let mut topics: Vec<_> = router.topics().filter_map(Result::ok).collect();
+            for topic in &topics {
+                self.broker.create_topic(topic, self.partitions);
+            }
+            for derived in router.derived_topics().filter_map(Result::ok) {
+                let partitions = match derived.purpose {
+                    Purpose::DeadLetters => 1,
+                    _ => self.partitions,
+                };
+                self.broker.create_topic(&derived.topic, partitions);
+                if derived.purpose != Purpose::DeadLetters {
+                    topics.push(derived.topic);
+                }
+            }
+            if let Ok(group) = GroupName::parse(&group) {
+                members.push(Member { group, router, topics });
             }
         }
         // What handlers send goes to the topics of linked contracts.
@@ -179,13 +194,14 @@ impl TestApp {
         }
         let mut app = RunningApp {
             group: self.group,
-            router,
-            topics,
+            members,
             state: Arc::new(state),
             policy: self.policy,
             broker: self.broker,
             history: Arc::default(),
             health: Health::default(),
+            control: Control::default(),
+            clock: Clock::of_tokio(),
             observers: self.observers,
             crash_hook: Arc::default(),
             run: None,
@@ -198,16 +214,24 @@ impl TestApp {
 /// A service under test that runs.
 pub struct RunningApp {
     group: GroupName,
-    router: EventRouter,
-    topics: Vec<TopicName>,
+    members: Vec<Member>,
     state: Arc<StateMap>,
     policy: DeliveryPolicy,
     broker: MemoryBroker,
     history: Arc<History>,
     health: Health,
+    control: Control,
+    clock: Clock,
     observers: Vec<Arc<dyn Observer>>,
     crash_hook: Arc<CrashHook>,
     run: Option<Run>,
+}
+
+/// A consumer group of the service.
+struct Member {
+    group: GroupName,
+    router: EventRouter,
+    topics: Vec<TopicName>,
 }
 
 impl std::fmt::Debug for RunningApp {
@@ -217,9 +241,10 @@ impl std::fmt::Debug for RunningApp {
 }
 
 struct Run {
-    task: JoinHandle<Result<(), ProcessorError>>,
+    /// One for each consumer group.
+    tasks: JoinSet<Result<(), ProcessorError>>,
     process: Arc<Process>,
-    shutdown: oneshot::Sender<()>,
+    shutdown: watch::Sender<bool>,
 }
 
 impl RunningApp {
@@ -326,7 +351,13 @@ impl RunningApp {
     /// When the topic's name is wrong.
     #[must_use]
     pub fn dead_letters(&self, topic: &str) -> Vec<StoredRecord> {
-        match self.router.dead_letters(&name(topic)) {
+        let topic = name(topic);
+        let listens = |member: &&Member| member.topics.contains(&topic);
+        let dead_letters = match self.members.iter().find(listens) {
+            Some(member) => member.router.dead_letters(&topic),
+            None => topic.dead_letters(),
+        };
+        match dead_letters {
             Ok(topic) => self.broker.records(&topic),
             Err(error) => panic!("{error}"),
         }
@@ -340,6 +371,26 @@ impl RunningApp {
     #[must_use]
     pub fn committed(&self, topic: &str, partition: i32) -> Option<NextOffset> {
         self.broker.committed(&self.group, &TopicPartition { topic: name(topic), partition })
+    }
+
+    /// The same for another consumer group of the service.
+    ///
+    /// # Panics
+    ///
+    /// When one of the names is wrong.
+    #[must_use]
+    pub fn committed_in(&self, group: &str, topic: &str, partition: i32) -> Option<NextOffset> {
+        let group = match GroupName::parse(group) {
+            Ok(group) => group,
+            Err(error) => panic!("{error}"),
+        };
+        self.broker.committed(&group, &TopicPartition { topic: name(topic), partition })
+    }
+
+    /// Pauses and resumes handlers.
+    #[must_use]
+    pub fn control(&self) -> &Control {
+        &self.control
     }
 
     /// The broker, to make it fail.
@@ -364,19 +415,23 @@ impl RunningApp {
     ///
     /// When the service does not run or its engine panicked.
     pub async fn stop(&mut self) -> Result<(), ProcessorError> {
-        let Some(run) = self.run.take() else { panic!("the service does not run") };
-        let _ = run.shutdown.send(());
-        match run.task.await {
-            Ok(result) => result,
-            Err(_) if run.process.is_dead() => Ok(()),
-            Err(error) => panic!("the engine panicked: {error}"),
+        let Some(mut run) = self.run.take() else { panic!("the service does not run") };
+        run.shutdown.send_replace(true);
+        let mut ended = Ok(());
+        while let Some(one) = run.tasks.join_next().await {
+            match one {
+                Ok(one) => ended = ended.and(one),
+                Err(_) if run.process.is_dead() => {}
+                Err(error) => panic!("the engine panicked: {error}"),
+            }
         }
+        ended
     }
 
     /// Whether the service runs: it was neither stopped nor crashed, and did not end by itself.
     #[must_use]
     pub fn is_running(&self) -> bool {
-        self.run.as_ref().is_some_and(|run| !run.task.is_finished() && !run.process.is_dead())
+        self.run.as_ref().is_some_and(|run| !run.process.has_ended() && !run.process.is_dead())
     }
 
     /// Starts the service again, from what is committed.
@@ -387,56 +442,69 @@ impl RunningApp {
     pub fn restart(&mut self) {
         assert!(self.run.is_none(), "the service still runs");
         let process = Arc::new(Process::new(self.broker.process(), Arc::clone(&self.crash_hook)));
+        let (shutdown, stopped) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        for member in &self.members {
+            let processor = self.processor(member, &process);
+            let subscription = Subscription {
+                group: member.group.clone(),
+                topics: member.topics.clone(),
+                max_in_flight_bytes: 1 << 20,
+                drain_deadline: self.policy.drain_deadline,
+                group_instance_id: None,
+                wants_metadata: !processor.is_sequential(),
+            };
+            let consumer = match process.broker().subscribe(subscription) {
+                Ok(consumer) => consumer,
+                Err(error) => panic!("{error}"),
+            };
+            let mut stopped = stopped.clone();
+            let task = tasks.spawn(processor.run(consumer, async move {
+                let _ = stopped.wait_for(|stop| *stop).await;
+            }));
+            process.runs_as(task);
+        }
+        self.run = Some(Run { tasks, process, shutdown });
+    }
+
+    fn processor(&self, member: &Member, process: &Arc<Process>) -> EventProcessor {
         let listeners = [self.history.clone() as _].into_iter().chain(self.observers.clone());
-        let processor = EventProcessor {
-            router: self.router.clone(),
+        EventProcessor {
+            router: member.router.clone(),
             state: Arc::clone(&self.state),
             policy: self.policy.clone(),
             identity: ServiceIdentity {
                 name: self.group.to_string(),
                 version: "test".to_owned(),
-                group: self.group.clone(),
+                group: member.group.clone(),
             },
             producer: match process.broker().producer() {
                 Ok(producer) => producer,
                 Err(error) => panic!("{error}"),
             },
-            observers: Observers::from_iter([process.watch(listeners) as _]),
+            observers: Observers::from_iter([process.watch(listeners) as _])
+                .in_group(&member.group),
             health: self.health.clone(),
-        };
-        let subscription = Subscription {
-            group: self.group.clone(),
-            topics: self.topics.clone(),
-            max_in_flight_bytes: 1 << 20,
-            drain_deadline: self.policy.drain_deadline,
-            group_instance_id: None,
-            wants_metadata: false,
-        };
-        let consumer = match process.broker().subscribe(subscription) {
-            Ok(consumer) => consumer,
-            Err(error) => panic!("{error}"),
-        };
-        let (shutdown, told) = oneshot::channel();
-        let until = async {
-            let _ = told.await;
-        };
-        let task = tokio::spawn(processor.run(consumer, until));
-        process.runs_as(task.abort_handle());
-        self.run = Some(Run { task, process, shutdown });
+            control: self.control.clone(),
+            clock: self.clock,
+        }
     }
 
     fn open_partitions(&self) -> Vec<(TopicPartition, NextOffset, Option<NextOffset>)> {
-        let mut ends = std::collections::BTreeMap::new();
-        for topic in &self.topics {
-            for record in self.broker.records(topic) {
-                ends.insert(record.partition, record.offset.next());
+        let mut open = Vec::new();
+        for member in &self.members {
+            let mut ends = std::collections::BTreeMap::new();
+            for topic in &member.topics {
+                for record in self.broker.records(topic) {
+                    ends.insert(record.partition, record.offset.next());
+                }
             }
+            open.extend(ends.into_iter().filter_map(|(partition, end)| {
+                let next = self.broker.committed(&member.group, &partition);
+                (next != Some(end)).then_some((partition, end, next))
+            }));
         }
-        let committed = |partition: &TopicPartition| self.broker.committed(&self.group, partition);
-        let open = ends.into_iter().map(|(p, end)| (committed(&p), p, end));
-        open.filter(|(next, _, end)| *next != Some(*end))
-            .map(|(next, p, end)| (p, end, next))
-            .collect()
+        open
     }
 }
 

@@ -7,12 +7,19 @@
 //! share these very functions and cannot drift apart.
 //!
 //! Names that others chose are held to what Kafka takes, and to nothing else: [`check_foreign`].
+//!
+//! Durations are read here too, because they stand in attributes and in settings.
 
 #![forbid(unsafe_code)]
 
+mod duration;
 mod foreign;
 mod text;
 
+pub use duration::{
+    DurationError, duration_text, meant_duration, meant_duration_range, parse_duration,
+    parse_duration_range,
+};
 pub use foreign::{check_foreign, collide};
 pub use text::{Text, same};
 

@@ -4,7 +4,7 @@ use proc_macro2::{Group, Ident};
 use quote::{ToTokens, quote};
 use syn::{Expr, Lit, Path};
 
-use super::{Argument, Arguments, CRATE_HELP, Keys};
+use super::{Argument, Arguments, CRATE_HELP, Keys, nearest};
 use crate::complaints::Complaints;
 use crate::tokens::text_of;
 
@@ -26,6 +26,9 @@ impl Given {
         for argument in arguments.0 {
             match argument {
                 Argument::Pair { key, value } => given.pair(key, value, keys, complaints),
+                Argument::Crate { key, path } if !keys.takes_crate() => {
+                    given.unknown(&key, Some(&syn::parse_quote!(#path)), keys, complaints);
+                }
                 Argument::Crate { key, path } => {
                     if given.root.is_some() {
                         let path = text_of(path.to_token_stream());
@@ -55,6 +58,30 @@ impl Given {
     /// The value of `key`.
     pub(crate) fn value(&self, key: &str) -> Option<&Expr> {
         self.values.iter().find(|(given, _)| given == key).map(|(_, value)| value)
+    }
+
+    /// Where the key of a value stands.
+    pub(crate) fn key(&self, key: &str) -> Option<&Ident> {
+        self.values.iter().find(|(given, _)| given == key).map(|(key, _)| key)
+    }
+
+    /// The help that takes out what stands under `key`, a flag or a value.
+    pub(crate) fn removal(&self, key: &Ident) -> String {
+        match self.value(&key.to_string()) {
+            Some(value) => format!("remove `{key} = {}`", text_of(value.to_token_stream())),
+            None => format!("remove `{key}`"),
+        }
+    }
+
+    /// Whether there is nothing at all, not even a mistake.
+    pub(crate) fn says_nothing(&self) -> bool {
+        let nothing = self.values.is_empty() && self.flags.is_empty() && self.lists.is_empty();
+        nothing && self.root.is_none() && self.meant.is_empty()
+    }
+
+    /// Where `crate` stands.
+    pub(crate) fn root_key(&self) -> Option<&Ident> {
+        self.root.as_ref().map(|(key, _)| key)
     }
 
     /// Where the flag `key` stands.
@@ -91,11 +118,17 @@ impl Given {
         self.root.is_some() || !self.meant.contains(&"crate")
     }
 
+    // Whether `key` is given, as a value or as a list.
+    fn has(&self, key: &Ident) -> bool {
+        let key = key.to_string();
+        self.value(&key).is_some() || self.list(&key).is_some()
+    }
+
     fn pair(&mut self, key: Ident, value: Expr, keys: &Keys, complaints: &mut Complaints) {
         if !keys.known.iter().any(|(known, _)| key == known) {
             return self.not_a_pair(&key, &value, keys, complaints);
         }
-        if self.value(&key.to_string()).is_some() {
+        if self.has(&key) {
             let help = format!("remove `{key} = {}`", text_of(value.to_token_stream()));
             complaints.add(&key, format!("`{key}` is given twice"), help);
         } else {
@@ -108,8 +141,11 @@ impl Given {
         let (what, help) = if keys.flags.iter().any(|flag| key == flag) {
             (format!("`{key}` stands alone, without a value"), format!("write `{key}`"))
         } else if keys.lists.iter().any(|(list, _)| key == list) {
-            let value = text_of(value.to_token_stream());
-            (format!("`{key}` is a list"), format!("write `{key}({value})`"))
+            let inside = match keys.arguments_in(key) {
+                Some(example) => example.to_owned(),
+                None => text_of(value.to_token_stream()),
+            };
+            (format!("`{key}` is a list"), format!("write `{key}({inside})`"))
         } else {
             return self.unknown(key, Some(value), keys, complaints);
         };
@@ -118,7 +154,7 @@ impl Given {
     }
 
     fn bare(&mut self, key: Ident, keys: &Keys, complaints: &mut Complaints) {
-        if key == "crate" {
+        if key == "crate" && keys.takes_crate() {
             self.meant.push("crate");
             return complaints.add(&key, "`crate` has no value", CRATE_HELP);
         }
@@ -133,7 +169,7 @@ impl Given {
 
     fn list_of(&mut self, key: Ident, list: Group, keys: &Keys, complaints: &mut Complaints) {
         let is_list = keys.lists.iter().any(|(known, _)| key == known);
-        if is_list && self.list(&key.to_string()).is_some() {
+        if is_list && self.has(&key) {
             let help = format!("remove `{}`", text_of(quote!(#key #list)));
             complaints.add(quote!(#key #list), format!("`{key}` is given twice"), help);
         } else if is_list {
@@ -177,7 +213,7 @@ impl Given {
     ) {
         let known = keys.known.iter().find(|(known, _)| key == known);
         let help = match (known, value) {
-            _ if key == "crate" => CRATE_HELP.to_owned(),
+            _ if key == "crate" && keys.takes_crate() => CRATE_HELP.to_owned(),
             (None, _) => return self.unknown(key, None, keys, complaints),
             (Some(_), Some(value)) => {
                 format!("write `{key} = {}`", text_of(value.to_token_stream()))
@@ -197,7 +233,13 @@ impl Given {
         complaints: &mut Complaints,
     ) {
         let what = format!("`{key}` is not a key of `{}`", keys.attribute);
-        let known = keys.all().chain(["crate"]);
+        if let (Some(list), Some(value)) = (keys.home(key), value) {
+            let shown = text_of(value.to_token_stream());
+            let help = format!("write `{list}({key} = {shown})`");
+            self.meant.push(list);
+            return complaints.add(quote!(#key #value), what, help);
+        }
+        let known = keys.all_and_crate();
         // A contract has a `name`, a handler an `event`: each is often written for the other.
         let other = match key.to_string().as_str() {
             "event" => known.clone().find(|known| *known == "name"),
@@ -225,8 +267,11 @@ impl Given {
     fn literal(&mut self, literal: &Lit, keys: &Keys, complaints: &mut Complaints) {
         let is_event = matches!(literal, Lit::Str(text)
             if event_names::check(event_names::Kind::Event, &text.value()).is_ok());
-        // The keys begin with the topic, then the event.
-        let Some((key, _)) = keys.known.get(usize::from(is_event)).or(keys.known.first()) else {
+        // The keys of names begin with the topic, then the event.
+        let is_text = matches!(literal, Lit::Str(_));
+        let mut alike = keys.known.iter().filter(|(_, like)| like.starts_with('"') == is_text);
+        let second = if is_event { alike.clone().nth(1) } else { None };
+        let Some((key, _)) = second.or_else(|| alike.next()).or(keys.known.first()) else {
             let text = literal.to_token_stream();
             let what = format!("`{}` takes no value without a key", keys.attribute);
             return complaints.add(literal, what, format!("remove `{text}`"));
@@ -240,17 +285,8 @@ impl Given {
     // A mistake that could have been any argument: nothing is reported as missing after it.
     fn means_anything(&mut self, keys: &Keys) {
         let flags = keys.flags;
-        self.meant.extend(keys.all().chain(["crate"]).filter(|key| !flags.contains(key)));
+        self.meant.extend(keys.all_and_crate().filter(|key| !flags.contains(key)));
     }
-}
-
-/// The one of `known` that `word` is most likely a misspelling of.
-pub(crate) fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
-    let near = |known: &&str| {
-        let distance = strsim::damerau_levenshtein(word, known);
-        (distance <= known.len().max(word.len()) / 3 || known.starts_with(word)).then_some(distance)
-    };
-    known.into_iter().filter_map(|k| near(&k).map(|d| (d, k))).min().map(|(_, known)| known)
 }
 
 #[cfg(test)]

@@ -4,13 +4,13 @@ use proc_macro2::Ident;
 
 /// What an attribute understands.
 pub(crate) struct Keys {
-    /// Its name, for messages.
+    /// Its name, for messages: `#[event]`; or `retry`, a list in an attribute.
     pub(crate) attribute: &'static str,
     /// The keys that take a value, with an example of it.
     pub(crate) known: &'static [(&'static str, &'static str)],
     /// The keys that stand alone.
     pub(crate) flags: &'static [&'static str],
-    /// The keys that take a list, with an example of it.
+    /// The keys that take a list, with an example of it. A key may take either.
     pub(crate) lists: &'static [(&'static str, &'static str)],
 }
 
@@ -18,7 +18,44 @@ impl Keys {
     pub(super) fn all(&self) -> impl Iterator<Item = &'static str> + Clone {
         let named = |(key, _): &(&'static str, _)| *key;
         let lists = self.lists.iter().map(named);
+        let lists = lists.filter(|list| !self.takes_value(list));
         self.known.iter().map(named).chain(self.flags.iter().copied()).chain(lists)
+    }
+
+    // The same and `crate`, which every attribute takes, but no list in one.
+    pub(super) fn all_and_crate(&self) -> impl Iterator<Item = &'static str> + Clone {
+        self.all().chain(self.takes_crate().then_some("crate"))
+    }
+
+    pub(super) fn takes_crate(&self) -> bool {
+        self.attribute.starts_with('#')
+    }
+
+    pub(super) fn takes_value(&self, key: &str) -> bool {
+        self.known.iter().any(|(known, _)| *known == key)
+    }
+
+    // The list that `key` belongs in, when it stands outside of it.
+    pub(super) fn home(&self, key: &Ident) -> Option<&'static str> {
+        let home = match key.to_string().as_str() {
+            "attempts" | "backoff" | "jitter" => "retry",
+            "failures" | "pause" => "breaker",
+            "max" | "wait" => "batch",
+            _ => return None,
+        };
+        self.lists.iter().map(|(list, _)| *list).find(|list| *list == home)
+    }
+
+    // What stands in the list `key`, when that is arguments again.
+    pub(super) fn arguments_in(&self, key: &Ident) -> Option<&'static str> {
+        let list = self.lists.iter().find(|(list, _)| key == list);
+        list.map(|(_, example)| *example).filter(|example| example.contains('='))
+    }
+
+    /// How `key` is written with a value.
+    pub(super) fn example(&self, key: &str) -> String {
+        let example = self.known.iter().find(|(known, _)| *known == key);
+        format!("{key} = {}", example.map_or("..", |(_, example)| *example))
     }
 
     // How `key` is written.
@@ -26,9 +63,19 @@ impl Keys {
         let find = |keys: &[(&str, &str)]| {
             keys.iter().find(|(known, _)| key == known).map(|(_, example)| (*example).to_owned())
         };
-        find(self.known)
-            .map(|example| format!("{key} = {example}"))
-            .or_else(|| find(self.lists).map(|example| format!("{key}({example})")))
+        find(self.lists)
+            .map(|example| format!("{key}({example})"))
+            .or_else(|| find(self.known).map(|example| format!("{key} = {example}")))
             .or_else(|| self.flags.iter().any(|flag| key == flag).then(|| key.to_string()))
     }
+}
+
+/// The one of `known` that `word` is most likely a misspelling of.
+pub(crate) fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    let near = |known: &&str| {
+        let distance = strsim::damerau_levenshtein(word, known);
+        let begins = known.starts_with(word) || known.len() >= 3 && word.starts_with(known);
+        (begins || distance <= known.len().max(word.len()) / 3).then_some(distance)
+    };
+    known.into_iter().filter_map(|k| near(&k).map(|d| (d, k))).min().map(|(_, known)| known)
 }

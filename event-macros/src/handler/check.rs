@@ -5,8 +5,10 @@ use proc_macro2::{Ident, Span};
 use quote::ToTokens;
 use syn::{Expr, ExprLit, Lit, LitStr, Type};
 
+use super::KEYS;
+use super::delivery::{self, Delivery};
 use super::model::{Handler, HandlerArgument};
-use crate::arguments::Given;
+use crate::arguments::{Given, Values};
 use crate::complaints::Complaints;
 use crate::names::{NameValue, Rule, judge, judge_pair};
 use crate::tokens::{ends, text_of};
@@ -21,6 +23,7 @@ pub(crate) struct Options {
     pub(crate) foreign_names: Option<Ident>,
     pub(crate) blocking: Option<Ident>,
     pub(crate) emits: Option<Vec<Type>>,
+    pub(crate) delivery: Delivery,
 }
 
 /// What follows `event =`.
@@ -93,11 +96,12 @@ pub(crate) fn options(
     let options = Options {
         topic,
         event,
-        id: given.value("id").and_then(|value| id(value, complaints)),
+        id: Values::new(given, &KEYS, complaints).label("id", ":"),
         dead_letter,
         foreign_names,
         blocking: given.flag("blocking").cloned(),
         emits: given.types("emits", complaints),
+        delivery: Delivery::read(given, &KEYS, complaints),
     };
     listed_twice(&options, complaints);
     if let Some(handler) = handler {
@@ -110,6 +114,8 @@ pub(crate) fn options(
         }
         missing_names(given, &options, handler, at, complaints);
         untyped(&options, handler, complaints);
+        let name = handler.shown_name();
+        delivery::judge(&options.delivery, given, &name, complaints);
     }
     options
 }
@@ -124,34 +130,6 @@ fn listed_twice(options: &Options, complaints: &mut Complaints) {
         }
         before.push(text);
     }
-}
-
-const MAX_ID_BYTES: usize = 249;
-
-fn id(value: &Expr, complaints: &mut Complaints) -> Option<LitStr> {
-    let Expr::Lit(literal) = value else {
-        complaints.add(value, "`id` is a text", "write `id = \"audit.claim_added\"`");
-        return None;
-    };
-    let Lit::Str(text) = &literal.lit else {
-        complaints.add(value, "`id` is a text", "write `id = \"audit.claim_added\"`");
-        return None;
-    };
-    let id = text.value();
-    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | ':');
-    if id.is_empty() {
-        complaints.add(text, "`id` is empty", "write `id = \"audit.claim_added\"`, or remove `id`");
-    } else if id.len() > MAX_ID_BYTES {
-        let what = format!("`id` is {} bytes long, the limit is {MAX_ID_BYTES}", id.len());
-        complaints.add(text, what, format!("shorten it to {MAX_ID_BYTES} bytes or fewer"));
-    } else if let Some(strange) = id.chars().find(|c| !allowed(*c)) {
-        let meant: String = id.chars().map(|c| if allowed(c) { c } else { '_' }).collect();
-        let what = format!("`id` has the character {strange:?}");
-        complaints.add(text, what, format!("write `id = \"{meant}\"`"));
-    } else {
-        return Some(text.clone());
-    }
-    None
 }
 
 // Records that are not of one event have no contract.
@@ -177,7 +155,13 @@ fn untyped(options: &Options, handler: &Handler, complaints: &mut Complaints) {
                 ),
             };
             let help = match event {
+                EventValue::Tombstones(_) if argument.is_batch => {
+                    "write `Vec<Key<String>>`, which says what is gone"
+                }
                 EventValue::Tombstones(_) => "write `Key<String>`, which says what is gone",
+                _ if argument.is_batch => {
+                    "write `Vec<RawEvent>`, or `Vec<Json<..>>` when all events have one form"
+                }
                 _ => "write `RawEvent`, or `Json<..>` when all events have one form",
             };
             complaints.add(&argument.ty, what, help);

@@ -28,7 +28,7 @@ pub(crate) fn documented<'o>(
     output
 }
 
-fn lines(handler: &Handler, options: &Options) -> [String; 4] {
+fn lines(handler: &Handler, options: &Options) -> Vec<String> {
     let records = match &options.event {
         Some(EventValue::Name(name)) => format!("the event {}", shown(name)),
         Some(EventValue::Rest(_)) => "every event that no other handler takes".to_owned(),
@@ -49,14 +49,23 @@ fn lines(handler: &Handler, options: &Options) -> [String; 4] {
         Some(topic) => format!("the topic {}", shown(topic)),
         None => "the dead-letter topic".to_owned(),
     };
-    [
-        String::new(),
-        format!(" Handles {records}{topic}, in the consumer group of the service."),
+    let group = match &options.delivery.group {
+        Some(group) => format!("`{}`", group.value()),
+        None => "of the service".to_owned(),
+    };
+    let delivery =
+        options.delivery.sentence(handler.batch().is_some()).map(|sentence| format!(" {sentence}"));
+    let failure = options.delivery.failure(&dead_letters);
+    vec![
         String::new(),
         format!(
-            " Delivery is at least once: after a crash or a rebalance a record may come again. A \
-             failure is tried again after growing delays and then written to {dead_letters}; data \
-             that cannot be decoded goes there at once."
+            " Handles {records}{topic}, in the consumer group {group}.{}",
+            delivery.unwrap_or_default()
+        ),
+        String::new(),
+        format!(
+            " Delivery is at least once: after a crash or a rebalance a record may come again. \
+             {failure}"
         ),
     ]
 }

@@ -6,7 +6,7 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::{Path, Type};
 
 use super::check::{EventValue, Options};
-use super::model::{Form, Handler, HandlerArgument};
+use super::model::{Handler, HandlerArgument};
 use crate::arguments::Given;
 use crate::names::NameValue;
 use crate::tokens::{ends, moved};
@@ -30,6 +30,10 @@ pub(crate) fn registration(
     };
     let (constants, arguments, selected) = (&names.constants, &names.arguments, &names.selected);
     let settings = settings(handler, options);
+    let register = match handler.batch() {
+        Some(_) => quote!(batch_handler),
+        None => quote!(handler),
+    };
     let line = quote_spanned!(name.span()=> ::core::line!());
     let file = quote_spanned!(name.span()=> ::core::file!());
     quote! {
@@ -39,7 +43,7 @@ pub(crate) fn registration(
             #constants
             #run
             __event::inventory::submit! {
-                __event::handler(#owner, __event::Named::#selected, #arguments, #handle)
+                __event::#register(#owner, __event::Named::#selected, #arguments, #handle)
                     .at(::core::module_path!(), #file, #line)
                     #settings
             }
@@ -54,8 +58,9 @@ fn settings(handler: &Handler, options: &Options) -> TokenStream {
     let blocking = options.blocking.as_ref().map(|_| quote!(.blocking()));
     let dead_letter = options.dead_letter.as_ref().map(|_| quote!(.dead_letter(__DEAD_LETTER)));
     let emits = options.emits.as_ref().map(|_| quote!(.emits(__EMITS)));
+    let delivery = options.delivery.options(handler.batch().is_some());
     let returns = returns(handler);
-    quote!(#id #foreign_names #blocking #dead_letter #emits .returns(#returns))
+    quote!(#id #foreign_names #blocking #dead_letter #emits #delivery .returns(#returns))
 }
 
 // Said by the attribute, or by the closed lists of the names.
@@ -77,63 +82,6 @@ fn foreign_names(options: &Options) -> Option<TokenStream> {
     (!lists.is_empty()).then(|| quote!(.foreign_names(#(#lists)||*)))
 }
 
-/// What runs the function, or implements the trait for the type.
-pub(crate) fn run(handler: &Handler) -> TokenStream {
-    let name = handler.name();
-    let delivery = local("__d");
-    let locals = (0..handler.arguments.len()).map(|index| local(&format!("__a{index}")));
-    let arguments = handler.arguments.iter().zip(locals.clone()).map(|(argument, local)| {
-        let cfgs = argument.cfgs();
-        let made = argument.member(&quote!(from_delivery(#delivery).await?));
-        quote!(#cfgs let #local = #made;)
-    });
-    let passed = handler.arguments.iter().zip(locals).map(|(argument, local)| {
-        let cfgs = argument.cfgs();
-        quote!(#cfgs #local)
-    });
-    // A return type that is no outcome is marked itself, and so the call stands as if in its place.
-    let (first, last) =
-        ends(handler.output().map_or(name.to_token_stream(), ToTokens::to_token_stream));
-    let mut function = name.clone();
-    function.set_span(first);
-    let ran = match &handler.form {
-        Form::Function { blocking: false } => quote_spanned!(last=> #function(#(#passed),*).await),
-        // clippy would ask the user for the function itself.
-        Form::Function { blocking: true } if handler.arguments.is_empty() => {
-            quote_spanned!(last=> __event::blocking(__event::Box::new(#function)).await)
-        }
-        Form::Function { blocking: true } => quote_spanned! {last=>
-            __event::blocking(__event::Box::new(move || #function(#(#passed),*))).await
-        },
-        Form::Instance(ty) => quote_spanned!(last=> <#ty>::#function(self, #(#passed),*).await),
-    };
-    let returned = local("__returned");
-    let into_result = self::returned(handler, &quote!(into_result))
-        .unwrap_or_else(|| quote_spanned!(first=> __event::IntoOutcome::into_result));
-    let result = quote_spanned!(last=> #into_result(#returned, #delivery));
-    // A future that cannot be sent is the function's, so the function is marked.
-    let body = quote_spanned!(name.span()=> async move {
-        #(#arguments)*
-        let #returned = #ran;
-        #result
-    });
-    let pinned = quote_spanned!(name.span()=> __event::Box::pin(#body));
-    match &handler.form {
-        Form::Function { .. } => quote! {
-            fn __handle<'a>(#delivery: &'a __event::Delivery<'a>) -> __event::Work<'a> {
-                #pinned
-            }
-        },
-        Form::Instance(ty) => quote! {
-            impl __event::EventHandler for #ty {
-                fn handle<'a>(&'a self, #delivery: &'a __event::Delivery<'a>) -> __event::Work<'a> {
-                    #pinned
-                }
-            }
-        },
-    }
-}
-
 // `<Type as Trait>::member`, as if it had been written in the place of the type. All members are
 // named in this one form: then the compiler says the same of each when the type does not fit, and
 // reports it once.
@@ -144,19 +92,15 @@ fn member(ty: &TokenStream, of: &TokenStream, member: &TokenStream) -> TokenStre
     quote_spanned!(last=> #open #ty as __event::#of>::#member)
 }
 
-fn returned(handler: &Handler, name: &TokenStream) -> Option<TokenStream> {
+pub(super) fn returned(handler: &Handler, name: &TokenStream) -> Option<TokenStream> {
     let ty = handler.returned.as_ref()?;
-    Some(member(ty, &quote!(IntoOutcome), name))
+    let of = if handler.batch().is_some() { quote!(IntoOutcomes) } else { quote!(IntoOutcome) };
+    Some(member(ty, &of, name))
 }
 
 // What can be sent by returning it: anything, when it has no name that could be asked.
 fn returns(handler: &Handler) -> TokenStream {
     returned(handler, &quote!(EMITS)).unwrap_or_else(|| quote!(&__event::Emits::Anything))
-}
-
-// A name of ours that the user's code cannot mean, and that hides nothing of the user's.
-fn local(name: &str) -> Ident {
-    Ident::new(name, Span::mixed_site())
 }
 
 fn each(handler: &Handler, one: impl Fn(&HandlerArgument) -> TokenStream) -> TokenStream {
@@ -168,12 +112,13 @@ fn each(handler: &Handler, one: impl Fn(&HandlerArgument) -> TokenStream) -> Tok
 }
 
 impl HandlerArgument {
-    fn cfgs(&self) -> TokenStream {
+    pub(super) fn cfgs(&self) -> TokenStream {
         self.cfgs.iter().map(ToTokens::to_token_stream).collect()
     }
 
-    fn member(&self, name: &TokenStream) -> TokenStream {
-        member(&self.inferred, &quote!(Extract), name)
+    pub(super) fn member(&self, name: &TokenStream) -> TokenStream {
+        let of = if self.is_batch { quote!(ExtractBatch) } else { quote!(Extract) };
+        member(&self.inferred, &of, name)
     }
 }
 
@@ -287,7 +232,8 @@ fn judged(
         }
         _ => None,
     };
-    quote!(#judged_topic #judged_event #refused)
+    let delivery = options.delivery.judged(topic, may_disagree, &owner);
+    quote!(#judged_topic #judged_event #refused #delivery)
 }
 
 fn judge(kind: Kind, options: &Options) -> String {

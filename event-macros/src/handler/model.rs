@@ -9,7 +9,7 @@ use syn::{
     ReturnType, Signature, Token, Type, Visibility,
 };
 
-use super::words::{argument_name, is_std, may_have_contract, type_name};
+use super::words::{argument_name, batch_name, is_std, may_have_contract, type_name};
 use crate::arguments::Given;
 use crate::complaints::Complaints;
 use crate::tokens::{
@@ -41,6 +41,8 @@ pub(crate) struct HandlerArgument {
     /// The name of its type, when that is certain to be one of ours; of what is made, when it is an
     /// `Option` or a `Result`.
     pub(crate) name: Option<String>,
+    /// Whether it is made of several records; the name is then that of one item.
+    pub(crate) is_batch: bool,
     /// The type with the function's own lifetimes left to inference, for use outside of it.
     pub(crate) inferred: TokenStream,
     /// Its `#[cfg(..)]` attributes, which go wherever it goes.
@@ -271,12 +273,21 @@ impl Handler {
         };
         let argument = |argument: &FnArg| match argument {
             FnArg::Receiver(_) => None,
-            FnArg::Typed(typed) => Some(HandlerArgument {
-                ty: (*typed.ty).clone(),
-                name: argument_name(&typed.ty, root),
-                inferred: named(&typed.ty),
-                cfgs: typed.attrs.iter().filter(|a| a.path().is_ident("cfg")).cloned().collect(),
-            }),
+            FnArg::Typed(typed) => {
+                let item = batch_name(&typed.ty, root);
+                Some(HandlerArgument {
+                    ty: (*typed.ty).clone(),
+                    is_batch: item.is_some(),
+                    name: item.or_else(|| argument_name(&typed.ty, root)),
+                    inferred: named(&typed.ty),
+                    cfgs: typed
+                        .attrs
+                        .iter()
+                        .filter(|a| a.path().is_ident("cfg"))
+                        .cloned()
+                        .collect(),
+                })
+            }
         };
         let arguments = signature.inputs.iter().filter_map(argument).collect();
         let returned = match &signature.output {
@@ -308,6 +319,11 @@ impl Handler {
             Form::Function { .. } => None,
             Form::Instance(ty) => Some(ty),
         }
+    }
+
+    /// The argument that takes several records, and its index.
+    pub(crate) fn batch(&self) -> Option<(usize, &HandlerArgument)> {
+        self.arguments.iter().enumerate().find(|(_, argument)| argument.is_batch)
     }
 
     /// The type after `->`.

@@ -7,6 +7,7 @@ use syn::{
     TypeParamBound,
 };
 
+use super::batch;
 use super::model::{Form, Handler, HandlerArgument};
 use super::words::{is_known_argument, is_std, is_std_path, type_name};
 use crate::complaints::Complaints;
@@ -35,6 +36,7 @@ pub(super) fn judge(handler: &Handler, complaints: &mut Complaints) {
         }
     }
     payloads(handler, complaints);
+    batch::arguments(handler, complaints);
     if let Some(output) = handler.output() {
         boxed_error(name, output, complaints);
     }
@@ -124,7 +126,14 @@ fn argument_type(name: &Ident, argument: &HandlerArgument, complaints: &mut Comp
             "`{name}` takes the reference `{}`, but a handler owns its arguments",
             argument.text()
         );
+        let slice = match &*reference.elem {
+            Type::Slice(slice) => Some(text_of(slice.elem.to_token_stream())),
+            _ => None,
+        };
         let help = match type_name(&reference.elem).as_deref() {
+            None if slice.is_some() => {
+                format!("write `Vec<{}>` for several records", slice.unwrap_or_default())
+            }
             Some(name) if is_known_argument(name) => format!("write `{inner}`"),
             Some("str") => "write `Json<String>`".to_owned(),
             Some(_) => {

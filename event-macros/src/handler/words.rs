@@ -13,6 +13,10 @@ use crate::tokens::text_of;
 const WITHOUT_PAYLOAD: [&str; 9] =
     ["Json", "RawEvent", "State", "Position", "Headers", "Key", "Attempt", "Producer", "Shutdown"];
 
+/// The arguments of ours that are made from one record.
+const OF_ONE_RECORD: [&str; 7] =
+    ["Event", "Json", "RawEvent", "Key", "Position", "Headers", "Envelope"];
+
 /// Whether an argument of this name may be one that has a contract.
 pub(super) fn may_have_contract(name: &str) -> bool {
     !WITHOUT_PAYLOAD.contains(&name)
@@ -20,7 +24,41 @@ pub(super) fn may_have_contract(name: &str) -> bool {
 
 /// Whether a type of this name is an argument of ours.
 pub(super) fn is_known_argument(name: &str) -> bool {
-    name == "Event" || name == "Envelope" || WITHOUT_PAYLOAD.contains(&name)
+    ["Event", "Envelope", "Batch"].contains(&name) || WITHOUT_PAYLOAD.contains(&name)
+}
+
+/// Whether an argument of this name says something of one record.
+pub(super) fn is_of_one_record(name: &str) -> bool {
+    OF_ONE_RECORD.contains(&name)
+}
+
+/// What a batch is made of: `Event` of `Batch<ClaimAdded>`, `Json` of `Vec<Json<i64>>`. `None` for
+/// what is not certain to be one.
+pub(super) fn batch_name(ty: &Type, root: &Path) -> Option<String> {
+    match ty {
+        Type::Group(group) => batch_name(&group.elem, root),
+        Type::Paren(paren) => batch_name(&paren.elem, root),
+        Type::Path(path) if is_std(ty, "Vec") => {
+            let item = first_type(&path.path)?;
+            argument_name(item, root).filter(|name| is_of_one_record(name))
+        }
+        Type::Path(path) => {
+            let is_batch = path.path.segments.last().is_some_and(|last| last.ident == "Batch");
+            (is_batch && is_ours(&path.path, root)).then(|| "Event".to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// `X` of `Vec<X>`.
+pub(super) fn first_type(path: &Path) -> Option<&Type> {
+    let PathArguments::AngleBracketed(arguments) = &path.segments.last()?.arguments else {
+        return None;
+    };
+    arguments.args.iter().find_map(|argument| match argument {
+        GenericArgument::Type(ty) => Some(ty),
+        _ => None,
+    })
 }
 
 /// `Event` of `event_core::Event<ClaimAdded>`, also inside of an `Option` or a `Result`; `None` for
@@ -32,14 +70,10 @@ pub(super) fn argument_name(ty: &Type, root: &Path) -> Option<String> {
         Type::Path(path) => {
             let path = &path.path;
             let last = path.segments.last()?;
-            let PathArguments::AngleBracketed(arguments) = &last.arguments else {
-                return is_ours(path, root).then(|| last.ident.unraw().to_string());
-            };
-            if is_std(ty, "Option") || is_std(ty, "Result") || is_result(path, root) {
-                return arguments.args.iter().find_map(|argument| match argument {
-                    GenericArgument::Type(inner) => Some(argument_name(inner, root)),
-                    _ => None,
-                })?;
+            if let Some(inner) = first_type(path)
+                && (is_std(ty, "Option") || is_std(ty, "Result") || is_result(path, root))
+            {
+                return argument_name(inner, root);
             }
             is_ours(path, root).then(|| last.ident.unraw().to_string())
         }

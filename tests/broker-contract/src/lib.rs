@@ -7,14 +7,18 @@
 
 mod consuming;
 mod group;
+mod inspecting;
 mod member;
+mod metadata;
 mod producing;
 
 use event_core::broker::Broker;
 
 pub use consuming::*;
 pub use group::*;
+pub use inspecting::*;
 pub use member::{DEADLINE, Member, Seen, fill, record, subscription, topic};
+pub use metadata::*;
 pub use producing::*;
 
 /// A cluster to run the contract against.
@@ -31,6 +35,16 @@ pub trait TestCluster: Send + Sync + 'static {
     /// no address.
     fn unreachable(&self) -> Option<(Self::Broker, String)> {
         None
+    }
+
+    /// How long the metadata of a commit may be; `None` for a cluster without limit.
+    fn max_metadata_bytes(&self) -> Option<usize> {
+        None
+    }
+
+    /// Whether a member with a name keeps its partitions while it is restarted.
+    fn has_named_members(&self) -> bool {
+        true
     }
 
     /// A size of record that is refused; `None` for a cluster without limit.
@@ -64,6 +78,22 @@ macro_rules! contract {
             flush_waits_for_what_was_sent
             topics_are_found_by_name
             nobody_at_the_address_is_an_error_that_names_it
+            a_topic_is_made_once
+            a_topic_that_cannot_be_made_is_told_alone
+            watermarks_say_what_a_partition_holds
+            an_offset_is_found_by_its_time
+            what_a_group_committed_is_told
+            an_idle_group_can_be_reset
+            a_group_with_members_is_not_reset
+            a_reader_reads_from_to
+            a_reader_follows
+            a_reader_leaves_the_group_alone
+            a_reader_of_a_missing_topic_says_so
+            asking_in_vain_ends_at_the_deadline
+            metadata_comes_back_to_the_next_member
+            metadata_goes_over_with_a_revocation
+            metadata_over_the_limit_is_refused
+            a_named_member_keeps_its_partitions_through_a_restart
         }
     };
     (@each $start:expr, $attributes:tt, $($name:ident)*) => {

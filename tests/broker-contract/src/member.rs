@@ -91,9 +91,14 @@ impl<C: Consumer> Member<C> {
 
     /// The next event, with records noted as settled.
     pub async fn next(&mut self) -> ConsumerEvent {
-        let event = tokio::time::timeout(DEADLINE, self.consumer.next())
+        tokio::time::timeout(DEADLINE, self.next_ever())
             .await
-            .expect("nothing happened until the deadline");
+            .expect("nothing happened until the deadline")
+    }
+
+    /// The same without a deadline.
+    pub async fn next_ever(&mut self) -> ConsumerEvent {
+        let event = self.consumer.next().await;
         if let ConsumerEvent::Records(batch) = &event {
             let last = batch.iter().last().expect("a batch is never empty");
             let next = last.offset.next();

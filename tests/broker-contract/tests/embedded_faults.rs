@@ -59,6 +59,37 @@ async fn a_commit_that_is_refused_is_told() {
     assert_eq!(member.read(1).await[0].offset, Offset(1));
 }
 
+/// What was done beyond the offset is then done again; that nobody has the partition would be worse.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partition_whose_metadata_is_not_told_is_taken_all_the_same() {
+    let (embedded, topic) = cluster("untold", 1, 5).await;
+    let broker = embedded.broker();
+    let mut member = Member::join(&broker, "untold", &topic);
+    member.read(5).await;
+    let done = member.progress().remove(0);
+    let progress = Progress { next: NextOffset(3), metadata: "ec1:AA".to_owned(), ..done };
+    member.close_with(vec![progress]).await;
+
+    embedded.fail_next(Request::OffsetFetch, Fault::GroupUnauthorised, 1).unwrap();
+    let wanting = Subscription { wants_metadata: true, ..subscription("untold", &topic) };
+    let mut member = Member::subscribe(&broker, wanting);
+    let assigned = until(&mut member, |event| match event {
+        ConsumerEvent::Assigned { mut partitions, .. } => partitions.pop(),
+        _ => None,
+    })
+    .await;
+    assert_eq!((assigned.next, assigned.metadata.as_str()), (None, ""));
+    let trouble = until(&mut member, |event| match event {
+        ConsumerEvent::Trouble(trouble) => Some(trouble),
+        _ => None,
+    })
+    .await;
+    assert!(trouble.is_retriable(), "{trouble:?}");
+    assert!(trouble.to_string().contains("1 of the new partitions"), "{trouble}");
+    assert_eq!(member.read(1).await[0].offset, Offset(3));
+    member.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_last_commit_that_is_refused_is_an_error_of_close() {
     let (embedded, topic) = cluster("last", 1, 1).await;

@@ -19,6 +19,15 @@ impl TestCluster for Memory {
         let partitions = u32::try_from(partitions).unwrap();
         self.0.create_topic(&TopicName::parse(name).unwrap(), partitions);
     }
+
+    fn max_metadata_bytes(&self) -> Option<usize> {
+        Some(4096)
+    }
+
+    fn has_named_members(&self) -> bool {
+        // It has no sessions: a member that is dropped is gone.
+        false
+    }
 }
 
 contract!(Memory(MemoryBroker::new()));

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use event_core::Delivery;
 use event_core::delivery::TopicPartition;
 use event_core::handler::Order;
-use event_core::observe::{Observation, Observer};
+use event_core::observe::{Observation, Observer, SkipReason};
 use event_core::testing::Happened;
 use tokio::time::Instant;
 
@@ -165,6 +165,8 @@ impl Observer for Member {
             Observation::Handled { partition, offset, .. } => {
                 self.settled(partition, offset.0, End::Handled);
             }
+            // What the metadata of a commit says; it was counted when it was settled.
+            Observation::Skipped { reason: SkipReason::SettledBefore, .. } => {}
             Observation::Skipped { partition, offset, .. } => {
                 self.settled(partition, offset.0, End::Skipped);
             }

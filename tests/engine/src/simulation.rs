@@ -308,13 +308,20 @@ impl Simulation {
     async fn stop(&mut self, number: usize, clean: bool) {
         self.world.stopping(number);
         let stopped = self.members[number].stop().await;
-        self.world.log(|| format!("m{number} stops: {stopped:?}"));
+        self.world.log(|| match &stopped {
+            // How long handlers had something in hand is told by the clock of the machine.
+            Err(ProcessorError::DrainDeadline { partitions, .. }) => {
+                format!("m{number} stops with {partitions} partitions in hand")
+            }
+            other => format!("m{number} stops: {other:?}"),
+        });
         if self.world.is_dead(number) {
             return;
         }
         match stopped {
             Ok(()) => {}
-            Err(ProcessorError::DrainDeadline(..) | ProcessorError::LastCommit(_)) if !clean => {}
+            Err(ProcessorError::DrainDeadline { .. } | ProcessorError::LastCommit(_)) if !clean => {
+            }
             Err(error) => self.world.violation(format!("m{number} stopped: {error}")),
         }
         self.world.stopped(number);

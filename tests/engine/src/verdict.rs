@@ -114,8 +114,12 @@ fn disorder(record: &Record, published: &[StoredRecord]) -> Vec<String> {
     if record.rules.order == Order::None {
         return Vec::new();
     }
+    // What no handler gets has an order only where records go one after the other.
+    let published = published.iter().filter(|s| {
+        record.rules.order == Order::Partition || !script_of(record, s).acts.is_empty()
+    });
     let keys: BTreeMap<Place, _> =
-        published.iter().map(|s| ((s.partition.clone(), s.offset.0), s.key.clone())).collect();
+        published.map(|s| ((s.partition.clone(), s.offset.0), s.key.clone())).collect();
     let (mut wrong, mut seen) = (Vec::new(), BTreeSet::new());
     let mut newest = BTreeMap::new();
     for settle in &record.settles {
@@ -123,7 +127,7 @@ fn disorder(record: &Record, published: &[StoredRecord]) -> Vec<String> {
         if !seen.insert(place.clone()) {
             continue;
         }
-        let key = keys.get(&place).cloned().flatten();
+        let Some(key) = keys.get(&place).cloned() else { continue };
         let scope = match (record.rules.order, key) {
             (Order::Key, None) => continue,
             (Order::Key, key) => (place.0.clone(), key),

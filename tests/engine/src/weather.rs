@@ -61,7 +61,7 @@ impl Weather {
     pub fn decide(&self, request: &Request<'_>) -> Option<Fault> {
         let state = &mut *self.state();
         match request {
-            Request::Send(record) => state.send(record),
+            Request::Produce(record) => state.send(record),
             Request::Commit { member, progress, last, .. } => {
                 state.world.commit_requested(progress);
                 let now = state.world.now();

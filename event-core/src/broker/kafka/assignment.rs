@@ -25,6 +25,19 @@ pub(super) struct Owned {
     is_stopped: bool,
 }
 
+impl Owned {
+    /// A partition that is read without a group, and belongs to nobody.
+    pub(super) fn by_nobody(partition: TopicPartition) -> Owned {
+        Owned {
+            partition: Arc::new(partition),
+            epoch: Epoch::default(),
+            in_flight: Arc::default(),
+            is_paused: false,
+            is_stopped: false,
+        }
+    }
+}
+
 /// The partitions of one consumer.
 #[derive(Debug, Default)]
 pub(super) struct Assignment {

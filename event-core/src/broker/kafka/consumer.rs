@@ -55,8 +55,10 @@ impl KafkaConsumer {
             (commands.clone(), receiver),
             subscription.drain_deadline,
             Budget::new(subscription.max_in_flight_bytes),
+            subscription.wants_metadata,
         );
-        let config = settings.consumer(subscription.group.as_str());
+        let instance_id = subscription.group_instance_id.as_deref();
+        let config = settings.consumer(subscription.group.as_str(), instance_id);
         let consumer = BaseConsumer::from_config_and_context(&config, context)
             .map_err(|error| trouble::of_creation(&error))?;
         let topics: Vec<&str> = subscription.topics.iter().map(|topic| topic.as_str()).collect();

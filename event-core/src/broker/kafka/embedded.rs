@@ -1,13 +1,23 @@
 //! A Kafka inside the process, for development, examples and tests.
 
 use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaErrorCode, RDKafkaRespErr};
 
 use super::{KafkaBroker, KafkaSettings};
-use crate::broker::BrokerError;
+use crate::broker::{
+    Broker, BrokerError, Consumer, ConsumerEvent, CreatedTopic, NewTopic, Progress, ReadRequest,
+    Reader, Subscription, Watermarks,
+};
+use crate::delivery::{NextOffset, TopicPartition};
+use crate::event::{GroupName, TopicName};
+
+/// A member that is alone joins in milliseconds here.
+const JOIN_DEADLINE: Duration = Duration::from_secs(2);
 
 type Cluster = MockCluster<'static, DefaultProducerContext>;
 type Job = Box<dyn FnOnce(&Cluster) + Send>;
@@ -20,8 +30,13 @@ type Job = Box<dyn FnOnce(&Cluster) + Send>;
 /// Apache's Java client and kafka-python 3 (without `api_version=(2, 0)`) do not.
 pub struct EmbeddedBroker {
     address: String,
-    jobs: Sender<Job>,
+    jobs: Arc<Jobs>,
 }
+
+/// A way to the thread of the mock cluster. The way that a [`KafkaBroker`] has is a weak one, so
+/// that the cluster goes with its [`EmbeddedBroker`].
+#[derive(Debug)]
+pub(super) struct Jobs(Sender<Job>);
 
 impl EmbeddedBroker {
     /// Starts one.
@@ -49,7 +64,7 @@ impl EmbeddedBroker {
             })
             .map_err(|error| BrokerError::Fatal(error.to_string()))?;
         let address = start.recv().unwrap_or_else(|_| Err(gone()))?;
-        Ok(EmbeddedBroker { address, jobs })
+        Ok(EmbeddedBroker { address, jobs: Arc::new(Jobs(jobs)) })
     }
 
     /// The address for other clients, `127.0.0.1:port`.
@@ -74,6 +89,7 @@ impl EmbeddedBroker {
                     .map(|(name, value)| (name.to_owned(), value.into()))
                     .collect(),
             },
+            embedded: Some(Arc::downgrade(&self.jobs)),
         }
     }
 
@@ -83,13 +99,7 @@ impl EmbeddedBroker {
     ///
     /// [`BrokerError`] when the name or the number of partitions is refused.
     pub fn create_topic(&self, topic: &str, partitions: i32) -> Result<(), BrokerError> {
-        let name = topic.to_owned();
-        let made = self.ask(move |cluster| cluster.create_topic(&name, partitions, 1))?;
-        match made.map_err(|error| error.rdkafka_error_code()) {
-            Ok(()) | Err(Some(RDKafkaErrorCode::TopicAlreadyExists)) => Ok(()),
-            Err(Some(code)) => Err(BrokerError::Other(format!("topic `{topic}`: {code}"))),
-            Err(None) => Err(BrokerError::Other(format!("topic `{topic}` cannot be made"))),
-        }
+        self.jobs.create_topic(topic, partitions).map(drop)
     }
 
     /// Closes all connections and accepts none until [`EmbeddedBroker::bring_up`].
@@ -150,14 +160,125 @@ impl EmbeddedBroker {
         &self,
         question: impl FnOnce(&Cluster) -> T + Send + 'static,
     ) -> Result<T, BrokerError> {
+        self.jobs.ask(question)
+    }
+}
+
+impl Jobs {
+    /// Makes a topic; `false` if it was there.
+    fn create_topic(&self, topic: &str, partitions: i32) -> Result<bool, BrokerError> {
+        let name = topic.to_owned();
+        let made = self.ask(move |cluster| cluster.create_topic(&name, partitions, 1))?;
+        match made.map_err(|error| error.rdkafka_error_code()) {
+            Ok(()) => Ok(true),
+            Err(Some(RDKafkaErrorCode::TopicAlreadyExists)) => Ok(false),
+            Err(Some(code)) => Err(BrokerError::Other(format!("topic `{topic}`: {code}"))),
+            Err(None) => Err(BrokerError::Other(format!("topic `{topic}` cannot be made"))),
+        }
+    }
+
+    fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Cluster) -> T + Send + 'static,
+    ) -> Result<T, BrokerError> {
         let (reply, answer) = mpsc::channel();
         let job: Job = Box::new(move |cluster| {
             // The one who asked waits.
             let _ = reply.send(question(cluster));
         });
-        self.jobs.send(job).map_err(|_| gone())?;
+        self.0.send(job).map_err(|_| gone())?;
         answer.recv().map_err(|_| gone())
     }
+}
+
+/// Makes topics where there is no admin API: the mock cluster ends the process for it.
+pub(super) fn create_topics(
+    jobs: &Weak<Jobs>,
+    topics: &[NewTopic],
+) -> Result<Vec<CreatedTopic>, BrokerError> {
+    let jobs = jobs.upgrade().ok_or_else(gone)?;
+    let create = |NewTopic { topic, partitions, .. }: &NewTopic| {
+        // As on Kafka, one is the default.
+        let partitions = if *partitions == -1 { 1 } else { *partitions };
+        let created = if partitions > 0 {
+            jobs.create_topic(topic.as_str(), partitions)
+        } else {
+            Err(BrokerError::Other(format!(
+                "topic `{topic}` cannot be made: it needs at least one partition"
+            )))
+        };
+        (topic.clone(), created)
+    };
+    Ok(topics.iter().map(create).collect())
+}
+
+/// Where the first record as late as `timestamp_ms` lies: the mock cluster cannot search by time,
+/// but it holds little enough to read it all.
+pub(super) async fn offsets_at(
+    broker: &KafkaBroker,
+    ends: Vec<Watermarks>,
+    timestamp_ms: i64,
+) -> Result<Vec<(TopicPartition, NextOffset)>, BrokerError> {
+    let partitions =
+        ends.iter().map(|one| (one.partition.clone(), one.low, Some(one.end))).collect();
+    let mut reader = broker.read(ReadRequest { partitions, follow: false })?;
+    let mut found: Vec<_> = ends.into_iter().map(|one| (one.partition, one.end)).collect();
+    while let Some(batch) = reader.next().await {
+        let batch = batch?;
+        let first = batch.iter().find(|record| record.timestamp_ms >= timestamp_ms);
+        let of_batch = found.iter_mut().find(|(partition, _)| *partition == **batch.partition());
+        if let (Some(first), Some((_, offset))) = (first, of_batch) {
+            *offset = (*offset).min(NextOffset(first.offset.0));
+        }
+    }
+    Ok(found)
+}
+
+/// Sets the offsets of a group: once it had members, the mock cluster takes commits only of
+/// members. One that is alone in it is given every partition.
+pub(super) async fn reset(
+    broker: &KafkaBroker,
+    group: &GroupName,
+    offsets: &[(TopicPartition, NextOffset)],
+    deadline: Duration,
+) -> Result<(), BrokerError> {
+    let active = || BrokerError::GroupActive(group.to_string());
+    let mut topics: Vec<TopicName> = offsets.iter().map(|(at, _)| at.topic.clone()).collect();
+    topics.sort_unstable();
+    topics.dedup();
+    let there = broker.topics(&topics, deadline).await?;
+    let all: i32 =
+        there.iter().map(|topic| topic.partitions.as_ref().map_or(0, |count| *count)).sum();
+    let mut member = broker.subscribe(Subscription {
+        group: group.clone(),
+        topics,
+        max_in_flight_bytes: 1 << 20,
+        drain_deadline: Duration::ZERO,
+        group_instance_id: None,
+        wants_metadata: false,
+    })?;
+    let joining = async {
+        loop {
+            if let ConsumerEvent::Assigned { partitions, epoch } = member.next().await
+                && !partitions.is_empty()
+            {
+                break (partitions.len(), epoch);
+            }
+        }
+    };
+    let joined = tokio::time::timeout(deadline.min(JOIN_DEADLINE), joining).await;
+    let (count, epoch) = joined.map_err(|_| active())?;
+    if usize::try_from(all) != Ok(count) {
+        member.close(Vec::new(), deadline).await?;
+        return Err(active());
+    }
+    let progress = offsets.iter().map(|(partition, next)| Progress {
+        partition: partition.clone(),
+        epoch,
+        next: *next,
+        metadata: String::new(),
+    });
+    member.close(progress.collect(), deadline).await
 }
 
 fn gone() -> BrokerError {
@@ -178,6 +299,8 @@ pub enum Request {
     Fetch,
     /// Committing offsets.
     OffsetCommit,
+    /// Asking for committed offsets.
+    OffsetFetch,
     /// Asking for topics.
     Metadata,
 }
@@ -188,6 +311,7 @@ impl Request {
             Request::Produce => RDKafkaApiKey::Produce,
             Request::Fetch => RDKafkaApiKey::Fetch,
             Request::OffsetCommit => RDKafkaApiKey::OffsetCommit,
+            Request::OffsetFetch => RDKafkaApiKey::OffsetFetch,
             Request::Metadata => RDKafkaApiKey::Metadata,
         }
     }

@@ -27,14 +27,26 @@
 //! | `topic.metadata.propagation.max.ms` | 5000 | a missing topic is told after this, not after 30 s |
 //! | `message.max.bytes` | 10485760 | the topic decides what is too large |
 //! | `partitioner` | murmur2_random | a key has the same partition as with Java's and most Python clients |
+//!
+//! A client that asks or reads outside of a group follows the same settings, with these of its own:
+//!
+//! | Property | There | Why |
+//! |---|---|---|
+//! | `group.protocol` | classic | with `consumer` a client is a member by its id alone, and one that is none is refused |
+//! | `group.id` | event-core-reader (reading) | librdkafka reads nothing without one; no broker keeps anything for it, and no right to it is needed |
+//! | `enable.partition.eof` | true (reading) | the end is found also where the last offsets hold no record |
+//! | `queued.max.messages.kbytes` | 8192 (reading) | whoever looks at records is slower than the broker |
 
+mod asking;
 mod assignment;
 mod batch;
 mod budget;
 mod commits;
+mod committed;
 mod consumer;
+mod creation;
 mod embedded;
-mod metadata;
+mod inspection;
 mod poll_loop;
 mod producer;
 mod raw;
@@ -43,7 +55,7 @@ mod rebalance;
 mod settings;
 mod trouble;
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::{
@@ -52,6 +64,7 @@ use super::{
 };
 use crate::delivery::{NextOffset, TopicPartition};
 use crate::event::{GroupName, TopicName};
+use asking::Asking;
 
 pub use consumer::KafkaConsumer;
 pub use embedded::{EmbeddedBroker, Fault, Request};
@@ -62,6 +75,8 @@ pub use settings::{KafkaSettings, KafkaSettingsProblem, needs_tls, refused_prope
 #[derive(Clone, Debug)]
 pub struct KafkaBroker {
     settings: KafkaSettings,
+    /// The embedded broker cannot do everything that Kafka can.
+    embedded: Option<Weak<embedded::Jobs>>,
 }
 
 impl KafkaBroker {
@@ -73,7 +88,7 @@ impl KafkaBroker {
     pub fn connect(settings: KafkaSettings) -> Result<KafkaBroker, BrokerError> {
         let problems = settings.problems();
         if problems.is_empty() {
-            Ok(KafkaBroker { settings })
+            Ok(KafkaBroker { settings, embedded: None })
         } else {
             let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
             Err(BrokerError::Settings(problems.join("; ")))
@@ -90,57 +105,79 @@ impl Broker for KafkaBroker {
         names: &[TopicName],
         deadline: Duration,
     ) -> Result<Vec<TopicStatus>, BrokerError> {
-        let (settings, names) = (self.settings.clone(), names.to_vec());
-        tokio::task::spawn_blocking(move || metadata::topics(&settings, &names, deadline))
-            .await
-            .unwrap_or_else(|error| Err(BrokerError::Other(error.to_string())))
+        let names = names.to_vec();
+        asking::ask(&self.settings, None, deadline, move |asking| asking.topics(&names)).await
     }
 
     async fn create_topics(
         &self,
-        _topics: &[NewTopic],
-        _deadline: Duration,
+        topics: &[NewTopic],
+        deadline: Duration,
     ) -> Result<Vec<CreatedTopic>, BrokerError> {
-        Err(BrokerError::Other("not built yet".to_owned()))
+        if let Some(embedded) = &self.embedded {
+            return embedded::create_topics(embedded, topics);
+        }
+        let topics = topics.to_vec();
+        let create = move |asking: &Asking| creation::create_topics(asking, &topics);
+        asking::ask(&self.settings, None, deadline, create).await
     }
 
     async fn watermarks(
         &self,
-        _partitions: &[TopicPartition],
-        _deadline: Duration,
+        partitions: &[TopicPartition],
+        deadline: Duration,
     ) -> Result<Vec<Watermarks>, BrokerError> {
-        Err(BrokerError::Other("not built yet".to_owned()))
+        let partitions = partitions.to_vec();
+        let watermarks = move |asking: &Asking| inspection::watermarks(asking, &partitions);
+        asking::ask(&self.settings, None, deadline, watermarks).await
     }
 
     async fn offsets_at(
         &self,
-        _partitions: &[TopicPartition],
-        _timestamp_ms: i64,
-        _deadline: Duration,
+        partitions: &[TopicPartition],
+        timestamp_ms: i64,
+        deadline: Duration,
     ) -> Result<Vec<(TopicPartition, NextOffset)>, BrokerError> {
-        Err(BrokerError::Other("not built yet".to_owned()))
+        if self.embedded.is_some() {
+            let watermarks = self.watermarks(partitions, deadline).await?;
+            return embedded::offsets_at(self, watermarks, timestamp_ms).await;
+        }
+        let partitions = partitions.to_vec();
+        let offsets =
+            move |asking: &Asking| inspection::offsets_at(asking, &partitions, timestamp_ms);
+        asking::ask(&self.settings, None, deadline, offsets).await
     }
 
     async fn committed(
         &self,
-        _group: &GroupName,
-        _partitions: &[TopicPartition],
-        _deadline: Duration,
+        group: &GroupName,
+        partitions: &[TopicPartition],
+        deadline: Duration,
     ) -> Result<Vec<Committed>, BrokerError> {
-        Err(BrokerError::Other("not built yet".to_owned()))
+        let partitions = partitions.to_vec();
+        let committed = move |asking: &Asking| inspection::committed(asking, &partitions);
+        asking::ask(&self.settings, Some(group), deadline, committed).await
     }
 
     async fn reset(
         &self,
-        _group: &GroupName,
-        _offsets: &[(TopicPartition, NextOffset)],
-        _deadline: Duration,
+        group: &GroupName,
+        offsets: &[(TopicPartition, NextOffset)],
+        deadline: Duration,
     ) -> Result<(), BrokerError> {
-        Err(BrokerError::Other("not built yet".to_owned()))
+        let (named, set) = (group.clone(), offsets.to_vec());
+        let reset = move |asking: &Asking| inspection::reset(asking, &named, &set);
+        let reset = asking::ask(&self.settings, Some(group), deadline, reset).await;
+        match reset {
+            Err(BrokerError::GroupActive(_)) if self.embedded.is_some() => {
+                embedded::reset(self, group, offsets, deadline).await
+            }
+            reset => reset,
+        }
     }
 
-    fn read(&self, _request: ReadRequest) -> Result<KafkaReader, BrokerError> {
-        Err(BrokerError::Other("not built yet".to_owned()))
+    fn read(&self, request: ReadRequest) -> Result<KafkaReader, BrokerError> {
+        KafkaReader::start(&self.settings, request)
     }
 
     fn subscribe(&self, subscription: Subscription) -> Result<KafkaConsumer, BrokerError> {

@@ -1,13 +1,284 @@
-//! Reads partitions without a group.
+//! Reads partitions without a group, on a thread of its own.
+//!
+//! librdkafka tells of the end of a partition by its offset. Only that ends a partition whose last
+//! offsets hold no record, as after compaction or at the end of a transaction.
 
-use crate::broker::{BrokerError, Reader};
-use crate::delivery::RecordBatch;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-/// A reader of a Kafka cluster.
-pub struct KafkaReader(());
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::Consumer as _;
+use rdkafka::topic_partition_list::Offset as NativeOffset;
+use rdkafka::types::RDKafkaErrorCode as Code;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+
+use super::KafkaSettings;
+use super::asking::Asking;
+use super::assignment::Owned;
+use super::batch::{Expected, OpenBatch};
+use super::budget::Budget;
+use super::inspection;
+use super::raw::{FetchQueue, MessageView};
+use super::trouble;
+use crate::broker::{BrokerError, ReadRequest, Reader};
+use crate::delivery::{NextOffset, RecordBatch, TopicPartition};
+
+/// How long it may take to find out what the partitions hold.
+const START_DEADLINE: Duration = Duration::from_secs(30);
+/// How many batches may wait for the one who reads.
+const WAITING: usize = 4;
+/// At which size a batch is handed over is reckoned from this, as if for a consumer.
+const BUDGET_BYTES: usize = 4 << 20;
+/// How long an idle fetch may hide that nobody reads any more.
+const IDLE_FETCH: Duration = Duration::from_millis(20);
+const FETCH: usize = 512;
+/// The same trouble is told again after this.
+const TROUBLE_AGAIN: Duration = Duration::from_secs(10);
+
+type Answer = Result<RecordBatch, BrokerError>;
+
+/// A reader of a Kafka cluster. A trouble that passes by itself is told, and it goes on.
+pub struct KafkaReader {
+    answers: Receiver<Answer>,
+}
+
+impl KafkaReader {
+    pub(super) fn start(
+        settings: &KafkaSettings,
+        request: ReadRequest,
+    ) -> Result<KafkaReader, BrokerError> {
+        let asking = Asking::new(&settings.reader(), settings.clone(), START_DEADLINE)?;
+        let (sender, answers) = channel(WAITING);
+        std::thread::Builder::new()
+            .name("kafka-reader".to_owned())
+            .spawn(move || {
+                let panics = sender.clone();
+                let reading = || {
+                    if let Err(error) = read(&asking, &request, &sender) {
+                        let _ = sender.blocking_send(Err(error));
+                    }
+                };
+                // Silence would be taken for the end.
+                if catch_unwind(AssertUnwindSafe(reading)).is_err() {
+                    let reason = "the reader's thread panicked".to_owned();
+                    let _ = panics.blocking_send(Err(BrokerError::Fatal(reason)));
+                }
+                drop((sender, panics));
+                // The client may take long to go, and whoever reads must not wait for that.
+                drop(asking);
+            })
+            .map_err(|error| BrokerError::Fatal(format!("no reader thread: {error}")))?;
+        Ok(KafkaReader { answers })
+    }
+}
 
 impl Reader for KafkaReader {
-    async fn next(&mut self) -> Option<Result<RecordBatch, BrokerError>> {
-        None
+    async fn next(&mut self) -> Option<Answer> {
+        self.answers.recv().await
     }
+}
+
+/// A partition that is not read to its end.
+struct Open {
+    partition: TopicPartition,
+    to: Option<NextOffset>,
+    batch: Option<OpenBatch>,
+}
+
+/// Why reading stops before the end.
+enum Stop {
+    NobodyReads,
+    Failed(BrokerError),
+}
+
+fn read(
+    asking: &Asking,
+    request: &ReadRequest,
+    sender: &Sender<Answer>,
+) -> Result<(), BrokerError> {
+    let fetch_queue = FetchQueue::new(&asking.client)
+        .ok_or_else(|| BrokerError::Fatal("the reader's queue could not be made".to_owned()))?;
+    let open = begin(asking, request, &fetch_queue)?;
+    let budget = Budget::new(BUDGET_BYTES);
+    budget.share_among(open.len());
+    let mut reading = Reading { asking, sender, fetch_queue, open, budget, told: None };
+    match reading.run() {
+        Ok(()) | Err(Stop::NobodyReads) => Ok(()),
+        Err(Stop::Failed(error)) => Err(error),
+    }
+}
+
+/// Finds out where each partition begins and ends, and assigns those that hold something to read.
+fn begin(
+    asking: &Asking,
+    request: &ReadRequest,
+    fetch_queue: &FetchQueue,
+) -> Result<Vec<Open>, BrokerError> {
+    let partitions: Vec<_> = request.partitions.iter().map(|(at, _, _)| at.clone()).collect();
+    let held = inspection::watermarks(asking, &partitions)?;
+    let mut list = TopicPartitionList::new();
+    let mut open = Vec::new();
+    for ((partition, from, to), held) in request.partitions.iter().zip(held) {
+        // An offset that is not there would be replaced by the earliest, and everything read again.
+        let from = (*from).clamp(held.low, held.end);
+        let to =
+            if request.follow { *to } else { Some(to.map_or(held.end, |to| to.min(held.end))) };
+        if to.is_some_and(|to| from >= to) {
+            continue;
+        }
+        let (topic, number) = (partition.topic.as_str(), partition.partition);
+        let from = NativeOffset::Offset(from.0);
+        list.add_partition_offset(topic, number, from)
+            .map_err(|error| BrokerError::Other(error.to_string()))?;
+        if !fetch_queue.forward(topic, number) {
+            return Err(BrokerError::Fatal(format!("the queue of {partition} was not found")));
+        }
+        open.push(Open { partition: partition.clone(), to, batch: None });
+    }
+    asking
+        .client
+        .assign(&list)
+        .map_err(|error| BrokerError::Other(format!("the partitions cannot be read: {error}")))?;
+    Ok(open)
+}
+
+struct Reading<'a> {
+    asking: &'a Asking,
+    sender: &'a Sender<Answer>,
+    fetch_queue: FetchQueue,
+    open: Vec<Open>,
+    budget: Arc<Budget>,
+    told: Option<(Code, Instant)>,
+}
+
+impl Reading<'_> {
+    fn run(&mut self) -> Result<(), Stop> {
+        while !self.open.is_empty() {
+            if self.sender.is_closed() {
+                return Err(Stop::NobodyReads);
+            }
+            while let Some(served) = self.asking.client.poll(Duration::ZERO) {
+                if let Err(error) = served
+                    && let Some(code) = error.rdkafka_error_code()
+                {
+                    self.tell(code)?;
+                }
+            }
+            if self.fetch(Duration::ZERO, FETCH)? == 0 {
+                self.hand_over_all()?;
+                self.fetch(IDLE_FETCH, 1)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn fetch(&mut self, timeout: Duration, max: usize) -> Result<usize, Stop> {
+        let mut stop = Ok(());
+        let mut troubles = Vec::new();
+        let Reading { fetch_queue, open, sender, asking, budget, .. } = self;
+        let count = fetch_queue.fetch(timeout, max, |message| {
+            if stop.is_err() {
+                return;
+            }
+            let Some(index) = open.iter().position(|one| one.is_of(&message)) else { return };
+            let one = &mut open[index];
+            let is_over = match message.error() {
+                None if one.to.is_some_and(|to| message.offset() >= to.0) => true,
+                None => {
+                    stop = one.push(message, budget, sender);
+                    one.to.is_some_and(|to| message.offset() + 1 >= to.0)
+                }
+                Some((Code::PartitionEOF, _)) => one.to.is_some_and(|to| message.offset() >= to.0),
+                Some((code, reason)) if trouble::is_damage(code) => {
+                    let place = trouble::Place {
+                        topic: message.topic(),
+                        partition: message.partition(),
+                        offset: message.offset(),
+                    };
+                    let damage = trouble::of_damage(Some(place), code, &reason);
+                    stop = one.hand_over(budget, sender).and(Err(Stop::Failed(damage)));
+                    false
+                }
+                Some((code, reason)) => {
+                    asking.heard.note(code, &reason);
+                    troubles.push(code);
+                    false
+                }
+            };
+            if is_over && stop.is_ok() {
+                let mut one = open.swap_remove(index);
+                stop = one.hand_over(budget, sender);
+                one.pause(asking);
+            }
+        });
+        stop?;
+        for code in troubles {
+            self.tell(code)?;
+        }
+        Ok(count)
+    }
+
+    fn hand_over_all(&mut self) -> Result<(), Stop> {
+        let mut open = self.open.iter_mut();
+        open.try_for_each(|one| one.hand_over(&self.budget, self.sender))
+    }
+
+    fn tell(&mut self, code: Code) -> Result<(), Stop> {
+        // It is no member of the group that librdkafka wants named, and needs no right to it.
+        let is_of_group = matches!(
+            code,
+            Code::GroupAuthorizationFailed | Code::WaitingForCoordinator | Code::PartitionEOF
+        );
+        let now = Instant::now();
+        let is_told = self
+            .told
+            .is_some_and(|(told, at)| told == code && now.duration_since(at) < TROUBLE_AGAIN);
+        if is_of_group || is_told {
+            return Ok(());
+        }
+        self.told = Some((code, now));
+        let error = trouble::of_client(code, self.asking.address(), &self.asking.heard);
+        if error.is_retriable() { send(self.sender, Err(error)) } else { Err(Stop::Failed(error)) }
+    }
+}
+
+impl Open {
+    fn is_of(&self, message: &MessageView<'_>) -> bool {
+        self.partition.partition == message.partition()
+            && self.partition.topic.as_str() == message.topic()
+    }
+
+    fn push(
+        &mut self,
+        message: MessageView<'_>,
+        budget: &Arc<Budget>,
+        sender: &Sender<Answer>,
+    ) -> Result<(), Stop> {
+        let batch = self.batch.get_or_insert_with(|| {
+            let owned = Owned::by_nobody(self.partition.clone());
+            OpenBatch::new(owned, budget.batch_bytes(), Expected::default())
+        });
+        batch.push(message);
+        if batch.is_full() { self.hand_over(budget, sender) } else { Ok(()) }
+    }
+
+    fn hand_over(&mut self, budget: &Arc<Budget>, sender: &Sender<Answer>) -> Result<(), Stop> {
+        match self.batch.take() {
+            Some(batch) => send(sender, Ok(batch.finish(budget))),
+            None => Ok(()),
+        }
+    }
+
+    /// Fetches no more of it.
+    fn pause(&self, asking: &Asking) {
+        let mut list = TopicPartitionList::new();
+        list.add_partition(self.partition.topic.as_str(), self.partition.partition);
+        // What comes all the same is dropped.
+        let _ = asking.client.pause(&list);
+    }
+}
+
+fn send(sender: &Sender<Answer>, answer: Answer) -> Result<(), Stop> {
+    sender.blocking_send(answer).map_err(|_| Stop::NobodyReads)
 }

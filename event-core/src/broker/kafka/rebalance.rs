@@ -22,12 +22,12 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::assignment::Assignment;
 use super::budget::Budget;
 use super::commits::{Commits, Settled};
+use super::committed::{self, names};
 use super::consumer::{Close, Command};
 use super::raw::FetchQueue;
 use super::trouble::{self, Heard};
-use crate::broker::{AssignedPartition, BrokerError, ConsumerEvent, Progress, Revocation};
+use crate::broker::{BrokerError, ConsumerEvent, Progress, Revocation};
 use crate::delivery::TopicPartition;
-use crate::event::TopicName;
 
 /// The processor drains for the same time, but begins later: it has to hear of the revocation.
 const DRAIN_MARGIN: Duration = Duration::from_secs(2);
@@ -44,6 +44,7 @@ pub(super) struct GroupContext {
     pub(super) sender: Sender<Command>,
     pub(super) drain_deadline: Duration,
     pub(super) budget: Arc<Budget>,
+    wants_metadata: bool,
     /// Where the messages of assigned partitions go. The poll loop owns it, because it keeps the
     /// client alive, and the client keeps this.
     pub(super) fetch_queue: Mutex<Weak<FetchQueue>>,
@@ -79,6 +80,7 @@ impl GroupContext {
         (sender, commands): (Sender<Command>, Receiver<Command>),
         drain_deadline: Duration,
         budget: Arc<Budget>,
+        wants_metadata: bool,
     ) -> Self {
         GroupContext {
             address,
@@ -88,6 +90,7 @@ impl GroupContext {
             sender,
             drain_deadline,
             budget,
+            wants_metadata,
             fetch_queue: Mutex::default(),
             commits: Mutex::default(),
             state: Mutex::default(),
@@ -178,6 +181,14 @@ impl GroupContext {
 
     fn assign(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
         let partitions = names(list);
+        // librdkafka goes on where this says, so that the offset and the metadata are of one commit.
+        let wants_metadata = self.wants_metadata && !partitions.is_empty() && !self.state().leaving;
+        let asked = wants_metadata.then(|| committed::ask(consumer, list, &self.heard));
+        let (committed, trouble) = match asked {
+            None => (None, None),
+            Some(Ok(committed)) => (Some(committed), None),
+            Some(Err(trouble)) => (None, Some(trouble)),
+        };
         let epoch = self.change_assignment(|ours| {
             let epoch = ours.add(&partitions);
             self.budget.share_among(ours.len());
@@ -191,11 +202,12 @@ impl GroupContext {
                 }
             }
         }
-        let partitions = partitions
-            .into_iter()
-            .map(|partition| AssignedPartition { partition, next: None, metadata: String::new() })
-            .collect();
+        let partitions = committed::with_committed(partitions, committed.as_ref());
         self.tell(ConsumerEvent::Assigned { partitions, epoch });
+        if let Some(trouble) = trouble {
+            self.tell(ConsumerEvent::Trouble(trouble));
+        }
+        let list = committed.as_ref().unwrap_or(list);
         let assigned = match consumer.rebalance_protocol() {
             RebalanceProtocol::Cooperative => consumer.incremental_assign(list),
             RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.assign(list),
@@ -351,17 +363,6 @@ impl Drop for Release {
     }
 }
 
-fn names(list: &TopicPartitionList) -> Vec<TopicPartition> {
-    list.elements()
-        .iter()
-        // What we subscribe to is a `TopicName`, so every one parses.
-        .filter_map(|one| {
-            let topic = TopicName::parse(one.topic()).ok()?;
-            Some(TopicPartition { topic, partition: one.partition() })
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use tokio::sync::mpsc::unbounded_channel;
@@ -380,6 +381,7 @@ mod tests {
             (sender, commands),
             Duration::from_secs(1),
             budget,
+            false,
         );
         context.fail(&"index out of bounds");
         // The context lives until the client is gone, which can take for ever.

@@ -240,10 +240,40 @@ impl KafkaSettings {
         self.with(&[])
     }
 
-    /// The configuration of a member of `group`.
-    pub(super) fn consumer(&self, group: &str) -> ClientConfig {
+    /// The configuration of a client that asks for the offsets of `group` and is no member.
+    pub(super) fn outside(&self, group: &str) -> ClientConfig {
+        self.of_no_member(group)
+    }
+
+    /// The configuration of a client that reads without a group.
+    pub(super) fn reader(&self) -> ClientConfig {
+        // librdkafka assigns nothing without one; no broker ever keeps anything for it.
+        let mut config = self.of_no_member("event-core-reader");
+        // Without it the end of a partition whose last offsets hold no record is never reached.
+        config.set("enable.partition.eof", "true");
+        // Whoever looks at records is slower than the broker; the default is 64 MiB.
+        config.set("queued.max.messages.kbytes", "8192");
+        config
+    }
+
+    fn of_no_member(&self, group: &str) -> ClientConfig {
         let mut config = self.with(CONSUMER);
         config.set("group.id", group);
+        // With KIP-848 a client is a member by its id alone, and the broker does not know it.
+        config.set("group.protocol", "classic");
+        for of_members in ["group.instance.id", "group.remote.assignor"] {
+            config.remove(of_members);
+        }
+        config
+    }
+
+    /// The configuration of a member of `group`.
+    pub(super) fn consumer(&self, group: &str, instance_id: Option<&str>) -> ClientConfig {
+        let mut config = self.with(CONSUMER);
+        config.set("group.id", group);
+        if let Some(instance_id) = instance_id {
+            config.set("group.instance.id", instance_id);
+        }
         // With KIP-848 the broker assigns, and librdkafka refuses the setting. The classic
         // default of librdkafka stops the whole group at every change.
         if !self.has_new_protocol() && config.get("partition.assignment.strategy").is_none() {
@@ -355,10 +385,23 @@ mod tests {
 
     #[test]
     fn the_new_protocol_gets_no_assignor() {
-        let classic = settings(&[]).consumer("g");
+        let classic = settings(&[]).consumer("g", None);
         assert_eq!(classic.get("partition.assignment.strategy"), Some("cooperative-sticky"));
-        let new = settings(&[("group.protocol", "consumer")]).consumer("g");
+        let new = settings(&[("group.protocol", "consumer")]).consumer("g", None);
         assert_eq!(new.get("partition.assignment.strategy"), None);
+        // What is no member needs the old one, and librdkafka must accept the rest with it.
+        let new = settings(&[
+            ("group.protocol", "consumer"),
+            ("group.remote.assignor", "uniform"),
+            ("group.instance.id", "one"),
+        ]);
+        for config in [new.reader(), new.outside("g")] {
+            assert_eq!(config.get("group.protocol"), Some("classic"));
+            assert_eq!(config.get("group.instance.id"), None);
+            let made: rdkafka::error::KafkaResult<rdkafka::consumer::BaseConsumer> =
+                config.create();
+            assert!(made.is_ok(), "{:?}", made.err());
+        }
         let both = settings(&[("session.timeout.ms", "9000"), ("group.protocol", "consumer")]);
         assert_eq!(both.problems().len(), 1, "{:?}", both.problems());
     }

@@ -235,6 +235,7 @@ pub(super) fn of_commit(code: Code, address: &str, heard: &Heard) -> BrokerError
                 last_heard: heard.reason(),
             })
         }
+        Code::OffsetMetadataTooLarge => BrokerError::MetadataTooLarge,
         code => BrokerError::Other(format!("a commit was refused: {code}")),
     }
 }

@@ -214,6 +214,8 @@ impl Observer for DevPrinter {
                         format!("nobody handles {}", crate::event::excerpt(name, 64))
                     }
                     SkipReason::Tombstone => "a tombstone".to_owned(),
+                    SkipReason::OtherGroup => "for another group".to_owned(),
+                    SkipReason::SettledBefore => "settled before".to_owned(),
                     SkipReason::ByHandler(handler) => format!("by {handler}"),
                 };
                 say!("skipped        {partition}@{offset}  {why}");
@@ -223,6 +225,15 @@ impl Observer for DevPrinter {
                     "failed         {partition}@{offset}  attempt {attempt} of {handler}, again in {delay:?}: {error}"
                 );
             }
+            Observation::Postponed { partition, offset, handler, attempt, topic, delay, error } => {
+                say!(
+                    "failed         {partition}@{offset}  attempt {attempt} of {handler}, waits {delay:?} in {topic}: {error}"
+                );
+            }
+            Observation::BreakerOpened { handler, pause, error } => {
+                say!("left alone     {handler}  for {pause:?}: {error}");
+            }
+            Observation::BreakerClosed { handler } => say!("works again    {handler}"),
             Observation::DeadLettered { partition, offset, reason, error } => {
                 say!("dead-lettered  {partition}@{offset}  {reason}: {}", shown(error));
             }

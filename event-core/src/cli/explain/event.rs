@@ -85,9 +85,9 @@ fn explain(
     }
     let routes = router.topic(topic);
     let route = match event {
-        "tombstone" => routes.tombstones(),
-        "*" => routes.rest(),
-        event => routes.find(event),
+        "tombstone" => routes.tombstones().map(|route| &**route),
+        "*" => routes.rest().map(|route| &**route),
+        event => routes.find(event).map(|route| &**route),
     };
     let special = matches!(event, "tombstone" | "*");
     if route.is_none() && !special && !known.contains(&(topic, event)) {

@@ -15,7 +15,9 @@ use event_core::handler::{DeliveryOptions, HandlerFuture, HandlerRegistration, O
 use event_core::macro_support::{Named, handler};
 use event_core::observe::{Health, Observation, Observer, Observers};
 use event_core::outcome::{Backoff, Jitter};
-use event_core::processor::{DeliveryPolicy, EventProcessor, ProcessorError, ServiceIdentity};
+use event_core::processor::{
+    Clock, Control, DeliveryPolicy, EventProcessor, ProcessorError, ServiceIdentity,
+};
 use event_core::router::EventRouter;
 use event_core::state::StateMap;
 use event_core::{Delivery, Error, Outcome};
@@ -129,6 +131,8 @@ impl Engine {
             producer: Arc::new(Scripted(shared.clone())),
             observers: Observers::from_iter([Arc::new(Watcher(shared.clone())) as _]),
             health: Health::default(),
+            control: Control::default(),
+            clock: Clock::of_tokio(),
         };
         let events = Arc::<Events>::default();
         let consumer = ScriptedConsumer { shared: shared.clone(), events: Arc::clone(&events) };

@@ -1,19 +1,22 @@
 //! The one place with unsafe code: what librdkafka can do and rdkafka's safe face cannot.
 //!
 //! Headers as bytes (rdkafka panics on a name that is not UTF-8), producing with such headers,
-//! messages in batches, and commits whose answer can be waited for with a deadline. Nothing here
-//! decides anything, and nothing here can be misused by safe code: queues keep their client alive,
-//! and a record's opaque has the type that its producer expects.
+//! messages in batches, commits whose answer can be waited for with a deadline, and committed
+//! metadata that is not UTF-8. Nothing here decides anything, and nothing here can be misused by
+//! safe code: queues keep their client alive, and a record's opaque has the type that its producer
+//! expects.
 
 #![allow(unsafe_code)]
 
 mod commits;
+mod committed;
 mod fetch;
 mod message;
 mod produce;
 mod queue;
 
 pub(super) use commits::CommitQueue;
+pub(super) use committed::committed_in;
 pub(super) use fetch::FetchQueue;
 pub(super) use message::MessageView;
 #[cfg(test)]

@@ -1,0 +1,233 @@
+//! Questions to a cluster, and small changes of it, from outside of a group.
+//!
+//! librdkafka's calls for them block, and a client with a group may take long to go away. So each
+//! question has a client and a thread of its own: on one of tokio's, the end of the runtime would
+//! wait for it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientConfig;
+use rdkafka::client::ClientContext;
+use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::KafkaError;
+use rdkafka::metadata::Metadata;
+use rdkafka::types::RDKafkaErrorCode as Code;
+use tokio::sync::oneshot;
+
+use super::KafkaSettings;
+use super::trouble::{self, Heard};
+use crate::broker::{BrokerError, TopicStatus};
+use crate::delivery::TopicPartition;
+use crate::event::{GroupName, TopicName};
+
+/// The first attempt; each further one takes twice as long.
+const FIRST_ATTEMPT: Duration = Duration::from_millis(250);
+/// Between two attempts.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Runs `question`, which blocks, with a client of its own; a client that asks for offsets of a
+/// group needs to name it.
+pub(super) async fn ask<T: Send + 'static>(
+    settings: &KafkaSettings,
+    group: Option<&GroupName>,
+    deadline: Duration,
+    question: impl FnOnce(&Asking) -> Result<T, BrokerError> + Send + 'static,
+) -> Result<T, BrokerError> {
+    let config = match group {
+        Some(group) => settings.outside(group.as_str()),
+        None => settings.client(),
+    };
+    let settings = settings.clone();
+    let (answer, answered) = oneshot::channel();
+    std::thread::Builder::new()
+        .name("kafka-asking".to_owned())
+        .spawn(move || match Asking::new(&config, settings, deadline) {
+            Ok(asking) => {
+                // Whoever asked may have lost interest. The client goes after the answer.
+                let _ = answer.send(question(&asking));
+            }
+            Err(error) => drop(answer.send(Err(error))),
+        })
+        .map_err(|error| BrokerError::Other(format!("no thread to ask the broker: {error}")))?;
+    let panicked = || Err(BrokerError::Other("asking the broker panicked".to_owned()));
+    answered.await.unwrap_or_else(|_| panicked())
+}
+
+/// A client that asks.
+pub(super) struct Asking {
+    pub(super) client: Arc<BaseConsumer<AskingContext>>,
+    pub(super) heard: Arc<Heard>,
+    pub(super) settings: KafkaSettings,
+    until: Instant,
+}
+
+impl Asking {
+    pub(super) fn new(
+        config: &ClientConfig,
+        settings: KafkaSettings,
+        deadline: Duration,
+    ) -> Result<Asking, BrokerError> {
+        let until = Instant::now() + deadline;
+        let heard = Arc::new(Heard::default());
+        let context = AskingContext { heard: Arc::clone(&heard) };
+        let client = BaseConsumer::from_config_and_context(config, context)
+            .map_err(|error| trouble::of_creation(&error))?;
+        Ok(Asking { client: Arc::new(client), heard, settings, until })
+    }
+
+    /// How much time is left.
+    pub(super) fn left(&self) -> Duration {
+        self.until.saturating_duration_since(Instant::now())
+    }
+
+    /// The address that is asked.
+    pub(super) fn address(&self) -> &str {
+        &self.settings.brokers
+    }
+
+    /// Serves errors and log lines: a call only says that it took too long, the reason waits here.
+    pub(super) fn listen(&self) {
+        while self.client.poll(Duration::ZERO).is_some() {}
+    }
+
+    /// What the cluster says about each of `names`.
+    ///
+    /// Asked for one by one: a list of all topics leaves out those that we may not see, and takes
+    /// the more time the more others there are.
+    pub(super) fn topics(&self, names: &[TopicName]) -> Result<Vec<TopicStatus>, BrokerError> {
+        names.iter().map(|topic| self.topic(topic)).collect()
+    }
+
+    fn topic(&self, topic: &TopicName) -> Result<TopicStatus, BrokerError> {
+        let about = || {
+            let attempt = |time| self.client.fetch_metadata(Some(topic.as_str()), time);
+            let metadata = self.repeat(attempt)?;
+            Ok(of_topic(&metadata, topic))
+        };
+        let partitions = loop {
+            match about()? {
+                // A topic that was made just now.
+                Err(Code::LeaderNotAvailable) if !self.left().is_zero() => {
+                    std::thread::sleep(PAUSE);
+                }
+                partitions => break partitions,
+            }
+        };
+        let partitions = partitions.map_err(|code| trouble::of_topic(code, topic));
+        Ok(TopicStatus { topic: topic.clone(), partitions })
+    }
+
+    /// Whether all `partitions` are there.
+    pub(super) fn check(&self, partitions: &[TopicPartition]) -> Result<(), BrokerError> {
+        let mut known: Vec<(&TopicName, i32)> = Vec::new();
+        for TopicPartition { topic, partition } in partitions {
+            let found = known.iter().find(|(known, _)| *known == topic);
+            let count = match found {
+                Some((_, count)) => *count,
+                None => {
+                    let count = self.topic(topic)?.partitions?;
+                    known.push((topic, count));
+                    count
+                }
+            };
+            if !(0..count).contains(partition) {
+                let reason = format!("topic `{topic}` has no partition {partition}");
+                return Err(BrokerError::Other(reason));
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls `attempt` with the time it may take until it succeeds, within the deadline. Some
+    /// clients need a second attempt: the first may be one to a broker that is gone.
+    pub(super) fn repeat<T>(
+        &self,
+        mut attempt: impl FnMut(Duration) -> Result<T, KafkaError>,
+    ) -> Result<T, BrokerError> {
+        let mut time = FIRST_ATTEMPT;
+        loop {
+            let answer = attempt(time.min(self.left()));
+            self.listen();
+            let code = match answer {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error.rdkafka_error_code().unwrap_or(Code::Unknown),
+            };
+            if let Some(refusal) = self.heard.refusal(self.address()) {
+                return Err(refusal);
+            }
+            if self.left().is_zero() || is_final(code) {
+                return Err(self.refused(code));
+            }
+            // Some failures are immediate.
+            std::thread::sleep(PAUSE);
+            time *= 2;
+        }
+    }
+
+    /// The error for what was refused, or was not answered in time.
+    pub(super) fn refused(&self, code: Code) -> BrokerError {
+        match code {
+            Code::GroupAuthorizationFailed => BrokerError::Unauthorised(
+                "the group: grant the service `READ` and `DESCRIBE` on it".to_owned(),
+            ),
+            Code::TopicAuthorizationFailed | Code::ClusterAuthorizationFailed => {
+                BrokerError::Unauthorised(code.to_string())
+            }
+            Code::OperationTimedOut
+            | Code::RequestTimedOut
+            | Code::BrokerTransportFailure
+            | Code::AllBrokersDown
+            | Code::Resolve
+            | Code::NetworkException
+            | Code::WaitingForCoordinator => {
+                self.heard.refusal(self.address()).unwrap_or(BrokerError::Unreachable {
+                    address: self.address().to_owned(),
+                    last_heard: self.heard.reason(),
+                })
+            }
+            code => BrokerError::Other(code.to_string()),
+        }
+    }
+}
+
+/// What does not change by asking again.
+fn is_final(code: Code) -> bool {
+    matches!(
+        code,
+        Code::GroupAuthorizationFailed
+            | Code::TopicAuthorizationFailed
+            | Code::ClusterAuthorizationFailed
+            | Code::InvalidArgument
+            | Code::InvalidGroupId
+    )
+}
+
+/// How many partitions the topic has, or the broker's word for what is wrong with it.
+fn of_topic(metadata: &Metadata, topic: &TopicName) -> Result<i32, Code> {
+    let found = metadata.topics().iter().find(|found| topic.as_str() == found.name());
+    let found = found.ok_or(Code::UnknownTopicOrPartition)?;
+    match found.error() {
+        Some(error) => Err(error.into()),
+        None => Ok(i32::try_from(found.partitions().len()).unwrap_or(i32::MAX)),
+    }
+}
+
+pub(super) struct AskingContext {
+    heard: Arc<Heard>,
+}
+
+impl ClientContext for AskingContext {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        trouble::log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        if let Some(code) = error.rdkafka_error_code() {
+            self.heard.note(code, reason);
+        }
+    }
+}
+
+impl ConsumerContext for AskingContext {}

@@ -1,0 +1,73 @@
+//! What was committed for partitions that are about to be ours.
+
+use std::time::Duration;
+
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::types::RDKafkaErrorCode as Code;
+use rustc_hash::FxHashMap;
+
+use super::raw::committed_in;
+use super::trouble::Heard;
+use crate::broker::{AssignedPartition, BrokerError};
+use crate::delivery::TopicPartition;
+use crate::event::TopicName;
+
+/// How long an assignment waits for the answer. The partitions stand still meanwhile, so it is
+/// short against the time-out of a session.
+const DEADLINE: Duration = Duration::from_secs(5);
+
+/// Asks the broker. Without an answer the partitions are to be taken all the same: what is known
+/// to be done beyond the offset is then done again, which is better than done by nobody.
+pub(super) fn ask<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    list: &TopicPartitionList,
+    heard: &Heard,
+) -> Result<TopicPartitionList, BrokerError> {
+    let refused = match consumer.committed_offsets(list.clone(), DEADLINE) {
+        Ok(committed) => match committed_in(&committed).into_iter().find_map(Result::err) {
+            None => return Ok(committed),
+            Some(code) => code.to_string(),
+        },
+        Err(error) => match error.rdkafka_error_code() {
+            Some(Code::OperationTimedOut) => heard.reason(),
+            Some(code) => code.to_string(),
+            None => error.to_string(),
+        },
+    };
+    Err(BrokerError::Other(format!(
+        "what was committed for {} of the new partitions is not known, and records that were handled out of their order may be handled again: {refused}",
+        list.count()
+    )))
+}
+
+/// Partitions with what was committed for them, where that is known.
+pub(super) fn with_committed(
+    partitions: Vec<TopicPartition>,
+    committed: Option<&TopicPartitionList>,
+) -> Vec<AssignedPartition> {
+    let found = committed.map(|list| names(list).into_iter().zip(committed_in(list)));
+    let mut found: FxHashMap<_, _> = found.into_iter().flatten().collect();
+    partitions
+        .into_iter()
+        .map(|partition| {
+            let (next, metadata) = match found.remove(&partition) {
+                Some(Ok(committed)) => committed,
+                Some(Err(_)) | None => (None, String::new()),
+            };
+            AssignedPartition { partition, next, metadata }
+        })
+        .collect()
+}
+
+/// The partitions of a list.
+pub(super) fn names(list: &TopicPartitionList) -> Vec<TopicPartition> {
+    list.elements()
+        .iter()
+        // What we subscribe to is a `TopicName`, so every one parses.
+        .filter_map(|one| {
+            let topic = TopicName::parse(one.topic()).ok()?;
+            Some(TopicPartition { topic, partition: one.partition() })
+        })
+        .collect()
+}

@@ -1,0 +1,166 @@
+//! One attempt: the handler, its layers, its time limit, and the events that it returns.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use tokio::time::timeout;
+
+use super::engine::Engine;
+use crate::broker::{BrokerError, OutgoingRecord};
+use crate::delivery::Delivery;
+use crate::handler::HandlerCall;
+use crate::middleware::{Innermost, Next, OutcomeFuture};
+use crate::outcome::{Emissions, Error, Outcome, Rejection};
+use crate::router::Route;
+
+/// Runs the handler of `route` once, inside its layers.
+pub(super) async fn attempt<'a>(
+    engine: &'a Engine,
+    route: &'a Route,
+    delivery: &'a Delivery<'a>,
+) -> Outcome {
+    match engine.policy_of(route).timeout {
+        None => without_limit(engine, route, delivery).await,
+        Some(limit) => match timeout(limit, without_limit(engine, route, delivery)).await {
+            Ok(outcome) => outcome,
+            Err(_) => Outcome::Failed(Error::from(TimedOut(limit))),
+        },
+    }
+}
+
+async fn without_limit<'a>(
+    engine: &'a Engine,
+    route: &'a Route,
+    delivery: &'a Delivery<'a>,
+) -> Outcome {
+    if route.layers.is_empty() {
+        return run_handler(engine, route, delivery).await;
+    }
+    let handler = Handling { engine, route };
+    let layers = async { Next::new(&route.layers, &handler).run(delivery).await };
+    or_failed("a layer", layers).await
+}
+
+/// Runs a handler of several records once: an outcome for each, in their order. It has no layers,
+/// which see one record.
+pub(super) async fn attempt_batch<'a>(
+    engine: &'a Engine,
+    route: &'a Route,
+    deliveries: &'a [Delivery<'a>],
+) -> Vec<Outcome> {
+    let HandlerCall::Batch(handler) = route.handler.call else {
+        let mut outcomes = Vec::with_capacity(deliveries.len());
+        for delivery in deliveries {
+            outcomes.push(attempt(engine, route, delivery).await);
+        }
+        return outcomes;
+    };
+    let call = AssertUnwindSafe(async { handler(deliveries).await }).catch_unwind();
+    let limited = async {
+        match engine.policy_of(route).timeout {
+            None => Ok(call.await),
+            Some(limit) => timeout(limit, call).await.map_err(|_| limit),
+        }
+    };
+    let failed = |error: &dyn Fn() -> Error| -> Vec<Outcome> {
+        deliveries.iter().map(|_| Outcome::Failed(error())).collect()
+    };
+    let results = match limited.await {
+        Ok(Ok(results)) if results.len() == deliveries.len() => results,
+        Ok(Ok(results)) => {
+            let (found, needed) = (results.len(), deliveries.len());
+            let message = format!("the handler returned {found} outcomes for {needed} records");
+            return failed(&|| Error::msg(message.clone()));
+        }
+        Ok(Err(panic)) => {
+            let message = panicked("the handler", panic.as_ref());
+            return failed(&|| Error::msg(message.clone()));
+        }
+        Err(limit) => return failed(&|| Error::from(TimedOut(limit))),
+    };
+    let mut outcomes = Vec::with_capacity(results.len());
+    for result in results {
+        outcomes.push(finish(engine, result).await);
+    }
+    outcomes
+}
+
+async fn run_handler<'a>(engine: &Engine, route: &Route, delivery: &'a Delivery<'a>) -> Outcome {
+    let attempt = async {
+        match route.handler.call {
+            HandlerCall::Each(handler) => finish(engine, handler(delivery).await).await,
+            HandlerCall::Batch(handler) => {
+                let mut results = handler(std::slice::from_ref(delivery)).await;
+                match (results.pop(), results.is_empty()) {
+                    (Some(result), true) => finish(engine, result).await,
+                    _ => Outcome::Failed(Error::msg(
+                        "the handler returned not one outcome for one record",
+                    )),
+                }
+            }
+        }
+    };
+    or_failed("the handler", attempt).await
+}
+
+async fn finish(engine: &Engine, result: Result<Outcome, Rejection>) -> Outcome {
+    match result {
+        Ok(Outcome::Emits(emissions)) => emit(engine, emissions).await,
+        Ok(outcome) => outcome,
+        Err(Rejection::Failed(error)) => Outcome::Failed(error),
+        Err(rejection) => Outcome::Rejected(rejection),
+    }
+}
+
+// All are on their way, in order, before the first acknowledgement is waited for.
+async fn emit(engine: &Engine, emissions: Emissions) -> Outcome {
+    let send = |record: OutgoingRecord| (record.topic.to_string(), engine.producer.send(record));
+    let sending: Vec<_> = emissions.into_records().into_iter().map(send).collect();
+    let mut outcome = Outcome::Handled;
+    for (topic, acknowledged) in sending {
+        if let (Err(source), Outcome::Handled) = (acknowledged.await, &outcome) {
+            // What the broker will not take next time either is not worth a second run.
+            let pointless = !source.is_retriable() && !source.is_fatal();
+            let error = Error::from(NotEmitted { topic, source });
+            outcome = Outcome::Failed(if pointless { error.dead_letter() } else { error });
+        }
+    }
+    outcome
+}
+
+struct Handling<'a> {
+    engine: &'a Engine,
+    route: &'a Route,
+}
+
+impl Innermost for Handling<'_> {
+    fn run<'a>(&'a self, delivery: &'a Delivery<'a>) -> OutcomeFuture<'a> {
+        Box::pin(run_handler(self.engine, self.route, delivery))
+    }
+}
+
+// A panic is a failure of the attempt like any other: it is retried, then dead-lettered.
+fn or_failed(who: &str, attempt: impl Future<Output = Outcome>) -> impl Future<Output = Outcome> {
+    AssertUnwindSafe(attempt).catch_unwind().map(move |ended| {
+        ended.unwrap_or_else(|panic| Outcome::Failed(Error::msg(panicked(who, panic.as_ref()))))
+    })
+}
+
+fn panicked(who: &str, panic: &(dyn std::any::Any + Send)) -> String {
+    let message = panic.downcast_ref::<&str>().copied();
+    let message = message.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("{who} panicked: {}", message.unwrap_or("without a message"))
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the handler did not end within {0:?}")]
+struct TimedOut(Duration);
+
+#[derive(Debug, thiserror::Error)]
+#[error("an event that the handler returned was not acknowledged on topic `{topic}`")]
+struct NotEmitted {
+    topic: String,
+    #[source]
+    source: BrokerError,
+}

@@ -1,0 +1,154 @@
+//! Leaves a handler alone while what it depends on is down.
+//!
+//! Without it an outage would use up the attempts of record after record and dead-letter them all.
+//! After so many failures in a row the handler is left alone for a while; then one record is tried.
+//! When that works everything goes on, and otherwise the pause is twice as long.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::handler::BreakerOptions;
+
+/// The breaker of one handler in one process.
+#[derive(Debug)]
+pub(super) struct Breaker {
+    options: BreakerOptions,
+    /// Failures since the last success. The state follows from it only under the lock.
+    failures: AtomicU32,
+    state: Mutex<State>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    Closed,
+    Open {
+        until: Instant,
+        pause: Duration,
+    },
+    /// One record is being tried.
+    Probing {
+        since: Instant,
+        pause: Duration,
+    },
+}
+
+/// Whether an attempt may be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Entry {
+    /// Go on.
+    Open,
+    /// Ask again at this time, or when something changed.
+    NotBefore(Instant),
+}
+
+impl Breaker {
+    pub(super) fn new(options: BreakerOptions) -> Self {
+        Breaker { options, failures: AtomicU32::new(0), state: Mutex::new(State::Closed) }
+    }
+
+    /// Whether an attempt may be made now. When the pause is over, whoever asks first is let in.
+    pub(super) fn entry(&self, now: Instant) -> Entry {
+        let mut state = self.state();
+        match *state {
+            State::Closed => Entry::Open,
+            State::Open { until, .. } if now < until => Entry::NotBefore(until),
+            // One that was cancelled says nothing any more, so after another pause the next may try.
+            State::Probing { since, pause } if now < since + pause => {
+                Entry::NotBefore(since + pause)
+            }
+            State::Open { pause, .. } | State::Probing { pause, .. } => {
+                *state = State::Probing { since: now, pause };
+                Entry::Open
+            }
+        }
+    }
+
+    /// An attempt did not fail. Whether the handler had been left alone, and is not any more.
+    pub(super) fn succeeded(&self) -> bool {
+        if self.failures.load(Ordering::Relaxed) == 0 {
+            return false;
+        }
+        let mut state = self.state();
+        self.failures.store(0, Ordering::Relaxed);
+        !matches!(std::mem::replace(&mut *state, State::Closed), State::Closed)
+    }
+
+    /// An attempt failed, or found that a dependency is down. For how long the handler is left alone
+    /// now, when that begins or goes on with it.
+    pub(super) fn failed(&self, now: Instant, is_unavailable: bool) -> Option<Duration> {
+        let mut state = self.state();
+        let failures = self.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        let (first, longest) = self.options.pause;
+        let pause = match *state {
+            State::Closed => {
+                let too_many = self.options.failures > 0 && failures >= self.options.failures;
+                (is_unavailable || too_many).then_some(first)?
+            }
+            // Another record that was under way when it opened.
+            State::Open { .. } => return None,
+            State::Probing { pause, .. } => pause.saturating_mul(2).min(longest),
+        };
+        *state = State::Open { until: now + pause, pause };
+        Some(pause)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Every change is a whole one.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn breaker(failures: u32) -> (Breaker, Instant) {
+        let pause = (SECOND, 3 * SECOND);
+        (Breaker::new(BreakerOptions { failures, pause }), Instant::now())
+    }
+
+    #[test]
+    fn it_opens_after_failures_in_a_row_only() {
+        let (breaker, now) = breaker(3);
+        for _ in 0..10 {
+            assert_eq!(breaker.failed(now, false), None);
+            assert_eq!(breaker.failed(now, false), None);
+            assert!(!breaker.succeeded());
+        }
+        let opened: Vec<_> = (0..3).map(|_| breaker.failed(now, false)).collect();
+        assert_eq!(opened, [None, None, Some(SECOND)]);
+        assert_eq!(breaker.entry(now), Entry::NotBefore(now + SECOND));
+    }
+
+    #[test]
+    fn one_record_is_tried_and_decides() {
+        let (breaker, now) = breaker(0);
+        assert_eq!(breaker.failed(now, false), None, "0 failures are never too many");
+        assert_eq!(breaker.failed(now, true), Some(SECOND));
+        let later = now + SECOND;
+        assert_eq!(breaker.entry(later), Entry::Open);
+        assert_eq!(breaker.entry(later), Entry::NotBefore(later + SECOND), "one only");
+        assert_eq!(breaker.failed(later, false), Some(2 * SECOND));
+        let later = later + 2 * SECOND;
+        assert_eq!(breaker.entry(later), Entry::Open);
+        assert_eq!(breaker.failed(later, false), Some(3 * SECOND), "no longer than the longest");
+        let later = later + 3 * SECOND;
+        assert_eq!(breaker.entry(later), Entry::Open);
+        assert!(breaker.succeeded());
+        assert_eq!(breaker.entry(later), Entry::Open);
+        assert_eq!(breaker.entry(later), Entry::Open);
+    }
+
+    #[test]
+    fn a_trial_that_never_ends_does_not_keep_it_shut() {
+        let (breaker, now) = breaker(1);
+        breaker.failed(now, false);
+        assert_eq!(breaker.entry(now + SECOND), Entry::Open);
+        assert_eq!(breaker.entry(now + 2 * SECOND), Entry::Open);
+    }
+}

@@ -1,0 +1,210 @@
+//! What the lanes of a processor share while it runs.
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use rustc_hash::FxHashMap;
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio::time::Instant;
+
+use super::EventProcessor;
+use super::breaker::{Breaker, Entry};
+use super::control::Paused;
+use super::policy::DeliveryPolicy;
+use super::watch::Watch;
+use crate::event::TopicName;
+use crate::handler::{HandlerPolicy, Order};
+use crate::observe::{HealthProblem, Observation};
+use crate::router::{Purpose, Route, TopicRoutes};
+
+/// The processor with what it learns while it runs.
+pub(super) struct Engine {
+    processor: EventProcessor,
+    /// By the number of the route.
+    handlers: Vec<HandlerState>,
+    /// The topics whose records were on another topic before.
+    returning: FxHashMap<TopicName, (TopicName, Option<Duration>)>,
+    /// How many calls may run at once in all.
+    pub(super) calls: Semaphore,
+    /// Something that kept a handler shut has changed.
+    gates: watch::Sender<()>,
+    settled: AtomicU64,
+    pub(super) commit_due: Notify,
+    pub(super) watch: Watch,
+}
+
+/// What is known of a handler in this process.
+pub(super) struct HandlerState {
+    id: Arc<str>,
+    pub(super) policy: HandlerPolicy,
+    /// How many of its calls may run at once.
+    pub(super) calls: Semaphore,
+    breaker: Breaker,
+    /// Whether the breaker or a pause is in the way: asked before every attempt.
+    shut: AtomicBool,
+    paused: AtomicBool,
+}
+
+/// Where the records of a partition come from.
+#[derive(Clone)]
+pub(super) enum Source {
+    /// A topic that handlers listen to.
+    Origin(Arc<TopicRoutes>),
+    /// A topic of ours for records that were on `origin` before; those of a retry topic waited for
+    /// `delay`.
+    Returning { origin: TopicName, routes: Arc<TopicRoutes>, delay: Option<Duration> },
+}
+
+impl Deref for Engine {
+    type Target = EventProcessor;
+
+    fn deref(&self) -> &EventProcessor {
+        &self.processor
+    }
+}
+
+impl Engine {
+    pub(super) fn new(processor: EventProcessor) -> Self {
+        let routes = processor.router.routes();
+        let handlers = routes.iter();
+        let handlers = handlers.map(|route| HandlerState::new(route, &processor.policy)).collect();
+        let derived = processor.router.derived_topics().filter_map(Result::ok);
+        let returning = derived.filter_map(|derived| match derived.purpose {
+            Purpose::DeadLetters => None,
+            Purpose::Redrive => Some((derived.topic, (derived.origin, None))),
+            Purpose::Retry(delay) => Some((derived.topic, (derived.origin, Some(delay)))),
+        });
+        Engine {
+            returning: returning.collect(),
+            calls: Semaphore::new(
+                processor.policy.max_concurrency.clamp(1, Semaphore::MAX_PERMITS),
+            ),
+            processor,
+            handlers,
+            gates: watch::Sender::new(()),
+            settled: AtomicU64::new(0),
+            commit_due: Notify::new(),
+            watch: Watch::new(),
+        }
+    }
+
+    pub(super) fn handler(&self, route: &Route) -> &HandlerState {
+        self.handler_at(route.index)
+    }
+
+    pub(super) fn handler_at(&self, index: usize) -> &HandlerState {
+        &self.handlers[index]
+    }
+
+    /// How the records of a handler are delivered.
+    pub(super) fn policy_of(&self, route: &Route) -> &HandlerPolicy {
+        &self.handler(route).policy
+    }
+
+    pub(super) fn handler_id(&self, index: usize) -> Option<&str> {
+        self.handlers.get(index).map(|handler| &*handler.id)
+    }
+
+    pub(super) fn source(&self, topic: &TopicName) -> Source {
+        // A topic that handlers listen to is never one of ours, even if its name looks so.
+        let routes = self.router.topic(topic.as_str());
+        match self.returning.get(topic) {
+            Some((origin, delay)) if routes.routes().next().is_none() => Source::Returning {
+                origin: origin.clone(),
+                routes: self.router.topic(origin.as_str()),
+                delay: *delay,
+            },
+            _ => Source::Origin(routes),
+        }
+    }
+
+    /// Counts settled records, and has them committed when there are many.
+    pub(super) fn count_settled(&self, records: u64) {
+        let before = self.settled.fetch_add(records, Ordering::Relaxed);
+        let every = self.policy.commit_records.max(1);
+        if before / every != (before + records) / every {
+            self.commit_due.notify_one();
+        }
+    }
+
+    /// What changes when a handler is shut or opened again.
+    pub(super) fn gates(&self) -> watch::Receiver<()> {
+        self.gates.subscribe()
+    }
+
+    /// An attempt of a handler did not fail.
+    pub(super) fn attempt_succeeded(&self, route: &Route) {
+        let handler = self.handler(route);
+        if handler.breaker.succeeded() {
+            handler.shut.store(handler.paused.load(Ordering::Relaxed), Ordering::Release);
+            self.health.clear_handler(&route.id);
+            self.observers.notify(&Observation::BreakerClosed { handler: &route.id });
+            self.gates.send_replace(());
+        }
+    }
+
+    /// An attempt failed; `is_unavailable` when it found a dependency down.
+    pub(super) fn attempt_failed(&self, route: &Route, is_unavailable: bool, error: &str) {
+        let handler = self.handler(route);
+        let Some(pause) = handler.breaker.failed(Instant::now(), is_unavailable) else { return };
+        handler.shut.store(true, Ordering::Release);
+        let problem =
+            HealthProblem::BreakerOpen { handler: route.id.to_string(), error: error.to_owned() };
+        self.health.raise_handler(&route.id, problem);
+        self.observers.notify(&Observation::BreakerOpened { handler: &route.id, pause, error });
+        self.gates.send_replace(());
+    }
+
+    /// Pauses and resumes handlers as they are asked to.
+    pub(super) fn pause(&self, paused: &Paused) {
+        for route in self.router.routes() {
+            let pause =
+                paused.handlers.contains(&*route.id) || paused.topics.contains(route.handler.topic);
+            let handler = self.handler(&route);
+            if handler.paused.swap(pause, Ordering::Relaxed) != pause {
+                // A breaker that is closed lets the next one in and opens the gate again.
+                handler.shut.store(true, Ordering::Release);
+                let handler = &route.id;
+                self.observers.notify(&if pause {
+                    Observation::Paused { handler }
+                } else {
+                    Observation::Resumed { handler }
+                });
+            }
+        }
+        self.gates.send_replace(());
+    }
+}
+
+impl HandlerState {
+    fn new(route: &Route, policy: &DeliveryPolicy) -> Self {
+        let policy = policy.of(route.handler);
+        let calls = match policy.order {
+            // One for each partition; the lanes see to that.
+            Order::Partition => usize::MAX,
+            Order::Key | Order::None => usize::try_from(policy.concurrency).unwrap_or(usize::MAX),
+        };
+        let breaker = Breaker::new(policy.breaker);
+        HandlerState {
+            id: Arc::clone(&route.id),
+            policy,
+            calls: Semaphore::new(calls.min(Semaphore::MAX_PERMITS)),
+            breaker,
+            shut: AtomicBool::new(false),
+            paused: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether an attempt may be made; `None` when it may not until something changes.
+    pub(super) fn entry(&self) -> Option<Entry> {
+        if !self.shut.load(Ordering::Acquire) {
+            return Some(Entry::Open);
+        }
+        if self.paused.load(Ordering::Relaxed) {
+            return None;
+        }
+        Some(self.breaker.entry(Instant::now()))
+    }
+}

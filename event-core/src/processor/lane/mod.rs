@@ -1,0 +1,183 @@
+//! Settles the records of one partition.
+//!
+//! A lane is one task that takes whole batches. How far it has come is written by it alone. When
+//! every handler of the topic keeps the order of the partition it is a loop over records
+//! ([`sequential`]): nothing is spawned and no channel is crossed for a record. Otherwise it runs
+//! side by side what may run side by side ([`concurrent`]).
+
+mod call;
+mod concurrent;
+mod sequential;
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use super::engine::{Engine, Source};
+use super::settle::{NotSettled, Settler};
+use super::tracker::Tracker;
+use crate::broker::BrokerError;
+use crate::delivery::{NextOffset, Offset, RecordBatch, SettledAbove, TopicPartition};
+
+// How long an aborted lane may take to notice.
+const ABORT_GRACE: Duration = Duration::from_millis(100);
+
+// No offset is settled yet. Kafka's offsets are never negative.
+const NOTHING: i64 = -1;
+
+/// Why a lane ended by itself.
+#[derive(Debug)]
+pub(super) enum LaneFailure {
+    /// Dead letters cannot be written with this producer any more.
+    Producer(BrokerError),
+    /// An event that nobody handles, and that the service is to stop before.
+    UnknownEvent(Offset, String),
+    /// The engine itself failed, perhaps in a listener.
+    Panicked,
+}
+
+/// How a lane ended: without a failure when it was told to.
+type Ended = Result<(), LaneFailure>;
+
+/// The processor's end of a lane.
+pub(super) struct Lane {
+    batches: mpsc::UnboundedSender<RecordBatch>,
+    progress: Arc<Progress>,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<Ended>,
+}
+
+/// How far a lane has come.
+#[derive(Debug)]
+enum Progress {
+    /// The next offset, everything before which is settled.
+    Sequential(AtomicI64),
+    /// What is settled, in whatever order.
+    Tracked(Mutex<Tracker>),
+}
+
+impl Progress {
+    fn settled(&self, offset: Offset) {
+        if let Progress::Sequential(next) = self {
+            next.store(offset.next().0, Ordering::Release);
+        }
+    }
+
+    fn track<T>(&self, change: impl FnOnce(&mut Tracker) -> T) -> Option<T> {
+        match self {
+            Progress::Sequential(_) => None,
+            // Every change of a tracker is a whole one.
+            Progress::Tracked(tracker) => {
+                Some(change(&mut tracker.lock().unwrap_or_else(PoisonError::into_inner)))
+            }
+        }
+    }
+}
+
+impl Lane {
+    /// Starts a lane; what `remembered` has is settled already.
+    pub(super) fn spawn(
+        engine: Arc<Engine>,
+        partition: TopicPartition,
+        remembered: SettledAbove,
+    ) -> Self {
+        // Unbounded in number only: the consumer stops fetching when the bytes handed over reach
+        // its limit.
+        let (batches, incoming) = mpsc::unbounded_channel();
+        let (stop, stopped) = watch::channel(false);
+        let source = engine.source(&partition.topic);
+        let is_sequential = match &source {
+            Source::Origin(routes) => routes.is_sequential() && remembered.is_empty(),
+            Source::Returning { .. } => false,
+        };
+        let settler = Settler::new(engine, partition, source, stopped.clone());
+        let progress = Arc::new(match is_sequential {
+            true => Progress::Sequential(AtomicI64::new(NOTHING)),
+            false => Progress::Tracked(Mutex::new(Tracker::new(remembered))),
+        });
+        let told = Arc::clone(&progress);
+        let task = if is_sequential {
+            tokio::spawn(sequential::run(incoming, settler, told, stopped))
+        } else {
+            tokio::spawn(concurrent::run(incoming, settler, told, stopped))
+        };
+        Lane { batches, progress, stop, task }
+    }
+
+    pub(super) fn push(&self, batch: RecordBatch) {
+        // A lane that has ended takes nothing more; what it leaves is not settled and so is
+        // delivered again.
+        let _ = self.batches.send(batch);
+    }
+
+    /// Where to go on, everything before it being settled, and what to note with it: what is settled
+    /// beyond, in at most `max_metadata_bytes`.
+    pub(super) fn settled(&self, max_metadata_bytes: usize) -> Option<(NextOffset, String)> {
+        match &*self.progress {
+            Progress::Sequential(next) => match next.load(Ordering::Acquire) {
+                NOTHING => None,
+                next => Some((NextOffset(next), String::new())),
+            },
+            Progress::Tracked(_) => self.progress.track(|tracker| {
+                let above = tracker.settled_above();
+                let next = match tracker.next() {
+                    Some(next) => next,
+                    // Nothing before the first record was delivered to us, so this takes back nothing.
+                    None if !above.is_empty() => tracker.first()?,
+                    None => return None,
+                };
+                Some((next, above.encode(next, max_metadata_bytes)))
+            })?,
+        }
+    }
+
+    /// Asks the lane to finish what is in hand and take nothing else.
+    pub(super) fn stop(&self) {
+        self.stop.send_replace(true);
+    }
+
+    /// Why the lane ended although nobody told it to; `None` while it goes on.
+    pub(super) fn failure(&mut self) -> Option<LaneFailure> {
+        if !self.task.is_finished() {
+            return None;
+        }
+        match (&mut self.task).now_or_never()? {
+            Ok(Err(failure)) => Some(failure),
+            Ok(Ok(())) | Err(_) => Some(LaneFailure::Panicked),
+        }
+    }
+
+    /// Waits for the lane to end.
+    pub(super) async fn ended(&mut self) {
+        if !self.task.is_finished() {
+            let _ = (&mut self.task).await;
+        }
+    }
+
+    /// Cancels handlers where they wait. One that blocks its thread never waits, so this gives it
+    /// a moment and no more: what is settled is known without it, and nothing else is committed.
+    pub(super) async fn abort(&mut self) {
+        self.task.abort();
+        let _ = tokio::time::timeout(ABORT_GRACE, self.ended()).await;
+    }
+}
+
+impl Drop for Lane {
+    // A processor that is dropped rather than shut down leaves no task behind.
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// What a record that is left means for its lane.
+fn ended(left: NotSettled) -> Ended {
+    match left {
+        NotSettled::Stopped => Ok(()),
+        NotSettled::Producer(error) => Err(LaneFailure::Producer(error)),
+        NotSettled::UnknownEvent(offset, name) => Err(LaneFailure::UnknownEvent(offset, name)),
+    }
+}

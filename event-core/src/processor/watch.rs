@@ -1,0 +1,179 @@
+//! Sees what is in hand, and handlers that block the thread they run on.
+//!
+//! A handler that waits is polled now and then; one that computes, or calls what blocks, is inside
+//! one poll all the time, and with it everything else on its thread. Nothing can stop it there, but
+//! it can be named. A lane writes three numbers for each attempt and two for each poll; a thread of
+//! its own looks at them a few times a second, so that no record pays for a clock.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use super::engine::Engine;
+use crate::delivery::{Offset, TopicPartition};
+use crate::observe::{InHand, Observation};
+
+/// How often the thread looks.
+const LOOK: Duration = Duration::from_millis(250);
+/// From when on a poll that does not return is told.
+const BLOCKED: Duration = Duration::from_secs(1);
+// No handler has the slot.
+const NOBODY: usize = usize::MAX;
+
+/// What one task has in hand.
+#[derive(Debug)]
+pub(super) struct Slot {
+    partition: TopicPartition,
+    handler: AtomicUsize,
+    offset: AtomicI64,
+    /// When it was taken in hand, in milliseconds of the watch's own clock.
+    since_ms: AtomicU64,
+    /// Counts polls begun and ended: odd inside of one.
+    polls: AtomicU64,
+}
+
+/// The slots of all tasks of an engine, and a clock that costs nothing to read.
+#[derive(Debug)]
+pub(super) struct Watch {
+    slots: Mutex<Vec<Weak<Slot>>>,
+    begun: Instant,
+    now_ms: AtomicU64,
+}
+
+impl Watch {
+    pub(super) fn new() -> Self {
+        Watch { slots: Mutex::default(), begun: Instant::now(), now_ms: AtomicU64::new(0) }
+    }
+
+    /// A slot for a task.
+    pub(super) fn slot(&self, partition: &TopicPartition) -> Arc<Slot> {
+        let slot = Arc::new(Slot {
+            partition: partition.clone(),
+            handler: AtomicUsize::new(NOBODY),
+            offset: AtomicI64::new(0),
+            since_ms: AtomicU64::new(0),
+            polls: AtomicU64::new(0),
+        });
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        if slots.len() == slots.capacity() {
+            slots.retain(|slot| slot.strong_count() > 0);
+        }
+        slots.push(Arc::downgrade(&slot));
+        slot
+    }
+
+    pub(super) fn begin(&self, slot: &Slot, handler: usize, offset: Offset) {
+        slot.offset.store(offset.0, Ordering::Relaxed);
+        slot.since_ms.store(self.now_ms.load(Ordering::Relaxed), Ordering::Relaxed);
+        slot.handler.store(handler, Ordering::Release);
+    }
+
+    fn all(&self) -> Vec<Arc<Slot>> {
+        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.iter().filter_map(Weak::upgrade).collect()
+    }
+
+    fn elapsed_ms(&self) -> u64 {
+        u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+impl Slot {
+    pub(super) fn end(&self) {
+        self.handler.store(NOBODY, Ordering::Release);
+    }
+}
+
+impl Engine {
+    /// What handlers have in hand now, the oldest first.
+    pub(super) fn in_hand(&self, partition: Option<&TopicPartition>) -> Vec<InHand> {
+        let slots = self.watch.all();
+        let slots = slots.iter().filter(|slot| partition.is_none_or(|p| *p == slot.partition));
+        let mut in_hand: Vec<_> = slots.filter_map(|slot| self.look(slot)).collect();
+        in_hand.sort_by_key(|hand| std::cmp::Reverse(hand.since));
+        in_hand
+    }
+
+    fn look(&self, slot: &Slot) -> Option<InHand> {
+        let handler = slot.handler.load(Ordering::Acquire);
+        let handler = self.handler_id(handler)?.to_owned();
+        let since_ms = slot.since_ms.load(Ordering::Relaxed);
+        Some(InHand {
+            handler,
+            partition: slot.partition.clone(),
+            offset: Offset(slot.offset.load(Ordering::Relaxed)),
+            since: Duration::from_millis(self.watch.elapsed_ms().saturating_sub(since_ms)),
+        })
+    }
+
+    /// Starts the thread that looks; it ends with the engine.
+    pub(super) fn watch_handlers(self: &Arc<Self>) -> std::io::Result<()> {
+        let engine = Arc::downgrade(self);
+        let look = move || {
+            let mut seen = Vec::new();
+            while let Some(engine) = engine.upgrade() {
+                engine.watch.now_ms.store(engine.watch.elapsed_ms(), Ordering::Relaxed);
+                seen = engine.find_blocked(&seen);
+                drop(engine);
+                std::thread::park_timeout(LOOK);
+            }
+        };
+        std::thread::Builder::new().name("event-core-watch".to_owned()).spawn(look).map(drop)
+    }
+
+    /// Tells of polls that go on for long. `before` are those that were under way the last time.
+    fn find_blocked(&self, before: &[Blocked]) -> Vec<Blocked> {
+        let mut blocked = Vec::new();
+        for slot in self.watch.all() {
+            let polls = slot.polls.load(Ordering::Acquire);
+            if polls.is_multiple_of(2) {
+                continue;
+            }
+            let address = Arc::as_ptr(&slot).addr();
+            let same = |b: &&Blocked| b.polls == polls && b.slot == address;
+            let mut now = before.iter().find(same).copied().unwrap_or(Blocked {
+                slot: address,
+                polls,
+                since: Instant::now(),
+                tell: BLOCKED,
+            });
+            let gone = now.since.elapsed();
+            if gone >= now.tell
+                && let Some(hand) = self.look(&slot)
+            {
+                now.tell = now.tell.saturating_mul(2);
+                self.observers.notify(&Observation::Blocked {
+                    partition: &hand.partition,
+                    offset: hand.offset,
+                    handler: &hand.handler,
+                    since: gone,
+                });
+            }
+            blocked.push(now);
+        }
+        blocked
+    }
+}
+
+/// A poll that was under way when the thread looked. The address only tells slots apart.
+#[derive(Clone, Copy)]
+struct Blocked {
+    slot: usize,
+    polls: u64,
+    since: Instant,
+    tell: Duration,
+}
+
+/// Runs `future` with its polls seen.
+pub(super) async fn watched<T>(slot: &Slot, future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    poll_fn(|context| {
+        slot.polls.fetch_add(1, Ordering::AcqRel);
+        let polled = future.as_mut().poll(context);
+        slot.polls.fetch_add(1, Ordering::AcqRel);
+        polled
+    })
+    .await
+}

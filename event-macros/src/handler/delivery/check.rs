@@ -1,0 +1,52 @@
+//! The rules between what the attribute says about delivery, and the function.
+
+use super::Delivery;
+use crate::arguments::Given;
+use crate::complaints::Complaints;
+
+/// Judges what does not fit together.
+pub(crate) fn judge(delivery: &Delivery, given: &Given, name: &str, complaints: &mut Complaints) {
+    side_by_side(delivery, given, name, complaints);
+    retry_topics(delivery, given, name, complaints);
+}
+
+fn side_by_side(delivery: &Delivery, given: &Given, name: &str, complaints: &mut Complaints) {
+    let Some(concurrency) = delivery.concurrency.filter(|most| *most > 1) else { return };
+    // What `order` was meant to be is not known when it is wrong.
+    let is_wrong = !given.lacks("order") && delivery.order.is_none();
+    if is_wrong || delivery.order() != "partition" {
+        return;
+    }
+    let what = format!(
+        "`{name}` has `concurrency = {concurrency}`, but the records of a partition are handled one \
+         after the other"
+    );
+    let help = format!(
+        "write `order = key, concurrency = {concurrency}`, or `order = none` when no order is needed"
+    );
+    complaints.add(given.value("concurrency"), what, help);
+}
+
+fn retry_topics(delivery: &Delivery, given: &Given, name: &str, complaints: &mut Complaints) {
+    let Some(topics) = &delivery.retry.topics else { return };
+    match &delivery.order {
+        Some(order) if order.word == "none" => {}
+        Some(order) => {
+            let what = format!(
+                "`{name}` has `order = {}`, but a record that is tried again through a topic leaves \
+                 its place",
+                order.word
+            );
+            complaints.add(&order.ident, what, "write `order = none`, or remove `topics`");
+        }
+        None if !given.lacks("order") => {}
+        None => {
+            let what = format!(
+                "`{name}` tries records again through topics, where they leave their place, and \
+                 does not say `order = none`"
+            );
+            let help = format!("write `order = none, {}`", topics.retry);
+            complaints.add(&topics.value, what, help);
+        }
+    }
+}
