@@ -188,7 +188,8 @@ impl Facts {
             fact.offset < offset
                 && match self.order {
                     Order::Partition => true,
-                    Order::Key => key.is_some() && fact.key == key,
+                    // What no handler gets has no order here.
+                    Order::Key => key.is_some() && fact.key == key && fact.is_step(),
                     Order::None => false,
                 }
         };
@@ -332,9 +333,11 @@ impl Facts {
     /// Whether work is left undone: where the engine runs handlers side by side and none has its fill,
     /// a record whose turn it is is in hand.
     pub fn idle_work(&self) -> Option<String> {
-        if !abilities::CONCURRENCY
-            || self.order == Order::Partition
-            || self.begun.len() >= CONCURRENCY
+        // One that waits for its next attempt or its dead letter has its place still.
+        let taken = self.lanes.iter().filter(|lane| lane.epoch.is_some()).flat_map(|lane| {
+            lane.attempts.keys().filter(|offset| !lane.settled_now.contains(offset))
+        });
+        if !abilities::CONCURRENCY || self.order == Order::Partition || taken.count() >= CONCURRENCY
         {
             return None;
         }
@@ -345,8 +348,8 @@ impl Facts {
                 delivered.filter(|fact| ours && !lane.settled_now.contains(&fact.offset));
             let mut before = BTreeSet::new();
             let idle = open.find(|fact| {
-                let first = fact.key.is_none() || before.insert(fact.key.clone());
-                let is_step = fact.value.as_ref().is_some_and(|value| value.starts_with(STEP));
+                let is_step = fact.is_step();
+                let first = fact.key.is_none() || is_step && before.insert(fact.key.clone());
                 let turn = self.order == Order::None || first;
                 let begun = lane.attempts.contains_key(&fact.offset);
                 turn && is_step
@@ -376,6 +379,14 @@ impl Facts {
                 self.violations.push(format!("{partition}: {committed} committed, not {end}"));
             }
         }
+    }
+}
+
+impl Fact {
+    /// Whether a handler gets it.
+    #[must_use]
+    pub fn is_step(&self) -> bool {
+        self.value.as_ref().is_some_and(|value| value.starts_with(STEP))
     }
 }
 
