@@ -115,8 +115,10 @@ fn disorder(record: &Record, published: &[StoredRecord]) -> Vec<String> {
         return Vec::new();
     }
     // What no handler gets has an order only where records go one after the other.
+    let in_batches = record.executions.iter().any(|e| e.batch.is_some());
     let published = published.iter().filter(|s| {
-        record.rules.order == Order::Partition || !script_of(record, s).acts.is_empty()
+        record.rules.order == Order::Partition && !in_batches
+            || !script_of(record, s).acts.is_empty()
     });
     let keys: BTreeMap<Place, _> =
         published.map(|s| ((s.partition.clone(), s.offset.0), s.key.clone())).collect();
@@ -134,12 +136,25 @@ fn disorder(record: &Record, published: &[StoredRecord]) -> Vec<String> {
             _ => (place.0.clone(), None),
         };
         let newest = newest.entry(scope).or_insert(-1);
-        if settle.offset < *newest {
+        // Those of one batch are handled at once, and one that failed is tried again alone.
+        if settle.offset < *newest && !together(record, settle.assignment, settle.offset, *newest) {
             wrong.push(format!("{}@{} completed after {newest}", place.0, settle.offset));
         }
         *newest = settle.offset.max(*newest);
     }
     wrong
+}
+
+// Whether two records were ever in one batch; perhaps in an assignment before.
+fn together(record: &Record, assignment: usize, one: i64, other: i64) -> bool {
+    let partition = &record.assignments[assignment].partition;
+    let batches = |offset: i64| {
+        let its = record.executions.iter().filter(move |e| {
+            e.offset == offset && record.assignments[e.assignment].partition == *partition
+        });
+        its.filter_map(|e| Some((e.assignment, e.batch?)))
+    };
+    batches(one).any(|first| batches(other).any(|second| first == second))
 }
 
 fn dead_letters(

@@ -45,7 +45,8 @@ fn order() -> impl Strategy<Value = Order> {
     prop_oneof![Just(Order::Partition), Just(Order::Key), Just(Order::None)]
 }
 
-/// `MODEL_STEPS=n` runs so many steps, `MODEL_SEED=n` begins with another seed.
+/// `MODEL_STEPS=n` runs so many steps, `MODEL_SEED=n` begins with another seed, `MODEL_SHRINK_MS=n`
+/// makes a program that fails shorter for so long.
 #[test]
 fn the_engine_does_what_the_model_allows() {
     let wanted = number("MODEL_STEPS").unwrap_or(100_000);
@@ -67,6 +68,7 @@ fn the_engine_does_what_the_model_allows() {
 }
 
 fn work(worker: u64, workers: u64, first_seed: u64, wanted: u64) -> (u64, Ran) {
+    let shrink_ms = number("MODEL_SHRINK_MS").and_then(|ms| ms.try_into().ok()).unwrap_or(20_000);
     let total = RefCell::new((0_u64, Ran::default()));
     let mut seed = first_seed + worker;
     while total.borrow().1.steps < wanted {
@@ -77,7 +79,7 @@ fn work(worker: u64, workers: u64, first_seed: u64, wanted: u64) -> (u64, Ran) {
             cases: 20,
             failure_persistence: None,
             max_shrink_iters: 5000,
-            max_shrink_time: 20_000,
+            max_shrink_time: shrink_ms,
             ..Config::default()
         };
         let result = TestRunner::new_with_rng(config, rng).run(

@@ -84,9 +84,9 @@ fn hold<'a>(delivery: &'a Delivery<'a>) -> HandlerFuture<'a> {
         drop(attempt);
         Ok(match act {
             Act::Succeed => Outcome::Handled,
-            Act::Fail => Outcome::Failed(Error::msg("told to fail")),
+            Act::Fail | Act::RetryAfter(_) => Outcome::Failed(Error::msg("told to fail")),
             Act::Refuse => Outcome::Failed(Error::msg("told to refuse").dead_letter()),
-            Act::Skip => Outcome::Skipped,
+            Act::Skip | Act::SkipByError => Outcome::Skipped,
             Act::Panic => std::panic::resume_unwind(Box::new("told to panic")),
         })
     })

@@ -10,6 +10,7 @@ use event_core::handler::Order;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use crate::abilities;
 use crate::script::Act;
 
 /// How often a record is tried.
@@ -20,6 +21,11 @@ pub(super) const BACKOFF: Duration = Duration::from_millis(100);
 pub(super) const COMMIT_INTERVAL: Duration = Duration::from_millis(50);
 /// How long a revocation waits for the records in hand.
 pub(super) const DRAIN: Duration = Duration::from_millis(300);
+
+/// How many records the handlers without the order of the partition have in hand.
+pub(super) const CONCURRENCY: usize = 4;
+/// How the records begin that a handler gets.
+pub(super) const STEP: &[u8] = br#"{"eventType":"STEP""#;
 
 /// A record of the model.
 #[derive(Clone, Debug)]
@@ -182,7 +188,8 @@ impl Facts {
             fact.offset < offset
                 && match self.order {
                     Order::Partition => true,
-                    Order::Key => key.is_some() && fact.key == key,
+                    // What no handler gets has no order here.
+                    Order::Key => key.is_some() && fact.key == key && fact.is_step(),
                     Order::None => false,
                 }
         };
@@ -323,6 +330,39 @@ impl Facts {
         self.release(0..self.lanes.len(), progress);
     }
 
+    /// Whether work is left undone: where the engine runs handlers side by side and none has its fill,
+    /// a record whose turn it is is in hand.
+    pub fn idle_work(&self) -> Option<String> {
+        // One that waits for its next attempt or its dead letter has its place still.
+        let taken = self.lanes.iter().filter(|lane| lane.epoch.is_some()).flat_map(|lane| {
+            lane.attempts.keys().filter(|offset| !lane.settled_now.contains(offset))
+        });
+        if !abilities::CONCURRENCY || self.order == Order::Partition || taken.count() >= CONCURRENCY
+        {
+            return None;
+        }
+        self.lanes.iter().enumerate().find_map(|(index, lane)| {
+            let ours = lane.epoch.is_some() && !lane.leaving;
+            let delivered = lane.log.iter().take(lane.position).skip(lane.first);
+            let mut open =
+                delivered.filter(|fact| ours && !lane.settled_now.contains(&fact.offset));
+            let mut before = BTreeSet::new();
+            let idle = open.find(|fact| {
+                let is_step = fact.is_step();
+                let first = fact.key.is_none() || is_step && before.insert(fact.key.clone());
+                let turn = self.order == Order::None || first;
+                let begun = lane.attempts.contains_key(&fact.offset);
+                turn && is_step
+                    && !begun
+                    && !self
+                        .hands
+                        .values()
+                        .any(|hand| hand.lane == index && hand.offset == fact.offset)
+            });
+            idle.map(|fact| format!("{}@{} waits for nothing", lane.partition, fact.offset))
+        })
+    }
+
     /// What must be so in the end (invariants 1, 5 and 8).
     pub fn judge(&mut self) {
         for lane in &self.lanes {
@@ -339,6 +379,14 @@ impl Facts {
                 self.violations.push(format!("{partition}: {committed} committed, not {end}"));
             }
         }
+    }
+}
+
+impl Fact {
+    /// Whether a handler gets it.
+    #[must_use]
+    pub fn is_step(&self) -> bool {
+        self.value.as_ref().is_some_and(|value| value.starts_with(STEP))
     }
 }
 

@@ -126,7 +126,8 @@ impl Program {
         if self.engine.as_ref().is_some_and(Engine::is_over) {
             return Err(format!("{}: the engine ended", when()));
         }
-        match self.shared.facts().violations.first() {
+        let facts = self.shared.facts();
+        match facts.violations.first().cloned().or_else(|| facts.idle_work()) {
             Some(wrong) => Err(format!("{}: {wrong}", when())),
             None => Ok(()),
         }
