@@ -7,6 +7,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::delivery::RecordBatch;
 use crate::event::Envelope;
+use crate::outcome::Outcome;
 use crate::processor::agenda::HandlerIndex;
 use crate::processor::attempt::attempt_batch;
 use crate::processor::settle::{Attempted, Job, NotSettled, Settled, Settler};
@@ -28,10 +29,38 @@ impl Shared {
     }
 }
 
-/// What a call gives back.
+/// What a task gives back.
 pub(super) struct Returned {
-    pub(super) handler: HandlerIndex,
+    /// The handler whose call has ended; `None` when only a verdict was carried out.
+    pub(super) handler: Option<HandlerIndex>,
     pub(super) records: Vec<(Sequence, Option<Job>, Settled<Attempted>)>,
+    /// What did not go well, and may take its time: the place of the call is free meanwhile, and what
+    /// went well is settled.
+    pub(super) unjudged: Vec<Unjudged>,
+}
+
+/// An attempt whose outcome has to be carried out.
+pub(super) struct Unjudged {
+    sequence: Sequence,
+    shared: Arc<Shared>,
+    index: usize,
+    job: Job,
+    outcome: Outcome,
+}
+
+/// Carries out what an outcome asks for.
+pub(super) async fn judge(settler: Arc<Settler>, unjudged: Unjudged) -> Returned {
+    let Unjudged { sequence, shared, index, mut job, outcome } = unjudged;
+    let judged = match shared.batch.get(index) {
+        Some(record) => {
+            // What could not be read was refused.
+            let envelope = record.value.and_then(|value| Envelope::read(value).ok());
+            let event = envelope.as_ref().map(Envelope::event_type);
+            settler.judge(record, event, &mut job, outcome).await
+        }
+        None => Ok(Attempted::Settled),
+    };
+    Returned { handler: None, records: vec![(sequence, Some(job), judged)], unjudged: Vec::new() }
 }
 
 /// One call of a handler, with one record or a batch.
@@ -41,7 +70,11 @@ pub(super) async fn call(
     records: Vec<(Sequence, Arc<Shared>, usize, Option<Job>)>,
 ) -> Returned {
     let engine = &settler.engine;
-    let mut returned = Returned { handler, records: Vec::with_capacity(records.len()) };
+    let mut returned = Returned {
+        handler: Some(handler),
+        records: Vec::with_capacity(records.len()),
+        unjudged: Vec::new(),
+    };
     let mut jobs = Vec::with_capacity(records.len());
     for (sequence, shared, index, job) in records {
         match job {
@@ -72,23 +105,14 @@ pub(super) async fn call(
         return returned;
     }
     let slot = settler.slot();
-    if let [(sequence, shared, index, job)] = &mut jobs[..]
+    let outcomes = if let [(_, shared, index, job)] = &jobs[..]
         && let Some(record) = shared.batch.get(*index)
     {
         // What could not be read was refused.
         let envelope = record.value.and_then(|value| Envelope::read(value).ok());
-        let outcome = {
-            let delivery = settler.delivery(record, envelope.as_ref(), job);
-            settler.watched(&slot, &route, &delivery).await
-        };
-        let event = envelope.as_ref().map(Envelope::event_type);
-        let judged = settler.judge(record, event, job, outcome).await;
-        let sequence = *sequence;
-        settler.give_back(slot);
-        returned.records.extend(jobs.pop().map(|(_, _, _, job)| (sequence, Some(job), judged)));
-        return returned;
-    }
-    let outcomes = {
+        let delivery = settler.delivery(record, envelope.as_ref(), job);
+        vec![settler.watched(&slot, &route, &delivery).await]
+    } else {
         let records: Vec<_> =
             jobs.iter().map(|(_, shared, index, job)| (shared.batch.get(*index), job)).collect();
         let envelopes: Vec<Option<Envelope<'_>>> = records
@@ -111,14 +135,18 @@ pub(super) async fn call(
         slot.end();
         outcomes
     };
-    for ((sequence, shared, index, mut job), outcome) in jobs.into_iter().zip(outcomes) {
-        let Some(record) = shared.batch.get(index) else { continue };
-        let event = record.value.and_then(|value| Envelope::read(value).ok());
-        let event = event.as_ref().map(Envelope::event_type);
-        let judged = settler.judge(record, event, &mut job, outcome).await;
-        returned.records.push((sequence, Some(job), judged));
-    }
     settler.give_back(slot);
+    for ((sequence, shared, index, mut job), outcome) in jobs.into_iter().zip(outcomes) {
+        match shared.batch.get(index) {
+            Some(record) if matches!(outcome, Outcome::Handled | Outcome::Skipped) => {
+                let envelope = record.value.and_then(|value| Envelope::read(value).ok());
+                let event = envelope.as_ref().map(Envelope::event_type);
+                let judged = settler.judge(record, event, &mut job, outcome).await;
+                returned.records.push((sequence, Some(job), judged));
+            }
+            _ => returned.unjudged.push(Unjudged { sequence, shared, index, job, outcome }),
+        }
+    }
     returned
 }
 

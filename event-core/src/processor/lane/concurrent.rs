@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use super::call::{Returned, Shared, call};
+use super::call::{Returned, Shared, call, judge};
 use super::{Ended, LaneFailure, Progress, ended};
 use crate::delivery::{RecordBatch, RecordRef};
 use crate::handler::Order;
@@ -266,10 +266,15 @@ impl Concurrent {
 
     /// Writes down what a call has done.
     fn returned(&mut self, returned: Result<Returned, tokio::task::JoinError>) -> Ended {
-        let Ok(Returned { handler, records }) = returned else {
+        let Ok(Returned { handler, records, unjudged }) = returned else {
             return Err(LaneFailure::Panicked);
         };
-        self.agenda.returned(handler);
+        if let Some(handler) = handler {
+            self.agenda.returned(handler);
+        }
+        for unjudged in unjudged {
+            self.calls.spawn(judge(Arc::clone(&self.settler), unjudged));
+        }
         let now = Instant::now();
         let mut settled = 0;
         let mut result = Ok(());

@@ -94,6 +94,7 @@ impl Settler {
                 }
             };
             tokio::select! {
+                biased;
                 () = self.told_to_stop() => return Err(NotSettled::Stopped),
                 _ = gates.changed() => {}
                 () = over => {}
@@ -199,6 +200,7 @@ impl Settler {
 
     pub(super) async fn pause(&self, delay: Duration) -> Settled {
         tokio::select! {
+            biased;
             () = self.told_to_stop() => Err(NotSettled::Stopped),
             () = tokio::time::sleep(delay) => Ok(()),
         }
