@@ -1,5 +1,6 @@
 //! The consumer port: a handle on the consumer thread.
 
+use std::sync::Arc;
 use std::sync::mpsc::{self, Sender};
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use super::budget::Budget;
 use super::poll_loop::PollLoop;
 use super::rebalance::GroupContext;
 use super::trouble;
-use crate::broker::{BrokerError, Consumer, ConsumerEvent, Progress, Subscription};
+use crate::broker::{BrokerError, Consumer, ConsumerEvent, Progress, Pulse, Subscription};
 
 /// A member of a consumer group on Kafka.
 ///
@@ -23,6 +24,7 @@ use crate::broker::{BrokerError, Consumer, ConsumerEvent, Progress, Subscription
 pub struct KafkaConsumer {
     events: UnboundedReceiver<ConsumerEvent>,
     commands: Sender<Command>,
+    pulse: Arc<Pulse>,
     ended: bool,
 }
 
@@ -66,12 +68,13 @@ impl KafkaConsumer {
             KafkaError::Subscription(reason) => BrokerError::Settings(reason),
             other => trouble::of_creation(&other),
         })?;
+        let pulse = Arc::clone(&consumer.context().pulse);
         let poll_loop = PollLoop::new(consumer)?;
         std::thread::Builder::new()
             .name(format!("kafka-{}", subscription.group))
             .spawn(move || poll_loop.run())
             .map_err(|error| BrokerError::Fatal(format!("no consumer thread: {error}")))?;
-        Ok(KafkaConsumer { events, commands, ended: false })
+        Ok(KafkaConsumer { events, commands, pulse, ended: false })
     }
 }
 
@@ -93,6 +96,10 @@ impl Consumer for KafkaConsumer {
     fn commit(&mut self, progress: &[Progress]) {
         // A thread that is gone has said so through `next`.
         let _ = self.commands.send(Command::Commit(progress.to_vec()));
+    }
+
+    fn pulse(&self) -> Option<Arc<Pulse>> {
+        Some(Arc::clone(&self.pulse))
     }
 
     async fn close(
