@@ -59,6 +59,9 @@ pub mod router;
 pub mod processor;
 pub mod producer;
 
+#[cfg(feature = "admin")]
+mod admin;
+
 // Composition.
 pub mod app;
 #[cfg(feature = "cli")]

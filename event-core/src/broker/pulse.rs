@@ -18,6 +18,11 @@ impl Default for Pulse {
 }
 
 impl Pulse {
+    #[cfg(test)]
+    pub(crate) fn begun_before(time: Duration) -> Self {
+        Pulse { begun: Instant::now() - time, ..Pulse::default() }
+    }
+
     /// The thread goes on.
     pub fn beat(&self) {
         self.hold(Duration::ZERO);
@@ -47,7 +52,7 @@ mod tests {
 
     #[test]
     fn a_wait_that_was_told_is_no_silence() {
-        let pulse = Pulse { begun: Instant::now() - Duration::from_secs(60), ..Pulse::default() };
+        let pulse = Pulse::begun_before(Duration::from_secs(60));
         assert!(pulse.silent_for() >= Duration::from_secs(60));
         pulse.hold(Duration::from_secs(20));
         assert_eq!(pulse.silent_for(), Duration::ZERO);

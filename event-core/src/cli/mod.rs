@@ -19,6 +19,7 @@ mod graph;
 mod handlers;
 mod known;
 mod log;
+mod pause;
 mod table;
 
 use std::ffi::OsString;
@@ -74,11 +75,17 @@ enum Command {
     Graph(graph::GraphArgs),
     /// Publish one event
     Emit(emit::EmitArgs),
+    /// Let a handler, or all handlers of a topic, of the running service rest
+    Pause(pause::SubjectArgs),
+    /// Let a paused handler or topic of the running service go on
+    Resume(pause::SubjectArgs),
+    /// Say what is paused in the running service
+    Paused,
 }
 
 impl EventApp {
     /// Parses the command line and runs the command: `run`, `dev`, `check`, `handlers`,
-    /// `contracts`, `explain`, `graph` or `emit`.
+    /// `contracts`, `explain`, `graph`, `emit`, `pause`, `resume` or `paused`.
     ///
     /// # Errors
     ///
@@ -140,6 +147,9 @@ impl EventApp {
                 Ok(())
             }
             Command::Emit(arguments) => emit::run(&self, &or_report(settings)?, arguments).await,
+            Command::Pause(subject) => pause::pause(&or_report(settings)?, &subject),
+            Command::Resume(subject) => pause::resume(&or_report(settings)?, &subject),
+            Command::Paused => pause::paused(&or_report(settings)?),
         }
     }
 

@@ -12,8 +12,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use self::health::{GroupStatus, Health, HealthProblem, PartitionStatus};
 pub(crate) use self::health::{GroupHealth, HealthRules, Suspect};
+pub use self::health::{GroupStatus, Health, HealthProblem, PartitionStatus};
 pub use self::tally::{Counts, Tally};
 pub use self::tracing::TracingObserver;
 pub use self::unknown_names::UnknownNames;

@@ -78,7 +78,14 @@ impl TracingObserver {
                 tell!(warn, group, %partition, %offset, handler, attempt, topic, ?delay, error, "attempts failed, waits in a retry topic");
             }
             Observation::BreakerOpened { handler, pause, error } => {
-                tell!(error, group, handler, ?pause, error, "fails every time, left alone for a while");
+                tell!(
+                    error,
+                    group,
+                    handler,
+                    ?pause,
+                    error,
+                    "fails every time, left alone for a while"
+                );
             }
             Observation::BreakerClosed { handler } => {
                 tell!(info, group, handler, "works again");

@@ -143,8 +143,7 @@ impl Health {
 
     /// The partitions of all groups.
     pub(crate) fn partitions(&self) -> Vec<TopicPartition> {
-        let mut all: Vec<_> =
-            self.watched().iter().flat_map(|group| group.assigned()).collect();
+        let mut all: Vec<_> = self.watched().iter().flat_map(|group| group.assigned()).collect();
         all.sort();
         all.dedup();
         all

@@ -108,7 +108,10 @@ impl fmt::Display for HealthProblem {
                 write!(f, "`{handler}` fails every time and is left alone for a while: {error}")
             }
             HealthProblem::PollThreadSilent { group, since } => {
-                write!(f, "the thread that polls for group `{group}` has been silent for {since:.0?}")
+                write!(
+                    f,
+                    "the thread that polls for group `{group}` has been silent for {since:.0?}"
+                )
             }
             HealthProblem::Stalled { group, partition, since } => write!(
                 f,
