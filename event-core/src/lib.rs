@@ -58,6 +58,7 @@ pub mod middleware;
 pub mod router;
 pub mod processor;
 pub mod producer;
+pub mod operations;
 
 #[cfg(feature = "admin")]
 mod admin;

@@ -62,6 +62,8 @@ pub enum Purpose {
 /// The handlers of one topic: looked up once for a batch, then asked for every record.
 #[derive(Debug, Default)]
 pub struct TopicRoutes {
+    /// Also a second one of an event, which only its id finds.
+    all: Vec<Arc<Route>>,
     events: Map<Arc<Route>>,
     rest: Option<Arc<Route>>,
     tombstones: Option<Arc<Route>>,
@@ -112,12 +114,11 @@ impl EventRouter {
         topics.into_iter().map(|(topic, routes)| TopicName::registered(topic, routes.foreign_names))
     }
 
-    /// Every route once, by its number; two handlers of one event share none.
+    /// Every route, by its number.
     #[must_use]
     pub fn routes(&self) -> Vec<Arc<Route>> {
         let mut routes: Vec<_> = self.topics.values().flat_map(|topic| topic.routes()).collect();
         routes.sort_unstable_by_key(|route| route.index);
-        routes.dedup_by_key(|route| route.index);
         routes
     }
 
@@ -160,6 +161,7 @@ impl EventRouter {
 impl TopicRoutes {
     fn add(&mut self, route: Arc<Route>) {
         let handler = route.handler;
+        self.all.push(Arc::clone(&route));
         self.foreign_names |= handler.has_foreign_names();
         self.dead_letter = self.dead_letter.or(handler.dead_letter);
         match handler.selects {
@@ -177,10 +179,9 @@ impl TopicRoutes {
         }
     }
 
-    /// All routes; one that has several events as often.
+    /// All routes.
     pub(crate) fn routes(&self) -> impl Iterator<Item = Arc<Route>> + '_ {
-        let others = self.rest.iter().chain(&self.tombstones);
-        self.events.values().chain(others).cloned()
+        self.all.iter().cloned()
     }
 
     /// The route of the handler with this id.

@@ -62,6 +62,28 @@ fn a_handler_expands_to_a_few_lines() {
         "fn record_claim(event: Event<ClaimAdded>) -> Emit<RoleGiven> { Emit(RoleGiven {}) }",
     );
     handler(
+        "handler_with_delivery",
+        MAX_LINES_WITH_EVERYTHING,
+        r#"group = "audit", order = none, concurrency = 8, timeout = "10s",
+           retry(attempts = 5, backoff = "200ms..30s", jitter = full, on = is_transient,
+           topics = ["1m", "10m"]), breaker(failures = 20, pause = "5s..1m")"#,
+        "async fn record_claim(event: Event<ClaimAdded>) -> Result { Ok(()) }",
+    );
+    handler(
+        "handler_of_batch",
+        MAX_LINES,
+        "batch(max = 100)",
+        "async fn record_claims(claims: Batch<ClaimAdded>, State(log): State<AuditLog>) -> Result {
+            log.append_all(claims).await
+        }",
+    );
+    handler(
+        "handler_by_key",
+        MAX_LINES,
+        "order = key, concurrency = 8",
+        "async fn record_claim(event: Event<ClaimAdded>) -> Result { Ok(()) }",
+    );
+    handler(
         "handler_value",
         MAX_LINES,
         "",
@@ -69,6 +91,22 @@ fn a_handler_expands_to_a_few_lines() {
             async fn handle(&self, event: Event<ClaimAdded>) -> Result { Ok(()) }
         }",
     );
+}
+
+#[test]
+fn an_error_expands_to_a_match() {
+    let item = r#"
+        #[derive(Debug, thiserror::Error, EventError)]
+        enum ClaimError {
+            #[event_error(dead_letter)]
+            UnknownRole(i64),
+            #[event_error(retry_after = "30s")]
+            Locked,
+            Io(#[from] std::io::Error),
+        }
+    "#;
+    let expansion = crate::failure::derive_event_error(item.parse().unwrap());
+    pinned("error", &formatted(expansion));
 }
 
 #[test]

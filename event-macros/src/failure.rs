@@ -6,6 +6,7 @@ use syn::{Attribute, Data, DeriveInput, Fields, GenericParam, Path};
 
 use crate::arguments::{Arguments, DAY_MS, Given, Keys, Values};
 use crate::complaints::Complaints;
+use crate::tokens::text_of;
 
 const KEYS: Keys = Keys {
     attribute: "#[event_error]",
@@ -80,13 +81,15 @@ fn verdict(
     let delay = given.key("retry_after").cloned();
     let words: Vec<Ident> = flags.chain(delay).collect();
     if let [first, second, ..] = &words[..] {
-        let what = format!("`{first}` and `{second}` are said, but a record gets one of them");
+        let what = format!("`{first}` and `{second}` are both said, but only one can be done");
         complaints.add(second, what, given.removal(second));
         return None;
     }
     if !on_type && let Some(key) = given.root_key() {
         let what = "`crate` is said for the whole type";
-        complaints.add(key, what, "write it above the type");
+        let root = text_of(given.root().to_token_stream());
+        let help = format!("remove `crate = {root}`; it stands above the type");
+        complaints.add(key, what, help);
     }
     let Some(word) = words.first() else {
         let attribute = attributes.iter().find(|a| a.path().is_ident("event_error"));
@@ -113,7 +116,7 @@ fn verdict(
 fn on_fields(fields: &Fields, complaints: &mut Complaints) {
     for field in fields {
         if let Some(attribute) = field.attrs.iter().find(|a| a.path().is_ident("event_error")) {
-            let shown = crate::tokens::text_of(attribute.to_token_stream());
+            let shown = text_of(attribute.to_token_stream());
             let what = "`event_error` stands on a field, but is about the whole error";
             complaints.add(attribute, what, format!("remove `{shown}`"));
         }
@@ -126,7 +129,7 @@ fn generic(input: &DeriveInput, complaints: &mut Complaints) {
     for param in &input.generics.params {
         let (what, help) = match param {
             GenericParam::Lifetime(param) => (
-                format!("error `{name}` borrows for `{}`, but is kept", param.lifetime),
+                format!("error `{name}` borrows by `{}`, but outlives the record", param.lifetime),
                 "write `String` in place of a reference, and remove the lifetime",
             ),
             GenericParam::Type(param) => (
@@ -171,6 +174,7 @@ fn expand(
         option(whole)
     };
     quote! {
+        #[allow(deprecated)]
         const _: () = {
             use #root::macro_support as __event;
             impl __event::EventError for #name {

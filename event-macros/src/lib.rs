@@ -65,6 +65,48 @@ use proc_macro::TokenStream;
 /// | `foreign_names` | names that others chose: only Kafka's own rules hold; the variant of a closed list needs no word for it |
 /// | `crate` | the path of `event_core`, when it is not `::event_core` |
 ///
+/// How its records are delivered:
+///
+/// | key | value | unless given |
+/// |---|---|---|
+/// | `group` | a consumer group of its own, with its own offsets and retries: 1 to 249 bytes of `[a-zA-Z0-9._-]` | the service's |
+/// | `order` | `partition`: the records of a partition one after the other; `key`: those of one key, which the contract must have; `none`: any | `partition` |
+/// | `concurrency` | how many of its records are in hand at once at most, from 1 on; above 1 only with `order = key` or `none` | 1 |
+/// | `timeout` | how long one attempt may take, up to a day: it is cancelled where it waits, and has failed | no limit |
+/// | `retry(attempts = 5)` | how often a record is tried in place, from 1 on | the setting `attempts` |
+/// | `retry(backoff = "200ms..30s")` | the shortest and the longest delay between attempts | the setting `backoff` |
+/// | `retry(jitter = full)` | how much of a delay is chance: `none`, `equal` (half of it) or `full` | `equal` |
+/// | `retry(on = path)` | a `fn(&event_core::Error) -> bool` that says whether an error is worth another attempt; it is asked only when the error itself does not say | every error is |
+/// | `retry(topics = ["1m", "10m"])` | then the record waits so long in a topic of its own and is tried again, once for each of up to 8 rising delays from 1 s to a week. It leaves its place, so `order = none` must be said | none |
+/// | `batch(max = 500)` | how many records a batch has at most, from 1 on | 500 |
+/// | `batch(wait = "50ms")` | how long the first record of a batch waits for more | 50 ms |
+/// | `breaker(failures = 20)` | after so many failed attempts without a success between, the handler is left alone; 0 or `breaker = off` is never | 20 |
+/// | `breaker(pause = "5s..1m")` | how long it is left alone: the first time, and at most | 5 s to 1 min |
+///
+/// A duration is an integer and `ms`, `s`, `m` or `h`, without a space.
+///
+/// ```
+/// use event_core::prelude::*;
+/// use serde::Deserialize;
+///
+/// #[derive(Event, Deserialize)]
+/// #[event(topic = "role_events", name = "CLAIM_ADDED", key = role_id)]
+/// struct ClaimAdded { id: i64, role_id: i64 }
+///
+/// // Roles side by side, the claims of each role in their order.
+/// #[event_handler(order = key, concurrency = 8, retry(attempts = 3, backoff = "1s..1m"))]
+/// async fn index_claim(event: Event<ClaimAdded>) -> Result {
+///     println!("claim {} of role {}", event.id, event.role_id);
+///     Ok(())
+/// }
+///
+/// // Many at once, in a group of its own; a result for each, so that only what failed is tried again.
+/// #[event_handler(group = "audit", batch(max = 1000, wait = "200ms"))]
+/// async fn store_claims(claims: Batch<ClaimAdded>) -> Vec<Result> {
+///     claims.iter().map(|claim| if claim.id < 0 { Err(Error::msg("negative")) } else { Ok(()) }).collect()
+/// }
+/// ```
+///
 /// A name is a text, a `const` of type `&'static str`, or a variant of an enum with
 /// [`derive(Topics)`](macro@Topics) or [`derive(Events)`](macro@Events). All are checked while
 /// compiling.
@@ -74,6 +116,12 @@ use proc_macro::TokenStream;
 /// It is a free `async fn` without type parameters. Each argument implements
 /// [`FromDelivery`](https://docs.rs/event-core/latest/event_core/extract/trait.FromDelivery.html): the
 /// module `extract` lists those that there are. At most one is the payload, `Event` or `Json`.
+///
+/// Several records at once are a `Batch<T>`, which knows their positions, or a `Vec` of what one record
+/// gives: `Vec<Event<T>>`, `Vec<Json<T>>`, `Vec<RawEvent>`, `Vec<Key<K>>`. Data that cannot be decoded
+/// is dead-lettered alone and is not in the batch. The other arguments are made once, from the first
+/// record. Such a function returns `()` or a `Result<(), E>` for all, or a `Vec` with a `Result<(), E>`,
+/// an `Outcome` or an `Emit` for each record in order.
 ///
 /// It returns `()`, an `Outcome`, an `Emit` or several, or a `Result` of these with any error. Several
 /// attributes on one function register it for several events.

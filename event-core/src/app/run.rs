@@ -14,7 +14,7 @@ use super::look_after::look_after;
 use super::{EventApp, Settings, provided};
 #[cfg(feature = "admin")]
 use crate::admin::{AdminPort, Administered};
-use crate::broker::{Broker, BrokerError, Consumer, Producer, Subscription};
+use crate::broker::{Broker, BrokerError, Consumer, Producer, Subscription, TopicStatus};
 use crate::event::{GroupName, TopicName};
 use crate::observe::{GroupHealth, Health, HealthRules, Observer, Observers, TracingObserver};
 use crate::outcome::Error;
@@ -302,16 +302,20 @@ async fn broker_problems<B: Broker>(
     if needed.is_empty() {
         return (Vec::new(), Vec::new());
     }
-    let problems = topic_problems(broker, needed.into_iter().collect()).await;
-    let optional: Vec<_> = optional.into_iter().collect();
-    let missing = match broker.topics(&optional, BROKER_DEADLINE).await {
-        Ok(found) => found.into_iter().filter(|one| one.partitions.is_err()).map(|one| one.topic),
-        Err(_) => return (problems, optional),
+    let needed: Vec<_> = needed.into_iter().collect();
+    let names: Vec<_> = needed.iter().map(|(topic, _)| topic).chain(&optional).cloned().collect();
+    // All at once: an answer may take its whole time.
+    let mut found = match broker.topics(&names, BROKER_DEADLINE).await {
+        Ok(found) => found,
+        Err(error) => return (vec![StartupProblem::Broker(error)], Vec::new()),
     };
-    (problems, missing.collect())
+    let others = found.split_off(needed.len().min(found.len()));
+    let missing = others.into_iter().filter(|one| one.partitions.is_err()).map(|one| one.topic);
+    (problems_of(needed, found), missing.collect())
 }
 
 /// What is wrong with topics that are needed for something.
+#[cfg(any(feature = "cli", test))]
 pub(crate) async fn topic_problems<B: Broker>(
     broker: &B,
     needed: Vec<(TopicName, String)>,
@@ -321,6 +325,10 @@ pub(crate) async fn topic_problems<B: Broker>(
         Ok(found) => found,
         Err(error) => return vec![StartupProblem::Broker(error)],
     };
+    problems_of(needed, found)
+}
+
+fn problems_of(needed: Vec<(TopicName, String)>, found: Vec<TopicStatus>) -> Vec<StartupProblem> {
     let problems = needed.into_iter().zip(found).filter_map(|((topic, needed_for), status)| {
         let topic = topic.to_string();
         match status.partitions {

@@ -13,14 +13,23 @@ macro_rules! say {
 mod check;
 mod contracts;
 mod dev;
+mod dlq;
 mod emit;
 mod explain;
 mod graph;
 mod handlers;
 mod known;
+mod lag;
 mod log;
 mod pause;
+mod replay;
+mod seek;
+mod stop;
 mod table;
+mod tail;
+mod topics;
+mod value;
+mod when;
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -81,11 +90,24 @@ enum Command {
     Resume(pause::SubjectArgs),
     /// Say what is paused in the running service
     Paused,
+    /// Look at records, decoded
+    Tail(tail::TailArgs),
+    /// Say how far the service is behind
+    Lag(lag::LagArgs),
+    /// List dead letters, send them back to their handlers, or drop them
+    Dlq(dlq::DlqArgs),
+    /// Let the consumer group go on elsewhere, while the service does not run
+    Seek(seek::SeekArgs),
+    /// Handle a part of a topic once more, here and now, whatever the group has committed
+    Replay(replay::ReplayArgs),
+    /// List or make the topics that the service needs
+    Topics(topics::TopicsArgs),
 }
 
 impl EventApp {
     /// Parses the command line and runs the command: `run`, `dev`, `check`, `handlers`,
-    /// `contracts`, `explain`, `graph`, `emit`, `pause`, `resume` or `paused`.
+    /// `contracts`, `explain`, `graph`, `emit`, `tail`, `lag`, `dlq`, `seek`, `replay`, `topics`,
+    /// `pause`, `resume` or `paused`.
     ///
     /// # Errors
     ///
@@ -123,7 +145,7 @@ impl EventApp {
         log::init(match cli.command {
             Command::Run => "info",
             // It prints by itself what happens to records.
-            Command::Dev(_) => "warn,event_core=off",
+            Command::Dev(_) | Command::Replay(_) => "warn,event_core=off",
             _ => "warn",
         });
         let Flags { config, brokers, group } = cli.flags;
@@ -131,6 +153,7 @@ impl EventApp {
             let message = format!("`dev` runs on a broker of its own; for {brokers} use `run`");
             return Err(ExitStatus { code: 2, message }.into());
         }
+        let named_group = group.clone();
         let overrides = SettingsOverrides { config, brokers, group };
         let settings = Settings::load(self.service(), &overrides, std::env::vars_os());
         match cli.command {
@@ -150,6 +173,23 @@ impl EventApp {
             Command::Pause(subject) => pause::pause(&or_report(settings)?, &subject),
             Command::Resume(subject) => pause::resume(&or_report(settings)?, &subject),
             Command::Paused => pause::paused(&or_report(settings)?),
+            Command::Tail(arguments) => tail::run(&self, &or_report(settings)?, arguments).await,
+            Command::Lag(arguments) => {
+                lag::run(&self, &or_report(settings)?, named_group.as_deref(), &arguments).await
+            }
+            Command::Dlq(arguments) => {
+                dlq::run(self, &or_report(settings)?, named_group, arguments).await
+            }
+            Command::Seek(arguments) => {
+                seek::run(&self, &or_report(settings)?, named_group.as_deref(), &arguments).await
+            }
+            Command::Replay(arguments) => {
+                let settings = self.settings_or_report(settings)?;
+                replay::run(self, settings, arguments).await
+            }
+            Command::Topics(arguments) => {
+                topics::run(&self, &or_report(settings)?, arguments).await
+            }
         }
     }
 

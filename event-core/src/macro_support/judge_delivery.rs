@@ -18,9 +18,9 @@ pub const fn judge_order(arguments: Arguments<'_>, handler: &str) {
                 .push_capped(handler, 64)
                 .push("` has `order = key`, but its contract `")
                 .push_capped(contract.type_name, 64)
-                .push("` has no key\nhelp: write `#[event(.., key = ..)]` on `")
+                .push("` has no key\nhelp: give `")
                 .push_capped(contract.type_name, 64)
-                .push("` with the field that is the key, or `order = none`");
+                .push("` one, `#[event(.., key = ..)]`, or write `order = none`");
             panic!("{}", message.as_str());
         }
         index += 1;

@@ -114,7 +114,7 @@ pub trait AnyError: StdError + Send + Sync + 'static {}
 impl<E: StdError + Send + Sync + 'static> AnyError for E {}
 
 /// An error type that says what is to be done about a record, by `#[derive(EventError)]`.
-pub trait EventError: AnyError {
+pub trait EventError: 'static {
     /// What is to be done; `None` leaves it to its source, and to the handler's retries.
     fn verdict(&self) -> Option<Verdict>;
 }
@@ -130,12 +130,12 @@ pub struct Classifier {
 #[doc(hidden)]
 impl Classifier {
     #[must_use]
-    pub const fn of<E: EventError>() -> Self {
+    pub const fn of<E: EventError + AnyError>() -> Self {
         Classifier { verdict: verdict_of::<E>, type_name: type_name::<E> }
     }
 }
 
-fn verdict_of<E: EventError>(error: &(dyn StdError + 'static)) -> Option<Verdict> {
+fn verdict_of<E: EventError + StdError>(error: &(dyn StdError + 'static)) -> Option<Verdict> {
     error.downcast_ref::<E>().and_then(EventError::verdict)
 }
 

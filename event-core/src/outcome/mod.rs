@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use backoff::{Backoff, Jitter};
-pub use classify::{Classifier, Classify, EventError, Verdict};
+pub use classify::{AnyError, Classifier, Classify, EventError, Verdict};
 pub use emit::{Emissions, Emit, IntoEmissions, Sendable};
 pub(crate) use emit::{RecordError, record_of};
 pub use into_outcome::{HandlerError, IntoOutcome};

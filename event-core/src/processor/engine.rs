@@ -66,13 +66,7 @@ impl Deref for Engine {
 impl Engine {
     pub(super) fn new(processor: EventProcessor) -> Self {
         let routes = processor.router.routes();
-        let count = routes.last().map_or(0, |route| route.index + 1);
-        let mut handlers = Vec::with_capacity(count);
-        for route in routes {
-            // The number of a handler whose events another one has stays unused.
-            handlers.resize_with(route.index, HandlerState::unused);
-            handlers.push(HandlerState::new(&route));
-        }
+        let handlers = routes.iter().map(|route| HandlerState::new(route)).collect();
         let derived = processor.router.derived_topics().filter_map(Result::ok);
         let returning = derived.filter_map(|derived| match derived.purpose {
             Purpose::DeadLetters => None,
@@ -189,17 +183,6 @@ impl HandlerState {
             id: Arc::clone(&route.id),
             calls: Semaphore::new(calls.min(Semaphore::MAX_PERMITS)),
             breaker: Breaker::new(route.policy.breaker),
-            shut: AtomicBool::new(false),
-            paused: AtomicBool::new(false),
-        }
-    }
-
-    /// Of a number that no route has.
-    fn unused() -> Self {
-        HandlerState {
-            id: "".into(),
-            calls: Semaphore::new(0),
-            breaker: Breaker::new(crate::handler::BreakerOptions::default()),
             shut: AtomicBool::new(false),
             paused: AtomicBool::new(false),
         }

@@ -111,7 +111,8 @@ pub enum ProcessorError {
     },
     /// Records were still in hand at the deadline.
     #[error(
-        "{partitions} partitions still had records in hand after {waited:?}; they will be delivered again{}",
+        "{partitions} partition{} still had records in hand after {waited:?}; they will be delivered again{}",
+        if *partitions == 1 { "" } else { "s" },
         listed(in_hand)
     )]
     DrainDeadline {

@@ -1,6 +1,6 @@
 //! What becomes of one record: handled, skipped, dead-lettered or tried again.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -27,6 +27,8 @@ pub(super) struct Settler {
     pub(super) source: Source,
     stopped: watch::Receiver<bool>,
     shutdown: Shutdown,
+    /// Slots of calls that have ended, for the next ones.
+    slots: Mutex<Vec<Arc<Slot>>>,
 }
 
 /// Why a record was left as it is.
@@ -90,7 +92,18 @@ impl Settler {
         stopped: watch::Receiver<bool>,
     ) -> Self {
         let shutdown = Shutdown::new(stopped.clone());
-        Settler { engine, partition, source, stopped, shutdown }
+        Settler { engine, partition, source, stopped, shutdown, slots: Mutex::default() }
+    }
+
+    /// A slot for a call, in which it can be seen.
+    pub(super) fn slot(&self) -> Arc<Slot> {
+        let before = self.slots.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        before.unwrap_or_else(|| self.engine.watch.slot(&self.partition))
+    }
+
+    /// Gives the slot of a call that has ended to the next one.
+    pub(super) fn give_back(&self, slot: Arc<Slot>) {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner).push(slot);
     }
 
     /// Looks at a record: whose it is, and what is known of it.
@@ -315,7 +328,12 @@ impl Settler {
         }
     }
 
-    async fn watched(&self, slot: &Slot, route: &Route, delivery: &Delivery<'_>) -> Outcome {
+    pub(super) async fn watched(
+        &self,
+        slot: &Slot,
+        route: &Route,
+        delivery: &Delivery<'_>,
+    ) -> Outcome {
         self.engine.watch.begin(slot, route.index, delivery.record.offset);
         let outcome = watched(slot, attempt(&self.engine, route, delivery)).await;
         slot.end();
@@ -553,11 +571,13 @@ impl Settler {
     }
 
     async fn dead_letter(&self, letter: DeadLetter<'_>) -> Settled {
-        let routes = match &self.source {
-            Source::Origin(routes) | Source::Returning { routes, .. } => routes,
+        // Also when its own headers do not say where it was first.
+        let name = match &self.source {
+            Source::Origin(routes) => routes.dead_letters(&self.partition.topic),
+            Source::Returning { origin, routes, .. } => routes.dead_letters(origin),
         };
         let origin = letter.origin;
-        let topic = self.named(origin, routes.dead_letters(&origin.partition.topic)).await?;
+        let topic = self.named(origin, name).await?;
         let outgoing = letter.to_record(topic, &self.engine.identity);
         self.write(outgoing, origin, |outgoing| letter.shrink(outgoing)).await?;
         self.engine.observers.notify(&Observation::DeadLettered {

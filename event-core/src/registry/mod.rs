@@ -12,7 +12,6 @@ mod report;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-#[cfg(feature = "cli")]
 pub(crate) use near_state::short_type;
 pub use problem::{Place, StartupProblem};
 pub use report::StartupReport;

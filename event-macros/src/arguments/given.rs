@@ -4,7 +4,7 @@ use proc_macro2::{Group, Ident};
 use quote::{ToTokens, quote};
 use syn::{Expr, Lit, Path};
 
-use super::{Argument, Arguments, CRATE_HELP, Keys};
+use super::{Argument, Arguments, CRATE_HELP, Keys, nearest};
 use crate::complaints::Complaints;
 use crate::tokens::text_of;
 
@@ -26,8 +26,8 @@ impl Given {
         for argument in arguments.0 {
             match argument {
                 Argument::Pair { key, value } => given.pair(key, value, keys, complaints),
-                Argument::Crate { key, .. } if !keys.takes_crate() => {
-                    given.unknown(&key, None, keys, complaints);
+                Argument::Crate { key, path } if !keys.takes_crate() => {
+                    given.unknown(&key, Some(&syn::parse_quote!(#path)), keys, complaints);
                 }
                 Argument::Crate { key, path } => {
                     if given.root.is_some() {
@@ -287,15 +287,6 @@ impl Given {
         let flags = keys.flags;
         self.meant.extend(keys.all_and_crate().filter(|key| !flags.contains(key)));
     }
-}
-
-/// The one of `known` that `word` is most likely a misspelling of.
-pub(crate) fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
-    let near = |known: &&str| {
-        let distance = strsim::damerau_levenshtein(word, known);
-        (distance <= known.len().max(word.len()) / 3 || known.starts_with(word)).then_some(distance)
-    };
-    known.into_iter().filter_map(|k| near(&k).map(|d| (d, k))).min().map(|(_, known)| known)
 }
 
 #[cfg(test)]

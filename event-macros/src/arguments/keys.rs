@@ -69,3 +69,13 @@ impl Keys {
             .or_else(|| self.flags.iter().any(|flag| key == flag).then(|| key.to_string()))
     }
 }
+
+/// The one of `known` that `word` is most likely a misspelling of.
+pub(crate) fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    let near = |known: &&str| {
+        let distance = strsim::damerau_levenshtein(word, known);
+        let begins = known.starts_with(word) || known.len() >= 3 && word.starts_with(known);
+        (begins || distance <= known.len().max(word.len()) / 3).then_some(distance)
+    };
+    known.into_iter().filter_map(|k| near(&k).map(|d| (d, k))).min().map(|(_, known)| known)
+}

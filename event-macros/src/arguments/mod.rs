@@ -8,8 +8,8 @@ mod keys;
 mod listed;
 mod values;
 
-pub(crate) use given::{Given, nearest};
-pub(crate) use keys::Keys;
+pub(crate) use given::Given;
+pub(crate) use keys::{Keys, nearest};
 pub(crate) use listed::lists_nothing;
 pub(crate) use values::{DAY_MS, Values, Word};
 

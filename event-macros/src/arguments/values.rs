@@ -36,7 +36,8 @@ impl<'g> Values<'g> {
             let text = text_in(value).and_then(|text| text.value().trim().parse::<u32>().ok());
             let meant = text.filter(|number| limits.contains(number));
             let help = meant.map(|number| format!("{key} = {number}"));
-            return self.refuse(key, value, format!("`{key}` is a number"), help);
+            let what = format!("`{key}` is a number, not `{}`", shown(value));
+            return self.refuse(key, value, what, help);
         };
         let number = digits.parse().ok().filter(|number| limits.contains(number));
         if number.is_none() {
@@ -65,7 +66,8 @@ impl<'g> Values<'g> {
         let Expr::Array(array) = value else {
             let text = text_in(value).filter(|text| parse_duration(&text.value()).is_ok());
             let help = text.map(|text| format!("{key} = [{}]", text_of(text.to_token_stream())));
-            return self.refuse(key, value, format!("`{key}` is a list of durations"), help);
+            let what = format!("`{key}` is a list of durations, not `{}`", shown(value));
+            return self.refuse(key, value, what, help);
         };
         let mut durations = Vec::new();
         let before = self.complaints.count();
@@ -105,9 +107,10 @@ impl<'g> Values<'g> {
     pub(crate) fn range(&mut self, key: &str, limits: RangeInclusive<u64>) -> Option<(u64, u64)> {
         let value = plain(self.given.value(key)?);
         let Some(text) = text_in(value) else {
-            let meant = meant_duration_range(&text_of(value.to_token_stream()));
+            let meant = meant_duration_range(&shown(value));
             let help = meant.map(|range| format!("{key} = \"{range}\""));
-            return self.refuse(key, value, format!("`{key}` is a text"), help);
+            let what = format!("`{key}` is two durations in quotes, not `{}`", shown(value));
+            return self.refuse(key, value, what, help);
         };
         let text = text.value();
         match parse_duration_range(&text) {
@@ -125,7 +128,10 @@ impl<'g> Values<'g> {
                 let one = matches!(error, DurationError::Range(_)).then(|| meant_duration(&text));
                 let meant = match one.flatten() {
                     Some(one) => meant_duration_range(&format!("{one}..30s")),
-                    None => meant_duration_range(&text),
+                    // Of numbers without a unit nobody knows which is meant.
+                    None => {
+                        meant_duration_range(&text).filter(|_| text.contains(char::is_alphabetic))
+                    }
                 };
                 let help = meant.map(|range| format!("{key} = \"{range}\""));
                 self.refuse(key, value, error, help)
@@ -205,15 +211,20 @@ impl<'g> Values<'g> {
         limits: RangeInclusive<u64>,
         write: impl Fn(&str) -> String,
     ) -> Option<u64> {
+        // A number alone has the unit that is usual for its key.
+        let unit = if self.keys.example(key).ends_with("ms\"") { "ms" } else { "s" };
         let meant = |text: &str| {
-            let meant = meant_duration(text).filter(|meant| {
+            let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+            let unit = if is_number { unit } else { "" };
+            let meant = meant_duration(&format!("{text}{unit}")).filter(|meant| {
                 parse_duration(meant).is_ok_and(|duration| limits.contains(&ms(duration)))
             });
             meant.map(|meant| write(&format!("\"{meant}\"")))
         };
         let Some(text) = text_in(value) else {
-            let help = meant(&text_of(value.to_token_stream()));
-            return self.refuse(key, value, format!("`{key}` is a text"), help);
+            let help = meant(&shown(value));
+            let what = format!("`{key}` is a duration in quotes, not `{}`", shown(value));
+            return self.refuse(key, value, what, help);
         };
         match parse_duration(&text.value()) {
             Ok(duration) if limits.contains(&ms(duration)) => Some(ms(duration)),
@@ -282,6 +293,10 @@ fn digits(value: &Expr) -> Option<String> {
     }
 }
 
+fn shown(value: &Expr) -> String {
+    text_of(value.to_token_stream())
+}
+
 fn ms(duration: std::time::Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
@@ -293,7 +308,7 @@ fn quoted(ms: u64) -> String {
 fn out_of_limits(key: &str, ms: u64, limits: &RangeInclusive<u64>) -> String {
     let [is, least, most] = [ms, *limits.start(), *limits.end()].map(duration_text);
     let (is, least, most) = (is.as_str(), least.as_str(), most.as_str());
-    format!("`{key}` has {is}, it must be from {least} to {most}")
+    format!("`{key}` is {is}, it must be from {least} to {most}")
 }
 
 fn one_of(words: &[&str]) -> String {

@@ -17,11 +17,14 @@ pub(super) fn judge(
     given: &Given,
     complaints: &mut Complaints,
 ) {
-    let Some((key, _)) = given.list("batch").filter(|_| handler.batch().is_none()) else { return };
+    let Some((key, list)) = given.list("batch").filter(|_| handler.batch().is_none()) else {
+        return;
+    };
     let name = handler.shown_name();
+    let written = format!("batch({})", text_of(list.stream()));
     if handler.instance().is_some() {
         let what = format!("`{name}` says `batch`, but a value handles records one by one");
-        return complaints.add(key, what, "remove `batch`, or write a function");
+        return complaints.add(key, what, format!("remove `{written}`, or write a function"));
     }
     // Of a wrong argument is said elsewhere what it has to be.
     if handler.arguments.iter().any(|argument| wrong_batch(argument).is_some()) {
@@ -31,9 +34,9 @@ pub(super) fn judge(
     let help = match single {
         Some((argument, batch)) => format!("write `{batch}` in place of `{}`", argument.text()),
         None if options.topic.is_some() && options.event.is_some() => {
-            "add `events: Vec<RawEvent>` to its arguments, or remove `batch`".to_owned()
+            format!("add `events: Vec<RawEvent>` to its arguments, or remove `{written}`")
         }
-        None => "take a `Batch<..>` of a contract, or remove `batch`".to_owned(),
+        None => format!("take a `Batch<..>` of a contract, or remove `{written}`"),
     };
     complaints.add(key, format!("`{name}` says `batch`, but takes no batch"), help);
 }
@@ -106,10 +109,14 @@ fn wrong_batch(argument: &HandlerArgument) -> Option<String> {
         });
     }
     // An `Option` or a `Result` around it.
-    let is_around = argument.name.as_deref() == Some("Batch")
-        || is_std(inner, "Vec")
-            && (is_std(&argument.ty, "Option") || is_std(&argument.ty, "Result"));
-    is_around.then(|| format!("write `{inner_text}`"))
+    let is_around = is_std(&argument.ty, "Option") || is_std(&argument.ty, "Result");
+    let item = match inner {
+        Type::Path(path) if is_std(inner, "Vec") => first_type(&path.path).and_then(type_name),
+        _ => None,
+    };
+    let is_batch = argument.name.as_deref() == Some("Batch")
+        || item.is_some_and(|item| is_of_one_record(&item));
+    (is_around && is_batch).then(|| format!("write `{inner_text}`"))
 }
 
 // `Batch<X>` of `Event<X>`, and `Vec<Y>` of what else one record gives.

@@ -155,7 +155,13 @@ fn untyped(options: &Options, handler: &Handler, complaints: &mut Complaints) {
                 ),
             };
             let help = match event {
+                EventValue::Tombstones(_) if argument.is_batch => {
+                    "write `Vec<Key<String>>`, which says what is gone"
+                }
                 EventValue::Tombstones(_) => "write `Key<String>`, which says what is gone",
+                _ if argument.is_batch => {
+                    "write `Vec<RawEvent>`, or `Vec<Json<..>>` when all events have one form"
+                }
                 _ => "write `RawEvent`, or `Json<..>` when all events have one form",
             };
             complaints.add(&argument.ty, what, help);

@@ -55,7 +55,7 @@ fn lines(handler: &Handler, options: &Options) -> Vec<String> {
     };
     let delivery =
         options.delivery.sentence(handler.batch().is_some()).map(|sentence| format!(" {sentence}"));
-    let failure = options.delivery.failure();
+    let failure = options.delivery.failure(&dead_letters);
     vec![
         String::new(),
         format!(
@@ -64,9 +64,8 @@ fn lines(handler: &Handler, options: &Options) -> Vec<String> {
         ),
         String::new(),
         format!(
-            " Delivery is at least once: after a crash or a rebalance a record may come again. A \
-             failure is {failure} written to {dead_letters}; data that cannot be decoded \
-             goes there at once."
+            " Delivery is at least once: after a crash or a rebalance a record may come again. \
+             {failure}"
         ),
     ]
 }

@@ -6,7 +6,7 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::{Path, Type};
 
 use super::check::{EventValue, Options};
-use super::model::{Form, Handler, HandlerArgument};
+use super::model::{Handler, HandlerArgument};
 use crate::arguments::Given;
 use crate::names::NameValue;
 use crate::tokens::{ends, moved};
@@ -82,110 +82,6 @@ fn foreign_names(options: &Options) -> Option<TokenStream> {
     (!lists.is_empty()).then(|| quote!(.foreign_names(#(#lists)||*)))
 }
 
-/// What runs the function, or implements the trait for the type.
-pub(crate) fn run(handler: &Handler) -> TokenStream {
-    if let Some((index, argument)) = handler.batch() {
-        return run_batch(handler, index, argument);
-    }
-    let name = handler.name();
-    let delivery = local("__d");
-    let arguments = made(handler, &delivery);
-    let (first, last) = returned_ends(handler);
-    let ran = ran(handler);
-    let returned = local("__returned");
-    let into_result = self::returned(handler, &quote!(into_result))
-        .unwrap_or_else(|| quote_spanned!(first=> __event::IntoOutcome::into_result));
-    let result = quote_spanned!(last=> #into_result(#returned, #delivery));
-    // A future that cannot be sent is the function's, so the function is marked.
-    let body = quote_spanned!(name.span()=> async move {
-        #arguments
-        let #returned = #ran;
-        #result
-    });
-    let pinned = quote_spanned!(name.span()=> __event::Box::pin(#body));
-    match &handler.form {
-        Form::Function { .. } => quote! {
-            fn __handle<'a>(#delivery: &'a __event::Delivery<'a>) -> __event::Work<'a> {
-                #pinned
-            }
-        },
-        Form::Instance(ty) => quote! {
-            impl __event::EventHandler for #ty {
-                fn handle<'a>(&'a self, #delivery: &'a __event::Delivery<'a>) -> __event::Work<'a> {
-                    #pinned
-                }
-            }
-        },
-    }
-}
-
-// The same for several records: what is not the batch is made from one of them.
-fn run_batch(handler: &Handler, index: usize, batch: &HandlerArgument) -> TokenStream {
-    let name = handler.name();
-    let (deliveries, delivery) = (local("__all"), local("__d"));
-    let taken = argument_local(index);
-    let take = batch.member(&quote!(from_deliveries));
-    let arguments = made(handler, &delivery);
-    let (first, _) = returned_ends(handler);
-    let ran = ran(handler);
-    let into_outcomes = returned(handler, &quote!(into_outcomes))
-        .unwrap_or_else(|| quote_spanned!(first=> __event::IntoOutcomes::into_outcomes));
-    let body = quote_spanned!(name.span()=> move |#taken, #delivery| async move {
-        #arguments
-        ::core::result::Result::Ok(#ran)
-    });
-    let run = quote_spanned! {name.span()=>
-        __event::Box::pin(__event::batch(#deliveries, #take, #body, #into_outcomes))
-    };
-    quote! {
-        fn __handle<'a>(#deliveries: &'a [__event::Delivery<'a>]) -> __event::BatchWork<'a> {
-            #run
-        }
-    }
-}
-
-fn argument_local(index: usize) -> Ident {
-    local(&format!("__a{index}"))
-}
-
-// Makes the arguments that are made from one delivery.
-fn made(handler: &Handler, delivery: &Ident) -> TokenStream {
-    let singles = handler.arguments.iter().enumerate().filter(|(_, argument)| !argument.is_batch);
-    let made = singles.map(|(index, argument)| {
-        let (cfgs, local) = (argument.cfgs(), argument_local(index));
-        let made = argument.member(&quote!(from_delivery(#delivery).await?));
-        quote!(#cfgs let #local = #made;)
-    });
-    made.collect()
-}
-
-// A return type that is no outcome is marked itself, and so the call stands as if in its place.
-fn returned_ends(handler: &Handler) -> (Span, Span) {
-    ends(handler.output().map_or(handler.name().to_token_stream(), ToTokens::to_token_stream))
-}
-
-// The call of the function.
-fn ran(handler: &Handler) -> TokenStream {
-    let passed = handler.arguments.iter().enumerate().map(|(index, argument)| {
-        let (cfgs, local) = (argument.cfgs(), argument_local(index));
-        quote!(#cfgs #local)
-    });
-    let (first, last) = returned_ends(handler);
-    let mut function = handler.name().clone();
-    function.set_span(first);
-    match &handler.form {
-        Form::Function { blocking: false } => quote_spanned!(last=> #function(#(#passed),*).await),
-        // clippy would ask the user for the function itself.
-        Form::Function { blocking: true } if handler.arguments.is_empty() => {
-            quote_spanned!(last=> __event::blocking(__event::Box::new(#function)).await)
-        }
-        Form::Function { blocking: true } => quote_spanned! {last=>
-            __event::blocking(__event::Box::new(move || #function(#(#passed),*))).await
-        },
-        Form::Instance(ty) => quote_spanned!(last=> <#ty>::#function(self, #(#passed),*).await),
-    }
-}
-
 // `<Type as Trait>::member`, as if it had been written in the place of the type. All members are
 // named in this one form: then the compiler says the same of each when the type does not fit, and
 // reports it once.
@@ -196,7 +92,7 @@ fn member(ty: &TokenStream, of: &TokenStream, member: &TokenStream) -> TokenStre
     quote_spanned!(last=> #open #ty as __event::#of>::#member)
 }
 
-fn returned(handler: &Handler, name: &TokenStream) -> Option<TokenStream> {
+pub(super) fn returned(handler: &Handler, name: &TokenStream) -> Option<TokenStream> {
     let ty = handler.returned.as_ref()?;
     let of = if handler.batch().is_some() { quote!(IntoOutcomes) } else { quote!(IntoOutcome) };
     Some(member(ty, &of, name))
@@ -205,11 +101,6 @@ fn returned(handler: &Handler, name: &TokenStream) -> Option<TokenStream> {
 // What can be sent by returning it: anything, when it has no name that could be asked.
 fn returns(handler: &Handler) -> TokenStream {
     returned(handler, &quote!(EMITS)).unwrap_or_else(|| quote!(&__event::Emits::Anything))
-}
-
-// A name of ours that the user's code cannot mean, and that hides nothing of the user's.
-fn local(name: &str) -> Ident {
-    Ident::new(name, Span::mixed_site())
 }
 
 fn each(handler: &Handler, one: impl Fn(&HandlerArgument) -> TokenStream) -> TokenStream {
@@ -221,11 +112,11 @@ fn each(handler: &Handler, one: impl Fn(&HandlerArgument) -> TokenStream) -> Tok
 }
 
 impl HandlerArgument {
-    fn cfgs(&self) -> TokenStream {
+    pub(super) fn cfgs(&self) -> TokenStream {
         self.cfgs.iter().map(ToTokens::to_token_stream).collect()
     }
 
-    fn member(&self, name: &TokenStream) -> TokenStream {
+    pub(super) fn member(&self, name: &TokenStream) -> TokenStream {
         let of = if self.is_batch { quote!(ExtractBatch) } else { quote!(Extract) };
         member(&self.inferred, &of, name)
     }

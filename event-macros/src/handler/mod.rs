@@ -6,6 +6,7 @@ mod delivery;
 mod docs;
 mod expand;
 mod model;
+mod run;
 mod signature;
 mod words;
 
@@ -64,7 +65,7 @@ pub(crate) fn event_handler(arguments: TokenStream, item: TokenStream) -> TokenS
     let mut output = docs::documented(item.emitted, handler, options);
     for (index, (options, given)) in attributes.iter().enumerate() {
         // The trait is implemented once, whatever it is registered for.
-        let run = (index == 0).then(|| expand::run(handler));
+        let run = (index == 0).then(|| run::run(handler));
         output.extend(expand::registration(handler, options, run, &given.root()));
     }
     output
@@ -226,6 +227,63 @@ mod tests {
             (quote!(topic = 5 event), 2),
         ] {
             assert_eq!(errors(arguments.clone(), item.clone()), expected, "{arguments}");
+        }
+    }
+
+    #[test]
+    fn one_mistake_about_delivery_is_one_error() {
+        let named = quote!(topic = "role_events", event = "A");
+        let item = quote!(
+            async fn f(_: Json<i64>) {}
+        );
+        for wrong in [
+            quote!(orde = key, concurrency = 8),
+            quote!(order = kye, concurrency = 8),
+            quote!(order = kye, retry(topics = ["1m"])),
+            quote!(orde = none, retry(topics = ["1m"])),
+            quote!(order = none, retry(topics = ["1m", "soon"])),
+            quote!(order = none, retry(topic = ["1m"])),
+            quote!(concurrency = 8, retry(attempts = 2)),
+            quote!(breaker = off, breaker(failures = 1)),
+            quote!(batch(max = 0, wait = "1s")),
+            quote!(retry(jitter = full full)),
+            quote!(retry),
+            quote!(timeout = "10"),
+            quote!(group = "a b"),
+        ] {
+            // Without a batch among the arguments `batch` is wrong by itself.
+            let item = match wrong.to_string().contains("batch") {
+                true => quote!(
+                    async fn f(_: Vec<Json<i64>>) {}
+                ),
+                false => item.clone(),
+            };
+            assert_eq!(errors(quote!(#named, #wrong), item), 1, "{wrong}");
+        }
+        let both = quote!(#named, timeout = "10", retry(attempts = 0, jitter = half));
+        assert_eq!(errors(both, item), 3);
+    }
+
+    #[test]
+    fn a_batch_is_known_by_its_type() {
+        let is_batch = |ty: TokenStream| {
+            let named = quote!(topic = "role_events", event = "A");
+            let expanded = event_handler(named, quote!(async fn f(_: #ty) {})).to_string();
+            assert!(!expanded.contains("compile_error"), "{expanded}");
+            expanded.contains("batch_handler (")
+        };
+        for batch in [
+            quote!(Batch<A>),
+            quote!(::event_core::Batch<A>),
+            quote!(Vec<Event<A>>),
+            quote!(std::vec::Vec<event_core::Json<A>>),
+            quote!(Vec<RawEvent>),
+            quote!(Vec<Option<Key<i64>>>),
+        ] {
+            assert!(is_batch(batch.clone()), "{batch}");
+        }
+        for not in [quote!(own::Batch<A>), quote!(own::Vec<Event<A>>), quote!(Event<Vec<A>>)] {
+            assert!(!is_batch(not.clone()), "{not}");
         }
     }
 

@@ -126,7 +126,14 @@ fn argument_type(name: &Ident, argument: &HandlerArgument, complaints: &mut Comp
             "`{name}` takes the reference `{}`, but a handler owns its arguments",
             argument.text()
         );
+        let slice = match &*reference.elem {
+            Type::Slice(slice) => Some(text_of(slice.elem.to_token_stream())),
+            _ => None,
+        };
         let help = match type_name(&reference.elem).as_deref() {
+            None if slice.is_some() => {
+                format!("write `Vec<{}>` for several records", slice.unwrap_or_default())
+            }
             Some(name) if is_known_argument(name) => format!("write `{inner}`"),
             Some("str") => "write `Json<String>`".to_owned(),
             Some(_) => {

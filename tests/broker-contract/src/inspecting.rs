@@ -258,6 +258,15 @@ pub async fn a_reader_follows(cluster: &impl TestCluster) {
     }
     seen.sort_unstable();
     assert_eq!(seen, [(0, 3), (0, 4), (1, 0)]);
+
+    // From beyond the end it waits for what comes next, and reads nothing anew.
+    let partitions = vec![(at(&topic, 1), NextOffset(900), None)];
+    let mut reader = broker.read(ReadRequest { partitions, follow: true }).unwrap();
+    // The end is looked up by the reader itself.
+    assert!(tokio::time::timeout(Duration::from_secs(1), reader.next()).await.is_err());
+    fill(&*producer, &topic, 1, 1).await;
+    let first = next(&mut reader).await.unwrap().unwrap();
+    assert_eq!(first.iter().map(|record| record.offset.0).collect::<Vec<_>>(), [10]);
 }
 
 pub async fn a_reader_leaves_the_group_alone(cluster: &impl TestCluster) {

@@ -20,7 +20,7 @@ use std::path::Path;
 use in_words::IN_WORDS;
 
 /// How many cases must be repaired at the least.
-const AT_LEAST: usize = 150;
+const AT_LEAST: usize = 250;
 
 struct Case {
     source: String,

@@ -568,7 +568,7 @@ async fn a_handler_that_blocks_its_thread_cannot_hold_a_shutdown() {
     let ended = tokio::time::timeout(Duration::from_secs(30), running).await;
     let error = ended.expect("the service hung").unwrap_err();
     let text = error.to_string();
-    assert!(text.starts_with("1 partitions still had records in hand after 1s"), "{text}");
+    assert!(text.starts_with("1 partition still had records in hand after 1s"), "{text}");
     assert!(text.contains("`blocks_its_thread::stuck` has had role_events/0@0 for 1"), "{text}");
     may_leave.send(()).unwrap();
     let group = event_core::event::GroupName::parse("admin").unwrap();

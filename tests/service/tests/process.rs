@@ -155,7 +155,7 @@ async fn a_handler_that_never_ends_does_not_hold_the_process_beyond_its_deadline
     publish(&cluster, 17..18).await;
     assert_eq!(service.line(), "claim 17 of role 3 by Some(Number(42))");
     service.signal("-TERM");
-    service.log_line("1 partitions still had a record in hand after 1s");
+    service.log_line("1 partition still had records in hand after 1s");
     assert_eq!(service.end(), (Some(1), vec![]));
 }
 

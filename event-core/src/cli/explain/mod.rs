@@ -3,12 +3,13 @@
 mod event;
 mod policy;
 mod record;
-mod spot;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
+
+pub(super) use record::print_dry_run;
 
 use crate::app::{EventApp, Settings};
 use crate::outcome::Error;

@@ -1,65 +1,39 @@
-//! A dry run of one record: read, routed and made into the arguments of its handler, which does not
-//! run.
+//! `explain --record`: a dry run of one record.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::io::Read;
-use std::panic::AssertUnwindSafe;
 use std::path::Path;
-use std::sync::Arc;
 
-use futures_util::FutureExt;
+use bytes::Bytes;
 use serde::Serialize;
 
 use super::ExplainArgs;
-use super::spot::Spot;
 use crate::app::{EventApp, ExitStatus, Settings};
 use crate::cli::known::{meant, topic_of, usage};
-use crate::delivery::{
-    Delivery, Epoch, Offset, RecordBatch, RecordRef, RecordSource, Shutdown, TopicPartition,
-};
-use crate::event::{Envelope, TopicName};
-use crate::outcome::{Error, Rejection};
-use crate::processor::DeliveryPolicy;
-use crate::registry::{Registry, short_type};
-use crate::router::{EventRouter, Route};
-use crate::state::StateMap;
+use crate::delivery::Offset;
+use crate::event::{Envelope, Header, TopicName};
+use crate::operations::{Becomes, DryRun, DryRunner, OwnedRecord};
+use crate::outcome::Error;
+use crate::registry::Registry;
 
-/// What would become of the record.
+/// What would become of the record, as JSON.
 #[derive(Serialize)]
-struct DryRun {
-    becomes: Becomes,
-    topic: Option<String>,
-    event: Option<String>,
-    handler: Option<String>,
-    place: Option<String>,
+struct Json<'a> {
+    becomes: &'static str,
+    topic: Option<&'a str>,
+    event: Option<&'a str>,
+    handler: Option<&'a str>,
+    place: Option<&'a str>,
     /// The code of a dead letter.
     reason: Option<&'static str>,
-    message: Option<String>,
+    message: Option<&'a str>,
     byte: Option<usize>,
     line: Option<usize>,
     column: Option<usize>,
-    dead_letters: Option<String>,
+    dead_letters: Option<&'a str>,
     /// Arguments that need a state which is made only when the service starts.
-    not_made: Vec<String>,
-    #[serde(skip)]
-    spot: Option<Spot>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Becomes {
-    Handled,
-    Skipped,
-    Retried,
-    DeadLettered,
-}
-
-/// One record, as its own source.
-struct Record {
-    key: Option<Vec<u8>>,
-    value: Option<Vec<u8>>,
-    headers: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    not_made: &'a [String],
 }
 
 pub(super) async fn run(
@@ -69,9 +43,11 @@ pub(super) async fn run(
 ) -> Result<(), Error> {
     let (registry, router) = (app.registry(), app.router());
     let value = arguments.record.as_deref().map(read).transpose().map_err(usage)?;
-    let record = Record {
-        key: arguments.key.map(|key| key.into_encoded_bytes()),
-        value,
+    let record = OwnedRecord {
+        offset: Offset(0),
+        timestamp_ms: -1,
+        key: arguments.key.map(|key| key.into_encoded_bytes().into()),
+        value: value.map(Bytes::from),
         headers: arguments.headers.iter().map(|header| split_header(header)).collect(),
     };
     let topic = arguments.of_topic.as_deref().map(TopicName::foreign).transpose()?;
@@ -82,12 +58,14 @@ pub(super) async fn run(
             return Err(usage(format!("no handler listens to the topic {topic}; {nearest}")).into());
         }
     }
-    let dry_run = DryRunner { registry, router, policy: &settings.policy, state: app.into_state() };
-    let dry_run = dry_run.run(record, topic).await.map_err(usage)?;
+    let topic =
+        topic.map_or_else(|| find_topic(&registry, &record, settings.policy.max_value_bytes), Ok);
+    let dry_runner = DryRunner::new(router, settings.policy.clone(), app.into_state());
+    let dry_run = dry_runner.run_on(record, topic).await.map_err(usage)?;
     if arguments.json {
-        say!("{}", serde_json::to_string_pretty(&dry_run)?);
+        say!("{}", serde_json::to_string_pretty(&Json::from(&dry_run))?);
     } else {
-        print(&dry_run);
+        print_dry_run(&dry_run);
     }
     match dry_run.becomes {
         Becomes::DeadLettered => {
@@ -108,173 +86,66 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
     Ok(value)
 }
 
-fn split_header(header: &OsStr) -> (Vec<u8>, Option<Vec<u8>>) {
+fn split_header(header: &OsStr) -> Header {
     let bytes = header.as_encoded_bytes();
-    match bytes.iter().position(|byte| *byte == b'=') {
-        Some(at) => (bytes[..at].to_vec(), Some(bytes[at + 1..].to_vec())),
-        None => (bytes.to_vec(), None),
+    let (name, value) = match bytes.iter().position(|byte| *byte == b'=') {
+        Some(at) => (&bytes[..at], Some(&bytes[at + 1..])),
+        None => (bytes, None),
+    };
+    Header { name: Bytes::copy_from_slice(name), value: value.map(Bytes::copy_from_slice) }
+}
+
+// The topic of a record that does not say of which it is. A wrong record is told as such before a
+// topic is missed, and one over the limit is not read.
+fn find_topic(
+    registry: &Registry,
+    record: &OwnedRecord,
+    max_value_bytes: usize,
+) -> Result<TopicName, String> {
+    let topics: BTreeSet<_> = registry.handlers().iter().map(|handler| handler.topic).collect();
+    if let [only] = topics.into_iter().collect::<Vec<_>>()[..] {
+        return TopicName::foreign(only).map_err(|error| error.to_string());
+    }
+    let value = record.value.as_deref();
+    if value.is_some_and(|value| value.len() > max_value_bytes) {
+        return Err("the value is over the limit".to_owned());
+    }
+    match value.map(Envelope::read) {
+        None => Err("say of which topic the tombstone is: `--topic`".to_owned()),
+        Some(Ok(envelope)) => topic_of(registry, envelope.event_type()),
+        Some(Err(error)) => Err(error.to_string()),
     }
 }
 
-struct DryRunner<'a> {
-    registry: Registry,
-    router: EventRouter,
-    policy: &'a DeliveryPolicy,
-    state: StateMap,
-}
-
-impl DryRunner<'_> {
-    // In the order of delivery. The record, its envelope and the rest live as long as the process,
-    // which ends after this: what an argument may borrow from is to outlive it.
-    async fn run(self, record: Record, topic: Option<TopicName>) -> Result<DryRun, String> {
-        let partition = Arc::new(TopicPartition {
-            // What was not named is found below; no argument is made before.
-            topic: topic.clone().unwrap_or(TopicName::from_static("unknown")),
-            partition: 0,
-        });
-        let batch = RecordBatch::new(partition, Epoch::default(), Box::new(record));
-        let batch: &'static RecordBatch = Box::leak(Box::new(batch));
-        let Some(record) = batch.iter().next() else { return Err("there is no record".into()) };
-        let read = self
-            .policy
-            .admit(record)
-            .and_then(|()| Ok(record.value.map(Envelope::read).transpose()?));
-        let envelope = match read {
-            Ok(envelope) => envelope,
-            Err(rejection) => {
-                let topic = topic.or_else(|| self.only_topic());
-                let mut dry_run = self.becomes(Becomes::DeadLettered, topic.as_ref());
-                dry_run.reject(&rejection, record);
-                return Ok(dry_run);
-            }
-        };
-        let envelope: Option<&'static Envelope<'static>> =
-            envelope.map(|envelope| &*Box::leak(Box::new(envelope)));
-        let topic = match topic.map_or_else(|| self.topic_of(envelope), Ok) {
-            Ok(topic) => topic,
-            Err(problem) => return Err(problem),
-        };
-        let routes = self.router.topic(topic.as_str());
-        let route = match envelope {
-            Some(envelope) => routes.find(envelope.event_type()),
-            None => routes.tombstones(),
-        };
-        let mut dry_run = self.becomes(Becomes::Skipped, Some(&topic));
-        dry_run.event = envelope.map(|envelope| crate::event::excerpt(envelope.event_type(), 64));
-        if let Some(route) = route {
-            dry_run.becomes = Becomes::Handled;
-            dry_run.handler = Some(route.id.to_string());
-            dry_run.place = Some(route.handler.place());
-            let delivery = self.delivery(topic, record, envelope, route);
-            probe(route, delivery, record, &mut dry_run).await;
-        }
-        Ok(dry_run)
-    }
-
-    fn becomes(&self, becomes: Becomes, topic: Option<&TopicName>) -> DryRun {
-        let dead_letters = topic.and_then(|topic| self.router.dead_letters(topic).ok());
-        DryRun {
-            becomes,
-            topic: topic.map(ToString::to_string),
-            event: None,
-            handler: None,
-            place: None,
-            reason: None,
-            message: None,
-            byte: None,
-            line: None,
-            column: None,
-            dead_letters: dead_letters.map(|topic| topic.to_string()),
-            not_made: Vec::new(),
-            spot: None,
-        }
-    }
-
-    fn only_topic(&self) -> Option<TopicName> {
-        let topics: BTreeSet<_> = self.registry.handlers().iter().map(|h| h.topic).collect();
-        let mut topics = topics.into_iter();
-        let only = topics.next().filter(|_| topics.next().is_none())?;
-        TopicName::foreign(only).ok()
-    }
-
-    fn topic_of(&self, envelope: Option<&Envelope<'_>>) -> Result<TopicName, String> {
-        if let Some(only) = self.only_topic() {
-            return Ok(only);
-        }
-        match envelope {
-            Some(envelope) => topic_of(&self.registry, envelope.event_type()),
-            None => Err("say of which topic the tombstone is: `--topic`".to_owned()),
-        }
-    }
-
-    fn delivery(
-        self,
-        topic: TopicName,
-        record: RecordRef<'static>,
-        envelope: Option<&'static Envelope<'static>>,
-        route: &Route,
-    ) -> &'static Delivery<'static> {
-        let delivery = Delivery {
-            partition: Box::leak(Box::new(TopicPartition { topic, partition: 0 })),
-            record,
-            envelope,
-            handler: Box::leak(route.id.to_string().into_boxed_str()),
-            attempt: 1,
-            attempts: self.policy.attempts,
-            state: Box::leak(Box::new(self.state)),
-            shutdown: Box::leak(Box::new(Shutdown::never())),
-        };
-        Box::leak(Box::new(delivery))
-    }
-}
-
-// The first argument that cannot be made decides, as in delivery. States that are not there yet do
-// not count.
-async fn probe(
-    route: &Route,
-    delivery: &'static Delivery<'static>,
-    record: RecordRef<'static>,
-    dry_run: &mut DryRun,
-) {
-    for argument in route.handler.arguments {
-        let made = async { (argument.probe)(delivery).await };
-        match AssertUnwindSafe(made).catch_unwind().await {
-            Ok(Ok(())) => {}
-            Ok(Err(Rejection::MissingState { .. })) => {
-                dry_run.not_made.push(short_type((argument.type_name)()));
-            }
-            Ok(Err(rejection)) => return dry_run.reject(&rejection, record),
-            Err(_) => {
-                let argument = short_type((argument.type_name)());
-                dry_run.becomes = Becomes::DeadLettered;
-                dry_run.reason = Some("attempts_exhausted");
-                dry_run.message = Some(format!("making {argument} panicked"));
-                return;
-            }
+impl<'a> From<&'a DryRun> for Json<'a> {
+    fn from(dry_run: &'a DryRun) -> Self {
+        let spot = dry_run.spot.as_ref();
+        Json {
+            becomes: match dry_run.becomes {
+                Becomes::Handled => "handled",
+                Becomes::Skipped => "skipped",
+                Becomes::Retried => "retried",
+                Becomes::DeadLettered => "dead_lettered",
+            },
+            topic: dry_run.topic.as_ref().map(TopicName::as_str),
+            event: dry_run.event.as_deref(),
+            handler: dry_run.handler.as_deref(),
+            place: dry_run.place.as_deref(),
+            reason: dry_run.reason,
+            message: dry_run.message.as_deref(),
+            byte: dry_run.byte,
+            line: spot.map(|spot| spot.line),
+            column: spot.map(|spot| spot.column),
+            dead_letters: dry_run.dead_letters.as_ref().map(TopicName::as_str),
+            not_made: &dry_run.not_made,
         }
     }
 }
 
-impl DryRun {
-    fn reject(&mut self, rejection: &Rejection, record: RecordRef<'_>) {
-        self.becomes = match rejection {
-            Rejection::Failed(_) => Becomes::Retried,
-            _ => Becomes::DeadLettered,
-        };
-        self.reason = Some(rejection.code());
-        self.message = Some(crate::event::excerpt(&rejection.to_string(), 1000));
-        if let Rejection::Undecodable(error) = rejection
-            && let (Some(byte), Some(value)) = (error.byte(), record.value)
-        {
-            let spot = Spot::find(value, byte);
-            (self.byte, self.line, self.column) = (Some(byte), Some(spot.line), Some(spot.column));
-            self.spot = Some(spot);
-        }
+pub(crate) fn print_dry_run(dry_run: &DryRun) {
+    fn name<T: ToString>(name: &Option<T>) -> String {
+        name.as_ref().map_or_else(|| "-".to_owned(), T::to_string)
     }
-}
-
-fn print(dry_run: &DryRun) {
-    let name = |name: &Option<String>| name.clone().unwrap_or_else(|| "-".to_owned());
     let handler = match (&dry_run.handler, &dry_run.place) {
         (Some(id), Some(place)) => format!("{id}   {place}"),
         _ => "-".to_owned(),
@@ -301,36 +172,5 @@ fn print(dry_run: &DryRun) {
     }
     if !dry_run.not_made.is_empty() {
         say!("  not tried     {}: only a running service has it", dry_run.not_made.join(", "));
-    }
-}
-
-impl RecordSource for Record {
-    fn len(&self) -> usize {
-        1
-    }
-
-    fn stamp(&self, _: usize) -> (Offset, i64) {
-        (Offset(0), -1)
-    }
-
-    fn key(&self, _: usize) -> Option<&[u8]> {
-        self.key.as_deref()
-    }
-
-    fn value(&self, _: usize) -> Option<&[u8]> {
-        self.value.as_deref()
-    }
-
-    fn header_count(&self, _: usize) -> usize {
-        self.headers.len()
-    }
-
-    fn header(&self, _: usize, header: usize) -> (&[u8], Option<&[u8]>) {
-        let (name, value) = &self.headers[header];
-        (name, value.as_deref())
-    }
-
-    fn size_bytes(&self) -> usize {
-        self.value.as_ref().map_or(0, Vec::len)
     }
 }

@@ -113,7 +113,13 @@ pub(super) async fn run(
         tokio::select! {
             biased;
             _ = stopped.wait_for(|stop| *stop) => break,
-            Some(returned) = lane.calls.join_next() => lane.returned(returned)?,
+            Some(returned) = lane.calls.join_next() => {
+                lane.returned(returned)?;
+                // All that have ended meanwhile, so that a turn is not for one record.
+                while let Some(returned) = lane.calls.try_join_next() {
+                    lane.returned(returned)?;
+                }
+            }
             batch = incoming.recv(), if lane.has_room() => match batch {
                 Some(batch) => lane.backlog.push_back(batch),
                 None => break,
@@ -415,7 +421,23 @@ async fn call(
         returned.records.extend(left);
         return returned;
     }
-    let slot = engine.watch.slot(&settler.partition);
+    let slot = settler.slot();
+    if let [(sequence, shared, index, job)] = &mut jobs[..]
+        && let Some(record) = shared.batch.get(*index)
+    {
+        // What could not be read was refused.
+        let envelope = record.value.and_then(|value| Envelope::read(value).ok());
+        let outcome = {
+            let delivery = settler.delivery(record, envelope.as_ref(), job);
+            settler.watched(&slot, &route, &delivery).await
+        };
+        let event = envelope.as_ref().map(Envelope::event_type);
+        let judged = settler.judge(record, event, job, outcome).await;
+        let sequence = *sequence;
+        settler.give_back(slot);
+        returned.records.extend(jobs.pop().map(|(_, _, _, job)| (sequence, Some(job), judged)));
+        return returned;
+    }
     let outcomes = {
         let records: Vec<_> =
             jobs.iter().map(|(_, shared, index, job)| (shared.batch.get(*index), job)).collect();
@@ -446,6 +468,7 @@ async fn call(
         let judged = settler.judge(record, event, &mut job, outcome).await;
         returned.records.push((sequence, Some(job), judged));
     }
+    settler.give_back(slot);
     returned
 }
 

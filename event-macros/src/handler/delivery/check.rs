@@ -13,7 +13,7 @@ pub(crate) fn judge(delivery: &Delivery, given: &Given, name: &str, complaints: 
 fn side_by_side(delivery: &Delivery, given: &Given, name: &str, complaints: &mut Complaints) {
     let Some(concurrency) = delivery.concurrency.filter(|most| *most > 1) else { return };
     // What `order` was meant to be is not known when it is wrong.
-    let is_wrong = given.value("order").is_some() && delivery.order.is_none();
+    let is_wrong = !given.lacks("order") && delivery.order.is_none();
     if is_wrong || delivery.order() != "partition" {
         return;
     }
@@ -39,7 +39,7 @@ fn retry_topics(delivery: &Delivery, given: &Given, name: &str, complaints: &mut
             );
             complaints.add(&order.ident, what, "write `order = none`, or remove `topics`");
         }
-        None if given.value("order").is_some() => {}
+        None if !given.lacks("order") => {}
         None => {
             let what = format!(
                 "`{name}` tries records again through topics, where they leave their place, and \

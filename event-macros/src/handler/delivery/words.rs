@@ -1,8 +1,10 @@
 //! The options in words, for the documentation of the handler.
 
 use event_names::duration_text;
+use quote::ToTokens;
 
 use super::{BATCH_MAX, BATCH_WAIT_MS, Delivery};
+use crate::tokens::text_of;
 
 impl Delivery {
     /// How records are delivered, as one sentence; `None` where nothing is said but about failures.
@@ -29,23 +31,31 @@ impl Delivery {
         })
     }
 
-    /// What stands between `A failure is` and `written to` the dead letters.
-    pub(crate) fn failure(&self) -> String {
+    /// What becomes of a record that fails, as one sentence. `dead_letters` is where it ends.
+    pub(crate) fn failure(&self, dead_letters: &str) -> String {
+        let on = self.retry.on.as_ref().map(|on| text_of(on.to_token_stream()));
+        let which = on.as_ref().map_or(String::new(), |on| format!(" that `{on}` accepts"));
+        let others = match on {
+            Some(_) => "any other, and data that cannot be decoded, goes",
+            None => "data that cannot be decoded goes",
+        };
         let topics = self.retry.topics.as_ref().map(|topics| {
             let delays: Vec<_> = topics.delays_ms.iter().map(|ms| text(*ms)).collect();
-            format!("tried again through a topic after {}", delays.join(" and "))
+            format!("through a topic after {}", delays.join(" and "))
         });
-        let asked = self.retry.on.as_ref().map_or("", |_| " where that makes sense");
-        let attempts = match (self.retry.attempts, &topics) {
-            (Some(1), None) => return "not tried again but".to_owned(),
-            (Some(1), Some(topics)) => return format!("{topics}{asked} and then"),
-            (Some(attempts), _) => format!("tried {attempts} times in all, {}", self.delays()),
-            (None, _) => format!("tried again {}", self.delays()),
+        let attempts = match (self.retry.attempts, topics) {
+            (Some(1), None) => "not tried again but".to_owned(),
+            (Some(1), Some(topics)) => format!("tried again {topics} and then"),
+            (attempts, topics) => {
+                let times = match attempts {
+                    Some(attempts) => format!("tried {attempts} times"),
+                    None => "tried again".to_owned(),
+                };
+                let topics = topics.map_or(String::new(), |topics| format!(", again {topics}"));
+                format!("{times} {}{topics} and then", self.delays())
+            }
         };
-        match topics {
-            Some(topics) => format!("{attempts}{asked}, {topics} and then"),
-            None => format!("{attempts}{asked} and then"),
-        }
+        format!("A failure{which} is {attempts} written to {dead_letters}; {others} there at once.")
     }
 
     fn delays(&self) -> String {

@@ -5,21 +5,23 @@ use std::fmt::Write;
 // How many bytes are shown on each side.
 const AROUND: usize = 40;
 
-/// Where a byte is, with what is around it.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Spot {
-    pub(super) line: usize,
+/// Where a byte of a value is, with what is around it, safe to print.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spot {
+    /// The line, from 1 on.
+    pub line: usize,
     /// In characters, from 1 on.
-    pub(super) column: usize,
+    pub column: usize,
     /// An excerpt of the line.
-    pub(super) text: String,
+    pub text: String,
     /// What stands under it: spaces, then the caret.
-    pub(super) caret: String,
+    pub caret: String,
 }
 
 impl Spot {
     /// The spot of `byte`; the end of `value` for one beyond it.
-    pub(super) fn find(value: &[u8], byte: usize) -> Self {
+    #[must_use]
+    pub fn find(value: &[u8], byte: usize) -> Self {
         let byte = byte.min(value.len());
         let (before, after) = value.split_at(byte);
         let line_start = before.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
@@ -60,9 +62,10 @@ fn is_inside_character(value: &[u8], at: usize) -> bool {
     value.get(at).is_some_and(|byte| byte & 0b1100_0000 == 0b1000_0000)
 }
 
-// What a terminal would act on, or not show at all, is escaped; bytes that are no text are shown as
-// numbers.
-fn printable(bytes: &[u8]) -> String {
+/// Foreign bytes as text: what a terminal would act on, or not show at all, is escaped; bytes that are
+/// no text are shown as numbers.
+#[must_use]
+pub fn printable(bytes: &[u8]) -> String {
     let mut text = String::new();
     for chunk in bytes.utf8_chunks() {
         for character in chunk.valid().chars() {

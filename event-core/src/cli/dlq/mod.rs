@@ -1,0 +1,177 @@
+//! `dlq`: what became dead letters, and what to do about them.
+
+mod look;
+mod resolve;
+
+use clap::{Args, Subcommand};
+use jiff::Timestamp;
+
+use super::known::{meant, topic_named, usage};
+use super::when::parse_time;
+use crate::app::{EventApp, ExitStatus, Settings};
+use crate::event::{GroupName, TopicName};
+use crate::operations::dead_letters::{
+    DeadLetterFilter, DeadLetterId, DeadLetters, dead_letter_topics,
+};
+use crate::operations::groups_of;
+use crate::outcome::Error;
+use crate::registry::Registry;
+
+#[derive(Debug, Args)]
+pub(super) struct DlqArgs {
+    #[command(subcommand)]
+    command: DlqCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum DlqCommand {
+    /// List the dead letters that nobody dealt with yet
+    Ls(look::LsArgs),
+    /// Show all of one dead letter, and what this build would do with it
+    Show(look::ShowArgs),
+    /// Send dead letters back to the handler that failed
+    Redrive(resolve::RedriveArgs),
+    /// Give dead letters up for good
+    Drop(resolve::DropArgs),
+}
+
+#[derive(Debug, Args)]
+struct FilterArgs {
+    /// Letters that came from this topic
+    #[arg(long)]
+    topic: Option<String>,
+    /// Letters of the handler with this id
+    #[arg(long, value_name = "ID")]
+    handler: Option<String>,
+    /// Letters with this reason, such as attempts_exhausted
+    #[arg(long, value_name = "CODE")]
+    reason: Option<String>,
+    /// Letters that failed at this time or later: 2026-01-31T08:00:00Z, or 2h for two hours ago
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Letters that failed before this time
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// At most so many letters
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+}
+
+/// What the flags and the service make of a command.
+struct Desk {
+    topics: Vec<TopicName>,
+    filter: DeadLetterFilter,
+}
+
+/// `group` is the one that the command line names.
+pub(super) async fn run(
+    app: EventApp,
+    settings: &Settings,
+    group: Option<String>,
+    arguments: DlqArgs,
+) -> Result<(), Error> {
+    match arguments.command {
+        DlqCommand::Ls(arguments) => look::ls(&app, settings, group, &arguments).await,
+        DlqCommand::Show(arguments) => look::show(app, settings, &arguments).await,
+        DlqCommand::Redrive(arguments) => resolve::redrive(app, settings, group, arguments).await,
+        DlqCommand::Drop(arguments) => resolve::give_up(&app, settings, group, arguments).await,
+    }
+}
+
+impl FilterArgs {
+    /// Whether anything is left out; a limit leaves out nothing in particular.
+    fn is_given(&self) -> bool {
+        let texts = [&self.topic, &self.handler, &self.reason, &self.since, &self.until];
+        texts.into_iter().any(Option::is_some)
+    }
+
+    fn desk(
+        &self,
+        app: &EventApp,
+        settings: &Settings,
+        group: Option<&str>,
+        ids: &[String],
+    ) -> Result<Desk, Error> {
+        let registry = app.registry();
+        let now = Timestamp::now();
+        let time = |text: &Option<String>| -> Result<_, ExitStatus> {
+            text.as_deref().map(|text| parse_time(text, now)).transpose()
+        };
+        let topic = match &self.topic {
+            Some(topic) => Some(topic_named(&registry, topic)?),
+            None => None,
+        };
+        let groups = match group {
+            Some(group) => vec![GroupName::parse(group)?],
+            None => {
+                let groups = groups_of(registry.handlers(), &settings.group).into_iter();
+                let own = [settings.group.clone()];
+                own.into_iter().chain(groups.map(|group| group.group)).collect()
+            }
+        };
+        let filter = DeadLetterFilter {
+            ids: read_ids(ids)?,
+            topic,
+            handler: self.handler.clone(),
+            reason: self.reason.clone(),
+            groups,
+            since: time(&self.since)?,
+            until: time(&self.until)?,
+            limit: self.limit,
+        };
+        let topics = topics(app, filter.topic.as_ref(), &registry)?;
+        Ok(Desk { topics, filter })
+    }
+}
+
+fn read_ids(ids: &[String]) -> Result<Vec<DeadLetterId>, ExitStatus> {
+    let read = |id: &String| id.parse::<DeadLetterId>().map_err(|error| usage(error.to_string()));
+    ids.iter().map(read).collect()
+}
+
+/// The dead-letter topics of the service, or those of one of its topics.
+fn topics(
+    app: &EventApp,
+    topic: Option<&TopicName>,
+    registry: &Registry,
+) -> Result<Vec<TopicName>, Error> {
+    let all = dead_letter_topics(&app.router());
+    let Some(topic) = topic else { return Ok(all.into_keys().collect()) };
+    let of_topic: Vec<_> = all
+        .into_iter()
+        .filter(|(_, origins)| origins.contains(topic))
+        .map(|(topic, _)| topic)
+        .collect();
+    if of_topic.is_empty() {
+        let known = registry.handlers().iter().map(|handler| handler.topic).collect();
+        let nearest = meant(topic.as_str(), &known);
+        return Err(usage(format!("no handler listens to the topic {topic}; {nearest}")).into());
+    }
+    Ok(of_topic)
+}
+
+/// What there is beside the letters that are meant, a sentence each.
+fn remarks(found: &DeadLetters, groups: &[GroupName]) -> Vec<String> {
+    let mut remarks = Vec::new();
+    let (shown, matching) = (found.letters.len(), found.matching);
+    if shown < matching {
+        remarks.push(format!("{} more are meant than the limit allows", matching - shown));
+    }
+    if found.of_other_groups > 0 {
+        let groups = groups.iter().map(GroupName::as_str).collect::<Vec<_>>().join(", ");
+        let others = found.of_other_groups;
+        remarks.push(format!("{others} were given up by other groups than {groups}: `--group`"));
+    }
+    if found.foreign > 0 {
+        remarks.push(format!("{} records are no dead letters of event-core", found.foreign));
+    }
+    for topic in &found.missing {
+        remarks.push(format!("the topic {topic} does not exist: `topics create` makes it"));
+    }
+    remarks
+}
+
+/// `1 dead letter`, `2 dead letters`.
+fn letters(count: usize) -> String {
+    format!("{count} dead letter{}", if count == 1 { "" } else { "s" })
+}

@@ -1,0 +1,237 @@
+//! `dlq redrive` and `dlq drop`.
+
+use std::io::{BufRead, IsTerminal, Write};
+
+use clap::Args;
+
+use super::look::{id_of, moved};
+use super::{Desk, FilterArgs, letters, remarks};
+use crate::app::{EventApp, ExitStatus, Settings, kafka_broker};
+use crate::broker::kafka::KafkaBroker;
+use crate::cli::known::usage;
+use crate::cli::stop::on_signal;
+use crate::operations::dead_letters::{
+    DeadLetter, DeadLetterFilter, DeadLetters, Fate, Resolved, Resolver, Step,
+    check_redrive_topics, fates, list,
+};
+use crate::operations::{Becomes, DryRun, DryRunner, Rate};
+use crate::outcome::Error;
+
+#[derive(Debug, Args)]
+pub(super) struct RedriveArgs {
+    /// The letters with these ids, such as 0@15; all that the filters let through without
+    #[arg(value_name = "LETTER")]
+    ids: Vec<String>,
+    #[command(flatten)]
+    filter: FilterArgs,
+    /// Send nothing; say what this build would do with each letter: it is read, routed and made into
+    /// the arguments of its handler, which does not run
+    #[arg(long)]
+    dry_run: bool,
+    /// How fast, such as 10/s or 100/m
+    #[arg(long)]
+    rate: Option<Rate>,
+    /// Do not ask, even if no filter is given
+    #[arg(long)]
+    yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DropArgs {
+    /// The letters with these ids, such as 0@15
+    #[arg(value_name = "LETTER")]
+    ids: Vec<String>,
+    #[command(flatten)]
+    filter: FilterArgs,
+    /// All letters, when no filter is given
+    #[arg(long)]
+    all: bool,
+    /// Drop nothing; list what would be dropped
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub(super) async fn redrive(
+    app: EventApp,
+    settings: &Settings,
+    group: Option<String>,
+    arguments: RedriveArgs,
+) -> Result<(), Error> {
+    let desk = arguments.filter.desk(&app, settings, group.as_deref(), &arguments.ids)?;
+    let broker = kafka_broker(app.service(), settings)?;
+    let found = found(&broker, &desk).await?;
+    if arguments.dry_run {
+        return dry_run(app, settings, &broker, &desk, &found).await;
+    }
+    let is_narrow = arguments.filter.is_given() || !arguments.ids.is_empty();
+    if found.letters.len() > 1 && !is_narrow && !arguments.yes {
+        confirm(found.letters.len())?;
+    }
+    let resolver = Resolver::new(&broker, arguments.rate, on_signal())?;
+    let (router, several) = (app.router(), desk.topics.len() > 1);
+    let registry = app.registry();
+    let progress = |step: &Step<'_>| tell("redriven", step, several);
+    let resolved = resolver.redrive(&found.letters, &router, registry.handlers(), progress).await;
+    summary("redriven", &resolved?, found.letters.len())
+}
+
+pub(super) async fn give_up(
+    app: &EventApp,
+    settings: &Settings,
+    group: Option<String>,
+    arguments: DropArgs,
+) -> Result<(), Error> {
+    if !arguments.filter.is_given() && arguments.ids.is_empty() && !arguments.all {
+        let message = "nothing says which letters to drop\nhelp: give their ids, a filter such as `--handler ID`, or `--all`";
+        return Err(usage(message.to_owned()).into());
+    }
+    let desk = arguments.filter.desk(app, settings, group.as_deref(), &arguments.ids)?;
+    let broker = kafka_broker(app.service(), settings)?;
+    let found = found(&broker, &desk).await?;
+    let several = desk.topics.len() > 1;
+    if arguments.dry_run {
+        for letter in &found.letters {
+            say!("{}", line(letter, several));
+        }
+        say!("{} would be dropped", letters(found.letters.len()));
+        return Ok(());
+    }
+    let resolver = Resolver::new(&broker, None, on_signal())?;
+    let progress = |step: &Step<'_>| tell("dropped", step, several);
+    let resolved = resolver.give_up(&found.letters, progress).await?;
+    summary("dropped", &resolved, found.letters.len())
+}
+
+// What is meant; an id that is not there is a mistake.
+async fn found(broker: &KafkaBroker, desk: &Desk) -> Result<DeadLetters, Error> {
+    let found = list(broker, &desk.topics, &desk.filter).await?;
+    for id in &desk.filter.ids {
+        let only = DeadLetterFilter { ids: vec![id.clone()], ..DeadLetterFilter::default() };
+        if !found.letters.iter().any(|letter| only.matches(letter)) {
+            let message = format!(
+                "the dead letter {id} is not among those that are meant\nhelp: `dlq ls` lists them; what was resolved is gone"
+            );
+            return Err(ExitStatus { code: 1, message }.into());
+        }
+    }
+    for remark in remarks(&found, &desk.filter.groups) {
+        eprintln!("{remark}");
+    }
+    Ok(found)
+}
+
+fn confirm(count: usize) -> Result<(), ExitStatus> {
+    if !std::io::stdin().is_terminal() {
+        let message = format!(
+            "{} would be redriven, and no filter is given\nhelp: add `--yes`, a filter such as `--handler ID`, or see with `--dry-run` what would become of them",
+            letters(count)
+        );
+        return Err(usage(message));
+    }
+    eprint!("redrive all {}? [y/N] ", letters(count));
+    let _ = std::io::stderr().flush();
+    let mut answer = String::new();
+    let _ = std::io::stdin().lock().read_line(&mut answer);
+    match answer.trim() {
+        "y" | "Y" | "yes" => Ok(()),
+        _ => Err(ExitStatus { code: 1, message: "nothing was redriven".to_owned() }),
+    }
+}
+
+async fn dry_run(
+    app: EventApp,
+    settings: &Settings,
+    broker: &KafkaBroker,
+    desk: &Desk,
+    found: &DeadLetters,
+) -> Result<(), Error> {
+    let registry = app.registry();
+    let dry_runner = DryRunner::new(app.router(), settings.policy.clone(), app.into_state());
+    let (several, stop) = (desk.topics.len() > 1, on_signal());
+    let (mut handled, mut not) = (0, 0);
+    let tell = |letter: &DeadLetter, fate: Fate| {
+        let is_fine = fate.is_handled() || matches!(fate, Fate::Moved { .. });
+        *(if is_fine { &mut handled } else { &mut not }) += 1;
+        say!("{}", line(letter, several));
+        match fate {
+            Fate::Left(left) => say!("  cannot be redriven: {left}"),
+            Fate::Moved { handler, now } => say!("  {}", moved(&handler, now.as_deref())),
+            Fate::DryRun(dry_run) => print_fate(&dry_run),
+        }
+    };
+    let known = registry.handlers();
+    let ended = fates(broker, &dry_runner, known, &found.letters, &stop, tell).await?;
+    say!("{handled} would be handled, {not} not");
+    check_redrive_topics(broker, &found.letters).await?;
+    match (not, ended) {
+        (0, true) => Ok(()),
+        (_, true) => {
+            let message = format!("{} would not be handled", letters(not));
+            Err(ExitStatus { code: 1, message }.into())
+        }
+        (_, false) => {
+            Err(ExitStatus { code: 1, message: "ended before all had their turn".into() }.into())
+        }
+    }
+}
+
+fn print_fate(dry_run: &DryRun) {
+    let handler = dry_run.handler.as_deref().unwrap_or("-");
+    match dry_run.becomes {
+        Becomes::Handled => say!("  would be handled by {handler}"),
+        Becomes::Skipped => say!("  would be skipped: no handler takes it"),
+        Becomes::Retried => say!("  would fail and be tried again, as it did here"),
+        Becomes::DeadLettered => {
+            let reason = dry_run.reason.unwrap_or("-");
+            say!("  would be dead-lettered again as {reason}");
+        }
+    }
+    if let Some(message) = &dry_run.message {
+        say!("    {message}");
+    }
+    if let (Some(spot), Some(byte)) = (&dry_run.spot, dry_run.byte) {
+        say!("    byte {byte}, line {}, column {}:", spot.line, spot.column);
+        say!("      {}\n      {}", spot.text, spot.caret);
+    }
+    if !dry_run.not_made.is_empty() {
+        say!("    not tried: {}, only a running service has it", dry_run.not_made.join(", "));
+    }
+}
+
+fn line(letter: &DeadLetter, several: bool) -> String {
+    let event = letter.event.as_deref().unwrap_or("-");
+    format!("{}  {}  {event}", id_of(letter, several), letter.origin)
+}
+
+// What is left as it is has a line of its own; the rest one that is written over.
+fn tell(done: &str, step: &Step<'_>, several: bool) {
+    let is_terminal = std::io::stderr().is_terminal();
+    if is_terminal {
+        eprint!("\r\x1b[K");
+    }
+    if let Some(left) = step.left {
+        say!("left as it is  {}: {left}", line(step.letter, several));
+    }
+    if is_terminal && step.done < step.of {
+        eprint!("{} of {} {done}", step.done, step.of);
+    }
+    let _ = std::io::stderr().flush();
+}
+
+fn summary(done: &str, resolved: &Resolved, of: usize) -> Result<(), Error> {
+    let left = resolved.left.len();
+    let left_text = if left > 0 { format!(", {left} left as they are") } else { String::new() };
+    say!("{} {done}{left_text}", letters(resolved.done));
+    let message = match (resolved.stopped, left) {
+        (true, _) => {
+            format!(
+                "ended after {} of {}; the same command goes on from there",
+                resolved.done + left,
+                letters(of)
+            )
+        }
+        (false, 0) => return Ok(()),
+        (false, _) => format!("{} were left as they are", letters(left)),
+    };
+    Err(ExitStatus { code: 1, message }.into())
+}

@@ -1,0 +1,131 @@
+//! `lag`: how far the service is behind.
+
+use clap::Args;
+use serde::Serialize;
+
+use super::table::Table;
+use crate::app::{EventApp, Settings, kafka_broker};
+use crate::operations::{GroupTopics, PartitionLag, groups_of, lag_of};
+use crate::outcome::Error;
+
+#[derive(Debug, Args)]
+pub(super) struct LagArgs {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Lag {
+    partitions: Vec<Partition>,
+    handlers: Vec<Handler>,
+    total: i64,
+}
+
+#[derive(Serialize)]
+struct Partition {
+    group: String,
+    topic: String,
+    partition: i32,
+    /// None when the group never committed here.
+    committed: Option<i64>,
+    end: i64,
+    lag: i64,
+    /// How many records of the lag are settled already.
+    settled_above: i64,
+}
+
+/// A handler, with how far its group is behind in its topic.
+#[derive(Serialize)]
+struct Handler {
+    handler: String,
+    group: String,
+    topic: &'static str,
+    lag: i64,
+}
+
+/// `group` is the one that the command line names.
+pub(super) async fn run(
+    app: &EventApp,
+    settings: &Settings,
+    group: Option<&str>,
+    arguments: &LagArgs,
+) -> Result<(), Error> {
+    let registry = app.registry();
+    let mut groups = groups_of(registry.handlers(), &settings.group);
+    if group.is_some() {
+        groups = only(groups, settings);
+    }
+    let broker = kafka_broker(app.service(), settings)?;
+    let lags = lag_of(&broker, &groups).await?;
+    let lag = Lag {
+        handlers: handlers(&groups, &lags),
+        total: lags.iter().map(PartitionLag::lag).sum(),
+        partitions: lags.iter().map(Partition::from).collect(),
+    };
+    if arguments.json {
+        say!("{}", serde_json::to_string_pretty(&lag)?);
+    } else {
+        print(lag);
+    }
+    Ok(())
+}
+
+// One that no handler names reads what those of the service do.
+fn only(groups: Vec<GroupTopics>, settings: &Settings) -> Vec<GroupTopics> {
+    groups.into_iter().filter(|own| own.group == settings.group).collect()
+}
+
+impl From<&PartitionLag> for Partition {
+    fn from(lag: &PartitionLag) -> Self {
+        Partition {
+            group: lag.group.to_string(),
+            topic: lag.partition.topic.to_string(),
+            partition: lag.partition.partition,
+            committed: lag.committed.map(|next| next.0),
+            end: lag.end.0,
+            lag: lag.lag(),
+            settled_above: lag.settled_above,
+        }
+    }
+}
+
+fn handlers(groups: &[GroupTopics], lags: &[PartitionLag]) -> Vec<Handler> {
+    let handlers = groups.iter().flat_map(|group| {
+        group.handlers.iter().map(|handler| {
+            let of_topic = |lag: &&PartitionLag| {
+                lag.group == group.group && lag.partition.topic == handler.topic
+            };
+            Handler {
+                handler: handler.id(),
+                group: group.group.to_string(),
+                topic: handler.topic,
+                lag: lags.iter().filter(of_topic).map(PartitionLag::lag).sum(),
+            }
+        })
+    });
+    handlers.collect()
+}
+
+fn print(lag: Lag) {
+    let mut table =
+        Table::new(&["GROUP", "TOPIC", "PARTITION", "COMMITTED", "END", "LAG", "SETTLED_ABOVE"]);
+    for row in lag.partitions {
+        table.row([
+            row.group,
+            row.topic,
+            row.partition.to_string(),
+            row.committed.map(|next| next.to_string()).unwrap_or_default(),
+            row.end.to_string(),
+            row.lag.to_string(),
+            row.settled_above.to_string(),
+        ]);
+    }
+    say!("{table}");
+    let mut table = Table::new(&["HANDLER", "GROUP", "TOPIC", "LAG"]);
+    for row in lag.handlers {
+        table.row([row.handler, row.group, row.topic.to_owned(), row.lag.to_string()]);
+    }
+    say!("{table}");
+    say!("{} in all", lag.total);
+}

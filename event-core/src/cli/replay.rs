@@ -1,0 +1,192 @@
+//! `replay`: handles a range of a topic once more.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use clap::Args;
+use jiff::Timestamp;
+
+use super::known::{meant, topic_named, usage};
+use super::stop::on_signal;
+use super::when::parse_place;
+use crate::app::{EventApp, ExitStatus, Settings, kafka_broker, signals};
+use crate::broker::Broker;
+use crate::delivery::{Offset, TopicPartition};
+use crate::event::{GroupName, excerpt};
+use crate::observe::{Observation, Observer, Tally};
+use crate::operations::{
+    Becomes, DryRun, DryRunner, Place, Rate, ReplayBroker, ReplayRange, Replayed, dry_replay,
+};
+use crate::outcome::Error;
+
+#[derive(Debug, Args)]
+pub(super) struct ReplayArgs {
+    /// The topic
+    #[arg(long)]
+    topic: String,
+    /// Where to begin: beginning, an offset, a time such as 2026-01-31T08:00:00Z, or 2h for two
+    /// hours ago
+    #[arg(long, value_name = "PLACE")]
+    from: String,
+    /// Where to end, without the record there; what is the end now without
+    #[arg(long, value_name = "PLACE", default_value = "end")]
+    to: String,
+    /// Only the records of the handler with this id
+    #[arg(long, value_name = "ID")]
+    handler: Option<String>,
+    /// Run no handler; say what would become of each record: it is read, routed and made into
+    /// arguments. Keeps the range in memory
+    #[arg(long)]
+    dry_run: bool,
+    /// How fast, such as 10/s or 100/m
+    #[arg(long)]
+    rate: Option<Rate>,
+    /// Write dead letters for what fails
+    #[arg(long)]
+    dead_letter: bool,
+}
+
+pub(super) async fn run(
+    app: EventApp,
+    settings: Settings,
+    arguments: ReplayArgs,
+) -> Result<(), Error> {
+    let registry = app.registry();
+    let topic = topic_named(&registry, &arguments.topic)?;
+    let of_topic = registry.handlers().iter().filter(|handler| topic == handler.topic);
+    let ids: Vec<_> = of_topic.map(|handler| handler.id()).collect();
+    if ids.is_empty() {
+        let known = registry.handlers().iter().map(|handler| handler.topic).collect();
+        let nearest = meant(topic.as_str(), &known);
+        return Err(usage(format!("no handler listens to the topic {topic}; {nearest}")).into());
+    }
+    if let Some(handler) = arguments.handler.as_ref().filter(|handler| !ids.contains(handler)) {
+        let known = ids.iter().map(String::as_str).collect();
+        let message = format!("no handler of {topic} has the id {}", excerpt(handler, 64));
+        return Err(usage(format!("{message}; {}", meant(handler, &known))).into());
+    }
+    let now = Timestamp::now();
+    let (from, to) = (parse_place(&arguments.from, now)?, parse_place(&arguments.to, now)?);
+    if from == Place::End {
+        return Err(usage("there is nothing from the end on; see `--from`".to_owned()).into());
+    }
+    let broker = kafka_broker(app.service(), &settings)?;
+    let range = ReplayRange::resolve(&broker, &topic, from, to).await?;
+    for (partition, from, to) in &range.0 {
+        say!("{partition}  {from} up to {to}");
+    }
+    match arguments.dry_run {
+        true => dry_run(app, &settings, &broker, &range, arguments.handler.as_deref()).await,
+        false => replay(app, settings, broker, range, arguments).await,
+    }
+}
+
+async fn replay<B: Broker>(
+    app: EventApp,
+    mut settings: Settings,
+    broker: B,
+    range: ReplayRange,
+    arguments: ReplayArgs,
+) -> Result<(), Error> {
+    let began = Timestamp::now().strftime("%Y%m%d%H%M%S").to_string();
+    settings.group = GroupName::parse(&format!("{}_replay_{began}", settings.group))?;
+    let (tally, replayed) = (Arc::new(Tally::default()), Replayed::default());
+    let app = app.observer(Arc::clone(&tally) as _).observer(Arc::new(ReplayPrinter));
+    let broker = ReplayBroker {
+        inner: broker,
+        range,
+        router: app.router(),
+        handler: arguments.handler,
+        rate: arguments.rate,
+        dead_letters: arguments.dead_letter,
+        replayed: replayed.clone(),
+    };
+    say!("in group {}", settings.group);
+    let ready = app.prepare(broker, settings).await?;
+    let shutdown = async {
+        tokio::select! {
+            () = replayed.done() => {}
+            () = signals() => {}
+        }
+    };
+    ready.run(shutdown).await?;
+    let (counts, put_off) = (tally.counts(), replayed.put_off());
+    let written = if arguments.dead_letter { "dead-lettered" } else { "failed" };
+    say!(
+        "{} handled, {} skipped, {} {written}, {} passed over",
+        counts.handled,
+        counts.skipped,
+        counts.dead_lettered,
+        replayed.passed_over()
+    );
+    if put_off > 0 {
+        say!("{put_off} would be tried again later through a retry topic, and were not");
+    }
+    let message = match (replayed.is_done(), counts.dead_lettered + put_off) {
+        (false, _) => "ended before all of the range was settled".to_owned(),
+        (true, 0) => return Ok(()),
+        (true, failed) => format!("{failed} records failed"),
+    };
+    Err(ExitStatus { code: 1, message }.into())
+}
+
+/// Prints what fails.
+struct ReplayPrinter;
+
+impl Observer for ReplayPrinter {
+    fn observe(&self, observation: &Observation<'_>) {
+        match observation {
+            Observation::Retrying { partition, offset, handler, attempt, delay, error } => {
+                let error = excerpt(error, 1000);
+                say!(
+                    "failed    {partition}@{offset}  attempt {attempt} of {handler}, again in {delay:?}: {error}"
+                );
+            }
+            Observation::DeadLettered { partition, offset, reason, error } => {
+                say!("given up  {partition}@{offset}  {reason}: {}", excerpt(error, 1000));
+            }
+            _ => {}
+        }
+    }
+}
+
+async fn dry_run<B: Broker>(
+    app: EventApp,
+    settings: &Settings,
+    broker: &B,
+    range: &ReplayRange,
+    handler: Option<&str>,
+) -> Result<(), Error> {
+    let dry_runner = DryRunner::new(app.router(), settings.policy.clone(), app.into_state());
+    let mut becomes = BTreeMap::<String, u64>::new();
+    let mut failed = 0_u64;
+    let tell = |partition: &TopicPartition, offset: Offset, dry_run: DryRun| {
+        let what = match dry_run.becomes {
+            Becomes::Handled => {
+                format!("would be handled by {}", dry_run.handler.unwrap_or_default())
+            }
+            Becomes::Skipped => "would be skipped: no handler takes them".to_owned(),
+            Becomes::Retried | Becomes::DeadLettered => {
+                failed += 1;
+                let reason = dry_run.reason.unwrap_or_default();
+                let message = dry_run.message.unwrap_or_default();
+                say!("would fail  {partition}@{offset}  {reason}: {message}");
+                format!("would fail as {reason}")
+            }
+        };
+        *becomes.entry(what).or_default() += 1;
+    };
+    let all = dry_replay(broker, range, &dry_runner, handler, &on_signal(), tell).await?;
+    for (what, count) in &becomes {
+        say!("{count} {what}");
+    }
+    if becomes.is_empty() {
+        say!("no record is meant");
+    }
+    let message = match (all, failed) {
+        (false, _) => "ended before all of the range had its turn".to_owned(),
+        (true, 0) => return Ok(()),
+        (true, failed) => format!("{failed} records would fail"),
+    };
+    Err(ExitStatus { code: 1, message }.into())
+}

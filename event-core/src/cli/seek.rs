@@ -1,0 +1,64 @@
+//! `seek`: lets the group go on elsewhere.
+
+use clap::Args;
+use jiff::Timestamp;
+
+use super::known::{topic_named, usage};
+use super::when::parse_place;
+use crate::app::{EventApp, Settings, kafka_broker};
+use crate::operations::{groups_of, plan_seek, seek};
+use crate::outcome::Error;
+
+#[derive(Debug, Args)]
+pub(super) struct SeekArgs {
+    /// The topic
+    #[arg(long)]
+    topic: String,
+    /// One partition; all without
+    #[arg(long, value_name = "N")]
+    partition: Option<i32>,
+    /// Where to go on: beginning, end, an offset, a time such as 2026-01-31T08:00:00Z, or 2h for two
+    /// hours ago
+    #[arg(long, value_name = "PLACE")]
+    to: String,
+    /// Move nothing; say what would be moved
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// `group` is the one that the command line names.
+pub(super) async fn run(
+    app: &EventApp,
+    settings: &Settings,
+    group: Option<&str>,
+    arguments: &SeekArgs,
+) -> Result<(), Error> {
+    let registry = app.registry();
+    let topic = topic_named(&registry, &arguments.topic)?;
+    let place = parse_place(&arguments.to, Timestamp::now())?;
+    // A group that does not read the topic would take no notice.
+    let groups = groups_of(registry.handlers(), &settings.group);
+    let reading: Vec<_> = groups.iter().filter(|group| group.topics.contains(&topic)).collect();
+    if group.is_none() && !reading.iter().any(|own| own.group == settings.group) {
+        let others: Vec<_> = reading.iter().map(|own| own.group.as_str()).collect();
+        let help = match others[..] {
+            [] => "no handler listens to it; check `--topic`".to_owned(),
+            _ => format!("it is read by {}: name the group with `--group`", others.join(", ")),
+        };
+        let message =
+            format!("group {} does not read the topic {topic}\nhelp: {help}", settings.group);
+        return Err(usage(message).into());
+    }
+    let broker = kafka_broker(app.service(), settings)?;
+    let moves = plan_seek(&broker, &settings.group, &topic, arguments.partition, place).await?;
+    if !arguments.dry_run {
+        seek(&broker, &settings.group, &moves).await?;
+    }
+    for to in &moves {
+        let from = to.from.map_or_else(|| "the beginning".to_owned(), |from| from.to_string());
+        say!("{}  {from} -> {}", to.partition, to.to);
+    }
+    let done = if arguments.dry_run { "would go on" } else { "goes on" };
+    say!("group {} {done} there", settings.group);
+    Ok(())
+}

@@ -1,0 +1,135 @@
+//! `tail`: looks at records as they come.
+
+use std::ops::ControlFlow;
+
+use clap::Args;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::known::topic_named;
+use super::stop::on_signal;
+use super::value::JsonOrText;
+use super::when::{parse_place, shown_ms};
+use crate::app::{EventApp, Settings, kafka_broker};
+use crate::event::excerpt;
+use crate::operations::{Place, TailFilter, TailedEvent, TailedRecord, printable, tail};
+use crate::outcome::Error;
+
+#[derive(Debug, Args)]
+pub(super) struct TailArgs {
+    /// A topic; may be given several times. All that have a handler without
+    #[arg(long = "topic", value_name = "TOPIC")]
+    topics: Vec<String>,
+    /// Records of this event; `tombstone` for those without a value
+    #[arg(long)]
+    event: Option<String>,
+    /// Records with this key
+    #[arg(long)]
+    key: Option<String>,
+    /// Records that this user caused
+    #[arg(long, value_name = "ID")]
+    user: Option<String>,
+    /// Where to begin: beginning, end, an offset, a time such as 2026-01-31T08:00:00Z, or 2h for two
+    /// hours ago; the beginning without, with `--follow` the end
+    #[arg(long, value_name = "PLACE")]
+    from: Option<String>,
+    /// Go on with what is yet to come
+    #[arg(long, short)]
+    follow: bool,
+    /// End after so many records
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    /// Print each record whole, as one line of JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(
+    app: &EventApp,
+    settings: &Settings,
+    arguments: TailArgs,
+) -> Result<(), Error> {
+    let registry = app.registry();
+    let topics = match &arguments.topics[..] {
+        [] => app.router().topics().collect::<Result<Vec<_>, _>>()?,
+        topics => {
+            let named = topics.iter().map(|topic| topic_named(&registry, topic));
+            named.collect::<Result<Vec<_>, _>>()?
+        }
+    };
+    let from = match &arguments.from {
+        Some(text) => parse_place(text, Timestamp::now())?,
+        None if arguments.follow => Place::End,
+        None => Place::Beginning,
+    };
+    if arguments.limit == Some(0) {
+        return Ok(());
+    }
+    let TailArgs { event, key, user, follow, limit, json, .. } = arguments;
+    let filter = TailFilter { event, key, user_id: user };
+    let broker = kafka_broker(app.service(), settings)?;
+    let mut shown = 0;
+    let show = |record: &TailedRecord<'_>| {
+        say!("{}", if json { as_json(record) } else { as_line(record) });
+        shown += 1;
+        if Some(shown) == limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    Ok(tail(&broker, &topics, from, follow, &filter, &on_signal(), show).await?)
+}
+
+fn as_line(tailed: &TailedRecord<'_>) -> String {
+    let TailedRecord { partition, record, event } = tailed;
+    let key = record.key.map_or_else(|| "-".to_owned(), |key| excerpt(&printable(key), 64));
+    let place = format!("{}  {partition}@{}  {key}", shown_ms(record.timestamp_ms), record.offset);
+    match event {
+        TailedEvent::Tombstone => format!("{place}  tombstone"),
+        TailedEvent::Unreadable(error) => {
+            format!("{place}  unreadable: {}", excerpt(&error.to_string(), 200))
+        }
+        TailedEvent::Event(envelope) => {
+            let user = match envelope.user_id() {
+                Ok(user) => user.map_or_else(|| "-".to_owned(), |user| user.to_string()),
+                Err(error) => error.to_string(),
+            };
+            let data = envelope.data_text().unwrap_or("-");
+            let name = excerpt(envelope.event_type(), 64);
+            format!("{place}  {name}  {}  {}", excerpt(&user, 64), excerpt(data, 120))
+        }
+    }
+}
+
+/// A record as JSON.
+#[derive(Serialize)]
+struct Line<'a> {
+    topic: &'a str,
+    partition: i32,
+    offset: i64,
+    timestamp_ms: i64,
+    key: Option<String>,
+    headers: Vec<(String, Option<String>)>,
+    /// Why it cannot be read.
+    unreadable: Option<String>,
+    value: Option<JsonOrText<'a>>,
+}
+
+fn as_json(tailed: &TailedRecord<'_>) -> String {
+    let TailedRecord { partition, record, event } = tailed;
+    let line = Line {
+        topic: partition.topic.as_str(),
+        partition: partition.partition,
+        offset: record.offset.0,
+        timestamp_ms: record.timestamp_ms,
+        key: record.key.map(printable),
+        headers: record
+            .headers()
+            .map(|(name, value)| (printable(name), value.map(printable)))
+            .collect(),
+        unreadable: match event {
+            TailedEvent::Unreadable(error) => Some(error.to_string()),
+            _ => None,
+        },
+        value: record.value.map(JsonOrText::from),
+    };
+    // Nothing in it can fail to be written.
+    serde_json::to_string(&line).unwrap_or_default()
+}

@@ -1,0 +1,131 @@
+//! `topics`: every topic that the service needs.
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+
+use super::table::Table;
+use crate::app::{EventApp, ExitStatus, Settings, kafka_broker};
+use crate::operations::{TopicState, create_topics, missing_topics, needed_topics, topic_states};
+use crate::outcome::Error;
+
+#[derive(Debug, Args)]
+pub(super) struct TopicsArgs {
+    #[command(subcommand)]
+    command: TopicsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum TopicsCommand {
+    /// List the topics that the service needs, and whether they exist
+    Ls {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make those that do not exist
+    Create(CreateArgs),
+}
+
+#[derive(Debug, Args)]
+struct CreateArgs {
+    /// Partitions of each new topic; the broker's default without
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..))]
+    partitions: Option<i32>,
+    /// On how many brokers each partition lies; the broker's default without
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..))]
+    replication: Option<i32>,
+    /// Make nothing; say what would be made
+    #[arg(long)]
+    dry_run: bool,
+}
+
+#[derive(Serialize)]
+struct Row {
+    topic: String,
+    /// None when it does not exist.
+    partitions: Option<i32>,
+    needed_for: Vec<String>,
+}
+
+impl From<&TopicState> for Row {
+    fn from(state: &TopicState) -> Self {
+        Row {
+            topic: state.needed.topic.to_string(),
+            partitions: state.partitions,
+            needed_for: state.needed.needed_for.clone(),
+        }
+    }
+}
+
+pub(super) async fn run(
+    app: &EventApp,
+    settings: &Settings,
+    arguments: TopicsArgs,
+) -> Result<(), Error> {
+    let needed = needed_topics(app.registry().handlers(), &app.router())?;
+    let broker = kafka_broker(app.service(), settings)?;
+    let states = topic_states(&broker, needed).await?;
+    let arguments = match arguments.command {
+        TopicsCommand::Ls { json } => return ls(&states, json),
+        TopicsCommand::Create(arguments) => arguments,
+    };
+    let there = states.iter().filter(|state| state.partitions.is_some());
+    for state in there {
+        say!("exists   {}", state.needed.topic);
+    }
+    let missing = missing_topics(
+        &states,
+        arguments.partitions.unwrap_or(-1),
+        arguments.replication.unwrap_or(-1),
+    );
+    if arguments.dry_run {
+        for new in &missing {
+            say!("missing  {}", new.topic);
+        }
+        say!("{} would be made", missing.len());
+        return Ok(());
+    }
+    let (mut made, mut failed) = (0, 0);
+    for (topic, created) in create_topics(&broker, &missing).await? {
+        match created {
+            Ok(true) => {
+                made += 1;
+                say!("made     {topic}");
+            }
+            Ok(false) => say!("exists   {topic}"),
+            Err(error) => {
+                failed += 1;
+                say!("failed   {topic}: {error}");
+            }
+        }
+    }
+    say!("{made} made; a service that runs finds new topics of its own at its next start");
+    if failed > 0 {
+        let message = format!("{failed} of {} topics could not be made", missing.len());
+        return Err(ExitStatus { code: 1, message }.into());
+    }
+    Ok(())
+}
+
+fn ls(states: &[TopicState], json: bool) -> Result<(), Error> {
+    let rows: Vec<_> = states.iter().map(Row::from).collect();
+    if json {
+        say!("{}", serde_json::to_string_pretty(&rows)?);
+        return Ok(());
+    }
+    let mut table = Table::new(&["TOPIC", "PARTITIONS", "NEEDED_FOR"]);
+    for row in &rows {
+        let partitions = row.partitions.map(|count| count.to_string());
+        table.row([
+            row.topic.clone(),
+            partitions.unwrap_or_else(|| "missing".to_owned()),
+            row.needed_for.join(", "),
+        ]);
+    }
+    say!("{}", table.to_string().trim_end());
+    let missing = rows.iter().filter(|row| row.partitions.is_none()).count();
+    if missing > 0 {
+        say!("{missing} missing: `topics create` makes them");
+    }
+    Ok(())
+}

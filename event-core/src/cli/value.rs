@@ -1,0 +1,111 @@
+//! The value of a record, for people and for programs.
+
+use serde::Serialize;
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
+
+use crate::operations::printable;
+
+/// A value inside our own JSON: as it stands where it is JSON, as text otherwise.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum JsonOrText<'a> {
+    Json(&'a RawValue),
+    Text(String),
+}
+
+impl<'a> From<&'a [u8]> for JsonOrText<'a> {
+    fn from(value: &'a [u8]) -> Self {
+        match serde_json::from_slice(value) {
+            Ok(json) => JsonOrText::Json(json),
+            Err(_) => JsonOrText::Text(printable(value)),
+        }
+    }
+}
+
+/// The lines of a value, safe to print: JSON is indented, and otherwise left as it stands, with its
+/// order, its numbers and what is there twice.
+pub(super) fn lines(value: &[u8]) -> Vec<String> {
+    let text = std::str::from_utf8(value).ok();
+    let is_json = serde_json::from_slice::<IgnoredAny>(value).is_ok();
+    match text.filter(|_| is_json) {
+        Some(json) => indented(json).lines().map(|line| printable(line.as_bytes())).collect(),
+        None => vec![printable(value)],
+    }
+}
+
+// Of a text that is JSON: only the spaces between its tokens change.
+fn indented(json: &str) -> String {
+    let mut out = String::with_capacity(2 * json.len());
+    let (mut depth, mut in_text, mut escaped, mut is_open) = (0_usize, false, false, false);
+    let line = |out: &mut String, depth: usize| {
+        out.push('\n');
+        out.extend(std::iter::repeat_n("  ", depth));
+    };
+    for character in json.chars() {
+        if in_text {
+            out.push(character);
+            in_text = escaped || character != '"';
+            escaped = !escaped && character == '\\';
+            continue;
+        }
+        if character.is_ascii_whitespace() {
+            continue;
+        }
+        let closes = matches!(character, '}' | ']');
+        if closes {
+            depth = depth.saturating_sub(1);
+        }
+        // After what opens and before what closes; an empty pair is left together.
+        if is_open != closes {
+            line(&mut out, depth);
+        }
+        is_open = false;
+        out.push(character);
+        match character {
+            '"' => in_text = true,
+            '{' | '[' => (depth, is_open) = (depth + 1, true),
+            ',' => line(&mut out, depth),
+            ':' => out.push(' '),
+            _ => {}
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_indented_and_nothing_else_of_it_changes() {
+        let json = br#"{"b":1.50, "a":[ {}, [],1e400,"x\"{,\\"], "b" :null}"#;
+        let expected = "\
+{
+  \"b\": 1.50,
+  \"a\": [
+    {},
+    [],
+    1e400,
+    \"x\\\"{,\\\\\"
+  ],
+  \"b\": null
+}";
+        assert_eq!(lines(json).join("\n"), expected);
+        assert_eq!(lines(b" 7 "), ["7"]);
+    }
+
+    #[test]
+    fn what_is_no_json_is_one_line() {
+        assert_eq!(lines(b"{oops\n\xFF\x1b[2J"), ["{oops\\n\\xFF\\u{1b}[2J"]);
+        assert_eq!(lines(b""), [""]);
+    }
+
+    #[test]
+    fn json_inside_json_is_left_as_it_stands() {
+        let json = serde_json::to_string(&JsonOrText::from(&br#"{"b":1.50,"a":1}"#[..])).unwrap();
+        assert_eq!(json, r#"{"b":1.50,"a":1}"#);
+        let text = serde_json::to_string(&JsonOrText::from(&b"{oops"[..])).unwrap();
+        assert_eq!(text, r#""{oops""#);
+    }
+}

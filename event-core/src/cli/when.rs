@@ -1,0 +1,86 @@
+//! Times and places in a topic, as a person types them.
+
+use jiff::Timestamp;
+
+use super::known::usage;
+use event_names::parse_duration;
+
+use crate::app::ExitStatus;
+use crate::event::excerpt;
+use crate::operations::Place;
+
+/// Reads `2026-01-31T08:00:00Z`, or how long before `now`: `2h`.
+pub(super) fn parse_time(text: &str, now: Timestamp) -> Result<Timestamp, ExitStatus> {
+    time(text, now).ok_or_else(|| {
+        usage(format!(
+            "`{}` is not a time\nhelp: write it like `2026-01-31T08:00:00Z`, or how long ago it was, like `2h`",
+            excerpt(text, 64)
+        ))
+    })
+}
+
+/// Reads `beginning`, `end`, an offset or a time.
+pub(super) fn parse_place(text: &str, now: Timestamp) -> Result<Place, ExitStatus> {
+    match text {
+        "beginning" => return Ok(Place::Beginning),
+        "end" => return Ok(Place::End),
+        _ => {}
+    }
+    if let Some(offset) = text.parse().ok().filter(|offset| *offset >= 0) {
+        return Ok(Place::Offset(offset));
+    }
+    time(text, now).map(Place::Time).ok_or_else(|| {
+        usage(format!(
+            "`{}` is not a place in a topic\nhelp: write `beginning`, `end`, an offset like `1500`, a time like `2026-01-31T08:00:00Z`, or how long ago it was, like `2h`",
+            excerpt(text, 64)
+        ))
+    })
+}
+
+fn time(text: &str, now: Timestamp) -> Option<Timestamp> {
+    match parse_duration(text) {
+        Ok(ago) => now.checked_sub(ago).ok(),
+        Err(_) => text.parse().ok(),
+    }
+}
+
+/// A time to the second, for a table.
+pub(super) fn shown_time(time: Option<Timestamp>) -> String {
+    let seconds = time.and_then(|time| Timestamp::from_second(time.as_second()).ok());
+    seconds.map(|time| time.to_string()).unwrap_or_default()
+}
+
+/// A record's own time to the millisecond.
+pub(super) fn shown_ms(timestamp_ms: i64) -> String {
+    let time = Timestamp::from_millisecond(timestamp_ms).ok().filter(|_| timestamp_ms >= 0);
+    time.map_or_else(|| "without a time".to_owned(), |time| format!("{time:.3}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_a_word_an_offset_or_a_time() {
+        let now: Timestamp = "2026-01-31T08:00:00Z".parse().unwrap();
+        let time = |text: &str| Place::Time(text.parse().unwrap());
+        for (text, place) in [
+            ("beginning", Place::Beginning),
+            ("end", Place::End),
+            ("0", Place::Offset(0)),
+            ("1500", Place::Offset(1500)),
+            ("2h", time("2026-01-31T06:00:00Z")),
+            ("2026-01-30T09:00:00+01:00", time("2026-01-30T08:00:00Z")),
+        ] {
+            assert_eq!(parse_place(text, now).unwrap(), place, "{text}");
+        }
+        for wrong in ["", "start", "-1", "2026-01-30", "2 h", "1.5"] {
+            let error = parse_place(wrong, now).unwrap_err();
+            assert_eq!(error.code, 2);
+            assert!(error.message.starts_with(&format!("`{wrong}` is not a place")), "{error}");
+        }
+        assert!(parse_time("1500", now).is_err());
+        assert_eq!(shown_ms(1_700_000_000_123), "2023-11-14T22:13:20.123Z");
+        assert_eq!(shown_ms(-1), "without a time");
+    }
+}

@@ -1,0 +1,260 @@
+//! What is redriven, dropped or left as it is.
+
+use super::*;
+
+#[tokio::test]
+async fn a_redriven_record_is_the_original_with_where_it_came_from() {
+    let mut own = Headers::new();
+    own.push("traceparent", "00-x");
+    own.push("dlq.topic", "of the producer");
+    own.push("dlq.reason", "of the producer too");
+    let desk = Desk::with(&[Letter { offset: 15, own: own.clone(), ..LETTER }]).await;
+    let before = Timestamp::now();
+    let resolved = desk.redrive().await.unwrap();
+    assert_eq!((resolved.done, resolved.left.len(), resolved.stopped), (1, 0, false));
+
+    let sent = &desk.redriven()[0];
+    assert_eq!(sent.key.as_deref(), Some(&b"3"[..]));
+    assert_eq!(sent.value.as_deref(), Some(GOOD));
+    let names: Vec<_> = sent.headers.iter().map(|header| header.name.clone()).collect();
+    let names: Vec<_> = names.iter().map(|name| std::str::from_utf8(name).unwrap()).collect();
+    assert_eq!(
+        names,
+        [
+            "traceparent",
+            "dlq.topic",
+            "dlq.reason",
+            "retry.topic",
+            "retry.partition",
+            "retry.offset",
+            "retry.timestamp",
+            "retry.group",
+            "retry.handler",
+            "retry.attempts",
+            "retry.first_failure",
+            "retry.redrive_id",
+        ]
+    );
+    assert_eq!(sent.headers.iter().take(3).cloned().collect::<Headers>(), own);
+    for (name, value) in [
+        (retry_header::TOPIC, "claim_events"),
+        (retry_header::PARTITION, "0"),
+        (retry_header::OFFSET, "15"),
+        (retry_header::TIMESTAMP, "1700000000000"),
+        (retry_header::GROUP, "admin"),
+        (retry_header::HANDLER, "claims"),
+        (retry_header::ATTEMPTS, "5"),
+        (retry_header::FIRST_FAILURE, "2026-01-02T03:04:00Z"),
+        (retry_header::REDRIVE_ID, "admin:claim_events/0@15#0@0"),
+    ] {
+        assert_eq!(text(sent, name), value, "{name}");
+    }
+
+    let resolution = &desk.broker.records(&LETTERS)[1];
+    assert_eq!((&resolution.key, &resolution.value), (&None, &None));
+    for (name, value) in [
+        (resolution_header::RESOLVES, "0@0"),
+        (header::ID, "admin:claim_events/0@15"),
+        (resolution_header::RESOLUTION, "redriven"),
+        (resolution_header::REDRIVE_ID, "admin:claim_events/0@15#0@0"),
+    ] {
+        assert_eq!(text(resolution, name), value, "{name}");
+    }
+    let at: Timestamp = text(resolution, resolution_header::RESOLVED_AT).parse().unwrap();
+    assert!((before..=Timestamp::now()).contains(&at), "{at}");
+
+    // It is gone, and a second redrive has nothing to do.
+    let found = desk.list(DeadLetterFilter::default()).await;
+    assert_eq!((found.open, found.resolved, found.foreign), (0, 1, 0));
+    assert_eq!(desk.redrive().await.unwrap().done, 0);
+    assert_eq!(desk.redriven().len(), 1);
+}
+
+#[tokio::test]
+async fn copies_of_one_letter_are_one_and_are_resolved_together() {
+    let desk = Desk::with(&[LETTER, Letter { offset: 1, ..LETTER }, LETTER]).await;
+    let found = desk.list(DeadLetterFilter::default()).await;
+    assert_eq!(desk.all().await, ["0@0", "0@1"]);
+    assert_eq!(found.letters[0].copies[0].offset, Offset(2));
+    // Also under the id of the copy.
+    let by_copy = find(&desk.broker, &[LETTERS], &"0@2".parse().unwrap()).await.unwrap();
+    assert_eq!(by_copy.short_id(), "0@0");
+    assert_eq!(desk.redrive().await.unwrap().done, 2);
+    assert_eq!(desk.redriven().len(), 2);
+    assert!(desk.all().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_letter_that_fails_again_after_its_redrive_is_a_new_one() {
+    let desk = Desk::with(&[LETTER]).await;
+    desk.redrive().await.unwrap();
+    // As the engine writes it: the record's own headers, and who redrove it.
+    let mut own = Headers::new();
+    own.push(
+        retry_header::REDRIVE_ID,
+        text(&desk.redriven()[0], retry_header::REDRIVE_ID).to_owned(),
+    );
+    desk.send(Letter { own, ..LETTER }.to_record()).await;
+    assert_eq!(desk.all().await, ["0@2"]);
+    desk.redrive().await.unwrap();
+    let again = &desk.redriven()[1];
+    assert_eq!(text(again, retry_header::REDRIVE_ID), "admin:claim_events/0@0#0@2");
+    let ids = again.headers.iter().filter(|header| header.name == retry_header::REDRIVE_ID);
+    assert_eq!(ids.count(), 1);
+}
+
+#[tokio::test]
+async fn a_redrive_that_was_cut_off_before_the_resolution_is_recognised() {
+    let desk = Desk::with(&[LETTER]).await;
+    let refused = BrokerError::Other("no leader".into());
+    desk.broker.refuse_writes(&LETTERS, Some(refused));
+    assert!(matches!(desk.redrive().await, Err(OperationError::Broker(BrokerError::Other(_)))));
+    desk.broker.refuse_writes(&LETTERS, None);
+    assert_eq!(desk.all().await, ["0@0"]);
+    desk.redrive().await.unwrap();
+    let ids: Vec<_> = desk
+        .redriven()
+        .iter()
+        .map(|sent| text(sent, retry_header::REDRIVE_ID).to_owned())
+        .collect();
+    assert_eq!(ids, ["admin:claim_events/0@0#0@0"; 2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_redrive_goes_at_its_rate_and_goes_on_where_it_was_ended() {
+    let letters: Vec<_> = (0..10).map(|offset| Letter { offset, ..LETTER }).collect();
+    let desk = Desk::with(&letters).await;
+    let letters = desk.list(DeadLetterFilter::default()).await.letters;
+    let (tell, told) = watch::channel(false);
+    let resolver = Resolver::new(&desk.broker, "1/s".parse().ok(), Shutdown::new(told)).unwrap();
+    let began = tokio::time::Instant::now();
+    let mut seen = Vec::new();
+    let progress = |step: &Step<'_>| {
+        seen.push((step.done, step.of));
+        if step.done == 4 {
+            tell.send_replace(true);
+        }
+    };
+    let (router, known) = (desk.router(), desk.registry.handlers());
+    let resolved = resolver.redrive(&letters, &router, known, progress).await.unwrap();
+    assert_eq!((resolved.done, resolved.stopped), (4, true));
+    assert_eq!(began.elapsed().as_secs(), 3);
+    assert_eq!(seen, [(1, 10), (2, 10), (3, 10), (4, 10)]);
+    assert_eq!(desk.all().await.len(), 6);
+
+    desk.redrive().await.unwrap();
+    let offsets: Vec<_> =
+        desk.redriven().iter().map(|sent| text(sent, retry_header::OFFSET).to_owned()).collect();
+    assert_eq!(offsets, (0..10).map(|offset| offset.to_string()).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn without_a_redrive_topic_nothing_is_sent() {
+    let desk = Desk::with(&[LETTER]).await;
+    desk.broker.delete_topic(&REDRIVE);
+    let error = desk.redrive().await.unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "topic `claim_events_redrive` does not exist, so nothing can be redriven\nhelp: make it with `topics create`, then restart the service, which reads it from its next start on"
+    );
+    assert_eq!(desk.all().await, ["0@0"]);
+}
+
+#[tokio::test]
+async fn a_letter_that_nobody_would_handle_stays() {
+    let desk = Desk::with(&[
+        Letter { offset: 0, handler: Some("retired"), ..LETTER },
+        Letter { offset: 1, handler: None, value: Some(BROKEN), ..LETTER },
+        Letter { offset: 2, handler: None, value: Some(RENAMED), ..LETTER },
+        // It can be read by now.
+        Letter { offset: 3, handler: None, ..LETTER },
+    ])
+    .await;
+    let resolved = desk.redrive().await.unwrap();
+    assert_eq!(resolved.done, 1);
+    let left: Vec<_> = resolved.left.iter().map(|(_, left)| left.to_string()).collect();
+    assert_eq!(left[0], "no handler of its topic has the id retired any more");
+    assert!(left[1].contains("byte 1"), "{}", left[1]);
+    assert_eq!(left[2], "no handler takes it");
+    assert_eq!(text(&desk.redriven()[0], retry_header::HANDLER), "claims");
+    assert_eq!(desk.all().await, ["0@0", "0@1", "0@2"]);
+}
+
+#[tokio::test]
+async fn a_value_that_was_left_out_is_read_from_the_origin_while_it_is_there() {
+    let pointer = |offset| Letter { offset, value: None, left_out: true, ..LETTER };
+    let desk = Desk::with(&[pointer(0), pointer(1), pointer(2)]).await;
+    for (timestamp_ms, value) in [(1_700_000_000_000, GOOD), (1, NO_ID)] {
+        let record = OutgoingRecord {
+            topic: CLAIMS,
+            value: Some(Bytes::from_static(value)),
+            timestamp_ms: Some(timestamp_ms),
+            headers: Headers::new(),
+            ..LETTER.to_record()
+        };
+        desk.send(record).await;
+    }
+    let gone = |offset| {
+        format!(
+            "part of the record was left out of the letter, and claim_events/0@{offset} no longer holds it"
+        )
+    };
+    // Of the second another record lies there, of the third none.
+    assert_eq!(desk.fates().await, ["handled".to_owned(), gone(1), gone(2)]);
+    assert_eq!(desk.redrive().await.unwrap().done, 1);
+    assert_eq!(desk.redriven()[0].value.as_deref(), Some(GOOD));
+    assert_eq!(desk.all().await, ["0@1", "0@2"]);
+}
+
+#[tokio::test]
+async fn a_dry_run_tells_what_the_build_at_hand_would_do() {
+    let desk = Desk::with(&[
+        LETTER,
+        Letter { offset: 1, value: Some(NO_ID), ..LETTER },
+        Letter { offset: 2, handler: None, value: Some(BROKEN), ..LETTER },
+        Letter { offset: 3, handler: Some("retired"), ..LETTER },
+        Letter { offset: 4, value: Some(RENAMED), ..LETTER },
+    ])
+    .await;
+    assert_eq!(
+        desk.fates().await,
+        [
+            "handled",
+            "Some(\"data_mismatch\") at Some(38)",
+            "Some(\"malformed_json\") at Some(1)",
+            "no handler of its topic has the id retired any more",
+            "claims -> None",
+        ]
+    );
+    assert_eq!((desk.all().await.len(), desk.redriven().len()), (5, 0));
+}
+
+#[tokio::test]
+async fn what_is_dropped_is_gone_and_sent_nowhere() {
+    let desk = Desk::with(&[LETTER, Letter { offset: 1, ..LETTER }]).await;
+    let id = "0@0".parse().unwrap();
+    let letter = find(&desk.broker, &[LETTERS], &id).await.unwrap();
+    let resolver = Resolver::new(&desk.broker, None, Shutdown::never()).unwrap();
+    assert_eq!(resolver.give_up(&[letter], |_| {}).await.unwrap().done, 1);
+    assert_eq!((desk.all().await, desk.redriven().len()), (vec!["0@1".to_owned()], 0));
+    let resolution = &desk.broker.records(&LETTERS)[2];
+    assert_eq!(text(resolution, resolution_header::RESOLUTION), "dropped");
+    assert_eq!(resolution.headers.get(resolution_header::REDRIVE_ID), None);
+    let error = find(&desk.broker, &[LETTERS], &id).await.unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "no dead letter 0@0 in claim_events_dlq\nhelp: `dlq ls` lists the ids; what the topic no longer holds is gone"
+    );
+}
+
+#[tokio::test]
+async fn the_original_is_what_was_on_the_topic() {
+    let desk = Desk::with(&[Letter { offset: 15, ..LETTER }]).await;
+    let letter = find(&desk.broker, &[LETTERS], &"0@0".parse().unwrap()).await.unwrap();
+    let original = original_of(&desk.broker, &letter).await.unwrap().unwrap();
+    assert_eq!((original.offset, original.timestamp_ms), (Offset(15), 1_700_000_000_000));
+    assert_eq!((original.value.as_deref(), original.headers.len()), (Some(GOOD), 0));
+    let missing = TopicName::from_static("other_events_dlq");
+    let found = list(&desk.broker, &[LETTERS, missing.clone()], &DeadLetterFilter::default()).await;
+    assert_eq!(found.unwrap().missing, [missing]);
+}

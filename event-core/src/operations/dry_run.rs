@@ -1,0 +1,235 @@
+//! A dry run of one record: read, routed and made into the arguments of its handler, which does not
+//! run.
+
+use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+
+use super::{OwnedRecord, Spot};
+use crate::delivery::{Delivery, Epoch, RecordBatch, RecordRef, Shutdown, TopicPartition};
+use crate::event::{Envelope, EnvelopeError, TopicName};
+use crate::outcome::Rejection;
+use crate::processor::DeliveryPolicy;
+use crate::registry::short_type;
+use crate::router::{EventRouter, Route};
+use crate::state::StateMap;
+
+/// What would become of a record.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct DryRun {
+    /// In a word.
+    pub becomes: Becomes,
+    /// Its topic, as far as it is known.
+    pub topic: Option<TopicName>,
+    /// The start of its event's name; `None` for a tombstone and for what cannot be read.
+    pub event: Option<String>,
+    /// The id of the handler that it is routed to.
+    pub handler: Option<String>,
+    /// Where that handler is in the code.
+    pub place: Option<String>,
+    /// The code of a dead letter.
+    pub reason: Option<&'static str>,
+    /// The reason in words.
+    pub message: Option<String>,
+    /// The byte of the value that is wrong.
+    pub byte: Option<usize>,
+    /// The same with what is around it.
+    pub spot: Option<Spot>,
+    /// The topic of its dead letter.
+    pub dead_letters: Option<TopicName>,
+    /// Arguments that need a state which is made only when the service starts.
+    pub not_made: Vec<String>,
+}
+
+/// What would become of a record, in a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Becomes {
+    /// Its handler would run.
+    Handled,
+    /// No handler takes it.
+    Skipped,
+    /// An argument cannot be made now, so it would be tried again.
+    Retried,
+    /// It would be dead-lettered before its handler runs.
+    DeadLettered,
+}
+
+/// Runs records dry with the handlers of the build at hand.
+pub struct DryRunner {
+    router: EventRouter,
+    policy: DeliveryPolicy,
+    state: &'static StateMap,
+    shutdown: &'static Shutdown,
+}
+
+impl DryRunner {
+    /// Takes the handlers, the limits of records, and the states as far as they are there. The
+    /// states stay in memory until the process ends: what an argument may borrow from is to outlive
+    /// it.
+    #[must_use]
+    pub fn new(router: EventRouter, policy: DeliveryPolicy, state: StateMap) -> Self {
+        let state = Box::leak(Box::new(state));
+        DryRunner { router, policy, state, shutdown: Box::leak(Box::new(Shutdown::never())) }
+    }
+
+    /// The handlers.
+    #[must_use]
+    pub fn router(&self) -> &EventRouter {
+        &self.router
+    }
+
+    /// Says what would become of a record of `topic`. Like the states, a record that has a handler
+    /// stays in memory.
+    pub async fn run(&self, record: OwnedRecord, topic: TopicName) -> DryRun {
+        match self.run_on::<Infallible>(record, Ok(topic)).await {
+            Ok(dry_run) => dry_run,
+            Err(never) => match never {},
+        }
+    }
+
+    /// The same, where the topic may not be known: that matters only once the record was read.
+    ///
+    /// # Errors
+    ///
+    /// That of `topic`.
+    pub async fn run_on<E>(
+        &self,
+        record: OwnedRecord,
+        topic: Result<TopicName, E>,
+    ) -> Result<DryRun, E> {
+        let partition = Arc::new(TopicPartition {
+            // Nobody sees it where it is not known.
+            topic: topic.as_ref().ok().cloned().unwrap_or(TopicName::from_static("unknown")),
+            partition: 0,
+        });
+        let batch = RecordBatch::new(partition, Epoch::default(), Box::new(record));
+        let (route, mut dry_run) = {
+            // A batch of one.
+            let Some(record) = batch.iter().next() else {
+                return Ok(self.becomes(Becomes::Skipped, topic.ok()));
+            };
+            let envelope = match self.read(record) {
+                Ok(envelope) => envelope,
+                Err(rejection) => {
+                    let mut dry_run = self.becomes(Becomes::DeadLettered, topic.ok());
+                    dry_run.reject(&rejection, record);
+                    return Ok(dry_run);
+                }
+            };
+            let topic = topic?;
+            let routes = self.router.topic(topic.as_str());
+            let route = match &envelope {
+                Some(envelope) => routes.find(envelope.event_type()),
+                None => routes.tombstones(),
+            };
+            let mut dry_run = self.becomes(Becomes::Skipped, Some(topic));
+            dry_run.event =
+                envelope.as_ref().map(|read| crate::event::excerpt(read.event_type(), 64));
+            (route.cloned(), dry_run)
+        };
+        if let Some(route) = route {
+            dry_run.becomes = Becomes::Handled;
+            dry_run.handler = Some(route.id.to_string());
+            dry_run.place = Some(route.handler.place());
+            self.probe(&route, Box::leak(Box::new(batch)), &mut dry_run).await;
+        }
+        Ok(dry_run)
+    }
+
+    // In the order of delivery.
+    fn read<'a>(&self, record: RecordRef<'a>) -> Result<Option<Envelope<'a>>, Rejection> {
+        self.policy.admit(record)?;
+        Ok(record.value.map(Envelope::read).transpose()?)
+    }
+
+    // The first argument that cannot be made decides, as in delivery. States that are not there yet
+    // do not count.
+    async fn probe(&self, route: &Route, batch: &'static RecordBatch, dry_run: &mut DryRun) {
+        let Some(record) = batch.iter().next() else { return };
+        let Ok(envelope) = self.read(record) else { return };
+        let envelope: Option<&'static Envelope<'static>> =
+            envelope.map(|envelope| &*Box::leak(Box::new(envelope)));
+        let delivery: &'static Delivery<'static> = Box::leak(Box::new(Delivery {
+            partition: batch.partition(),
+            record,
+            envelope,
+            handler: Box::leak(route.id.to_string().into_boxed_str()),
+            attempt: 1,
+            attempts: self.policy.attempts,
+            state: self.state,
+            shutdown: self.shutdown,
+        }));
+        for argument in route.handler.arguments {
+            let made = async { (argument.probe)(delivery).await };
+            match AssertUnwindSafe(made).catch_unwind().await {
+                Ok(Ok(())) => {}
+                Ok(Err(Rejection::MissingState { .. })) => {
+                    dry_run.not_made.push(short_type((argument.type_name)()));
+                }
+                Ok(Err(rejection)) => return dry_run.reject(&rejection, record),
+                Err(_) => {
+                    let argument = short_type((argument.type_name)());
+                    dry_run.becomes = Becomes::DeadLettered;
+                    dry_run.reason = Some("attempts_exhausted");
+                    dry_run.message = Some(format!("making {argument} panicked"));
+                    return;
+                }
+            }
+        }
+    }
+
+    fn becomes(&self, becomes: Becomes, topic: Option<TopicName>) -> DryRun {
+        let dead_letters = topic.as_ref().and_then(|topic| self.router.dead_letters(topic).ok());
+        DryRun {
+            becomes,
+            topic,
+            event: None,
+            handler: None,
+            place: None,
+            reason: None,
+            message: None,
+            byte: None,
+            spot: None,
+            dead_letters,
+            not_made: Vec::new(),
+        }
+    }
+}
+
+/// The handler that a record of `topic` is routed to, if there is one.
+///
+/// # Errors
+///
+/// [`EnvelopeError`] when the record cannot be read.
+pub(super) fn route_of(
+    router: &EventRouter,
+    topic: &TopicName,
+    value: Option<&[u8]>,
+) -> Result<Option<String>, EnvelopeError> {
+    let routes = router.topic(topic.as_str());
+    let route = match value.map(Envelope::read).transpose()? {
+        None => routes.tombstones(),
+        Some(envelope) => routes.find(envelope.event_type()),
+    };
+    Ok(route.map(|route| route.id.to_string()))
+}
+
+impl DryRun {
+    fn reject(&mut self, rejection: &Rejection, record: RecordRef<'_>) {
+        self.becomes = match rejection {
+            Rejection::Failed(_) => Becomes::Retried,
+            _ => Becomes::DeadLettered,
+        };
+        self.reason = Some(rejection.code());
+        self.message = Some(crate::event::excerpt(&rejection.to_string(), 1000));
+        if let Rejection::Undecodable(error) = rejection
+            && let (Some(byte), Some(value)) = (error.byte(), record.value)
+        {
+            self.byte = Some(byte);
+            self.spot = Some(Spot::find(value, byte));
+        }
+    }
+}

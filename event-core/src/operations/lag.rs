@@ -1,0 +1,99 @@
+//! How far groups are behind.
+
+use std::collections::BTreeSet;
+
+use super::groups::{redrive_topic, retry_topic};
+use super::place::all_partitions;
+use super::{DEADLINE, GroupTopics, OperationError};
+use crate::broker::{Broker, BrokerError};
+use crate::delivery::{NextOffset, SettledAbove, TopicPartition};
+use crate::event::{GroupName, TopicName};
+
+/// How far a group is behind in a partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartitionLag {
+    /// The group.
+    pub group: GroupName,
+    /// The partition.
+    pub partition: TopicPartition,
+    /// Where the group goes on; `None` when it never committed here and begins at the first record.
+    pub committed: Option<NextOffset>,
+    /// The first record that is still held.
+    pub low: NextOffset,
+    /// Where the next record will lie.
+    pub end: NextOffset,
+    /// How many records above the committed offset are settled already.
+    pub settled_above: i64,
+}
+
+impl PartitionLag {
+    /// How many offsets lie between where the group goes on and the end.
+    #[must_use]
+    pub fn lag(&self) -> i64 {
+        let next = self.committed.unwrap_or(self.low).max(self.low);
+        (self.end.0 - next.0).max(0)
+    }
+
+    /// How many of these are not settled yet.
+    #[must_use]
+    pub fn open(&self) -> i64 {
+        (self.lag() - self.settled_above).max(0)
+    }
+}
+
+/// How far `groups` are behind in each partition of their topics, and of the topics for retries and
+/// redrives of these, as far as they exist.
+///
+/// # Errors
+///
+/// [`OperationError::NoSuchTopic`] for a topic of a handler, and [`OperationError::Broker`].
+pub async fn lag_of<B: Broker>(
+    broker: &B,
+    groups: &[GroupTopics],
+) -> Result<Vec<PartitionLag>, OperationError> {
+    let mut lags = Vec::new();
+    for group in groups {
+        let mut topics = group.topics.clone();
+        topics.extend(derived(group));
+        let mut partitions = Vec::new();
+        let found =
+            if topics.is_empty() { vec![] } else { broker.topics(&topics, DEADLINE).await? };
+        for status in found {
+            match status.partitions {
+                Ok(count) => partitions.extend(all_partitions(&status.topic, count)),
+                Err(BrokerError::UnknownTopic(_)) if !group.topics.contains(&status.topic) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if partitions.is_empty() {
+            continue;
+        }
+        let watermarks = broker.watermarks(&partitions, DEADLINE).await?;
+        let committed = broker.committed(&group.group, &partitions, DEADLINE).await?;
+        for (watermarks, committed) in watermarks.into_iter().zip(committed) {
+            let above = committed.next.map(|next| SettledAbove::decode(&committed.metadata, next));
+            let ranges = above.iter().flat_map(|above| above.ranges());
+            lags.push(PartitionLag {
+                group: group.group.clone(),
+                partition: watermarks.partition,
+                committed: committed.next,
+                low: watermarks.low,
+                end: watermarks.end,
+                settled_above: ranges.map(|(first, last)| last.0 - first.0 + 1).sum(),
+            });
+        }
+    }
+    Ok(lags)
+}
+
+fn derived(group: &GroupTopics) -> BTreeSet<TopicName> {
+    let retries = group.handlers.iter().flat_map(|handler| {
+        let topic = TopicName::foreign(handler.topic).ok();
+        handler
+            .retry_topics()
+            .iter()
+            .filter_map(move |delay| retry_topic(topic.as_ref()?, *delay).ok())
+    });
+    let redrives = group.topics.iter().filter_map(|topic| redrive_topic(topic).ok());
+    retries.chain(redrives).collect()
+}

@@ -1,0 +1,43 @@
+//! What a person does with the records of a service: look at them, and move them.
+//!
+//! Every operation is a function over a [`Broker`](crate::broker::Broker), so that whoever shows it,
+//! a command or a page, only reads what was asked for and shows what came out. Nothing here joins
+//! the group of the service, and nothing is committed for it but by [`seek`].
+
+pub mod dead_letters;
+mod dry_run;
+mod error;
+mod groups;
+mod lag;
+mod owned_record;
+mod place;
+mod rate;
+mod replay;
+mod seek;
+mod spot;
+mod tail;
+mod topics;
+
+use std::time::Duration;
+
+pub use dry_run::{Becomes, DryRun, DryRunner};
+pub use error::OperationError;
+pub use groups::{GroupTopics, groups_of, redrive_topic, retry_topic};
+pub use lag::{PartitionLag, lag_of};
+pub use owned_record::OwnedRecord;
+pub use place::{Place, partitions_of, resolve};
+pub use rate::{Rate, RateError};
+pub use replay::{ReplayBroker, ReplayConsumer, ReplayRange, Replayed, dry_replay};
+pub use seek::{Move, plan_seek, seek};
+pub use spot::{Spot, printable};
+pub use tail::{TailFilter, TailedEvent, TailedRecord, tail};
+pub use topics::{
+    NeededTopic, TopicState, create_topics, missing_topics, needed_topics, topic_states,
+};
+
+/// How long the broker may take to answer one question.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+// With the clock paused.
+#[cfg(all(test, feature = "testing"))]
+mod tests;

@@ -1,0 +1,283 @@
+//! Handles a range of a topic once more, in this process and for no group.
+//!
+//! [`ReplayBroker`] is a broker on which a service reads that range and nothing else: decoding,
+//! layers, retries and outcomes are the engine's own, and what would be committed only tells how
+//! far it has come. The group of the service is neither joined nor changed.
+
+mod consumer;
+mod producer;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use super::dry_run::route_of;
+use super::seek::some_partitions;
+use super::{DEADLINE, DryRun, DryRunner, OperationError, Place, Rate, resolve};
+use crate::broker::{
+    Broker, BrokerError, Committed, CreatedTopic, NewTopic, Producer, Progress, ReadRequest,
+    Reader, Subscription, TopicStatus, Watermarks,
+};
+use crate::delivery::{NextOffset, Offset, Shutdown, TopicPartition};
+use crate::event::{GroupName, TopicName};
+use crate::router::EventRouter;
+
+pub use consumer::ReplayConsumer;
+use producer::ReplayProducer;
+
+/// What is handled once more: each partition with the first offset, and the one at which to end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplayRange(pub Vec<(TopicPartition, NextOffset, NextOffset)>);
+
+impl ReplayRange {
+    /// The range of `topic` from one place to another; what comes in later is no part of it.
+    ///
+    /// # Errors
+    ///
+    /// [`OperationError::Broker`].
+    pub async fn resolve<B: Broker>(
+        broker: &B,
+        topic: &TopicName,
+        from: Place,
+        to: Place,
+    ) -> Result<Self, OperationError> {
+        let partitions = some_partitions(broker, topic, None).await?;
+        let from = resolve(broker, &partitions, from).await?;
+        let to = resolve(broker, &partitions, to).await?;
+        let held = broker.watermarks(&partitions, DEADLINE).await?;
+        let range = held.into_iter().zip(from.into_iter().zip(to)).map(|(held, (from, to))| {
+            let from = from.clamp(held.low, held.end);
+            (held.partition, from, to.clamp(from, held.end))
+        });
+        Ok(ReplayRange(range.collect()))
+    }
+
+    /// How many offsets it has; of a compacted topic there are fewer records.
+    #[must_use]
+    pub fn len(&self) -> i64 {
+        self.0.iter().map(|(_, from, to)| to.0 - from.0).sum()
+    }
+
+    /// Whether there is nothing to handle.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What to read.
+    #[must_use]
+    pub fn request(&self) -> ReadRequest {
+        let partitions =
+            self.0.iter().map(|(partition, from, to)| (partition.clone(), *from, Some(*to)));
+        ReadRequest { partitions: partitions.collect(), follow: false }
+    }
+}
+
+/// Tells what would become of the records of a range, of one handler or of all, until `stop` is
+/// requested; true when all had their turn. Records that have a handler stay in memory until the
+/// process ends, as [`DryRunner::run`] says.
+///
+/// # Errors
+///
+/// [`OperationError::Broker`].
+pub async fn dry_replay<B: Broker>(
+    broker: &B,
+    range: &ReplayRange,
+    dry_runner: &DryRunner,
+    handler: Option<&str>,
+    stop: &Shutdown,
+    mut tell: impl FnMut(&TopicPartition, Offset, DryRun),
+) -> Result<bool, OperationError> {
+    let mut reader = broker.read(range.request())?;
+    while let Some(batch) = reader.next().await {
+        let batch = batch?;
+        let partition = batch.partition();
+        for record in batch.iter() {
+            if stop.is_requested() {
+                return Ok(false);
+            }
+            let router = dry_runner.router();
+            let is_for = |handler: &str| {
+                let route = route_of(router, &partition.topic, record.value);
+                route.ok().flatten().is_some_and(|id| id == handler)
+            };
+            if handler.is_none_or(is_for) {
+                let offset = record.offset;
+                let dry_run = dry_runner.run(record.into(), partition.topic.clone()).await;
+                tell(partition, offset, dry_run);
+            }
+        }
+    }
+    Ok(true)
+}
+
+/// A broker on which a service reads a range of a topic once more.
+pub struct ReplayBroker<B> {
+    /// The broker.
+    pub inner: B,
+    /// What is read.
+    pub range: ReplayRange,
+    /// The handlers.
+    pub router: EventRouter,
+    /// The only handler whose records are handed over, if not all are.
+    pub handler: Option<String>,
+    /// How fast.
+    pub rate: Option<Rate>,
+    /// Whether dead letters are written; they are acknowledged without it otherwise.
+    pub dead_letters: bool,
+    /// How far it has come.
+    pub replayed: Replayed,
+}
+
+/// How far a replay has come. Cloning it shares it.
+#[derive(Clone, Default)]
+pub struct Replayed(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    /// The last record of each partition that was handed over.
+    delivered: BTreeMap<TopicPartition, Offset>,
+    settled: BTreeMap<TopicPartition, NextOffset>,
+    read_to_the_end: bool,
+    passed_over: u64,
+    put_off: u64,
+}
+
+impl Replayed {
+    /// Waits until all of the range was read and settled.
+    pub async fn done(&self) {
+        loop {
+            let changed = self.0.changed.notified();
+            if self.read(State::is_done) {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Whether all of the range was read and settled.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.read(State::is_done)
+    }
+
+    /// How many records were passed over because they are not for the handler.
+    #[must_use]
+    pub fn passed_over(&self) -> u64 {
+        self.read(|state| state.passed_over)
+    }
+
+    /// How many records the engine wanted to try again later through a topic, which nobody would
+    /// read. They were not sent.
+    #[must_use]
+    pub fn put_off(&self) -> u64 {
+        self.read(|state| state.put_off)
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&State) -> T) -> T {
+        read(&self.0.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.0.state.lock().unwrap_or_else(PoisonError::into_inner));
+        self.0.changed.notify_waiters();
+    }
+
+    fn settled(&self, progress: &[Progress]) {
+        self.change(|state| {
+            for Progress { partition, next, .. } in progress {
+                state.settled.insert(partition.clone(), *next);
+            }
+        });
+    }
+}
+
+impl State {
+    fn is_done(&self) -> bool {
+        let is_settled = |(partition, last): (&TopicPartition, &Offset)| {
+            self.settled.get(partition).is_some_and(|next| *next >= last.next())
+        };
+        self.read_to_the_end && self.delivered.iter().all(is_settled)
+    }
+}
+
+impl<B: Broker> Broker for ReplayBroker<B> {
+    type Consumer = ReplayConsumer<B::Reader>;
+    type Reader = B::Reader;
+
+    fn topics(
+        &self,
+        names: &[TopicName],
+        deadline: Duration,
+    ) -> impl Future<Output = Result<Vec<TopicStatus>, BrokerError>> + Send {
+        self.inner.topics(names, deadline)
+    }
+
+    fn create_topics(
+        &self,
+        topics: &[NewTopic],
+        deadline: Duration,
+    ) -> impl Future<Output = Result<Vec<CreatedTopic>, BrokerError>> + Send {
+        self.inner.create_topics(topics, deadline)
+    }
+
+    fn watermarks(
+        &self,
+        partitions: &[TopicPartition],
+        deadline: Duration,
+    ) -> impl Future<Output = Result<Vec<Watermarks>, BrokerError>> + Send {
+        self.inner.watermarks(partitions, deadline)
+    }
+
+    fn offsets_at(
+        &self,
+        partitions: &[TopicPartition],
+        timestamp_ms: i64,
+        deadline: Duration,
+    ) -> impl Future<Output = Result<Vec<(TopicPartition, NextOffset)>, BrokerError>> + Send {
+        self.inner.offsets_at(partitions, timestamp_ms, deadline)
+    }
+
+    fn committed(
+        &self,
+        group: &GroupName,
+        partitions: &[TopicPartition],
+        deadline: Duration,
+    ) -> impl Future<Output = Result<Vec<Committed>, BrokerError>> + Send {
+        self.inner.committed(group, partitions, deadline)
+    }
+
+    fn reset(
+        &self,
+        group: &GroupName,
+        offsets: &[(TopicPartition, NextOffset)],
+        deadline: Duration,
+    ) -> impl Future<Output = Result<(), BrokerError>> + Send {
+        self.inner.reset(group, offsets, deadline)
+    }
+
+    fn read(&self, request: ReadRequest) -> Result<Self::Reader, BrokerError> {
+        self.inner.read(request)
+    }
+
+    fn subscribe(&self, subscription: Subscription) -> Result<Self::Consumer, BrokerError> {
+        ReplayConsumer::new(self, &subscription)
+    }
+
+    fn producer(&self) -> Result<Arc<dyn Producer>, BrokerError> {
+        let topics = self.router.topics().filter_map(Result::ok);
+        let dead_letters = topics.filter_map(|topic| self.router.dead_letters(&topic).ok());
+        let withheld: BTreeSet<_> =
+            if self.dead_letters { BTreeSet::new() } else { dead_letters.collect() };
+        let (inner, replayed) = (self.inner.producer()?, self.replayed.clone());
+        Ok(Arc::new(ReplayProducer { inner, withheld, replayed }))
+    }
+}

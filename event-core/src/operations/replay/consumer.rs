@@ -1,0 +1,213 @@
+//! The consumer of a replay: a range in place of an assignment.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use super::{ReplayBroker, Replayed};
+use crate::broker::{
+    AssignedPartition, Broker, BrokerError, Consumer, ConsumerEvent, Progress, Reader, Subscription,
+};
+use crate::delivery::{Epoch, Offset, RecordBatch, RecordSource, Shutdown, TopicPartition};
+use crate::operations::dry_run::route_of;
+use crate::operations::rate::Pace;
+use crate::router::EventRouter;
+
+const EPOCH: Epoch = Epoch(1);
+
+/// A consumer that reads a range once and commits nothing.
+pub struct ReplayConsumer<R> {
+    reader: R,
+    assigned: Option<Vec<AssignedPartition>>,
+    router: EventRouter,
+    handler: Option<String>,
+    pace: Pace,
+    held: Option<Held>,
+    in_flight: Arc<InFlight>,
+    max_in_flight_bytes: usize,
+    replayed: Replayed,
+}
+
+/// What was read and not handed over yet.
+struct Held {
+    batch: Arc<RecordBatch>,
+    chosen: VecDeque<usize>,
+}
+
+#[derive(Default)]
+struct InFlight {
+    bytes: AtomicUsize,
+    freed: Notify,
+}
+
+impl InFlight {
+    // Waits until less than `limit` is in hand. Cancel safe.
+    async fn below(&self, limit: usize) {
+        loop {
+            let freed = self.freed.notified();
+            if self.bytes.load(Ordering::Acquire) < limit {
+                return;
+            }
+            freed.await;
+        }
+    }
+}
+
+impl<R: Reader> ReplayConsumer<R> {
+    pub(super) fn new<B: Broker<Reader = R>>(
+        broker: &ReplayBroker<B>,
+        subscription: &Subscription,
+    ) -> Result<Self, BrokerError> {
+        let mut request = broker.range.request();
+        request.partitions.retain(|(partition, ..)| subscription.topics.contains(&partition.topic));
+        let assigned = request.partitions.iter().map(|(partition, from, _)| AssignedPartition {
+            partition: partition.clone(),
+            next: Some(*from),
+            metadata: String::new(),
+        });
+        Ok(ReplayConsumer {
+            assigned: Some(assigned.collect()),
+            reader: broker.inner.read(request)?,
+            router: broker.router.clone(),
+            handler: broker.handler.clone(),
+            pace: Pace::new(broker.rate),
+            held: None,
+            in_flight: Arc::default(),
+            max_in_flight_bytes: subscription.max_in_flight_bytes,
+            replayed: broker.replayed.clone(),
+        })
+    }
+
+    fn choose(&mut self, batch: RecordBatch) {
+        let topic = &batch.partition().topic;
+        let is_chosen = |index: &usize| {
+            let Some(handler) = &self.handler else { return true };
+            // What cannot be read is no handler's.
+            let value = batch.get(*index).and_then(|record| record.value);
+            route_of(&self.router, topic, value).ok().flatten().as_ref() == Some(handler)
+        };
+        let chosen: VecDeque<_> = (0..batch.len()).filter(is_chosen).collect();
+        let passed_over = batch.len() - chosen.len();
+        let last = chosen.back().and_then(|index| Some(batch.get(*index)?.offset));
+        self.replayed.change(|state| {
+            state.passed_over += passed_over as u64;
+            // Before it is handed over, so that it is never taken for done in between.
+            if let Some(last) = last {
+                state.delivered.insert((**batch.partition()).clone(), last);
+            }
+        });
+        if !chosen.is_empty() {
+            self.held = Some(Held { batch: Arc::new(batch), chosen });
+        }
+    }
+
+    fn hand_over(&mut self) -> Option<RecordBatch> {
+        let held = self.held.as_mut()?;
+        // At a rate one by one: a batch would be a burst.
+        let count = if self.pace.is_limited() { 1 } else { held.chosen.len() };
+        let chosen: Vec<_> = held.chosen.drain(..count.min(held.chosen.len())).collect();
+        let batch = Arc::clone(&held.batch);
+        if held.chosen.is_empty() {
+            self.held = None;
+        }
+        let partition: Arc<TopicPartition> = Arc::clone(batch.partition());
+        let part = Part::new(batch, chosen, Arc::clone(&self.in_flight));
+        Some(RecordBatch::new(partition, EPOCH, Box::new(part)))
+    }
+}
+
+impl<R: Reader> Consumer for ReplayConsumer<R> {
+    async fn next(&mut self) -> ConsumerEvent {
+        if let Some(partitions) = self.assigned.take() {
+            return ConsumerEvent::Assigned { partitions, epoch: EPOCH };
+        }
+        loop {
+            if self.held.is_some() {
+                self.in_flight.below(self.max_in_flight_bytes).await;
+                // What ends a replay is the shutdown of the engine, which stops asking.
+                self.pace.turn(&Shutdown::never()).await;
+                if let Some(batch) = self.hand_over() {
+                    return ConsumerEvent::Records(batch);
+                }
+            }
+            match self.reader.next().await {
+                Some(Ok(batch)) => self.choose(batch),
+                // What follows it would be handled without what it kept from being read.
+                Some(Err(error)) => {
+                    return ConsumerEvent::Trouble(BrokerError::Fatal(error.to_string()));
+                }
+                None => {
+                    self.replayed.change(|state| state.read_to_the_end = true);
+                    return std::future::pending().await;
+                }
+            }
+        }
+    }
+
+    fn commit(&mut self, progress: &[Progress]) {
+        self.replayed.settled(progress);
+    }
+
+    async fn close(self, progress: Vec<Progress>, _deadline: Duration) -> Result<(), BrokerError> {
+        self.replayed.settled(&progress);
+        Ok(())
+    }
+}
+
+/// Some records of a batch.
+struct Part {
+    batch: Arc<RecordBatch>,
+    chosen: Vec<usize>,
+    bytes: usize,
+    in_flight: Arc<InFlight>,
+}
+
+impl Part {
+    fn new(batch: Arc<RecordBatch>, chosen: Vec<usize>, in_flight: Arc<InFlight>) -> Self {
+        let bytes = batch.size_bytes() * chosen.len() / batch.len().max(1);
+        in_flight.bytes.fetch_add(bytes, Ordering::AcqRel);
+        Part { batch, chosen, bytes, in_flight }
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        self.in_flight.bytes.fetch_sub(self.bytes, Ordering::AcqRel);
+        self.in_flight.freed.notify_waiters();
+    }
+}
+
+impl RecordSource for Part {
+    fn len(&self) -> usize {
+        self.chosen.len()
+    }
+
+    fn stamp(&self, index: usize) -> (Offset, i64) {
+        let record = self.batch.get(self.chosen[index]);
+        record.map_or((Offset(-1), -1), |record| (record.offset, record.timestamp_ms))
+    }
+
+    fn key(&self, index: usize) -> Option<&[u8]> {
+        self.batch.get(self.chosen[index])?.key
+    }
+
+    fn value(&self, index: usize) -> Option<&[u8]> {
+        self.batch.get(self.chosen[index])?.value
+    }
+
+    fn header_count(&self, index: usize) -> usize {
+        self.batch.get(self.chosen[index]).map_or(0, |record| record.header_count())
+    }
+
+    fn header(&self, index: usize, header: usize) -> (&[u8], Option<&[u8]>) {
+        let record = self.batch.get(self.chosen[index]);
+        record.and_then(|record| record.headers().nth(header)).unwrap_or((&[], None))
+    }
+
+    fn size_bytes(&self) -> usize {
+        self.bytes
+    }
+}

@@ -1,0 +1,103 @@
+//! Looks at records as they lie on the broker.
+
+use std::ops::ControlFlow;
+
+use super::{OperationError, Place, partitions_of, resolve};
+use crate::broker::{Broker, ReadRequest, Reader};
+use crate::delivery::{RecordRef, Shutdown, TopicPartition};
+use crate::event::{Envelope, EnvelopeError, TopicName};
+
+/// Which records to look at. What is not given lets all through; a record that cannot be read has
+/// neither event nor user.
+#[derive(Clone, Debug, Default)]
+pub struct TailFilter {
+    /// Those of this event.
+    pub event: Option<String>,
+    /// Those with this key.
+    pub key: Option<String>,
+    /// Those that this user caused.
+    pub user_id: Option<String>,
+}
+
+/// A record, decoded as far as it can be.
+#[derive(Debug)]
+pub struct TailedRecord<'a> {
+    /// Its partition.
+    pub partition: &'a TopicPartition,
+    /// The record.
+    pub record: RecordRef<'a>,
+    /// What is in it.
+    pub event: TailedEvent<'a>,
+}
+
+/// What is in a record.
+#[derive(Debug)]
+pub enum TailedEvent<'a> {
+    /// An event.
+    Event(Box<Envelope<'a>>),
+    /// Nothing: it has no value.
+    Tombstone,
+    /// What cannot be read.
+    Unreadable(EnvelopeError),
+}
+
+impl TailFilter {
+    fn matches(&self, tailed: &TailedRecord<'_>) -> bool {
+        let key = tailed.record.key;
+        let is_event = |wanted: &String| match &tailed.event {
+            TailedEvent::Event(envelope) => envelope.event_type() == wanted,
+            TailedEvent::Tombstone => wanted == "tombstone",
+            TailedEvent::Unreadable(_) => false,
+        };
+        let is_user = |wanted: &String| match &tailed.event {
+            TailedEvent::Event(envelope) => {
+                envelope.user_id().ok().flatten().is_some_and(|user| user.to_string() == *wanted)
+            }
+            _ => false,
+        };
+        self.key.as_ref().is_none_or(|wanted| key == Some(wanted.as_bytes()))
+            && self.event.as_ref().is_none_or(is_event)
+            && self.user_id.as_ref().is_none_or(is_user)
+    }
+}
+
+/// Shows the records of `topics` from `from` on to `show`, until it breaks, `stop` is requested or,
+/// unless it is to `follow`, what is there now was shown.
+///
+/// # Errors
+///
+/// [`OperationError::Broker`].
+pub async fn tail<B: Broker>(
+    broker: &B,
+    topics: &[TopicName],
+    from: Place,
+    follow: bool,
+    filter: &TailFilter,
+    stop: &Shutdown,
+    mut show: impl FnMut(&TailedRecord<'_>) -> ControlFlow<()>,
+) -> Result<(), OperationError> {
+    let partitions = partitions_of(broker, topics).await?;
+    let from = resolve(broker, &partitions, from).await?;
+    let partitions = partitions.into_iter().zip(from).map(|(p, from)| (p, from, None)).collect();
+    let mut reader = broker.read(ReadRequest { partitions, follow })?;
+    loop {
+        let batch = tokio::select! {
+            biased;
+            () = stop.requested() => return Ok(()),
+            batch = reader.next() => batch,
+        };
+        let Some(batch) = batch else { return Ok(()) };
+        let batch = batch?;
+        for record in batch.iter() {
+            let event = match record.value.map(Envelope::read) {
+                None => TailedEvent::Tombstone,
+                Some(Ok(envelope)) => TailedEvent::Event(Box::new(envelope)),
+                Some(Err(error)) => TailedEvent::Unreadable(error),
+            };
+            let tailed = TailedRecord { partition: batch.partition(), record, event };
+            if filter.matches(&tailed) && show(&tailed).is_break() {
+                return Ok(());
+            }
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Replays, on the memory broker.
+
+use super::*;
+use crate::middleware::Layers;
+use crate::processor::{Clock, Control, EventProcessor, ProcessorError, ServiceIdentity};
+
+/// What a replay is told to do.
+struct Replay {
+    from: Place,
+    to: Place,
+    handler: Option<&'static str>,
+    rate: Option<&'static str>,
+    dead_letters: bool,
+    max_in_flight_bytes: usize,
+}
+
+const REPLAY: Replay = Replay {
+    from: Place::Beginning,
+    to: Place::End,
+    handler: None,
+    rate: None,
+    dead_letters: false,
+    max_in_flight_bytes: 1 << 20,
+};
+
+struct Ran {
+    seen: Seen,
+    tally: Arc<Tally>,
+    replayed: Replayed,
+    ended: Result<(), ProcessorError>,
+}
+
+async fn replay(broker: &MemoryBroker, replay: Replay) -> Ran {
+    let range = ReplayRange::resolve(broker, &ORDERS, replay.from, replay.to).await.unwrap();
+    replay_range(broker, range, replay).await
+}
+
+async fn replay_range(broker: &MemoryBroker, range: ReplayRange, replay: Replay) -> Ran {
+    let router = EventRouter::new(&handlers());
+    let (seen, tally, replayed) =
+        (Seen::default(), Arc::new(Tally::default()), Replayed::default());
+    let broker = ReplayBroker {
+        inner: broker.clone(),
+        range,
+        router: router.clone(),
+        handler: replay.handler.map(str::to_owned),
+        rate: replay.rate.map(|rate| rate.parse().unwrap()),
+        dead_letters: replay.dead_letters,
+        replayed: replayed.clone(),
+    };
+    let mut state = StateMap::new();
+    state.insert(seen.clone());
+    let group = group("orders_replay_1");
+    let policy = DeliveryPolicy { attempts: 2, ..DeliveryPolicy::default() };
+    let router = EventRouter::with(&handlers(), &Layers::default(), |handler| policy.of(handler));
+    let processor = EventProcessor {
+        router,
+        state: Arc::new(state),
+        policy,
+        identity: ServiceIdentity {
+            name: "orders".into(),
+            version: "1".into(),
+            group: group.clone(),
+        },
+        producer: broker.producer().unwrap(),
+        observers: Observers::from_iter([Arc::clone(&tally) as _]),
+        health: Health::default(),
+        control: Control::default(),
+        clock: Clock::of_tokio(),
+    };
+    let consumer = broker
+        .subscribe(Subscription {
+            group,
+            topics: vec![ORDERS],
+            max_in_flight_bytes: replay.max_in_flight_bytes,
+            drain_deadline: Duration::from_secs(1),
+            group_instance_id: None,
+            wants_metadata: false,
+        })
+        .unwrap();
+    let ended = processor.run(consumer, replayed.done()).await;
+    Ran { seen, tally, replayed, ended }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replay_handles_its_range_and_ends() {
+    let broker = broker().await;
+    let ran =
+        replay(&broker, Replay { from: Place::Offset(3), to: Place::Offset(6), ..REPLAY }).await;
+    ran.ended.unwrap();
+    assert_eq!(ran.seen.ids(), [3, 4, 5]);
+    assert!(ran.replayed.is_done());
+    // An empty one too.
+    let ran = replay(&broker, Replay { from: Place::End, ..REPLAY }).await;
+    ran.ended.unwrap();
+    assert!(ran.seen.ids().is_empty());
+    // Nobody joined or committed anything.
+    for name in ["orders", "orders_replay_1"] {
+        assert_eq!(broker.committed(&group(name), &partition(0)), None);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replay_for_one_handler_passes_over_what_is_routed_elsewhere() {
+    let broker = broker().await;
+    for value in [&event("ORDER_PAID", 77), "{oops", ""] {
+        send(&broker, 1, 0, value).await;
+    }
+    let ran = replay(&broker, Replay { handler: Some("others"), ..REPLAY }).await;
+    assert_eq!(ran.seen.ids(), [77]);
+    assert_eq!((ran.replayed.passed_over(), ran.tally.counts().settled()), (12, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_fails_in_a_replay_is_dead_lettered_only_when_asked() {
+    let dead_letters = TopicName::from_static("order_events_dlq");
+    for asked in [false, true] {
+        let broker = broker().await;
+        send(&broker, 0, 0, &event("ORDER_PLACED", UNLUCKY)).await;
+        let ran =
+            replay(&broker, Replay { from: Place::Offset(9), dead_letters: asked, ..REPLAY }).await;
+        ran.ended.unwrap();
+        // The retries are real.
+        assert_eq!(ran.seen.ids(), [9, UNLUCKY, UNLUCKY]);
+        let counts = ran.tally.counts();
+        assert_eq!((counts.handled, counts.dead_lettered, counts.retried), (1, 1, 1));
+        let written = broker.records(&dead_letters);
+        assert_eq!(written.len(), usize::from(asked));
+        let groups = written.iter().map(|letter| letter.headers.get_text("dlq.group").unwrap());
+        assert!(groups.into_iter().all(|group| group == "orders_replay_1"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replay_goes_at_its_rate_and_holds_no_more_than_it_may() {
+    let broker = broker().await;
+    let began = Instant::now();
+    let ran = replay(&broker, Replay { rate: Some("1/s"), max_in_flight_bytes: 1, ..REPLAY }).await;
+    assert_eq!(ran.seen.ids(), (0..10).collect::<Vec<_>>());
+    let took = began.elapsed().as_secs();
+    assert!((9..12).contains(&took), "{took} s");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replay_that_cannot_read_on_fails() {
+    let broker = broker().await;
+    let range = ReplayRange(vec![(partition(7), NextOffset(0), NextOffset(5))]);
+    let ran = replay_range(&broker, range, REPLAY).await;
+    assert!(matches!(ran.ended, Err(ProcessorError::Consumer(BrokerError::Fatal(_)))));
+    assert!(!ran.replayed.is_done());
+}
+
+#[tokio::test]
+async fn a_dry_replay_runs_no_handler() {
+    let broker = broker().await;
+    send(&broker, 0, 0, &event("ORDER_PLACED", "\"ten\"")).await;
+    send(&broker, 0, 0, &event("ORDER_PAID", 1)).await;
+    let range = ReplayRange::resolve(&broker, &ORDERS, Place::Offset(9), Place::End).await.unwrap();
+    assert_eq!(range.len(), 3);
+    let router = EventRouter::new(&handlers());
+    let mut state = StateMap::new();
+    let seen = Seen::default();
+    state.insert(seen.clone());
+    let dry_runner = DryRunner::new(router, DeliveryPolicy::default(), state);
+    for (handler, expected) in [
+        (None, &["@9 Handled placed", "@10 DeadLettered placed", "@11 Handled others"][..]),
+        (Some("others"), &["@11 Handled others"]),
+    ] {
+        let mut told = Vec::new();
+        let tell = |_: &TopicPartition, offset: Offset, run: DryRun| {
+            told.push(format!("@{offset} {:?} {}", run.becomes, run.handler.unwrap_or_default()));
+        };
+        let stop = Shutdown::never();
+        assert!(dry_replay(&broker, &range, &dry_runner, handler, &stop, tell).await.unwrap());
+        assert_eq!(told, expected);
+    }
+    assert!(seen.ids().is_empty());
+}

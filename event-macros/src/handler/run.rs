@@ -1,0 +1,117 @@
+//! What runs the function: it makes the arguments, calls it and reads what it returns.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+
+use super::expand::returned;
+use super::model::{Form, Handler, HandlerArgument};
+use crate::tokens::ends;
+
+/// What runs the function, or implements the trait for the type.
+pub(crate) fn run(handler: &Handler) -> TokenStream {
+    if let Some((index, argument)) = handler.batch() {
+        return run_batch(handler, index, argument);
+    }
+    let name = handler.name();
+    let delivery = local("__d");
+    let arguments = made(handler, &delivery);
+    let (first, last) = returned_ends(handler);
+    let ran = ran(handler);
+    let result = local("__returned");
+    let into_result = returned(handler, &quote!(into_result))
+        .unwrap_or_else(|| quote_spanned!(first=> __event::IntoOutcome::into_result));
+    let outcome = quote_spanned!(last=> #into_result(#result, #delivery));
+    // A future that cannot be sent is the function's, so the function is marked.
+    let body = quote_spanned!(name.span()=> async move {
+        #arguments
+        let #result = #ran;
+        #outcome
+    });
+    let pinned = quote_spanned!(name.span()=> __event::Box::pin(#body));
+    match &handler.form {
+        Form::Function { .. } => quote! {
+            fn __handle<'a>(#delivery: &'a __event::Delivery<'a>) -> __event::Work<'a> {
+                #pinned
+            }
+        },
+        Form::Instance(ty) => quote! {
+            impl __event::EventHandler for #ty {
+                fn handle<'a>(&'a self, #delivery: &'a __event::Delivery<'a>) -> __event::Work<'a> {
+                    #pinned
+                }
+            }
+        },
+    }
+}
+
+// The same for several records: what is not the batch is made from one of them.
+fn run_batch(handler: &Handler, index: usize, batch: &HandlerArgument) -> TokenStream {
+    let name = handler.name();
+    let (deliveries, delivery) = (local("__all"), local("__d"));
+    let taken = argument_local(index);
+    let take = batch.member(&quote!(from_deliveries));
+    let arguments = made(handler, &delivery);
+    let (first, _) = returned_ends(handler);
+    let ran = ran(handler);
+    let into_outcomes = returned(handler, &quote!(into_outcomes))
+        .unwrap_or_else(|| quote_spanned!(first=> __event::IntoOutcomes::into_outcomes));
+    let body = quote_spanned!(name.span()=> move |#taken, #delivery| async move {
+        #arguments
+        ::core::result::Result::Ok(#ran)
+    });
+    let run = quote_spanned! {name.span()=>
+        __event::batch(#deliveries, #take, #body, #into_outcomes)
+    };
+    quote! {
+        fn __handle<'a>(#deliveries: &'a [__event::Delivery<'a>]) -> __event::BatchWork<'a> {
+            #run
+        }
+    }
+}
+
+fn argument_local(index: usize) -> Ident {
+    local(&format!("__a{index}"))
+}
+
+// Makes the arguments that are made from one delivery.
+fn made(handler: &Handler, delivery: &Ident) -> TokenStream {
+    let singles = handler.arguments.iter().enumerate().filter(|(_, argument)| !argument.is_batch);
+    let made = singles.map(|(index, argument)| {
+        let (cfgs, local) = (argument.cfgs(), argument_local(index));
+        let made = argument.member(&quote!(from_delivery(#delivery).await?));
+        quote!(#cfgs let #local = #made;)
+    });
+    made.collect()
+}
+
+// A return type that is no outcome is marked itself, and so the call stands as if in its place.
+fn returned_ends(handler: &Handler) -> (Span, Span) {
+    ends(handler.output().map_or(handler.name().to_token_stream(), ToTokens::to_token_stream))
+}
+
+// The call of the function.
+fn ran(handler: &Handler) -> TokenStream {
+    let passed = handler.arguments.iter().enumerate().map(|(index, argument)| {
+        let (cfgs, local) = (argument.cfgs(), argument_local(index));
+        quote!(#cfgs #local)
+    });
+    let (first, last) = returned_ends(handler);
+    let mut function = handler.name().clone();
+    function.set_span(first);
+    match &handler.form {
+        Form::Function { blocking: false } => quote_spanned!(last=> #function(#(#passed),*).await),
+        // clippy would ask the user for the function itself.
+        Form::Function { blocking: true } if handler.arguments.is_empty() => {
+            quote_spanned!(last=> __event::blocking(__event::Box::new(#function)).await)
+        }
+        Form::Function { blocking: true } => quote_spanned! {last=>
+            __event::blocking(__event::Box::new(move || #function(#(#passed),*))).await
+        },
+        Form::Instance(ty) => quote_spanned!(last=> <#ty>::#function(self, #(#passed),*).await),
+    }
+}
+
+// A name of ours that the user's code cannot mean, and that hides nothing of the user's.
+fn local(name: &str) -> Ident {
+    Ident::new(name, Span::mixed_site())
+}

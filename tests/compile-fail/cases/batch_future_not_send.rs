@@ -1,0 +1,17 @@
+use event_core::prelude::*;
+use serde::Deserialize;
+
+#[derive(Event, Deserialize)]
+#[event(topic = "role_events", name = "CLAIM_ADDED")]
+struct ClaimAdded {
+    _role_id: i64,
+}
+
+#[event_handler]
+async fn on_claims(claims: Batch<ClaimAdded>) {
+    let shared = std::rc::Rc::new(claims);
+    std::future::ready(()).await;
+    drop(shared);
+}
+
+fn main() {}

@@ -1,0 +1,16 @@
+use event_core::prelude::*;
+use std::fmt;
+
+#[derive(Debug, EventError)]
+#[event_error(skip)]
+struct ClaimError(std::rc::Rc<i64>);
+
+impl fmt::Display for ClaimError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no claim")
+    }
+}
+
+impl std::error::Error for ClaimError {}
+
+fn main() {}

@@ -1,0 +1,15 @@
+use event_core::prelude::*;
+use std::fmt;
+
+#[derive(Debug, EventError)]
+struct ClaimError(#[event_error(skip)] i64);
+
+impl fmt::Display for ClaimError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no claim")
+    }
+}
+
+impl std::error::Error for ClaimError {}
+
+fn main() {}

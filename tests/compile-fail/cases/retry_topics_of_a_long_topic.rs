@@ -1,0 +1,11 @@
+use event_core::prelude::*;
+
+#[event_handler(
+    topic = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+    event = "CLAIM_ADDED",
+    order = none,
+    retry(topics = ["1m", "10m"])
+)]
+async fn on_claim_added(_data: Json<i64>) {}
+
+fn main() {}

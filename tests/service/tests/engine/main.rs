@@ -1,0 +1,59 @@
+//! What a handler's attribute asks of the engine, on the memory broker with the clock paused.
+
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+mod batches;
+mod failures;
+mod groups;
+mod order;
+mod positions;
+mod retry_topics;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use event_core::prelude::*;
+use event_core::testing::{RunningApp, TestApp};
+use service_tests::ClaimAdded;
+use tokio::time::Instant;
+
+const CLAIMS: &str = "role_events";
+
+/// What handlers did: when, and with which claim.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<(Instant, u64)>>>);
+
+impl Log {
+    fn note(&self, id: u64) {
+        self.0.lock().unwrap().push((Instant::now(), id));
+    }
+
+    fn ids(&self) -> Vec<u64> {
+        self.0.lock().unwrap().iter().map(|(_, id)| *id).collect()
+    }
+
+    fn count(&self, id: u64) -> usize {
+        self.ids().iter().filter(|other| **other == id).count()
+    }
+
+    fn times(&self) -> Vec<Instant> {
+        self.0.lock().unwrap().iter().map(|(at, _)| *at).collect()
+    }
+}
+
+fn service(module: &str) -> TestApp {
+    TestApp::new("admin").handlers_from(module)
+}
+
+/// Claim number `id` of a role, which is its key.
+fn claim(id: u64, role_id: i64) -> ClaimAdded {
+    ClaimAdded { id, role_id }
+}
+
+async fn publish(app: &RunningApp, ids: std::ops::Range<u64>, roles: u64) {
+    for id in ids {
+        app.publish(&claim(id, i64::try_from(id % roles).unwrap())).await;
+    }
+}
+
+const SECOND: Duration = Duration::from_secs(1);

@@ -1,0 +1,47 @@
+//! What is remembered above a blocked record.
+
+use super::*;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+mod blocked {
+    use super::*;
+
+    #[derive(Clone)]
+    struct Open(Arc<AtomicBool>);
+
+    #[event_handler(order = key, concurrency = 64, retry(attempts = 1000, backoff = "1m..1m"))]
+    async fn record(
+        event: Event<ClaimAdded>,
+        State(Open(open)): State<Open>,
+        State(log): State<Log>,
+    ) -> Result {
+        if event.id == 0 && !open.load(Ordering::Relaxed) {
+            return Err(Error::msg("blocked"));
+        }
+        log.note(event.id);
+        Ok(())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_finished_above_a_blocked_record_does_not_run_again() {
+        let (log, open) = (Log::default(), Arc::new(AtomicBool::new(false)));
+        let app = service(module_path!()).state(log.clone()).state(Open(Arc::clone(&open)));
+        let mut app = app.start().unwrap();
+        // The first has a key of its own, so that only it is blocked.
+        app.publish(&claim(0, -1)).await;
+        publish(&app, 1..10_001, 100).await;
+        app.eventually("10 000 are finished", || log.ids().len() == 10_000).await;
+        tokio::time::sleep(5 * SECOND).await;
+        assert_eq!(app.committed(CLAIMS, 0).map(|next| next.0), Some(0));
+        app.crash().await;
+        app.restart();
+        tokio::time::sleep(5 * SECOND).await;
+        app.stop().await.unwrap();
+        app.restart();
+        open.store(true, Ordering::Relaxed);
+        app.settle().await;
+        let ids = log.ids();
+        println!("{} records ran again", ids.len() - 10_001);
+        assert_eq!(ids.len(), 10_001);
+    }
+}
