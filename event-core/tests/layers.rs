@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules from the innermost on. A module may use itself and what stands before it.
-const ORDER: [&str; 20] = [
+const ORDER: [&str; 21] = [
     // Domain.
     "event",
     "state",

@@ -203,8 +203,8 @@ impl RawSettings {
             self.admin_address.parse(),
             "write an IP address like \"127.0.0.1\"",
         );
-        let admin_port: Option<Option<u16>> = match &self.admin_port {
-            Some(port) => read.number("admin_port", port, 0).map(Some),
+        let admin_port = match &self.admin_port {
+            Some(port) => read.port("admin_port", port).map(Some),
             None => Some(None),
         };
         let attempts = read.number("attempts", &self.attempts, 1);
@@ -289,6 +289,16 @@ impl Reader<'_> {
             }
         });
         topics.collect()
+    }
+
+    fn port(&mut self, key: &str, text: &str) -> Option<u16> {
+        let port = text.parse().ok();
+        if port.is_none() {
+            let text = crate::event::excerpt(text, 64);
+            let message = format!("setting `{key}` is `{text}`, it must be from 0 to 65535");
+            self.0.push(problem(message, "write a port like `9090`, or leave it out for none"));
+        }
+        port
     }
 
     fn number<N: TryFrom<u64>>(&mut self, key: &str, text: &str, least: u64) -> Option<N> {

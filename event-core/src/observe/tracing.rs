@@ -132,3 +132,60 @@ impl TracingObserver {
 fn list(partitions: &[crate::delivery::TopicPartition]) -> String {
     partitions.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Debug;
+    use std::sync::{Arc, Mutex};
+
+    use ::tracing::field::{Field, Visit};
+    use ::tracing::{Event, Metadata, Subscriber, span, subscriber};
+
+    use super::*;
+
+    /// Notes the fields of events.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<String>>);
+
+    impl Visit for Log {
+        fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+            self.0.lock().unwrap().push_str(&format!("{field}={value:?} "));
+        }
+    }
+
+    impl Subscriber for Log {
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+
+        fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+            span::Id::from_u64(1)
+        }
+
+        fn event(&self, event: &Event<'_>) {
+            event.record(&mut self.clone());
+        }
+
+        fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+        fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+        fn enter(&self, _: &span::Id) {}
+        fn exit(&self, _: &span::Id) {}
+    }
+
+    #[test]
+    fn a_service_of_several_groups_says_in_which_of_them_it_was() {
+        let group = GroupName::parse("billing").unwrap();
+        let observation = Observation::BreakerClosed { handler: "bill" };
+        for (observer, expected) in [
+            (TracingObserver::default(), "message=works again handler=\"bill\" "),
+            (
+                TracingObserver::default().naming_groups(),
+                "message=works again group=\"billing\" handler=\"bill\" ",
+            ),
+        ] {
+            let log = Log::default();
+            subscriber::with_default(log.clone(), || observer.observe_in(&group, &observation));
+            assert_eq!(*log.0.lock().unwrap(), expected);
+        }
+    }
+}

@@ -137,3 +137,37 @@ impl Drop for KafkaConsumer {
         let _ = self.commands.send(Command::Abandon);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::broker::Broker;
+    use crate::broker::kafka::EmbeddedBroker;
+    use crate::event::{GroupName, TopicName};
+
+    #[tokio::test]
+    async fn an_idle_thread_beats() -> Result<(), BrokerError> {
+        let embedded = EmbeddedBroker::start()?;
+        embedded.create_topic("role_events", 1)?;
+        let consumer = embedded.broker().subscribe(Subscription {
+            group: GroupName::parse("idle").map_err(|e| BrokerError::Other(e.to_string()))?,
+            topics: vec![TopicName::from_static("role_events")],
+            max_in_flight_bytes: 1 << 20,
+            drain_deadline: Duration::from_secs(1),
+            group_instance_id: None,
+            wants_metadata: false,
+        })?;
+        let pulse = consumer.pulse().ok_or(BrokerError::Fatal("no pulse".into()))?;
+        let began = std::time::Instant::now();
+        let mut beats = 0;
+        let mut last = pulse.silent_for();
+        while beats < 10 {
+            assert!(began.elapsed() < Duration::from_secs(10), "{beats} beats, {last:?}");
+            std::thread::yield_now();
+            let now = pulse.silent_for();
+            beats += u32::from(now < last);
+            last = now;
+        }
+        Ok(())
+    }
+}
