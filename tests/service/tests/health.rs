@@ -392,3 +392,71 @@ async fn a_handler_that_hangs_ends_liveness_after_the_time_that_is_set() {
     assert!(health.is_live());
     running.abort();
 }
+
+mod one_key_hangs {
+    use super::*;
+
+    #[event_handler(id = "by_key", order = key, concurrency = 8)]
+    async fn by_key(event: Event<ClaimAdded>, State(seen): State<Seen>) {
+        seen.note(event.id);
+        if event.id == 0 {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_goes_on_beside_a_stuck_key_is_live() {
+    let (app, broker) = (app("one_key_hangs").state(Seen::default()), memory());
+    let health = app.health();
+    let running = tokio::spawn(app.run_on(broker.clone(), settings(&[]), std::future::pending()));
+    let producer = EventProducer::new(broker.producer().unwrap());
+    let hour = Duration::from_secs(3600);
+    for id in 0..60 {
+        // Another key each time.
+        producer.send(&ClaimAdded { id, role_id: i64::try_from(id).unwrap() }).await.unwrap();
+        assert_eq!(lives(&health, Duration::from_secs(60)).await, None, "claim {id}");
+    }
+    assert!(health.groups()[0].lag().unwrap() >= 59, "the offset is stuck, and told so");
+    assert!(lives(&health, hour).await.is_some(), "nothing is settled any more");
+    running.abort();
+}
+
+mod two_groups {
+    use super::*;
+
+    #[event_handler(id = "works")]
+    async fn works(_: Event<ClaimAdded>) {}
+
+    #[event_handler(id = "stuck", group = "audit")]
+    async fn stuck(_: Event<ClaimAdded>) {
+        std::future::pending::<()>().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn groups_are_judged_one_by_one() {
+    let (app, broker) = (app("two_groups"), memory());
+    let (health, control) = (app.health(), app.control());
+    let running = tokio::spawn(app.run_on(broker.clone(), settings(&[]), std::future::pending()));
+    let producer = EventProducer::new(broker.producer().unwrap());
+    let mut problems = Vec::new();
+    // The other group has always something to do, and is paused in the end: neither excuses this one.
+    for id in 0..20 {
+        producer.send(&claim(id)).await.unwrap();
+        if id == 3 {
+            control.pause_handler("works");
+        }
+        lives(&health, Duration::from_secs(60)).await;
+        problems = health.problems();
+    }
+    match &problems[..] {
+        [HealthProblem::Stalled { group, .. }] => assert_eq!(group.as_str(), "audit"),
+        other => panic!("{other:?}"),
+    }
+    let groups = health.groups();
+    let seen: Vec<_> =
+        groups.iter().map(|group| (group.group.as_str(), &group.paused[..])).collect();
+    assert_eq!(seen, [("admin", &["works".to_owned()][..]), ("audit", &[][..])]);
+    running.abort();
+}

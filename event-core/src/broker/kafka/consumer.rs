@@ -145,18 +145,22 @@ mod tests {
     use crate::broker::kafka::EmbeddedBroker;
     use crate::event::{GroupName, TopicName};
 
-    #[tokio::test]
-    async fn an_idle_thread_beats() -> Result<(), BrokerError> {
-        let embedded = EmbeddedBroker::start()?;
-        embedded.create_topic("role_events", 1)?;
-        let consumer = embedded.broker().subscribe(Subscription {
-            group: GroupName::parse("idle").map_err(|e| BrokerError::Other(e.to_string()))?,
+    fn join(embedded: &EmbeddedBroker) -> Result<KafkaConsumer, BrokerError> {
+        embedded.broker().subscribe(Subscription {
+            group: GroupName::parse("pulse").map_err(|e| BrokerError::Other(e.to_string()))?,
             topics: vec![TopicName::from_static("role_events")],
             max_in_flight_bytes: 1 << 20,
             drain_deadline: Duration::from_secs(1),
             group_instance_id: None,
             wants_metadata: false,
-        })?;
+        })
+    }
+
+    #[tokio::test]
+    async fn an_idle_thread_beats() -> Result<(), BrokerError> {
+        let embedded = EmbeddedBroker::start()?;
+        embedded.create_topic("role_events", 1)?;
+        let consumer = join(&embedded)?;
         let pulse = consumer.pulse().ok_or(BrokerError::Fatal("no pulse".into()))?;
         let began = std::time::Instant::now();
         let mut beats = 0;
@@ -168,6 +172,34 @@ mod tests {
             beats += u32::from(now < last);
             last = now;
         }
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn a_thread_that_waits_for_the_records_in_hand_is_not_silent() -> Result<(), BrokerError>
+    {
+        let embedded = EmbeddedBroker::start()?;
+        embedded.create_topic("role_events", 2)?;
+        let mut first = join(&embedded)?;
+        while !matches!(first.next().await, ConsumerEvent::Assigned { .. }) {}
+        let second = join(&embedded)?;
+        let revocation = loop {
+            if let ConsumerEvent::Revoked(revocation) = first.next().await {
+                break revocation;
+            }
+        };
+        let pulse = first.pulse().ok_or(BrokerError::Fatal("no pulse".into()))?;
+        let began = std::time::Instant::now();
+        // It is told before it waits.
+        while pulse.silent_for() > Duration::ZERO {
+            assert!(began.elapsed() < Duration::from_secs(5));
+        }
+        while began.elapsed() < Duration::from_millis(200) {
+            assert_eq!(pulse.silent_for(), Duration::ZERO);
+            std::thread::yield_now();
+        }
+        revocation.release(Vec::new());
+        drop(second);
         Ok(())
     }
 }
