@@ -259,11 +259,8 @@ async fn a_handler_is_paused_over_http_and_by_command() {
         let ran = shared::run(PROGRAM, arguments, &[("EVENT_ADMIN_PORT", &port)]);
         (ran.code, ran.out, ran.err)
     };
-    let mut next = 0;
-    for (pause, resume) in
-        [("handler=note", "handler=note"), ("topic=role_events", "topic=role_events")]
-    {
-        let (status, paused) = http(service.address, "POST", &format!("/pause?{pause}"));
+    for (next, subject) in (0..).zip(["handler=note", "topic=role_events"]) {
+        let (status, paused) = http(service.address, "POST", &format!("/pause?{subject}"));
         assert_eq!(status, 200, "{paused:#}");
         let paused =
             |health: &Value| health["groups"][0]["paused_handlers"] == serde_json::json!(["note"]);
@@ -271,9 +268,8 @@ async fn a_handler_is_paused_over_http_and_by_command() {
         service.publish(next..next + 1).await;
         service.says(200, 200, &[]).await;
         assert_eq!(seen.ids().len() as u64, next, "the record waits");
-        assert_eq!(http(service.address, "POST", &format!("/resume?{resume}")).0, 200);
-        next += 1;
-        eventually(|| (seen.ids().len() as u64 == next).then_some(())).await;
+        assert_eq!(http(service.address, "POST", &format!("/resume?{subject}")).0, 200);
+        eventually(|| (seen.ids().len() as u64 == next + 1).then_some(())).await;
     }
 
     assert_eq!(by_command(&["paused"]), (Some(0), "nothing is paused\n".into(), String::new()));

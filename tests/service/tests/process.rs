@@ -239,7 +239,7 @@ async fn a_process_tells_its_health_and_is_paused_by_command() {
         (head.contains(" 200 "), body)
     };
     let until = Instant::now() + DEADLINE;
-    let mut wait_for = |what: &dyn Fn(&serde_json::Value) -> bool| loop {
+    let wait_for = |what: &dyn Fn(&serde_json::Value) -> bool| loop {
         let (is_ready, answer) = health("/health/ready");
         assert!(health("/health/live").0, "{answer:#}");
         if is_ready && what(&answer) {
