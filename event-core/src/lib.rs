@@ -61,6 +61,9 @@ pub mod processor;
 pub mod producer;
 pub mod operations;
 
+#[cfg(feature = "admin")]
+mod admin;
+
 // Composition.
 pub mod app;
 #[cfg(feature = "cli")]

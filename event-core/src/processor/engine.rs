@@ -30,7 +30,7 @@ pub(super) struct Engine {
     pub(super) calls: Semaphore,
     /// Something that kept a handler shut has changed.
     gates: watch::Sender<()>,
-    settled: AtomicU64,
+    settled: Arc<AtomicU64>,
     pub(super) commit_due: Notify,
     pub(super) watch: Watch,
 }
@@ -81,10 +81,10 @@ impl Engine {
             calls: Semaphore::new(
                 processor.policy.max_concurrency.clamp(1, Semaphore::MAX_PERMITS),
             ),
+            settled: processor.health.settled_counter(&processor.identity.group),
             processor,
             handlers,
             gates: watch::Sender::new(()),
-            settled: AtomicU64::new(0),
             commit_due: Notify::new(),
             watch: Watch::new(),
         }

@@ -399,7 +399,8 @@ impl RunningApp {
         &self.broker
     }
 
-    /// The service's health.
+    /// The service's health: what is in the way of partitions and handlers. What waits at the broker
+    /// is only looked at by a service that is run with `EventApp`.
     #[must_use]
     pub fn health(&self) -> &Health {
         &self.health
