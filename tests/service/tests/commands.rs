@@ -39,7 +39,7 @@ fn check_prints_everything_as_json_for_a_build_server() {
             {
                 "kind": "duplicate_handlers",
                 "message": "two handlers claim role_events / CLAIM_ADDED in group `broken`",
-                "help": "keep one and remove the others",
+                "help": "keep one and remove the others; one with a `group = \"..\"` of its own gets the event too",
                 "places": [
                     { "name": "first", "file": file, "line": 7 },
                     { "name": "second", "file": file, "line": 12 },

@@ -49,6 +49,10 @@ impl Tables {
                 problems.push(no_table(of, &name));
                 continue;
             };
+            if table == "handlers" {
+                // Also when it says nothing, so that its name is judged.
+                self.handlers.entry(name.clone()).or_default();
+            }
             for (key, value) in values {
                 let Some(known) = keys.iter().find(|known| known.name == key) else {
                     let key = excerpt(&key, 64);
