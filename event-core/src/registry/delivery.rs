@@ -26,23 +26,31 @@ impl Registry {
         policy: impl Fn(&HandlerRegistration) -> HandlerPolicy,
     ) -> Vec<StartupProblem> {
         let mut slow = BTreeMap::<Duration, Handlers>::new();
-        let mut warnings = Vec::new();
-        for handler in once_each(&self.handlers) {
+        let mut crowding = BTreeMap::<u32, Handlers>::new();
+        for handler in self.handlers.iter().copied() {
             let HandlerPolicy { timeout, concurrency, .. } = policy(handler);
             if let Some(timeout) = timeout.filter(|timeout| *timeout > bounds.drain) {
                 slow.entry(timeout).or_default().push(handler);
             }
-            let limit = bounds.max_concurrency;
-            if usize::try_from(concurrency).is_ok_and(|concurrency| concurrency > limit) {
-                warnings.push(StartupProblem::TooConcurrent { concurrency, limit, handler });
+            if usize::try_from(concurrency).is_ok_and(|calls| calls > bounds.max_concurrency) {
+                crowding.entry(concurrency).or_default().push(handler);
             }
         }
+        let limit = bounds.max_concurrency;
+        let crowding = crowding.into_iter().flat_map(|(concurrency, handlers)| {
+            let handlers = once_each(handlers);
+            handlers.map(move |handler| StartupProblem::TooConcurrent {
+                concurrency,
+                limit,
+                handler,
+            })
+        });
         let slow = slow.into_iter().map(|(timeout, handlers)| StartupProblem::LongTimeout {
             timeout,
             drain: bounds.drain,
-            handlers,
+            handlers: once_each(handlers).collect(),
         });
-        slow.chain(warnings).collect()
+        slow.chain(crowding).collect()
     }
 
     /// What the settings say about handlers and topics that are not there.
@@ -76,16 +84,16 @@ impl Registry {
     /// settings give it.
     #[must_use]
     pub fn check_concurrency(&self, given: impl Fn(&str) -> bool) -> Vec<StartupProblem> {
-        let ordered = once_each(&self.handlers).filter(|h| h.options.order == Order::Partition);
-        let useless = ordered.filter(|handler| given(&handler.id()));
-        useless.map(|handler| StartupProblem::UselessConcurrency { handler }).collect()
+        let ordered = self.handlers.iter().filter(|h| h.options.order == Order::Partition);
+        let useless = ordered.copied().filter(|handler| given(&handler.id()));
+        once_each(useless).map(|handler| StartupProblem::UselessConcurrency { handler }).collect()
     }
 
     /// A record in the order of the partition waits for those by key and holds them up, which is
     /// seldom what `order = key` was written for.
     pub(super) fn mixed_orders(&self, group: &str) -> Vec<StartupProblem> {
         let mut orders = BTreeMap::<_, (Handlers, Handlers)>::new();
-        for handler in once_each(&self.handlers) {
+        for handler in self.handlers.iter().copied() {
             let group = handler.options.group.unwrap_or(group);
             let (partition, key) = orders.entry((handler.topic, group)).or_default();
             match handler.options.order {
@@ -110,8 +118,8 @@ impl Registry {
                 handler.retry_topics().iter().find_map(|delay| name.retry(*delay).err())
             };
             let error = handlers.iter().copied().find_map(|handler| fails(&handler))?;
-            let handlers =
-                once_each(&handlers).filter(|handler| fails(&handler).is_some()).collect();
+            let failing = handlers.into_iter().filter(|handler| fails(handler).is_some());
+            let handlers = once_each(failing).collect();
             Some(StartupProblem::RetryName { topic, error, handlers })
         });
         problems.collect()
@@ -138,7 +146,7 @@ impl Registry {
                     topic,
                     origin,
                     purpose,
-                    handlers: once_each(handlers).collect(),
+                    handlers: once_each(handlers.iter().copied()).collect(),
                 };
                 match purpose {
                     "dead letters" => warnings.push(problem),
@@ -162,11 +170,10 @@ impl Registry {
 
 /// Several attributes on one function are one handler.
 fn once_each(
-    handlers: &[&'static HandlerRegistration],
+    handlers: impl IntoIterator<Item = &'static HandlerRegistration>,
 ) -> impl Iterator<Item = &'static HandlerRegistration> {
     let mut places = BTreeSet::new();
-    let handlers = handlers.iter().copied();
-    handlers.filter(move |h| places.insert((h.module, h.name, h.file, h.line)))
+    handlers.into_iter().filter(move |h| places.insert((h.module, h.name, h.file, h.line)))
 }
 
 #[cfg(test)]

@@ -124,7 +124,7 @@ fn explain(
             [only] => only.becomes.clone(),
             several => {
                 let each =
-                    several.iter().map(|one| format!("{} in group `{}`", one.becomes, one.group));
+                    several.iter().map(|one| format!("in group `{}`: {}", one.group, one.becomes));
                 each.collect::<Vec<_>>().join("; ")
             }
         },
@@ -225,7 +225,10 @@ fn layer(name: &str) -> String {
 
 fn print(explained: &Explained) {
     let Explained { topic, event, becomes, groups, settings } = explained;
-    say!("{topic} / {event}: {becomes}");
+    match groups.len() {
+        0 | 1 => say!("{topic} / {event}: {becomes}"),
+        several => say!("{topic} / {event}: read by {several} consumer groups"),
+    }
     for group in groups {
         if groups.len() > 1 {
             say!("\nin group `{}`: {}", group.group, group.becomes);

@@ -97,8 +97,10 @@ pub(super) fn of_route(settings: &Settings, route: &Route) -> Vec<Setting> {
 /// The group, by the attribute of the handlers or for all.
 pub(super) fn of_group(settings: &Settings, group: &str) -> Setting {
     let common = settings.origin("group").filter(|origin| origin.value == group);
-    let source =
-        common.map_or_else(|| "their attributes".to_owned(), |origin| origin.source.clone());
+    let source = common.map_or_else(
+        || "the attributes of its handlers".to_owned(),
+        |origin| origin.source.clone(),
+    );
     Setting { key: "group", value: group.to_owned(), source }
 }
 
