@@ -9,6 +9,7 @@ mod provided;
 mod run;
 mod settings;
 mod shutdown;
+mod topics;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,7 +21,7 @@ use crate::middleware::{Layers, Middleware};
 use crate::observe::{Health, Observer};
 use crate::outcome::Error;
 use crate::processor::Control;
-use crate::registry::{Registry, StartupReport};
+use crate::registry::{DeliveryBounds, Registry, StartupReport};
 use crate::router::EventRouter;
 use crate::state::{StateKey, StateKeys, StateMap, StateParts};
 
@@ -30,10 +31,10 @@ pub use exit::{ExitStatus, exit};
 pub(crate) use kafka::{kafka_broker, or_report, print_warnings};
 #[cfg(feature = "testing")]
 pub(crate) use provided::{provided, put_own};
-#[cfg(feature = "cli")]
-pub(crate) use run::topic_problems;
 pub use settings::{Origin, Settings, SettingsOverrides};
 pub use shutdown::signals;
+#[cfg(feature = "cli")]
+pub(crate) use topics::topic_problems;
 
 pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 type StateFuture = BoxFuture<Result<PutState, Error>>;
@@ -317,6 +318,18 @@ impl EventApp {
             report.add_problems(problems);
             report.add_warnings(warnings);
         }
+        let (registry, policy) = (self.registry(), &settings.policy);
+        report.add_problems(
+            registry.check_named(policy.handlers.keys(), policy.unknown_events_of.keys()),
+        );
+        let bounds = DeliveryBounds {
+            drain: policy.drain_deadline,
+            max_concurrency: policy.max_concurrency,
+        };
+        report.add_warnings(registry.check_policies(bounds, |handler| policy.of(handler)));
+        let has_concurrency =
+            |id: &str| policy.handlers.get(id).is_some_and(|given| given.concurrency.is_some());
+        report.add_warnings(registry.check_concurrency(has_concurrency));
         report
     }
 

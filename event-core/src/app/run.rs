@@ -1,6 +1,7 @@
 //! Checks everything, then runs until told to stop.
 
-use std::collections::{BTreeMap, BTreeSet};
+#[cfg(feature = "admin")]
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,10 +12,11 @@ use tokio::sync::watch;
 use tracing::info;
 
 use super::look_after::look_after;
+use super::topics::{Missing, look_for_topics};
 use super::{EventApp, Settings, provided};
 #[cfg(feature = "admin")]
 use crate::admin::{AdminPort, Administered};
-use crate::broker::{Broker, BrokerError, Consumer, Producer, Subscription, TopicStatus};
+use crate::broker::{Broker, BrokerError, Consumer, Producer, Subscription};
 use crate::event::{GroupName, TopicName};
 use crate::observe::{GroupHealth, Health, HealthRules, Observer, Observers, TracingObserver};
 use crate::outcome::Error;
@@ -24,9 +26,6 @@ use crate::router::{EventRouter, Purpose};
 use crate::state::StateKey;
 #[cfg(feature = "cli")]
 use crate::state::StateMap;
-
-// Start-up answers within ten seconds, so the broker has less.
-const BROKER_DEADLINE: Duration = Duration::from_secs(6);
 
 // A producer may need one more round after the last lane has ended.
 const FLUSH_DEADLINE: Duration = Duration::from_secs(3);
@@ -76,7 +75,13 @@ impl EventApp {
     ) -> Result<ReadyApp<B>, StartupReport> {
         let mut report = self.check_with(&settings);
         let routers = self.routers(settings.group.as_str());
-        let (problems, missing) = broker_problems(&broker, &routers).await;
+        let missing = match settings.create_topics {
+            false => Missing::Reported,
+            true if report.problems().is_empty() => Missing::Made,
+            // A service that does not start leaves nothing behind.
+            true => Missing::Left,
+        };
+        let (problems, missing) = look_for_topics(&broker, &routers, missing).await;
         report.add_problems(problems);
         report.add_problems(self.make_state().await);
         #[cfg(feature = "admin")]
@@ -271,109 +276,4 @@ fn health_rules(settings: &Settings, router: &EventRouter) -> HealthRules {
 pub(crate) fn returning(router: &EventRouter) -> impl Iterator<Item = TopicName> + '_ {
     let derived = router.derived_topics().filter_map(Result::ok);
     derived.filter(|one| one.purpose != Purpose::DeadLetters).map(|one| one.topic)
-}
-
-/// What the service lacks on the broker, and which topics it can do without and lacks too: those for
-/// what a person redrives.
-async fn broker_problems<B: Broker>(
-    broker: &B,
-    routers: &BTreeMap<String, EventRouter>,
-) -> (Vec<StartupProblem>, Vec<TopicName>) {
-    let mut needed = BTreeMap::new();
-    let mut optional = BTreeSet::new();
-    for router in routers.values() {
-        for topic in router.topics().filter_map(Result::ok) {
-            let needed_for = format!("the handlers of `{topic}`");
-            needed.insert(topic, needed_for);
-        }
-        for derived in router.derived_topics().filter_map(Result::ok) {
-            let origin = derived.origin;
-            let needed_for = match derived.purpose {
-                Purpose::DeadLetters => format!("the dead letters of `{origin}`"),
-                Purpose::Retry(_) => format!("the retries of `{origin}`"),
-                Purpose::Redrive => {
-                    optional.insert(derived.topic);
-                    continue;
-                }
-            };
-            needed.insert(derived.topic, needed_for);
-        }
-    }
-    if needed.is_empty() {
-        return (Vec::new(), Vec::new());
-    }
-    let needed: Vec<_> = needed.into_iter().collect();
-    let names: Vec<_> = needed.iter().map(|(topic, _)| topic).chain(&optional).cloned().collect();
-    // All at once: an answer may take its whole time.
-    let mut found = match broker.topics(&names, BROKER_DEADLINE).await {
-        Ok(found) => found,
-        Err(error) => return (vec![StartupProblem::Broker(error)], Vec::new()),
-    };
-    let others = found.split_off(needed.len().min(found.len()));
-    let missing = others.into_iter().filter(|one| one.partitions.is_err()).map(|one| one.topic);
-    (problems_of(needed, found), missing.collect())
-}
-
-/// What is wrong with topics that are needed for something.
-#[cfg(any(feature = "cli", all(test, feature = "kafka")))]
-pub(crate) async fn topic_problems<B: Broker>(
-    broker: &B,
-    needed: Vec<(TopicName, String)>,
-) -> Vec<StartupProblem> {
-    let names: Vec<TopicName> = needed.iter().map(|(topic, _)| topic.clone()).collect();
-    let found = match broker.topics(&names, BROKER_DEADLINE).await {
-        Ok(found) => found,
-        Err(error) => return vec![StartupProblem::Broker(error)],
-    };
-    problems_of(needed, found)
-}
-
-fn problems_of(needed: Vec<(TopicName, String)>, found: Vec<TopicStatus>) -> Vec<StartupProblem> {
-    let problems = needed.into_iter().zip(found).filter_map(|((topic, needed_for), status)| {
-        let topic = topic.to_string();
-        match status.partitions {
-            Ok(_) => None,
-            Err(BrokerError::UnknownTopic(_)) => {
-                Some(StartupProblem::MissingTopic { topic, needed_for })
-            }
-            Err(error) => Some(StartupProblem::Broker(error)),
-        }
-    });
-    problems.collect()
-}
-
-#[cfg(all(test, feature = "kafka"))]
-mod tests {
-    use super::*;
-    use crate::broker::kafka::{EmbeddedBroker, Fault};
-
-    #[tokio::test]
-    async fn a_topic_that_is_missing_is_another_problem_than_one_that_is_forbidden()
-    -> Result<(), BrokerError> {
-        let embedded = EmbeddedBroker::start()?;
-        for topic in ["role_events", "role_events_dlq"] {
-            embedded.create_topic(topic, 1)?;
-        }
-        embedded.set_topic_fault("role_events_dlq", Some(Fault::TopicUnauthorised))?;
-        let needed = ["role_events", "role_events_dlq", "claim_events_dlq"].map(|name| {
-            let needed_for = match name.strip_suffix("_dlq") {
-                Some(topic) => format!("the dead letters of `{topic}`"),
-                None => format!("the handlers of `{name}`"),
-            };
-            (TopicName::foreign(name).unwrap(), needed_for)
-        });
-        let problems = topic_problems(&embedded.broker(), needed.to_vec()).await;
-        match &problems[..] {
-            [
-                StartupProblem::Broker(BrokerError::Unauthorised(what)),
-                StartupProblem::MissingTopic { topic, needed_for },
-            ] => {
-                assert!(what.contains("`role_events_dlq`") && what.contains("`WRITE`"), "{what}");
-                assert_eq!(topic, "claim_events_dlq");
-                assert!(needed_for.contains("the dead letters of `claim_events`"), "{needed_for}");
-            }
-            other => panic!("{other:?}"),
-        }
-        Ok(())
-    }
 }

@@ -1,24 +1,30 @@
 //! What a service can be told without a rebuild: defaults, then `event.toml`, then `EVENT_*`
 //! variables, then flags.
 
+mod keys;
 mod origin;
+mod reader;
 mod sources;
+mod tables;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use event_names::{parse_duration, parse_duration_range};
 use secrecy::SecretString;
-use serde::Deserialize;
 
+use keys::{At, Value};
 pub use origin::Origin;
+use reader::{BACKOFF, BREAKER_PAUSE, COMMIT_INTERVAL, DRAIN, LIVENESS_AFTER, Reader, TIMEOUT};
+use tables::Tables;
+
 use sources::{check_variables, file_path, merge, our_variables, read_file};
 
 use crate::event::{GroupName, TopicName};
-use crate::outcome::{Backoff, Jitter};
+use crate::handler::BreakerOptions;
+use crate::outcome::Backoff;
 use crate::processor::DeliveryPolicy;
 use crate::registry::{StartupProblem, StartupReport};
 
@@ -28,19 +34,43 @@ use crate::registry::{StartupProblem, StartupReport};
 /// |---|---|---|---|
 /// | `brokers` | `EVENT_BROKERS` | `localhost:9092` | bootstrap addresses, with commas |
 /// | `group` | `EVENT_GROUP` | the service's name | consumer group |
+/// | `group_instance_id` | `EVENT_GROUP_INSTANCE_ID` | none | a name that this process keeps in its groups when it is restarted; no other process may have it |
 /// | `topics` | `EVENT_TOPICS` | all that have a handler | the topics that this deployment may read, with commas or as an array; start-up refuses a handler of another |
+/// | `create_topics` | `EVENT_CREATE_TOPICS` | `false` | whether `run` makes the topics for dead letters, retries and redriven records that are missing |
+/// | `unknown_events` | `EVENT_UNKNOWN_EVENTS` | `skip` | what becomes of an event that no handler takes: `skip`, `dead_letter` or `stop`; see `[topic."name"]` |
 /// | `attempts` | `EVENT_ATTEMPTS` | `5` | how often a handler is tried |
 /// | `backoff` | `EVENT_BACKOFF` | `200ms..30s` | first and longest delay between attempts |
+/// | `jitter` | `EVENT_JITTER` | `equal` | how much of a delay is chance: `none`, `equal` for half of it, `full` |
+/// | `timeout` | `EVENT_TIMEOUT` | none | how long an attempt may take |
+/// | `breaker_failures` | `EVENT_BREAKER_FAILURES` | `20` | after how many failed attempts in a row a handler is left alone for a while; `0` is never |
+/// | `breaker_pause` | `EVENT_BREAKER_PAUSE` | `5s..1m` | for how long: the first time, and at most |
+/// | `max_concurrency` | `EVENT_MAX_CONCURRENCY` | `1000` | how many calls run at once in a group, of the handlers that do not keep the order of the partition |
 /// | `max_value_bytes` | `EVENT_MAX_VALUE_BYTES` | `1048576` | larger values are dead-lettered unread |
 /// | `max_headers` | `EVENT_MAX_HEADERS` | `1000` | records with more are dead-lettered |
 /// | `max_header_bytes` | `EVENT_MAX_HEADER_BYTES` | `262144` | the same for the size of all headers |
 /// | `max_in_flight_bytes` | `EVENT_MAX_IN_FLIGHT_BYTES` | `67108864` | shared by the partitions; one beyond its share is not fetched until half is free |
 /// | `commit_interval` | `EVENT_COMMIT_INTERVAL` | `1s` | how long a settled record may stay uncommitted |
+/// | `commit_records` | `EVENT_COMMIT_RECORDS` | `100000` | after how many settled records offsets are committed, however short the time |
+/// | `max_metadata_bytes` | `EVENT_MAX_METADATA_BYTES` | `4096` | how much of a commit may say what is settled above its offset; the broker's `offset.metadata.max.bytes` |
 /// | `drain` | `EVENT_DRAIN` | `20s` | how long a shutdown waits for the records in hand |
 /// | `admin_port` | `EVENT_ADMIN_PORT` | off | the port of `/health/live`, `/health/ready` and `/pause`; `0` takes a free one and logs it |
 /// | `admin_address` | `EVENT_ADMIN_ADDRESS` | `127.0.0.1` | where it listens; who reaches it can pause handlers |
 /// | `liveness_after` | `EVENT_LIVENESS_AFTER` | `5m` | for how long nothing may be settled while records wait: longer than a handler may take, see [`Health`](crate::observe::Health) |
 /// | `[kafka]` | `EVENT_KAFKA_*` | | librdkafka properties as they are: `"sasl.password"` or `EVENT_KAFKA_SASL_PASSWORD` |
+/// | `[handlers."id"]` | | | for the handler with this id: `attempts`, `backoff`, `jitter`, `timeout`, `concurrency`, `breaker_failures`, `breaker_pause`; goes before what its attribute says |
+/// | `[topic."name"]` | | | for this topic: `unknown_events` |
+///
+/// ```toml
+/// brokers = "kafka-1:9092,kafka-2:9092"
+/// unknown_events = "dead_letter"
+///
+/// [handlers."claims::on_claim_added"]
+/// attempts = 10
+/// timeout = "5s"
+///
+/// [topic."role_events"]
+/// unknown_events = "skip"
+/// ```
 ///
 /// `EVENT_LOG` says what is logged to standard error, in the syntax of
 /// [`EnvFilter`](https://docs.rs/tracing-subscriber/latest/tracing_subscriber/filter/struct.EnvFilter.html):
@@ -68,11 +98,14 @@ pub struct Settings {
     pub admin: Option<SocketAddr>,
     /// For how long nothing may be settled while records wait, before the service counts as stuck.
     pub liveness_after: Duration,
+    /// Whether `run` makes the topics for dead letters, retries and redriven records that are missing.
+    pub create_topics: bool,
     /// librdkafka properties. The values may be secrets and never print.
     pub kafka: BTreeMap<String, SecretString>,
     /// What deserves a look but keeps nobody from starting.
     pub warnings: Vec<StartupProblem>,
     origins: BTreeMap<&'static str, Origin>,
+    origins_in_tables: BTreeMap<(&'static str, String, &'static str), Origin>,
 }
 
 /// Flags that override file and environment.
@@ -84,37 +117,6 @@ pub struct SettingsOverrides {
     pub brokers: Option<String>,
     /// The consumer group.
     pub group: Option<String>,
-}
-
-// A refused dead letter is tried again at this pace too, so it must not be none at all.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(1), Duration::from_secs(24 * 3600));
-const COMMIT_INTERVAL: (Duration, Duration) = (Duration::from_millis(1), Duration::from_secs(3600));
-// A revocation waits this long within one poll, and the group evicts a member that does not poll for
-// `max.poll.interval.ms`, five minutes by default.
-const DRAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(240));
-
-const LIVENESS_AFTER: (Duration, Duration) =
-    (Duration::from_secs(10), Duration::from_secs(24 * 3600));
-
-#[derive(Debug, Deserialize)]
-struct RawSettings {
-    brokers: String,
-    group: String,
-    topics: Option<String>,
-    // Numbers are read here and not by serde, so that every wrong one is reported.
-    attempts: String,
-    backoff: String,
-    max_value_bytes: String,
-    max_headers: String,
-    max_header_bytes: String,
-    max_in_flight_bytes: String,
-    commit_interval: String,
-    drain: String,
-    admin_port: Option<String>,
-    admin_address: String,
-    liveness_after: String,
-    #[serde(default)]
-    kafka: BTreeMap<String, String>,
 }
 
 impl Settings {
@@ -136,12 +138,13 @@ impl Settings {
         let file = read_file(path.as_ref(), &mut problems);
         let path = file_path(path.as_ref());
         check_variables(&variables, &mut warnings, &mut problems);
-        let merged = merge(service, (&path, file), &variables, overrides);
+        let merged = merge(service, (&path, &file), &variables, overrides);
         let read = merged.and_then(|merged| {
-            Ok((origin::origins(&merged), merged.try_deserialize::<RawSettings>()?))
+            let kafka = merged.get::<BTreeMap<String, String>>("kafka")?;
+            Ok(Given { values: origin::origins(&merged), kafka, tables: file.tables })
         });
         let settings = match read {
-            Ok((origins, raw)) => raw.interpret(&mut problems).map(|s| Settings { origins, ..s }),
+            Ok(given) => given.interpret(&mut problems),
             Err(error) => {
                 problems.push(problem(
                     error.to_string(),
@@ -166,93 +169,107 @@ impl Settings {
     pub fn origin(&self, key: &str) -> Option<&Origin> {
         self.origins.get(key)
     }
+
+    /// The same for a key of `[handlers."id"]`.
+    #[must_use]
+    pub fn origin_for_handler(&self, id: &str, key: &str) -> Option<&Origin> {
+        self.origin_in("handlers", id, key)
+    }
+
+    /// The same for a key of `[topic."name"]`.
+    #[must_use]
+    pub fn origin_for_topic(&self, topic: &str, key: &str) -> Option<&Origin> {
+        self.origin_in("topic", topic, key)
+    }
+
+    fn origin_in(&self, table: &str, name: &str, key: &str) -> Option<&Origin> {
+        let mut all = self.origins_in_tables.iter();
+        all.find(|((t, n, k), _)| *t == table && n == name && *k == key).map(|(_, origin)| origin)
+    }
 }
 
 fn problem(message: impl Into<String>, help: impl Into<String>) -> StartupProblem {
     StartupProblem::Setting { message: message.into(), help: help.into() }
 }
 
-impl RawSettings {
+/// What all sources give together.
+struct Given {
+    values: BTreeMap<&'static str, Origin>,
+    kafka: BTreeMap<String, String>,
+    tables: Tables,
+}
+
+impl Given {
+    // Every value is read before the first wrong one ends it, so that all wrong ones are reported.
     fn interpret(self, problems: &mut Vec<StartupProblem>) -> Option<Settings> {
         let mut read = Reader(problems);
-        let group = read.value(
-            "group",
-            GroupName::parse(&self.group),
-            "name the group with `group` or EVENT_GROUP",
-        );
-        let topics = self.topics.as_deref().map(|text| read.topics(text));
-        let backoff = read.value(
-            "backoff",
-            parse_duration_range(&self.backoff),
-            "write a range like \"200ms..30s\"",
-        );
-        let commit_interval = read.value(
-            "commit_interval",
-            parse_duration(&self.commit_interval),
-            "write a duration like \"1s\"",
-        );
-        let drain =
-            read.value("drain", parse_duration(&self.drain), "write a duration like \"20s\"");
-        let liveness_after = read.value(
-            "liveness_after",
-            parse_duration(&self.liveness_after),
-            "write a duration like \"5m\"",
-        );
-        let admin_address: Option<IpAddr> = read.value(
-            "admin_address",
-            self.admin_address.parse(),
-            "write an IP address like \"127.0.0.1\"",
-        );
-        let admin_port = match &self.admin_port {
-            Some(port) => read.port("admin_port", port).map(Some),
-            None => Some(None),
+        let given = |key: &'static str| {
+            let origin = self.values.get(key)?;
+            Some(Value { at: At { key, table: None }, text: &origin.value })
         };
-        let attempts = read.number("attempts", &self.attempts, 1);
-        let max_value_bytes = read.number("max_value_bytes", &self.max_value_bytes, 1);
-        let max_headers = read.number("max_headers", &self.max_headers, 0);
-        let max_header_bytes = read.number("max_header_bytes", &self.max_header_bytes, 0);
-        let max_in_flight_bytes = read.number("max_in_flight_bytes", &self.max_in_flight_bytes, 1);
-        let (first, longest) = backoff.unzip();
-        for (key, value, (least, most)) in [
-            ("backoff", first, BACKOFF),
-            ("backoff", longest, BACKOFF),
-            ("commit_interval", commit_interval, COMMIT_INTERVAL),
-            ("drain", drain, DRAIN),
-            ("liveness_after", liveness_after, LIVENESS_AFTER),
-        ] {
-            if let Some(value) = value.filter(|value| !(least..=most).contains(value)) {
-                let message =
-                    format!("setting `{key}` is {value:?}, it must be from {least:?} to {most:?}");
-                read.0.push(problem(message, "write a duration within that"));
-            }
-        }
+        let always = |key| given(key).unwrap_or(Value { at: At { key, table: None }, text: "" });
+        let group = read.group(always("group"));
+        let group_instance_id = given("group_instance_id").map(|value| read.instance_id(value));
+        let topics = given("topics").map(|value| read.topics(value));
+        let create_topics = read.flag(always("create_topics"));
+        let unknown_events = read.unknown_events(always("unknown_events"));
+        let attempts = read.number(always("attempts"), 1);
+        let backoff = read.range(always("backoff"), BACKOFF, "200ms..30s");
+        let jitter = read.jitter(always("jitter"));
+        let timeout = given("timeout").map(|value| read.duration(value, TIMEOUT, "10s"));
+        let breaker_failures = read.number(always("breaker_failures"), 0);
+        let breaker_pause = read.range(always("breaker_pause"), BREAKER_PAUSE, "5s..1m");
+        let max_concurrency = read.number(always("max_concurrency"), 1);
+        let max_value_bytes = read.number(always("max_value_bytes"), 1);
+        let max_headers = read.number(always("max_headers"), 0);
+        let max_header_bytes = read.number(always("max_header_bytes"), 0);
+        let max_in_flight_bytes = read.number(always("max_in_flight_bytes"), 1);
+        let commit_interval = read.duration(always("commit_interval"), COMMIT_INTERVAL, "1s");
+        let commit_records = read.number(always("commit_records"), 1);
+        let max_metadata_bytes = read.number(always("max_metadata_bytes"), 0);
+        let drain = read.duration(always("drain"), DRAIN, "20s");
+        let admin_port = given("admin_port").map(|value| read.port(value));
+        let admin_address = read.ip_address(always("admin_address"));
+        let liveness_after = read.duration(always("liveness_after"), LIVENESS_AFTER, "5m");
+        let brokers = always("brokers").text.to_owned();
         let kafka: BTreeMap<String, SecretString> =
             self.kafka.into_iter().map(|(name, value)| (name, value.into())).collect();
         #[cfg(feature = "kafka")]
-        read.0.extend(kafka_problems(&self.brokers, &kafka));
+        read.0.extend(kafka_problems(&brokers, &kafka));
+        let (first, longest) = backoff?;
         Some(Settings {
-            brokers: self.brokers,
+            brokers,
             group: group?,
             topics,
             policy: DeliveryPolicy {
                 attempts: attempts?,
-                backoff: Backoff { first: first?, longest: longest?, jitter: Jitter::default() },
+                backoff: Backoff { first, longest, jitter: jitter? },
+                timeout: timeout.flatten(),
+                breaker: BreakerOptions { failures: breaker_failures?, pause: breaker_pause? },
+                handlers: self.tables.handlers,
+                max_concurrency: max_concurrency?,
+                unknown_events: unknown_events?,
+                unknown_events_of: self.tables.unknown_events_of,
                 max_value_bytes: max_value_bytes?,
                 max_headers: max_headers?,
                 max_header_bytes: max_header_bytes?,
                 commit_interval: commit_interval?,
+                commit_records: commit_records?,
+                max_metadata_bytes: max_metadata_bytes?,
                 drain_deadline: drain?,
-                ..DeliveryPolicy::default()
             },
             max_in_flight_bytes: max_in_flight_bytes?,
-            group_instance_id: None,
-            admin: admin_port?
+            group_instance_id: group_instance_id.flatten(),
+            admin: admin_port
+                .flatten()
                 .zip(admin_address)
                 .map(|(port, address)| SocketAddr::new(address, port)),
             liveness_after: liveness_after?,
+            create_topics: create_topics?,
             kafka,
             warnings: Vec::new(),
-            origins: BTreeMap::new(),
+            origins: self.values,
+            origins_in_tables: self.tables.origins,
         })
     }
 }
@@ -268,65 +285,6 @@ fn kafka_problems(
         properties: properties.clone().into_iter().collect(),
     };
     settings.problems().into_iter().map(|wrong| problem(wrong.message, wrong.help)).collect()
-}
-
-struct Reader<'a>(&'a mut Vec<StartupProblem>);
-
-impl Reader<'_> {
-    fn topics(&mut self, text: &str) -> Vec<TopicName> {
-        let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
-        let topics: Vec<_> = names.map(TopicName::foreign).collect();
-        if topics.is_empty() {
-            let message = "setting `topics` names no topic";
-            self.0.push(problem(message, "leave it out to read all topics that have a handler"));
-        }
-        let topics = topics.into_iter().filter_map(|topic| match topic {
-            Ok(topic) => Some(topic),
-            Err(error) => {
-                let message = format!("setting `topics`: {}", error.complaint());
-                self.0.push(problem(message, error.advice()));
-                None
-            }
-        });
-        topics.collect()
-    }
-
-    fn port(&mut self, key: &str, text: &str) -> Option<u16> {
-        let port = text.parse().ok();
-        if port.is_none() {
-            let text = crate::event::excerpt(text, 64);
-            let message = format!("setting `{key}` is `{text}`, it must be from 0 to 65535");
-            self.0.push(problem(message, "write a port like `9090`, or leave it out for none"));
-        }
-        port
-    }
-
-    fn number<N: TryFrom<u64>>(&mut self, key: &str, text: &str, least: u64) -> Option<N> {
-        let number = text.parse().ok().filter(|number| *number >= least);
-        let number = number.and_then(|number| N::try_from(number).ok());
-        if number.is_none() {
-            let text = crate::event::excerpt(text, 64);
-            let message =
-                format!("setting `{key}` is `{text}`, it must be an integer from {least} on");
-            self.0.push(problem(message, format!("write a number like `{}`", least.max(5))));
-        }
-        number
-    }
-
-    fn value<T, E: std::fmt::Display>(
-        &mut self,
-        key: &str,
-        result: Result<T, E>,
-        help: &str,
-    ) -> Option<T> {
-        match result {
-            Ok(value) => Some(value),
-            Err(error) => {
-                self.0.push(problem(format!("setting `{key}`: {error}"), help));
-                None
-            }
-        }
-    }
 }
 
 #[cfg(test)]

@@ -3,11 +3,13 @@
 use clap::Args;
 use serde::Serialize;
 
+use super::delivery::{Delivery, differences};
 use super::table::Table;
 use crate::app::{Settings, or_report};
 use crate::event::{ContractInfo, TopicName};
 use crate::handler::HandlerRegistration;
 use crate::outcome::Error;
+use crate::processor::DeliveryPolicy;
 use crate::registry::{Registry, StartupReport};
 use crate::router::EventRouter;
 
@@ -32,7 +34,10 @@ struct Row {
     group: String,
     /// The contract whose data it takes, with its version; none for untyped data.
     payload: Option<Contract>,
-    attempts: u32,
+    delivery: Delivery,
+    /// What of it differs from a handler that says nothing.
+    #[serde(skip)]
+    differs: String,
     dead_letters: Option<String>,
     blocking: bool,
     /// None when it could be any event.
@@ -62,11 +67,8 @@ pub(super) fn run(
         .flat_map(|handler| handler.selects.names().into_iter().map(|event| (*handler, event)));
     // What is in the code can be listed whatever the settings are.
     if !arguments.wide && !arguments.json {
-        let mut table = Table::new(&["TOPIC", "EVENT", "HANDLER", "PLACE"]);
-        for (handler, event) in pairs {
-            table.row([handler.topic.into(), event.into(), path(handler), handler.place()]);
-        }
-        say!("{}", table.to_string().trim_end());
+        let policy = settings.map(|settings| settings.policy).unwrap_or_default();
+        say!("{}", narrow(pairs, &policy).to_string().trim_end());
         return Ok(());
     }
     let settings = or_report(settings)?;
@@ -81,6 +83,28 @@ pub(super) fn run(
     Ok(())
 }
 
+// A column that says nothing of any handler is left out.
+fn narrow(
+    pairs: impl Iterator<Item = (&'static HandlerRegistration, &'static str)>,
+    policy: &DeliveryPolicy,
+) -> Table {
+    let rows = pairs.map(|(handler, event)| {
+        let group = handler.options.group.unwrap_or_default().to_owned();
+        let differs = differences(&policy.of(handler), policy);
+        [handler.topic.into(), event.into(), path(handler), handler.place(), group, differs]
+    });
+    let rows: Vec<[String; 6]> = rows.collect();
+    let header = ["TOPIC", "EVENT", "HANDLER", "PLACE", "GROUP", "DELIVERY"];
+    let says_something =
+        |column: usize| column < 4 || rows.iter().any(|row| !row[column].is_empty());
+    let columns: Vec<_> = (0..header.len()).filter(|column| says_something(*column)).collect();
+    let mut table = Table::new(&columns.iter().map(|column| header[*column]).collect::<Vec<_>>());
+    for row in &rows {
+        table.row(columns.iter().map(|column| row[*column].clone()));
+    }
+    table
+}
+
 fn path(handler: &HandlerRegistration) -> String {
     format!("{}::{}", handler.module, handler.name)
 }
@@ -93,15 +117,17 @@ fn row(
 ) -> Row {
     let contract = handler.contracts().iter().find(|contract| contract.name == event);
     let sent = |contract: &&ContractInfo| Sent { topic: contract.topic, event: contract.name };
+    let policy = settings.policy.of(handler);
     Row {
         topic: handler.topic,
         event,
         handler: path(handler),
         place: handler.place(),
         id: handler.id(),
-        group: settings.group.to_string(),
+        group: handler.options.group.unwrap_or(settings.group.as_str()).to_owned(),
         payload: contract.map(|c| Contract { r#type: c.type_name, version: c.version }),
-        attempts: settings.policy.attempts,
+        delivery: Delivery::from(&policy),
+        differs: differences(&policy, &settings.policy),
         dead_letters: dead_letters(handler, router),
         blocking: handler.blocking,
         sends: handler.sends().map(|contracts| contracts.iter().map(sent).collect()),
@@ -122,7 +148,7 @@ fn wide(rows: Vec<Row>) -> Table {
         "ID",
         "GROUP",
         "PAYLOAD",
-        "ATTEMPTS",
+        "DELIVERY",
         "DEAD_LETTERS",
         "RUNS",
         "SENDS",
@@ -140,7 +166,7 @@ fn wide(rows: Vec<Row>) -> Table {
             row.id,
             row.group,
             payload.unwrap_or_default(),
-            row.attempts.to_string(),
+            row.differs,
             row.dead_letters.unwrap_or_default(),
             if row.blocking { "blocking" } else { "async" }.to_owned(),
             sends.map_or_else(|| "any event".to_owned(), |sent| sent.join(", ")),

@@ -12,6 +12,7 @@ macro_rules! say {
 
 mod check;
 mod contracts;
+mod delivery;
 mod dev;
 mod dlq;
 mod emit;

@@ -1,12 +1,13 @@
 //! The layers of an app, and which of them are around which handler.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
 
 use super::Middleware;
-use crate::handler::HandlerRegistration;
-use crate::registry::{Place, StartupProblem};
+use crate::handler::{HandlerCall, HandlerRegistration};
+use crate::registry::{Place, StartupProblem, nearest_name};
 
 /// The layers of an app, in the order in which they were added.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +18,8 @@ struct Layer {
     target: Target,
     place: &'static Location<'static>,
     layer: Arc<dyn Middleware>,
+    /// The function's path, or the type's.
+    name: &'static str,
 }
 
 #[derive(Clone, Debug)]
@@ -65,8 +68,9 @@ impl Layers {
     }
 
     #[track_caller]
-    fn push(&mut self, target: Target, layer: impl Middleware + 'static) {
-        self.0.push(Layer { target, place: Location::caller(), layer: Arc::new(layer) });
+    fn push<L: Middleware + 'static>(&mut self, target: Target, layer: L) {
+        let name = std::any::type_name::<L>();
+        self.0.push(Layer { target, place: Location::caller(), layer: Arc::new(layer), name });
     }
 
     /// The layers around a handler: those of the app, then of its topic, then its own.
@@ -75,7 +79,7 @@ impl Layers {
             self.0.iter().filter(|layer| layer.target.covers(topic, id)).collect();
         // Stable: those of one kind stay as they were added.
         layers.sort_by_key(|layer| layer.target.depth());
-        LayerStack(layers.into_iter().map(|layer| Arc::clone(&layer.layer)).collect())
+        LayerStack(layers.into_iter().map(|layer| (Arc::clone(&layer.layer), layer.name)).collect())
     }
 
     /// The layers that are around none of `handlers`, because of a name that is not there.
@@ -86,7 +90,7 @@ impl Layers {
             return Vec::new();
         }
         let problems = self.0.iter().filter_map(|layer| {
-            let (method, name, mut known): (_, _, Vec<String>) = match &layer.target {
+            let (method, name, known): (_, _, BTreeSet<String>) = match &layer.target {
                 Target::App => return None,
                 Target::Topic(topic) => {
                     ("layer_topic", topic, handlers.iter().map(|h| h.topic.to_owned()).collect())
@@ -95,16 +99,19 @@ impl Layers {
                     ("layer_handler", id, handlers.iter().map(|h| h.id()).collect())
                 }
             };
+            let place = Place { name: method, file: layer.place.file(), line: layer.place.line() };
             if known.contains(name) {
-                return None;
+                let of_batch = |h: &&&HandlerRegistration| {
+                    matches!(h.call, HandlerCall::Batch(_)) && h.id() == *name
+                };
+                let handler = handlers.iter().find(of_batch).filter(|_| method == "layer_handler");
+                return handler.map(|handler| StartupProblem::LayerOfBatch { place, handler });
             }
-            known.sort_unstable();
-            known.dedup();
             Some(StartupProblem::UnknownLayerTarget {
                 method,
-                place: Place { name: method, file: layer.place.file(), line: layer.place.line() },
+                place,
                 name: name.clone(),
-                nearest: nearest(name, known),
+                nearest: nearest_name(name, &known),
             })
         });
         problems.collect()
@@ -119,7 +126,7 @@ impl fmt::Debug for Layer {
 
 /// The layers around one handler, the outermost first. Cloning it shares them.
 #[derive(Clone, Default)]
-pub struct LayerStack(Arc<[Arc<dyn Middleware>]>);
+pub struct LayerStack(Arc<[(Arc<dyn Middleware>, &'static str)]>);
 
 impl LayerStack {
     /// Whether there is none.
@@ -135,7 +142,12 @@ impl LayerStack {
     }
 
     pub(super) fn get(&self, index: usize) -> Option<&dyn Middleware> {
-        self.0.get(index).map(|layer| &**layer)
+        self.0.get(index).map(|(layer, _)| &**layer)
+    }
+
+    /// Their names in code: the path of the function, or of the type. A closure has none of its own.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> + '_ {
+        self.0.iter().map(|(_, name)| *name)
     }
 }
 
@@ -143,12 +155,4 @@ impl fmt::Debug for LayerStack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "LayerStack({})", self.len())
     }
-}
-
-// An id is a path, and who leaves out its beginning means the handler of that name.
-fn nearest(name: &str, known: Vec<String>) -> Option<String> {
-    known.into_iter().min_by_key(|id| {
-        let last = id.rsplit("::").next() == Some(name);
-        (!last, strsim::damerau_levenshtein(name, id))
-    })
 }

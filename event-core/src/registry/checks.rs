@@ -22,6 +22,11 @@ impl Registry {
         report.add_problems(self.colliding_topics());
         report.add_problems(self.dead_letter_topics());
         report.add_problems(self.dead_letter_loops());
+        report.add_problems(self.retry_names());
+        let (returning, letters) = self.handled_derived_topics();
+        report.add_problems(returning);
+        report.add_warnings(letters);
+        report.add_warnings(self.mixed_orders(group));
         report.add_warnings(self.lonely_catch_alls());
         report.add_problems(self.contract_shapes());
         report.add_problems(self.untrue_emits());

@@ -4,6 +4,7 @@
 //! never seen elsewhere.
 
 mod checks;
+mod delivery;
 mod linking;
 mod near_state;
 mod problem;
@@ -12,6 +13,7 @@ mod report;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use delivery::DeliveryBounds;
 pub(crate) use near_state::short_type;
 pub use problem::{Place, StartupProblem};
 pub use report::StartupReport;
@@ -117,6 +119,16 @@ impl Registry {
         });
         taken.collect()
     }
+}
+
+/// The known name that was probably meant. An id is a path, and who leaves out its beginning means
+/// the handler of that name.
+pub(crate) fn nearest_name(name: &str, known: &BTreeSet<String>) -> Option<String> {
+    let nearest = known.iter().min_by_key(|id| {
+        let last = id.rsplit("::").next() == Some(name);
+        (!last, strsim::damerau_levenshtein(name, id))
+    });
+    nearest.cloned()
 }
 
 // Whether `module` is one of `modules` or in one; without any, every module is.

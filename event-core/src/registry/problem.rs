@@ -4,6 +4,7 @@ mod place;
 mod words;
 
 use std::fmt;
+use std::time::Duration;
 
 pub use place::Place;
 
@@ -76,6 +77,70 @@ pub enum StartupProblem {
         /// Who listens to the topic.
         handlers: Vec<&'static HandlerRegistration>,
     },
+    /// A topic with a retry topic whose name Kafka does not take.
+    RetryName {
+        /// The topic.
+        topic: &'static str,
+        /// What is wrong with the other name.
+        error: NameError,
+        /// Whose records would wait there.
+        handlers: Vec<&'static HandlerRegistration>,
+    },
+    /// Handlers of a topic that is there for the records of another.
+    HandledDerivedTopic {
+        /// The topic.
+        topic: &'static str,
+        /// The other one.
+        origin: &'static str,
+        /// Which records of it: `dead letters`, `retries` or `redriven records`.
+        purpose: &'static str,
+        /// Who listens to the topic.
+        handlers: Vec<&'static HandlerRegistration>,
+    },
+    /// Handlers of one topic and group, of which some keep the order of the partition and others
+    /// that of the key.
+    MixedOrders {
+        /// The topic.
+        topic: &'static str,
+        /// The consumer group.
+        group: String,
+        /// Those in the order of the partition.
+        partition: Vec<&'static HandlerRegistration>,
+        /// Those in the order of the key.
+        key: Vec<&'static HandlerRegistration>,
+    },
+    /// Handlers that may take longer than a shutdown waits for them.
+    LongTimeout {
+        /// How long they may take.
+        timeout: Duration,
+        /// How long a shutdown waits.
+        drain: Duration,
+        /// The handlers.
+        handlers: Vec<&'static HandlerRegistration>,
+    },
+    /// A handler that asks for more calls at once than the service makes.
+    TooConcurrent {
+        /// How many it asks for.
+        concurrency: u32,
+        /// How many there are for all.
+        limit: usize,
+        /// The handler.
+        handler: &'static HandlerRegistration,
+    },
+    /// The settings give a concurrency to a handler that keeps the order of the partition.
+    UselessConcurrency {
+        /// The handler.
+        handler: &'static HandlerRegistration,
+    },
+    /// The settings say something about a handler or a topic that is not there.
+    UnknownSettingTarget {
+        /// The table: `handlers` or `topic`.
+        table: &'static str,
+        /// The handler's id, or the topic.
+        name: String,
+        /// The known one that is most like it.
+        nearest: Option<String>,
+    },
     /// A catch-all for a topic of which nothing else is known.
     LonelyCatchAll {
         /// The handler.
@@ -133,6 +198,17 @@ pub enum StartupProblem {
         topic: String,
         /// What it is needed for.
         needed_for: String,
+        /// Whether it is there for the records of another topic, so that the service may make it.
+        is_derived: bool,
+    },
+    /// A topic that was to be made at start-up cannot be made.
+    UncreatedTopic {
+        /// The topic.
+        topic: String,
+        /// What it is needed for.
+        needed_for: String,
+        /// Why not.
+        error: BrokerError,
     },
     /// The cluster cannot be used.
     Broker(BrokerError),
@@ -159,6 +235,13 @@ pub enum StartupProblem {
         /// The known one that is most like it.
         nearest: Option<String>,
     },
+    /// A layer around one record for a handler of batches.
+    LayerOfBatch {
+        /// Where it was added.
+        place: Place,
+        /// The handler.
+        handler: &'static HandlerRegistration,
+    },
     /// What the user's code gives to the app at start-up could not be made.
     Provider(String),
 }
@@ -176,6 +259,13 @@ impl StartupProblem {
             StartupProblem::DeadLetterLoop { .. } => "dead_letter_loop",
             StartupProblem::TopicName { .. } => "topic_name",
             StartupProblem::DeadLetterName { .. } => "dead_letter_name",
+            StartupProblem::RetryName { .. } => "retry_name",
+            StartupProblem::HandledDerivedTopic { .. } => "handled_derived_topic",
+            StartupProblem::MixedOrders { .. } => "mixed_orders",
+            StartupProblem::LongTimeout { .. } => "long_timeout",
+            StartupProblem::TooConcurrent { .. } => "too_concurrent",
+            StartupProblem::UselessConcurrency { .. } => "useless_concurrency",
+            StartupProblem::UnknownSettingTarget { .. } => "unknown_setting_target",
             StartupProblem::LonelyCatchAll { .. } => "lonely_catch_all",
             StartupProblem::UntrueEmits { .. } => "untrue_emits",
             StartupProblem::ExcludedTopic { .. } => "excluded_topic",
@@ -185,10 +275,12 @@ impl StartupProblem {
             StartupProblem::NoHandlersInModules { .. } => "no_handlers_in_modules",
             StartupProblem::UnlinkedCrate { .. } => "unlinked_crate",
             StartupProblem::MissingTopic { .. } => "missing_topic",
+            StartupProblem::UncreatedTopic { .. } => "uncreated_topic",
             StartupProblem::Broker(_) => "broker",
             StartupProblem::Setting { .. } => "setting",
             StartupProblem::IgnoredVariable { .. } => "ignored_variable",
             StartupProblem::UnknownLayerTarget { .. } => "unknown_layer_target",
+            StartupProblem::LayerOfBatch { .. } => "layer_of_batch",
             StartupProblem::Provider(_) => "provider",
         }
     }
@@ -196,7 +288,10 @@ impl StartupProblem {
     // The order of the report.
     pub(super) fn rank(&self) -> u8 {
         match self {
-            StartupProblem::Setting { .. } | StartupProblem::IgnoredVariable { .. } => 0,
+            StartupProblem::Setting { .. }
+            | StartupProblem::IgnoredVariable { .. }
+            | StartupProblem::UnknownSettingTarget { .. }
+            | StartupProblem::UselessConcurrency { .. } => 0,
             StartupProblem::NoHandlers | StartupProblem::NoHandlersInModules { .. } => 1,
             StartupProblem::ExcludedTopic { .. } | StartupProblem::UnusedTopic { .. } => 2,
             StartupProblem::DuplicateHandlers { .. } | StartupProblem::CollidingIds { .. } => 3,
@@ -205,11 +300,18 @@ impl StartupProblem {
             | StartupProblem::CollidingTopics { .. }
             | StartupProblem::DeadLetterTopics { .. }
             | StartupProblem::DeadLetterLoop { .. }
+            | StartupProblem::RetryName { .. }
+            | StartupProblem::HandledDerivedTopic { .. }
+            | StartupProblem::MixedOrders { .. }
+            | StartupProblem::LongTimeout { .. }
+            | StartupProblem::TooConcurrent { .. }
             | StartupProblem::LonelyCatchAll { .. } => 4,
             StartupProblem::ContractShapes { .. } | StartupProblem::UntrueEmits { .. } => 5,
             StartupProblem::MissingState { .. } | StartupProblem::Provider(_) => 6,
-            StartupProblem::UnlinkedCrate { .. } | StartupProblem::UnknownLayerTarget { .. } => 7,
-            StartupProblem::MissingTopic { .. } => 8,
+            StartupProblem::UnlinkedCrate { .. }
+            | StartupProblem::UnknownLayerTarget { .. }
+            | StartupProblem::LayerOfBatch { .. } => 7,
+            StartupProblem::MissingTopic { .. } | StartupProblem::UncreatedTopic { .. } => 8,
             StartupProblem::Broker(_) => 9,
         }
     }
@@ -224,6 +326,9 @@ impl StartupProblem {
             | StartupProblem::DeadLetterLoop { handlers, .. }
             | StartupProblem::TopicName { handlers, .. }
             | StartupProblem::DeadLetterName { handlers, .. }
+            | StartupProblem::RetryName { handlers, .. }
+            | StartupProblem::HandledDerivedTopic { handlers, .. }
+            | StartupProblem::LongTimeout { handlers, .. }
             | StartupProblem::ExcludedTopic { handlers, .. } => {
                 handlers.iter().map(|handler| Place::from(*handler)).collect()
             }
@@ -231,7 +336,15 @@ impl StartupProblem {
                 contracts.iter().map(|contract| Place::from(*contract)).collect()
             }
             StartupProblem::CollidingTopics { places, .. } => places.clone(),
-            StartupProblem::MissingState { handler, .. }
+            StartupProblem::MixedOrders { partition, key, .. } => {
+                partition.iter().chain(key).map(|handler| Place::from(*handler)).collect()
+            }
+            StartupProblem::LayerOfBatch { place, handler } => {
+                vec![place.clone(), Place::from(*handler)]
+            }
+            StartupProblem::TooConcurrent { handler, .. }
+            | StartupProblem::UselessConcurrency { handler }
+            | StartupProblem::MissingState { handler, .. }
             | StartupProblem::LonelyCatchAll { handler, .. }
             | StartupProblem::UntrueEmits { handler } => vec![Place::from(*handler)],
             StartupProblem::UnknownLayerTarget { place, .. } => vec![place.clone()],
@@ -239,7 +352,9 @@ impl StartupProblem {
             | StartupProblem::NoHandlersInModules { .. }
             | StartupProblem::UnusedTopic { .. }
             | StartupProblem::UnlinkedCrate { .. }
+            | StartupProblem::UnknownSettingTarget { .. }
             | StartupProblem::MissingTopic { .. }
+            | StartupProblem::UncreatedTopic { .. }
             | StartupProblem::Broker(_)
             | StartupProblem::Setting { .. }
             | StartupProblem::IgnoredVariable { .. }

@@ -9,7 +9,7 @@ use crate::handler::{HandlerRegistration, Selector};
 // A topic that is this close to a known one was probably meant to be that.
 const NEAR: usize = 2;
 
-type Handlers = Vec<&'static HandlerRegistration>;
+pub(super) type Handlers = Vec<&'static HandlerRegistration>;
 
 impl Registry {
     /// What does not fit between the handlers and the topics that the settings let the service read:
@@ -146,7 +146,7 @@ impl Registry {
         problems.collect()
     }
 
-    fn topics(&self) -> BTreeMap<&'static str, Handlers> {
+    pub(super) fn topics(&self) -> BTreeMap<&'static str, Handlers> {
         let mut topics = BTreeMap::<_, Handlers>::new();
         for handler in &self.handlers {
             topics.entry(handler.topic).or_default().push(*handler);
@@ -155,11 +155,11 @@ impl Registry {
     }
 }
 
-fn is_foreign(handlers: &Handlers) -> bool {
+pub(super) fn is_foreign(handlers: &Handlers) -> bool {
     handlers.iter().any(|handler| handler.has_foreign_names())
 }
 
-fn dead_letters(topic: &TopicName, handlers: &Handlers) -> Result<TopicName, NameError> {
+pub(super) fn dead_letters(topic: &TopicName, handlers: &Handlers) -> Result<TopicName, NameError> {
     match handlers.iter().find_map(|handler| handler.dead_letter) {
         Some(name) => TopicName::registered(name, is_foreign(handlers)),
         None => topic.dead_letters(),

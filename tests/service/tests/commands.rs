@@ -5,7 +5,7 @@
 mod shared;
 
 use serde_json::{Value, json};
-use shared::{Ran, run};
+use shared::{Ran, empty_folder, run};
 
 const BROKEN: &str = env!("CARGO_BIN_EXE_broken-service");
 const BUSY: &str = env!("CARGO_BIN_EXE_busy-service");
@@ -13,6 +13,7 @@ const CHAIN: &str = env!("CARGO_BIN_EXE_chain-service");
 const FIVE: &str = env!("CARGO_BIN_EXE_five-mistakes");
 const NEARLY: &str = env!("CARGO_BIN_EXE_nearly-service");
 const SOUND: &str = env!("CARGO_BIN_EXE_sound-service");
+const TUNED: &str = env!("CARGO_BIN_EXE_tuned-service");
 
 fn json_of(ran: &Ran) -> Value {
     serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {}{}", ran.out, ran.err))
@@ -39,7 +40,7 @@ fn check_prints_everything_as_json_for_a_build_server() {
             {
                 "kind": "duplicate_handlers",
                 "message": "two handlers claim role_events / CLAIM_ADDED in group `broken`",
-                "help": "keep one and remove the others",
+                "help": "keep one and remove the others; one with a `group = \"..\"` of its own gets the event too",
                 "places": [
                     { "name": "first", "file": file, "line": 7 },
                     { "name": "second", "file": file, "line": 12 },
@@ -184,9 +185,9 @@ cannot start: 4 problems
 fn handlers_are_listed_with_everything_that_is_known() {
     let ran = run(SOUND, &["handlers", "--wide"], &[("EVENT_ATTEMPTS", "3")]);
     let expected = "\
-TOPIC        EVENT         HANDLER                          PLACE                                     ID            GROUP  PAYLOAD        ATTEMPTS  DEAD_LETTERS     RUNS   SENDS
-role_events  CLAIM_ADDED   sound_service::record_claim      tests/service/src/bin/sound-service.rs:9  record_claim  sound  ClaimAdded v1  3         role_events_dlq  async  -
-user_events  USER_DELETED  unlinked_handlers::user_deleted  tests/fixtures/unlinked/src/lib.rs:6      user_deleted  sound  -              3         user_events_dlq  async  -
+TOPIC        EVENT         HANDLER                          PLACE                                     ID            GROUP  PAYLOAD        DELIVERY  DEAD_LETTERS     RUNS   SENDS
+role_events  CLAIM_ADDED   sound_service::record_claim      tests/service/src/bin/sound-service.rs:9  record_claim  sound  ClaimAdded v1  -         role_events_dlq  async  -
+user_events  USER_DELETED  unlinked_handlers::user_deleted  tests/fixtures/unlinked/src/lib.rs:6      user_deleted  sound  -              -         user_events_dlq  async  -
 ";
     assert_eq!(ran.out, expected, "{}", ran.err);
     let ran = run(SOUND, &["handlers", "--json", "--group", "other"], &[]);
@@ -198,7 +199,18 @@ user_events  USER_DELETED  unlinked_handlers::user_deleted  tests/fixtures/unlin
         "id": "record_claim",
         "group": "other",
         "payload": { "type": "ClaimAdded", "version": 1 },
-        "attempts": 5,
+        "delivery": {
+            "order": "partition",
+            "concurrency": 1,
+            "attempts": 5,
+            "backoff": "200ms..30s",
+            "jitter": "equal",
+            "retry_on": false,
+            "timeout": null,
+            "retry_topics": [],
+            "batch": null,
+            "breaker": { "failures": 20, "pause": "5s..1m" },
+        },
         "dead_letters": "role_events_dlq",
         "blocking": false,
         "sends": [],
@@ -206,6 +218,46 @@ user_events  USER_DELETED  unlinked_handlers::user_deleted  tests/fixtures/unlin
     let rows = json_of(&ran);
     assert_eq!((rows.as_array().unwrap().len(), &rows[0]), (2, &claim));
     assert_eq!(rows[1]["payload"], Value::Null);
+}
+
+#[test]
+fn handlers_are_listed_with_their_groups_and_what_differs_in_their_delivery() {
+    let narrow = "\
+TOPIC        EVENT        HANDLER                       PLACE                                      GROUP      DELIVERY
+role_events  *            tuned_service::import_others  tests/service/src/bin/tuned-service.rs:35  warehouse  -
+role_events  CLAIM_ADDED  tuned_service::book_claim     tests/service/src/bin/tuned-service.rs:19  -          order=key concurrency=16 attempts=3 backoff=1s..4s jitter=full timeout=5s
+role_events  CLAIM_ADDED  tuned_service::mail_claim     tests/service/src/bin/tuned-service.rs:29  mailer     order=none concurrency=4 attempts=1 topics=1m,10m breaker=3/10s..5m
+role_events  CLAIM_ADDED  tuned_service::import_claims  tests/service/src/bin/tuned-service.rs:32  warehouse  batch=100/1s
+";
+    let ran = run(TUNED, &["handlers"], &[]);
+    assert_eq!((ran.code, ran.out.as_str()), (Some(0), narrow), "{}", ran.err);
+    // What is said of all differs in no handler, and what is said of one goes before its attribute.
+    let file = "attempts = 3\n[handlers.'book']\nconcurrency = 8\nbreaker_failures = 0\n";
+    std::fs::write(empty_folder().join("handlers.toml"), file).unwrap();
+    let wide = ["handlers", "--wide", "--config", "handlers.toml"];
+    let ran = run(TUNED, &wide, &[("EVENT_TIMEOUT", "5s")]);
+    let book = "  book    tuned      ClaimAdded v1  order=key concurrency=8 backoff=1s..4s jitter=full breaker=never  ";
+    assert!(ran.out.contains(book), "{}{}", ran.out, ran.err);
+    let ran = run(TUNED, &["handlers", "--json"], &[]);
+    let rows = json_of(&ran);
+    assert_eq!((&rows[2]["group"], &rows[3]["group"]), (&json!("mailer"), &json!("warehouse")));
+    assert_eq!(rows[2]["delivery"]["retry_topics"], json!(["1m", "10m"]));
+    assert_eq!(rows[3]["delivery"]["batch"], json!({ "max": 100, "wait": "1s" }));
+}
+
+#[test]
+fn the_graph_names_the_groups_that_handlers_have_of_their_own() {
+    let text = "\
+role_events / *
+  handled by others in group warehouse
+role_events / CLAIM_ADDED
+  handled by book
+  handled by import in group warehouse
+  handled by mail in group mailer
+";
+    assert_eq!(run(TUNED, &["graph"], &[]).out, text);
+    let mermaid = run(TUNED, &["graph", "--format", "mermaid"], &[]).out;
+    assert!(mermaid.contains("h2[\"mail in group mailer\"]"), "{mermaid}");
 }
 
 #[test]

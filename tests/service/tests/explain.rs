@@ -1,6 +1,7 @@
 //! What `explain` says of an event, and of every kind of bad input: pinned whole.
 //!
-//! `REPORTS=overwrite cargo test -p service-tests --test explain` pins `bad_input.txt` anew.
+//! `REPORTS=overwrite cargo test -p service-tests --test explain` pins `bad_input.txt` and
+//! `explained.txt` anew.
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
@@ -20,6 +21,7 @@ use shared::{empty_folder, run};
 const BUSY: &str = env!("CARGO_BIN_EXE_busy-service");
 const PROBE: &str = env!("CARGO_BIN_EXE_probe-service");
 const SOUND: &str = env!("CARGO_BIN_EXE_sound-service");
+const TUNED: &str = env!("CARGO_BIN_EXE_tuned-service");
 
 /// More does not fit into one argument of a process.
 const ARGUMENT_BYTES: usize = 100 << 10;
@@ -87,15 +89,54 @@ fn what_becomes_of_each_bad_record_is_said_with_the_byte() {
         write!(said, "== {}\n{out}\n", case.name).unwrap();
     }
     assert!(cases.len() >= 50, "{}", cases.len());
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bad_input.txt");
+    assert_pinned("bad_input.txt", &said);
+}
+
+/// Compares what was said, in sections that begin with `== `, to the file.
+fn assert_pinned(file: &str, said: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(file);
     if std::env::var_os("REPORTS").is_some_and(|value| value == "overwrite") {
-        std::fs::write(&path, &said).unwrap();
+        std::fs::write(&path, said).unwrap();
     }
     let pinned = std::fs::read_to_string(&path).unwrap_or_default();
     for (now, then) in said.split("== ").zip(pinned.split("== ")) {
         assert_eq!(now, then, "{} has another", path.display());
     }
     assert_eq!(said.len(), pinned.len(), "there are more cases in one than in the other");
+}
+
+#[test]
+fn an_event_is_explained_in_each_group_with_what_the_settings_say_of_its_handlers() {
+    let settings = "\
+topics = [\"role_events\"]
+unknown_events = \"dead_letter\"
+jitter = \"none\"
+
+[handlers.\"book\"]
+attempts = 9
+timeout = \"7s\"
+
+[handlers.\"mail\"]
+breaker_failures = 0
+
+[topic.\"role_events\"]
+unknown_events = \"stop\"
+";
+    std::fs::write(empty_folder().join("tuned.toml"), settings).unwrap();
+    let tuned = &["--config", "tuned.toml"][..];
+    let mut said = String::new();
+    for (event, flags) in [
+        ("CLAIM_ADDED", &[][..]),
+        ("CLAIM_ADDED", tuned),
+        ("CLAIM_LOST", tuned),
+        ("tombstone", &[]),
+    ] {
+        let arguments = [&["explain", "role_events", event], flags].concat();
+        let ran = run(TUNED, &arguments, &[]);
+        assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
+        write!(said, "== {}\n{}\n", arguments.join(" "), ran.out).unwrap();
+    }
+    assert_pinned("explained.txt", &said);
 }
 
 #[test]
@@ -182,24 +223,42 @@ user_events / USER_CREATED: handled by welcome
   converts   UserCreatedV2 version 2   tests/service/src/bin/busy-service.rs:19
   converts   UserCreatedV1 version 1   tests/service/src/bin/busy-service.rs:25
   sends      role_events / CLAIM_ADDED, mail_events / MAIL_REQUESTED
-  layers     2
+  layers     trace, trace
   runs       async
+
+delivery
+  records are handled one after the other, as they lie in the partition
+  an attempt may take as long as it wants
 
 on failure
   a record whose handler fails or panics is tried 9 times in all, then goes to `lost_users`
-  between the attempts it waits at most 1s, 2s, 4s, 8s, 10s, 10s, and so on up to 10s, at least half of that; the records behind it on the partition wait too
+  between the attempts it waits half to all of 1s, 2s, 4s, 8s, 10s, 10s, and so on up to 10s; the records behind it on the partition wait too
   an error that is `.dead_letter()`, a record that cannot be decoded, and one over a limit go to `lost_users` at once
+  after 20 failed attempts without a success between, the handler is left alone for 5s, and each time it fails again for longer, up to 1m
 
 SETTING           VALUE       FROM
 group             other       --group
+order             partition   default
 attempts          9           EVENT_ATTEMPTS
 backoff           1s..10s     EVENT_BACKOFF
-max_value_bytes   1048576     default
-max_headers       1000        default
-max_header_bytes  262144      default
-commit_interval   1s          default
-drain             20s         default
+jitter            equal       default
+timeout           none        default
+breaker_failures  20          default
+breaker_pause     5s..1m      default
 dead letters      lost_users  `dead_letter` of on_user_created, tests/service/src/bin/busy-service.rs:51
+unknown_events    skip        default
+
+SETTING              VALUE           FROM
+brokers              localhost:9092  default
+max_concurrency      1000            default
+max_value_bytes      1048576         default
+max_headers          1000            default
+max_header_bytes     262144          default
+max_in_flight_bytes  67108864        default
+commit_interval      1s              default
+commit_records       100000          default
+max_metadata_bytes   4096            default
+drain                20s             default
 ";
     assert_eq!(ran.out, expected, "{}", ran.err);
     assert_eq!(ran.code, Some(0));
@@ -247,14 +306,32 @@ fn an_explanation_is_json_for_tools() {
             { "type": "ClaimAdded", "version": 1, "place": "tests/service/src/lib.rs:12" },
         ],
         "sends": [],
-        "layers": 0,
+        "layers": [],
         "blocking": false,
+        "policy": {
+            "order": "partition",
+            "concurrency": 1,
+            "attempts": 5,
+            "backoff": "200ms..30s",
+            "jitter": "equal",
+            "retry_on": false,
+            "timeout": null,
+            "retry_topics": [],
+            "batch": null,
+            "breaker": { "failures": 20, "pause": "5s..1m" },
+        },
     });
-    assert_eq!(said["handler"], expected);
-    assert_eq!(said["dead_letters"], "role_events_dlq");
+    assert_eq!(said["becomes"], "handled by record_claim");
+    let [group] = &said["groups"].as_array().unwrap()[..] else { panic!("{said}") };
+    assert_eq!((&group["group"], &group["handler"]), (&"sound".into(), &expected));
+    assert_eq!(group["dead_letters"], "role_events_dlq");
+    assert_eq!(group["unknown_events"], "skipped and counted, with a warning in the log");
     let attempts = serde_json::json!({ "key": "attempts", "value": "5", "source": "default" });
-    assert_eq!(said["settings"][1], attempts);
-    assert_eq!(said["on_failure"].as_array().unwrap().len(), 3);
+    assert_eq!(group["settings"][2], attempts);
+    assert_eq!(group["on_failure"].as_array().unwrap().len(), 4);
+    let brokers =
+        serde_json::json!({ "key": "brokers", "value": "localhost:9092", "source": "default" });
+    assert_eq!(said["settings"][0], brokers);
 }
 
 #[test]

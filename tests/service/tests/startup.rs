@@ -31,7 +31,7 @@ cannot start: 4 problems
   2. two handlers claim role_events / CLAIM_ADDED in group `broken`
        first    tests/service/src/bin/broken-service.rs:7
        second   tests/service/src/bin/broken-service.rs:12
-     help: keep one and remove the others
+     help: keep one and remove the others; one with a `group = \"..\"` of its own gets the event too
   3. needs_a_state needs State<Seen>, which was never provided
        needs_a_state   tests/service/src/bin/broken-service.rs:15
      help: call `.state(..)` on the app with a value of that type

@@ -13,14 +13,14 @@ pub struct Origin {
     pub source: String,
 }
 
-/// The origins of all settings but those for librdkafka, which may be secrets.
+/// The settings with one value, each with its origin. Those for librdkafka, which may be secrets, are
+/// in a table and not among them.
 pub(super) fn origins(merged: &Config) -> BTreeMap<&'static str, Origin> {
     let ValueKind::Table(table) = &merged.cache.kind else { return BTreeMap::new() };
-    let keys = super::sources::KEYS.iter().filter(|key| **key != "kafka");
-    let origins = keys.filter_map(|key| {
-        let value = table.get(*key)?;
+    let origins = super::keys::KEYS.iter().filter_map(|key| {
+        let value = table.get(key.name)?;
         let source = value.origin().unwrap_or("default").to_owned();
-        Some((*key, Origin { value: value.to_string(), source }))
+        Some((key.name, Origin { value: value.to_string(), source }))
     });
     origins.collect()
 }

@@ -5,27 +5,10 @@ use std::path::{Path, PathBuf};
 
 use config::{Config, Map, Value, ValueKind};
 
+use super::keys::{At, KEYS, TABLES};
+use super::tables::Tables;
 use super::{SettingsOverrides, problem};
-use crate::processor::DeliveryPolicy;
 use crate::registry::StartupProblem;
-
-pub(super) const KEYS: [&str; 15] = [
-    "brokers",
-    "group",
-    "topics",
-    "attempts",
-    "backoff",
-    "max_value_bytes",
-    "max_headers",
-    "max_header_bytes",
-    "max_in_flight_bytes",
-    "commit_interval",
-    "drain",
-    "admin_port",
-    "admin_address",
-    "liveness_after",
-    "kafka",
-];
 
 // Variables that are ours but no settings.
 const OTHER_VARIABLES: [&str; 2] = ["EVENT_CONFIG", "EVENT_LOG"];
@@ -61,7 +44,16 @@ pub(super) fn file_path(named: Option<&PathBuf>) -> PathBuf {
     named.cloned().unwrap_or_else(|| PathBuf::from("event.toml"))
 }
 
-pub(super) fn read_file(path: Option<&PathBuf>, problems: &mut Vec<StartupProblem>) -> toml::Table {
+/// What the file says: the keys with one value as texts, the table for librdkafka, and what is for
+/// single handlers and topics.
+#[derive(Default)]
+pub(super) struct File {
+    values: Vec<(&'static str, String)>,
+    kafka: toml::Table,
+    pub(super) tables: Tables,
+}
+
+pub(super) fn read_file(path: Option<&PathBuf>, problems: &mut Vec<StartupProblem>) -> File {
     let required = path.is_some();
     let path = file_path(path);
     let shown = path.display();
@@ -76,7 +68,7 @@ pub(super) fn read_file(path: Option<&PathBuf>, problems: &mut Vec<StartupProble
             String::new()
         }
     };
-    let mut table = match text.parse::<toml::Table>() {
+    let table = match text.parse::<toml::Table>() {
         Ok(table) => table,
         Err(error) => {
             // Only the reason: the lines that the full message quotes may hold a secret.
@@ -84,35 +76,51 @@ pub(super) fn read_file(path: Option<&PathBuf>, problems: &mut Vec<StartupProble
             let message =
                 format!("the settings file `{shown}` is not TOML, line {at}: {}", error.message());
             problems.push(problem(message, "mend that line"));
-            return toml::Table::new();
+            return File::default();
         }
     };
-    table.retain(|key, value| {
-        let known = KEYS.contains(&key);
-        if key == "kafka" && !value.is_table() {
-            let message =
-                format!("the settings file `{shown}` gives `kafka` a value, it is a table");
-            problems
-                .push(problem(message, "write `[kafka]` and below it `\"property\" = \"value\"`"));
-            return false;
+    let shown = shown.to_string();
+    let mut file = File::default();
+    for (name, value) in table {
+        match (&*name, value) {
+            ("kafka", toml::Value::Table(kafka)) => file.kafka = kafka,
+            ("kafka", _) => problems.push(problem(
+                format!("the settings file `{shown}` gives `kafka` a value, it is a table"),
+                "write `[kafka]` and below it `\"property\" = \"value\"`",
+            )),
+            (table @ ("handlers" | "topic"), value) => {
+                file.tables.add((table, value), &shown, problems);
+            }
+            (_, value) => match KEYS.iter().find(|key| key.name == name) {
+                Some(key) => match key.text_of(At { key: key.name, table: None }, &value) {
+                    Ok(text) => file.values.push((key.name, text)),
+                    Err(wrong) => problems.push(wrong),
+                },
+                None => {
+                    let message =
+                        format!("the settings file `{shown}` has an unknown key `{name}`");
+                    let known = KEYS.iter().map(|key| key.name).chain(TABLES);
+                    problems.push(problem(message, meant(&name, known)));
+                }
+            },
         }
-        if !known {
-            let message = format!("the settings file `{shown}` has an unknown key `{key}`");
-            problems.push(problem(message, meant(key, KEYS.iter().copied())));
-        }
-        known
-    });
-    table
+    }
+    file
 }
 
-fn meant<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
+/// `did you mean ..?`, or what there is.
+pub(super) fn meant<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
     match nearest(name, known.clone()) {
         Some((near, distance)) if distance <= name.len() / 2 => format!("did you mean `{near}`?"),
         _ => format!("the keys are {}", known.collect::<Vec<_>>().join(", ")),
     }
 }
 
-fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<(&'a str, usize)> {
+/// The name that is most like this one, and how many letters they are apart.
+pub(super) fn nearest<'a>(
+    name: &str,
+    known: impl Iterator<Item = &'a str>,
+) -> Option<(&'a str, usize)> {
     known
         .map(|key| (key, strsim::damerau_levenshtein(name, key)))
         .min_by_key(|(_, distance)| *distance)
@@ -129,8 +137,7 @@ pub(super) fn check_variables(
 ) {
     let known: Vec<String> = KEYS
         .iter()
-        .filter(|key| **key != "kafka")
-        .map(|key| variable_of(key))
+        .map(|key| variable_of(key.name))
         .chain(OTHER_VARIABLES.map(str::to_owned))
         .collect();
     for (name, _) in variables {
@@ -149,50 +156,38 @@ pub(super) fn check_variables(
 
 pub(super) fn merge(
     service: &str,
-    (path, file): (&Path, toml::Table),
+    (path, file): (&Path, &File),
     variables: &[(String, String)],
     overrides: &SettingsOverrides,
 ) -> Result<Config, config::ConfigError> {
-    let policy = DeliveryPolicy::default();
-    let mut builder = Config::builder()
-        .set_default("brokers", "localhost:9092")?
-        .set_default("group", service)?
-        .set_default("attempts", policy.attempts)?
-        .set_default("backoff", "200ms..30s")?
-        .set_default("max_value_bytes", 1_u64 << 20)?
-        .set_default("max_headers", 1000)?
-        .set_default("max_header_bytes", 256_u64 << 10)?
-        .set_default("max_in_flight_bytes", 64_u64 << 20)?
-        .set_default("commit_interval", "1s")?
-        .set_default("drain", "20s")?
-        .set_default("admin_address", "127.0.0.1")?
-        .set_default("liveness_after", "5m")?;
+    let mut builder = Config::builder().set_default("group", service)?;
+    for key in KEYS {
+        if let Some(default) = key.default {
+            builder = builder.set_default(key.name, default)?;
+        }
+    }
     let mut kafka = Map::new();
     let from_file = path.display().to_string();
-    for (key, value) in file {
-        match value {
-            // Property names have dots, which a path into the settings would split.
-            toml::Value::Table(table) if key == "kafka" => {
-                for (name, value) in flat(table) {
-                    kafka.insert(name, plain(&from_file, value));
-                }
-            }
-            value => builder = builder.set_default(key, plain(&from_file, value))?,
-        }
+    let text = |from: &String, text: &str| Value::new(Some(from), ValueKind::String(text.into()));
+    for (key, value) in &file.values {
+        builder = builder.set_default(key, text(&from_file, value))?;
+    }
+    // Property names have dots, which a path into the settings would split.
+    for (name, value) in flat(file.kafka.clone()) {
+        kafka.insert(name, plain(&from_file, value));
     }
     for (name, value) in variables {
         if let Some(property) = name.strip_prefix(KAFKA_PREFIX) {
             let property = property.to_ascii_lowercase().replace('_', ".");
-            kafka.insert(property, Value::new(Some(name), ValueKind::String(value.clone())));
-        } else if let Some(key) = KEYS.iter().find(|key| variable_of(key) == *name) {
-            builder = builder
-                .set_override(key, Value::new(Some(name), ValueKind::String(value.clone())))?;
+            kafka.insert(property, text(name, value));
+        } else if let Some(key) = KEYS.iter().find(|key| variable_of(key.name) == *name) {
+            builder = builder.set_override(key.name, text(name, value))?;
         }
     }
     builder = builder.set_default("kafka", Value::new(None, ValueKind::Table(kafka)))?;
     let flag = |name: &str, value: &Option<String>| {
         let name = name.to_owned();
-        value.clone().map(|value| Value::new(Some(&name), ValueKind::String(value)))
+        value.as_ref().map(|value| text(&name, value))
     };
     builder
         .set_override_option("brokers", flag("--brokers", &overrides.brokers))?
@@ -221,7 +216,7 @@ fn plain(origin: &String, value: toml::Value) -> Value {
         toml::Value::Integer(number) => ValueKind::I64(number),
         toml::Value::Float(number) => ValueKind::Float(number),
         toml::Value::Boolean(value) => ValueKind::Boolean(value),
-        // The one setting that is a list may also be written as a text with commas.
+        // Properties that are lists are texts with commas.
         toml::Value::Array(items) => {
             let items = items.into_iter().map(|item| plain(origin, item).to_string());
             ValueKind::String(items.collect::<Vec<_>>().join(","))

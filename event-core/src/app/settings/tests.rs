@@ -1,4 +1,9 @@
+use std::time::Duration;
+
 use super::*;
+use crate::handler::HandlerOverrides;
+use crate::outcome::Jitter;
+use crate::processor::UnknownEvents;
 
 fn load(file: &str, variables: &[(&str, &str)]) -> Result<Settings, String> {
     let path =
@@ -46,12 +51,11 @@ fn kafka_properties_come_from_both_and_never_print() {
 
 #[test]
 fn every_mistake_is_reported_at_once_with_what_to_write() {
-    let file =
-        "max_headers = 'many'\nbroker = 'x'\nbackoff = '10 secs'\nattempts = 0\ngroup = 'a b'\n";
+    let file = "max_headers = -1\nbroker = 'x'\nbackoff = '10 secs'\nattempts = 0\ngroup = 'a b'\n";
     let report = load(file, &[("EVENT_BROKRES", "x")]).unwrap_err();
     for expected in [
         "unknown key `broker`",
-        "setting `max_headers` is `many`, it must be an integer from 0 on",
+        "setting `max_headers` is `-1`, it must be an integer from 0 on",
         "did you mean `brokers`?",
         "setting `backoff`: `10 secs`",
         "setting `attempts` is `0`, it must be an integer from 1 on",
@@ -201,4 +205,140 @@ fn a_warning_is_kept_when_something_else_is_wrong() {
         |problems: &[StartupProblem]| problems.iter().map(StartupProblem::kind).collect::<Vec<_>>();
     assert_eq!(kinds(report.problems()), ["setting"]);
     assert_eq!(kinds(report.warnings()), ["ignored_variable"]);
+}
+
+#[test]
+fn every_key_is_read_from_the_file_and_from_its_variable() {
+    let values = [
+        ("attempts", "7"),
+        ("jitter", "full"),
+        ("timeout", "10s"),
+        ("breaker_failures", "0"),
+        ("breaker_pause", "1s..2m"),
+        ("max_concurrency", "8"),
+        ("commit_records", "5"),
+        ("max_metadata_bytes", "0"),
+        ("unknown_events", "dead_letter"),
+        ("create_topics", "true"),
+        ("group_instance_id", "admin-1"),
+    ];
+    let bare = |value: &str| value == "true" || value.parse::<u64>().is_ok();
+    let file = values.map(|(key, value)| match bare(value) {
+        true => format!("{key} = {value}\n"),
+        false => format!("{key} = '{value}'\n"),
+    });
+    let names = values.map(|(key, _)| format!("EVENT_{}", key.to_ascii_uppercase()));
+    let variables: Vec<_> =
+        names.iter().zip(values).map(|(name, (_, value))| (name.as_str(), value)).collect();
+    for settings in [load(&file.concat(), &[]).unwrap(), load("", &variables).unwrap()] {
+        let policy = &settings.policy;
+        assert_eq!((policy.attempts, policy.backoff.jitter), (7, Jitter::Full));
+        assert_eq!(policy.timeout, Some(Duration::from_secs(10)));
+        let pause = (Duration::from_secs(1), Duration::from_secs(120));
+        assert_eq!(policy.breaker, BreakerOptions { failures: 0, pause });
+        assert_eq!((policy.max_concurrency, policy.commit_records), (8, 5));
+        assert_eq!(policy.max_metadata_bytes, 0);
+        assert_eq!(policy.unknown_events, UnknownEvents::DeadLetter);
+        assert!(settings.create_topics);
+        assert_eq!(settings.group_instance_id.as_deref(), Some("admin-1"));
+    }
+    let settings = load("", &[]).unwrap();
+    assert_eq!((settings.create_topics, settings.group_instance_id), (false, None));
+}
+
+#[test]
+fn a_value_of_another_type_is_refused_with_its_key() {
+    let file = "attempts = '3'\nmax_headers = true\nmax_value_bytes = 1.5\ndrain = 20\n\
+                create_topics = 'yes'\ngroup = ['a']\nbrokers = [1]\ncommit_records = 2020-02-02\n\
+                [topics.role_events]\nunknown_events = 'stop'\n[backoff]\nfirst = '1s'\n\
+                [handlers.audit]\nattempts = 'x'\nconcurrency = {}\nbackoff = true\n";
+    let report = load(file, &[]).unwrap_err();
+    for expected in [
+        "setting `attempts` is the text `3`, it must be an integer\n     help: write `attempts = 5`",
+        "setting `max_headers` is `true`, it must be an integer",
+        "setting `max_value_bytes` is `1.5`, it must be an integer",
+        "setting `drain` is `20`, it must be a text\n     help: write `drain = \"20s\"`",
+        "setting `create_topics` is the text `yes`, it must be `true` or `false`",
+        "setting `group` is an array, it must be a text",
+        "setting `brokers` is an array of something else, it must be a text or an array of texts",
+        "setting `commit_records` is a date, it must be an integer",
+        "setting `topics` is a table, it must be a text or an array of texts",
+        "what holds for one topic stands in `[topic.\"role_events\"]`",
+        "setting `backoff` is a table, it must be a text",
+        "setting `attempts` of `[handlers.\"audit\"]` is the text `x`, it must be an integer",
+        "setting `concurrency` of `[handlers.\"audit\"]` is a table, it must be an integer",
+        "setting `backoff` of `[handlers.\"audit\"]` is `true`, it must be a text",
+        "cannot start: 13 problems",
+    ] {
+        assert!(report.contains(expected), "{expected:?} is not in:\n{report}");
+    }
+}
+
+#[test]
+fn a_word_that_is_none_is_told_the_nearest() {
+    let variables = [
+        ("EVENT_UNKNOWN_EVENTS", "dead-letter"),
+        ("EVENT_JITTER", "random"),
+        ("EVENT_CREATE_TOPICS", "1"),
+        ("EVENT_TIMEOUT", "10 secs"),
+        ("EVENT_GROUP_INSTANCE_ID", "a b"),
+    ];
+    let report = load("", &variables).unwrap_err();
+    for expected in [
+        "setting `unknown_events` is `dead-letter`, it must be one of `skip`, `dead_letter`, `stop`",
+        "help: did you mean `dead_letter`?",
+        "setting `jitter` is `random`, it must be one of `none`, `equal`, `full`",
+        "help: write one of these",
+        "setting `create_topics` is `1`, it must be one of `true`, `false`",
+        "help: write `\"10s\"`",
+        "setting `group_instance_id` is `a b`, it must be 1 to 249 letters",
+    ] {
+        assert!(report.contains(expected), "{expected:?} is not in:\n{report}");
+    }
+}
+
+#[test]
+fn handlers_and_topics_have_tables_of_their_own() {
+    let file = "[handlers.'claims::audit']\nattempts = 2\nbackoff = '1s..2s'\njitter = 'none'\n\
+                timeout = '3s'\nconcurrency = 4\nbreaker_failures = 5\nbreaker_pause = '6s..7s'\n\
+                [handlers.\"mail\"]\n[topic.role_events]\nunknown_events = 'stop'\n";
+    let settings = load(file, &[]).unwrap();
+    let second = Duration::from_secs;
+    let audit = HandlerOverrides {
+        attempts: Some(2),
+        backoff: Some((second(1), second(2))),
+        jitter: Some(Jitter::None),
+        timeout: Some(second(3)),
+        concurrency: Some(4),
+        breaker_failures: Some(5),
+        breaker_pause: Some((second(6), second(7))),
+    };
+    assert_eq!(settings.policy.handlers["claims::audit"], audit);
+    assert_eq!(settings.policy.unknown_events("role_events"), UnknownEvents::Stop);
+    assert_eq!(settings.policy.unknown_events("user_events"), UnknownEvents::Skip);
+    let origin = settings.origin_for_handler("claims::audit", "timeout").unwrap();
+    assert_eq!(origin.value, "3s");
+    assert!(origin.source.starts_with("[handlers.\"claims::audit\"] in "), "{origin:?}");
+    assert!(settings.origin_for_topic("role_events", "unknown_events").is_some());
+    assert_eq!(settings.origin_for_handler("mail", "timeout"), None);
+}
+
+#[test]
+fn a_mistake_inside_a_table_is_named_with_the_table() {
+    let file = "topic = 3\n[handlers]\naudit = 3\n[handlers.mail]\natempts = 3\nattempts = 0\n\
+                timeout = '0s'\ngroup = 'x'\n[handlers.users.forget]\nattempts = 1\n";
+    let report = load(file, &[]).unwrap_err();
+    for expected in [
+        "gives `topic` a value, it is a table\n     help: write `[topic.\"..\"]` and below it `unknown_events = \"dead_letter\"`",
+        "gives `audit` in `[handlers]` a value, it is a table\n     help: write `[handlers.\"audit\"]` and below it `attempts = 3`",
+        "has an unknown key `atempts` in `[handlers.\"mail\"]`\n     help: did you mean `attempts`?",
+        "setting `attempts` of `[handlers.\"mail\"]` is `0`, it must be an integer from 1 on",
+        "setting `timeout` of `[handlers.\"mail\"]` is 0ns, it must be from 1ms to 86400s",
+        "has an unknown key `group` in `[handlers.\"mail\"]`\n     help: the keys are attempts, backoff, jitter, timeout, concurrency, breaker_failures, breaker_pause",
+        "has an unknown key `forget` in `[handlers.\"users\"]`",
+    ] {
+        assert!(report.contains(expected), "{expected:?} is not in:\n{report}");
+    }
+    let report = load("handler = 3\n", &[]).unwrap_err();
+    assert!(report.contains("did you mean `handlers`?"), "{report}");
 }

@@ -2,6 +2,7 @@
 
 mod counted;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -48,12 +49,13 @@ pub(super) async fn run(
     let cluster = EmbeddedBroker::start()?;
     let router = EventRouter::new(registry.handlers());
     let topics = router.topics().collect::<Result<Vec<_>, _>>()?;
-    for topic in &topics {
+    let derived = router.derived_topics().filter_map(Result::ok).map(|derived| derived.topic);
+    let all: BTreeSet<_> = topics.iter().cloned().chain(derived).collect();
+    for topic in &all {
         cluster.create_topic(topic.as_str(), i32::from(arguments.partitions))?;
-        cluster.create_topic(router.dead_letters(topic)?.as_str(), 1)?;
     }
     // What handlers send goes to the topics of linked contracts.
-    for contract in registry.contracts().iter().filter(|c| topics.iter().all(|t| *t != c.topic)) {
+    for contract in registry.contracts().iter().filter(|c| all.iter().all(|t| *t != c.topic)) {
         cluster.create_topic(contract.topic, i32::from(arguments.partitions))?;
     }
     let tally = Arc::new(Tally::default());

@@ -1,15 +1,17 @@
-//! What becomes of an event of this name.
+//! What becomes of an event of this name, in each consumer group.
 
 use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::policy::{Setting, on_failure, settings_of};
+use super::policy::{delivery, on_failure, unknown};
+use super::sources::{Setting, common, of_dead_letters, of_group, of_route, of_unknown_events};
 use crate::app::{EventApp, Settings};
+use crate::cli::delivery::Delivery;
 use crate::cli::known::{contract_of, events, meant, usage};
 use crate::cli::table::Table;
 use crate::event::{ContractInfo, TopicName, excerpt};
-use crate::handler::{HandlerRegistration, Selector};
+use crate::handler::{HandlerPolicy, HandlerRegistration, Selector};
 use crate::outcome::Error;
 use crate::registry::{Registry, short_type};
 use crate::router::{EventRouter, Route};
@@ -20,10 +22,25 @@ struct Explained {
     event: String,
     /// In a sentence.
     becomes: String,
+    /// The groups that read the topic, sorted.
+    groups: Vec<InGroup>,
+    /// What is the same in all of them.
+    settings: Vec<Setting>,
+}
+
+#[derive(Serialize)]
+struct InGroup {
+    group: String,
+    /// In a sentence.
+    becomes: String,
     handler: Option<Handler>,
     /// The topic's, whoever handles the event.
-    dead_letters: Option<String>,
+    dead_letters: String,
+    /// In sentences; empty when nobody handles it.
+    delivery: Vec<String>,
     on_failure: Vec<String>,
+    /// What becomes of an event of the topic that no handler takes; `None` when one takes all.
+    unknown_events: Option<String>,
     settings: Vec<Setting>,
 }
 
@@ -37,8 +54,10 @@ struct Handler {
     payload: Vec<Contract>,
     /// None when it could be any event.
     sends: Option<Vec<String>>,
-    layers: usize,
+    /// The outermost first.
+    layers: Vec<String>,
     blocking: bool,
+    policy: Delivery,
 }
 
 #[derive(Serialize)]
@@ -55,8 +74,7 @@ pub(super) fn run(
     event: &str,
     json: bool,
 ) -> Result<(), Error> {
-    let (registry, router) = (app.registry(), app.router());
-    let explained = explain(&registry, &router, settings, topic, event).map_err(usage)?;
+    let explained = explain(app, settings, topic, event).map_err(usage)?;
     if json {
         say!("{}", serde_json::to_string_pretty(&explained)?);
     } else {
@@ -66,15 +84,16 @@ pub(super) fn run(
 }
 
 fn explain(
-    registry: &Registry,
-    router: &EventRouter,
+    app: &EventApp,
     settings: &Settings,
     topic: &str,
     event: &str,
 ) -> Result<Explained, String> {
-    let listened: Vec<_> = registry.handlers().iter().filter(|h| h.topic == topic).collect();
-    let known = events(registry);
-    if listened.is_empty() && !known.iter().any(|(known, _)| *known == topic) {
+    let registry = app.registry();
+    let known = events(&registry);
+    if registry.handlers().iter().all(|handler| handler.topic != topic)
+        && !known.iter().any(|(known, _)| *known == topic)
+    {
         let topics: BTreeSet<_> =
             registry.handlers().iter().map(|h| h.topic).chain(known.iter().map(|k| k.0)).collect();
         let topic = excerpt(topic, 64);
@@ -83,14 +102,13 @@ fn explain(
             meant(&topic, &topics)
         ));
     }
-    let routes = router.topic(topic);
-    let route = match event {
-        "tombstone" => routes.tombstones().map(|route| &**route),
-        "*" => routes.rest().map(|route| &**route),
-        event => routes.find(event).map(|route| &**route),
-    };
-    let special = matches!(event, "tombstone" | "*");
-    if route.is_none() && !special && !known.contains(&(topic, event)) {
+    let routers = app.routers(settings.group.as_str());
+    let groups = routers
+        .iter()
+        .filter_map(|(group, router)| in_group(&registry, settings, (group, router), topic, event));
+    let groups: Vec<_> = groups.collect();
+    let is_handled = groups.iter().any(|group| group.handler.is_some());
+    if !is_handled && !matches!(event, "tombstone" | "*") && !known.contains(&(topic, event)) {
         let names = known.iter().filter(|(of, _)| *of == topic).map(|(_, name)| *name);
         let event = excerpt(event, 64);
         return Err(format!(
@@ -98,51 +116,85 @@ fn explain(
             meant(&event, &names.collect())
         ));
     }
-    let dead_letters = TopicName::foreign(topic).ok().filter(|_| !listened.is_empty());
-    let dead_letters = dead_letters.and_then(|topic| router.dead_letters(&topic).ok());
-    let dead_letters = dead_letters.map(|topic| topic.to_string());
-    let mut settings_of = settings_of(settings);
-    if let Some(dead_letters) = &dead_letters {
-        let given = listened.iter().find(|handler| handler.dead_letter.is_some());
-        settings_of.push(Setting {
-            key: "dead letters",
-            value: dead_letters.clone(),
-            source: given.map_or_else(
-                || "default".to_owned(),
-                |handler| format!("`dead_letter` of {}, {}", handler.name, handler.place()),
-            ),
-        });
-    }
-    let on_failure = match (route, &dead_letters) {
-        (Some(_), Some(dead_letters)) => on_failure(&settings.policy, dead_letters),
-        _ => Vec::new(),
-    };
     Ok(Explained {
-        becomes: becomes(route, listened.is_empty(), event),
-        handler: route.map(|route| describe(route, registry, topic, event)),
         topic: topic.to_owned(),
         event: event.to_owned(),
-        dead_letters,
-        on_failure,
-        settings: settings_of,
+        becomes: match &groups[..] {
+            [] => "not read: no handler of this service listens to the topic".to_owned(),
+            [only] => only.becomes.clone(),
+            several => {
+                let each =
+                    several.iter().map(|one| format!("in group `{}`: {}", one.group, one.becomes));
+                each.collect::<Vec<_>>().join("; ")
+            }
+        },
+        groups,
+        settings: common(settings),
     })
 }
 
-fn becomes(route: Option<&Route>, unread: bool, event: &str) -> String {
-    match route {
-        Some(route) if event != "*" && matches!(route.handler.selects, Selector::Rest) => {
-            format!("handled by {}, which takes what no other handler of the topic does", route.id)
-        }
-        Some(route) => format!("handled by {}", route.id),
-        None if unread => "not read: no handler of this service listens to the topic".to_owned(),
-        None if event == "tombstone" => {
-            "skipped and counted: no handler takes tombstones".to_owned()
-        }
-        None => "skipped and counted, with a warning in the log: no handler takes it".to_owned(),
+/// `None` when the group does not read the topic.
+fn in_group(
+    registry: &Registry,
+    settings: &Settings,
+    (group, router): (&str, &EventRouter),
+    topic: &str,
+    event: &str,
+) -> Option<InGroup> {
+    let routes = router.topic(topic);
+    let all: Vec<_> = routes.routes().collect();
+    if all.is_empty() {
+        return None;
     }
+    let route = match event {
+        "tombstone" => routes.tombstones(),
+        "*" => routes.rest(),
+        event => routes.find(event),
+    };
+    let name = TopicName::foreign(topic).ok()?;
+    let dead_letters = routes.dead_letters(&name).ok()?.to_string();
+    let unknown_events = unknown(settings.policy.unknown_events(topic), &dead_letters);
+    let policy = route.map(|route| settings.policy.of(route.handler));
+    let mut of_this = vec![of_group(settings, group)];
+    of_this.extend(route.into_iter().flat_map(|route| of_route(settings, route)));
+    let given = all.iter().find(|route| route.handler.dead_letter.is_some());
+    of_this.push(of_dead_letters(&dead_letters, given.map(|route| &**route)));
+    of_this.push(of_unknown_events(settings, topic));
+    Some(InGroup {
+        group: group.to_owned(),
+        becomes: match route {
+            Some(route) if event != "*" && matches!(route.handler.selects, Selector::Rest) => {
+                format!(
+                    "handled by {}, which takes what no other handler of the topic does",
+                    route.id
+                )
+            }
+            Some(route) => format!("handled by {}", route.id),
+            None if event == "tombstone" => {
+                "skipped and counted: no handler takes tombstones".to_owned()
+            }
+            None => format!("{unknown_events}: no handler takes it"),
+        },
+        handler: route
+            .zip(policy.as_ref())
+            .map(|(route, policy)| describe((route, policy), registry, topic, event)),
+        delivery: policy.as_ref().map(delivery).unwrap_or_default(),
+        on_failure: policy
+            .as_ref()
+            .map(|policy| on_failure(policy, topic, &dead_letters))
+            .unwrap_or_default(),
+        unknown_events: routes.rest().is_none().then_some(unknown_events),
+        dead_letters,
+        settings: of_this,
+    })
 }
 
-fn describe(route: &Route, registry: &Registry, topic: &str, event: &str) -> Handler {
+fn describe(
+    (route, policy): (&Route, &HandlerPolicy),
+    registry: &Registry,
+    topic: &str,
+    event: &str,
+) -> Handler {
     let handler: &HandlerRegistration = route.handler;
     let payload = handler.contracts().iter().copied().find(|contract| contract.name == event);
     let payload = std::iter::successors(payload, |contract| contract.older);
@@ -157,6 +209,11 @@ fn describe(route: &Route, registry: &Registry, topic: &str, event: &str) -> Han
         payload.extend(contract_of(registry, topic, event).map(contract));
     }
     let sent = |contract: &&ContractInfo| format!("{} / {}", contract.topic, contract.name);
+    let layers: Vec<_> = match policy.batch {
+        // A layer sees one record.
+        Some(_) => Vec::new(),
+        None => route.layers.names().map(layer).collect(),
+    };
     Handler {
         id: route.id.to_string(),
         name: format!("{}::{}", handler.module, handler.name),
@@ -164,14 +221,37 @@ fn describe(route: &Route, registry: &Registry, topic: &str, event: &str) -> Han
         arguments: handler.arguments.iter().map(|a| short_type((a.type_name)())).collect(),
         payload,
         sends: handler.sends().map(|contracts| contracts.iter().map(sent).collect()),
-        layers: route.layers.len(),
+        layers,
         blocking: handler.blocking,
+        policy: Delivery::from(policy),
+    }
+}
+
+fn layer(name: &str) -> String {
+    match name.contains("{{closure}}") {
+        true => "a closure".to_owned(),
+        false => short_type(name),
     }
 }
 
 fn print(explained: &Explained) {
-    say!("{} / {}: {}", explained.topic, explained.event, explained.becomes);
-    if let Some(handler) = &explained.handler {
+    let Explained { topic, event, becomes, groups, settings } = explained;
+    match groups.len() {
+        0 | 1 => say!("{topic} / {event}: {becomes}"),
+        several => say!("{topic} / {event}: read by {several} consumer groups"),
+    }
+    for group in groups {
+        if groups.len() > 1 {
+            say!("\nin group `{}`: {}", group.group, group.becomes);
+        }
+        print_group(group);
+    }
+    say!();
+    print_settings(settings);
+}
+
+fn print_group(group: &InGroup) {
+    if let Some(handler) = &group.handler {
         say!();
         let line = |what: &str, text: &str| {
             say!("  {what:<10} {}", if text.is_empty() { "-" } else { text });
@@ -185,19 +265,28 @@ fn print(explained: &Explained) {
         }
         let sends = handler.sends.as_ref().map(|sends| sends.join(", "));
         line("sends", sends.as_deref().unwrap_or("any event"));
-        line("layers", &handler.layers.to_string());
+        line("layers", &handler.layers.join(", "));
         line("runs", if handler.blocking { "off the async threads" } else { "async" });
     }
-    if !explained.on_failure.is_empty() {
-        say!("\non failure");
-        for sentence in &explained.on_failure {
-            say!("  {sentence}");
+    let unknown = group.unknown_events.iter();
+    let unknown = unknown.map(|unknown| format!("an event that no handler takes: {unknown}"));
+    let unknown: Vec<_> = unknown.collect();
+    for (title, sentences) in [
+        ("delivery", &group.delivery),
+        ("on failure", &group.on_failure),
+        ("the rest of the topic", &unknown),
+    ] {
+        if !sentences.is_empty() {
+            say!("\n{title}");
+            sentences.iter().for_each(|sentence| say!("  {sentence}"));
         }
     }
     say!();
+    print_settings(&group.settings);
+}
+
+fn print_settings(settings: &[Setting]) {
     let mut table = Table::new(&["SETTING", "VALUE", "FROM"]);
-    for setting in &explained.settings {
-        table.row([setting.key.to_owned(), setting.value.clone(), setting.source.clone()]);
-    }
+    settings.iter().for_each(|setting| table.row(setting.row()));
     say!("{}", table.to_string().trim_end());
 }

@@ -3,6 +3,7 @@
 mod event;
 mod policy;
 mod record;
+mod sources;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -16,7 +16,7 @@ pub(super) fn write(graph: &Graph) -> String {
         line(format_args!("e{index} [label=\"{label}\", shape=oval{style}]"));
     }
     for (index, handler) in graph.handlers.iter().enumerate() {
-        line(format_args!("h{index} [label=\"{}\", shape=box]", escaped(&handler.id)));
+        line(format_args!("h{index} [label=\"{}\", shape=box]", escaped(&handler.label())));
     }
     if graph.has_unknown() {
         line(format_args!("any [label=\"any event\", shape=oval]"));

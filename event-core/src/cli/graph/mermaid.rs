@@ -15,7 +15,7 @@ pub(super) fn write(graph: &Graph) -> String {
         line(format_args!("e{index}([\"{}\"]){class}", escaped(&event.label())));
     }
     for (index, handler) in graph.handlers.iter().enumerate() {
-        line(format_args!("h{index}[\"{}\"]", escaped(&handler.id)));
+        line(format_args!("h{index}[\"{}\"]", escaped(&handler.label())));
     }
     if graph.has_unknown() {
         line(format_args!("any([\"any event\"])"));

@@ -40,6 +40,8 @@ struct Event {
 
 struct Handler {
     id: String,
+    /// The consumer groups of its own.
+    groups: BTreeSet<&'static str>,
     /// The events that it can send, by index; `None` when it could be any.
     sends: Option<Vec<usize>>,
 }
@@ -97,7 +99,8 @@ impl Graph {
                     .collect();
                 sent.into_iter().collect()
             });
-            Handler { id: id.clone(), sends }
+            let groups = registrations.iter().filter_map(|h| h.options.group).collect();
+            Handler { id: id.clone(), groups, sends }
         });
         Graph { events, handlers: handlers.collect() }
     }
@@ -105,6 +108,18 @@ impl Graph {
     /// Whether a handler may send more than is known.
     fn has_unknown(&self) -> bool {
         self.handlers.iter().any(|handler| handler.sends.is_none())
+    }
+}
+
+impl Handler {
+    fn label(&self) -> String {
+        match self.groups.is_empty() {
+            true => self.id.clone(),
+            false => {
+                let groups: Vec<_> = self.groups.iter().copied().collect();
+                format!("{} in group {}", self.id, groups.join(", "))
+            }
+        }
     }
 }
 

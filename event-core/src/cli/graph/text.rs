@@ -10,7 +10,7 @@ pub(super) fn write(graph: &Graph) -> String {
             lines.push("  handled by nobody here".to_owned());
         }
         for handler in event.handlers.iter().map(|index| &graph.handlers[*index]) {
-            lines.push(format!("  handled by {}", handler.id));
+            lines.push(format!("  handled by {}", handler.label()));
             match &handler.sends {
                 None => lines.push("    sends any event".to_owned()),
                 Some(sends) => {

@@ -1,6 +1,9 @@
 //! What a problem says, and what it says to do.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
+
+use event_names::duration_text;
 
 use super::StartupProblem;
 use crate::broker::BrokerError;
@@ -48,6 +51,42 @@ impl StartupProblem {
                 excerpt(topic, 64),
                 error.complaint()
             ),
+            StartupProblem::RetryName { topic, error, .. } => format!(
+                "a retry topic of topic `{}` cannot have its name: {}",
+                excerpt(topic, 64),
+                error.complaint()
+            ),
+            StartupProblem::HandledDerivedTopic { topic, origin, purpose, .. } => {
+                format!("topic `{topic}` takes the {purpose} of `{origin}`, and has handlers")
+            }
+            StartupProblem::MixedOrders { topic, group, partition, .. } => format!(
+                "{} of topic `{topic}` in group `{group}` {} the order of the partition, others that of the key: a record of the first waits for all before it, and all behind it wait for it",
+                subject(partition),
+                if partition.len() == 1 { "keeps" } else { "keep" },
+            ),
+            StartupProblem::LongTimeout { timeout, drain, handlers } => format!(
+                "{} may take {} by {} `timeout`, but a shutdown waits {} (`drain`) and then cancels what is in hand",
+                subject(handlers),
+                shown(*timeout),
+                if handlers.len() == 1 { "its" } else { "their" },
+                shown(*drain),
+            ),
+            StartupProblem::TooConcurrent { concurrency, limit, handler } => format!(
+                "{} has `concurrency = {concurrency}`, but no more than {limit} calls run at once (`max_concurrency`)",
+                handler.name
+            ),
+            StartupProblem::UselessConcurrency { handler } => format!(
+                "setting `concurrency` of `[handlers.\"{}\"]` does nothing: {} keeps the order of the partition",
+                handler.id(),
+                handler.name
+            ),
+            StartupProblem::UnknownSettingTarget { table, name, .. } => {
+                let missing = match *table {
+                    "handlers" => "no handler has this id",
+                    _ => "no handler listens to this topic",
+                };
+                format!("the settings have `[{table}.\"{}\"]`, but {missing}", excerpt(name, 64))
+            }
             StartupProblem::LonelyCatchAll { handler, .. } => format!(
                 "{} takes every event of topic `{}`, of which no event is known here",
                 handler.name, handler.topic
@@ -85,8 +124,11 @@ impl StartupProblem {
             StartupProblem::UnlinkedCrate { name, named: true } => format!(
                 "crate `{name}` is named in `link_handlers!` but registered no handler and no contract"
             ),
-            StartupProblem::MissingTopic { topic, needed_for } => {
+            StartupProblem::MissingTopic { topic, needed_for, .. } => {
                 format!("topic `{topic}` does not exist; it is needed for {needed_for}")
+            }
+            StartupProblem::UncreatedTopic { topic, needed_for, error } => {
+                format!("topic `{topic}`, needed for {needed_for}, cannot be made: {error}")
             }
             StartupProblem::Broker(error) => error.to_string(),
             StartupProblem::Setting { message, .. } | StartupProblem::Provider(message) => {
@@ -99,6 +141,11 @@ impl StartupProblem {
                 };
                 format!("`.{method}(\"{name}\", ..)` is for `{name}`, {missing}")
             }
+            StartupProblem::LayerOfBatch { handler, .. } => format!(
+                "`.layer_handler(\"{}\", ..)` is around one record, but {} takes several at once",
+                handler.id(),
+                handler.name
+            ),
             StartupProblem::IgnoredVariable { name } => {
                 format!("the variable {name} is not a setting and was ignored")
             }
@@ -116,7 +163,7 @@ impl StartupProblem {
                         "remove the others, or take the variant of {event} out of the sum of {}",
                         sum.name
                     ),
-                    None => "keep one and remove the others".into(),
+                    None => "keep one and remove the others; one with a `group = \"..\"` of its own gets the event too".into(),
                 }
             }
             StartupProblem::CollidingIds { .. } => {
@@ -142,6 +189,34 @@ impl StartupProblem {
                     false => "it is the topic with `_dlq` appended; name a shorter one with `dead_letter = \"..\"`",
                 }
                 .into()
+            }
+            StartupProblem::RetryName { .. } => {
+                "shorten the topic, or remove `topics` from `retry(..)`".into()
+            }
+            StartupProblem::HandledDerivedTopic { purpose: "dead letters", .. } => {
+                "the commands under `dlq` show and redrive them; if the handlers are meant for dead letters, nothing is to be done".into()
+            }
+            StartupProblem::HandledDerivedTopic { .. } => {
+                "let the handlers listen to another topic; the service reads this one by itself".into()
+            }
+            StartupProblem::MixedOrders { .. } => {
+                "write the same `order` on each, or give those of one order a `group = \"..\"` of their own".into()
+            }
+            StartupProblem::LongTimeout { timeout, .. } if *timeout <= LONGEST_DRAIN => format!(
+                "write `drain = \"{}\"` (EVENT_DRAIN), or shorten the timeout",
+                shown(*timeout)
+            ),
+            StartupProblem::LongTimeout { drain, .. } => {
+                format!("shorten the timeout to `\"{}\"`", shown(*drain))
+            }
+            StartupProblem::TooConcurrent { concurrency, limit, .. } => format!(
+                "write `concurrency = {limit}`, or `max_concurrency = {concurrency}` (EVENT_MAX_CONCURRENCY)"
+            ),
+            StartupProblem::UselessConcurrency { .. } => {
+                "write `order = key` or `order = none` in its attribute, or remove the setting".into()
+            }
+            StartupProblem::UnknownSettingTarget { table, nearest, .. } => {
+                format!("write `[{table}.\"{}\"]`", nearest.as_deref().unwrap_or(".."))
             }
             StartupProblem::LonelyCatchAll { nearest: Some(nearest), .. } => {
                 format!("did you mean `topic = \"{nearest}\"`?")
@@ -189,9 +264,20 @@ impl StartupProblem {
             StartupProblem::UnlinkedCrate { name, named: true } => format!(
                 "annotate a function in `{name}`, or write `event_core::link_handlers!(except {name});`"
             ),
+            StartupProblem::MissingTopic { is_derived: true, .. } => {
+                "run the command `topics create`, or write `create_topics = true` (EVENT_CREATE_TOPICS)".into()
+            }
             StartupProblem::MissingTopic { topic, .. } => format!(
-                "create it: `kafka-topics.sh --bootstrap-server .. --create --topic {topic}`"
+                "create it: `kafka-topics.sh --bootstrap-server .. --create --topic {topic}`, or the command `topics create`"
             ),
+            StartupProblem::UncreatedTopic { topic, error, .. } => match error {
+                BrokerError::Unauthorised(_) => format!(
+                    "give this user create on the topic, or let somebody else make it: `kafka-topics.sh --bootstrap-server .. --create --topic {topic}`"
+                ),
+                _ => format!(
+                    "make it by hand: `kafka-topics.sh --bootstrap-server .. --create --topic {topic}`"
+                ),
+            },
             StartupProblem::Broker(error) => match error {
                 BrokerError::Unreachable { .. } => {
                     "check that the broker runs and that `brokers` (EVENT_BROKERS) is its address"
@@ -212,6 +298,9 @@ impl StartupProblem {
             StartupProblem::UnknownLayerTarget { method, nearest, .. } => {
                 format!("write `.{method}(\"{}\", ..)`", nearest.as_deref().unwrap_or(".."))
             }
+            StartupProblem::LayerOfBatch { .. } => {
+                "remove it, or let the handler take one record: `Event<T>` in place of `Batch<T>`".into()
+            }
             StartupProblem::Provider(_) => "mend what `.state_with(..)` does".into(),
         }
     }
@@ -229,6 +318,22 @@ fn distance(modules: &[String], known: &str) -> usize {
 fn is_own(handler: &HandlerRegistration, type_name: &str) -> bool {
     type_name.strip_prefix(handler.module).and_then(|rest| rest.strip_prefix("::"))
         == Some(handler.name)
+}
+
+// The most that the setting `drain` takes.
+const LONGEST_DRAIN: Duration = Duration::from_secs(240);
+
+// One handler by its name, several by their number.
+fn subject(handlers: &[&'static HandlerRegistration]) -> String {
+    match handlers {
+        [one] => one.name.to_owned(),
+        several => format!("{} handlers", number(several.len())),
+    }
+}
+
+fn shown(duration: Duration) -> String {
+    let ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    duration_text(ms).as_str().to_owned()
 }
 
 fn number(count: usize) -> String {

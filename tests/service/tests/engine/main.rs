@@ -5,6 +5,7 @@
 mod batches;
 mod failures;
 mod groups;
+mod made_topics;
 mod order;
 mod positions;
 mod retry_topics;

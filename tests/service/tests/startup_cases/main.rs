@@ -121,6 +121,62 @@ const CASES: &[(&str, Program)] = &[
     ("a crate that is not linked, and more", Binary(BROKEN, &[])),
     ("several problems in one module", Module("several_at_once", bare)),
     ("five mistakes", Binary(FIVE, &[])),
+    ("one event in two groups", Module("one_event_in_two_groups", bare)),
+    (
+        "one event twice in a group of its own",
+        Module("one_event_twice_in_a_group_of_its_own", bare),
+    ),
+    ("two orders on one topic", Module("two_orders", bare)),
+    ("more time and more calls than there are", Module("time_to_spare", bare)),
+    (
+        "time and calls that the settings give",
+        With("time_to_spare", &[("EVENT_DRAIN", "4m"), ("EVENT_MAX_CONCURRENCY", "2000")]),
+    ),
+    ("handlers of topics that are kept for others", Module("handlers_of_derived_topics", bare)),
+    (
+        "a layer around a handler of batches",
+        Module("a_layer_around_a_batch", programs::a_layer_around_a_batch::layered),
+    ),
+    (
+        "new settings that are wrong",
+        Binary(
+            SOUND,
+            &[
+                ("EVENT_BREAKER_FAILURES", "-1"),
+                ("EVENT_BREAKER_PAUSE", "5s"),
+                ("EVENT_COMMIT_RECORDS", "0"),
+                ("EVENT_CREATE_TOPICS", "yes"),
+                ("EVENT_GROUP_INSTANCE_ID", "a b"),
+                ("EVENT_JITTER", "half"),
+                ("EVENT_MAX_CONCURRENCY", "0"),
+                ("EVENT_MAX_METADATA_BYTES", "4k"),
+                ("EVENT_TIMEOUT", "10"),
+                ("EVENT_UNKNOWN_EVENTS", "dead-letter"),
+            ],
+        ),
+    ),
+    (
+        "values of another type",
+        File(
+            "attempts = \"x\"\ntimeout = 10\ncreate_topics = 1\ndrain = {}\n[topics.\"role_events\"]\nunknown_events = \"stop\"\n",
+        ),
+    ),
+    (
+        "handlers and topics of the settings that are not there",
+        File(
+            "[handlers.\"record_clam\"]\nattempts = 3\n[handlers.\"users::user_deleted\"]\n[topic.\"role_event\"]\nunknown_events = \"stop\"\n",
+        ),
+    ),
+    (
+        "mistakes in the tables of handlers and topics",
+        File(
+            "[handlers]\nrecord_claim = 3\n[handlers.\"user_deleted\"]\natempts = true\nattempts = true\nbackoff = \"1s\"\ngroup = \"x\"\n[topic.\"role_events\"]\nunknown_events = \"dlq\"\nattempts = 3\n",
+        ),
+    ),
+    (
+        "concurrency for a handler in order",
+        File("[handlers.\"record_claim\"]\nconcurrency = 8\n[handlers.\"claim\"]\nattempts = 8\n"),
+    ),
 ];
 
 /// The report of each case. Once for all tests: cases with a settings file write it.
@@ -211,6 +267,15 @@ fn there_is_a_case_for_each_kind_of_problem() {
         "is not TOML",
         "is not a setting\n",
         "is not a setting and was ignored",
+        "keep the order of the partition, others that of the key",
+        "may take 1m by its `timeout`",
+        "no more than 1000 calls run at once",
+        "takes the retries of `role_events`, and has handlers",
+        "is around one record",
+        "and no handler has this id",
+        "but no handler has this id",
+        "but no handler listens to this topic",
+        "it must be an integer\n",
     ];
     let reports: Vec<_> = REPORTS.iter().map(|(_, report)| report).collect();
     for kind in kinds {
@@ -220,7 +285,7 @@ fn there_is_a_case_for_each_kind_of_problem() {
     // Each problem says what to do, and each report how many there are.
     for report in reports {
         let count = |start: &str| report.lines().filter(|line| line.starts_with(start)).count();
-        let problems = (1..10).map(|number| count(&format!("  {number}. "))).sum::<usize>();
+        let problems = (1..20).map(|number| count(&format!("  {number}. "))).sum::<usize>();
         assert_eq!(count("     help: "), problems + count("warning: "), "{report}");
         let title =
             format!("cannot start: {problems} problem{}\n", if problems == 1 { "" } else { "s" });

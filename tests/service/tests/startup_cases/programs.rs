@@ -397,3 +397,113 @@ pub(crate) mod several_at_once {
     #[event_handler(topic = "role.events", event = *, foreign_names, dead_letter = "role_events_dlq")]
     async fn third() {}
 }
+
+pub(crate) mod one_event_in_two_groups {
+    use event_core::prelude::*;
+
+    #[event_handler(topic = "role_events", event = "ROLE_ADDED")]
+    async fn record() {}
+
+    #[event_handler(topic = "role_events", event = "ROLE_ADDED", group = "mailer")]
+    async fn mail() {}
+}
+
+pub(crate) mod one_event_twice_in_a_group_of_its_own {
+    use event_core::prelude::*;
+
+    #[event_handler(topic = "role_events", event = "ROLE_ADDED")]
+    async fn record() {}
+
+    #[event_handler(topic = "role_events", event = "ROLE_ADDED", group = "mailer")]
+    async fn mail() {}
+
+    #[event_handler(topic = "role_events", event = "ROLE_ADDED", group = "mailer")]
+    async fn mail_again() {}
+}
+
+pub(crate) mod two_orders {
+    use event_core::prelude::*;
+
+    #[event_handler(topic = "role_events", event = "ROLE_ADDED")]
+    async fn added() {}
+
+    #[event_handler(topic = "role_events", event = "ROLE_RENAMED")]
+    async fn renamed() {}
+
+    #[event_handler(topic = "role_events", event = "ROLE_REMOVED", order = key, concurrency = 8)]
+    async fn removed() {}
+
+    // Neither another group nor what has no order is in anybody's way.
+    #[event_handler(topic = "role_events", event = "ROLE_SHOWN", order = none, concurrency = 8)]
+    async fn shown() {}
+
+    #[event_handler(topic = "role_events", event = *, group = "audit", order = key)]
+    async fn audit() {}
+}
+
+pub(crate) mod time_to_spare {
+    use event_core::prelude::*;
+
+    #[event_handler(topic = "role_events", event = "ROLE_ADDED", timeout = "1m")]
+    async fn slow() {}
+
+    #[event_handler(topic = "role_events", event = "ROLE_REMOVED", timeout = "1h")]
+    #[event_handler(topic = "role_events", event = "ROLE_RENAMED", timeout = "1h")]
+    async fn slower() {}
+
+    #[event_handler(topic = "role_events", event = "ROLE_SHOWN", timeout = "1h")]
+    async fn as_slow() {}
+
+    #[event_handler(topic = "role_events", event = "ROLE_HIDDEN", timeout = "20s")]
+    async fn quick() {}
+
+    #[event_handler(topic = "role_events", event = *, order = none, concurrency = 2000)]
+    async fn many() {}
+}
+
+pub(crate) mod handlers_of_derived_topics {
+    use event_core::prelude::*;
+
+    #[event_handler(
+        topic = "role_events",
+        event = "ROLE_ADDED",
+        order = none,
+        retry(topics = ["1m"])
+    )]
+    async fn added() {}
+
+    #[event_handler(topic = "role_events_retry_1m", event = "ROLE_ADDED")]
+    async fn later() {}
+
+    #[event_handler(topic = "role_events_redrive", event = "ROLE_ADDED")]
+    async fn once_more() {}
+
+    #[event_handler(topic = "role_events_dlq", event = "ROLE_ADDED")]
+    async fn alert() {}
+}
+
+pub(crate) mod a_layer_around_a_batch {
+    use event_core::extract::Batch;
+    use event_core::middleware::Next;
+    use event_core::prelude::*;
+    use event_core::{Delivery, Outcome};
+    use serde::Deserialize;
+
+    #[derive(Event, Deserialize)]
+    #[event(topic = "role_events", name = "ROLE_ADDED")]
+    struct RoleAdded {}
+
+    #[event_handler(id = "import")]
+    async fn import(_: Batch<RoleAdded>) {}
+
+    #[event_handler(topic = "role_events", event = "ROLE_REMOVED", id = "remove")]
+    async fn remove() {}
+
+    async fn through(delivery: &Delivery<'_>, next: Next<'_>) -> Outcome {
+        next.run(delivery).await
+    }
+
+    pub(crate) fn layered(app: EventApp) -> EventApp {
+        app.layer_handler("import", through).layer_handler("remove", through).layer(through)
+    }
+}

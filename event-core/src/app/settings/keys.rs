@@ -1,0 +1,155 @@
+//! The keys of the settings: what each may hold, and what it is when nobody says.
+
+use std::fmt;
+
+use super::problem;
+use crate::event::excerpt;
+use crate::registry::StartupProblem;
+
+/// What may stand behind a key in the file. A variable is a text in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Text,
+    Number,
+    Flag,
+    /// A text with commas, or an array of texts.
+    List,
+}
+
+/// A key with one value.
+pub(super) struct Key {
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    /// The value when nobody gives one; without it there is none.
+    pub(super) default: Option<&'static str>,
+    /// A value to show to whoever wrote a wrong one.
+    pub(super) example: &'static str,
+}
+
+const fn key(name: &'static str, kind: Kind, default: &'static str) -> Key {
+    Key { name, kind, default: Some(default), example: default }
+}
+
+const fn unset(name: &'static str, kind: Kind, example: &'static str) -> Key {
+    Key { name, kind, default: None, example }
+}
+
+/// The keys with one value. Each is a variable too: `EVENT_` and the key in capitals.
+pub(super) const KEYS: &[Key] = &[
+    key("brokers", Kind::List, "localhost:9092"),
+    // The service's name.
+    unset("group", Kind::Text, "admin"),
+    unset("group_instance_id", Kind::Text, "admin-1"),
+    unset("topics", Kind::List, "role_events"),
+    key("create_topics", Kind::Flag, "false"),
+    key("unknown_events", Kind::Text, "skip"),
+    key("attempts", Kind::Number, "5"),
+    key("backoff", Kind::Text, "200ms..30s"),
+    key("jitter", Kind::Text, "equal"),
+    unset("timeout", Kind::Text, "10s"),
+    key("breaker_failures", Kind::Number, "20"),
+    key("breaker_pause", Kind::Text, "5s..1m"),
+    key("max_concurrency", Kind::Number, "1000"),
+    key("max_value_bytes", Kind::Number, "1048576"),
+    key("max_headers", Kind::Number, "1000"),
+    key("max_header_bytes", Kind::Number, "262144"),
+    key("max_in_flight_bytes", Kind::Number, "67108864"),
+    key("commit_interval", Kind::Text, "1s"),
+    key("commit_records", Kind::Number, "100000"),
+    key("max_metadata_bytes", Kind::Number, "4096"),
+    key("drain", Kind::Text, "20s"),
+    unset("admin_port", Kind::Number, "9090"),
+    key("admin_address", Kind::Text, "127.0.0.1"),
+    key("liveness_after", Kind::Text, "5m"),
+];
+
+/// The tables of the file.
+pub(super) const TABLES: [&str; 3] = ["kafka", "handlers", "topic"];
+
+/// The keys of `[handlers."id"]`.
+pub(super) const HANDLER_KEYS: &[Key] = &[
+    key("attempts", Kind::Number, "5"),
+    key("backoff", Kind::Text, "200ms..30s"),
+    key("jitter", Kind::Text, "equal"),
+    unset("timeout", Kind::Text, "10s"),
+    unset("concurrency", Kind::Number, "16"),
+    key("breaker_failures", Kind::Number, "20"),
+    key("breaker_pause", Kind::Text, "5s..1m"),
+];
+
+/// The keys of `[topic."name"]`.
+pub(super) const TOPIC_KEYS: &[Key] = &[key("unknown_events", Kind::Text, "skip")];
+
+/// Where a value stands.
+#[derive(Clone, Copy)]
+pub(super) struct At<'a> {
+    pub(super) key: &'a str,
+    /// The table and the name in it.
+    pub(super) table: Option<(&'a str, &'a str)>,
+}
+
+/// A value, and where it stands.
+#[derive(Clone, Copy)]
+pub(super) struct Value<'a> {
+    pub(super) at: At<'a>,
+    pub(super) text: &'a str,
+}
+
+impl fmt::Display for At<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "setting `{}`", self.key)?;
+        match self.table {
+            Some((table, name)) => write!(f, " of `[{table}.\"{}\"]`", excerpt(name, 64)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Key {
+    /// The value that stands at `at` in the file as text, or that it is of another kind.
+    pub(super) fn text_of(
+        &self,
+        at: At<'_>,
+        value: &toml::Value,
+    ) -> Result<String, StartupProblem> {
+        match (self.kind, value) {
+            (Kind::Text | Kind::List, toml::Value::String(text)) => Ok(text.clone()),
+            (Kind::Number, toml::Value::Integer(number)) => Ok(number.to_string()),
+            (Kind::Flag, toml::Value::Boolean(flag)) => Ok(flag.to_string()),
+            (Kind::List, toml::Value::Array(items)) => {
+                match items.iter().map(toml::Value::as_str).collect::<Option<Vec<_>>>() {
+                    Some(texts) => Ok(texts.join(",")),
+                    None => Err(self.wrong_kind(at, "an array of something else".to_owned())),
+                }
+            }
+            (_, value) => Err(self.wrong_kind(at, kind_of(value))),
+        }
+    }
+
+    fn wrong_kind(&self, at: At<'_>, found: String) -> StartupProblem {
+        let expected = match self.kind {
+            Kind::Text => "a text",
+            Kind::Number => "an integer",
+            Kind::Flag => "`true` or `false`",
+            Kind::List => "a text or an array of texts",
+        };
+        let mut help = match self.kind {
+            Kind::Text | Kind::List => format!("write `{} = \"{}\"`", self.name, self.example),
+            Kind::Number | Kind::Flag => format!("write `{} = {}`", self.name, self.example),
+        };
+        if self.name == "topics" {
+            help.push_str("; what holds for one topic stands in `[topic.\"role_events\"]`");
+        }
+        problem(format!("{at} is {found}, it must be {expected}"), help)
+    }
+}
+
+fn kind_of(value: &toml::Value) -> String {
+    match value {
+        toml::Value::String(text) => format!("the text `{}`", excerpt(text, 64)),
+        toml::Value::Array(_) => "an array".to_owned(),
+        toml::Value::Table(_) => "a table".to_owned(),
+        toml::Value::Datetime(_) => "a date".to_owned(),
+        value => format!("`{value}`"),
+    }
+}

@@ -1,0 +1,195 @@
+//! Reads the values of settings, and notes what is wrong with each.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use event_names::{meant_duration, meant_duration_range, parse_duration, parse_duration_range};
+
+use super::keys::{At, Value};
+use super::problem;
+use super::sources::nearest;
+use crate::event::{GroupName, TopicName, excerpt};
+use crate::outcome::Jitter;
+use crate::processor::UnknownEvents;
+use crate::registry::StartupProblem;
+
+/// From the shortest to the longest that is taken.
+pub(super) type Bounds = (Duration, Duration);
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+const MS: Duration = Duration::from_millis(1);
+
+// A refused dead letter is tried again at the pace of the backoff too, so it must not be none at all.
+pub(super) const BACKOFF: Bounds = (MS, DAY);
+pub(super) const BREAKER_PAUSE: Bounds = (MS, DAY);
+pub(super) const TIMEOUT: Bounds = (MS, DAY);
+pub(super) const COMMIT_INTERVAL: Bounds = (MS, Duration::from_secs(3600));
+// A revocation waits this long within one poll, and the group evicts a member that does not poll for
+// `max.poll.interval.ms`, five minutes by default.
+pub(super) const DRAIN: Bounds = (Duration::from_secs(1), Duration::from_secs(240));
+
+pub(super) const LIVENESS_AFTER: Bounds = (Duration::from_secs(10), DAY);
+
+const JITTERS: [(&str, Jitter); 3] =
+    [("none", Jitter::None), ("equal", Jitter::Equal), ("full", Jitter::Full)];
+
+const UNKNOWN_EVENTS: [(&str, UnknownEvents); 3] = [
+    ("skip", UnknownEvents::Skip),
+    ("dead_letter", UnknownEvents::DeadLetter),
+    ("stop", UnknownEvents::Stop),
+];
+
+const FLAGS: [(&str, bool); 2] = [("true", true), ("false", false)];
+
+/// Every method gives `None` for a wrong value, once its problem is noted.
+pub(super) struct Reader<'a>(pub(super) &'a mut Vec<StartupProblem>);
+
+impl Reader<'_> {
+    pub(super) fn number<N: TryFrom<u64>>(
+        &mut self,
+        Value { at, text }: Value<'_>,
+        least: u64,
+    ) -> Option<N> {
+        let number = text.parse().ok().filter(|number| *number >= least);
+        let number = number.and_then(|number| N::try_from(number).ok());
+        if number.is_none() {
+            let text = excerpt(text, 64);
+            let message = format!("{at} is `{text}`, it must be an integer from {least} on");
+            self.0.push(problem(message, format!("write a number like `{}`", least.max(5))));
+        }
+        number
+    }
+
+    pub(super) fn port(&mut self, Value { at, text }: Value<'_>) -> Option<u16> {
+        let port = text.parse().ok();
+        if port.is_none() {
+            let message = format!("{at} is `{}`, it must be from 0 to 65535", excerpt(text, 64));
+            self.0.push(problem(message, "write a port like `9090`, or leave it out for none"));
+        }
+        port
+    }
+
+    pub(super) fn ip_address(&mut self, Value { at, text }: Value<'_>) -> Option<IpAddr> {
+        self.value(at, text.parse(), || "write an IP address like \"127.0.0.1\"".to_owned())
+    }
+
+    pub(super) fn duration(
+        &mut self,
+        Value { at, text }: Value<'_>,
+        bounds: Bounds,
+        example: &str,
+    ) -> Option<Duration> {
+        let duration = self.value(at, parse_duration(text), || match meant_duration(text) {
+            Some(meant) => format!("write `\"{meant}\"`"),
+            None => format!("write a duration like `\"{example}\"`"),
+        })?;
+        self.within(at, duration, bounds).then_some(duration)
+    }
+
+    pub(super) fn range(
+        &mut self,
+        Value { at, text }: Value<'_>,
+        bounds: Bounds,
+        example: &str,
+    ) -> Option<(Duration, Duration)> {
+        let parsed = parse_duration_range(text);
+        let (first, longest) = self.value(at, parsed, || match meant_duration_range(text) {
+            Some(meant) => format!("write `\"{meant}\"`"),
+            None => format!("write a range like `\"{example}\"`"),
+        })?;
+        let (first_fits, longest_fits) =
+            (self.within(at, first, bounds), self.within(at, longest, bounds));
+        (first_fits && longest_fits).then_some((first, longest))
+    }
+
+    fn within(&mut self, at: At<'_>, value: Duration, (least, most): Bounds) -> bool {
+        let fits = (least..=most).contains(&value);
+        if !fits {
+            let message = format!("{at} is {value:?}, it must be from {least:?} to {most:?}");
+            self.0.push(problem(message, "write a duration within that"));
+        }
+        fits
+    }
+
+    pub(super) fn flag(&mut self, value: Value<'_>) -> Option<bool> {
+        self.word(value, &FLAGS)
+    }
+
+    pub(super) fn jitter(&mut self, value: Value<'_>) -> Option<Jitter> {
+        self.word(value, &JITTERS)
+    }
+
+    pub(super) fn unknown_events(&mut self, value: Value<'_>) -> Option<UnknownEvents> {
+        self.word(value, &UNKNOWN_EVENTS)
+    }
+
+    fn word<T: Copy>(&mut self, Value { at, text }: Value<'_>, words: &[(&str, T)]) -> Option<T> {
+        if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
+            return Some(*value);
+        }
+        let names = words.iter().map(|(word, _)| *word);
+        let all = names.clone().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
+        let message = format!("{at} is `{}`, it must be one of {all}", excerpt(text, 64));
+        let help = match nearest(text, names) {
+            Some((near, distance)) if distance <= near.len() / 2 => {
+                format!("did you mean `{near}`?")
+            }
+            _ => "write one of these".to_owned(),
+        };
+        self.0.push(problem(message, help));
+        None
+    }
+
+    pub(super) fn group(&mut self, Value { at, text }: Value<'_>) -> Option<GroupName> {
+        let help = || "name the group with `group` or EVENT_GROUP".to_owned();
+        self.value(at, GroupName::parse(text), help)
+    }
+
+    /// A name by the rule of Kafka, which is that of topics.
+    pub(super) fn instance_id(&mut self, Value { at, text }: Value<'_>) -> Option<String> {
+        if TopicName::foreign(text).is_err() {
+            let message = format!(
+                "{at} is `{}`, it must be 1 to 249 letters, digits, `.`, `_` and `-`",
+                excerpt(text, 64)
+            );
+            self.0.push(problem(
+                message,
+                "write a name like `\"admin-1\"`, another for each process",
+            ));
+            return None;
+        }
+        Some(text.to_owned())
+    }
+
+    pub(super) fn topics(&mut self, Value { at, text }: Value<'_>) -> Vec<TopicName> {
+        let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+        let topics: Vec<_> = names.map(TopicName::foreign).collect();
+        if topics.is_empty() {
+            let message = format!("{at} names no topic");
+            self.0.push(problem(message, "leave it out to read all topics that have a handler"));
+        }
+        let topics = topics.into_iter().filter_map(|topic| match topic {
+            Ok(topic) => Some(topic),
+            Err(error) => {
+                self.0.push(problem(format!("{at}: {}", error.complaint()), error.advice()));
+                None
+            }
+        });
+        topics.collect()
+    }
+
+    fn value<T, E: std::fmt::Display>(
+        &mut self,
+        at: At<'_>,
+        result: Result<T, E>,
+        help: impl FnOnce() -> String,
+    ) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.0.push(problem(format!("{at}: {error}"), help()));
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! Whether the topics of a service are on the broker. Those that it needs because of others may be
+//! made.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use crate::broker::{Broker, BrokerError, NewTopic};
+use crate::event::TopicName;
+use crate::registry::StartupProblem;
+use crate::router::{DerivedTopic, EventRouter, Purpose};
+
+// Start-up answers within ten seconds, so the broker has less.
+const BROKER_DEADLINE: Duration = Duration::from_secs(6);
+
+// How long a topic that was made may be unknown to some of the brokers, and how often they are asked.
+const PROPAGATION: Duration = Duration::from_secs(3);
+const PROPAGATION_LOOK: Duration = Duration::from_millis(100);
+
+/// What becomes of a derived topic that is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// It is a problem, unless it is for what a person redrives.
+    Reported,
+    /// It is made.
+    Made,
+    /// It is to be made, but not now.
+    Left,
+}
+
+/// A topic that the service needs, as the broker has it.
+struct Needed {
+    topic: TopicName,
+    /// `None` for one that handlers listen to.
+    derived: Option<DerivedTopic>,
+    partitions: Result<i32, BrokerError>,
+}
+
+/// What is wrong with the topics of the service on the broker, and which are missing all the same: the
+/// service can do without those for what a person redrives.
+pub(super) async fn look_for_topics<B: Broker>(
+    broker: &B,
+    routers: &BTreeMap<String, EventRouter>,
+    when_missing: Missing,
+) -> (Vec<StartupProblem>, Vec<TopicName>) {
+    let mut topics = BTreeMap::new();
+    for router in routers.values() {
+        for derived in router.derived_topics().filter_map(Result::ok) {
+            topics.entry(derived.topic.clone()).or_insert(Some(derived));
+        }
+    }
+    for topic in routers.values().flat_map(EventRouter::topics).filter_map(Result::ok) {
+        topics.insert(topic, None);
+    }
+    if topics.is_empty() {
+        return (Vec::new(), Vec::new());
+    }
+    let names: Vec<_> = topics.keys().cloned().collect();
+    // All at once: an answer may take its whole time.
+    let found = match broker.topics(&names, BROKER_DEADLINE).await {
+        Ok(found) => found,
+        Err(error) => return (vec![StartupProblem::Broker(error)], Vec::new()),
+    };
+    let needed = topics.into_iter().zip(found).map(|((topic, derived), status)| Needed {
+        topic,
+        derived,
+        partitions: status.partitions,
+    });
+    let needed: Vec<_> = needed.collect();
+    let (mut problems, missing) = problems_and_missing(&needed, when_missing);
+    if when_missing == Missing::Made {
+        problems.extend(make(broker, &needed, &missing).await);
+        return (problems, Vec::new());
+    }
+    (problems, missing.into_iter().map(|derived| derived.topic.clone()).collect())
+}
+
+/// The problems, and the derived topics that are missing without being one.
+fn problems_and_missing(
+    needed: &[Needed],
+    when_missing: Missing,
+) -> (Vec<StartupProblem>, Vec<&DerivedTopic>) {
+    let (mut problems, mut missing) = (Vec::new(), Vec::new());
+    for Needed { topic, derived, partitions } in needed {
+        match (partitions, derived) {
+            (Ok(_), _) => {}
+            (Err(BrokerError::UnknownTopic(_)), Some(derived))
+                if when_missing != Missing::Reported || derived.purpose == Purpose::Redrive =>
+            {
+                missing.push(derived);
+            }
+            (Err(BrokerError::UnknownTopic(_)), derived) => {
+                problems.push(StartupProblem::MissingTopic {
+                    topic: topic.to_string(),
+                    needed_for: match derived {
+                        Some(derived) => needed_for(derived),
+                        None => format!("the handlers of `{topic}`"),
+                    },
+                    is_derived: derived.is_some(),
+                });
+            }
+            // Whoever may not look at it may still do without it.
+            (Err(_), Some(derived))
+                if when_missing == Missing::Reported && derived.purpose == Purpose::Redrive =>
+            {
+                missing.push(derived);
+            }
+            (Err(error), _) => problems.push(StartupProblem::Broker(error.clone())),
+        }
+    }
+    (problems, missing)
+}
+
+fn needed_for(derived: &DerivedTopic) -> String {
+    let what = match derived.purpose {
+        Purpose::DeadLetters => "dead letters",
+        Purpose::Retry(_) => "retries",
+        Purpose::Redrive => "redriven dead letters",
+    };
+    format!("the {what} of `{}`", derived.origin)
+}
+
+/// Makes what is missing, with as many partitions as the topic it is for. Where that one is missing
+/// itself, which is a problem already, nothing is made.
+async fn make<B: Broker>(
+    broker: &B,
+    needed: &[Needed],
+    missing: &[&DerivedTopic],
+) -> Vec<StartupProblem> {
+    let partitions_of = |origin: &TopicName| {
+        let origin = needed.iter().find(|one| one.topic == *origin)?;
+        origin.partitions.as_ref().ok().copied()
+    };
+    let made: Vec<_> = missing
+        .iter()
+        .filter_map(|derived| Some((*derived, partitions_of(&derived.origin)?)))
+        .collect();
+    if made.is_empty() {
+        return Vec::new();
+    }
+    let new = made.iter().map(|(derived, partitions)| NewTopic {
+        topic: derived.topic.clone(),
+        partitions: *partitions,
+        replication: -1,
+    });
+    let new: Vec<_> = new.collect();
+    let answers = match broker.create_topics(&new, BROKER_DEADLINE).await {
+        Ok(answers) => answers,
+        Err(error) => return vec![StartupProblem::Broker(error)],
+    };
+    let problems = made.iter().zip(answers).filter_map(|((derived, _), (topic, answer))| {
+        let error = answer.err()?;
+        let topic = topic.to_string();
+        Some(StartupProblem::UncreatedTopic { topic, needed_for: needed_for(derived), error })
+    });
+    let problems: Vec<_> = problems.collect();
+    if problems.is_empty() {
+        wait_until_known(broker, &new).await;
+    }
+    problems
+}
+
+// A consumer that subscribes to a topic before its broker has heard of it does not look again for
+// minutes.
+async fn wait_until_known<B: Broker>(broker: &B, made: &[NewTopic]) {
+    let names: Vec<_> = made.iter().map(|new| new.topic.clone()).collect();
+    let began = Instant::now();
+    while began.elapsed() < PROPAGATION {
+        match broker.topics(&names, PROPAGATION).await {
+            Ok(found) if found.iter().all(|status| status.partitions.is_ok()) => return,
+            _ => sleep(PROPAGATION_LOOK).await,
+        }
+    }
+}
+
+/// What is wrong with topics that are needed for something.
+#[cfg(feature = "cli")]
+pub(crate) async fn topic_problems<B: Broker>(
+    broker: &B,
+    needed: Vec<(TopicName, String)>,
+) -> Vec<StartupProblem> {
+    let names: Vec<TopicName> = needed.iter().map(|(topic, _)| topic.clone()).collect();
+    let found = match broker.topics(&names, BROKER_DEADLINE).await {
+        Ok(found) => found,
+        Err(error) => return vec![StartupProblem::Broker(error)],
+    };
+    let problems = needed.into_iter().zip(found).filter_map(|((topic, needed_for), status)| {
+        match status.partitions {
+            Ok(_) => None,
+            Err(BrokerError::UnknownTopic(_)) => Some(StartupProblem::MissingTopic {
+                topic: topic.to_string(),
+                needed_for,
+                is_derived: false,
+            }),
+            Err(error) => Some(StartupProblem::Broker(error)),
+        }
+    });
+    problems.collect()
+}
+
+#[cfg(all(test, feature = "cli"))]
+mod tests {
+    use super::*;
+    use crate::broker::kafka::{EmbeddedBroker, Fault};
+
+    #[tokio::test]
+    async fn a_topic_that_is_missing_is_another_problem_than_one_that_is_forbidden()
+    -> Result<(), BrokerError> {
+        let embedded = EmbeddedBroker::start()?;
+        for topic in ["role_events", "role_events_dlq"] {
+            embedded.create_topic(topic, 1)?;
+        }
+        embedded.set_topic_fault("role_events_dlq", Some(Fault::TopicUnauthorised))?;
+        let needed = ["role_events", "role_events_dlq", "claim_events_dlq"].map(|name| {
+            let needed_for = match name.strip_suffix("_dlq") {
+                Some(topic) => format!("the dead letters of `{topic}`"),
+                None => format!("the handlers of `{name}`"),
+            };
+            (TopicName::foreign(name).unwrap(), needed_for)
+        });
+        let problems = topic_problems(&embedded.broker(), needed.to_vec()).await;
+        match &problems[..] {
+            [
+                StartupProblem::Broker(BrokerError::Unauthorised(what)),
+                StartupProblem::MissingTopic { topic, needed_for, .. },
+            ] => {
+                assert!(what.contains("`role_events_dlq`") && what.contains("`WRITE`"), "{what}");
+                assert_eq!(topic, "claim_events_dlq");
+                assert!(needed_for.contains("the dead letters of `claim_events`"), "{needed_for}");
+            }
+            other => panic!("{other:?}"),
+        }
+        Ok(())
+    }
+}

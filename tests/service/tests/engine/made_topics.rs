@@ -1,0 +1,188 @@
+//! The topics that a service needs because of those it reads: made at start-up, or missed.
+
+use std::sync::Arc;
+
+use super::*;
+use event_core::app::{Settings, SettingsOverrides};
+use event_core::broker::memory::{MemoryBroker, MemoryConsumer, MemoryReader};
+use event_core::broker::{
+    Broker, BrokerError, Committed, CreatedTopic, NewTopic, Producer, ReadRequest, Subscription,
+    TopicStatus, Watermarks,
+};
+use event_core::delivery::{NextOffset, TopicPartition};
+use event_core::event::{GroupName, TopicName};
+use tokio::sync::Notify;
+
+#[event_handler(order = none, retry(attempts = 1, topics = ["1s"]))]
+async fn record(_: Event<ClaimAdded>, attempt: Attempt, State(done): State<Arc<Notify>>) -> Result {
+    match attempt.number {
+        1 => Err(Error::msg("not yet")),
+        _ => {
+            done.notify_one();
+            Ok(())
+        }
+    }
+}
+
+#[event_handler(group = "mailer", retry(attempts = 1))]
+async fn mail(_: Event<ClaimAdded>) {}
+
+const DERIVED: [&str; 3] = ["role_events_dlq", "role_events_redrive", "role_events_retry_1s"];
+
+/// Runs the service until a record came back from its retry topic.
+async fn run(broker: impl Broker, variables: &[(&str, &str)]) -> Result<()> {
+    let done = Arc::new(Notify::new());
+    let app = EventApp::from_env("admin")?.handlers_from(module_path!()).state(Arc::clone(&done));
+    let variables = variables.iter().map(|(name, value)| (name.into(), value.into()));
+    let settings = Settings::load("admin", &SettingsOverrides::default(), variables)?;
+    app.run_on(broker, settings, async move { done.notified().await }).await
+}
+
+async fn partitions(broker: &MemoryBroker) -> Vec<Option<i32>> {
+    let names = DERIVED.map(TopicName::from_static);
+    let found = broker.topics(&names, SECOND).await.unwrap();
+    found.into_iter().map(|status| status.partitions.ok()).collect()
+}
+
+async fn with_claims() -> MemoryBroker {
+    let broker = MemoryBroker::new();
+    broker.create_topic(&TopicName::from_static(CLAIMS), 3);
+    let producer = event_core::EventProducer::new(broker.producer().unwrap());
+    producer.send(&claim(7, 1)).await.unwrap();
+    broker
+}
+
+const MADE: &[(&str, &str)] = &[("EVENT_CREATE_TOPICS", "true")];
+
+#[tokio::test(start_paused = true)]
+async fn they_are_made_with_the_partitions_of_their_origin_when_the_setting_says_so() {
+    let broker = with_claims().await;
+    run(broker.clone(), MADE).await.unwrap();
+    assert_eq!(partitions(&broker).await, [Some(3); 3]);
+    let waited = broker.records(&TopicName::from_static("role_events_retry_1s"));
+    assert_eq!(waited.len(), 1, "the service ended because a record came back from there");
+    // What is there is left as it is.
+    let broker = with_claims().await;
+    broker.create_topic(&TopicName::from_static("role_events_dlq"), 1);
+    run(broker.clone(), MADE).await.unwrap();
+    assert_eq!(partitions(&broker).await, [Some(1), Some(3), Some(3)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_the_setting_they_are_missed_but_for_what_a_person_redrives() {
+    let broker = with_claims().await;
+    let report = run(broker.clone(), &[]).await.unwrap_err().to_string();
+    let expected = "\
+cannot start: 2 problems
+  1. topic `role_events_dlq` does not exist; it is needed for the dead letters of `role_events`
+     help: run the command `topics create`, or write `create_topics = true` (EVENT_CREATE_TOPICS)
+  2. topic `role_events_retry_1s` does not exist; it is needed for the retries of `role_events`
+     help: run the command `topics create`, or write `create_topics = true` (EVENT_CREATE_TOPICS)";
+    assert_eq!(report, expected);
+    assert_eq!(partitions(&broker).await, [None; 3]);
+    for topic in ["role_events_dlq", "role_events_retry_1s"] {
+        broker.create_topic(&TopicName::from_static(topic), 1);
+    }
+    run(broker, &[]).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn none_is_made_for_a_service_that_does_not_start() {
+    let broker = MemoryBroker::new();
+    let report = run(broker.clone(), MADE).await.unwrap_err().to_string();
+    assert!(report.starts_with("cannot start: 1 problem\n  1. topic `role_events` does not exist; it is needed for the handlers of"), "{report}");
+    assert_eq!(partitions(&broker).await, [None; 3]);
+
+    let broker = with_claims().await;
+    let variables = [MADE, &[("EVENT_TOPICS", "user_events")]].concat();
+    let report = run(broker.clone(), &variables).await.unwrap_err().to_string();
+    assert!(report.starts_with("cannot start: 1 problem\n  1. topic `role_events` has handlers, but is not in the setting `topics`"), "{report}");
+    assert_eq!(partitions(&broker).await, [None; 3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_cannot_be_made_is_a_problem() {
+    let report = run(Grudging(with_claims().await), MADE).await.unwrap_err().to_string();
+    let expected = "\
+cannot start: 2 problems
+  1. topic `role_events_redrive`, needed for the redriven dead letters of `role_events`, cannot be made: not authorised: no
+     help: give this user create on the topic, or let somebody else make it: `kafka-topics.sh --bootstrap-server .. --create --topic role_events_redrive`
+  2. topic `role_events_retry_1s`, needed for the retries of `role_events`, cannot be made: not authorised: no
+     help: give this user create on the topic, or let somebody else make it: `kafka-topics.sh --bootstrap-server .. --create --topic role_events_retry_1s`";
+    assert_eq!(report, expected);
+}
+
+/// Makes topics for dead letters and no others.
+struct Grudging(MemoryBroker);
+
+impl Broker for Grudging {
+    type Consumer = MemoryConsumer;
+    type Reader = MemoryReader;
+
+    async fn topics(
+        &self,
+        names: &[TopicName],
+        deadline: Duration,
+    ) -> Result<Vec<TopicStatus>, BrokerError> {
+        self.0.topics(names, deadline).await
+    }
+
+    async fn create_topics(
+        &self,
+        topics: &[NewTopic],
+        _deadline: Duration,
+    ) -> Result<Vec<CreatedTopic>, BrokerError> {
+        let answer = |new: &NewTopic| match new.topic.as_str().ends_with("_dlq") {
+            true => (new.topic.clone(), Ok(true)),
+            false => (new.topic.clone(), Err(BrokerError::Unauthorised("no".into()))),
+        };
+        Ok(topics.iter().map(answer).collect())
+    }
+
+    async fn watermarks(
+        &self,
+        partitions: &[TopicPartition],
+        deadline: Duration,
+    ) -> Result<Vec<Watermarks>, BrokerError> {
+        self.0.watermarks(partitions, deadline).await
+    }
+
+    async fn offsets_at(
+        &self,
+        partitions: &[TopicPartition],
+        timestamp_ms: i64,
+        deadline: Duration,
+    ) -> Result<Vec<(TopicPartition, NextOffset)>, BrokerError> {
+        self.0.offsets_at(partitions, timestamp_ms, deadline).await
+    }
+
+    async fn committed(
+        &self,
+        group: &GroupName,
+        partitions: &[TopicPartition],
+        deadline: Duration,
+    ) -> Result<Vec<Committed>, BrokerError> {
+        Broker::committed(&self.0, group, partitions, deadline).await
+    }
+
+    async fn reset(
+        &self,
+        group: &GroupName,
+        offsets: &[(TopicPartition, NextOffset)],
+        deadline: Duration,
+    ) -> Result<(), BrokerError> {
+        self.0.reset(group, offsets, deadline).await
+    }
+
+    fn read(&self, request: ReadRequest) -> Result<MemoryReader, BrokerError> {
+        self.0.read(request)
+    }
+
+    fn subscribe(&self, subscription: Subscription) -> Result<MemoryConsumer, BrokerError> {
+        self.0.subscribe(subscription)
+    }
+
+    fn producer(&self) -> Result<Arc<dyn Producer>, BrokerError> {
+        self.0.producer()
+    }
+}
