@@ -73,6 +73,9 @@ pub struct Findings {
     pub overlaps: Vec<String>,
     /// Executions of one key that overlap after the first process lost the partition.
     pub allowed_overlaps: usize,
+    /// Failed attempts after which another process began with the first attempt again: nothing that
+    /// was done is repeated, but the failure does not count.
+    pub begun_anew: usize,
     /// How often something was repeated, and why.
     pub repeats: BTreeMap<Cause, usize>,
     /// The repetitions that nothing explains.
@@ -182,8 +185,12 @@ fn repeats(all: &[(&Process, &Execution)], phases: &[Phase], findings: &mut Find
     let mut last: BTreeMap<&str, (&Process, &Execution)> = BTreeMap::new();
     for (process, one) in all {
         let Some((first, before)) = last.insert(&one.record, (process, one)) else { continue };
-        // The next attempt is none.
+        // The next attempt is none, and neither is another process' attempt at what has failed.
         if first.name == process.name && one.attempt == before.attempt + 1 {
+            continue;
+        }
+        if first.name != process.name && before.end.is_some_and(|(_, end)| end == End::Failed) {
+            findings.begun_anew += 1;
             continue;
         }
         let cause = cause(first, before, process, one, phases);

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-use crate::cluster::{Cluster, DEADLINE};
+use crate::cluster::Cluster;
 use crate::events::{Fate, LedgerChanged, PaymentMade};
 use crate::journal::now;
 
@@ -87,19 +87,6 @@ impl Load {
         }
         self.published.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
-}
-
-/// Publishes `count` events of every key at once.
-pub async fn publish(cluster: &Cluster, run: u64, sequences: std::ops::Range<u64>) -> Published {
-    let producer = EventProducer::new(cluster.broker().producer().unwrap());
-    let published = Mutex::new(Published::default());
-    for sequence in sequences {
-        for number in 0..2 * KEYS {
-            send(&producer, &published, number, sequence, run, Fate::Done).await;
-        }
-    }
-    producer.flush(DEADLINE).await.unwrap();
-    published.into_inner().unwrap()
 }
 
 /// Publishes one event whose handler never ends; says where it lies.

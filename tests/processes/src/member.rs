@@ -114,11 +114,12 @@ impl Member {
 
     /// Lets it go on.
     pub fn thaw(&mut self) {
-        self.signal("-CONT");
-        self.is_frozen = false;
+        // Before the signal: it goes on at once.
         if let Some((_, to)) = self.frozen.last_mut() {
             *to = now();
         }
+        self.is_frozen = false;
+        self.signal("-CONT");
     }
 
     /// Tells it to stop.

@@ -38,7 +38,7 @@ impl Row {
         let found = &self.findings;
         let mut text = format!("\n{} ({}, seed {})\n", self.scenario, self.broker, self.seed);
         let mut line = |name: &str, value: String| {
-            let _ = writeln!(text, "  {name:<34} {value:>8}");
+            let _ = writeln!(text, "  {name:<44} {value:>8}");
         };
         line("acknowledged", found.acknowledged.to_string());
         line("not acknowledged", found.failed.to_string());
@@ -47,6 +47,7 @@ impl Row {
         line("first completions out of order", found.disorder.len().to_string());
         line("overlaps of a key, not allowed", found.overlaps.len().to_string());
         line("overlaps after a partition was lost", found.allowed_overlaps.to_string());
+        line("failed, then begun anew elsewhere", found.begun_anew.to_string());
         for (cause, name) in [
             (Cause::Killed, "repeated: killed member"),
             (Cause::Frozen, "repeated: frozen member"),
