@@ -15,6 +15,9 @@ use crate::events::{HANDLED, PARTITIONS, TOPICS};
 
 /// After this a silent member is dead for the group: on the embedded broker.
 pub const EMBEDDED_SESSION: Duration = Duration::from_secs(3);
+/// The same on a real Kafka: members say so with the classic protocol, and `tests/kafka/start` with
+/// the new one.
+pub const KAFKA_SESSION: Duration = Duration::from_secs(6);
 /// How often members say something: the clock of every change of the group.
 pub const HEARTBEAT: Duration = Duration::from_millis(500);
 /// For what has to happen.
@@ -126,7 +129,7 @@ impl Cluster {
         let mut variables = vec![("EVENT_BROKERS", self.address.clone())];
         match &self.kind {
             Kind::Kafka { protocol } if protocol != "consumer" => variables.extend([
-                ("EVENT_KAFKA_SESSION_TIMEOUT_MS", "6000".to_owned()),
+                ("EVENT_KAFKA_SESSION_TIMEOUT_MS", KAFKA_SESSION.as_millis().to_string()),
                 ("EVENT_KAFKA_HEARTBEAT_INTERVAL_MS", HEARTBEAT.as_millis().to_string()),
             ]),
             _ => variables.push(("EVENT_KAFKA_GROUP_PROTOCOL", "consumer".to_owned())),

@@ -13,7 +13,7 @@ async fn nothing_is_lost_when_members_die_join_and_leave_and_the_broker_is_away(
     let _alone = ALONE.lock().await;
     let joins = joins(4);
     let faults = Faults { deaths: true, together: joins.as_secs() < 30, joins, broker: true };
-    shared::nothing_is_lost(Cluster::embedded(&RIG), "everything", faults).await;
+    let _ = shared::nothing_is_lost(Cluster::embedded(&RIG), "everything", faults).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,6 +5,7 @@
 use process_tests::cluster::{Cluster, Rig};
 use process_tests::scenario::{Faults, run, seed};
 use process_tests::shutdown;
+use process_tests::table::Row;
 use tokio::sync::Mutex;
 
 pub(crate) const RIG: Rig = Rig {
@@ -16,8 +17,10 @@ pub(crate) const RIG: Rig = Rig {
 /// One test at a time: what one does to the broker is done to all.
 pub(crate) static ALONE: Mutex<()> = Mutex::const_new(());
 
-pub(crate) async fn nothing_is_lost(cluster: Cluster, name: &str, faults: Faults) {
-    run(&RIG, cluster, name, seed(), faults).await.assert_sound();
+pub(crate) async fn nothing_is_lost(cluster: Cluster, name: &str, faults: Faults) -> Row {
+    let row = run(&RIG, cluster, name, seed(), faults).await;
+    row.assert_sound();
+    row
 }
 
 pub(crate) async fn nothing_is_repeated(cluster: Cluster) {
