@@ -134,6 +134,10 @@ impl Cluster {
             ]),
             _ => variables.push(("EVENT_KAFKA_GROUP_PROTOCOL", "consumer".to_owned())),
         }
+        if let Kind::Embedded { .. } = self.kind {
+            // It answers a fetch without records after this, also when records come meanwhile.
+            variables.push(("EVENT_KAFKA_FETCH_WAIT_MAX_MS", "10".to_owned()));
+        }
         variables
     }
 

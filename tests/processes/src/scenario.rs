@@ -240,6 +240,8 @@ impl Scenario<'_> {
         let name = format!("broker {}", self.cluster.failure());
         self.begin(&name, Some(Cause::Broker));
         let begin = Instant::now();
+        // In the middle of a change: one has just begun to join.
+        self.join();
         self.cluster.fail().await;
         self.notes.push(format!("broker away for {:.1} s", begin.elapsed().as_secs_f64()));
         self.settle("settled with the broker").await;
