@@ -174,6 +174,7 @@ fn expand(
         option(whole)
     };
     quote! {
+        #[allow(deprecated)]
         const _: () = {
             use #root::macro_support as __event;
             impl __event::EventError for #name {

@@ -6,6 +6,7 @@ mod sources;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -36,6 +37,9 @@ use crate::registry::{StartupProblem, StartupReport};
 /// | `max_in_flight_bytes` | `EVENT_MAX_IN_FLIGHT_BYTES` | `67108864` | shared by the partitions; one beyond its share is not fetched until half is free |
 /// | `commit_interval` | `EVENT_COMMIT_INTERVAL` | `1s` | how long a settled record may stay uncommitted |
 /// | `drain` | `EVENT_DRAIN` | `20s` | how long a shutdown waits for the records in hand |
+/// | `admin_port` | `EVENT_ADMIN_PORT` | off | the port of `/health/live`, `/health/ready` and `/pause`; `0` takes a free one and logs it |
+/// | `admin_address` | `EVENT_ADMIN_ADDRESS` | `127.0.0.1` | where it listens; who reaches it can pause handlers |
+/// | `liveness_after` | `EVENT_LIVENESS_AFTER` | `5m` | for how long nothing may be settled while records wait: longer than a handler may take, see [`Health`](crate::observe::Health) |
 /// | `[kafka]` | `EVENT_KAFKA_*` | | librdkafka properties as they are: `"sasl.password"` or `EVENT_KAFKA_SASL_PASSWORD` |
 ///
 /// `EVENT_LOG` says what is logged to standard error, in the syntax of
@@ -60,6 +64,10 @@ pub struct Settings {
     /// The name that this process keeps in its consumer groups when it is restarted
     /// (`group.instance.id`).
     pub group_instance_id: Option<String>,
+    /// Where health is told and handlers are paused over HTTP; `None` for nowhere.
+    pub admin: Option<SocketAddr>,
+    /// For how long nothing may be settled while records wait, before the service counts as stuck.
+    pub liveness_after: Duration,
     /// librdkafka properties. The values may be secrets and never print.
     pub kafka: BTreeMap<String, SecretString>,
     /// What deserves a look but keeps nobody from starting.
@@ -85,6 +93,9 @@ const COMMIT_INTERVAL: (Duration, Duration) = (Duration::from_millis(1), Duratio
 // `max.poll.interval.ms`, five minutes by default.
 const DRAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(240));
 
+const LIVENESS_AFTER: (Duration, Duration) =
+    (Duration::from_secs(10), Duration::from_secs(24 * 3600));
+
 #[derive(Debug, Deserialize)]
 struct RawSettings {
     brokers: String,
@@ -99,6 +110,9 @@ struct RawSettings {
     max_in_flight_bytes: String,
     commit_interval: String,
     drain: String,
+    admin_port: Option<String>,
+    admin_address: String,
+    liveness_after: String,
     #[serde(default)]
     kafka: BTreeMap<String, String>,
 }
@@ -179,6 +193,20 @@ impl RawSettings {
         );
         let drain =
             read.value("drain", parse_duration(&self.drain), "write a duration like \"20s\"");
+        let liveness_after = read.value(
+            "liveness_after",
+            parse_duration(&self.liveness_after),
+            "write a duration like \"5m\"",
+        );
+        let admin_address: Option<IpAddr> = read.value(
+            "admin_address",
+            self.admin_address.parse(),
+            "write an IP address like \"127.0.0.1\"",
+        );
+        let admin_port = match &self.admin_port {
+            Some(port) => read.port("admin_port", port).map(Some),
+            None => Some(None),
+        };
         let attempts = read.number("attempts", &self.attempts, 1);
         let max_value_bytes = read.number("max_value_bytes", &self.max_value_bytes, 1);
         let max_headers = read.number("max_headers", &self.max_headers, 0);
@@ -190,6 +218,7 @@ impl RawSettings {
             ("backoff", longest, BACKOFF),
             ("commit_interval", commit_interval, COMMIT_INTERVAL),
             ("drain", drain, DRAIN),
+            ("liveness_after", liveness_after, LIVENESS_AFTER),
         ] {
             if let Some(value) = value.filter(|value| !(least..=most).contains(value)) {
                 let message =
@@ -217,6 +246,10 @@ impl RawSettings {
             },
             max_in_flight_bytes: max_in_flight_bytes?,
             group_instance_id: None,
+            admin: admin_port?
+                .zip(admin_address)
+                .map(|(port, address)| SocketAddr::new(address, port)),
+            liveness_after: liveness_after?,
             kafka,
             warnings: Vec::new(),
             origins: BTreeMap::new(),
@@ -256,6 +289,16 @@ impl Reader<'_> {
             }
         });
         topics.collect()
+    }
+
+    fn port(&mut self, key: &str, text: &str) -> Option<u16> {
+        let port = text.parse().ok();
+        if port.is_none() {
+            let text = crate::event::excerpt(text, 64);
+            let message = format!("setting `{key}` is `{text}`, it must be from 0 to 65535");
+            self.0.push(problem(message, "write a port like `9090`, or leave it out for none"));
+        }
+        port
     }
 
     fn number<N: TryFrom<u64>>(&mut self, key: &str, text: &str, least: u64) -> Option<N> {

@@ -9,7 +9,7 @@ use super::{SettingsOverrides, problem};
 use crate::processor::DeliveryPolicy;
 use crate::registry::StartupProblem;
 
-pub(super) const KEYS: [&str; 12] = [
+pub(super) const KEYS: [&str; 15] = [
     "brokers",
     "group",
     "topics",
@@ -21,6 +21,9 @@ pub(super) const KEYS: [&str; 12] = [
     "max_in_flight_bytes",
     "commit_interval",
     "drain",
+    "admin_port",
+    "admin_address",
+    "liveness_after",
     "kafka",
 ];
 
@@ -161,7 +164,9 @@ pub(super) fn merge(
         .set_default("max_header_bytes", 256_u64 << 10)?
         .set_default("max_in_flight_bytes", 64_u64 << 20)?
         .set_default("commit_interval", "1s")?
-        .set_default("drain", "20s")?;
+        .set_default("drain", "20s")?
+        .set_default("admin_address", "127.0.0.1")?
+        .set_default("liveness_after", "5m")?;
     let mut kafka = Map::new();
     let from_file = path.display().to_string();
     for (key, value) in file {

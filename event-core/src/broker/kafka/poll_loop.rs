@@ -80,6 +80,7 @@ impl PollLoop {
 
     fn serve(&mut self) {
         let ending = loop {
+            self.context().pulse.beat();
             if let Some(ending) = self.obey() {
                 break ending;
             }

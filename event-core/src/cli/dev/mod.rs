@@ -67,8 +67,12 @@ pub(super) async fn run(
         sent: sent.clone(),
     };
     let producer = EventProducer::new(broker.producer()?);
+    let admin_address = app.admin_address();
     let ready = app.prepare(broker, settings).await?;
     introduce(&service, cluster.address(), &topics);
+    if let Some(address) = admin_address.get() {
+        say!("  health: http://{address}/health/ready");
+    }
 
     if samples.is_empty() {
         say!(

@@ -23,6 +23,16 @@ mod without_prelude {
         seen.note(claim.id);
     }
 
+    #[event_handler(topic = "batch_events", event = "CLAIM_ADDED", order = key)]
+    async fn batch(claims: ::std::vec::Vec<::event_core::Json<i64>>, State(seen): State<Seen>) {
+        seen.note(claims.len());
+    }
+
+    #[derive(::std::fmt::Debug, ::thiserror::Error, ::event_core::EventError)]
+    #[error("slow")]
+    #[event_error(retry_after = "1m")]
+    pub(super) struct Slow;
+
     pub(super) struct Value;
 
     #[event_handler(topic = "other_events", event = "OTHER")]
@@ -40,6 +50,7 @@ mod without_prelude {
 async fn a_module_without_the_prelude() {
     let seen = crate::Seen::default();
     let app = crate::app(&format!("{}::without_prelude", module_path!()), &seen);
+    let _ = without_prelude::Slow;
     crate::settled(app.state(without_prelude::Value), "role_events", &[crate::ADDED]).await;
     assert_eq!(seen.all(), ["7"]);
 }

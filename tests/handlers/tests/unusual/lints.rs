@@ -22,6 +22,31 @@ fn deprecated(headers: Headers) -> Result {
     headers.get_text("x").map_or(Ok(()), |text| Err(Error::msg(text)))
 }
 
+#[event_handler(topic = "batch_events", event = "CLAIM_COUNTED", retry(on = is_slow))]
+async fn counts(claims: Vec<Json<i64>>, State(seen): State<Seen>) -> Vec<Result<(), Slow>> {
+    seen.note(claims.len());
+    claims.iter().map(|_| Err(Slow::Down)).collect()
+}
+
+fn is_slow(error: &Error) -> bool {
+    error.as_std().is::<Slow>()
+}
+
+#[derive(Debug, thiserror::Error, EventError)]
+#[expect(dead_code, reason = "never made")]
+enum Slow {
+    #[error("down")]
+    #[event_error(unavailable)]
+    Down,
+    #[error("busy")]
+    #[event_error(retry_after = "1m")]
+    Busy,
+    #[deprecated]
+    #[error("old")]
+    #[event_error(retry_after = "1m")]
+    Old,
+}
+
 struct Looker;
 
 #[event_handler(topic = "role_events", event = "CLAIM_SEEN")]
