@@ -4,12 +4,12 @@
 //! After so many failures in a row the handler is left alone for a while; then one record is tried.
 //! When that works everything goes on, and otherwise the pause is twice as long.
 
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::gate::Entry;
+use super::sync::{AtomicU32, Mutex, MutexGuard, Ordering, PoisonError};
 use crate::handler::BreakerOptions;
 
 /// The breaker of one handler in one process.
@@ -35,15 +35,6 @@ enum State {
     },
 }
 
-/// Whether an attempt may be made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Entry {
-    /// Go on.
-    Open,
-    /// Ask again at this time, or when something changed.
-    NotBefore(Instant),
-}
-
 impl Breaker {
     pub(super) fn new(options: BreakerOptions) -> Self {
         Breaker { options, failures: AtomicU32::new(0), state: Mutex::new(State::Closed) }
@@ -66,19 +57,30 @@ impl Breaker {
         }
     }
 
-    /// An attempt did not fail. Whether the handler had been left alone, and is not any more.
-    pub(super) fn succeeded(&self) -> bool {
+    /// An attempt did not fail. Whether the handler had been left alone, and is not any more; then
+    /// `closed` is called before anyone else can change that.
+    pub(super) fn succeeded(&self, closed: impl FnOnce()) -> bool {
         if self.failures.load(Ordering::Relaxed) == 0 {
             return false;
         }
         let mut state = self.state();
         self.failures.store(0, Ordering::Relaxed);
-        !matches!(std::mem::replace(&mut *state, State::Closed), State::Closed)
+        let was_open = !matches!(std::mem::replace(&mut *state, State::Closed), State::Closed);
+        if was_open {
+            closed();
+        }
+        was_open
     }
 
     /// An attempt failed, or found that a dependency is down. For how long the handler is left alone
-    /// now, when that begins or goes on with it.
-    pub(super) fn failed(&self, now: Instant, is_unavailable: bool) -> Option<Duration> {
+    /// now, when that begins or goes on with it; then `opened` is called before anyone else can change
+    /// that.
+    pub(super) fn failed(
+        &self,
+        now: Instant,
+        is_unavailable: bool,
+        opened: impl FnOnce(),
+    ) -> Option<Duration> {
         let mut state = self.state();
         let failures = self.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         let (first, longest) = self.options.pause;
@@ -92,6 +94,7 @@ impl Breaker {
             State::Probing { pause, .. } => pause.saturating_mul(2).min(longest),
         };
         *state = State::Open { until: now + pause, pause };
+        opened();
         Some(pause)
     }
 
@@ -101,7 +104,7 @@ impl Breaker {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(event_core_loom)))]
 mod tests {
     use super::*;
 
@@ -116,11 +119,11 @@ mod tests {
     fn it_opens_after_failures_in_a_row_only() {
         let (breaker, now) = breaker(3);
         for _ in 0..10 {
-            assert_eq!(breaker.failed(now, false), None);
-            assert_eq!(breaker.failed(now, false), None);
-            assert!(!breaker.succeeded());
+            assert_eq!(breaker.failed(now, false, || ()), None);
+            assert_eq!(breaker.failed(now, false, || ()), None);
+            assert!(!breaker.succeeded(|| ()));
         }
-        let opened: Vec<_> = (0..3).map(|_| breaker.failed(now, false)).collect();
+        let opened: Vec<_> = (0..3).map(|_| breaker.failed(now, false, || ())).collect();
         assert_eq!(opened, [None, None, Some(SECOND)]);
         assert_eq!(breaker.entry(now), Entry::NotBefore(now + SECOND));
     }
@@ -128,18 +131,22 @@ mod tests {
     #[test]
     fn one_record_is_tried_and_decides() {
         let (breaker, now) = breaker(0);
-        assert_eq!(breaker.failed(now, false), None, "0 failures are never too many");
-        assert_eq!(breaker.failed(now, true), Some(SECOND));
+        assert_eq!(breaker.failed(now, false, || ()), None, "0 failures are never too many");
+        assert_eq!(breaker.failed(now, true, || ()), Some(SECOND));
         let later = now + SECOND;
         assert_eq!(breaker.entry(later), Entry::Open);
         assert_eq!(breaker.entry(later), Entry::NotBefore(later + SECOND), "one only");
-        assert_eq!(breaker.failed(later, false), Some(2 * SECOND));
+        assert_eq!(breaker.failed(later, false, || ()), Some(2 * SECOND));
         let later = later + 2 * SECOND;
         assert_eq!(breaker.entry(later), Entry::Open);
-        assert_eq!(breaker.failed(later, false), Some(3 * SECOND), "no longer than the longest");
+        assert_eq!(
+            breaker.failed(later, false, || ()),
+            Some(3 * SECOND),
+            "no longer than the longest"
+        );
         let later = later + 3 * SECOND;
         assert_eq!(breaker.entry(later), Entry::Open);
-        assert!(breaker.succeeded());
+        assert!(breaker.succeeded(|| ()));
         assert_eq!(breaker.entry(later), Entry::Open);
         assert_eq!(breaker.entry(later), Entry::Open);
     }
@@ -147,7 +154,7 @@ mod tests {
     #[test]
     fn a_trial_that_never_ends_does_not_keep_it_shut() {
         let (breaker, now) = breaker(1);
-        breaker.failed(now, false);
+        breaker.failed(now, false, || ());
         assert_eq!(breaker.entry(now + SECOND), Entry::Open);
         assert_eq!(breaker.entry(now + 2 * SECOND), Entry::Open);
     }

@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rustc_hash::FxHashMap;
@@ -10,8 +10,8 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::Instant;
 
 use super::EventProcessor;
-use super::breaker::{Breaker, Entry};
 use super::control::Paused;
+use super::gate::Gate;
 use super::policy::DeliveryPolicy;
 use super::watch::Watch;
 use crate::event::TopicName;
@@ -41,10 +41,7 @@ pub(super) struct HandlerState {
     pub(super) policy: HandlerPolicy,
     /// How many of its calls may run at once.
     pub(super) calls: Semaphore,
-    breaker: Breaker,
-    /// Whether the breaker or a pause is in the way: asked before every attempt.
-    shut: AtomicBool,
-    paused: AtomicBool,
+    pub(super) gate: Gate,
 }
 
 /// Where the records of a partition come from.
@@ -136,10 +133,8 @@ impl Engine {
 
     /// An attempt of a handler did not fail.
     pub(super) fn attempt_succeeded(&self, route: &Route) {
-        let handler = self.handler(route);
-        if handler.breaker.succeeded() {
-            handler.shut.store(handler.paused.load(Ordering::Relaxed), Ordering::Release);
-            self.health.clear_handler(&route.id);
+        let closed = || self.health.clear_handler(&route.id);
+        if self.handler(route).gate.succeeded(closed) {
             self.observers.notify(&Observation::BreakerClosed { handler: &route.id });
             self.gates.send_replace(());
         }
@@ -147,14 +142,16 @@ impl Engine {
 
     /// An attempt failed; `is_unavailable` when it found a dependency down.
     pub(super) fn attempt_failed(&self, route: &Route, is_unavailable: bool, error: &str) {
-        let handler = self.handler(route);
-        let Some(pause) = handler.breaker.failed(Instant::now(), is_unavailable) else { return };
-        handler.shut.store(true, Ordering::Release);
-        let problem =
-            HealthProblem::BreakerOpen { handler: route.id.to_string(), error: error.to_owned() };
-        self.health.raise_handler(&route.id, problem);
-        self.observers.notify(&Observation::BreakerOpened { handler: &route.id, pause, error });
-        self.gates.send_replace(());
+        let opened = || {
+            let (handler, error) = (route.id.to_string(), error.to_owned());
+            let problem = HealthProblem::BreakerOpen { handler, error };
+            self.health.raise_handler(&route.id, problem);
+        };
+        let gate = &self.handler(route).gate;
+        if let Some(pause) = gate.failed(Instant::now(), is_unavailable, opened) {
+            self.observers.notify(&Observation::BreakerOpened { handler: &route.id, pause, error });
+            self.gates.send_replace(());
+        }
     }
 
     /// Pauses and resumes handlers as they are asked to.
@@ -162,10 +159,7 @@ impl Engine {
         for route in self.router.routes() {
             let pause =
                 paused.handlers.contains(&*route.id) || paused.topics.contains(route.handler.topic);
-            let handler = self.handler(&route);
-            if handler.paused.swap(pause, Ordering::Relaxed) != pause {
-                // A breaker that is closed lets the next one in and opens the gate again.
-                handler.shut.store(true, Ordering::Release);
+            if self.handler(&route).gate.pause(pause) {
                 let handler = &route.id;
                 self.observers.notify(&if pause {
                     Observation::Paused { handler }
@@ -186,25 +180,12 @@ impl HandlerState {
             Order::Partition => usize::MAX,
             Order::Key | Order::None => usize::try_from(policy.concurrency).unwrap_or(usize::MAX),
         };
-        let breaker = Breaker::new(policy.breaker);
+        let gate = Gate::new(policy.breaker);
         HandlerState {
             id: Arc::clone(&route.id),
             policy,
             calls: Semaphore::new(calls.min(Semaphore::MAX_PERMITS)),
-            breaker,
-            shut: AtomicBool::new(false),
-            paused: AtomicBool::new(false),
+            gate,
         }
-    }
-
-    /// Whether an attempt may be made; `None` when it may not until something changes.
-    pub(super) fn entry(&self) -> Option<Entry> {
-        if !self.shut.load(Ordering::Acquire) {
-            return Some(Entry::Open);
-        }
-        if self.paused.load(Ordering::Relaxed) {
-            return None;
-        }
-        Some(self.breaker.entry(Instant::now()))
     }
 }

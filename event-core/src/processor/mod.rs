@@ -13,11 +13,13 @@ mod clock;
 mod control;
 mod dead_letter;
 mod engine;
+mod gate;
 mod lane;
 mod lanes;
 mod policy;
 mod returning;
 mod settle;
+mod sync;
 mod tracker;
 mod watch;
 

@@ -20,7 +20,7 @@ use super::{Ended, LaneFailure, Progress, ended};
 use crate::delivery::{RecordBatch, RecordRef};
 use crate::handler::Order;
 use crate::processor::agenda::{Agenda, Call, HandlerIndex, Place, Rule};
-use crate::processor::breaker::Entry;
+use crate::processor::gate::Entry;
 use crate::processor::settle::{Attempted, Job, Read, Settler};
 use crate::processor::tracker::Sequence;
 
@@ -236,13 +236,13 @@ impl Concurrent {
                 if handler == NO_HANDLER {
                     return true;
                 }
-                match settler.engine.handler_at(handler).entry() {
-                    Some(Entry::Open) => true,
-                    Some(Entry::NotBefore(at)) => {
+                match settler.engine.handler_at(handler).gate.entry() {
+                    Entry::Open => true,
+                    Entry::NotBefore(at) => {
                         opens.set(Some(opens.get().map_or(at, |earlier| earlier.min(at))));
                         false
                     }
-                    None => false,
+                    Entry::Shut => false,
                 }
             };
             let call = self.agenda.start(now, is_open);

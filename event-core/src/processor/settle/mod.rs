@@ -10,9 +10,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::attempt::attempt;
-use super::breaker::Entry;
 use super::dead_letter::{DeadLetter, Failures};
 use super::engine::{Engine, HandlerState, Source};
+use super::gate::Entry;
 use super::watch::{Slot, watched};
 use crate::broker::BrokerError;
 use crate::delivery::{Delivery, Offset, RecordRef, Shutdown, TopicPartition};
@@ -73,7 +73,7 @@ impl Settler {
     /// Waits until an attempt of `route` may be made.
     async fn enter(&self, route: &Route) -> Settled {
         let handler = self.engine.handler(route);
-        if handler.entry() == Some(Entry::Open) {
+        if handler.gate.entry() == Entry::Open {
             return Ok(());
         }
         self.wait_to_enter(handler).await
@@ -82,10 +82,10 @@ impl Settler {
     async fn wait_to_enter(&self, handler: &HandlerState) -> Settled {
         loop {
             let mut gates = self.engine.gates();
-            let until = match handler.entry() {
-                Some(Entry::Open) => return Ok(()),
-                Some(Entry::NotBefore(until)) => Some(until),
-                None => None,
+            let until = match handler.gate.entry() {
+                Entry::Open => return Ok(()),
+                Entry::NotBefore(until) => Some(until),
+                Entry::Shut => None,
             };
             let over = async {
                 match until {
