@@ -85,7 +85,7 @@ impl Gate {
 }
 
 /// Every order in which two threads can meet here:
-/// `RUSTFLAGS='--cfg event_core_loom' cargo test -p event-core --no-default-features --lib gate`.
+/// `RUSTFLAGS='--cfg event_core_loom' cargo test -p event-core --no-default-features --features testing --lib gate`.
 #[cfg(all(test, event_core_loom))]
 mod interleavings {
     use loom::sync::Arc;
