@@ -136,8 +136,7 @@ impl Member {
     pub async fn end(&mut self, within: Duration) -> ExitStatus {
         let deadline = Instant::now() + within;
         loop {
-            if let Some(status) = self.process.try_wait().unwrap() {
-                self.is_over = true;
+            if let Some(status) = self.ended() {
                 return status;
             }
             if Instant::now() > deadline {
@@ -146,6 +145,22 @@ impl Member {
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+    }
+
+    /// How it ended, if it did.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        let status = self.process.try_wait().unwrap();
+        self.is_over |= status.is_some();
+        status
+    }
+
+    /// The last lines of its log, without the attempts that fail on purpose.
+    #[must_use]
+    pub fn end_of_log(&self) -> String {
+        let log = self.log();
+        let mut lines: Vec<_> = log.lines().filter(|l| !l.contains("attempt failed")).collect();
+        let last = lines.split_off(lines.len().saturating_sub(20));
+        format!("{}:\n{}", self.name, last.join("\n"))
     }
 
     /// Its log.

@@ -280,8 +280,8 @@ impl PollLoop {
 
     /// Leaves the group, polling for what that takes.
     fn depart(&self, deadline: Instant) {
-        // By a close alone a member without partitions, whose group is changing, goes without a word
-        // (librdkafka 2.12.1, classic protocol), and the group waits for its session to end.
+        // By a close alone a member without partitions goes without a word when its group has begun to
+        // change (librdkafka 2.12.1, classic protocol), and all wait for the end of its session.
         self.consumer.unsubscribe();
         if self.consumer.close_queue().is_err() {
             return;

@@ -2,6 +2,7 @@
 
 #![expect(clippy::expect_used, reason = "a test")]
 
+use process_tests::check::Cause;
 use process_tests::cluster::{Cluster, Rig};
 use process_tests::scenario::{Faults, run, seed};
 use process_tests::shutdown;
@@ -20,6 +21,8 @@ pub(crate) static ALONE: Mutex<()> = Mutex::const_new(());
 pub(crate) async fn nothing_is_lost(cluster: Cluster, name: &str, faults: Faults) -> Row {
     let row = run(&RIG, cluster, name, seed(), faults).await;
     row.assert_sound();
+    // What a partition has done is committed before it goes to another.
+    assert_eq!(row.findings.repeats(Cause::Joins), 0);
     row
 }
 
