@@ -91,6 +91,8 @@ async fn replay<B: Broker>(
 ) -> Result<(), Error> {
     let began = Timestamp::now().strftime("%Y%m%d%H%M%S").to_string();
     settings.group = GroupName::parse(&format!("{}_replay_{began}", settings.group))?;
+    // That is the running service's.
+    settings.admin = None;
     let (tally, replayed) = (Arc::new(Tally::default()), Replayed::default());
     let app = app.observer(Arc::clone(&tally) as _).observer(Arc::new(ReplayPrinter));
     let broker = ReplayBroker {

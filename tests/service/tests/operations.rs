@@ -396,3 +396,15 @@ missing  role_events_redrive
         ran.err
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_leaves_the_admin_port_to_the_running_service() {
+    let desk = Desk::new();
+    desk.send(WORKS).await;
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let variables = [&desk.variables()[..], &[("EVENT_ADMIN_PORT", &port)]].concat();
+    let replay = ["replay", "--topic", "role_events", "--from", "beginning"];
+    let ran = run(LEDGER, &replay, &variables);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+}
