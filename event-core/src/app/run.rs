@@ -20,7 +20,7 @@ use crate::broker::{Broker, BrokerError, Consumer, Producer, Subscription};
 use crate::event::{GroupName, TopicName};
 use crate::observe::{GroupHealth, Health, HealthRules, Observer, Observers, TracingObserver};
 use crate::outcome::Error;
-use crate::processor::{Clock, EventProcessor, ProcessorError, ServiceIdentity};
+use crate::processor::{Clock, EventProcessor, Neighbours, ProcessorError, ServiceIdentity};
 use crate::registry::{StartupProblem, StartupReport};
 use crate::router::{EventRouter, Purpose};
 use crate::state::StateKey;
@@ -108,14 +108,21 @@ impl EventApp {
         }
         let log: Arc<dyn Observer> = Arc::new(log);
         let observers = [log].into_iter().chain(self.observers).collect::<Observers>();
-        let members = routers.into_iter().filter_map(|(group, router)| {
+        let all: Vec<_> = routers
+            .iter()
             // Its rule was checked by the attribute, or by the settings.
-            let group = GroupName::parse(&group).ok()?;
+            .filter_map(|(group, router)| Some((GroupName::parse(group).ok()?, router.clone())))
+            .collect();
+        let members = all.iter().cloned().map(|(group, router)| {
             let topics = router.topics().filter_map(Result::ok);
             let topics =
                 topics.chain(returning(&router)).filter(|t| !missing.contains(t)).collect();
             let health = self.health.watch(&group, health_rules(&settings, &router));
             let processor = EventProcessor {
+                neighbours: Neighbours::of(
+                    &group,
+                    all.iter().map(|(group, router)| (group, router)),
+                ),
                 router,
                 state: Arc::clone(&state),
                 policy: settings.policy.clone(),
@@ -130,7 +137,7 @@ impl EventApp {
                 control: self.control.clone(),
                 clock: Clock::system(),
             };
-            Some(Member { group, topics, processor, health })
+            Member { group, topics, processor, health }
         });
         let members = members.collect();
         Ok(ReadyApp {

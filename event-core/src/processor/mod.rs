@@ -16,6 +16,7 @@ mod engine;
 mod gate;
 mod lane;
 mod lanes;
+mod neighbours;
 mod policy;
 mod returning;
 mod settle;
@@ -31,6 +32,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 pub use clock::Clock;
 pub use control::{Control, Paused};
 pub use dead_letter::header as dead_letter_header;
+pub use neighbours::Neighbours;
 pub use policy::{DeliveryPolicy, UnknownEvents};
 pub use returning::header as retry_header;
 
@@ -62,6 +64,8 @@ pub struct ServiceIdentity {
 pub struct EventProcessor {
     /// Finds the handler.
     pub router: EventRouter,
+    /// What the other consumer groups of the process handle.
+    pub neighbours: Neighbours,
     /// What handlers share.
     pub state: Arc<StateMap>,
     /// How to deliver.

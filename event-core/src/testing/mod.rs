@@ -22,7 +22,7 @@ use crate::event::{Contract, GroupName, Headers, TopicName};
 use crate::middleware::Layers;
 use crate::observe::{Health, Observer, Observers};
 use crate::processor::{
-    Clock, Control, DeliveryPolicy, EventProcessor, ProcessorError, ServiceIdentity,
+    Clock, Control, DeliveryPolicy, EventProcessor, Neighbours, ProcessorError, ServiceIdentity,
 };
 use crate::producer::EventProducer;
 use crate::registry::{Registry, StartupReport};
@@ -472,6 +472,10 @@ impl RunningApp {
         let listeners = [self.history.clone() as _].into_iter().chain(self.observers.clone());
         EventProcessor {
             router: member.router.clone(),
+            neighbours: Neighbours::of(
+                &member.group,
+                self.members.iter().map(|member| (&member.group, &member.router)),
+            ),
             state: Arc::clone(&self.state),
             policy: self.policy.clone(),
             identity: ServiceIdentity {

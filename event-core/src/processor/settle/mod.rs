@@ -105,37 +105,51 @@ impl Settler {
     /// Settles a record here and now, with as many attempts as it takes. Fails when the lane is told
     /// to stop while the record waits; it is then delivered again.
     pub(super) async fn settle(&self, record: RecordRef<'_>, slot: &Slot) -> Settled {
-        // The way of nearly every record: nothing is copied, and the outer object is read once.
-        if let Source::Origin(routes) = &self.source
-            && let Ok(envelope) = self.envelope(record)
-            && let Some(route) = routes.of(envelope.as_ref())
-        {
-            self.enter(route).await?;
-            let outcome = {
-                let delivery = Delivery {
-                    partition: &self.partition,
-                    record,
-                    envelope: envelope.as_ref(),
-                    handler: &route.id,
-                    attempt: 1,
-                    attempts: self.engine.policy_of(route).all_attempts(),
-                    state: &self.engine.state,
-                    shutdown: &self.shutdown,
-                };
-                self.watched(slot, route, &delivery).await
-            };
-            if matches!(outcome, Outcome::Handled) {
-                let event = envelope.as_ref().map(Envelope::event_type);
-                self.handled(route, &self.partition, record.offset, event, 1);
-                return Ok(());
-            }
-            let job = self.first_job(record, route);
-            // Boxed, so that what is rare does not make the way of every record longer.
-            return Box::pin(self.go_on(record, envelope.as_ref(), job, outcome, slot)).await;
-        }
-        // A lane that goes record by record has only records that are there for the first time.
-        let read = self.read(record);
+        let read = match (&self.source, self.envelope(record)) {
+            (Source::Origin(routes), Ok(envelope)) => match routes.of(envelope.as_ref()) {
+                Some(route) => return self.handle(record, envelope, route, slot).await,
+                None => match self.unhandled(record, envelope.as_ref()) {
+                    Read::Skip => return Ok(()),
+                    other => other,
+                },
+            },
+            (Source::Origin(_), Err(rejection)) => self.refuse(record, rejection),
+            // A lane that goes record by record has only records that are there for the first time.
+            (Source::Returning { .. }, _) => self.read(record),
+        };
+        // Boxed, so that what is rare does not make the way of every record longer.
         Box::pin(self.settle_without_handler(record, read)).await
+    }
+
+    /// The way of nearly every record: nothing is copied, and the outer object is read once.
+    async fn handle(
+        &self,
+        record: RecordRef<'_>,
+        envelope: Option<Envelope<'_>>,
+        route: &Arc<Route>,
+        slot: &Slot,
+    ) -> Settled {
+        self.enter(route).await?;
+        let outcome = {
+            let delivery = Delivery {
+                partition: &self.partition,
+                record,
+                envelope: envelope.as_ref(),
+                handler: &route.id,
+                attempt: 1,
+                attempts: self.engine.policy_of(route).all_attempts(),
+                state: &self.engine.state,
+                shutdown: &self.shutdown,
+            };
+            self.watched(slot, route, &delivery).await
+        };
+        if matches!(outcome, Outcome::Handled) {
+            let event = envelope.as_ref().map(Envelope::event_type);
+            self.handled(route, &self.partition, record.offset, event, 1);
+            return Ok(());
+        }
+        let job = self.first_job(record, route);
+        Box::pin(self.go_on(record, envelope.as_ref(), job, outcome, slot)).await
     }
 
     /// Goes on after the first attempt.

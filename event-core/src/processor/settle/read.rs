@@ -38,39 +38,20 @@ pub(in crate::processor) enum Read {
 impl Settler {
     /// Looks at a record: whose it is, and what is known of it.
     pub(in crate::processor) fn read(&self, record: RecordRef<'_>) -> Read {
-        let mut origin = Origin {
-            partition: self.partition.clone(),
-            offset: record.offset,
-            timestamp_ms: record.timestamp_ms,
-        };
-        let (topic, delay) = match &self.source {
+        let (topic, routes, delay) = match &self.source {
             Source::Origin(routes) => {
                 let envelope = match self.envelope(record) {
                     Ok(envelope) => envelope,
-                    Err(rejection) => {
-                        return Read::Refuse {
-                            origin,
-                            has_returned: false,
-                            handler: None,
-                            rejection,
-                        };
-                    }
+                    Err(rejection) => return self.refuse(record, rejection),
                 };
-                let (route, unhandled) = match &envelope {
-                    Some(envelope) => {
-                        let name = envelope.event_type();
-                        (routes.find(name), SkipReason::UnknownEvent(name))
-                    }
-                    None => (routes.tombstones(), SkipReason::Tombstone),
-                };
-                return match route {
+                return match routes.of(envelope.as_ref()) {
                     Some(route) => Read::Handle(self.first_job(record, route)),
-                    None => self.unhandled(record, origin, unhandled),
+                    None => self.unhandled(record, envelope.as_ref()),
                 };
             }
-            Source::Returning { origin, routes, delay } => ((origin, routes), delay),
+            Source::Returning { origin, routes, delay } => (origin, routes, delay),
         };
-        let (topic, routes) = topic;
+        let mut origin = self.origin(record);
         let refuse = |origin, handler, rejection| Read::Refuse {
             origin,
             has_returned: true,
@@ -127,29 +108,43 @@ impl Settler {
         Ok(record.value.map(Envelope::read).transpose()?)
     }
 
-    pub(super) fn unhandled(
-        &self,
-        record: RecordRef<'_>,
-        origin: Origin,
-        reason: SkipReason<'_>,
-    ) -> Read {
-        let policy = match reason {
-            SkipReason::UnknownEvent(_) => {
-                self.engine.policy.unknown_events(self.partition.topic.as_str())
+    /// What becomes of a record that nobody in this group handles.
+    pub(super) fn unhandled(&self, record: RecordRef<'_>, envelope: Option<&Envelope<'_>>) -> Read {
+        let engine = &*self.engine;
+        let topic = &self.partition.topic;
+        let reason = match envelope {
+            _ if engine.neighbours.take(&engine.identity.group, topic, envelope) => {
+                SkipReason::OtherGroup
             }
-            _ => UnknownEvents::Skip,
+            Some(envelope) => SkipReason::UnknownEvent(envelope.event_type()),
+            None => SkipReason::Tombstone,
         };
-        match (policy, reason) {
-            (UnknownEvents::DeadLetter, SkipReason::UnknownEvent(name)) => {
-                let message = format!("nobody handles the event `{}`", excerpt(name, 64));
-                let rejection = Rejection::Refused { code: "unknown_event", message };
-                Read::Refuse { origin, has_returned: false, handler: None, rejection }
+        if let SkipReason::UnknownEvent(name) = reason {
+            match engine.policy.unknown_events(topic.as_str()) {
+                UnknownEvents::Skip => {}
+                UnknownEvents::DeadLetter => {
+                    let message = format!("nobody handles the event `{}`", excerpt(name, 64));
+                    let rejection = Rejection::Refused { code: "unknown_event", message };
+                    return self.refuse(record, rejection);
+                }
+                UnknownEvents::Stop => return Read::Stop(excerpt(name, 64)),
             }
-            (UnknownEvents::Stop, SkipReason::UnknownEvent(name)) => Read::Stop(excerpt(name, 64)),
-            _ => {
-                self.skip(record.offset, &self.partition, reason);
-                Read::Skip
-            }
+        }
+        self.skip(record.offset, &self.partition, reason);
+        Read::Skip
+    }
+
+    /// A record of a topic that handlers listen to, which none of them is to have.
+    pub(super) fn refuse(&self, record: RecordRef<'_>, rejection: Rejection) -> Read {
+        Read::Refuse { origin: self.origin(record), has_returned: false, handler: None, rejection }
+    }
+
+    /// Where a record lies.
+    fn origin(&self, record: RecordRef<'_>) -> Origin {
+        Origin {
+            partition: self.partition.clone(),
+            offset: record.offset,
+            timestamp_ms: record.timestamp_ms,
         }
     }
 
@@ -174,11 +169,7 @@ impl Settler {
     }
 
     pub(super) fn first_job(&self, record: RecordRef<'_>, route: &Arc<Route>) -> Job {
-        let origin = Origin {
-            partition: self.partition.clone(),
-            offset: record.offset,
-            timestamp_ms: record.timestamp_ms,
-        };
+        let origin = self.origin(record);
         Job {
             origin,
             has_returned: false,

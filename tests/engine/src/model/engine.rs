@@ -16,7 +16,7 @@ use event_core::macro_support::{Named, handler};
 use event_core::observe::{Health, Observation, Observer, Observers};
 use event_core::outcome::{Backoff, Jitter};
 use event_core::processor::{
-    Clock, Control, DeliveryPolicy, EventProcessor, ProcessorError, ServiceIdentity,
+    Clock, Control, DeliveryPolicy, EventProcessor, Neighbours, ProcessorError, ServiceIdentity,
 };
 use event_core::router::EventRouter;
 use event_core::state::StateMap;
@@ -119,6 +119,7 @@ impl Engine {
         let group = GroupName::parse("model").unwrap_or_else(|error| panic!("{error}"));
         let processor = EventProcessor {
             router: EventRouter::new(&[registration]),
+            neighbours: Neighbours::default(),
             state: Arc::new(state),
             policy: DeliveryPolicy {
                 attempts: ATTEMPTS,

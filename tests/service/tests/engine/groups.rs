@@ -29,3 +29,55 @@ mod two {
         app.stop().await.unwrap();
     }
 }
+
+mod disjoint {
+    use super::*;
+    use event_core::processor::{DeliveryPolicy, UnknownEvents};
+
+    #[derive(Event, serde::Serialize, serde::Deserialize)]
+    #[event(topic = "role_events", name = "ROLE_RENAMED")]
+    struct RoleRenamed {
+        id: u64,
+    }
+
+    #[event_handler]
+    async fn claims(event: Event<ClaimAdded>, State(log): State<Log>) {
+        log.note(event.id);
+    }
+
+    #[event_handler(group = "audit")]
+    async fn renames(event: Event<RoleRenamed>, State(log): State<Log>) {
+        log.note(event.id);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_another_group_handles_is_not_unknown() {
+        for unknown_events in [UnknownEvents::Skip, UnknownEvents::DeadLetter, UnknownEvents::Stop]
+        {
+            let log = Log::default();
+            let policy = DeliveryPolicy { unknown_events, ..DeliveryPolicy::default() };
+            let app = service(module_path!()).state(log.clone()).policy(policy).start().unwrap();
+            publish(&app, 0..1, 1).await;
+            app.publish(&RoleRenamed { id: 1 }).await;
+            app.settle().await;
+            let mut ids = log.ids();
+            ids.sort_unstable();
+            assert_eq!(ids, [0, 1]);
+            assert!(
+                app.dead_letters(CLAIMS).is_empty() && app.history().unknown_events().is_empty()
+            );
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_nobody_handles_is_dead_lettered_once() {
+        let policy = DeliveryPolicy {
+            unknown_events: UnknownEvents::DeadLetter,
+            ..DeliveryPolicy::default()
+        };
+        let app = service(module_path!()).state(Log::default()).policy(policy).start().unwrap();
+        app.publish_raw(CLAIMS, None, Some(br#"{"eventType": "ROLE_MOVED"}"#)).await;
+        app.settle().await;
+        assert_eq!(app.dead_letters(CLAIMS).len(), 1);
+    }
+}
