@@ -171,7 +171,9 @@ impl Cluster {
         let ends = self.ends().await;
         let lags = ends.into_iter().map(|(partition, end)| {
             let committed = committed.iter().find(|one| one.partition == partition);
-            end.0 - committed.and_then(|one| one.next).map_or(0, |next| next.0)
+            let next = committed.and_then(|one| one.next).map_or(0, |next| next.0);
+            // What is committed beyond the end is found by what it loses.
+            (end.0 - next).max(0)
         });
         lags.sum()
     }
