@@ -23,8 +23,10 @@ pub struct DeliveryOptions {
     pub retry: RetryOptions,
     /// How many records it takes at once.
     pub batch: Option<BatchOptions>,
-    /// When it is left alone for a while.
-    pub breaker: Option<BreakerOptions>,
+    /// After how many failures in a row it is left alone for a while; 0 is never.
+    pub breaker_failures: Option<u32>,
+    /// How long it is left alone: the first time, and at most.
+    pub breaker_pause: Option<(Duration, Duration)>,
 }
 
 /// In which order the records of a partition are handled.
@@ -139,7 +141,8 @@ impl DeliveryOptions {
                 topics: &[],
             },
             batch: None,
-            breaker: None,
+            breaker_failures: None,
+            breaker_pause: None,
         }
     }
 
@@ -197,8 +200,13 @@ impl DeliveryOptions {
     }
 
     #[must_use]
-    pub const fn breaker(self, failures: u32, first_ms: u64, longest_ms: u64) -> Self {
-        let pause = (Duration::from_millis(first_ms), Duration::from_millis(longest_ms));
-        DeliveryOptions { breaker: Some(BreakerOptions { failures, pause }), ..self }
+    pub const fn breaker_failures(self, failures: u32) -> Self {
+        DeliveryOptions { breaker_failures: Some(failures), ..self }
+    }
+
+    #[must_use]
+    pub const fn breaker_pause_ms(self, first: u64, longest: u64) -> Self {
+        let pause = (Duration::from_millis(first), Duration::from_millis(longest));
+        DeliveryOptions { breaker_pause: Some(pause), ..self }
     }
 }

@@ -96,7 +96,6 @@ impl HandlerPolicy {
             Order::Partition => 1,
             Order::Key | Order::None => overrides.concurrency.or(options.concurrency).unwrap_or(1),
         };
-        let breaker = options.breaker.unwrap_or(defaults.breaker);
         HandlerPolicy {
             order: options.order,
             concurrency: concurrency.max(1),
@@ -110,8 +109,14 @@ impl HandlerPolicy {
                 HandlerCall::Batch(_) => Some(options.batch.unwrap_or_default()),
             },
             breaker: BreakerOptions {
-                failures: overrides.breaker_failures.unwrap_or(breaker.failures),
-                pause: overrides.breaker_pause.unwrap_or(breaker.pause),
+                failures: overrides
+                    .breaker_failures
+                    .or(options.breaker_failures)
+                    .unwrap_or(defaults.breaker.failures),
+                pause: overrides
+                    .breaker_pause
+                    .or(options.breaker_pause)
+                    .unwrap_or(defaults.breaker.pause),
             },
         }
     }

@@ -88,9 +88,9 @@ pub(super) fn of_route(settings: &Settings, route: &Route) -> Vec<Setting> {
     if !policy.retry_topics.is_empty() {
         all.push(setting("retry topics", durations(policy.retry_topics).join(", "), true));
     }
-    let in_attribute = options.breaker.is_some();
-    all.push(setting("breaker_failures", breaker.failures.to_string(), in_attribute));
-    all.push(setting("breaker_pause", range(breaker.pause), in_attribute));
+    let (failures, pause) = (options.breaker_failures.is_some(), options.breaker_pause.is_some());
+    all.push(setting("breaker_failures", breaker.failures.to_string(), failures));
+    all.push(setting("breaker_pause", range(breaker.pause), pause));
     all
 }
 

@@ -22,9 +22,10 @@ impl Delivery {
         let retry = self.retry.options();
         let batch = self.batch.or(takes_batch.then_some((BATCH_MAX, BATCH_WAIT_MS)));
         let batch = batch.map(|(max, wait)| quote!(.batch(#max, #wait)));
-        let breaker = self
-            .breaker
-            .map(|(failures, (first, longest))| quote!(.breaker(#failures, #first, #longest)));
+        let failures = self.breaker.failures.map(|failures| quote!(.breaker_failures(#failures)));
+        let pause = self.breaker.pause;
+        let pause = pause.map(|(first, longest)| quote!(.breaker_pause_ms(#first, #longest)));
+        let breaker = quote!(#failures #pause);
         let set = quote!(#group #order #concurrency #timeout #retry #batch #breaker);
         (!set.is_empty()).then(|| quote!(.options(__event::DeliveryOptions::new() #set)))
     }

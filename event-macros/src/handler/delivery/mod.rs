@@ -41,11 +41,9 @@ const BREAKER: Keys = Keys {
     lists: &[],
 };
 
-// The defaults of `BatchOptions` and of `BreakerOptions`, for the part of them that is not given.
+// The defaults of `BatchOptions`, for the part of them that is not given.
 const BATCH_MAX: u32 = 500;
 const BATCH_WAIT_MS: u64 = 50;
-const BREAKER_FAILURES: u32 = 20;
-const BREAKER_PAUSE_MS: (u64, u64) = (5_000, 60_000);
 
 const MAX_ATTEMPTS: u32 = 1_000_000;
 const MAX_CONCURRENCY: u32 = 100_000;
@@ -54,6 +52,14 @@ const MAX_FAILURES: u32 = 1_000_000;
 const MAX_TOPICS: usize = 8;
 // Kafka keeps a record for a week unless told otherwise, and a longer delay would outlive it.
 const MAX_TOPIC_DELAY_MS: u64 = 7 * DAY_MS;
+
+/// What is said of the breaker; the rest is the service's setting.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Breaker {
+    failures: Option<u32>,
+    /// In milliseconds.
+    pause: Option<(u64, u64)>,
+}
 
 /// How the records are delivered, as far as the attribute says.
 #[derive(Default)]
@@ -66,7 +72,7 @@ pub(crate) struct Delivery {
     /// The most records, and how long the first waits for more, in milliseconds.
     batch: Option<(u32, u64)>,
     /// After how many failures, and the pauses in milliseconds.
-    breaker: Option<(u32, (u64, u64))>,
+    breaker: Breaker,
 }
 
 #[derive(Default)]
@@ -154,10 +160,14 @@ fn list(given: &Given, key: &str, keys: &Keys, complaints: &mut Complaints) -> O
     Some(Given::judge(Arguments::read(list.stream()), keys, complaints))
 }
 
-fn breaker(given: &Given, complaints: &mut Complaints) -> Option<(u32, (u64, u64))> {
+fn breaker(given: &Given, complaints: &mut Complaints) -> Breaker {
+    read_breaker(given, complaints).unwrap_or_default()
+}
+
+fn read_breaker(given: &Given, complaints: &mut Complaints) -> Option<Breaker> {
     if let Some(value) = given.value("breaker") {
         if matches!(value, Expr::Path(path) if path.path.is_ident("off")) {
-            return Some((0, BREAKER_PAUSE_MS));
+            return Some(Breaker { failures: Some(0), pause: None });
         }
         let failures = match value {
             Expr::Lit(literal) => Some(text_of(literal.to_token_stream())),
@@ -175,5 +185,5 @@ fn breaker(given: &Given, complaints: &mut Complaints) -> Option<(u32, (u64, u64
     let mut values = Values::new(&given, &BREAKER, complaints);
     let failures = values.number("failures", 0..=MAX_FAILURES);
     let pause = values.range("pause", 1..=DAY_MS);
-    Some((failures.unwrap_or(BREAKER_FAILURES), pause.unwrap_or(BREAKER_PAUSE_MS)))
+    Some(Breaker { failures, pause })
 }
