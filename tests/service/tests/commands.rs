@@ -381,3 +381,16 @@ fn dev_is_idle_when_what_handlers_sent_is_handled_too() {
     assert_eq!(ran.code, Some(0), "{}", ran.err);
     assert!(ran.out.ends_with("\n4 handled, 0 skipped, 0 dead-lettered\n"), "{}", ran.out);
 }
+
+#[test]
+fn dev_is_idle_when_each_group_has_handled_what_is_there() {
+    let samples = empty_folder().join("tuned.jsonl");
+    let lines: Vec<_> = (0..20)
+        .map(|id| format!(r#"{{"eventType": "CLAIM_ADDED", "data": {{"id": {id}, "roleId": 3}}}}"#))
+        .collect();
+    std::fs::write(&samples, lines.join("\n")).unwrap();
+    let arguments = ["dev", "--exit-when-idle", "--events", samples.to_str().unwrap()];
+    let ran = run(TUNED, &arguments, &[]);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    assert!(ran.out.ends_with("\n60 handled, 0 skipped, 0 dead-lettered\n"), "{}", ran.out);
+}
