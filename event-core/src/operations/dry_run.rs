@@ -75,6 +75,12 @@ impl DryRunner {
         DryRunner { router, policy, state, shutdown: Box::leak(Box::new(Shutdown::never())) }
     }
 
+    /// The same with other handlers, such as those of another consumer group.
+    #[must_use]
+    pub fn with_handlers(&self, router: EventRouter) -> Self {
+        DryRunner { router, policy: self.policy.clone(), ..*self }
+    }
+
     /// The handlers.
     #[must_use]
     pub fn router(&self) -> &EventRouter {
@@ -158,7 +164,7 @@ impl DryRunner {
             envelope,
             handler: Box::leak(route.id.to_string().into_boxed_str()),
             attempt: 1,
-            attempts: self.policy.attempts,
+            attempts: route.policy.all_attempts(),
             state: self.state,
             shutdown: self.shutdown,
         }));

@@ -231,6 +231,9 @@ role_events  CLAIM_ADDED  tuned_service::import_claims  tests/service/src/bin/tu
 ";
     let ran = run(TUNED, &["handlers"], &[]);
     assert_eq!((ran.code, ran.out.as_str()), (Some(0), narrow), "{}", ran.err);
+    let ran = run(TUNED, &["check"], &[]);
+    let ok = "ok: 4 handlers on role_events in groups `mailer`, `tuned`, `warehouse`\n";
+    assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (Some(0), ok, ""));
     // What is said of all differs in no handler, and what is said of one goes before its attribute.
     let file = "attempts = 3\n[handlers.'book']\nconcurrency = 8\nbreaker_failures = 0\n";
     std::fs::write(empty_folder().join("handlers.toml"), file).unwrap();
