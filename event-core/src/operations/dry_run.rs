@@ -11,7 +11,7 @@ use super::{OwnedRecord, Spot};
 use crate::delivery::{Delivery, Epoch, RecordBatch, RecordRef, Shutdown, TopicPartition};
 use crate::event::{Envelope, EnvelopeError, TopicName};
 use crate::outcome::Rejection;
-use crate::processor::DeliveryPolicy;
+use crate::processor::{DeliveryPolicy, UnknownEvents};
 use crate::registry::short_type;
 use crate::router::{EventRouter, Route};
 use crate::state::StateMap;
@@ -55,6 +55,8 @@ pub enum Becomes {
     Retried,
     /// It would be dead-lettered before its handler runs.
     DeadLettered,
+    /// The service would stop before it, because no handler takes it and the settings say so.
+    Stops,
 }
 
 /// Runs records dry with the handlers of the build at hand.
@@ -134,6 +136,9 @@ impl DryRunner {
             let mut dry_run = self.becomes(Becomes::Skipped, Some(topic));
             dry_run.event =
                 envelope.as_ref().map(|read| crate::event::excerpt(read.event_type(), 64));
+            if let (None, Some(envelope)) = (route, &envelope) {
+                self.unknown(envelope.event_type(), record, &mut dry_run);
+            }
             (route.cloned(), dry_run)
         };
         if let Some(route) = route {
@@ -143,6 +148,19 @@ impl DryRunner {
             self.probe(&route, Box::leak(Box::new(batch)), &mut dry_run).await;
         }
         Ok(dry_run)
+    }
+
+    fn unknown(&self, event: &str, record: RecordRef<'_>, dry_run: &mut DryRun) {
+        let topic = dry_run.topic.as_ref().map_or("", TopicName::as_str);
+        match self.policy.unknown_events(topic) {
+            UnknownEvents::Skip => {}
+            UnknownEvents::DeadLetter => {
+                let event = crate::event::excerpt(event, 64);
+                let message = format!("nobody handles the event `{event}`");
+                dry_run.reject(&Rejection::Refused { code: "unknown_event", message }, record);
+            }
+            UnknownEvents::Stop => dry_run.becomes = Becomes::Stops,
+        }
     }
 
     // In the order of delivery.

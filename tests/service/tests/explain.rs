@@ -181,6 +181,16 @@ fn a_record_is_explained_in_each_group_that_reads_its_topic() {
         "would be handled by others",
     ];
     assert_eq!(first_lines, expected, "{}", ran.out);
+    // What becomes of an unknown event is a setting.
+    for (unknown_events, code, becomes) in [
+        ("stop", 0, "would stop the service: no handler takes it\n"),
+        ("dead_letter", 1, "would be dead-lettered as unknown_event\n"),
+    ] {
+        let variables = [("EVENT_UNKNOWN_EVENTS", unknown_events)];
+        let ran = run(TUNED, &["explain", "--record", file.to_str().unwrap()], &variables);
+        assert_eq!(ran.code, Some(code), "{}", ran.err);
+        assert_eq!(ran.out.matches(becomes).count(), 2, "{}", ran.out);
+    }
 }
 
 #[test]

@@ -159,6 +159,7 @@ impl<'a> Json<'a> {
                 Becomes::Skipped => "skipped",
                 Becomes::Retried => "retried",
                 Becomes::DeadLettered => "dead_lettered",
+                Becomes::Stops => "stops",
             },
             topic: dry_run.topic.as_ref().map(TopicName::as_str),
             event: dry_run.event.as_deref(),
@@ -189,6 +190,7 @@ pub(crate) fn print_dry_run(dry_run: &DryRun) {
         (Becomes::Handled, _) => say!("would be handled by {}", name(&dry_run.handler)),
         (Becomes::Retried, _) => say!("would fail and be tried again, as it did here"),
         (Becomes::Skipped, _) => say!("would be skipped: no handler takes it"),
+        (Becomes::Stops, _) => say!("would stop the service: no handler takes it"),
     }
     if let Some(message) = &dry_run.message {
         say!("  {message}");

@@ -69,12 +69,18 @@ pub async fn fates<B: Broker>(
 
 fn fate_of(handler: Option<String>, dry_run: DryRun) -> Fate {
     match handler {
-        Some(handler)
-            if matches!(dry_run.becomes, Becomes::Handled | Becomes::Skipped)
-                && dry_run.handler.as_ref() != Some(&handler) =>
-        {
+        Some(handler) if is_routed(&dry_run) && dry_run.handler.as_ref() != Some(&handler) => {
             Fate::Moved { handler, now: dry_run.handler }
         }
         _ => Fate::DryRun(Box::new(dry_run)),
+    }
+}
+
+// Whether it was read, so that it is known who takes it now, or that nobody does.
+fn is_routed(dry_run: &DryRun) -> bool {
+    match dry_run.becomes {
+        Becomes::Handled | Becomes::Skipped | Becomes::Stops => true,
+        Becomes::Retried => false,
+        Becomes::DeadLettered => dry_run.reason == Some("unknown_event"),
     }
 }
