@@ -36,6 +36,7 @@
 //! | run it | [`EventApp`] |
 //! | test it | `testing::TestApp`, with the feature `testing` |
 //! | watch it | [`observe::Observer`], [`observe::Health`] |
+//! | look after it | [`operations`]: dead letters, lag, replays |
 
 #![deny(unsafe_code)]
 
@@ -59,6 +60,9 @@ pub mod router;
 pub mod processor;
 pub mod producer;
 pub mod operations;
+
+#[cfg(feature = "admin")]
+mod admin;
 
 // Composition.
 pub mod app;

@@ -8,9 +8,7 @@ use std::time::Duration;
 use rustc_hash::FxHasher;
 
 use crate::event::{Envelope, NameError, TopicName};
-use crate::handler::{
-    HandlerDefaults, HandlerOverrides, HandlerPolicy, HandlerRegistration, Order, Selector,
-};
+use crate::handler::{HandlerRegistration, Selector};
 use crate::middleware::{LayerStack, Layers};
 
 type Map<V> = HashMap<&'static str, V, BuildHasherDefault<FxHasher>>;
@@ -30,8 +28,6 @@ pub struct Route {
     pub id: Arc<str>,
     /// What runs around it.
     pub layers: LayerStack,
-    /// How its records are delivered.
-    pub policy: HandlerPolicy,
     /// Its number among all routes of the table, from 0 on.
     pub index: usize,
 }
@@ -72,28 +68,21 @@ pub struct TopicRoutes {
 }
 
 impl EventRouter {
-    /// Builds the table, with the default policies and without layers. Of two handlers of one event
-    /// the first is kept; start-up has refused that before.
+    /// Builds the table. Of two handlers of one event the first is kept; start-up has refused that
+    /// before.
     #[must_use]
     pub fn new(handlers: &[&'static HandlerRegistration]) -> Self {
-        let none = HandlerOverrides::default();
-        EventRouter::with(handlers, &Layers::default(), |handler| {
-            HandlerPolicy::of(handler, HandlerDefaults::default(), &none)
-        })
+        EventRouter::with_layers(handlers, &Layers::default())
     }
 
-    /// The same with layers around the handlers and a policy for each.
+    /// The same with layers around the handlers.
     #[must_use]
-    pub fn with(
-        handlers: &[&'static HandlerRegistration],
-        layers: &Layers,
-        policy: impl Fn(&HandlerRegistration) -> HandlerPolicy,
-    ) -> Self {
+    pub fn with_layers(handlers: &[&'static HandlerRegistration], layers: &Layers) -> Self {
         let mut topics = Map::<TopicRoutes>::default();
         for (index, handler) in handlers.iter().copied().enumerate() {
             let id: Arc<str> = handler.id().into();
             let layers = layers.around(handler.topic, &id);
-            let route = Route { handler, id, layers, policy: policy(handler), index };
+            let route = Route { handler, id, layers, index };
             topics.entry(handler.topic).or_default().add(Arc::new(route));
         }
         let topics = topics.into_iter().map(|(topic, routes)| (topic, Arc::new(routes))).collect();
@@ -130,7 +119,8 @@ impl EventRouter {
     pub fn derived_topics(&self) -> impl Iterator<Item = Result<DerivedTopic, NameError>> + '_ {
         self.topics().filter_map(Result::ok).flat_map(|origin| {
             let routes = self.topic(origin.as_str());
-            let mut delays: Vec<_> = routes.routes().flat_map(|r| r.policy.retry_topics).collect();
+            let mut delays: Vec<_> =
+                routes.routes().flat_map(|r| r.handler.retry_topics()).collect();
             delays.sort_unstable();
             delays.dedup();
             let retries = delays.into_iter().map(|d| (origin.retry(*d), Purpose::Retry(*d)));
@@ -206,8 +196,7 @@ impl TopicRoutes {
 
     /// Whether every handler keeps the order of the partition, and takes one record at a time.
     pub(crate) fn is_sequential(&self) -> bool {
-        self.routes()
-            .all(|route| route.policy.order == Order::Partition && route.policy.batch.is_none())
+        self.routes().all(|route| route.handler.is_sequential())
     }
 
     /// The topic that takes the dead letters of `topic`, whose handlers these are.

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules from the innermost on. A module may use itself and what stands before it.
-const ORDER: [&str; 20] = [
+const ORDER: [&str; 21] = [
     // Domain.
     "event",
     "state",
@@ -27,6 +27,7 @@ const ORDER: [&str; 20] = [
     // Infrastructure.
     "broker::memory",
     "broker::kafka",
+    "admin",
     // Composition.
     "app",
     "cli",
@@ -46,7 +47,8 @@ const NEVER: [(&str, &str); 3] = [
 const SEEN_BY_ADAPTERS: [&str; 3] = ["event", "delivery", "broker"];
 
 /// Libraries and the one module that may name them.
-const LIBRARIES: [(&str, &str); 2] = [("rdkafka", "broker::kafka"), ("clap", "cli")];
+const LIBRARIES: [(&str, &str); 4] =
+    [("rdkafka", "broker::kafka"), ("clap", "cli"), ("hyper", "admin"), ("hyper_util", "admin")];
 
 #[test]
 fn imports_go_inwards_only() {

@@ -17,7 +17,9 @@ pub struct ExitStatus {
 }
 
 /// Prints what went wrong and chooses the exit code: 0 for success, 2 for a service that cannot
-/// start, what an [`ExitStatus`] says, and 1 for everything else.
+/// start, what an [`ExitStatus`] says, and 1 for everything else, such as records that were still in
+/// hand when the time to drain was over. A second signal never comes here, see
+/// [`signals`](super::signals): the process ends at once with 130 or 143.
 pub fn exit(result: Result<(), Error>) -> ExitCode {
     let Err(error) = result else { return ExitCode::SUCCESS };
     let cause: &(dyn StdError + 'static) = error.as_std();

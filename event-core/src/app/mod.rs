@@ -1,8 +1,10 @@
 //! Puts a service together: settings, what is linked, what is provided, a broker.
 
+mod admin_address;
 mod exit;
 #[cfg(feature = "kafka")]
 mod kafka;
+mod look_after;
 mod provided;
 mod run;
 mod settings;
@@ -16,13 +18,14 @@ use std::sync::Arc;
 
 use crate::event::{GroupName, GroupNameError};
 use crate::middleware::{Layers, Middleware};
-use crate::observe::{Health, Observer, TracingObserver};
+use crate::observe::{Health, Observer};
 use crate::outcome::Error;
-use crate::processor::{Control, DeliveryPolicy};
+use crate::processor::Control;
 use crate::registry::{DeliveryBounds, Registry, StartupReport};
 use crate::router::EventRouter;
 use crate::state::{StateKey, StateKeys, StateMap, StateParts};
 
+pub use admin_address::AdminAddress;
 pub use exit::{ExitStatus, exit};
 #[cfg(feature = "cli")]
 pub(crate) use kafka::{kafka_broker, or_report, print_warnings};
@@ -67,6 +70,7 @@ pub struct EventApp {
     observers: Vec<Arc<dyn Observer>>,
     health: Health,
     control: Control,
+    admin_address: AdminAddress,
 }
 
 struct Provider {
@@ -95,9 +99,10 @@ impl EventApp {
             layers: Layers::default(),
             samples: Vec::new(),
             after_dev: Vec::new(),
-            observers: vec![Arc::new(TracingObserver::default())],
+            observers: Vec::new(),
             health: Health::default(),
             control: Control::default(),
+            admin_address: AdminAddress::default(),
         })
     }
 
@@ -264,6 +269,13 @@ impl EventApp {
         self.control.clone()
     }
 
+    /// Where health is told over HTTP once the service runs: a handle to keep before the app is
+    /// consumed, for a port that the system chooses (`admin_port = 0`).
+    #[must_use]
+    pub fn admin_address(&self) -> AdminAddress {
+        self.admin_address.clone()
+    }
+
     /// The service's name.
     #[must_use]
     pub fn service(&self) -> &str {
@@ -278,14 +290,8 @@ impl EventApp {
 
     /// The handlers of each consumer group with the layers around them; `default` is the group of
     /// those that name none.
-    pub(crate) fn routers(
-        &self,
-        default: &str,
-        policy: &DeliveryPolicy,
-    ) -> BTreeMap<String, EventRouter> {
-        let router = |handlers: Vec<_>| {
-            EventRouter::with(&handlers, &self.layers, |handler| policy.of(handler))
-        };
+    pub(crate) fn routers(&self, default: &str) -> BTreeMap<String, EventRouter> {
+        let router = |handlers: Vec<_>| EventRouter::with_layers(&handlers, &self.layers);
         let groups = self.registry().groups(default).into_iter();
         groups.map(|(group, handlers)| (group, router(handlers))).collect()
     }
@@ -293,8 +299,7 @@ impl EventApp {
     /// All handlers in one table, whatever their groups are.
     #[cfg(feature = "cli")]
     pub(crate) fn router(&self) -> EventRouter {
-        let policy = DeliveryPolicy::default();
-        EventRouter::with(self.registry().handlers(), &self.layers, |handler| policy.of(handler))
+        EventRouter::with_layers(self.registry().handlers(), &self.layers)
     }
 
     /// The states as far as they are there before the service starts.

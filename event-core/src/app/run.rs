@@ -1,17 +1,24 @@
 //! Checks everything, then runs until told to stop.
 
+#[cfg(feature = "admin")]
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::watch;
+#[cfg(feature = "admin")]
+use tracing::info;
 
+use super::look_after::look_after;
 use super::topics::{Missing, look_for_topics};
 use super::{EventApp, Settings, provided};
-use crate::broker::{Broker, BrokerError, Producer, Subscription};
+#[cfg(feature = "admin")]
+use crate::admin::{AdminPort, Administered};
+use crate::broker::{Broker, BrokerError, Consumer, Producer, Subscription};
 use crate::event::{GroupName, TopicName};
-use crate::observe::Observers;
+use crate::observe::{GroupHealth, Health, HealthRules, Observer, Observers, TracingObserver};
 use crate::outcome::Error;
 use crate::processor::{Clock, EventProcessor, ProcessorError, ServiceIdentity};
 use crate::registry::{StartupProblem, StartupReport};
@@ -29,6 +36,9 @@ pub(crate) struct ReadyApp<B> {
     settings: Settings,
     members: Vec<Member>,
     producer: Arc<dyn Producer>,
+    health: Health,
+    #[cfg(feature = "admin")]
+    admin: Option<(AdminPort, Administered)>,
     #[cfg(feature = "cli")]
     state: Arc<StateMap>,
 }
@@ -38,6 +48,7 @@ struct Member {
     group: GroupName,
     topics: Vec<TopicName>,
     processor: EventProcessor,
+    health: Arc<GroupHealth>,
 }
 
 impl EventApp {
@@ -63,7 +74,7 @@ impl EventApp {
         settings: Settings,
     ) -> Result<ReadyApp<B>, StartupReport> {
         let mut report = self.check_with(&settings);
-        let routers = self.routers(settings.group.as_str(), &settings.policy);
+        let routers = self.routers(settings.group.as_str());
         let missing = match settings.create_topics {
             false => Missing::Reported,
             true if report.problems().is_empty() => Missing::Made,
@@ -73,19 +84,37 @@ impl EventApp {
         let (problems, missing) = look_for_topics(&broker, &routers, missing).await;
         report.add_problems(problems);
         report.add_problems(self.make_state().await);
+        #[cfg(feature = "admin")]
+        let admin = self.admin(&settings, &routers).map_err(|problem| {
+            report.add_problems([problem]);
+        });
+        #[cfg(not(feature = "admin"))]
+        if settings.admin.is_some() {
+            report.add_problems([StartupProblem::Setting {
+                message: "setting `admin_port` is given, but this service has no admin port"
+                    .to_owned(),
+                help: "build it with the feature `admin` of event-core".to_owned(),
+            }]);
+        }
         let producer =
             broker.producer().map_err(|error| report.add_problems([StartupProblem::Broker(error)]));
         let Ok(producer) = producer else { return Err(report) };
         report.into_result()?;
         provided::put_own(&mut self.state, Arc::clone(&producer));
         let state = Arc::new(self.state);
-        let observers = self.observers.into_iter().collect::<Observers>();
+        let mut log = TracingObserver::default().counting_in(self.health.unknown_events());
+        if routers.len() > 1 {
+            log = log.naming_groups();
+        }
+        let log: Arc<dyn Observer> = Arc::new(log);
+        let observers = [log].into_iter().chain(self.observers).collect::<Observers>();
         let members = routers.into_iter().filter_map(|(group, router)| {
             // Its rule was checked by the attribute, or by the settings.
             let group = GroupName::parse(&group).ok()?;
             let topics = router.topics().filter_map(Result::ok);
             let topics =
                 topics.chain(returning(&router)).filter(|t| !missing.contains(t)).collect();
+            let health = self.health.watch(&group, health_rules(&settings, &router));
             let processor = EventProcessor {
                 router,
                 state: Arc::clone(&state),
@@ -96,12 +125,12 @@ impl EventApp {
                     group: group.clone(),
                 },
                 producer: Arc::clone(&producer),
-                observers: observers.in_group(&group),
+                observers: observers.and(Arc::clone(&health) as _).in_group(&group),
                 health: self.health.clone(),
                 control: self.control.clone(),
                 clock: Clock::system(),
             };
-            Some(Member { group, topics, processor })
+            Some(Member { group, topics, processor, health })
         });
         let members = members.collect();
         Ok(ReadyApp {
@@ -109,9 +138,38 @@ impl EventApp {
             settings,
             members,
             producer,
+            health: self.health,
+            #[cfg(feature = "admin")]
+            admin: admin.ok().flatten(),
             #[cfg(feature = "cli")]
             state,
         })
+    }
+
+    /// The admin port, taken.
+    #[cfg(feature = "admin")]
+    fn admin(
+        &self,
+        settings: &Settings,
+        routers: &BTreeMap<String, EventRouter>,
+    ) -> Result<Option<(AdminPort, Administered)>, StartupProblem> {
+        let Some(address) = settings.admin else { return Ok(None) };
+        let taken = AdminPort::bind(address).and_then(|port| Ok((port.address()?, port)));
+        let (address, port) = taken.map_err(|error| StartupProblem::Setting {
+            message: format!("setting `admin_port`: {address} cannot be used: {error}"),
+            help: "choose another with `admin_port` or EVENT_ADMIN_PORT, `0` for any that is free"
+                .to_owned(),
+        })?;
+        self.admin_address.set(address);
+        info!(target: "event_core", %address, "tells health at /health/live and /health/ready");
+        let routes: Vec<_> = routers.values().flat_map(EventRouter::routes).collect();
+        let administered = Administered {
+            health: self.health.clone(),
+            control: self.control.clone(),
+            handlers: routes.iter().map(|route| route.id.to_string()).collect(),
+            topics: routes.iter().map(|route| route.handler.topic.to_owned()).collect(),
+        };
+        Ok(Some((port, administered)))
     }
 
     async fn make_state(&mut self) -> Vec<StartupProblem> {
@@ -135,7 +193,9 @@ impl<B: Broker> ReadyApp<B> {
     pub(crate) async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), Error> {
         let (stop, stopped) = watch::channel(false);
         let mut running = FuturesUnordered::new();
-        for Member { group, topics, processor } in self.members {
+        let asked: Vec<_> =
+            self.members.iter().flat_map(|member| member.topics.iter().cloned()).collect();
+        for Member { group, topics, processor, health } in self.members {
             let consumer = self.broker.subscribe(Subscription {
                 group,
                 topics,
@@ -144,6 +204,9 @@ impl<B: Broker> ReadyApp<B> {
                 group_instance_id: self.settings.group_instance_id.clone(),
                 wants_metadata: !processor.is_sequential(),
             })?;
+            if let Some(pulse) = consumer.pulse() {
+                health.set_pulse(pulse);
+            }
             let mut stopped = stopped.clone();
             running.push(processor.run(consumer, async move {
                 // A sender that is gone means the same.
@@ -153,12 +216,29 @@ impl<B: Broker> ReadyApp<B> {
         // Groups fail by themselves, but a service that has lost one is not what was deployed: the
         // others are drained, and whoever started it starts it again.
         let mut shutdown = std::pin::pin!(shutdown);
+        // Until the last lane has ended: what keeps it is what somebody wants to see then.
+        let mut looking = std::pin::pin!(look_after(&self.broker, &self.health, &asked));
+        #[cfg(feature = "admin")]
+        let admin = self.admin;
+        let mut admin = std::pin::pin!(async {
+            #[cfg(feature = "admin")]
+            if let Some((port, administered)) = admin {
+                port.serve(administered).await;
+            }
+            std::future::pending::<()>().await;
+        });
         let mut ended = Ok(());
         loop {
             tokio::select! {
-                () = &mut shutdown, if !*stop.borrow() => drop(stop.send_replace(true)),
+                () = &mut shutdown, if !*stop.borrow() => {
+                    self.health.ends();
+                    stop.send_replace(true);
+                }
+                () = &mut looking => {}
+                () = &mut admin => {}
                 one = running.next() => {
                     let Some(one) = one else { break };
+                    self.health.ends();
                     stop.send_replace(true);
                     ended = ended.and(one);
                 }
@@ -179,6 +259,16 @@ impl<B: Broker> ReadyApp<B> {
     #[cfg(feature = "cli")]
     pub(crate) fn state(&self) -> Arc<StateMap> {
         Arc::clone(&self.state)
+    }
+}
+
+fn health_rules(settings: &Settings, router: &EventRouter) -> HealthRules {
+    let derived = router.derived_topics().filter_map(Result::ok);
+    let retries = derived.filter(|one| matches!(one.purpose, Purpose::Retry(_)));
+    HealthRules {
+        liveness_after: settings.liveness_after,
+        commit_interval: settings.policy.commit_interval,
+        retry_topics: retries.map(|one| one.topic).collect(),
     }
 }
 

@@ -9,13 +9,15 @@ mod tables;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use secrecy::SecretString;
 
 use keys::{At, Value};
 pub use origin::Origin;
-use reader::{BACKOFF, BREAKER_PAUSE, COMMIT_INTERVAL, DRAIN, Reader, TIMEOUT};
+use reader::{BACKOFF, BREAKER_PAUSE, COMMIT_INTERVAL, DRAIN, LIVENESS_AFTER, Reader, TIMEOUT};
 use tables::Tables;
 
 use sources::{check_variables, file_path, merge, our_variables, read_file};
@@ -51,6 +53,9 @@ use crate::registry::{StartupProblem, StartupReport};
 /// | `commit_records` | `EVENT_COMMIT_RECORDS` | `100000` | after how many settled records offsets are committed, however short the time |
 /// | `max_metadata_bytes` | `EVENT_MAX_METADATA_BYTES` | `4096` | how much of a commit may say what is settled above its offset; the broker's `offset.metadata.max.bytes` |
 /// | `drain` | `EVENT_DRAIN` | `20s` | how long a shutdown waits for the records in hand |
+/// | `admin_port` | `EVENT_ADMIN_PORT` | off | the port of `/health/live`, `/health/ready` and `/pause`; `0` takes a free one and logs it |
+/// | `admin_address` | `EVENT_ADMIN_ADDRESS` | `127.0.0.1` | where it listens; who reaches it can pause handlers |
+/// | `liveness_after` | `EVENT_LIVENESS_AFTER` | `5m` | for how long nothing may be settled while records wait: longer than a handler may take, see [`Health`](crate::observe::Health) |
 /// | `[kafka]` | `EVENT_KAFKA_*` | | librdkafka properties as they are: `"sasl.password"` or `EVENT_KAFKA_SASL_PASSWORD` |
 /// | `[handlers."id"]` | | | for the handler with this id: `attempts`, `backoff`, `jitter`, `timeout`, `concurrency`, `breaker_failures`, `breaker_pause`; goes before what its attribute says |
 /// | `[topic."name"]` | | | for this topic: `unknown_events` |
@@ -89,6 +94,10 @@ pub struct Settings {
     /// The name that this process keeps in its consumer groups when it is restarted
     /// (`group.instance.id`).
     pub group_instance_id: Option<String>,
+    /// Where health is told and handlers are paused over HTTP; `None` for nowhere.
+    pub admin: Option<SocketAddr>,
+    /// For how long nothing may be settled while records wait, before the service counts as stuck.
+    pub liveness_after: Duration,
     /// Whether `run` makes the topics for dead letters, retries and redriven records that are missing.
     pub create_topics: bool,
     /// librdkafka properties. The values may be secrets and never print.
@@ -219,6 +228,9 @@ impl Given {
         let commit_records = read.number(always("commit_records"), 1);
         let max_metadata_bytes = read.number(always("max_metadata_bytes"), 0);
         let drain = read.duration(always("drain"), DRAIN, "20s");
+        let admin_port = given("admin_port").map(|value| read.port(value));
+        let admin_address = read.ip_address(always("admin_address"));
+        let liveness_after = read.duration(always("liveness_after"), LIVENESS_AFTER, "5m");
         let brokers = always("brokers").text.to_owned();
         let kafka: BTreeMap<String, SecretString> =
             self.kafka.into_iter().map(|(name, value)| (name, value.into())).collect();
@@ -248,6 +260,11 @@ impl Given {
             },
             max_in_flight_bytes: max_in_flight_bytes?,
             group_instance_id: group_instance_id.flatten(),
+            admin: admin_port
+                .flatten()
+                .zip(admin_address)
+                .map(|(port, address)| SocketAddr::new(address, port)),
+            liveness_after: liveness_after?,
             create_topics: create_topics?,
             kafka,
             warnings: Vec::new(),

@@ -9,9 +9,11 @@ mod inspection;
 #[cfg(feature = "kafka")]
 pub mod kafka;
 pub mod memory;
+mod pulse;
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -23,6 +25,7 @@ pub use error::BrokerError;
 pub use inspection::{
     Committed, CreatedTopic, NewTopic, ReadRequest, Reader, TopicStatus, Watermarks,
 };
+pub use pulse::Pulse;
 
 /// A future that an object-safe port returns.
 pub type PortFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -130,7 +133,7 @@ pub trait Broker: Send + Sync + 'static {
     /// # Errors
     ///
     /// [`BrokerError`] when the producer cannot be made.
-    fn producer(&self) -> Result<std::sync::Arc<dyn Producer>, BrokerError>;
+    fn producer(&self) -> Result<Arc<dyn Producer>, BrokerError>;
 }
 
 /// What a consumer reads.
@@ -165,6 +168,11 @@ pub trait Consumer: Send {
     /// [`ConsumerEvent::CommitFailed`]; the caller then commits its present progress again, with
     /// less metadata after [`BrokerError::MetadataTooLarge`].
     fn commit(&mut self, progress: &[Progress]);
+
+    /// Shows whether the thread behind it goes on; `None` when it has none of its own.
+    fn pulse(&self) -> Option<Arc<Pulse>> {
+        None
+    }
 
     /// Commits, waits for the answer and leaves the group, all within `deadline`.
     ///

@@ -22,6 +22,7 @@ mod handlers;
 mod known;
 mod lag;
 mod log;
+mod pause;
 mod replay;
 mod seek;
 mod stop;
@@ -84,11 +85,17 @@ enum Command {
     Graph(graph::GraphArgs),
     /// Publish one event
     Emit(emit::EmitArgs),
+    /// Let a handler, or all handlers of a topic, of the running service rest
+    Pause(pause::SubjectArgs),
+    /// Let a paused handler or topic of the running service go on
+    Resume(pause::SubjectArgs),
+    /// Say what is paused in the running service
+    Paused,
     /// Look at records, decoded
     Tail(tail::TailArgs),
     /// Say how far the service is behind
     Lag(lag::LagArgs),
-    /// List dead letters, send them back to their handlers, or drop them
+    /// List dead letters, send them back to their handlers, or drop them; `--group` says whose
     Dlq(dlq::DlqArgs),
     /// Let the consumer group go on elsewhere, while the service does not run
     Seek(seek::SeekArgs),
@@ -100,7 +107,8 @@ enum Command {
 
 impl EventApp {
     /// Parses the command line and runs the command: `run`, `dev`, `check`, `handlers`,
-    /// `contracts`, `explain`, `graph`, `emit`, `tail`, `lag`, `dlq`, `seek`, `replay` or `topics`.
+    /// `contracts`, `explain`, `graph`, `emit`, `tail`, `lag`, `dlq`, `seek`, `replay`, `topics`,
+    /// `pause`, `resume` or `paused`.
     ///
     /// # Errors
     ///
@@ -147,6 +155,8 @@ impl EventApp {
             return Err(ExitStatus { code: 2, message }.into());
         }
         let named_group = group.clone();
+        // There it says whose letters are meant, not who handles them.
+        let group = group.filter(|_| !matches!(cli.command, Command::Dlq(_)));
         let overrides = SettingsOverrides { config, brokers, group };
         let settings = Settings::load(self.service(), &overrides, std::env::vars_os());
         match cli.command {
@@ -163,6 +173,9 @@ impl EventApp {
                 Ok(())
             }
             Command::Emit(arguments) => emit::run(&self, &or_report(settings)?, arguments).await,
+            Command::Pause(subject) => pause::pause(&or_report(settings)?, &subject),
+            Command::Resume(subject) => pause::resume(&or_report(settings)?, &subject),
+            Command::Paused => pause::paused(&or_report(settings)?),
             Command::Tail(arguments) => tail::run(&self, &or_report(settings)?, arguments).await,
             Command::Lag(arguments) => {
                 lag::run(&self, &or_report(settings)?, named_group.as_deref(), &arguments).await

@@ -16,6 +16,7 @@ use crate::event::{GroupName, excerpt};
 use crate::observe::{Observation, Observer, Tally};
 use crate::operations::{
     Becomes, DryRun, DryRunner, Place, Rate, ReplayBroker, ReplayRange, Replayed, dry_replay,
+    groups_of,
 };
 use crate::outcome::Error;
 
@@ -95,7 +96,7 @@ async fn replay<B: Broker>(
     let broker = ReplayBroker {
         inner: broker,
         range,
-        router: app.router(),
+        groups: groups_of(app.registry().handlers(), &settings.group),
         handler: arguments.handler,
         rate: arguments.rate,
         dead_letters: arguments.dead_letter,
@@ -142,6 +143,10 @@ impl Observer for ReplayPrinter {
                     "failed    {partition}@{offset}  attempt {attempt} of {handler}, again in {delay:?}: {error}"
                 );
             }
+            Observation::Postponed { partition, offset, handler, attempt, error, .. } => {
+                let error = excerpt(error, 1000);
+                say!("put off   {partition}@{offset}  attempt {attempt} of {handler}: {error}");
+            }
             Observation::DeadLettered { partition, offset, reason, error } => {
                 say!("given up  {partition}@{offset}  {reason}: {}", excerpt(error, 1000));
             }
@@ -157,6 +162,7 @@ async fn dry_run<B: Broker>(
     range: &ReplayRange,
     handler: Option<&str>,
 ) -> Result<(), Error> {
+    let groups = groups_of(app.registry().handlers(), &settings.group);
     let dry_runner = DryRunner::new(app.router(), settings.policy.clone(), app.into_state());
     let mut becomes = BTreeMap::<String, u64>::new();
     let mut failed = 0_u64;
@@ -177,7 +183,7 @@ async fn dry_run<B: Broker>(
         };
         *becomes.entry(what).or_default() += 1;
     };
-    let all = dry_replay(broker, range, &dry_runner, handler, &on_signal(), tell).await?;
+    let all = dry_replay(broker, range, &dry_runner, &groups, handler, &on_signal(), tell).await?;
     for (what, count) in &becomes {
         say!("{count} {what}");
     }

@@ -133,12 +133,14 @@ impl RecordBatch {
     }
 }
 
+type OwnedHeader = (Box<[u8]>, Option<Box<[u8]>>);
+
 /// A record that owns its bytes.
 struct OneRecord {
     stamp: (Offset, i64),
     key: Option<Box<[u8]>>,
     value: Option<Box<[u8]>>,
-    headers: Box<[(Box<[u8]>, Option<Box<[u8]>>)]>,
+    headers: Box<[OwnedHeader]>,
 }
 
 impl RecordSource for OneRecord {

@@ -225,6 +225,12 @@ impl HandlerRegistration {
         path.collect::<Vec<_>>().join("::")
     }
 
+    /// Whether it keeps the order of the partition and takes one record at a time.
+    #[must_use]
+    pub fn is_sequential(&self) -> bool {
+        self.options.order == Order::Partition && matches!(self.call, HandlerCall::Each(_))
+    }
+
     /// The delays after which its records are tried again through a topic.
     #[must_use]
     pub fn retry_topics(&self) -> &'static [Duration] {

@@ -6,14 +6,17 @@
 mod health;
 mod tally;
 mod tracing;
+mod unknown_names;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use self::health::{Health, HealthProblem};
+pub(crate) use self::health::{GroupHealth, HealthRules, Suspect};
+pub use self::health::{GroupStatus, Health, HealthProblem, PartitionStatus};
 pub use self::tally::{Counts, Tally};
 pub use self::tracing::TracingObserver;
+pub use self::unknown_names::UnknownNames;
 
 use crate::broker::BrokerError;
 use crate::delivery::{NextOffset, Offset, TopicPartition};
@@ -235,6 +238,13 @@ impl Observers {
                 None => observer.observe(observation),
             }
         }
+    }
+
+    /// The same listeners and one more.
+    #[must_use]
+    pub fn and(&self, observer: Arc<dyn Observer>) -> Self {
+        let all = self.all.iter().cloned().chain([observer]).collect();
+        Observers { all, group: self.group.clone() }
     }
 
     /// The same listeners for what happens in a consumer group.

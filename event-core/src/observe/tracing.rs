@@ -1,11 +1,14 @@
 //! Tells what happens through `tracing`.
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use super::{Observation, Observer, SkipReason, UnknownNames};
+use crate::event::GroupName;
 
-use ::tracing::{debug, error, info, warn};
-
-use super::{Observation, Observer, SkipReason};
+// An event with the group first, where there is one to name.
+macro_rules! tell {
+    ($level:ident, $group:expr, $($what:tt)*) => {
+        ::tracing::$level!(target: "event_core", group = $group, $($what)*)
+    };
+}
 
 /// The listener that every service has: it writes events with the target `event_core`.
 ///
@@ -15,98 +18,112 @@ use super::{Observation, Observer, SkipReason};
 /// wrongly at the other end must not go unseen.
 #[derive(Debug, Default)]
 pub struct TracingObserver {
-    unknown: Mutex<BTreeMap<String, u64>>,
-}
-
-// Beyond so many names they are counted as one: the names come from outside.
-const MAX_UNKNOWN_NAMES: usize = 1000;
-
-impl TracingObserver {
-    fn count_unknown(&self, name: &str) -> (String, u64) {
-        let mut unknown = self.unknown.lock().unwrap_or_else(PoisonError::into_inner);
-        let name = crate::event::excerpt(name, 64);
-        let known = unknown.len() < MAX_UNKNOWN_NAMES || unknown.contains_key(&name);
-        let name = if known { name } else { "(other names)".to_owned() };
-        let count = unknown.entry(name.clone()).or_default();
-        *count += 1;
-        (name, *count)
-    }
+    unknown: UnknownNames,
+    names_groups: bool,
 }
 
 impl Observer for TracingObserver {
     fn observe(&self, observation: &Observation<'_>) {
+        self.tell(None, observation);
+    }
+
+    fn observe_in(&self, group: &GroupName, observation: &Observation<'_>) {
+        self.tell(self.names_groups.then_some(group.as_str()), observation);
+    }
+}
+
+impl TracingObserver {
+    /// One for a service of several consumer groups, which says in which of them it was.
+    #[must_use]
+    pub fn naming_groups(self) -> Self {
+        TracingObserver { names_groups: true, ..self }
+    }
+
+    /// Counts the events that nobody handles there.
+    pub(crate) fn counting_in(self, unknown: &UnknownNames) -> Self {
+        TracingObserver { unknown: unknown.clone(), ..self }
+    }
+
+    fn tell(&self, group: Option<&str>, observation: &Observation<'_>) {
         match observation {
             Observation::Handled { partition, offset, event, handler, attempt } => {
-                debug!(target: "event_core", %partition, %offset, event, handler, attempt, "handled");
+                tell!(debug, group, %partition, %offset, event, handler, attempt, "handled");
             }
             Observation::Skipped { partition, offset, reason } => match reason {
                 SkipReason::UnknownEvent(name) => {
-                    let (event, count) = self.count_unknown(name);
+                    let (event, count) = self.unknown.count(name);
                     if count.checked_ilog10().is_some_and(|digits| count == 10_u64.pow(digits)) {
-                        warn!(target: "event_core", %partition, %offset, event, count, "skipped: nobody handles it");
+                        tell!(warn, group, %partition, %offset, event, count, "skipped: nobody handles it");
                     } else {
-                        debug!(target: "event_core", %partition, %offset, event, count, "skipped: nobody handles it");
+                        tell!(debug, group, %partition, %offset, event, count, "skipped: nobody handles it");
                     }
                 }
                 SkipReason::Tombstone => {
-                    debug!(target: "event_core", %partition, %offset, "skipped: a tombstone");
+                    tell!(debug, group, %partition, %offset, "skipped: a tombstone");
                 }
                 SkipReason::OtherGroup => {
-                    debug!(target: "event_core", %partition, %offset, "skipped: for another group");
+                    tell!(debug, group, %partition, %offset, "skipped: for another group");
                 }
                 SkipReason::SettledBefore => {
-                    debug!(target: "event_core", %partition, %offset, "skipped: settled before");
+                    tell!(debug, group, %partition, %offset, "skipped: settled before");
                 }
                 SkipReason::ByHandler(handler) => {
-                    debug!(target: "event_core", %partition, %offset, handler, "skipped by its handler");
+                    tell!(debug, group, %partition, %offset, handler, "skipped by its handler");
                 }
             },
             Observation::Retrying { partition, offset, handler, attempt, delay, error } => {
-                warn!(target: "event_core", %partition, %offset, handler, attempt, ?delay, error, "attempt failed, another follows");
+                tell!(warn, group, %partition, %offset, handler, attempt, ?delay, error, "attempt failed, another follows");
             }
             Observation::Postponed { partition, offset, handler, attempt, topic, delay, error } => {
-                warn!(target: "event_core", %partition, %offset, handler, attempt, topic, ?delay, error, "attempts failed, waits in a retry topic");
+                tell!(warn, group, %partition, %offset, handler, attempt, topic, ?delay, error, "attempts failed, waits in a retry topic");
             }
             Observation::BreakerOpened { handler, pause, error } => {
-                error!(target: "event_core", handler, ?pause, error, "fails every time, left alone for a while");
+                tell!(
+                    error,
+                    group,
+                    handler,
+                    ?pause,
+                    error,
+                    "fails every time, left alone for a while"
+                );
             }
             Observation::BreakerClosed { handler } => {
-                info!(target: "event_core", handler, "works again");
+                tell!(info, group, handler, "works again");
             }
-            Observation::Paused { handler } => info!(target: "event_core", handler, "paused"),
-            Observation::Resumed { handler } => info!(target: "event_core", handler, "resumed"),
+            Observation::Paused { handler } => tell!(info, group, handler, "paused"),
+            Observation::Resumed { handler } => tell!(info, group, handler, "resumed"),
             Observation::Received { partition, first, records } => {
-                debug!(target: "event_core", %partition, %first, records, "received");
+                tell!(debug, group, %partition, %first, records, "received");
             }
             Observation::DeadLettered { partition, offset, reason, error } => {
-                error!(target: "event_core", %partition, %offset, reason, error, "dead-lettered");
+                tell!(error, group, %partition, %offset, reason, error, "dead-lettered");
             }
             Observation::DeadLetterFailed { partition, offset, dead_letter_topic, error } => {
-                error!(target: "event_core", %partition, %offset, dead_letter_topic, %error, "dead letter not written, the partition waits");
+                tell!(error, group, %partition, %offset, dead_letter_topic, %error, "dead letter not written, the partition waits");
             }
             Observation::Assigned(partitions) => {
-                info!(target: "event_core", partitions = %list(partitions), "assigned");
+                tell!(info, group, partitions = %list(partitions), "assigned");
             }
             Observation::Revoked(partitions) => {
-                info!(target: "event_core", partitions = %list(partitions), "revoked");
+                tell!(info, group, partitions = %list(partitions), "revoked");
             }
             Observation::CommitSent { partition, next } => {
-                debug!(target: "event_core", %partition, %next, "commit sent");
+                tell!(debug, group, %partition, %next, "commit sent");
             }
             Observation::CommitFailed(error) => {
-                warn!(target: "event_core", %error, "commit failed, the next one repeats it");
+                tell!(warn, group, %error, "commit failed, the next one repeats it");
             }
             Observation::Trouble(error) => {
-                warn!(target: "event_core", %error, "trouble with the broker");
+                tell!(warn, group, %error, "trouble with the broker");
             }
             Observation::Abandoned { partition, next, in_hand } => {
                 let next = next.map_or(-1, |next| next.0);
                 let in_hand =
                     in_hand.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-                warn!(target: "event_core", %partition, next, in_hand, "given up at the deadline, will be delivered again");
+                tell!(warn, group, %partition, next, in_hand, "given up at the deadline, will be delivered again");
             }
             Observation::Blocked { partition, offset, handler, since } => {
-                warn!(target: "event_core", %partition, %offset, handler, ?since, "blocks its thread: make it `blocking`, or let it wait with `.await`");
+                tell!(warn, group, %partition, %offset, handler, ?since, "blocks its thread: make it `blocking`, or let it wait with `.await`");
             }
         }
     }
@@ -118,18 +135,57 @@ fn list(partitions: &[crate::delivery::TopicPartition]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Debug;
+    use std::sync::{Arc, Mutex};
+
+    use ::tracing::field::{Field, Visit};
+    use ::tracing::{Event, Metadata, Subscriber, span, subscriber};
+
     use super::*;
 
-    #[test]
-    fn names_from_outside_are_counted_within_bounds() {
-        let observer = TracingObserver::default();
-        assert_eq!(observer.count_unknown("A").1, 1);
-        assert_eq!(observer.count_unknown("A").1, 2);
-        for number in 0..5000 {
-            observer.count_unknown(&format!("N{number}"));
+    /// Notes the fields of events.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<String>>);
+
+    impl Visit for Log {
+        fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+            self.0.lock().unwrap().push_str(&format!("{field}={value:?} "));
         }
-        assert_eq!(observer.count_unknown("A"), ("A".to_owned(), 3));
-        assert_eq!(observer.count_unknown("new").0, "(other names)");
-        assert!(observer.unknown.lock().unwrap().len() <= MAX_UNKNOWN_NAMES + 1);
+    }
+
+    impl Subscriber for Log {
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+
+        fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+            span::Id::from_u64(1)
+        }
+
+        fn event(&self, event: &Event<'_>) {
+            event.record(&mut self.clone());
+        }
+
+        fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+        fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+        fn enter(&self, _: &span::Id) {}
+        fn exit(&self, _: &span::Id) {}
+    }
+
+    #[test]
+    fn a_service_of_several_groups_says_in_which_of_them_it_was() {
+        let group = GroupName::parse("billing").unwrap();
+        let observation = Observation::BreakerClosed { handler: "bill" };
+        for (observer, expected) in [
+            (TracingObserver::default(), "message=works again handler=\"bill\" "),
+            (
+                TracingObserver::default().naming_groups(),
+                "message=works again group=\"billing\" handler=\"bill\" ",
+            ),
+        ] {
+            let log = Log::default();
+            subscriber::with_default(log.clone(), || observer.observe_in(&group, &observation));
+            assert_eq!(*log.0.lock().unwrap(), expected);
+        }
     }
 }

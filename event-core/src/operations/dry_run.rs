@@ -10,10 +10,11 @@ use futures_util::FutureExt;
 use super::{OwnedRecord, Spot};
 use crate::delivery::{Delivery, Epoch, RecordBatch, RecordRef, Shutdown, TopicPartition};
 use crate::event::{Envelope, EnvelopeError, TopicName};
+use crate::handler::HandlerRegistration;
 use crate::outcome::Rejection;
 use crate::processor::{DeliveryPolicy, UnknownEvents};
 use crate::registry::short_type;
-use crate::router::{EventRouter, Route};
+use crate::router::EventRouter;
 use crate::state::StateMap;
 
 /// What would become of a record.
@@ -92,13 +93,22 @@ impl DryRunner {
     /// Says what would become of a record of `topic`. Like the states, a record that has a handler
     /// stays in memory.
     pub async fn run(&self, record: OwnedRecord, topic: TopicName) -> DryRun {
-        match self.run_on::<Infallible>(record, Ok(topic)).await {
-            Ok(dry_run) => dry_run,
-            Err(never) => match never {},
-        }
+        let run = self.run_to::<Infallible>(record, Ok(topic), None).await;
+        run.unwrap_or_else(|never| match never {})
     }
 
-    /// The same, where the topic may not be known: that matters only once the record was read.
+    /// The same for a record that goes to this handler, whatever its event is.
+    pub async fn run_for(
+        &self,
+        record: OwnedRecord,
+        topic: TopicName,
+        handler: &'static HandlerRegistration,
+    ) -> DryRun {
+        let run = self.run_to::<Infallible>(record, Ok(topic), Some(handler)).await;
+        run.unwrap_or_else(|never| match never {})
+    }
+
+    /// The same as [`DryRunner::run`], where the topic may not be known: that matters only once the record was read.
     ///
     /// # Errors
     ///
@@ -108,13 +118,22 @@ impl DryRunner {
         record: OwnedRecord,
         topic: Result<TopicName, E>,
     ) -> Result<DryRun, E> {
+        self.run_to(record, topic, None).await
+    }
+
+    async fn run_to<E>(
+        &self,
+        record: OwnedRecord,
+        topic: Result<TopicName, E>,
+        handler: Option<&'static HandlerRegistration>,
+    ) -> Result<DryRun, E> {
         let partition = Arc::new(TopicPartition {
             // Nobody sees it where it is not known.
             topic: topic.as_ref().ok().cloned().unwrap_or(TopicName::from_static("unknown")),
             partition: 0,
         });
         let batch = RecordBatch::new(partition, Epoch::default(), Box::new(record));
-        let (route, mut dry_run) = {
+        let (handler, mut dry_run) = {
             // A batch of one.
             let Some(record) = batch.iter().next() else {
                 return Ok(self.becomes(Becomes::Skipped, topic.ok()));
@@ -136,16 +155,17 @@ impl DryRunner {
             let mut dry_run = self.becomes(Becomes::Skipped, Some(topic));
             dry_run.event =
                 envelope.as_ref().map(|read| crate::event::excerpt(read.event_type(), 64));
-            if let (None, Some(envelope)) = (route, &envelope) {
+            let handler = handler.or_else(|| Some(route?.handler));
+            if let (None, Some(envelope)) = (handler, &envelope) {
                 self.unknown(envelope.event_type(), record, &mut dry_run);
             }
-            (route.cloned(), dry_run)
+            (handler, dry_run)
         };
-        if let Some(route) = route {
+        if let Some(handler) = handler {
             dry_run.becomes = Becomes::Handled;
-            dry_run.handler = Some(route.id.to_string());
-            dry_run.place = Some(route.handler.place());
-            self.probe(&route, Box::leak(Box::new(batch)), &mut dry_run).await;
+            dry_run.handler = Some(handler.id());
+            dry_run.place = Some(handler.place());
+            self.probe(handler, Box::leak(Box::new(batch)), &mut dry_run).await;
         }
         Ok(dry_run)
     }
@@ -171,7 +191,12 @@ impl DryRunner {
 
     // The first argument that cannot be made decides, as in delivery. States that are not there yet
     // do not count.
-    async fn probe(&self, route: &Route, batch: &'static RecordBatch, dry_run: &mut DryRun) {
+    async fn probe(
+        &self,
+        handler: &'static HandlerRegistration,
+        batch: &'static RecordBatch,
+        dry_run: &mut DryRun,
+    ) {
         let Some(record) = batch.iter().next() else { return };
         let Ok(envelope) = self.read(record) else { return };
         let envelope: Option<&'static Envelope<'static>> =
@@ -180,13 +205,13 @@ impl DryRunner {
             partition: batch.partition(),
             record,
             envelope,
-            handler: Box::leak(route.id.to_string().into_boxed_str()),
+            handler: Box::leak(handler.id().into_boxed_str()),
             attempt: 1,
-            attempts: route.policy.all_attempts(),
+            attempts: self.policy.of(handler).all_attempts(),
             state: self.state,
             shutdown: self.shutdown,
         }));
-        for argument in route.handler.arguments {
+        for argument in handler.arguments {
             let made = async { (argument.probe)(delivery).await };
             match AssertUnwindSafe(made).catch_unwind().await {
                 Ok(Ok(())) => {}

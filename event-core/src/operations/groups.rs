@@ -1,9 +1,8 @@
-//! The consumer groups of a service, and the names of the topics that belong to its own.
+//! The consumer groups of a service, and what they read.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
-use crate::event::{GroupName, NameError, TopicName};
+use crate::event::{GroupName, TopicName};
 use crate::handler::HandlerRegistration;
 
 /// A consumer group with what it reads.
@@ -43,49 +42,13 @@ pub fn groups_of(
     groups.collect()
 }
 
-/// The topic to which dead letters of `topic` are redriven: the name with `_redrive` appended.
-///
-/// # Errors
-///
-/// [`NameError`] when the longer name is over the limit.
-pub fn redrive_topic(topic: &TopicName) -> Result<TopicName, NameError> {
-    TopicName::foreign(&format!("{topic}_redrive"))
-}
-
-/// The topic in which records of `topic` wait for `delay` until they are tried again: the name with
-/// `_retry_` and the delay in its largest whole unit, such as `role_events_retry_1m`.
-///
-/// # Errors
-///
-/// [`NameError`] when the longer name is over the limit.
-pub fn retry_topic(topic: &TopicName, delay: Duration) -> Result<TopicName, NameError> {
-    TopicName::foreign(&format!("{topic}_retry_{}", in_largest_unit(delay)))
-}
-
-/// `1m` for 60 seconds, `90s` for 90.
-pub(super) fn in_largest_unit(delay: Duration) -> String {
-    let ms = delay.as_millis();
-    let units = [("h", 3_600_000), ("m", 60_000), ("s", 1000)];
-    let whole = units.into_iter().find(|(_, unit)| ms > 0 && ms.is_multiple_of(*unit));
-    whole.map_or_else(|| format!("{ms}ms"), |(name, unit)| format!("{}{name}", ms / unit))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_retry_topic_is_named_by_its_delay_in_the_largest_whole_unit() {
-        let topic = TopicName::from_static("role_events");
-        for (ms, name) in [
-            (60_000, "role_events_retry_1m"),
-            (90_000, "role_events_retry_90s"),
-            (600_000, "role_events_retry_10m"),
-            (7_200_000, "role_events_retry_2h"),
-            (1500, "role_events_retry_1500ms"),
-        ] {
-            assert_eq!(retry_topic(&topic, Duration::from_millis(ms)).unwrap(), name);
-        }
-        assert_eq!(redrive_topic(&topic).unwrap(), "role_events_redrive");
+impl GroupTopics {
+    /// The handler of `topic` with this id.
+    pub(super) fn handler(
+        &self,
+        topic: &TopicName,
+        id: &str,
+    ) -> Option<&'static HandlerRegistration> {
+        self.handlers.iter().copied().find(|own| *topic == own.topic && own.id() == id)
     }
 }

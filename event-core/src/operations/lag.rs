@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use super::groups::{redrive_topic, retry_topic};
 use super::place::all_partitions;
 use super::{DEADLINE, GroupTopics, OperationError};
 use crate::broker::{Broker, BrokerError};
@@ -89,11 +88,8 @@ pub async fn lag_of<B: Broker>(
 fn derived(group: &GroupTopics) -> BTreeSet<TopicName> {
     let retries = group.handlers.iter().flat_map(|handler| {
         let topic = TopicName::foreign(handler.topic).ok();
-        handler
-            .retry_topics()
-            .iter()
-            .filter_map(move |delay| retry_topic(topic.as_ref()?, *delay).ok())
+        handler.retry_topics().iter().filter_map(move |delay| topic.as_ref()?.retry(*delay).ok())
     });
-    let redrives = group.topics.iter().filter_map(|topic| redrive_topic(topic).ok());
+    let redrives = group.topics.iter().filter_map(|topic| topic.redrive().ok());
     retries.chain(redrives).collect()
 }

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 pub use dry_run::{Becomes, DryRun, DryRunner};
 pub use error::OperationError;
-pub use groups::{GroupTopics, groups_of, redrive_topic, retry_topic};
+pub use groups::{GroupTopics, groups_of};
 pub use lag::{PartitionLag, lag_of};
 pub use owned_record::OwnedRecord;
 pub use place::{Place, partitions_of, resolve};

@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 
 use super::dry_run::route_of;
 use super::seek::some_partitions;
-use super::{DEADLINE, DryRun, DryRunner, OperationError, Place, Rate, resolve};
+use super::{DEADLINE, DryRun, DryRunner, GroupTopics, OperationError, Place, Rate, resolve};
 use crate::broker::{
     Broker, BrokerError, Committed, CreatedTopic, NewTopic, Producer, Progress, ReadRequest,
     Reader, Subscription, TopicStatus, Watermarks,
@@ -75,9 +75,9 @@ impl ReplayRange {
     }
 }
 
-/// Tells what would become of the records of a range, of one handler or of all, until `stop` is
-/// requested; true when all had their turn. Records that have a handler stay in memory until the
-/// process ends, as [`DryRunner::run`] says.
+/// Tells what would become of the records of a range, in each group that has a handler for one, until
+/// `stop` is requested; true when all had their turn. Records that have a handler stay in memory until
+/// the process ends, as [`DryRunner::run`] says.
 ///
 /// # Errors
 ///
@@ -86,27 +86,33 @@ pub async fn dry_replay<B: Broker>(
     broker: &B,
     range: &ReplayRange,
     dry_runner: &DryRunner,
+    groups: &[GroupTopics],
     handler: Option<&str>,
     stop: &Shutdown,
     mut tell: impl FnMut(&TopicPartition, Offset, DryRun),
 ) -> Result<bool, OperationError> {
+    let routers: Vec<_> =
+        groups.iter().map(|group| (group, EventRouter::new(&group.handlers))).collect();
     let mut reader = broker.read(range.request())?;
     while let Some(batch) = reader.next().await {
         let batch = batch?;
-        let partition = batch.partition();
+        let (partition, topic) = (batch.partition(), &batch.partition().topic);
         for record in batch.iter() {
             if stop.is_requested() {
                 return Ok(false);
             }
-            let router = dry_runner.router();
-            let is_for = |handler: &str| {
-                let route = route_of(router, &partition.topic, record.value);
-                route.ok().flatten().is_some_and(|id| id == handler)
-            };
-            if handler.is_none_or(is_for) {
-                let offset = record.offset;
-                let dry_run = dry_runner.run(record.into(), partition.topic.clone()).await;
-                tell(partition, offset, dry_run);
+            let taken = routers.iter().filter_map(|(group, router)| {
+                let id = route_of(router, topic, record.value).ok().flatten()?;
+                group.handler(topic, &id)
+            });
+            let taken: Vec<_> = taken.collect();
+            if taken.is_empty() && handler.is_none() {
+                let dry_run = dry_runner.run(record.into(), topic.clone()).await;
+                tell(partition, record.offset, dry_run);
+            }
+            for by in taken.into_iter().filter(|by| handler.is_none_or(|id| by.id() == id)) {
+                let dry_run = dry_runner.run_for(record.into(), topic.clone(), by).await;
+                tell(partition, record.offset, dry_run);
             }
         }
     }
@@ -119,8 +125,8 @@ pub struct ReplayBroker<B> {
     pub inner: B,
     /// What is read.
     pub range: ReplayRange,
-    /// The handlers.
-    pub router: EventRouter,
+    /// The groups of the service, with their handlers.
+    pub groups: Vec<GroupTopics>,
     /// The only handler whose records are handed over, if not all are.
     pub handler: Option<String>,
     /// How fast.
@@ -143,10 +149,13 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    /// The last record of each partition that was handed over.
-    delivered: BTreeMap<TopicPartition, Offset>,
-    settled: BTreeMap<TopicPartition, NextOffset>,
-    read_to_the_end: bool,
+    /// How many consumers there are: a group of the service has one each.
+    consumers: usize,
+    /// How many of them have read their range.
+    read_to_the_end: usize,
+    /// The last record of each partition that a consumer handed over.
+    delivered: BTreeMap<(usize, TopicPartition), Offset>,
+    settled: BTreeMap<(usize, TopicPartition), NextOffset>,
     passed_over: u64,
     put_off: u64,
 }
@@ -191,10 +200,20 @@ impl Replayed {
         self.0.changed.notify_waiters();
     }
 
-    fn settled(&self, progress: &[Progress]) {
+    /// The number of a new consumer.
+    fn begin(&self) -> usize {
+        let mut number = 0;
+        self.change(|state| {
+            number = state.consumers;
+            state.consumers += 1;
+        });
+        number
+    }
+
+    fn settled(&self, consumer: usize, progress: &[Progress]) {
         self.change(|state| {
             for Progress { partition, next, .. } in progress {
-                state.settled.insert(partition.clone(), *next);
+                state.settled.insert((consumer, partition.clone()), *next);
             }
         });
     }
@@ -202,10 +221,12 @@ impl Replayed {
 
 impl State {
     fn is_done(&self) -> bool {
-        let is_settled = |(partition, last): (&TopicPartition, &Offset)| {
-            self.settled.get(partition).is_some_and(|next| *next >= last.next())
+        let is_settled = |(place, last): (&(usize, TopicPartition), &Offset)| {
+            self.settled.get(place).is_some_and(|next| *next >= last.next())
         };
-        self.read_to_the_end && self.delivered.iter().all(is_settled)
+        self.consumers > 0
+            && self.read_to_the_end == self.consumers
+            && self.delivered.iter().all(is_settled)
     }
 }
 
@@ -273,11 +294,17 @@ impl<B: Broker> Broker for ReplayBroker<B> {
     }
 
     fn producer(&self) -> Result<Arc<dyn Producer>, BrokerError> {
-        let topics = self.router.topics().filter_map(Result::ok);
-        let dead_letters = topics.filter_map(|topic| self.router.dead_letters(&topic).ok());
+        let handlers: Vec<_> = self.groups.iter().flat_map(|own| own.handlers.clone()).collect();
+        let router = EventRouter::new(&handlers);
+        let topics = router.topics().filter_map(Result::ok);
+        let dead_letters = topics.filter_map(|topic| router.dead_letters(&topic).ok());
         let withheld: BTreeSet<_> =
             if self.dead_letters { BTreeSet::new() } else { dead_letters.collect() };
         let (inner, replayed) = (self.inner.producer()?, self.replayed.clone());
         Ok(Arc::new(ReplayProducer { inner, withheld, replayed }))
     }
 }
+
+// With the clock paused.
+#[cfg(all(test, feature = "testing"))]
+mod tests;

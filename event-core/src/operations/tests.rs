@@ -16,16 +16,19 @@ use tokio::time::Instant;
 use super::*;
 use crate::app::{Settings, SettingsOverrides};
 use crate::broker::memory::MemoryBroker;
-use crate::broker::{Broker, BrokerError, OutgoingRecord, Subscription};
+use crate::broker::{Broker, OutgoingRecord, Subscription};
 use crate::delivery::{NextOffset, Offset, SettledAbove, Shutdown, TopicPartition};
 use crate::event::{GroupName, Headers, TopicName};
 use crate::handler::HandlerRegistration;
-use crate::observe::{Health, Observers, Tally};
+use crate::observe::Tally;
 use crate::processor::DeliveryPolicy;
 use crate::registry::Registry;
 use crate::router::EventRouter;
 use crate::state::StateMap;
 use crate::{Error, Json, State};
+
+// The handlers below are of this module.
+const MODULE: &str = module_path!();
 
 const ORDERS: TopicName = TopicName::from_static("order_events");
 
@@ -57,7 +60,7 @@ async fn others(Json(id): Json<u64>, State(seen): State<Seen>) {
 }
 
 fn handlers() -> Vec<&'static HandlerRegistration> {
-    Registry::linked().only_modules(&[module_path!().to_owned()]).handlers().to_vec()
+    Registry::linked().only_modules(&[MODULE.to_owned()]).handlers().to_vec()
 }
 
 fn group(name: &str) -> GroupName {

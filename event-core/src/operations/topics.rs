@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::groups::{in_largest_unit, redrive_topic, retry_topic};
 use super::{DEADLINE, OperationError};
 use crate::broker::{Broker, BrokerError, NewTopic};
 use crate::event::{NameError, TopicName};
 use crate::handler::HandlerRegistration;
-use crate::router::EventRouter;
+use crate::router::{DerivedTopic, EventRouter, Purpose};
 
 /// A topic that a service needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,16 +36,18 @@ pub fn needed_topics(
         }
     };
     for topic in router.topics() {
-        let topic = topic?;
-        need(topic.clone(), "handlers".to_owned());
-        need(router.dead_letters(&topic)?, format!("dead letters of {topic}"));
-        need(redrive_topic(&topic)?, format!("redriven dead letters of {topic}"));
-        for handler in handlers.iter().filter(|handler| topic == handler.topic) {
-            for delay in handler.retry_topics() {
-                let waited = in_largest_unit(*delay);
-                need(retry_topic(&topic, *delay)?, format!("retries of {topic} after {waited}"));
-            }
-        }
+        need(topic?, "handlers".to_owned());
+    }
+    let derived = router.derived_topics().collect::<Result<Vec<_>, _>>()?;
+    for DerivedTopic { topic, origin, purpose } in derived {
+        need(
+            topic,
+            match purpose {
+                Purpose::DeadLetters => format!("dead letters of {origin}"),
+                Purpose::Redrive => format!("redriven dead letters of {origin}"),
+                Purpose::Retry(delay) => format!("retries of {origin} after {delay:?}"),
+            },
+        );
     }
     for handler in handlers {
         for contract in handler.sends().unwrap_or_default() {

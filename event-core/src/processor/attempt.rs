@@ -20,16 +20,19 @@ pub(super) async fn attempt<'a>(
     route: &'a Route,
     delivery: &'a Delivery<'a>,
 ) -> Outcome {
-    match route.policy.timeout {
-        None => without_limit(engine, route, delivery).await,
-        Some(limit) => match timeout(limit, without_limit(engine, route, delivery)).await {
-            Ok(outcome) => outcome,
-            Err(_) => Outcome::Failed(Error::from(TimedOut(limit))),
-        },
+    match engine.policy_of(route).timeout {
+        None if route.layers.is_empty() => run_handler(engine, route, delivery).await,
+        // Boxed, so that what not every handler has does not make the way of every record longer.
+        None => Box::pin(inside_layers(engine, route, delivery)).await,
+        Some(limit) => {
+            let inside = Box::pin(inside_layers(engine, route, delivery));
+            let in_time = timeout(limit, inside).await;
+            in_time.unwrap_or_else(|_| Outcome::Failed(Error::from(TimedOut(limit))))
+        }
     }
 }
 
-async fn without_limit<'a>(
+async fn inside_layers<'a>(
     engine: &'a Engine,
     route: &'a Route,
     delivery: &'a Delivery<'a>,
@@ -58,7 +61,7 @@ pub(super) async fn attempt_batch<'a>(
     };
     let call = AssertUnwindSafe(async { handler(deliveries).await }).catch_unwind();
     let limited = async {
-        match route.policy.timeout {
+        match engine.policy_of(route).timeout {
             None => Ok(call.await),
             Some(limit) => timeout(limit, call).await.map_err(|_| limit),
         }
@@ -106,7 +109,8 @@ async fn run_handler<'a>(engine: &Engine, route: &Route, delivery: &'a Delivery<
 
 async fn finish(engine: &Engine, result: Result<Outcome, Rejection>) -> Outcome {
     match result {
-        Ok(Outcome::Emits(emissions)) => emit(engine, emissions).await,
+        // Boxed, so that what is rare does not make the way of every record longer.
+        Ok(Outcome::Emits(emissions)) => Box::pin(emit(engine, emissions)).await,
         Ok(outcome) => outcome,
         Err(Rejection::Failed(error)) => Outcome::Failed(error),
         Err(rejection) => Outcome::Rejected(rejection),

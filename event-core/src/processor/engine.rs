@@ -12,9 +12,10 @@ use tokio::time::Instant;
 use super::EventProcessor;
 use super::breaker::{Breaker, Entry};
 use super::control::Paused;
+use super::policy::DeliveryPolicy;
 use super::watch::Watch;
 use crate::event::TopicName;
-use crate::handler::Order;
+use crate::handler::{HandlerPolicy, Order};
 use crate::observe::{HealthProblem, Observation};
 use crate::router::{Purpose, Route, TopicRoutes};
 
@@ -29,7 +30,7 @@ pub(super) struct Engine {
     pub(super) calls: Semaphore,
     /// Something that kept a handler shut has changed.
     gates: watch::Sender<()>,
-    settled: AtomicU64,
+    settled: Arc<AtomicU64>,
     pub(super) commit_due: Notify,
     pub(super) watch: Watch,
 }
@@ -37,6 +38,7 @@ pub(super) struct Engine {
 /// What is known of a handler in this process.
 pub(super) struct HandlerState {
     id: Arc<str>,
+    pub(super) policy: HandlerPolicy,
     /// How many of its calls may run at once.
     pub(super) calls: Semaphore,
     breaker: Breaker,
@@ -66,7 +68,8 @@ impl Deref for Engine {
 impl Engine {
     pub(super) fn new(processor: EventProcessor) -> Self {
         let routes = processor.router.routes();
-        let handlers = routes.iter().map(|route| HandlerState::new(route)).collect();
+        let handlers = routes.iter();
+        let handlers = handlers.map(|route| HandlerState::new(route, &processor.policy)).collect();
         let derived = processor.router.derived_topics().filter_map(Result::ok);
         let returning = derived.filter_map(|derived| match derived.purpose {
             Purpose::DeadLetters => None,
@@ -78,10 +81,10 @@ impl Engine {
             calls: Semaphore::new(
                 processor.policy.max_concurrency.clamp(1, Semaphore::MAX_PERMITS),
             ),
+            settled: processor.health.settled_counter(&processor.identity.group),
             processor,
             handlers,
             gates: watch::Sender::new(()),
-            settled: AtomicU64::new(0),
             commit_due: Notify::new(),
             watch: Watch::new(),
         }
@@ -93,6 +96,11 @@ impl Engine {
 
     pub(super) fn handler_at(&self, index: usize) -> &HandlerState {
         &self.handlers[index]
+    }
+
+    /// How the records of a handler are delivered.
+    pub(super) fn policy_of(&self, route: &Route) -> &HandlerPolicy {
+        &self.handler(route).policy
     }
 
     pub(super) fn handler_id(&self, index: usize) -> Option<&str> {
@@ -171,18 +179,19 @@ impl Engine {
 }
 
 impl HandlerState {
-    fn new(route: &Route) -> Self {
-        let calls = match route.policy.order {
+    fn new(route: &Route, policy: &DeliveryPolicy) -> Self {
+        let policy = policy.of(route.handler);
+        let calls = match policy.order {
             // One for each partition; the lanes see to that.
             Order::Partition => usize::MAX,
-            Order::Key | Order::None => {
-                usize::try_from(route.policy.concurrency).unwrap_or(usize::MAX)
-            }
+            Order::Key | Order::None => usize::try_from(policy.concurrency).unwrap_or(usize::MAX),
         };
+        let breaker = Breaker::new(policy.breaker);
         HandlerState {
             id: Arc::clone(&route.id),
+            policy,
             calls: Semaphore::new(calls.min(Semaphore::MAX_PERMITS)),
-            breaker: Breaker::new(route.policy.breaker),
+            breaker,
             shut: AtomicBool::new(false),
             paused: AtomicBool::new(false),
         }

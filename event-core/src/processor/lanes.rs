@@ -107,7 +107,7 @@ impl Lanes {
     /// Forgets what was sent, so that the next commit sends it again.
     pub(super) fn commit_again(&mut self, error: &BrokerError) {
         self.engine.observers.notify(&Observation::CommitFailed(error));
-        if matches!(error, BrokerError::MetadataTooLarge { .. }) {
+        if matches!(error, BrokerError::MetadataTooLarge) {
             self.max_metadata_bytes /= 2;
         }
         for open in self.open.values_mut() {

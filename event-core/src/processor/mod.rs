@@ -212,6 +212,10 @@ impl EventProcessor {
                 },
             }
         };
+        // What is settled is safe before the drain begins, however it ends.
+        if let Some(progress) = lanes.uncommitted() {
+            consumer.commit(&progress);
+        }
         let deadline = Instant::now() + engine.policy.drain_deadline;
         let drained = lanes.drain(deadline).await;
         let left = deadline.saturating_duration_since(Instant::now()).max(LEAVE_DEADLINE);

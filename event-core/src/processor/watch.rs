@@ -81,6 +81,12 @@ impl Watch {
 }
 
 impl Slot {
+    // Only the task that has the slot writes it, so this needs no more than a store.
+    fn count_poll(&self) {
+        let polls = self.polls.load(Ordering::Relaxed);
+        self.polls.store(polls.wrapping_add(1), Ordering::Release);
+    }
+
     pub(super) fn end(&self) {
         self.handler.store(NOBODY, Ordering::Release);
     }
@@ -170,9 +176,9 @@ struct Blocked {
 pub(super) async fn watched<T>(slot: &Slot, future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
     poll_fn(|context| {
-        slot.polls.fetch_add(1, Ordering::AcqRel);
+        slot.count_poll();
         let polled = future.as_mut().poll(context);
-        slot.polls.fetch_add(1, Ordering::AcqRel);
+        slot.count_poll();
         polled
     })
     .await

@@ -163,8 +163,7 @@ impl TestApp {
         report.into_result()?;
         let mut members = Vec::new();
         for (group, handlers) in registry.groups(self.group.as_str()) {
-            let policy = |handler: &_| self.policy.of(handler);
-            let router = EventRouter::with(&handlers, &self.layers, policy);
+            let router = EventRouter::with_layers(&handlers, &self.layers);
             let mut topics: Vec<_> = router.topics().filter_map(Result::ok).collect();
             for topic in &topics {
                 self.broker.create_topic(topic, self.partitions);
@@ -400,7 +399,8 @@ impl RunningApp {
         &self.broker
     }
 
-    /// The service's health.
+    /// The service's health: what is in the way of partitions and handlers. What waits at the broker
+    /// is only looked at by a service that is run with `EventApp`.
     #[must_use]
     pub fn health(&self) -> &Health {
         &self.health

@@ -1,11 +1,14 @@
 //! The handlers of the simulated service: they do what the script of the record says.
 
-use event_core::handler::{DeliveryOptions, HandlerFuture, Order};
-use event_core::macro_support::{Named, handler, inventory};
+use std::sync::Arc;
+
+use event_core::handler::{BatchFuture, DeliveryOptions, HandlerFuture, Order};
+use event_core::macro_support::{Named, batch_handler, handler, inventory};
 use event_core::{Delivery, Error, Outcome};
 
-use crate::script::Act;
-use crate::world::Member;
+use crate::abilities;
+use crate::member::{InHand, Member};
+use crate::script::{Act, Script, TIMEOUT};
 
 /// The topics of the service.
 pub const TOPICS: [&str; 2] = ["sim_events", "other_sim_events"];
@@ -19,11 +22,15 @@ pub struct Mode {
     pub module: &'static str,
 }
 
-/// Every mode.
-pub const MODES: [Mode; 3] = [
+/// Every mode that the engine knows.
+pub const MODES: &[Mode] = if abilities::BATCHES { &ALL } else { ALL.split_at(3).0 };
+
+const ALL: [Mode; 5] = [
     Mode { order: Order::Partition, module: by_partition::MODULE },
     Mode { order: Order::Key, module: by_key::MODULE },
     Mode { order: Order::None, module: without_order::MODULE },
+    Mode { order: Order::Partition, module: in_batches::MODULE },
+    Mode { order: Order::Key, module: in_batches_by_key::MODULE },
 ];
 
 fn step<'a>(delivery: &'a Delivery<'a>) -> HandlerFuture<'a> {
@@ -31,38 +38,76 @@ fn step<'a>(delivery: &'a Delivery<'a>) -> HandlerFuture<'a> {
         let Some(member) = delivery.state.get::<Member>() else {
             return Ok(Outcome::Failed(Error::msg("a handler without its world")));
         };
-        let (script, execution) = member.begin(delivery);
+        let (script, execution) = member.begin(delivery, None);
         if !script.takes.is_zero() {
             tokio::time::sleep(script.takes).await;
         }
+        if abilities::TIMEOUT && script.takes > TIMEOUT {
+            member.world.violation(format!("an attempt went on for {:?}", script.takes));
+        }
         let act = script.act(delivery.attempt);
         execution.end(act);
-        Ok(match act {
-            Act::Succeed => Outcome::Handled,
-            Act::Fail => Outcome::Failed(Error::msg("told to fail")),
-            Act::Refuse => Outcome::Failed(Error::msg("told to refuse").dead_letter()),
-            Act::Skip => Outcome::Skipped,
-            // A panic without its message on the console.
-            Act::Panic => std::panic::resume_unwind(Box::new("told to panic")),
-        })
+        Ok(outcome(act))
     })
 }
 
+fn step_batch<'a>(deliveries: &'a [Delivery<'a>]) -> BatchFuture<'a> {
+    Box::pin(async move {
+        let first = deliveries.first().map(|delivery| delivery.record.offset.0);
+        let begin = |delivery: &'a Delivery<'a>| {
+            let member = delivery.state.get::<Member>()?;
+            Some((member.begin(delivery, first), delivery.attempt))
+        };
+        let begun: Vec<_> = deliveries.iter().filter_map(begin).collect();
+        let longest = begun.iter().map(|((script, _), _)| script.takes).max().unwrap_or_default();
+        tokio::time::sleep(longest.min(TIMEOUT / 2)).await;
+        let end = |((script, execution), attempt): ((Arc<Script>, _), _)| {
+            let act = match script.act(attempt) {
+                // One panic would fail them all.
+                Act::Panic => Act::Fail,
+                act => act,
+            };
+            InHand::end(execution, act);
+            Ok(outcome(act))
+        };
+        begun.into_iter().map(end).collect()
+    })
+}
+
+fn outcome(act: Act) -> Outcome {
+    match act {
+        Act::Succeed => Outcome::Handled,
+        Act::Fail => Outcome::Failed(Error::msg("told to fail")),
+        Act::RetryAfter(delay) => Outcome::Failed(Error::msg("told to wait").retry_after(delay)),
+        Act::Refuse => Outcome::Failed(Error::msg("told to refuse").dead_letter()),
+        Act::Skip => Outcome::Skipped,
+        Act::SkipByError => Outcome::Failed(Error::msg("told to skip").skip()),
+        // A panic without its message on the console.
+        Act::Panic => std::panic::resume_unwind(Box::new("told to panic")),
+    }
+}
+
+const OPTIONS: DeliveryOptions = if abilities::TIMEOUT {
+    DeliveryOptions::new().timeout_ms(TIMEOUT.as_secs() * 1000)
+} else {
+    DeliveryOptions::new()
+};
+
 macro_rules! handlers {
-    ($module:ident, $options:expr) => {
+    ($module:ident, $handler:ident($step:ident), $options:expr) => {
         mod $module {
             use super::*;
 
             pub(super) const MODULE: &str = module_path!();
 
             inventory::submit! {
-                handler("step", Named::Event(TOPICS[0], "STEP"), &[], step)
+                $handler("step", Named::Event(TOPICS[0], "STEP"), &[], $step)
                     .at(MODULE, file!(), line!())
                     .options($options)
             }
 
             inventory::submit! {
-                handler("other_step", Named::Event(TOPICS[1], "STEP"), &[], step)
+                $handler("other_step", Named::Event(TOPICS[1], "STEP"), &[], $step)
                     .at(MODULE, file!(), line!())
                     .options($options)
             }
@@ -70,6 +115,12 @@ macro_rules! handlers {
     };
 }
 
-handlers!(by_partition, DeliveryOptions::new());
-handlers!(by_key, DeliveryOptions::new().order(Order::Key).concurrency(4));
-handlers!(without_order, DeliveryOptions::new().order(Order::None).concurrency(4));
+handlers!(by_partition, handler(step), OPTIONS);
+handlers!(by_key, handler(step), OPTIONS.order(Order::Key).concurrency(4));
+handlers!(without_order, handler(step), OPTIONS.order(Order::None).concurrency(4));
+handlers!(in_batches, batch_handler(step_batch), OPTIONS.batch(7, 20));
+handlers!(
+    in_batches_by_key,
+    batch_handler(step_batch),
+    OPTIONS.batch(7, 20).order(Order::Key).concurrency(4)
+);

@@ -8,6 +8,8 @@
 pub mod abilities;
 pub mod dice;
 pub mod handlers;
+pub mod member;
+pub mod model;
 pub mod script;
 pub mod simulation;
 pub mod stats;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::abilities;
 use crate::dice::Dice;
 
 /// How a record is to end.
@@ -30,7 +31,14 @@ pub enum Act {
     Refuse,
     /// It says that the record needs no work.
     Skip,
+    /// It fails, and says when to try again.
+    RetryAfter(Duration),
+    /// It fails with an error that says that the record needs no work.
+    SkipByError,
 }
+
+/// How long an attempt may take, where the engine knows of time-outs.
+pub const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What a record does.
 #[derive(Clone, Debug)]
@@ -49,8 +57,9 @@ pub struct Script {
 }
 
 impl Script {
-    /// The script of record number `id`, under a policy of so many attempts.
-    pub fn roll(dice: &mut Dice, id: usize, attempts: u32) -> Self {
+    /// The script of record number `id`, under a policy of so many attempts. Batches are never over
+    /// time.
+    pub fn roll(dice: &mut Dice, id: usize, attempts: u32, in_batches: bool) -> Self {
         let key = match dice.between(0, 9) {
             0 => None,
             1 => Some(Bytes::new()),
@@ -61,10 +70,14 @@ impl Script {
             60..90 => dice.ms(1, 20),
             90..98 => dice.ms(20, 200),
             // Longer than any drain may take.
-            _ => dice.ms(1000, 6000),
+            _ => dice.ms(1001, 6000),
         };
         let event = |name: &str| Some(format!(r#"{{"eventType":"{name}","data":{id}}}"#).into());
-        let fails = |dice: &mut Dice| if dice.chance(30) { Act::Panic } else { Act::Fail };
+        let fails = |dice: &mut Dice| match dice.between(0, 9) {
+            0..3 => Act::Panic,
+            3 if abilities::VERDICTS => Act::RetryAfter(dice.ms(1, 3000)),
+            _ => Act::Fail,
+        };
         let (value, acts, end) = match dice.between(0, 99) {
             0..55 => (event("STEP"), vec![Act::Succeed], End::Handled),
             55..75 => {
@@ -75,6 +88,7 @@ impl Script {
             }
             75..80 => (event("STEP"), vec![fails(dice)], End::DeadLettered),
             80..84 => (event("STEP"), vec![Act::Refuse], End::DeadLettered),
+            84 if abilities::VERDICTS => (event("STEP"), vec![Act::SkipByError], End::Skipped),
             84..87 => (event("STEP"), vec![Act::Skip], End::Skipped),
             87..90 => (event("OTHER"), Vec::new(), End::Skipped),
             90..93 => (None, Vec::new(), End::Skipped),
@@ -86,6 +100,8 @@ impl Script {
                 (Some(bytes), Vec::new(), End::DeadLettered)
             }
         };
+        let overruns = abilities::TIMEOUT && takes > TIMEOUT && !acts.is_empty() && !in_batches;
+        let end = if overruns { End::DeadLettered } else { end };
         Script { key, value, acts, takes, end }
     }
 

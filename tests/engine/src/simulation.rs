@@ -14,11 +14,12 @@ use event_core::testing::{RunningApp, TestApp};
 
 use crate::dice::Dice;
 use crate::handlers::{MODES, TOPICS};
+use crate::member::Member;
 use crate::script::Script;
 use crate::stats::Stats;
 use crate::verdict::{ID, judge};
 use crate::weather::Weather;
-use crate::world::{Member, Rules, World};
+use crate::world::{Rules, World};
 
 /// What came of a seed.
 #[derive(Debug)]
@@ -40,13 +41,27 @@ pub struct Report {
 /// When there is no runtime to be had, or the engine panics.
 #[must_use]
 pub fn run(seed: u64, keep_log: bool) -> Report {
+    run_in(seed, keep_log, true)
+}
+
+/// Runs a seed to its end, and nothing goes wrong around the engine: only handlers fail.
+///
+/// # Panics
+///
+/// As [`run`].
+#[must_use]
+pub fn run_in_calm(seed: u64) -> Report {
+    run_in(seed, true, false)
+}
+
+fn run_in(seed: u64, keep_log: bool, faults: bool) -> Report {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = match runtime.enable_time().start_paused(true).build() {
         Ok(runtime) => runtime,
         Err(error) => panic!("no runtime: {error}"),
     };
     runtime.block_on(async {
-        let mut simulation = Simulation::new(seed, keep_log);
+        let mut simulation = Simulation::new(seed, keep_log, faults);
         simulation.run().await;
         let record = &mut *simulation.world.record();
         judge(record, &simulation.broker, &simulation.topics);
@@ -72,12 +87,14 @@ struct Simulation {
     partitions: u32,
     members: Vec<RunningApp>,
     published: usize,
+    faults: bool,
 }
 
 impl Simulation {
-    fn new(seed: u64, keep_log: bool) -> Self {
+    fn new(seed: u64, keep_log: bool, faults: bool) -> Self {
         let mut dice = Dice::new(seed);
-        let mode = *dice.pick(&MODES);
+        let mode = *dice.pick(MODES);
+        let in_batches = mode.module.contains("in_batches");
         let first = dice.ms(1, 200);
         let backoff = Backoff { first, longest: first * 8, jitter: Jitter::None };
         let attempts = u32::try_from(dice.between(1, 5)).unwrap_or(1);
@@ -91,8 +108,15 @@ impl Simulation {
         };
         let records = dice.index(200) + 100;
         let mut scripts = dice.fork();
-        let scripts = (0..records).map(|id| Arc::new(Script::roll(&mut scripts, id, attempts)));
-        let rules = Rules { order: mode.order, attempts, backoff, commit_interval };
+        let scripts =
+            (0..records).map(|id| Arc::new(Script::roll(&mut scripts, id, attempts, in_batches)));
+        let rules = Rules {
+            order: mode.order,
+            attempts,
+            backoff,
+            drain: policy.drain_deadline,
+            commit_interval,
+        };
         let broker = MemoryBroker::new();
         let group = GroupName::parse("sim").unwrap_or_else(|error| panic!("{error}"));
         let world = World::new(broker.clone(), group.clone(), rules, scripts.collect(), keep_log);
@@ -115,8 +139,22 @@ impl Simulation {
         let members = members.collect();
         let hook = weather.clone();
         broker.inject(move |request| hook.decide(request));
+        if !faults {
+            weather.calm_down();
+        }
         let published = 0;
-        Simulation { dice, world, weather, broker, topics, group, partitions, members, published }
+        Simulation {
+            dice,
+            world,
+            weather,
+            broker,
+            topics,
+            group,
+            partitions,
+            members,
+            published,
+            faults,
+        }
     }
 
     async fn run(&mut self) {
@@ -130,7 +168,7 @@ impl Simulation {
             if self.dice.chance(60) {
                 tokio::time::sleep(self.dice.ms(0, 120)).await;
             }
-            if self.dice.chance(45) {
+            if self.faults && self.dice.chance(45) {
                 self.act().await;
             }
         }

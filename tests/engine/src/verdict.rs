@@ -66,12 +66,15 @@ fn duplicates(record: &mut Record, settles: &BTreeMap<Place, Vec<usize>>) -> Vec
             let (first, second) = (&record.settles[pair[0]], &record.settles[pair[1]]);
             let assignment = &record.assignments[first.assignment];
             let later = &record.assignments[second.assignment];
-            let cause = if first.assignment == second.assignment {
-                let lost = record.is_between(first.assignment, first.at);
-                lost.then_some("partition lost")
-            } else if later.lost.is_some_and(|lost| lost <= second.at) {
+            let cause = if later.lost.is_some_and(|lost| lost <= second.at) {
                 // It did not know yet that another goes on with its records.
                 Some("partition lost, and not noticed yet")
+            } else if record.is_regained(first.assignment, first.at)
+                || record.is_regained(second.assignment, second.at)
+            {
+                Some("partition lost")
+            } else if first.assignment == second.assignment {
+                None
             } else {
                 cause(assignment, first.at, &record.rules)
             };
@@ -112,8 +115,10 @@ fn disorder(record: &Record, published: &[StoredRecord]) -> Vec<String> {
         return Vec::new();
     }
     // What no handler gets has an order only where records go one after the other.
+    let in_batches = record.executions.iter().any(|e| e.batch.is_some());
     let published = published.iter().filter(|s| {
-        record.rules.order == Order::Partition || !script_of(record, s).acts.is_empty()
+        record.rules.order == Order::Partition && !in_batches
+            || !script_of(record, s).acts.is_empty()
     });
     let keys: BTreeMap<Place, _> =
         published.map(|s| ((s.partition.clone(), s.offset.0), s.key.clone())).collect();
@@ -131,12 +136,25 @@ fn disorder(record: &Record, published: &[StoredRecord]) -> Vec<String> {
             _ => (place.0.clone(), None),
         };
         let newest = newest.entry(scope).or_insert(-1);
-        if settle.offset < *newest {
+        // Those of one batch are handled at once, and one that failed is tried again alone.
+        if settle.offset < *newest && !together(record, settle.assignment, settle.offset, *newest) {
             wrong.push(format!("{}@{} completed after {newest}", place.0, settle.offset));
         }
         *newest = settle.offset.max(*newest);
     }
     wrong
+}
+
+// Whether two records were ever in one batch; perhaps in an assignment before.
+fn together(record: &Record, assignment: usize, one: i64, other: i64) -> bool {
+    let partition = &record.assignments[assignment].partition;
+    let batches = |offset: i64| {
+        let its = record.executions.iter().filter(move |e| {
+            e.offset == offset && record.assignments[e.assignment].partition == *partition
+        });
+        its.filter_map(|e| Some((e.assignment, e.batch?)))
+    };
+    batches(one).any(|first| batches(other).any(|second| first == second))
 }
 
 fn dead_letters(
@@ -174,7 +192,7 @@ fn dead_letters(
         let place = (stored.partition.clone(), stored.offset.0);
         let its = by_place.get(&place).map(Vec::as_slice).unwrap_or_default();
         let poison = script_of(record, stored).end == End::DeadLettered;
-        if poison != !its.is_empty() {
+        if poison == its.is_empty() {
             wrong.push(format!("{}@{}: {} dead letters", place.0, place.1, its.len()));
         }
         let Some(letter) = its.first() else { continue };

@@ -35,7 +35,7 @@ impl Weather {
     #[must_use]
     pub fn new(mut dice: Dice, world: World) -> Self {
         let mut rates = |worst: u64| [(); 3].map(|()| dice.between(0, worst));
-        let (send, commit, fetch) = (rates(20), rates(25), rates(20));
+        let (send, commit, fetch) = (rates(20), rates(25), rates(8));
         let dead_letters_down_until = Duration::ZERO;
         let calm = false;
         let state = State { dice, world, calm, send, commit, fetch, dead_letters_down_until };
@@ -61,7 +61,7 @@ impl Weather {
     pub fn decide(&self, request: &Request<'_>) -> Option<Fault> {
         let state = &mut *self.state();
         match request {
-            Request::Send(record) => state.send(record),
+            Request::Produce(record) => state.send(record),
             Request::Commit { member, progress, last, .. } => {
                 state.world.commit_requested(progress);
                 let now = state.world.now();

@@ -5,15 +5,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use event_core::Delivery;
 use event_core::broker::Progress;
 use event_core::broker::memory::MemoryBroker;
 use event_core::delivery::TopicPartition;
 use event_core::event::GroupName;
 use event_core::handler::Order;
-use event_core::observe::{Observation, Observer, SkipReason};
 use event_core::outcome::Backoff;
-use event_core::testing::Happened;
 use tokio::time::Instant;
 
 use crate::script::{Act, End, Script};
@@ -28,6 +25,8 @@ pub struct Rules {
     pub attempts: u32,
     /// The delays between them, without chance.
     pub backoff: Backoff,
+    /// How long a revocation waits for the records in hand.
+    pub drain: Duration,
     /// How often is committed.
     pub commit_interval: Duration,
 }
@@ -70,8 +69,8 @@ pub struct Execution {
     pub key: Option<Bytes>,
     /// Which attempt it is.
     pub attempt: u32,
-    /// When it began.
-    pub begun: Duration,
+    /// The batch that it is part of, by its first offset.
+    pub batch: Option<i64>,
     /// When it ended and how; `None` for one that was cancelled.
     pub ended: Option<(Duration, Option<Act>)>,
 }
@@ -109,21 +108,21 @@ pub struct Record {
     pub stats: Stats,
     /// What happened, as text.
     pub log: Option<Vec<String>>,
-    running: BTreeSet<usize>,
-    last_execution: BTreeMap<(usize, TopicPartition, i64), usize>,
-    settled: BTreeMap<TopicPartition, BTreeSet<i64>>,
+    pub(crate) running: BTreeSet<usize>,
+    pub(crate) last_execution: BTreeMap<(usize, TopicPartition, i64), usize>,
+    pub(crate) settled: BTreeMap<TopicPartition, BTreeSet<i64>>,
     verified: BTreeMap<TopicPartition, i64>,
-    dead: BTreeSet<usize>,
+    pub(crate) dead: BTreeSet<usize>,
     /// Until when the commits of members are in trouble.
-    trouble: BTreeMap<u64, Duration>,
+    pub(crate) trouble: BTreeMap<u64, Duration>,
 }
 
 /// Where everything is taken down. Cloning it shares it.
 #[derive(Clone)]
 pub struct World {
     start: Instant,
-    broker: MemoryBroker,
-    group: GroupName,
+    pub(crate) broker: MemoryBroker,
+    pub(crate) group: GroupName,
     record: Arc<Mutex<Record>>,
 }
 
@@ -290,226 +289,19 @@ impl Record {
         backwards.find(|a| a.partition == *partition).filter(|a| !a.released)
     }
 
-    /// Whether a lane of the assignment before may have had its last turn `at` this moment: it lost
-    /// the partition and got it back at once.
+    /// Whether what happens `at` this moment may be the work of an assignment before this one: the
+    /// member lost the partition and got it back while its records in hand were still there.
     #[must_use]
-    pub fn is_between(&self, assignment: usize, at: Duration) -> bool {
-        let Assignment { member, partition, from, .. } = &self.assignments[assignment];
-        let mut before = self.assignments[..assignment].iter().rev();
-        let before = before.find(|a| a.member == *member && a.partition == *partition);
-        at == *from && before.is_some_and(|before| before.until == Some(at))
+    pub fn is_regained(&self, assignment: usize, at: Duration) -> bool {
+        let Assignment { member, partition, .. } = &self.assignments[assignment];
+        self.assignments[..assignment].iter().any(|before| {
+            let same = before.member == *member && before.partition == *partition;
+            let drained = before.until.max(before.lost).map(|over| over + self.rules.drain);
+            same && before.lost.is_some() && drained.is_none_or(|drained| at <= drained)
+        })
     }
 
-    fn last_of(&self, member: usize, partition: &TopicPartition) -> Option<usize> {
+    pub(crate) fn last_of(&self, member: usize, partition: &TopicPartition) -> Option<usize> {
         self.assignments.iter().rposition(|a| a.member == member && a.partition == *partition)
-    }
-}
-
-/// A member of the group, for its handlers and as a listener to its engine.
-#[derive(Clone)]
-pub struct Member {
-    /// Its number.
-    pub number: usize,
-    /// Where it lives.
-    pub world: World,
-}
-
-/// An attempt in hand.
-pub struct InHand {
-    world: World,
-    /// `None` when the process is dead already.
-    execution: Option<usize>,
-}
-
-impl InHand {
-    /// The attempt has come to its end.
-    pub fn end(self, act: Act) {
-        let Some(index) = self.execution else { return };
-        let now = self.world.now();
-        self.world.log(|| format!("      attempt {index} ends: {act:?}"));
-        let record = &mut *self.world.record();
-        record.running.remove(&index);
-        record.executions[index].ended = Some((now, Some(act)));
-        if let Some(kind) = match act {
-            Act::Fail => Some("error"),
-            Act::Panic => Some("panic"),
-            Act::Refuse => Some("refusal"),
-            Act::Succeed | Act::Skip => None,
-        } {
-            *record.stats.failures.entry(kind).or_default() += 1;
-        }
-    }
-}
-
-impl Drop for InHand {
-    fn drop(&mut self) {
-        let Some(index) = self.execution else { return };
-        let now = self.world.now();
-        let record = &mut *self.world.record();
-        if record.running.remove(&index) {
-            record.executions[index].ended = Some((now, None));
-            if let Some(log) = &mut record.log {
-                log.push(format!("{:>12.6}       attempt {index} cancelled", now.as_secs_f64()));
-            }
-        }
-    }
-}
-
-impl Member {
-    /// An attempt begins.
-    #[must_use]
-    pub fn begin(&self, delivery: &Delivery<'_>) -> (Arc<Script>, InHand) {
-        let id = delivery.envelope.and_then(|envelope| envelope.data_text()?.parse::<usize>().ok());
-        let now = self.world.now();
-        let (partition, offset) = (delivery.partition, delivery.record.offset.0);
-        let attempt = delivery.attempt;
-        let record = &mut *self.world.record();
-        let script = Arc::clone(&record.scripts[id.unwrap_or(0)]);
-        let mut hand = InHand { world: self.world.clone(), execution: None };
-        if record.dead.contains(&self.number) {
-            return (script, hand);
-        }
-        let what = format!("{partition}@{offset}, attempt {attempt} by member {}", self.number);
-        let Some(assignment) = record.last_of(self.number, partition) else {
-            record.violations.push(format!("{what}: never assigned"));
-            return (script, hand);
-        };
-        let mine = &record.assignments[assignment];
-        let key = delivery.record.key.map(Bytes::copy_from_slice);
-        for other in &record.running {
-            let other = &record.executions[*other];
-            let its = &record.assignments[other.assignment];
-            let same = its.partition == *partition
-                && match record.rules.order {
-                    Order::Partition => true,
-                    Order::Key => key.is_some() && key == other.key,
-                    Order::None => offset == other.offset,
-                };
-            if same && other.assignment == assignment && !record.is_between(assignment, now) {
-                let wrong = format!("{what}: while {} is in hand", other.offset);
-                record.violations.push(wrong);
-            } else if same
-                && other.assignment != assignment
-                && its.lost.or(mine.lost).is_none()
-                && !its.crashed
-            {
-                let wrong = format!("{what}: {} is in hand still, and was not lost", other.offset);
-                record.violations.push(wrong);
-            }
-        }
-        let place = (self.number, partition.clone(), offset);
-        let before = record.last_execution.get(&place).map(|index| &record.executions[*index]);
-        let before = before.filter(|execution| {
-            let first = attempt == 1 && record.is_between(assignment, execution.begun);
-            execution.assignment == assignment && !first
-        });
-        let wrong = match before {
-            _ if attempt > record.rules.attempts => Some("one attempt too many".to_owned()),
-            None if attempt > 1 => Some("no attempt before it".to_owned()),
-            None => None,
-            Some(before) if before.attempt + 1 != attempt => {
-                Some(format!("after attempt {}", before.attempt))
-            }
-            Some(before) => {
-                let delay = record.rules.backoff.longest_delay(attempt - 1);
-                let ended = before.ended.map(|(at, _)| at);
-                let early = ended.is_none_or(|ended| now < ended + delay);
-                early.then(|| format!("{now:?}, earlier than {delay:?} after {ended:?}"))
-            }
-        };
-        record.violations.extend(wrong.map(|wrong| format!("{what}: {wrong}")));
-        let index = record.executions.len();
-        record.executions.push(Execution {
-            assignment,
-            offset,
-            key,
-            attempt,
-            begun: now,
-            ended: None,
-        });
-        record.running.insert(index);
-        record.last_execution.insert(place, index);
-        record.stats.attempts += 1;
-        if let Some(log) = &mut record.log {
-            log.push(format!("{:>12.6}       attempt {index} begins: {what}", now.as_secs_f64()));
-        }
-        hand.execution = Some(index);
-        (script, hand)
-    }
-
-    fn settled(&self, partition: &TopicPartition, offset: i64, end: End) {
-        let at = self.world.now();
-        let record = &mut *self.world.record();
-        let place = (self.number, partition.clone(), offset);
-        let executed = record.last_execution.get(&place).map(|i| record.executions[*i].assignment);
-        match executed.or_else(|| record.last_of(self.number, partition)) {
-            Some(assignment) => record.settles.push(Settle { at, assignment, offset, end }),
-            None => record.violations.push(format!("{partition}@{offset} settled, never assigned")),
-        }
-        record.settled.entry(partition.clone()).or_default().insert(offset);
-    }
-}
-
-impl Observer for Member {
-    fn observe(&self, observation: &Observation<'_>) {
-        let now = self.world.now();
-        if self.world.record().log.is_some() {
-            let happened = Happened::now(Instant::now(), observation).to_string();
-            let words = happened.split_whitespace().skip(1).collect::<Vec<_>>().join(" ");
-            self.world.log(|| format!("   m{} {words}", self.number));
-        }
-        match observation {
-            Observation::Handled { partition, offset, .. } => {
-                self.settled(partition, offset.0, End::Handled);
-            }
-            // What the metadata of a commit says; it was counted when it was settled.
-            Observation::Skipped { reason: SkipReason::SettledBefore, .. } => {}
-            Observation::Skipped { partition, offset, .. } => {
-                self.settled(partition, offset.0, End::Skipped);
-            }
-            Observation::DeadLettered { partition, offset, .. } => {
-                self.settled(partition, offset.0, End::DeadLettered);
-            }
-            Observation::Assigned(partitions) => {
-                let record = &mut *self.world.record();
-                for partition in *partitions {
-                    let owner = self.world.broker.owner(&self.world.group, partition);
-                    let member_id = owner.map_or(0, |(member, _)| member);
-                    let trouble = record.trouble.get(&member_id).copied().unwrap_or_default();
-                    // Whoever had it before has given it up.
-                    let before =
-                        record.assignments.iter_mut().filter(|a| a.partition == *partition);
-                    before.for_each(|assignment| assignment.released = true);
-                    record.assignments.push(Assignment {
-                        member: self.number,
-                        member_id,
-                        partition: partition.clone(),
-                        from: now,
-                        until: None,
-                        released: false,
-                        lost: None,
-                        crashed: false,
-                        abandoned: false,
-                        last_commit_failed: false,
-                        trouble_until: trouble,
-                    });
-                }
-            }
-            Observation::Revoked(partitions) => {
-                let record = &mut *self.world.record();
-                for partition in *partitions {
-                    if let Some(index) = record.last_of(self.number, partition) {
-                        record.assignments[index].until.get_or_insert(now);
-                    }
-                }
-            }
-            Observation::Abandoned { partition, .. } => {
-                let record = &mut *self.world.record();
-                if let Some(index) = record.last_of(self.number, partition) {
-                    record.assignments[index].abandoned = true;
-                }
-            }
-            _ => {}
-        }
     }
 }

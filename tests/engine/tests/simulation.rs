@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use engine_tests::simulation::{Report, run};
+use engine_tests::simulation::{Report, run, run_in_calm};
 use engine_tests::stats::Stats;
 
 const FIRST_SEED: u64 = 1;
@@ -71,4 +71,17 @@ fn a_seed_replays_to_the_same_history() {
         assert_eq!(first.log.len(), second.log.len());
         assert_ne!(first.log, run(seed + 1000, true).log);
     }
+}
+
+#[test]
+fn without_faults_nothing_comes_twice() {
+    let mut stats = Stats::default();
+    for seed in 0..50 {
+        let report = run_in_calm(seed);
+        assert_eq!(report.violations, Vec::<String>::new(), "seed {seed}");
+        stats.add(&report.stats);
+    }
+    assert!(stats.records > 5000 && stats.letters > 500, "{stats}");
+    assert!(stats.faults.is_empty() && stats.duplicates.is_empty(), "{stats}");
+    assert!(stats.second_letters.is_empty(), "{stats}");
 }

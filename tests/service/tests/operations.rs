@@ -24,10 +24,6 @@ const FAILS: &str = r#"{"eventType": "CLAIM_ADDED", "userId": 42, "data": {"id":
 const WORKS: &str = r#"{"eventType": "CLAIM_ADDED", "userId": 43, "data": {"id": 8, "roleId": 3}}"#;
 const BROKEN: &str = r#"{"eventType": "CLAIM_ADDED", "data": {oops}}"#;
 
-// Waits for the engine: the running service does not read `role_events_redrive` yet. Set it to
-// true, and the round trip below also waits until the redriven record is handled.
-const ENGINE_READS_REDRIVES: bool = false;
-
 struct Desk(EmbeddedBroker);
 
 impl Desk {
@@ -204,10 +200,8 @@ async fn a_dead_letter_goes_round_until_its_handler_is_mended() {
     assert_eq!(headers.as_array().unwrap().len(), 10);
 
     // It is handled, by the handler that failed, with the position that it had.
-    if ENGINE_READS_REDRIVES {
-        let booked = desk.serve(FIXED, "booked claim 7", 1);
-        assert_eq!(booked, ["booked claim 7 of role_events/0@1, attempt 3"]);
-    }
+    let booked = desk.serve(FIXED, "booked claim 7", 1);
+    assert_eq!(booked, ["booked claim 7 of role_events/0@1, attempt 3"]);
 
     // It is gone; what was done about it is left.
     let ran = desk.run(FIXED, &["dlq", "ls"]);

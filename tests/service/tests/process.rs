@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
@@ -42,11 +42,11 @@ impl Service {
     }
 
     /// Waits for a line of the log that contains `text`.
-    fn log_line(&self, text: &str) {
+    fn log_line(&self, text: &str) -> String {
         let mut before = Vec::new();
         loop {
             match self.log.recv_timeout(DEADLINE) {
-                Ok(line) if line.contains(text) => return,
+                Ok(line) if line.contains(text) => return line,
                 Ok(line) => before.push(line),
                 Err(_) => panic!("{text:?} is not in the log:\n{}", before.join("\n")),
             }
@@ -218,4 +218,51 @@ fn missing_topics_are_named_with_what_they_are_for() {
     ] {
         assert!(report.contains(expected), "{expected:?} is not in:\n{report}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_tells_its_health_and_is_paused_by_command() {
+    let cluster = cluster();
+    let mut service = Service::run(&cluster, &[("EVENT_ADMIN_PORT", "0")]);
+    let log = service.log_line("tells health at");
+    // Without the colours of the log.
+    let port = log.split("127.0.0.1:").nth(1).unwrap();
+    let port: String = port.chars().take_while(char::is_ascii_digit).collect();
+    let admin = [("EVENT_ADMIN_PORT", &*port)];
+    let health = |path: &str| {
+        let mut stream = std::net::TcpStream::connect(format!("127.0.0.1:{port}")).unwrap();
+        write!(stream, "GET {path} HTTP/1.0\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let body: serde_json::Value = serde_json::from_str(body).unwrap();
+        (head.contains(" 200 "), body)
+    };
+    let until = Instant::now() + DEADLINE;
+    let wait_for = |what: &dyn Fn(&serde_json::Value) -> bool| loop {
+        let (is_ready, answer) = health("/health/ready");
+        assert!(health("/health/live").0, "{answer:#}");
+        if is_ready && what(&answer) {
+            return;
+        }
+        assert!(Instant::now() < until, "{answer:#}");
+        std::thread::sleep(Duration::from_millis(100));
+    };
+    wait_for(&|answer| answer["groups"][0]["lag"] == 0);
+
+    let by_command = |arguments: &[&str]| {
+        let ran = command(&cluster, arguments, &admin).output().unwrap();
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+        String::from_utf8_lossy(&ran.stdout).into_owned()
+    };
+    assert_eq!(by_command(&["pause", "--topic", "role_events"]), "paused  topic role_events\n");
+    publish(&cluster, 20..22).await;
+    wait_for(&|answer| answer["groups"][0]["lag"] == 2);
+    assert_eq!(by_command(&["resume", "--topic", "role_events"]), "nothing is paused\n");
+    for id in 20..22 {
+        assert_eq!(service.line(), format!("claim {id} of role 3 by Some(Number(42))"));
+    }
+    wait_for(&|answer| answer["groups"][0]["lag"] == 0);
+    service.signal("-TERM");
+    assert_eq!(service.end(), (Some(0), vec![]));
 }

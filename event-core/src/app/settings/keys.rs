@@ -58,6 +58,9 @@ pub(super) const KEYS: &[Key] = &[
     key("commit_records", Kind::Number, "100000"),
     key("max_metadata_bytes", Kind::Number, "4096"),
     key("drain", Kind::Text, "20s"),
+    unset("admin_port", Kind::Number, "9090"),
+    key("admin_address", Kind::Text, "127.0.0.1"),
+    key("liveness_after", Kind::Text, "5m"),
 ];
 
 /// The tables of the file.

@@ -1,5 +1,6 @@
 //! Reads the values of settings, and notes what is wrong with each.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use event_names::{meant_duration, meant_duration_range, parse_duration, parse_duration_range};
@@ -26,6 +27,8 @@ pub(super) const COMMIT_INTERVAL: Bounds = (MS, Duration::from_secs(3600));
 // A revocation waits this long within one poll, and the group evicts a member that does not poll for
 // `max.poll.interval.ms`, five minutes by default.
 pub(super) const DRAIN: Bounds = (Duration::from_secs(1), Duration::from_secs(240));
+
+pub(super) const LIVENESS_AFTER: Bounds = (Duration::from_secs(10), DAY);
 
 const JITTERS: [(&str, Jitter); 3] =
     [("none", Jitter::None), ("equal", Jitter::Equal), ("full", Jitter::Full)];
@@ -55,6 +58,19 @@ impl Reader<'_> {
             self.0.push(problem(message, format!("write a number like `{}`", least.max(5))));
         }
         number
+    }
+
+    pub(super) fn port(&mut self, Value { at, text }: Value<'_>) -> Option<u16> {
+        let port = text.parse().ok();
+        if port.is_none() {
+            let message = format!("{at} is `{}`, it must be from 0 to 65535", excerpt(text, 64));
+            self.0.push(problem(message, "write a port like `9090`, or leave it out for none"));
+        }
+        port
+    }
+
+    pub(super) fn ip_address(&mut self, Value { at, text }: Value<'_>) -> Option<IpAddr> {
+        self.value(at, text.parse(), || "write an IP address like \"127.0.0.1\"".to_owned())
     }
 
     pub(super) fn duration(

@@ -112,6 +112,25 @@ fn values_out_of_bounds_are_named_with_the_bounds() {
     assert!(load("drain = '99999999999999999999h'", &[]).is_err());
 }
 
+#[test]
+fn there_is_no_admin_port_unless_one_is_set() {
+    let admin = |file: &str| load(file, &[]).unwrap().admin;
+    assert_eq!(admin(""), None);
+    assert_eq!(admin("admin_address = '0.0.0.0'"), None);
+    assert_eq!(admin("admin_port = 9090").unwrap().to_string(), "127.0.0.1:9090");
+    let everywhere = "admin_port = 9090\nadmin_address = '::'";
+    assert_eq!(admin(everywhere).unwrap().to_string(), "[::]:9090");
+    let wrong = "admin_port = 65536\nadmin_address = 'localhost'\nliveness_after = '1s'";
+    let report = load(wrong, &[]).unwrap_err();
+    for expected in [
+        "setting `admin_port` is `65536`, it must be from 0 to 65535",
+        "setting `admin_address`: invalid IP address syntax",
+        "setting `liveness_after` is 1s, it must be from 10s to 86400s",
+    ] {
+        assert!(report.contains(expected), "{expected:?} is not in:\n{report}");
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn a_variable_that_is_no_text_is_a_problem_only_when_it_is_ours() {

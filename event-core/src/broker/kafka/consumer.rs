@@ -1,5 +1,6 @@
 //! The consumer port: a handle on the consumer thread.
 
+use std::sync::Arc;
 use std::sync::mpsc::{self, Sender};
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use super::budget::Budget;
 use super::poll_loop::PollLoop;
 use super::rebalance::GroupContext;
 use super::trouble;
-use crate::broker::{BrokerError, Consumer, ConsumerEvent, Progress, Subscription};
+use crate::broker::{BrokerError, Consumer, ConsumerEvent, Progress, Pulse, Subscription};
 
 /// A member of a consumer group on Kafka.
 ///
@@ -23,6 +24,7 @@ use crate::broker::{BrokerError, Consumer, ConsumerEvent, Progress, Subscription
 pub struct KafkaConsumer {
     events: UnboundedReceiver<ConsumerEvent>,
     commands: Sender<Command>,
+    pulse: Arc<Pulse>,
     ended: bool,
 }
 
@@ -66,12 +68,13 @@ impl KafkaConsumer {
             KafkaError::Subscription(reason) => BrokerError::Settings(reason),
             other => trouble::of_creation(&other),
         })?;
+        let pulse = Arc::clone(&consumer.context().pulse);
         let poll_loop = PollLoop::new(consumer)?;
         std::thread::Builder::new()
             .name(format!("kafka-{}", subscription.group))
             .spawn(move || poll_loop.run())
             .map_err(|error| BrokerError::Fatal(format!("no consumer thread: {error}")))?;
-        Ok(KafkaConsumer { events, commands, ended: false })
+        Ok(KafkaConsumer { events, commands, pulse, ended: false })
     }
 }
 
@@ -93,6 +96,10 @@ impl Consumer for KafkaConsumer {
     fn commit(&mut self, progress: &[Progress]) {
         // A thread that is gone has said so through `next`.
         let _ = self.commands.send(Command::Commit(progress.to_vec()));
+    }
+
+    fn pulse(&self) -> Option<Arc<Pulse>> {
+        Some(Arc::clone(&self.pulse))
     }
 
     async fn close(
@@ -128,5 +135,71 @@ impl Consumer for KafkaConsumer {
 impl Drop for KafkaConsumer {
     fn drop(&mut self) {
         let _ = self.commands.send(Command::Abandon);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::broker::Broker;
+    use crate::broker::kafka::EmbeddedBroker;
+    use crate::event::{GroupName, TopicName};
+
+    fn join(embedded: &EmbeddedBroker) -> Result<KafkaConsumer, BrokerError> {
+        embedded.broker().subscribe(Subscription {
+            group: GroupName::parse("pulse").map_err(|e| BrokerError::Other(e.to_string()))?,
+            topics: vec![TopicName::from_static("role_events")],
+            max_in_flight_bytes: 1 << 20,
+            drain_deadline: Duration::from_secs(1),
+            group_instance_id: None,
+            wants_metadata: false,
+        })
+    }
+
+    #[tokio::test]
+    async fn an_idle_thread_beats() -> Result<(), BrokerError> {
+        let embedded = EmbeddedBroker::start()?;
+        embedded.create_topic("role_events", 1)?;
+        let consumer = join(&embedded)?;
+        let pulse = consumer.pulse().ok_or(BrokerError::Fatal("no pulse".into()))?;
+        let began = std::time::Instant::now();
+        let mut beats = 0;
+        let mut last = pulse.silent_for();
+        while beats < 10 {
+            assert!(began.elapsed() < Duration::from_secs(10), "{beats} beats, {last:?}");
+            std::thread::yield_now();
+            let now = pulse.silent_for();
+            beats += u32::from(now < last);
+            last = now;
+        }
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn a_thread_that_waits_for_the_records_in_hand_is_not_silent() -> Result<(), BrokerError>
+    {
+        let embedded = EmbeddedBroker::start()?;
+        embedded.create_topic("role_events", 2)?;
+        let mut first = join(&embedded)?;
+        while !matches!(first.next().await, ConsumerEvent::Assigned { .. }) {}
+        let second = join(&embedded)?;
+        let revocation = loop {
+            if let ConsumerEvent::Revoked(revocation) = first.next().await {
+                break revocation;
+            }
+        };
+        let pulse = first.pulse().ok_or(BrokerError::Fatal("no pulse".into()))?;
+        let began = std::time::Instant::now();
+        // It is told before it waits.
+        while pulse.silent_for() > Duration::ZERO {
+            assert!(began.elapsed() < Duration::from_secs(5));
+        }
+        while began.elapsed() < Duration::from_millis(200) {
+            assert_eq!(pulse.silent_for(), Duration::ZERO);
+            std::thread::yield_now();
+        }
+        revocation.release(Vec::new());
+        drop(second);
+        Ok(())
     }
 }

@@ -4,11 +4,12 @@ use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use rdkafka::ClientConfig;
 use rdkafka::mocking::MockCluster;
-use rdkafka::producer::DefaultProducerContext;
+use rdkafka::producer::{BaseProducer, DefaultProducerContext, Producer};
 use rdkafka::types::{RDKafkaApiKey, RDKafkaErrorCode, RDKafkaRespErr};
 
-use super::{KafkaBroker, KafkaSettings};
+use super::{KafkaBroker, KafkaSettings, raw};
 use crate::broker::{
     Broker, BrokerError, Consumer, ConsumerEvent, CreatedTopic, NewTopic, Progress, ReadRequest,
     Reader, Subscription, Watermarks,
@@ -19,8 +20,12 @@ use crate::event::{GroupName, TopicName};
 /// A member that is alone joins in milliseconds here.
 const JOIN_DEADLINE: Duration = Duration::from_secs(2);
 
-type Cluster = MockCluster<'static, DefaultProducerContext>;
-type Job = Box<dyn FnOnce(&Cluster) + Send>;
+type Cluster<'c> = MockCluster<'c, DefaultProducerContext>;
+type Job = Box<dyn FnOnce(&Cluster<'_>) + Send>;
+
+// The mock cluster's own times.
+const SESSION_TIMEOUT: Duration = Duration::from_secs(30);
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(3);
 
 /// librdkafka's mock cluster: one broker on a loopback port.
 ///
@@ -45,21 +50,46 @@ impl EmbeddedBroker {
     ///
     /// [`BrokerError::Fatal`] when no port could be opened.
     pub fn start() -> Result<EmbeddedBroker, BrokerError> {
+        EmbeddedBroker::start_with_session(SESSION_TIMEOUT, HEARTBEAT_INTERVAL)
+    }
+
+    /// Starts one where a member of a group that says nothing for `session_timeout` is dead (30 s
+    /// with [`EmbeddedBroker::start`]), and members are told to say something every
+    /// `heartbeat_interval` (3 s). Both hold for `group.protocol=consumer`; with the classic protocol
+    /// the members choose.
+    ///
+    /// # Errors
+    ///
+    /// [`BrokerError::Fatal`] when no port could be opened.
+    pub fn start_with_session(
+        session_timeout: Duration,
+        heartbeat_interval: Duration,
+    ) -> Result<EmbeddedBroker, BrokerError> {
         let (jobs, work) = mpsc::channel::<Job>();
         let (started, start) = mpsc::channel();
         // The cluster is a raw pointer: it stays on one thread, which ends when the last sender
         // of jobs is dropped.
         std::thread::Builder::new()
             .name("embedded-broker".to_owned())
-            .spawn(move || match Cluster::new(1) {
-                Ok(cluster) => {
-                    let _ = started.send(Ok(cluster.bootstrap_servers()));
-                    while let Ok(job) = work.recv() {
-                        job(&cluster);
+            .spawn(move || {
+                // A client that brings its own cluster, because that can be reached.
+                let owner: Result<BaseProducer, _> =
+                    ClientConfig::new().set("test.mock.num.brokers", "1").create();
+                let owner = match owner {
+                    Ok(owner) => owner,
+                    Err(error) => {
+                        let _ = started.send(Err(BrokerError::Fatal(error.to_string())));
+                        return;
                     }
-                }
-                Err(error) => {
-                    let _ = started.send(Err(BrokerError::Fatal(error.to_string())));
+                };
+                let Some(cluster) = owner.client().mock_cluster() else {
+                    let _ = started.send(Err(gone()));
+                    return;
+                };
+                raw::set_session(owner.client(), session_timeout, heartbeat_interval);
+                let _ = started.send(Ok(cluster.bootstrap_servers()));
+                while let Ok(job) = work.recv() {
+                    job(&cluster);
                 }
             })
             .map_err(|error| BrokerError::Fatal(error.to_string()))?;
@@ -158,7 +188,7 @@ impl EmbeddedBroker {
 
     fn ask<T: Send + 'static>(
         &self,
-        question: impl FnOnce(&Cluster) -> T + Send + 'static,
+        question: impl FnOnce(&Cluster<'_>) -> T + Send + 'static,
     ) -> Result<T, BrokerError> {
         self.jobs.ask(question)
     }
@@ -179,10 +209,10 @@ impl Jobs {
 
     fn ask<T: Send + 'static>(
         &self,
-        question: impl FnOnce(&Cluster) -> T + Send + 'static,
+        question: impl FnOnce(&Cluster<'_>) -> T + Send + 'static,
     ) -> Result<T, BrokerError> {
         let (reply, answer) = mpsc::channel();
-        let job: Job = Box::new(move |cluster| {
+        let job: Job = Box::new(move |cluster: &Cluster<'_>| {
             // The one who asked waits.
             let _ = reply.send(question(cluster));
         });

@@ -80,6 +80,7 @@ impl PollLoop {
 
     fn serve(&mut self) {
         let ending = loop {
+            self.context().pulse.beat();
             if let Some(ending) = self.obey() {
                 break ending;
             }
@@ -279,6 +280,9 @@ impl PollLoop {
 
     /// Leaves the group, polling for what that takes.
     fn depart(&self, deadline: Instant) {
+        // By a close alone a member without partitions, whose group is changing, goes without a word
+        // (librdkafka 2.12.1, classic protocol), and the group waits for its session to end.
+        self.consumer.unsubscribe();
         if self.consumer.close_queue().is_err() {
             return;
         }

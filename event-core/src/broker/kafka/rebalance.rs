@@ -26,7 +26,7 @@ use super::committed::{self, names};
 use super::consumer::{Close, Command};
 use super::raw::FetchQueue;
 use super::trouble::{self, Heard};
-use crate::broker::{BrokerError, ConsumerEvent, Progress, Revocation};
+use crate::broker::{BrokerError, ConsumerEvent, Progress, Pulse, Revocation};
 use crate::delivery::TopicPartition;
 
 /// The processor drains for the same time, but begins later: it has to hear of the revocation.
@@ -44,6 +44,7 @@ pub(super) struct GroupContext {
     pub(super) sender: Sender<Command>,
     pub(super) drain_deadline: Duration,
     pub(super) budget: Arc<Budget>,
+    pub(super) pulse: Arc<Pulse>,
     wants_metadata: bool,
     /// Where the messages of assigned partitions go. The poll loop owns it, because it keeps the
     /// client alive, and the client keeps this.
@@ -90,6 +91,7 @@ impl GroupContext {
             sender,
             drain_deadline,
             budget,
+            pulse: Arc::default(),
             wants_metadata,
             fetch_queue: Mutex::default(),
             commits: Mutex::default(),
@@ -261,6 +263,8 @@ impl GroupContext {
         if lost {
             return;
         }
+        // All of this is one poll.
+        self.pulse.hold(self.drain_deadline + DRAIN_MARGIN + COMMIT_DEADLINE);
         let released = self.wait_for_release(number);
         let released: Vec<Progress> =
             released.into_iter().filter(|done| partitions.contains(&done.partition)).collect();

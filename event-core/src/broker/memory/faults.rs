@@ -20,7 +20,7 @@ use crate::event::GroupName;
 #[non_exhaustive]
 pub enum Request<'a> {
     /// To append a record.
-    Send(&'a OutgoingRecord),
+    Produce(&'a OutgoingRecord),
     /// To commit.
     Commit {
         /// The group.
@@ -148,7 +148,7 @@ impl MemoryBroker {
 impl fmt::Display for Request<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Request::Send(record) => write!(f, "send to {}", record.topic),
+            Request::Produce(record) => write!(f, "send to {}", record.topic),
             Request::Commit { progress, .. } => {
                 f.write_str("commit")?;
                 progress.iter().try_for_each(|p| write!(f, " {}:{}", p.partition, p.next))

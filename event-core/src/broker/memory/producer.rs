@@ -39,7 +39,7 @@ impl Producer for MemoryProducer {
 impl MemoryProducer {
     /// What is answered, and after how long.
     fn append(&self, record: OutgoingRecord) -> (Result<Acknowledged, BrokerError>, Duration) {
-        let fault = self.cluster.faults.of(&Request::Send(&record));
+        let fault = self.cluster.faults.of(&Request::Produce(&record));
         if let Some(Fault::Refused(error)) = fault {
             return (Err(error), Duration::ZERO);
         }

@@ -59,7 +59,7 @@ pub(super) async fn run(
         cluster.create_topic(contract.topic, i32::from(arguments.partitions))?;
     }
     let mut readers = Readers::new();
-    for router in app.routers(settings.group.as_str(), &settings.policy).values() {
+    for router in app.routers(settings.group.as_str()).values() {
         for topic in router.topics().filter_map(Result::ok) {
             *readers.entry(topic).or_default() += 1;
         }
@@ -72,8 +72,12 @@ pub(super) async fn run(
     let broker =
         CountedBroker { inner: cluster.broker(), readers: Arc::new(readers), sent: sent.clone() };
     let producer = EventProducer::new(broker.producer()?);
+    let admin_address = app.admin_address();
     let ready = app.prepare(broker, settings).await?;
     introduce(&service, cluster.address(), &topics);
+    if let Some(address) = admin_address.get() {
+        say!("  health: http://{address}/health/ready");
+    }
 
     if samples.is_empty() {
         say!(

@@ -13,7 +13,7 @@ use crate::cli::when::{shown_ms, shown_time};
 use crate::delivery::Shutdown;
 use crate::event::excerpt;
 use crate::operations::dead_letters::{
-    DeadLetter, Fate, fates, find, list, original_of, record_of,
+    Addressees, DeadLetter, Fate, fates, find, list, original_of, record_of,
 };
 use crate::operations::{DryRunner, OwnedRecord, printable};
 use crate::outcome::Error;
@@ -182,23 +182,15 @@ pub(super) async fn show(
     }
     print_letter(&letter, record.as_ref(), original.as_ref());
     say!("\nwith this build");
+    let addressees = Addressees::new(registry.handlers(), &settings.group);
     let dry_runner = DryRunner::new(app.router(), settings.policy.clone(), app.into_state());
     let letters = [letter];
     let tell = |_: &DeadLetter, fate: Fate| match fate {
         Fate::DryRun(dry_run) => print_dry_run(&dry_run),
         Fate::Left(left) => say!("cannot be redriven: {left}"),
-        Fate::Moved { handler, now } => say!("{}", moved(&handler, now.as_deref())),
     };
-    fates(&broker, &dry_runner, registry.handlers(), &letters, &Shutdown::never(), tell).await?;
+    fates(&broker, &dry_runner, &addressees, &letters, &Shutdown::never(), tell).await?;
     Ok(())
-}
-
-/// A handler that failed and that no longer takes the event.
-pub(super) fn moved(handler: &str, now: Option<&str>) -> String {
-    match now {
-        Some(now) => format!("would go to {handler}, although {now} takes its event now"),
-        None => format!("would go to {handler}, although no handler takes its event now"),
-    }
 }
 
 #[derive(Serialize)]

@@ -63,7 +63,8 @@ struct Desk {
     filter: DeadLetterFilter,
 }
 
-/// `group` is the one that the command line names.
+/// `group` is the one that the command line names; the settings have the service's own, whose handlers
+/// get what is redriven.
 pub(super) async fn run(
     app: EventApp,
     settings: &Settings,
@@ -105,8 +106,7 @@ impl FilterArgs {
             Some(group) => vec![GroupName::parse(group)?],
             None => {
                 let groups = groups_of(registry.handlers(), &settings.group).into_iter();
-                let own = [settings.group.clone()];
-                own.into_iter().chain(groups.map(|group| group.group)).collect()
+                groups.map(|group| group.group).collect()
             }
         };
         let filter = DeadLetterFilter {
@@ -160,7 +160,9 @@ fn remarks(found: &DeadLetters, groups: &[GroupName]) -> Vec<String> {
     if found.of_other_groups > 0 {
         let groups = groups.iter().map(GroupName::as_str).collect::<Vec<_>>().join(", ");
         let others = found.of_other_groups;
-        remarks.push(format!("{others} were given up by other groups than {groups}: `--group`"));
+        remarks.push(format!(
+            "{others} were given up by other groups than {groups}; `--group` names one"
+        ));
     }
     if found.foreign > 0 {
         remarks.push(format!("{} records are no dead letters of event-core", found.foreign));

@@ -4,14 +4,14 @@ use std::io::{BufRead, IsTerminal, Write};
 
 use clap::Args;
 
-use super::look::{id_of, moved};
+use super::look::id_of;
 use super::{Desk, FilterArgs, letters, remarks};
 use crate::app::{EventApp, ExitStatus, Settings, kafka_broker};
 use crate::broker::kafka::KafkaBroker;
 use crate::cli::known::usage;
 use crate::cli::stop::on_signal;
 use crate::operations::dead_letters::{
-    DeadLetter, DeadLetterFilter, DeadLetters, Fate, Resolved, Resolver, Step,
+    Addressees, DeadLetter, DeadLetterFilter, DeadLetters, Fate, Resolved, Resolver, Step,
     check_redrive_topics, fates, list,
 };
 use crate::operations::{Becomes, DryRun, DryRunner, Rate};
@@ -68,11 +68,11 @@ pub(super) async fn redrive(
         confirm(found.letters.len())?;
     }
     let resolver = Resolver::new(&broker, arguments.rate, on_signal())?;
-    let (router, several) = (app.router(), desk.topics.len() > 1);
-    let registry = app.registry();
+    let addressees = Addressees::new(app.registry().handlers(), &settings.group);
+    let several = desk.topics.len() > 1;
     let progress = |step: &Step<'_>| tell("redriven", step, several);
-    let resolved = resolver.redrive(&found.letters, &router, registry.handlers(), progress).await;
-    summary("redriven", &resolved?, found.letters.len())
+    let resolved = resolver.redrive(&found.letters, &addressees, progress).await?;
+    summary("redriven", &resolved, found.letters.len())
 }
 
 pub(super) async fn give_up(
@@ -145,22 +145,19 @@ async fn dry_run(
     desk: &Desk,
     found: &DeadLetters,
 ) -> Result<(), Error> {
-    let registry = app.registry();
+    let addressees = Addressees::new(app.registry().handlers(), &settings.group);
     let dry_runner = DryRunner::new(app.router(), settings.policy.clone(), app.into_state());
     let (several, stop) = (desk.topics.len() > 1, on_signal());
     let (mut handled, mut not) = (0, 0);
     let tell = |letter: &DeadLetter, fate: Fate| {
-        let is_fine = fate.is_handled() || matches!(fate, Fate::Moved { .. });
-        *(if is_fine { &mut handled } else { &mut not }) += 1;
+        *(if fate.is_handled() { &mut handled } else { &mut not }) += 1;
         say!("{}", line(letter, several));
         match fate {
             Fate::Left(left) => say!("  cannot be redriven: {left}"),
-            Fate::Moved { handler, now } => say!("  {}", moved(&handler, now.as_deref())),
             Fate::DryRun(dry_run) => print_fate(&dry_run),
         }
     };
-    let known = registry.handlers();
-    let ended = fates(broker, &dry_runner, known, &found.letters, &stop, tell).await?;
+    let ended = fates(broker, &dry_runner, &addressees, &found.letters, &stop, tell).await?;
     say!("{handled} would be handled, {not} not");
     check_redrive_topics(broker, &found.letters).await?;
     match (not, ended) {

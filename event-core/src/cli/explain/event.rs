@@ -11,7 +11,7 @@ use crate::cli::delivery::Delivery;
 use crate::cli::known::{contract_of, events, meant, usage};
 use crate::cli::table::Table;
 use crate::event::{ContractInfo, TopicName, excerpt};
-use crate::handler::{HandlerRegistration, Selector};
+use crate::handler::{HandlerPolicy, HandlerRegistration, Selector};
 use crate::outcome::Error;
 use crate::registry::{Registry, short_type};
 use crate::router::{EventRouter, Route};
@@ -102,7 +102,7 @@ fn explain(
             meant(&topic, &topics)
         ));
     }
-    let routers = app.routers(settings.group.as_str(), &settings.policy);
+    let routers = app.routers(settings.group.as_str());
     let groups = routers
         .iter()
         .filter_map(|(group, router)| in_group(&registry, settings, (group, router), topic, event));
@@ -154,6 +154,7 @@ fn in_group(
     let name = TopicName::foreign(topic).ok()?;
     let dead_letters = routes.dead_letters(&name).ok()?.to_string();
     let unknown_events = unknown(settings.policy.unknown_events(topic), &dead_letters);
+    let policy = route.map(|route| settings.policy.of(route.handler));
     let mut of_this = vec![of_group(settings, group)];
     of_this.extend(route.into_iter().flat_map(|route| of_route(settings, route)));
     let given = all.iter().find(|route| route.handler.dead_letter.is_some());
@@ -174,16 +175,26 @@ fn in_group(
             }
             None => format!("{unknown_events}: no handler takes it"),
         },
-        handler: route.map(|route| describe(route, registry, topic, event)),
-        delivery: route.map(|route| delivery(&route.policy)).unwrap_or_default(),
-        on_failure: route.map(|r| on_failure(r, topic, &dead_letters)).unwrap_or_default(),
+        handler: route
+            .zip(policy.as_ref())
+            .map(|(route, policy)| describe((route, policy), registry, topic, event)),
+        delivery: policy.as_ref().map(delivery).unwrap_or_default(),
+        on_failure: policy
+            .as_ref()
+            .map(|policy| on_failure(policy, topic, &dead_letters))
+            .unwrap_or_default(),
         unknown_events: routes.rest().is_none().then_some(unknown_events),
         dead_letters,
         settings: of_this,
     })
 }
 
-fn describe(route: &Route, registry: &Registry, topic: &str, event: &str) -> Handler {
+fn describe(
+    (route, policy): (&Route, &HandlerPolicy),
+    registry: &Registry,
+    topic: &str,
+    event: &str,
+) -> Handler {
     let handler: &HandlerRegistration = route.handler;
     let payload = handler.contracts().iter().copied().find(|contract| contract.name == event);
     let payload = std::iter::successors(payload, |contract| contract.older);
@@ -198,7 +209,7 @@ fn describe(route: &Route, registry: &Registry, topic: &str, event: &str) -> Han
         payload.extend(contract_of(registry, topic, event).map(contract));
     }
     let sent = |contract: &&ContractInfo| format!("{} / {}", contract.topic, contract.name);
-    let layers: Vec<_> = match route.policy.batch {
+    let layers: Vec<_> = match policy.batch {
         // A layer sees one record.
         Some(_) => Vec::new(),
         None => route.layers.names().map(layer).collect(),
@@ -212,7 +223,7 @@ fn describe(route: &Route, registry: &Registry, topic: &str, event: &str) -> Han
         sends: handler.sends().map(|contracts| contracts.iter().map(sent).collect()),
         layers,
         blocking: handler.blocking,
-        policy: Delivery::from(&route.policy),
+        policy: Delivery::from(policy),
     }
 }
 

@@ -5,7 +5,6 @@ use crate::event::TopicName;
 use crate::handler::{HandlerPolicy, Order};
 use crate::outcome::Jitter;
 use crate::processor::UnknownEvents;
-use crate::router::Route;
 
 // More delays than this are not told one by one.
 const DELAYS: u32 = 6;
@@ -42,8 +41,7 @@ pub(super) fn delivery(policy: &HandlerPolicy) -> Vec<String> {
 }
 
 /// What a failure does.
-pub(super) fn on_failure(route: &Route, topic: &str, dead_letters: &str) -> Vec<String> {
-    let policy = &route.policy;
+pub(super) fn on_failure(policy: &HandlerPolicy, topic: &str, dead_letters: &str) -> Vec<String> {
     let mut words = vec![tried(policy, topic, dead_letters)];
     if policy.batch.is_some() {
         words.push(

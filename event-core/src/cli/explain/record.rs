@@ -90,7 +90,7 @@ async fn in_each_group(
     record: OwnedRecord,
     topic: Result<TopicName, String>,
 ) -> Result<Vec<(Option<String>, DryRun)>, String> {
-    let routers = app.routers(settings.group.as_str(), &settings.policy);
+    let routers = app.routers(settings.group.as_str());
     let router = app.router();
     let dry_runner = DryRunner::new(router, settings.policy.clone(), app.into_state());
     let mut dry_runs = Vec::new();

@@ -49,7 +49,7 @@ pub(super) fn common(settings: &Settings) -> Vec<Setting> {
 
 /// The settings of one handler: what the file says of it, or its attribute, or what holds for all.
 pub(super) fn of_route(settings: &Settings, route: &Route) -> Vec<Setting> {
-    let (policy, options) = (&route.policy, &route.handler.options);
+    let (policy, options) = (settings.policy.of(route.handler), &route.handler.options);
     let retry = &options.retry;
     let source = |key: &'static str, in_attribute: bool| {
         if let Some(origin) = settings.origin_for_handler(&route.id, key) {

@@ -1,11 +1,10 @@
 //! What the build at hand would do with dead letters.
 
+use super::addressee::Addressees;
 use super::original::Originals;
-use super::redrive::addressee;
 use super::{DeadLetter, Left};
 use crate::broker::Broker;
 use crate::delivery::Shutdown;
-use crate::handler::HandlerRegistration;
 use crate::operations::{Becomes, DryRun, DryRunner, OperationError};
 
 /// What would become of a dead letter that is redriven.
@@ -14,14 +13,7 @@ use crate::operations::{Becomes, DryRun, DryRunner, OperationError};
 pub enum Fate {
     /// It cannot be redriven.
     Left(Left),
-    /// The event is another handler's by now, or nobody's, and the one that failed gets it again.
-    Moved {
-        /// The handler that failed.
-        handler: String,
-        /// The one that takes the event now.
-        now: Option<String>,
-    },
-    /// Read, routed and made into the arguments of its handler, which did not run.
+    /// Read and made into the arguments of the handler that would get it, which did not run.
     DryRun(Box<DryRun>),
 }
 
@@ -42,7 +34,7 @@ impl Fate {
 pub async fn fates<B: Broker>(
     broker: &B,
     dry_runner: &DryRunner,
-    known: &[&'static HandlerRegistration],
+    addressees: &Addressees,
     letters: &[DeadLetter],
     stop: &Shutdown,
     mut tell: impl FnMut(&DeadLetter, Fate),
@@ -53,34 +45,19 @@ pub async fn fates<B: Broker>(
             return Ok(false);
         }
         let topic = letter.origin.partition.topic.clone();
-        let fate =
-            match (addressee(dry_runner.router(), known, letter, original.as_ref()), original) {
-                (Err(left @ (Left::NoHandler(_) | Left::LeftOut(_))), _) => Fate::Left(left),
-                (_, None) => Fate::Left(Left::LeftOut(letter.origin.to_string())),
-                // The dry run says where it cannot be read.
-                (addressee, Some(original)) => {
-                    fate_of(addressee.ok(), dry_runner.run(original, topic).await)
-                }
-            };
+        let fate = match (addressees.of(letter, original.as_ref()), original) {
+            (Ok(addressee), Some(original)) => {
+                let dry_run = dry_runner.run_for(original, topic, addressee.handler).await;
+                Fate::DryRun(Box::new(dry_run))
+            }
+            // The dry run says where it cannot be read.
+            (Err(Left::Unreadable(_)), Some(original)) => {
+                Fate::DryRun(Box::new(dry_runner.run(original, topic).await))
+            }
+            (Err(left), _) => Fate::Left(left),
+            (Ok(_), None) => Fate::Left(Left::LeftOut(letter.origin.to_string())),
+        };
         tell(letter, fate);
     }
     Ok(true)
-}
-
-fn fate_of(handler: Option<String>, dry_run: DryRun) -> Fate {
-    match handler {
-        Some(handler) if is_routed(&dry_run) && dry_run.handler.as_ref() != Some(&handler) => {
-            Fate::Moved { handler, now: dry_run.handler }
-        }
-        _ => Fate::DryRun(Box::new(dry_run)),
-    }
-}
-
-// Whether it was read, so that it is known who takes it now, or that nobody does.
-fn is_routed(dry_run: &DryRun) -> bool {
-    match dry_run.becomes {
-        Becomes::Handled | Becomes::Skipped | Becomes::Stops => true,
-        Becomes::Retried => false,
-        Becomes::DeadLettered => dry_run.reason == Some("unknown_event"),
-    }
 }

@@ -4,10 +4,9 @@ use std::str::FromStr;
 
 use jiff::Timestamp;
 
-use super::retry_header;
 use crate::delivery::{Offset, Position, RecordRef, TopicPartition};
 use crate::event::{Envelope, TopicName, excerpt};
-use crate::processor::dead_letter_header as header;
+use crate::processor::{dead_letter_header as header, retry_header};
 
 /// A dead letter, without key, value and the original's own headers.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,6 +4,7 @@
 //! a record that is appended behind it ([`resolution_header`]), so that it works on every broker and
 //! leaves a trail.
 
+mod addressee;
 mod fate;
 mod filter;
 mod letter;
@@ -12,12 +13,13 @@ mod original;
 mod redrive;
 mod resolution;
 
+pub use addressee::Addressees;
 pub use fate::{Fate, fates};
 pub use filter::{DeadLetterFilter, DeadLetterId, DeadLetterIdError};
 pub use letter::{DeadLetter, LeftOut, Origin};
 pub use list::{DeadLetters, dead_letter_topics, find, list};
 pub use original::{original_of, record_of};
-pub use redrive::{Left, Resolved, Resolver, Step, check_redrive_topics, retry_header};
+pub use redrive::{Left, Resolved, Resolver, Step, check_redrive_topics};
 pub use resolution::{Resolution, header as resolution_header};
 
 // With the clock paused.

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::{DeadLetter, retry_header};
+use super::DeadLetter;
 use crate::broker::{Broker, BrokerError, ReadRequest, Reader};
 use crate::delivery::{NextOffset, Offset, Position, TopicPartition};
 use crate::event::Headers;
 use crate::operations::{OperationError, OwnedRecord};
-use crate::processor::dead_letter_header;
+use crate::processor::{dead_letter_header, retry_header};
 
 /// The record that `letter` was made of: its key, value and own headers. What the letter left out is
 /// read from the origin; `None` when that no longer holds the record.
@@ -121,6 +121,21 @@ async fn read_one<B: Broker>(
     Ok(None)
 }
 
+// What is put on a record that is to be tried again.
+const RETURNED: [&str; 11] = [
+    retry_header::TOPIC,
+    retry_header::PARTITION,
+    retry_header::OFFSET,
+    retry_header::TIMESTAMP,
+    retry_header::GROUP,
+    retry_header::HANDLER,
+    retry_header::ATTEMPTS,
+    retry_header::DUE,
+    retry_header::ERROR,
+    retry_header::FIRST_FAILURE,
+    retry_header::REDRIVE_ID,
+];
+
 // Ours follow the original's, so that the original may have had the same names: what stands before
 // the last `dlq.topic` is its own. What a redrive or a retry put on it before is ours too.
 fn own_headers(headers: &Headers) -> Headers {
@@ -129,7 +144,7 @@ fn own_headers(headers: &Headers) -> Headers {
     let mut own = letter[..first.unwrap_or(letter.len())].to_vec();
     let returned = [retry_header::GROUP, retry_header::REDRIVE_ID];
     if own.iter().any(|header| returned.iter().any(|name| header.name == name)) {
-        for name in retry_header::ALL {
+        for name in RETURNED {
             if let Some(last) = own.iter().rposition(|header| header.name == name) {
                 own.remove(last);
             }

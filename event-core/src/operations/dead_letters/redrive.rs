@@ -6,68 +6,21 @@ use std::sync::Arc;
 use bytes::Bytes;
 use jiff::Timestamp;
 
+use super::addressee::{Addressee, Addressees};
 use super::original::Originals;
 use super::{DeadLetter, Resolution, resolution};
-use crate::broker::{Broker, BrokerError, OutgoingRecord, Producer};
-use crate::delivery::{Position, Shutdown};
-use crate::event::{EnvelopeError, TopicName, excerpt};
-use crate::handler::HandlerRegistration;
-use crate::operations::dry_run::route_of;
+use crate::broker::{Acknowledged, Broker, BrokerError, OutgoingRecord, PortFuture, Producer};
+use crate::delivery::Shutdown;
+use crate::event::{EnvelopeError, NameError, TopicName};
 use crate::operations::rate::Pace;
-use crate::operations::{DEADLINE, OperationError, OwnedRecord, Rate, redrive_topic};
-use crate::router::EventRouter;
+use crate::operations::{DEADLINE, OperationError, OwnedRecord, Rate};
+use crate::processor::retry_header;
 
-/// The headers that a redriven record gets behind its own, all with UTF-8 text as values.
-///
-/// It is sent to `<topic>_redrive`, which the service reads beside the topic itself; key, value and
-/// the other headers are the original's.
-///
-/// | header | |
-/// |---|---|
-/// | `retry.topic` | the topic it came from |
-/// | `retry.partition` | its partition there |
-/// | `retry.offset` | its offset there |
-/// | `retry.timestamp` | its timestamp there, in milliseconds since 1970 |
-/// | `retry.group` | the consumer group that gave it up; another leaves it alone |
-/// | `retry.handler` | the handler that failed, which alone gets it; when none was found then, because the record could not be read, the one that takes it now |
-/// | `retry.attempts` | how often it was tried so far |
-/// | `retry.first_failure` | when the first attempt failed (RFC 3339); absent when it is not known |
-/// | `retry.redrive_id` | the same each time this letter is redriven |
-pub mod retry_header {
-    /// The topic it came from.
-    pub const TOPIC: &str = "retry.topic";
-    /// Its partition there.
-    pub const PARTITION: &str = "retry.partition";
-    /// Its offset there.
-    pub const OFFSET: &str = "retry.offset";
-    /// Its timestamp there, in milliseconds since 1970.
-    pub const TIMESTAMP: &str = "retry.timestamp";
-    /// The consumer group that gave it up.
-    pub const GROUP: &str = "retry.group";
-    /// The handler that gets it.
-    pub const HANDLER: &str = "retry.handler";
-    /// How often it was tried so far.
-    pub const ATTEMPTS: &str = "retry.attempts";
-    /// When the first attempt failed (RFC 3339).
-    pub const FIRST_FAILURE: &str = "retry.first_failure";
-    /// The same each time a letter is redriven.
-    pub const REDRIVE_ID: &str = "retry.redrive_id";
+// How many letters are on their way together: a broker acknowledges a hundred as fast as one.
+const MAX_AT_ONCE: usize = 100;
 
-    /// These, and what a retry topic adds.
-    pub(in crate::operations) const ALL: [&str; 11] = [
-        TOPIC,
-        PARTITION,
-        OFFSET,
-        TIMESTAMP,
-        GROUP,
-        HANDLER,
-        ATTEMPTS,
-        FIRST_FAILURE,
-        REDRIVE_ID,
-        "retry.due",
-        "retry.error",
-    ];
-}
+// A letter's original on its way, or why it is not.
+type Sending = Result<PortFuture<'static, Result<Acknowledged, BrokerError>>, Left>;
 
 /// What became of letters that were to be resolved.
 #[derive(Debug, Default)]
@@ -99,6 +52,9 @@ pub enum Left {
     /// The redrive topic does not take so large a record.
     #[error("{0}")]
     TooLarge(String),
+    /// The name of its redrive topic would be over the limit.
+    #[error(transparent)]
+    Name(#[from] NameError),
 }
 
 /// One letter that had its turn.
@@ -114,8 +70,8 @@ pub struct Step<'a> {
     pub of: usize,
 }
 
-/// Resolves dead letters one after the other. It can be ended between any two, and begun again:
-/// what is resolved is no longer listed.
+/// Resolves dead letters: a hundred at once, or one after the other at a rate. It can be ended in
+/// between, and begun again: what is resolved is no longer listed.
 pub struct Resolver<'a, B> {
     broker: &'a B,
     producer: Arc<dyn Producer>,
@@ -133,10 +89,10 @@ impl<'a, B: Broker> Resolver<'a, B> {
         Ok(Resolver { broker, producer: broker.producer()?, rate, stop })
     }
 
-    /// Sends the originals of `letters` to their redrive topics ([`retry_header`]), each with the
-    /// record of resolution behind it. A crash between the two leaves the letter open; redriven again
-    /// it has the same redrive id. A letter that none of the handlers of `router` would get is left as
-    /// it is.
+    /// Sends the originals of `letters` to their redrive topics, each with the record of resolution
+    /// behind it. Key, value and headers are the original's; behind these are those of
+    /// [`retry_header`] but `retry.due` and `retry.error`. A crash between the two leaves the letter open; redriven again
+    /// it has the same redrive id. A letter that none of `addressees` would get is left as it is.
     ///
     /// # Errors
     ///
@@ -145,34 +101,32 @@ impl<'a, B: Broker> Resolver<'a, B> {
     pub async fn redrive(
         &self,
         letters: &[DeadLetter],
-        router: &EventRouter,
-        known: &[&'static HandlerRegistration],
+        addressees: &Addressees,
         mut progress: impl FnMut(&Step<'_>),
     ) -> Result<Resolved, OperationError> {
         check_redrive_topics(self.broker, letters).await?;
         let mut resolved = Resolved::default();
         let mut originals = Originals::read(self.broker, letters)?;
         let mut pace = Pace::new(self.rate);
-        let mut done = 0;
-        while let Some((letter, original)) = originals.next().await? {
-            if !pace.turn(&self.stop).await {
-                resolved.stopped = true;
-                break;
-            }
-            let left = match (addressee(router, known, letter, original.as_ref()), original) {
-                (Ok(handler), Some(original)) => {
-                    self.redrive_one(letter, handler, original).await?
+        let mut ended = None;
+        while ended.is_none() {
+            let mut sending = Vec::new();
+            while sending.len() < self.at_once() && ended.is_none() {
+                match originals.next().await {
+                    Ok(Some((letter, original))) if pace.turn(&self.stop).await => {
+                        sending.push((letter, self.send(letter, addressees, original)));
+                    }
+                    Ok(Some(_)) => (resolved.stopped, ended) = (true, Some(Ok(()))),
+                    Ok(None) => ended = Some(Ok(())),
+                    // What is on its way is resolved before.
+                    Err(error) => ended = Some(Err(error)),
                 }
-                (Ok(_), None) => Some(Left::LeftOut(letter.origin.to_string())),
-                (Err(left), _) => Some(left),
-            };
-            done += 1;
-            progress(&Step { letter, left: left.as_ref(), done, of: letters.len() });
-            match left {
-                Some(left) => resolved.left.push((letter.clone(), left)),
-                None => resolved.done += 1,
+            }
+            for (letter, left) in self.acknowledged(sending).await? {
+                resolved.step(letter, left, letters.len(), &mut progress);
             }
         }
+        ended.transpose()?;
         Ok(resolved)
     }
 
@@ -188,53 +142,101 @@ impl<'a, B: Broker> Resolver<'a, B> {
     ) -> Result<Resolved, OperationError> {
         let mut resolved = Resolved::default();
         let mut pace = Pace::new(self.rate);
-        for letter in letters {
+        for some in letters.chunks(self.at_once()) {
             if !pace.turn(&self.stop).await {
                 resolved.stopped = true;
                 break;
             }
-            self.resolve(letter, Resolution::Dropped, None).await?;
-            resolved.done += 1;
-            progress(&Step { letter, left: None, done: resolved.done, of: letters.len() });
+            self.resolve(some, Resolution::Dropped).await?;
+            for letter in some {
+                resolved.step(letter, None, letters.len(), &mut progress);
+            }
         }
         Ok(resolved)
     }
 
-    async fn redrive_one(
-        &self,
-        letter: &DeadLetter,
-        handler: String,
-        original: OwnedRecord,
-    ) -> Result<Option<Left>, OperationError> {
-        let topic = redrive_topic(&letter.origin.partition.topic)?;
-        match self.producer.send(redriven(letter, handler, original, topic)).await {
-            Ok(_) => {}
-            Err(error @ BrokerError::TooLarge { .. }) => {
-                return Ok(Some(Left::TooLarge(error.to_string())));
-            }
-            Err(error) => return Err(error.into()),
-        }
-        let redrive_id = letter.next_redrive_id();
-        self.resolve(letter, Resolution::Redriven, Some(&redrive_id)).await?;
-        Ok(None)
+    // At a rate one after the other.
+    fn at_once(&self) -> usize {
+        if self.rate.is_some() { 1 } else { MAX_AT_ONCE }
     }
 
-    async fn resolve(
+    fn send(
         &self,
         letter: &DeadLetter,
+        addressees: &Addressees,
+        original: Option<OwnedRecord>,
+    ) -> Sending {
+        let addressee = addressees.of(letter, original.as_ref())?;
+        let original = original.ok_or_else(|| Left::LeftOut(letter.origin.to_string()))?;
+        Ok(self.producer.send(redriven(letter, &addressee, original)?))
+    }
+
+    // Waits for what is on its way, and resolves what arrived, also when something else failed.
+    async fn acknowledged<'l>(
+        &self,
+        sending: Vec<(&'l DeadLetter, Sending)>,
+    ) -> Result<Vec<(&'l DeadLetter, Option<Left>)>, OperationError> {
+        let (mut ended, mut arrived, mut failure) = (Vec::new(), Vec::new(), None);
+        for (letter, sending) in sending {
+            let left = match sending {
+                Err(left) => Some(left),
+                Ok(sending) => match sending.await {
+                    Ok(_) => None,
+                    Err(error @ BrokerError::TooLarge { .. }) => {
+                        Some(Left::TooLarge(error.to_string()))
+                    }
+                    Err(error) => {
+                        failure.get_or_insert(error);
+                        continue;
+                    }
+                },
+            };
+            if left.is_none() {
+                arrived.push(letter);
+            }
+            ended.push((letter, left));
+        }
+        self.resolve(arrived, Resolution::Redriven).await?;
+        failure.map_or(Ok(ended), |failure| Err(failure.into()))
+    }
+
+    async fn resolve<'l>(
+        &self,
+        letters: impl IntoIterator<Item = &'l DeadLetter>,
         resolution: Resolution,
-        redrive_id: Option<&str>,
     ) -> Result<(), OperationError> {
         let now = Timestamp::now();
-        let record = |place: &Position| {
-            resolution::to_record(place, &letter.id, resolution, redrive_id, now)
-        };
-        // The first last: as long as it is open, so is the letter, under the id that it had.
-        let places: Vec<_> = letter.places().collect();
-        for place in places.into_iter().rev() {
-            self.producer.send(record(place)).await?;
+        let mut sending = Vec::new();
+        for letter in letters {
+            // The first last: as long as it is open, so is the letter, under the id that it had.
+            let places: Vec<_> = letter.places().collect();
+            for place in places.into_iter().rev() {
+                let record = resolution::to_record(place, letter, resolution, now);
+                sending.push(self.producer.send(record));
+            }
         }
-        Ok(())
+        let mut resolved = Ok(());
+        for sending in sending {
+            resolved = resolved.and(sending.await.map(drop));
+        }
+        Ok(resolved?)
+    }
+}
+
+impl Resolved {
+    fn step(
+        &mut self,
+        letter: &DeadLetter,
+        left: Option<Left>,
+        of: usize,
+        progress: &mut impl FnMut(&Step<'_>),
+    ) {
+        let done = self.done + self.left.len() + 1;
+        progress(&Step { letter, left: left.as_ref(), done, of });
+        match left {
+            Some(left) => self.left.push((letter.clone(), left)),
+            None => self.done += 1,
+        }
     }
 }
 
@@ -248,7 +250,7 @@ pub async fn check_redrive_topics<B: Broker>(
     letters: &[DeadLetter],
 ) -> Result<(), OperationError> {
     let origins: BTreeSet<_> = letters.iter().map(|l| &l.origin.partition.topic).collect();
-    let topics = origins.into_iter().map(redrive_topic).collect::<Result<Vec<_>, _>>()?;
+    let topics = origins.into_iter().map(TopicName::redrive).collect::<Result<Vec<_>, _>>()?;
     if topics.is_empty() {
         return Ok(());
     }
@@ -264,34 +266,11 @@ pub async fn check_redrive_topics<B: Broker>(
     Ok(())
 }
 
-/// Who is to get the original of `letter`, or why nobody can.
-pub(super) fn addressee(
-    router: &EventRouter,
-    known: &[&'static HandlerRegistration],
-    letter: &DeadLetter,
-    original: Option<&OwnedRecord>,
-) -> Result<String, Left> {
-    let topic = &letter.origin.partition.topic;
-    if let Some(id) = &letter.handler
-        && !known.iter().any(|handler| *topic == handler.topic && handler.id() == *id)
-    {
-        return Err(Left::NoHandler(excerpt(id, 64)));
-    }
-    let original = original.ok_or_else(|| Left::LeftOut(letter.origin.to_string()))?;
-    match &letter.handler {
-        Some(id) => Ok(id.clone()),
-        None => route_of(router, topic, original.value.as_deref())
-            .map_err(Left::Unreadable)?
-            .ok_or(Left::NobodyTakesIt),
-    }
-}
-
 fn redriven(
     letter: &DeadLetter,
-    handler: String,
+    addressee: &Addressee,
     original: OwnedRecord,
-    topic: TopicName,
-) -> OutgoingRecord {
+) -> Result<OutgoingRecord, NameError> {
     let mut headers = original.headers;
     let mut put = |name: &'static str, value: String| {
         headers.push(Bytes::from_static(name.as_bytes()), value);
@@ -301,19 +280,19 @@ fn redriven(
     put(retry_header::PARTITION, origin.partition.partition.to_string());
     put(retry_header::OFFSET, origin.offset.to_string());
     put(retry_header::TIMESTAMP, origin.timestamp_ms.to_string());
-    put(retry_header::GROUP, letter.group.clone());
-    put(retry_header::HANDLER, handler);
+    put(retry_header::GROUP, addressee.group.to_string());
+    put(retry_header::HANDLER, addressee.handler.id());
     put(retry_header::ATTEMPTS, letter.attempts.to_string());
     if let Some(first_failure) = letter.first_failure {
         put(retry_header::FIRST_FAILURE, first_failure.to_string());
     }
     put(retry_header::REDRIVE_ID, letter.next_redrive_id());
-    OutgoingRecord {
-        topic,
+    Ok(OutgoingRecord {
+        topic: origin.partition.topic.redrive()?,
         partition: None,
         key: original.key,
         value: original.value,
         headers,
         timestamp_ms: None,
-    }
+    })
 }

@@ -5,10 +5,12 @@ use std::fmt;
 use bytes::Bytes;
 use jiff::Timestamp;
 
+use super::DeadLetter;
 use super::letter::place_of;
 use crate::broker::OutgoingRecord;
 use crate::delivery::{Offset, Position, RecordRef};
 use crate::event::Headers;
+use crate::processor::dead_letter_header;
 
 /// The headers of a record of resolution, all with UTF-8 text as values.
 ///
@@ -51,12 +53,11 @@ impl fmt::Display for Resolution {
     }
 }
 
-/// The record that resolves the letter at `place`.
+/// The record that resolves `letter`, or the copy of it, at `place`.
 pub(super) fn to_record(
     place: &Position,
-    letter_id: &str,
+    letter: &DeadLetter,
     resolution: Resolution,
-    redrive_id: Option<&str>,
     now: Timestamp,
 ) -> OutgoingRecord {
     let mut headers = Headers::new();
@@ -64,10 +65,10 @@ pub(super) fn to_record(
         headers.push(Bytes::from_static(name.as_bytes()), value);
     };
     put(header::RESOLVES, place_of(place));
-    put(crate::processor::dead_letter_header::ID, letter_id.to_owned());
+    put(dead_letter_header::ID, letter.id.clone());
     put(header::RESOLUTION, resolution.to_string());
-    if let Some(redrive_id) = redrive_id {
-        put(header::REDRIVE_ID, redrive_id.to_owned());
+    if resolution == Resolution::Redriven {
+        put(header::REDRIVE_ID, letter.next_redrive_id());
     }
     put(header::RESOLVED_AT, now.to_string());
     OutgoingRecord {
@@ -82,7 +83,8 @@ pub(super) fn to_record(
 
 /// Which letter of its topic a record resolves; `None` for any other record.
 pub(super) fn resolved_by(record: RecordRef<'_>) -> Option<(i32, Offset)> {
-    if record.value.is_some() {
+    // A letter of a record that looks like this is a letter.
+    if record.value.is_some() || record.header(dead_letter_header::TOPIC).is_some() {
         return None;
     }
     let resolves = std::str::from_utf8(record.header(header::RESOLVES)?).ok()?;

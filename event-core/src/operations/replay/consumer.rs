@@ -26,8 +26,10 @@ pub struct ReplayConsumer<R> {
     handler: Option<String>,
     pace: Pace,
     held: Option<Held>,
+    is_read: bool,
     in_flight: Arc<InFlight>,
     max_in_flight_bytes: usize,
+    number: usize,
     replayed: Replayed,
 }
 
@@ -63,6 +65,8 @@ impl<R: Reader> ReplayConsumer<R> {
     ) -> Result<Self, BrokerError> {
         let mut request = broker.range.request();
         request.partitions.retain(|(partition, ..)| subscription.topics.contains(&partition.topic));
+        let own = broker.groups.iter().find(|own| own.group == subscription.group);
+        let handlers = own.map_or(&[][..], |own| &own.handlers);
         let assigned = request.partitions.iter().map(|(partition, from, _)| AssignedPartition {
             partition: partition.clone(),
             next: Some(*from),
@@ -71,12 +75,14 @@ impl<R: Reader> ReplayConsumer<R> {
         Ok(ReplayConsumer {
             assigned: Some(assigned.collect()),
             reader: broker.inner.read(request)?,
-            router: broker.router.clone(),
+            router: EventRouter::new(handlers),
             handler: broker.handler.clone(),
             pace: Pace::new(broker.rate),
             held: None,
+            is_read: false,
             in_flight: Arc::default(),
             max_in_flight_bytes: subscription.max_in_flight_bytes,
+            number: broker.replayed.begin(),
             replayed: broker.replayed.clone(),
         })
     }
@@ -96,7 +102,7 @@ impl<R: Reader> ReplayConsumer<R> {
             state.passed_over += passed_over as u64;
             // Before it is handed over, so that it is never taken for done in between.
             if let Some(last) = last {
-                state.delivered.insert((**batch.partition()).clone(), last);
+                state.delivered.insert((self.number, (**batch.partition()).clone()), last);
             }
         });
         if !chosen.is_empty() {
@@ -133,6 +139,10 @@ impl<R: Reader> Consumer for ReplayConsumer<R> {
                     return ConsumerEvent::Records(batch);
                 }
             }
+            // It is asked on, for what only a group has to tell.
+            if self.is_read {
+                return std::future::pending().await;
+            }
             match self.reader.next().await {
                 Some(Ok(batch)) => self.choose(batch),
                 // What follows it would be handled without what it kept from being read.
@@ -140,19 +150,19 @@ impl<R: Reader> Consumer for ReplayConsumer<R> {
                     return ConsumerEvent::Trouble(BrokerError::Fatal(error.to_string()));
                 }
                 None => {
-                    self.replayed.change(|state| state.read_to_the_end = true);
-                    return std::future::pending().await;
+                    self.is_read = true;
+                    self.replayed.change(|state| state.read_to_the_end += 1);
                 }
             }
         }
     }
 
     fn commit(&mut self, progress: &[Progress]) {
-        self.replayed.settled(progress);
+        self.replayed.settled(self.number, progress);
     }
 
     async fn close(self, progress: Vec<Progress>, _deadline: Duration) -> Result<(), BrokerError> {
-        self.replayed.settled(&progress);
+        self.replayed.settled(self.number, &progress);
         Ok(())
     }
 }

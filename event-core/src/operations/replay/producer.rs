@@ -8,10 +8,7 @@ use super::Replayed;
 use crate::broker::{Acknowledged, BrokerError, OutgoingRecord, PortFuture, Producer};
 use crate::delivery::{Offset, TopicPartition};
 use crate::event::TopicName;
-use crate::processor::dead_letter_header;
-
-// Of a record that waits in a retry topic.
-const DUE: &str = "retry.due";
+use crate::processor::{dead_letter_header, retry_header};
 
 pub(super) struct ReplayProducer {
     pub(super) inner: Arc<dyn Producer>,
@@ -28,7 +25,7 @@ impl Producer for ReplayProducer {
         let has = |name| record.headers.get(name).is_some();
         let is_letter = has(dead_letter_header::ID) && self.withheld.contains(&record.topic);
         // Only the engine says when a record is due.
-        let is_retry = has(DUE) && !has(dead_letter_header::ID);
+        let is_retry = has(retry_header::DUE) && !has(dead_letter_header::ID);
         if is_retry {
             self.replayed.change(|state| state.put_off += 1);
         }

@@ -1,8 +1,7 @@
 //! Replays, on the memory broker.
 
 use super::*;
-use crate::middleware::Layers;
-use crate::processor::{Clock, Control, EventProcessor, ProcessorError, ServiceIdentity};
+use crate::EventApp;
 
 /// What a replay is told to do.
 struct Replay {
@@ -27,7 +26,7 @@ struct Ran {
     seen: Seen,
     tally: Arc<Tally>,
     replayed: Replayed,
-    ended: Result<(), ProcessorError>,
+    ended: crate::Result,
 }
 
 async fn replay(broker: &MemoryBroker, replay: Replay) -> Ran {
@@ -35,50 +34,29 @@ async fn replay(broker: &MemoryBroker, replay: Replay) -> Ran {
     replay_range(broker, range, replay).await
 }
 
+// The whole service, as `replay` runs it.
 async fn replay_range(broker: &MemoryBroker, range: ReplayRange, replay: Replay) -> Ran {
-    let router = EventRouter::new(&handlers());
     let (seen, tally, replayed) =
         (Seen::default(), Arc::new(Tally::default()), Replayed::default());
     let broker = ReplayBroker {
         inner: broker.clone(),
         range,
-        router: router.clone(),
+        groups: groups_of(&handlers(), &group("orders_replay_1")),
         handler: replay.handler.map(str::to_owned),
         rate: replay.rate.map(|rate| rate.parse().unwrap()),
         dead_letters: replay.dead_letters,
         replayed: replayed.clone(),
     };
-    let mut state = StateMap::new();
-    state.insert(seen.clone());
-    let group = group("orders_replay_1");
-    let policy = DeliveryPolicy { attempts: 2, ..DeliveryPolicy::default() };
-    let router = EventRouter::with(&handlers(), &Layers::default(), |handler| policy.of(handler));
-    let processor = EventProcessor {
-        router,
-        state: Arc::new(state),
-        policy,
-        identity: ServiceIdentity {
-            name: "orders".into(),
-            version: "1".into(),
-            group: group.clone(),
-        },
-        producer: broker.producer().unwrap(),
-        observers: Observers::from_iter([Arc::clone(&tally) as _]),
-        health: Health::default(),
-        control: Control::default(),
-        clock: Clock::of_tokio(),
-    };
-    let consumer = broker
-        .subscribe(Subscription {
-            group,
-            topics: vec![ORDERS],
-            max_in_flight_bytes: replay.max_in_flight_bytes,
-            drain_deadline: Duration::from_secs(1),
-            group_instance_id: None,
-            wants_metadata: false,
-        })
-        .unwrap();
-    let ended = processor.run(consumer, replayed.done()).await;
+    let max_in_flight_bytes = replay.max_in_flight_bytes.to_string();
+    let variables =
+        [("EVENT_ATTEMPTS", "2"), ("EVENT_MAX_IN_FLIGHT_BYTES", max_in_flight_bytes.as_str())];
+    let variables = variables.map(|(name, value)| (name.into(), value.into()));
+    let settings =
+        Settings::load("orders_replay_1", &SettingsOverrides::default(), variables).unwrap();
+    let app = EventApp::from_env("orders").unwrap().handlers_from(MODULE).state(seen.clone());
+    let app = app.observer(Arc::clone(&tally) as _);
+    let done = replayed.clone();
+    let ended = app.run_on(broker, settings, async move { done.done().await }).await;
     Ran { seen, tally, replayed, ended }
 }
 
@@ -146,7 +124,8 @@ async fn a_replay_that_cannot_read_on_fails() {
     let broker = broker().await;
     let range = ReplayRange(vec![(partition(7), NextOffset(0), NextOffset(5))]);
     let ran = replay_range(&broker, range, REPLAY).await;
-    assert!(matches!(ran.ended, Err(ProcessorError::Consumer(BrokerError::Fatal(_)))));
+    let error = format!("{:?}", ran.ended.unwrap_err());
+    assert!(error.contains("topic `order_events` has no partition 7"), "{error}");
     assert!(!ran.replayed.is_done());
 }
 
@@ -162,6 +141,7 @@ async fn a_dry_replay_runs_no_handler() {
     let seen = Seen::default();
     state.insert(seen.clone());
     let dry_runner = DryRunner::new(router, DeliveryPolicy::default(), state);
+    let groups = groups_of(&handlers(), &group("orders"));
     for (handler, expected) in [
         (None, &["@9 Handled placed", "@10 DeadLettered placed", "@11 Handled others"][..]),
         (Some("others"), &["@11 Handled others"]),
@@ -171,8 +151,40 @@ async fn a_dry_replay_runs_no_handler() {
             told.push(format!("@{offset} {:?} {}", run.becomes, run.handler.unwrap_or_default()));
         };
         let stop = Shutdown::never();
-        assert!(dry_replay(&broker, &range, &dry_runner, handler, &stop, tell).await.unwrap());
+        assert!(
+            dry_replay(&broker, &range, &dry_runner, &groups, handler, &stop, tell).await.unwrap()
+        );
         assert_eq!(told, expected);
     }
     assert!(seen.ids().is_empty());
+}
+
+#[tokio::test]
+async fn a_record_that_would_wait_in_a_retry_topic_is_counted_and_not_sent() {
+    let broker = broker().await;
+    let retry = TopicName::from_static("order_events_retry_1m");
+    broker.create_topic(&retry, 1);
+    let range = ReplayRange::resolve(&broker, &ORDERS, Place::Beginning, Place::End).await.unwrap();
+    let replayed = Replayed::default();
+    let replay = ReplayBroker {
+        inner: broker.clone(),
+        range,
+        groups: groups_of(&handlers(), &group("orders_replay_1")),
+        handler: None,
+        rate: None,
+        dead_letters: true,
+        replayed: replayed.clone(),
+    };
+    let mut headers = Headers::new();
+    headers.push("retry.due", "1700000000000");
+    let record = OutgoingRecord {
+        topic: retry.clone(),
+        partition: None,
+        key: None,
+        value: None,
+        headers,
+        timestamp_ms: None,
+    };
+    replay.producer().unwrap().send(record).await.unwrap();
+    assert_eq!((replayed.put_off(), broker.records(&retry).len()), (1, 0));
 }

@@ -11,20 +11,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustc_hash::{FxHashMap, FxHasher};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
+use super::call::{Returned, Shared, call, judge};
 use super::{Ended, LaneFailure, Progress, ended};
 use crate::delivery::{RecordBatch, RecordRef};
-use crate::event::Envelope;
 use crate::handler::Order;
 use crate::processor::agenda::{Agenda, Call, HandlerIndex, Place, Rule};
-use crate::processor::attempt::attempt_batch;
 use crate::processor::breaker::Entry;
-use crate::processor::settle::{Attempted, Job, NotSettled, Read, Settled, Settler};
+use crate::processor::settle::{Attempted, Job, Read, Settler};
 use crate::processor::tracker::Sequence;
-use crate::processor::watch::watched;
 
 /// How many records that are not settled a lane holds at most.
 const MAX_OPEN: usize = 1 << 16;
@@ -36,15 +34,6 @@ const MAX_KEPT_BYTES: usize = 8 << 20;
 const NO_HANDLER: HandlerIndex = HandlerIndex::MAX;
 const NO_HANDLER_RULE: Rule = Rule { concurrency: 16, batch: None };
 
-/// A batch of which records are open.
-struct Shared {
-    batch: RecordBatch,
-    /// How many are not settled.
-    open: AtomicUsize,
-    /// The first record that was taken in; the others follow.
-    first: Option<Sequence>,
-}
-
 /// A record that is not settled.
 struct Ticket {
     shared: Arc<Shared>,
@@ -53,12 +42,6 @@ struct Ticket {
     job: Option<Job>,
     is_running: bool,
     kept_bytes: usize,
-}
-
-/// What a call gives back.
-struct Returned {
-    handler: HandlerIndex,
-    records: Vec<(Sequence, Option<Job>, Settled<Attempted>)>,
 }
 
 struct Concurrent {
@@ -203,7 +186,7 @@ impl Concurrent {
             }
             Read::Refuse { .. } => (NO_HANDLER, NO_HANDLER_RULE, None),
             Read::Handle(job) => {
-                let policy = &job.route.policy;
+                let policy = self.settler.engine.policy_of(&job.route);
                 let rule = Rule {
                     concurrency: policy.concurrency,
                     batch: policy.batch.map(|batch| {
@@ -227,15 +210,17 @@ impl Concurrent {
     /// What a record has to wait for. Those that come back to be tried again have left their order.
     fn place(&self, read: &Read, record: RecordRef<'_>) -> Place {
         match read {
-            Read::Handle(job) if !job.has_returned => match (job.route.policy.order, record.key) {
-                (Order::Partition, _) => Place::Partition,
-                (Order::Key, Some(key)) => {
-                    let mut hasher = FxHasher::default();
-                    key.hash(&mut hasher);
-                    Place::Key(hasher.finish())
+            Read::Handle(job) if !job.has_returned => {
+                match (job.route.handler.options.order, record.key) {
+                    (Order::Partition, _) => Place::Partition,
+                    (Order::Key, Some(key)) => {
+                        let mut hasher = FxHasher::default();
+                        key.hash(&mut hasher);
+                        Place::Key(hasher.finish())
+                    }
+                    (Order::Key, None) | (Order::None, _) => Place::Free,
                 }
-                (Order::Key, None) | (Order::None, _) => Place::Free,
-            },
+            }
             _ => Place::Free,
         }
     }
@@ -281,10 +266,15 @@ impl Concurrent {
 
     /// Writes down what a call has done.
     fn returned(&mut self, returned: Result<Returned, tokio::task::JoinError>) -> Ended {
-        let Ok(Returned { handler, records }) = returned else {
+        let Ok(Returned { handler, records, unjudged }) = returned else {
             return Err(LaneFailure::Panicked);
         };
-        self.agenda.returned(handler);
+        if let Some(handler) = handler {
+            self.agenda.returned(handler);
+        }
+        for unjudged in unjudged {
+            self.calls.spawn(judge(Arc::clone(&self.settler), unjudged));
+        }
         let now = Instant::now();
         let mut settled = 0;
         let mut result = Ok(());
@@ -376,103 +366,4 @@ impl Concurrent {
             self.agenda.again(sequence);
         }
     }
-}
-
-impl Shared {
-    fn new(batch: RecordBatch) -> Self {
-        Shared { batch, open: AtomicUsize::new(0), first: None }
-    }
-}
-
-/// One call of a handler, with one record or a batch.
-async fn call(
-    settler: Arc<Settler>,
-    handler: HandlerIndex,
-    records: Vec<(Sequence, Arc<Shared>, usize, Option<Job>)>,
-) -> Returned {
-    let engine = &settler.engine;
-    let mut returned = Returned { handler, records: Vec::with_capacity(records.len()) };
-    let mut jobs = Vec::with_capacity(records.len());
-    for (sequence, shared, index, job) in records {
-        match job {
-            Some(job) => jobs.push((sequence, shared, index, job)),
-            None => {
-                let outcome = match shared.batch.get(index) {
-                    Some(record) => {
-                        let read = settler.read(record);
-                        settler.settle_without_handler(record, read).await
-                    }
-                    None => Ok(()),
-                };
-                returned.records.push((sequence, None, outcome.map(|()| Attempted::Settled)));
-            }
-        }
-    }
-    let Some(route) = jobs.first().map(|(_, _, _, job)| Arc::clone(&job.route)) else {
-        return returned;
-    };
-    // The handler's own limit first: whoever waits there takes nothing from the others.
-    let (own, all) = (&engine.handler(&route).calls, &engine.calls);
-    let _permits = (permit(own).await, permit(all).await);
-    if settler.is_told_to_stop() {
-        let left = jobs
-            .into_iter()
-            .map(|(sequence, _, _, job)| (sequence, Some(job), Err(NotSettled::Stopped)));
-        returned.records.extend(left);
-        return returned;
-    }
-    let slot = settler.slot();
-    if let [(sequence, shared, index, job)] = &mut jobs[..]
-        && let Some(record) = shared.batch.get(*index)
-    {
-        // What could not be read was refused.
-        let envelope = record.value.and_then(|value| Envelope::read(value).ok());
-        let outcome = {
-            let delivery = settler.delivery(record, envelope.as_ref(), job);
-            settler.watched(&slot, &route, &delivery).await
-        };
-        let event = envelope.as_ref().map(Envelope::event_type);
-        let judged = settler.judge(record, event, job, outcome).await;
-        let sequence = *sequence;
-        settler.give_back(slot);
-        returned.records.extend(jobs.pop().map(|(_, _, _, job)| (sequence, Some(job), judged)));
-        return returned;
-    }
-    let outcomes = {
-        let records: Vec<_> =
-            jobs.iter().map(|(_, shared, index, job)| (shared.batch.get(*index), job)).collect();
-        let envelopes: Vec<Option<Envelope<'_>>> = records
-            .iter()
-            // What could not be read was refused.
-            .map(|(record, _)| Envelope::read(record.as_ref()?.value?).ok())
-            .collect();
-        let deliveries: Vec<_> = records
-            .iter()
-            .zip(&envelopes)
-            .filter_map(|((record, job), envelope)| {
-                Some(settler.delivery((*record)?, envelope.as_ref(), job))
-            })
-            .collect();
-        let offset = deliveries.first().map(|delivery| delivery.record.offset);
-        if let Some(offset) = offset {
-            engine.watch.begin(&slot, route.index, offset);
-        }
-        let outcomes = watched(&slot, attempt_batch(engine, &route, &deliveries)).await;
-        slot.end();
-        outcomes
-    };
-    for ((sequence, shared, index, mut job), outcome) in jobs.into_iter().zip(outcomes) {
-        let Some(record) = shared.batch.get(index) else { continue };
-        let event = record.value.and_then(|value| Envelope::read(value).ok());
-        let event = event.as_ref().map(Envelope::event_type);
-        let judged = settler.judge(record, event, &mut job, outcome).await;
-        returned.records.push((sequence, Some(job), judged));
-    }
-    settler.give_back(slot);
-    returned
-}
-
-async fn permit(calls: &Semaphore) -> Option<tokio::sync::SemaphorePermit<'_>> {
-    // It is never closed.
-    calls.acquire().await.ok()
 }

@@ -5,6 +5,7 @@
 //! ([`sequential`]): nothing is spawned and no channel is crossed for a record. Otherwise it runs
 //! side by side what may run side by side ([`concurrent`]).
 
+mod call;
 mod concurrent;
 mod sequential;
 

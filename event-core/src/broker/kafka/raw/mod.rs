@@ -1,8 +1,8 @@
 //! The one place with unsafe code: what librdkafka can do and rdkafka's safe face cannot.
 //!
 //! Headers as bytes (rdkafka panics on a name that is not UTF-8), producing with such headers,
-//! messages in batches, commits whose answer can be waited for with a deadline, and committed
-//! metadata that is not UTF-8. Nothing here decides anything, and nothing here can be misused by
+//! messages in batches, commits whose answer can be waited for with a deadline, committed metadata
+//! that is not UTF-8, and the times of the mock cluster's groups. Nothing here decides anything, and nothing here can be misused by
 //! safe code: queues keep their client alive, and a record's opaque has the type that its producer
 //! expects.
 
@@ -12,6 +12,7 @@ mod commits;
 mod committed;
 mod fetch;
 mod message;
+mod mock;
 mod produce;
 mod queue;
 
@@ -19,6 +20,7 @@ pub(super) use commits::CommitQueue;
 pub(super) use committed::committed_in;
 pub(super) use fetch::FetchQueue;
 pub(super) use message::MessageView;
+pub(super) use mock::set_session;
 #[cfg(test)]
 pub(super) use produce::fail_for_good;
 pub(super) use produce::produce;

@@ -120,6 +120,14 @@ async fn a_redrive_that_was_cut_off_before_the_resolution_is_recognised() {
     assert_eq!(ids, ["admin:claim_events/0@0#0@0"; 2]);
 }
 
+#[tokio::test]
+async fn a_letter_and_its_failed_redrive_are_no_copies_of_each_other() {
+    let mut own = Headers::new();
+    own.push(retry_header::REDRIVE_ID, "admin:claim_events/0@0#0@0");
+    let desk = Desk::with(&[LETTER, Letter { own, ..LETTER }]).await;
+    assert_eq!(desk.all().await, ["0@0", "0@1"]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_redrive_goes_at_its_rate_and_goes_on_where_it_was_ended() {
     let letters: Vec<_> = (0..10).map(|offset| Letter { offset, ..LETTER }).collect();
@@ -135,8 +143,7 @@ async fn a_redrive_goes_at_its_rate_and_goes_on_where_it_was_ended() {
             tell.send_replace(true);
         }
     };
-    let (router, known) = (desk.router(), desk.registry.handlers());
-    let resolved = resolver.redrive(&letters, &router, known, progress).await.unwrap();
+    let resolved = resolver.redrive(&letters, &desk.addressees(), progress).await.unwrap();
     assert_eq!((resolved.done, resolved.stopped), (4, true));
     assert_eq!(began.elapsed().as_secs(), 3);
     assert_eq!(seen, [(1, 10), (2, 10), (3, 10), (4, 10)]);
@@ -223,7 +230,8 @@ async fn a_dry_run_tells_what_the_build_at_hand_would_do() {
             "Some(\"data_mismatch\") at Some(38)",
             "Some(\"malformed_json\") at Some(1)",
             "no handler of its topic has the id retired any more",
-            "claims -> None",
+            // It goes to the handler that failed, whatever takes its event now.
+            "Some(\"data_mismatch\") at Some(40)",
         ]
     );
     assert_eq!((desk.all().await.len(), desk.redriven().len()), (5, 0));
@@ -257,4 +265,35 @@ async fn the_original_is_what_was_on_the_topic() {
     let missing = TopicName::from_static("other_events_dlq");
     let found = list(&desk.broker, &[LETTERS, missing.clone()], &DeadLetterFilter::default()).await;
     assert_eq!(found.unwrap().missing, [missing]);
+}
+
+#[tokio::test]
+async fn a_letter_of_a_group_that_is_gone_goes_to_the_group_in_which_its_handler_runs() {
+    let desk = Desk::with(&[Letter { group: "admin_replay_1", ..LETTER }]).await;
+    assert_eq!(desk.redrive().await.unwrap().done, 1);
+    assert_eq!(text(&desk.redriven()[0], retry_header::GROUP), "admin");
+}
+
+#[tokio::test]
+async fn many_letters_are_redriven_once_each_and_in_order() {
+    let letters: Vec<_> = (0..250).map(|offset| Letter { offset, ..LETTER }).collect();
+    let desk = Desk::with(&letters).await;
+    assert_eq!(desk.redrive().await.unwrap().done, 250);
+    let sent = desk.redriven();
+    let offsets: Vec<i64> =
+        sent.iter().map(|sent| text(sent, retry_header::OFFSET).parse().unwrap()).collect();
+    assert_eq!(offsets, (0..250).collect::<Vec<_>>());
+    assert!(desk.all().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_record_that_the_redrive_topic_does_not_take_stays_a_letter() {
+    let mut own = Headers::new();
+    own.push("padding", vec![b'x'; 1000]);
+    let desk = Desk::with(&[Letter { own, ..LETTER }, Letter { offset: 1, ..LETTER }]).await;
+    desk.broker.limit_record_bytes(&REDRIVE, 1000);
+    let resolved = desk.redrive().await.unwrap();
+    assert_eq!((resolved.done, resolved.left.len()), (1, 1));
+    assert!(matches!(&resolved.left[0].1, Left::TooLarge(_)));
+    assert_eq!(desk.all().await, ["0@0"]);
 }

@@ -1,0 +1,112 @@
+//! Tells health and takes pauses over HTTP, for the machine that runs the service and the person at
+//! it.
+//!
+//! A small edge: four paths, a JSON object for each, one connection for each request. It listens on
+//! the loopback address unless told otherwise, and knows no passwords: who reaches it can pause
+//! handlers. A browser that some page sends here is turned away.
+
+mod answer;
+mod shape;
+
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::header::{ALLOW, CONTENT_TYPE, ORIGIN};
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::observe::Health;
+use crate::processor::Control;
+use answer::{Answer, Question};
+
+// A probe is one small request; whoever holds a connection for longer wants something else.
+const CONNECTION: Duration = Duration::from_secs(10);
+const MAX_CONNECTIONS: usize = 64;
+// When the process has no more files, so that waiting for one does not become a busy loop.
+const REFUSED_PAUSE: Duration = Duration::from_millis(100);
+
+/// A port that is taken and not served yet.
+#[derive(Debug)]
+pub(crate) struct AdminPort(TcpListener);
+
+/// What the port is about.
+#[derive(Clone, Debug)]
+pub(crate) struct Administered {
+    pub(crate) health: Health,
+    pub(crate) control: Control,
+    /// The ids of all handlers.
+    pub(crate) handlers: BTreeSet<String>,
+    /// The topics that have handlers.
+    pub(crate) topics: BTreeSet<String>,
+}
+
+impl AdminPort {
+    /// Takes the port.
+    pub(crate) fn bind(address: SocketAddr) -> io::Result<Self> {
+        let listener = StdListener::bind(address)?;
+        listener.set_nonblocking(true)?;
+        TcpListener::from_std(listener).map(AdminPort)
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+
+    /// Answers until it is dropped.
+    pub(crate) async fn serve(self, administered: Administered) {
+        let administered = Arc::new(administered);
+        let free = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        // Dropped with this future, and with it every connection.
+        let mut connections = JoinSet::new();
+        loop {
+            while connections.try_join_next().is_some() {}
+            let Ok(place) = Arc::clone(&free).acquire_owned().await else { return };
+            let stream = match self.0.accept().await {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    tracing::debug!(target: "event_core", %error, "a request was not taken");
+                    tokio::time::sleep(REFUSED_PAUSE).await;
+                    continue;
+                }
+            };
+            let administered = Arc::clone(&administered);
+            connections.spawn(async move {
+                let answer = service_fn(|request| {
+                    let response = respond(&administered, &request);
+                    async move { Ok::<_, Infallible>(response) }
+                });
+                let mut http = hyper::server::conn::http1::Builder::new();
+                let connection =
+                    http.keep_alive(false).serve_connection(TokioIo::new(stream), answer);
+                // Who asked may be gone, which is nobody's trouble.
+                let _ = tokio::time::timeout(CONNECTION, connection).await;
+                drop(place);
+            });
+        }
+    }
+}
+
+fn respond(administered: &Administered, request: &Request<Incoming>) -> Response<String> {
+    let Answer { status, allow, body } = administered.answer(&Question {
+        method: request.method().as_str(),
+        path: request.uri().path(),
+        query: request.uri().query().unwrap_or_default(),
+        is_of_a_page: request.headers().contains_key(ORIGIN),
+    });
+    let mut response = Response::builder().status(status).header(CONTENT_TYPE, "application/json");
+    if let Some(allow) = allow {
+        response = response.header(ALLOW, allow);
+    }
+    // Only a wrong header could fail, and ours are constants.
+    response.body(body).unwrap_or_default()
+}

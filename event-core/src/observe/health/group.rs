@@ -1,0 +1,328 @@
+//! The health of one consumer group.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::partitions::{Partitions, Suspect};
+use super::{HealthProblem, lock};
+use crate::broker::Pulse;
+use crate::delivery::{NextOffset, Offset, TopicPartition};
+use crate::event::{GroupName, TopicName};
+use crate::observe::{Observation, Observer};
+
+/// How long the thread that polls may be silent. A turn takes 20 ms; asking for offsets in one, 5 s.
+const SILENCE: Duration = Duration::from_secs(30);
+/// When a member that was given nothing is taken for a spare.
+const SPARE: Duration = Duration::from_secs(30);
+/// What a commit may take beyond its interval, and finding out what waits.
+const COMMIT_SLACK: Duration = Duration::from_secs(30);
+/// How late the news of a handler that blocks may come.
+const BLOCKED_SLACK: Duration = Duration::from_secs(1);
+
+/// What a group is judged by.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct HealthRules {
+    pub(crate) liveness_after: Duration,
+    pub(crate) commit_interval: Duration,
+    /// Topics whose records wait for their time.
+    pub(crate) retry_topics: BTreeSet<TopicName>,
+}
+
+impl HealthRules {
+    /// For how long nothing may be settled. What is settled may be told no sooner than it is
+    /// committed.
+    fn patience(&self) -> Duration {
+        self.liveness_after.max(self.commit_interval * 2 + COMMIT_SLACK)
+    }
+}
+
+/// How a consumer group is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct GroupStatus {
+    /// The group.
+    pub group: GroupName,
+    /// The partitions that this process has.
+    pub partitions: Vec<PartitionStatus>,
+    /// How long ago a record was settled last; `None` when none was since the start.
+    pub last_settled: Option<Duration>,
+    /// The handlers that are paused, by their ids.
+    pub paused: Vec<String>,
+}
+
+impl GroupStatus {
+    /// How many records wait; `None` while that is not known of every partition.
+    #[must_use]
+    pub fn lag(&self) -> Option<u64> {
+        self.partitions.iter().map(|one| one.lag).sum()
+    }
+}
+
+/// How a partition is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PartitionStatus {
+    /// The partition.
+    pub partition: TopicPartition,
+    /// How far its end is from where the group goes on, as the broker was asked last; `None` while it
+    /// is not known.
+    pub lag: Option<u64>,
+}
+
+/// What is known of a group. It listens to what happens there, and only there.
+#[derive(Debug)]
+pub(crate) struct GroupHealth {
+    group: GroupName,
+    rules: HealthRules,
+    settled: Arc<AtomicU64>,
+    pulse: OnceLock<Arc<Pulse>>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    begun: Instant,
+    has_joined: bool,
+    partitions: Partitions,
+    settled: u64,
+    last_settled: Option<Instant>,
+    /// The last sign of life; ahead of now when it is known that nothing will happen for a while.
+    active: Instant,
+    paused: BTreeSet<String>,
+    breakers: BTreeSet<String>,
+    blocking: BTreeMap<String, Blocking>,
+}
+
+#[derive(Debug)]
+struct Blocking {
+    partition: TopicPartition,
+    offset: Offset,
+    told: Instant,
+    since: Duration,
+}
+
+impl State {
+    fn is_active(&mut self, ahead: Duration) {
+        self.active = self.active.max(Instant::now() + ahead);
+    }
+
+    fn sample(&mut self, settled: u64) {
+        if settled != self.settled {
+            self.settled = settled;
+            self.note_settled();
+        }
+    }
+
+    fn note_settled(&mut self) {
+        self.last_settled = Some(Instant::now());
+        self.is_active(Duration::ZERO);
+    }
+}
+
+impl GroupHealth {
+    pub(super) fn new(group: GroupName, rules: HealthRules) -> Self {
+        let now = Instant::now();
+        GroupHealth {
+            group,
+            rules,
+            settled: Arc::default(),
+            pulse: OnceLock::new(),
+            state: Mutex::new(State {
+                begun: now,
+                has_joined: false,
+                partitions: Partitions::default(),
+                settled: 0,
+                last_settled: None,
+                active: now,
+                paused: BTreeSet::new(),
+                breakers: BTreeSet::new(),
+                blocking: BTreeMap::new(),
+            }),
+        }
+    }
+
+    pub(crate) fn group(&self) -> &GroupName {
+        &self.group
+    }
+
+    /// How the thread is seen that polls.
+    pub(crate) fn set_pulse(&self, pulse: Arc<Pulse>) {
+        // There is one consumer for a group.
+        let _ = self.pulse.set(pulse);
+    }
+
+    pub(super) fn settled_counter(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.settled)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        let mut state = lock(&self.state);
+        state.sample(self.settled.load(Ordering::Relaxed));
+        state
+    }
+
+    pub(super) fn sample(&self) {
+        drop(self.state());
+    }
+
+    pub(crate) fn assigned(&self) -> Vec<TopicPartition> {
+        self.state().partitions.names().cloned().collect()
+    }
+
+    /// Whether the broker was not asked yet about one of the partitions.
+    pub(crate) fn has_new(&self) -> bool {
+        self.state().partitions.has_new()
+    }
+
+    /// The partitions of which is not known where the group goes on.
+    pub(crate) fn unknown(&self) -> Vec<TopicPartition> {
+        self.state().partitions.unknown()
+    }
+
+    pub(crate) fn note_committed(&self, partition: &TopicPartition, next: Option<NextOffset>) {
+        self.state().partitions.note_committed(partition, next);
+    }
+
+    pub(super) fn note_ends(&self, ends: &[(TopicPartition, NextOffset, NextOffset)]) {
+        self.state().partitions.note_ends(ends);
+    }
+
+    /// Where a record has to be looked for before the group is said to be stuck.
+    pub(crate) fn suspects(&self) -> Vec<Suspect> {
+        let state = self.state();
+        let patience = self.rules.patience();
+        match self.has_excuse(&state) {
+            true => Vec::new(),
+            false => {
+                let suspects = state.partitions.suspects(patience).into_iter();
+                suspects.filter(|suspect| self.counts(&suspect.partition)).collect()
+            }
+        }
+    }
+
+    pub(crate) fn note_looked(&self, suspect: &Suspect, found: bool) {
+        self.state().partitions.note_looked(suspect, found);
+    }
+
+    fn counts(&self, partition: &TopicPartition) -> bool {
+        !self.rules.retry_topics.contains(&partition.topic)
+    }
+
+    /// Whether there was a sign of life, or nothing may be settled.
+    fn has_excuse(&self, state: &State) -> bool {
+        state.active.elapsed() < self.rules.patience()
+            || !state.paused.is_empty()
+            || !state.breakers.is_empty()
+    }
+
+    /// What is wrong with the group. `raised` is what is in the way of partitions and handlers;
+    /// `answers` says whether the broker answered when it was asked last.
+    pub(super) fn problems(&self, raised: &[HealthProblem], answers: bool) -> Vec<HealthProblem> {
+        let state = self.state();
+        let group = || self.group.clone();
+        let mut problems = Vec::new();
+        if let Some(since) = self.pulse.get().map(|pulse| pulse.silent_for())
+            && since >= SILENCE
+        {
+            problems.push(HealthProblem::PollThreadSilent { group: group(), since });
+        }
+        let is_blocked = raised.iter().any(|problem| {
+            matches!(problem, HealthProblem::DeadLetterBlocked { partition, .. }
+                if state.partitions.has(partition))
+        });
+        if !is_blocked
+            && !self.has_excuse(&state)
+            && let Some((partition, since)) = state.partitions.stuck(self.rules.patience())
+        {
+            problems.push(HealthProblem::Stalled { group: group(), partition, since });
+        }
+        let is_spare = answers && state.begun.elapsed() >= SPARE;
+        if !state.has_joined && !is_spare {
+            problems.push(HealthProblem::NotAssigned { group: group() });
+        }
+        for (handler, blocking) in &state.blocking {
+            // It is told each time that it has gone on for twice as long; without that it is over.
+            if blocking.told.elapsed() <= blocking.since + BLOCKED_SLACK {
+                problems.push(HealthProblem::HandlerBlocks {
+                    handler: handler.clone(),
+                    partition: blocking.partition.clone(),
+                    offset: blocking.offset,
+                    since: blocking.since + blocking.told.elapsed(),
+                });
+            }
+        }
+        problems
+    }
+
+    pub(super) fn status(&self) -> GroupStatus {
+        let state = self.state();
+        let partition = |(partition, lag): (&TopicPartition, _)| PartitionStatus {
+            partition: partition.clone(),
+            lag,
+        };
+        GroupStatus {
+            group: self.group.clone(),
+            partitions: state.partitions.lags().map(partition).collect(),
+            last_settled: state.last_settled.map(|at| at.elapsed()),
+            paused: state.paused.iter().cloned().collect(),
+        }
+    }
+}
+
+impl Observer for GroupHealth {
+    fn observe(&self, observation: &Observation<'_>) {
+        let mut state = match observation {
+            // The way of nearly every record. That it is settled is seen in the counter.
+            Observation::Handled { .. }
+            | Observation::Skipped { .. }
+            | Observation::Received { .. } => return,
+            _ => self.state(),
+        };
+        match observation {
+            Observation::Assigned(partitions) => {
+                state.has_joined = true;
+                state.partitions.add(partitions);
+            }
+            Observation::Revoked(partitions) => state.partitions.remove(partitions),
+            Observation::CommitSent { partition, next } => {
+                if state.partitions.advance(partition, *next) {
+                    state.note_settled();
+                }
+                return;
+            }
+            Observation::Retrying { delay, .. } => state.is_active(*delay),
+            Observation::BreakerOpened { handler, .. } => {
+                state.breakers.insert((*handler).to_owned());
+            }
+            Observation::BreakerClosed { handler } => {
+                state.breakers.remove(*handler);
+            }
+            Observation::Paused { handler } => {
+                state.paused.insert((*handler).to_owned());
+            }
+            Observation::Resumed { handler } => {
+                state.paused.remove(*handler);
+            }
+            Observation::Blocked { partition, offset, handler, since } => {
+                let blocking = Blocking {
+                    partition: (*partition).clone(),
+                    offset: *offset,
+                    told: Instant::now(),
+                    since: *since,
+                };
+                state.blocking.insert((*handler).to_owned(), blocking);
+                return;
+            }
+            Observation::Postponed { .. }
+            | Observation::DeadLettered { .. }
+            | Observation::DeadLetterFailed { .. } => {}
+            // What the broker says is no work of ours.
+            _ => return,
+        }
+        state.is_active(Duration::ZERO);
+    }
+}

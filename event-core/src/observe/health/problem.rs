@@ -1,0 +1,133 @@
+//! What can be wrong, and what it means for who runs the service.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::delivery::{Offset, TopicPartition};
+use crate::event::GroupName;
+
+/// One thing that is wrong. The table of what it means is in the documentation of
+/// [`Health`](super::Health).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HealthProblem {
+    /// A dead letter, or a record for a retry topic, cannot be written, so its partition waits.
+    DeadLetterBlocked {
+        /// The waiting partition.
+        partition: TopicPartition,
+        /// The dead-letter or retry topic.
+        dead_letter_topic: String,
+        /// What the broker says.
+        error: String,
+    },
+    /// A handler fails every time and is left alone for a while.
+    BreakerOpen {
+        /// The handler's id.
+        handler: String,
+        /// What failed last.
+        error: String,
+    },
+    /// The thread that polls the broker does not come back.
+    PollThreadSilent {
+        /// The consumer group.
+        group: GroupName,
+        /// For how long.
+        since: Duration,
+    },
+    /// Records wait and none is settled, although nothing is in the way.
+    Stalled {
+        /// The consumer group.
+        group: GroupName,
+        /// The partition that has waited longest.
+        partition: TopicPartition,
+        /// For how long.
+        since: Duration,
+    },
+    /// The group has given this process nothing yet.
+    NotAssigned {
+        /// The consumer group.
+        group: GroupName,
+    },
+    /// The broker does not answer a question about topics and offsets.
+    BrokerTrouble {
+        /// What became of the question.
+        error: String,
+    },
+    /// A handler does not let go of its thread.
+    HandlerBlocks {
+        /// The handler's id.
+        handler: String,
+        /// The partition of the record in hand.
+        partition: TopicPartition,
+        /// The record in hand; of a batch the first.
+        offset: Offset,
+        /// For how long.
+        since: Duration,
+    },
+    /// The service was told to end.
+    ShuttingDown,
+}
+
+impl HealthProblem {
+    /// A stable word for it.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            HealthProblem::DeadLetterBlocked { .. } => "dead_letter_blocked",
+            HealthProblem::BreakerOpen { .. } => "breaker_open",
+            HealthProblem::PollThreadSilent { .. } => "poll_thread_silent",
+            HealthProblem::Stalled { .. } => "stalled",
+            HealthProblem::NotAssigned { .. } => "not_assigned",
+            HealthProblem::BrokerTrouble { .. } => "broker_trouble",
+            HealthProblem::HandlerBlocks { .. } => "handler_blocks",
+            HealthProblem::ShuttingDown => "shutting_down",
+        }
+    }
+
+    /// Whether the process cannot do its work, and a restart may help.
+    #[must_use]
+    pub fn ends_liveness(&self) -> bool {
+        matches!(self, HealthProblem::PollThreadSilent { .. } | HealthProblem::Stalled { .. })
+    }
+
+    /// Whether records are not dealt with as they should be.
+    #[must_use]
+    pub fn ends_readiness(&self) -> bool {
+        !matches!(self, HealthProblem::BreakerOpen { .. } | HealthProblem::HandlerBlocks { .. })
+    }
+}
+
+impl fmt::Display for HealthProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            HealthProblem::DeadLetterBlocked { partition, dead_letter_topic, error } => write!(
+                f,
+                "{partition} waits, because a record cannot be written to `{dead_letter_topic}`: {error}"
+            ),
+            HealthProblem::BreakerOpen { handler, error } => {
+                write!(f, "`{handler}` fails every time and is left alone for a while: {error}")
+            }
+            HealthProblem::PollThreadSilent { group, since } => {
+                write!(
+                    f,
+                    "the thread that polls for group `{group}` has been silent for {since:.0?}"
+                )
+            }
+            HealthProblem::Stalled { group, partition, since } => write!(
+                f,
+                "group `{group}` has settled nothing for {since:.0?}, although records wait in {partition}"
+            ),
+            HealthProblem::NotAssigned { group } => {
+                write!(f, "group `{group}` has given this process no partition yet")
+            }
+            HealthProblem::BrokerTrouble { error } => {
+                write!(f, "the broker does not answer: {error}")
+            }
+            HealthProblem::HandlerBlocks { handler, partition, offset, since } => write!(
+                f,
+                "`{handler}` has blocked its thread for {since:.0?} with {partition}@{offset}: make it `blocking`, or let it wait with `.await`"
+            ),
+            HealthProblem::ShuttingDown => f.write_str("the service was told to end"),
+        }
+    }
+}

@@ -1,0 +1,325 @@
+use tokio::time::advance;
+
+use super::*;
+use crate::broker::Pulse;
+use crate::delivery::Offset;
+use crate::event::TopicName;
+use crate::observe::{Observation, Observer};
+
+const FIVE_MINUTES: Duration = Duration::from_secs(300);
+
+/// The health of a service with one group, which the tests tell what happens.
+struct Service {
+    health: Health,
+    group: Arc<GroupHealth>,
+}
+
+fn claims() -> TopicPartition {
+    TopicPartition { topic: TopicName::from_static("role_events"), partition: 0 }
+}
+
+impl Service {
+    fn new() -> Self {
+        Service::with(HealthRules {
+            liveness_after: FIVE_MINUTES,
+            commit_interval: Duration::from_secs(1),
+            ..HealthRules::default()
+        })
+    }
+
+    fn with(rules: HealthRules) -> Self {
+        let health = Health::default();
+        let group = health.watch(&GroupName::parse("billing").unwrap(), rules);
+        Service { health, group }
+    }
+
+    /// One that has the partition of the claims, with a record that waits and is there.
+    fn stuck() -> Self {
+        Service::new().joined().with_lag(1)
+    }
+
+    fn joined(self) -> Self {
+        self.tell(&Observation::Assigned(&[claims()]));
+        self.group.note_committed(&claims(), Some(NextOffset(7)));
+        self
+    }
+
+    fn with_lag(self, lag: i64) -> Self {
+        self.ends_at(7 + lag);
+        self
+    }
+
+    fn ends_at(&self, end: i64) {
+        self.health.answered(Ok(&[(claims(), NextOffset(0), NextOffset(end))]));
+    }
+
+    fn tell(&self, observation: &Observation<'_>) {
+        self.group.observe(observation);
+    }
+
+    /// Lets time go by and the records be looked for, as the service does.
+    async fn wait(&self, time: Duration, record_is_there: bool) {
+        advance(time).await;
+        for suspect in self.group.suspects() {
+            self.group.note_looked(&suspect, record_is_there);
+        }
+    }
+
+    fn codes(&self) -> Vec<&'static str> {
+        self.health.problems().iter().map(HealthProblem::code).collect()
+    }
+
+    fn says(&self) -> (bool, bool, Vec<&'static str>) {
+        (self.health.is_live(), self.health.is_ready(), self.codes())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_is_ready_when_it_was_joined() {
+    let service = Service::new();
+    assert_eq!(service.says(), (true, false, vec!["not_assigned"]));
+    let service = service.joined().with_lag(0);
+    assert_eq!(service.says(), (true, true, vec![]));
+    service.tell(&Observation::Revoked(&[claims()]));
+    assert_eq!(service.says(), (true, true, vec![]), "others have the partitions now");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_spare_member_is_ready_when_it_is_told_or_after_a_while() {
+    let service = Service::new();
+    service.tell(&Observation::Assigned(&[]));
+    assert!(service.health.is_ready());
+
+    let service = Service::new();
+    advance(Duration::from_secs(31)).await;
+    assert!(!service.health.is_ready(), "the broker was not heard of");
+    service.health.answered(Ok(&[]));
+    assert!(service.health.is_ready());
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_that_wait_while_nothing_is_settled_end_liveness() {
+    let service = Service::stuck();
+    service.wait(FIVE_MINUTES - Duration::from_secs(1), true).await;
+    assert_eq!(service.says(), (true, true, vec![]));
+    service.wait(Duration::from_secs(2), true).await;
+    assert_eq!(service.says(), (false, false, vec!["stalled"]));
+    let words = service.health.problems()[0].to_string();
+    assert_eq!(
+        words,
+        "group `billing` has settled nothing for 301s, although records wait in role_events/0"
+    );
+    service.tell(&Observation::CommitSent { partition: &claims(), next: NextOffset(8) });
+    assert_eq!(service.says(), (true, true, vec![]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_service_is_live_and_its_next_record_has_the_whole_time() {
+    let service = Service::stuck().with_lag(0);
+    service.wait(FIVE_MINUTES * 100, true).await;
+    assert_eq!(service.says(), (true, true, vec![]));
+    service.ends_at(8);
+    service.wait(Duration::from_secs(200), true).await;
+    assert_eq!(service.says(), (true, true, vec![]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_offset_without_a_record_is_not_taken_for_one_that_waits() {
+    let service = Service::stuck();
+    service.wait(FIVE_MINUTES * 2, false).await;
+    assert_eq!(service.says(), (true, true, vec![]));
+    // A record comes behind it.
+    service.ends_at(9);
+    service.wait(Duration::ZERO, true).await;
+    assert_eq!(service.codes(), ["stalled"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_settled_out_of_order_counts() {
+    let service = Service::stuck();
+    service.wait(FIVE_MINUTES - Duration::from_secs(10), true).await;
+    let group = GroupName::parse("billing").unwrap();
+    service.health.settled_counter(&group).fetch_add(1, Ordering::Relaxed);
+    service.health.sample();
+    service.wait(Duration::from_secs(20), true).await;
+    assert!(service.health.is_live());
+    assert_eq!(service.health.groups()[0].last_settled, Some(Duration::from_secs(20)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_commit_that_is_repeated_is_no_sign_of_life() {
+    let service = Service::stuck();
+    let told = Observation::CommitSent { partition: &claims(), next: NextOffset(7) };
+    for _ in 0..7 {
+        service.wait(Duration::from_secs(60), true).await;
+        service.tell(&told);
+    }
+    assert_eq!(service.codes(), ["stalled"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_that_is_tried_again_is_waited_for_until_its_next_attempt() {
+    let service = Service::stuck();
+    let hour = Duration::from_secs(3600);
+    service.tell(&Observation::Retrying {
+        partition: &claims(),
+        offset: Offset(7),
+        handler: "bill",
+        attempt: 1,
+        delay: hour,
+        error: "the bank is closed",
+    });
+    service.wait(hour, true).await;
+    assert!(service.health.is_live());
+    service.wait(FIVE_MINUTES, true).await;
+    assert!(!service.health.is_live());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_paused_or_left_alone_is_not_stuck_and_has_its_time_again_afterwards() {
+    for (away, back) in [
+        (Observation::Paused { handler: "bill" }, Observation::Resumed { handler: "bill" }),
+        (
+            Observation::BreakerOpened { handler: "bill", pause: FIVE_MINUTES, error: "no" },
+            Observation::BreakerClosed { handler: "bill" },
+        ),
+    ] {
+        let service = Service::stuck();
+        service.tell(&away);
+        service.wait(FIVE_MINUTES * 100, true).await;
+        assert!(service.health.is_live(), "{away:?}");
+        service.tell(&back);
+        service.wait(FIVE_MINUTES - Duration::from_secs(1), true).await;
+        assert!(service.health.is_live(), "{back:?}");
+        service.wait(Duration::from_secs(1), true).await;
+        assert!(!service.health.is_live(), "{back:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_letter_that_cannot_be_written_ends_readiness_and_not_liveness() {
+    let service = Service::stuck();
+    let error = "no such topic".to_owned();
+    let dead_letter_topic = "role_events_dlq".to_owned();
+    let problem =
+        HealthProblem::DeadLetterBlocked { partition: claims(), dead_letter_topic, error };
+    service.health.raise(&claims(), problem);
+    service.wait(FIVE_MINUTES * 2, true).await;
+    assert_eq!(service.says(), (true, false, vec!["dead_letter_blocked"]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_in_a_retry_topic_wait_for_their_time() {
+    let retries = TopicName::from_static("role_events_retry_1h");
+    let partition = TopicPartition { topic: retries.clone(), partition: 0 };
+    let service = Service::with(HealthRules {
+        liveness_after: FIVE_MINUTES,
+        retry_topics: [retries].into(),
+        ..HealthRules::default()
+    });
+    service.tell(&Observation::Assigned(std::slice::from_ref(&partition)));
+    service.group.note_committed(&partition, None);
+    service.health.answered(Ok(&[(partition, NextOffset(0), NextOffset(3))]));
+    service.wait(FIVE_MINUTES * 2, true).await;
+    assert_eq!(service.health.groups()[0].lag(), Some(3));
+    assert_eq!(service.says(), (true, true, vec![]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_commits_rarely_has_two_commits_time() {
+    let hour = Duration::from_secs(3600);
+    let service = Service::with(HealthRules {
+        liveness_after: FIVE_MINUTES,
+        commit_interval: hour,
+        ..HealthRules::default()
+    });
+    let service = service.joined().with_lag(1);
+    service.wait(hour * 2, true).await;
+    assert!(service.health.is_live());
+    service.wait(Duration::from_secs(31), true).await;
+    assert!(!service.health.is_live());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broker_that_does_not_answer_ends_readiness() {
+    let service = Service::new().joined().with_lag(0);
+    let error = BrokerError::Other("no route to host".to_owned());
+    service.health.answered(Err(&error));
+    assert_eq!(service.says(), (true, false, vec!["broker_trouble"]));
+    service.ends_at(7);
+    assert_eq!(service.says(), (true, true, vec![]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_blocks_is_told_until_it_is_not_told_again() {
+    let service = Service::new().joined().with_lag(0);
+    let claims = claims();
+    let blocked = |since| Observation::Blocked {
+        partition: &claims,
+        offset: Offset(7),
+        handler: "bill",
+        since,
+    };
+    service.tell(&blocked(Duration::from_secs(1)));
+    advance(Duration::from_secs(1)).await;
+    service.tell(&blocked(Duration::from_secs(2)));
+    advance(Duration::from_secs(2)).await;
+    assert_eq!(service.says(), (true, true, vec!["handler_blocks"]));
+    advance(Duration::from_secs(2)).await;
+    assert_eq!(service.says(), (true, true, vec![]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_poll_thread_ends_liveness() {
+    let service = Service::new().joined().with_lag(0);
+    let pulse = Arc::new(Pulse::begun_before(Duration::from_secs(60)));
+    service.group.set_pulse(Arc::clone(&pulse));
+    assert_eq!(service.says(), (false, false, vec!["poll_thread_silent"]));
+    // It waits for the records in hand of a revocation.
+    pulse.hold(Duration::from_secs(20));
+    assert_eq!(service.says(), (true, true, vec![]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn lag_is_known_once_the_broker_answered_for_every_partition() {
+    let service = Service::new();
+    service.tell(&Observation::Assigned(&[claims()]));
+    assert_eq!(service.health.groups()[0].lag(), None);
+    service.ends_at(12);
+    assert_eq!(service.health.groups()[0].lag(), None);
+    service.group.note_committed(&claims(), Some(NextOffset(7)));
+    assert_eq!(service.health.groups()[0].lag(), Some(5));
+    service.tell(&Observation::CommitSent { partition: &claims(), next: NextOffset(9) });
+    // An older answer says nothing new.
+    service.group.note_committed(&claims(), Some(NextOffset(7)));
+    assert_eq!(service.health.groups()[0].lag(), Some(3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_broker_is_asked_only_while_somebody_looks() {
+    let service = Service::new();
+    assert!(!service.health.is_looked_at());
+    let _ = service.health.is_live();
+    assert!(service.health.is_looked_at());
+    advance(Duration::from_secs(121)).await;
+    assert!(!service.health.is_looked_at());
+}
+
+#[test]
+fn every_problem_is_in_the_table() {
+    let source = include_str!("mod.rs");
+    for code in [
+        "dead_letter_blocked",
+        "breaker_open",
+        "poll_thread_silent",
+        "stalled",
+        "not_assigned",
+        "broker_trouble",
+        "handler_blocks",
+        "shutting_down",
+    ] {
+        let row = source.lines().find(|line| line.starts_with(&format!("/// | `{code}` |")));
+        assert!(row.is_some(), "`{code}` has no row");
+        assert!(include_str!("problem.rs").contains(&format!("\"{code}\"")), "{code}");
+    }
+}

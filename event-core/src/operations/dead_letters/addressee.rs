@@ -1,0 +1,81 @@
+//! Who gets a dead letter that is redriven.
+
+use super::{DeadLetter, Left};
+use crate::event::{GroupName, TopicName, excerpt};
+use crate::handler::HandlerRegistration;
+use crate::operations::dry_run::route_of;
+use crate::operations::{GroupTopics, OwnedRecord, groups_of};
+use crate::router::EventRouter;
+
+/// The handlers of a service that dead letters can be redriven to, each in its group.
+pub struct Addressees(Vec<(GroupTopics, EventRouter)>);
+
+/// The handler that gets a record, and the group in which it runs.
+#[derive(Clone, Debug)]
+pub(super) struct Addressee {
+    pub(super) group: GroupName,
+    pub(super) handler: &'static HandlerRegistration,
+}
+
+impl Addressees {
+    /// `handlers` in the groups that they name, or else in `service`.
+    #[must_use]
+    pub fn new(handlers: &[&'static HandlerRegistration], service: &GroupName) -> Self {
+        let groups = groups_of(handlers, service).into_iter();
+        Addressees(
+            groups
+                .map(|group| {
+                    let router = EventRouter::new(&group.handlers);
+                    (group, router)
+                })
+                .collect(),
+        )
+    }
+
+    /// The handler that failed, in the group in which it runs now. Where none was found, because the
+    /// record could not be read, the one that takes it now.
+    pub(super) fn of(
+        &self,
+        letter: &DeadLetter,
+        original: Option<&OwnedRecord>,
+    ) -> Result<Addressee, Left> {
+        let failed = letter.handler.as_ref().map(|id| self.failed(letter, id)).transpose()?;
+        let original = original.ok_or_else(|| Left::LeftOut(letter.origin.to_string()))?;
+        failed.map_or_else(|| self.taker(letter, original), Ok)
+    }
+
+    // A handler may have moved to another group, and that of a replay never was one of the service's.
+    fn failed(&self, letter: &DeadLetter, id: &str) -> Result<Addressee, Left> {
+        let topic = &letter.origin.partition.topic;
+        let (own, others): (Vec<_>, Vec<_>) = self.0.iter().partition(|(g, _)| g.gave_up(letter));
+        let mut groups = own.into_iter().chain(others);
+        let found = groups.find_map(|(group, _)| group.addressee(topic, id));
+        found.ok_or_else(|| Left::NoHandler(excerpt(id, 64)))
+    }
+
+    // Of the group that gave it up, as long as there is one: the others had the record themselves.
+    fn taker(&self, letter: &DeadLetter, original: &OwnedRecord) -> Result<Addressee, Left> {
+        let topic = &letter.origin.partition.topic;
+        let has_own = self.0.iter().any(|(group, _)| group.gave_up(letter));
+        for (group, router) in self.0.iter().filter(|(group, _)| !has_own || group.gave_up(letter))
+        {
+            let id =
+                route_of(router, topic, original.value.as_deref()).map_err(Left::Unreadable)?;
+            if let Some(addressee) = id.and_then(|id| group.addressee(topic, &id)) {
+                return Ok(addressee);
+            }
+        }
+        Err(Left::NobodyTakesIt)
+    }
+}
+
+impl GroupTopics {
+    fn gave_up(&self, letter: &DeadLetter) -> bool {
+        self.group.as_str() == letter.group
+    }
+
+    fn addressee(&self, topic: &TopicName, id: &str) -> Option<Addressee> {
+        let handler = self.handler(topic, id)?;
+        Some(Addressee { group: self.group.clone(), handler })
+    }
+}

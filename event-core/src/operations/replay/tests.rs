@@ -1,0 +1,70 @@
+//! A service of two groups that both handle the same event.
+
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use std::sync::Mutex;
+
+use bytes::Bytes;
+use event_macros::event_handler;
+
+use super::*;
+use crate::app::{Settings, SettingsOverrides};
+use crate::broker::OutgoingRecord;
+use crate::broker::memory::MemoryBroker;
+use crate::event::Headers;
+use crate::operations::groups_of;
+use crate::{EventApp, Json, State};
+
+const PARCELS: TopicName = TopicName::from_static("parcel_events");
+
+type Seen = Arc<Mutex<Vec<&'static str>>>;
+
+#[event_handler(topic = "parcel_events", event = "PARCEL_SENT", id = "track")]
+async fn track(_id: Json<u64>, State(seen): State<Seen>) {
+    seen.lock().unwrap().push("track");
+}
+
+#[event_handler(topic = "parcel_events", event = "PARCEL_SENT", id = "bill", group = "billing")]
+async fn bill(_id: Json<u64>, State(seen): State<Seen>) {
+    seen.lock().unwrap().push("bill");
+}
+
+async fn replayed(handler: Option<&str>) -> Vec<&'static str> {
+    let memory = MemoryBroker::new();
+    memory.create_topic(&PARCELS, 1);
+    memory.create_topic(&PARCELS.dead_letters().unwrap(), 1);
+    let record = OutgoingRecord {
+        topic: PARCELS,
+        partition: None,
+        key: None,
+        value: Some(Bytes::from_static(br#"{"eventType": "PARCEL_SENT", "data": 7}"#)),
+        headers: Headers::new(),
+        timestamp_ms: None,
+    };
+    memory.producer().unwrap().send(record).await.unwrap();
+    let seen = Seen::default();
+    let app = EventApp::from_env("parcels").unwrap().handlers_from(module_path!());
+    let app = app.state(Arc::clone(&seen));
+    let settings = Settings::load("parcels_replay_1", &SettingsOverrides::default(), []).unwrap();
+    let replayed = Replayed::default();
+    let broker = ReplayBroker {
+        range: ReplayRange::resolve(&memory, &PARCELS, Place::Beginning, Place::End).await.unwrap(),
+        inner: memory,
+        groups: groups_of(app.registry().handlers(), &settings.group),
+        handler: handler.map(str::to_owned),
+        rate: None,
+        dead_letters: false,
+        replayed: replayed.clone(),
+    };
+    app.run_on(broker, settings, async move { replayed.done().await }).await.unwrap();
+    let mut seen = seen.lock().unwrap().clone();
+    seen.sort_unstable();
+    seen
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_group_has_its_own_turn_and_one_handler_is_one_of_a_group() {
+    assert_eq!(replayed(None).await, ["bill", "track"]);
+    assert_eq!(replayed(Some("bill")).await, ["bill"]);
+    assert_eq!(replayed(Some("track")).await, ["track"]);
+}

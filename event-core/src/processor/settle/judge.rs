@@ -1,0 +1,248 @@
+//! Does what the outcome of an attempt asks for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Job, Settled, Settler};
+use crate::delivery::{Offset, RecordRef, TopicPartition};
+use crate::handler::HandlerPolicy;
+use crate::observe::{Observation, SkipReason};
+use crate::outcome::{Error, Outcome, Verdict};
+use crate::processor::dead_letter::{DeadLetter, Failures};
+use crate::processor::engine::Source;
+use crate::processor::returning::{Origin, Postponed};
+use crate::router::Route;
+
+/// How far the attempts at a record have come.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::processor) struct Trial {
+    /// The number of the next attempt, from 1 on, over all topics that the record was on.
+    pub(super) attempt: u32,
+    /// How many attempts there are here, with the next.
+    pub(super) left: u32,
+    pub(super) failures: Failures,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::processor) enum Attempted {
+    /// The record needs no more work.
+    Settled,
+    /// It is to be tried again after this time.
+    Again(Duration),
+}
+
+impl Settler {
+    pub(super) fn handled(
+        &self,
+        route: &Route,
+        partition: &TopicPartition,
+        offset: Offset,
+        event: Option<&str>,
+        attempt: u32,
+    ) {
+        self.engine.attempt_succeeded(route);
+        self.engine.observers.notify(&Observation::Handled {
+            partition,
+            offset,
+            event: event.unwrap_or("tombstone"),
+            handler: &route.id,
+            attempt,
+        });
+    }
+
+    /// Does what an attempt's outcome asks for.
+    pub(in crate::processor) async fn judge(
+        &self,
+        record: RecordRef<'_>,
+        event: Option<&str>,
+        job: &mut Job,
+        outcome: Outcome,
+    ) -> Settled<Attempted> {
+        let engine = &*self.engine;
+        let route = Arc::clone(&job.route);
+        let Origin { partition, offset, .. } = &job.origin;
+        let error = match outcome {
+            Outcome::Handled => {
+                self.handled(&route, partition, *offset, event, job.trial.attempt);
+                return Ok(Attempted::Settled);
+            }
+            Outcome::Skipped => {
+                engine.attempt_succeeded(&route);
+                self.skip(*offset, partition, SkipReason::ByHandler(&route.id));
+                return Ok(Attempted::Settled);
+            }
+            Outcome::Failed(error) => error,
+            Outcome::Rejected(rejection) => {
+                // The handler itself did not run.
+                let (reason, error) = (rejection.code(), rejection.to_string());
+                let attempts = job.trial.attempt - 1;
+                return self.give_up(record, job, attempts, reason, error).await;
+            }
+            Outcome::Emits(_) => Error::msg("a layer returned events, which only a handler can"),
+        };
+        let chain = describe(&error);
+        let said = error.said();
+        let verdict = match said {
+            None if engine.policy_of(&route).retry_on.is_some_and(|worth| !worth(&error)) => {
+                Verdict::DeadLetter
+            }
+            said => said.unwrap_or_default(),
+        };
+        match verdict {
+            Verdict::Skip => {
+                engine.attempt_succeeded(&route);
+                self.skip(*offset, partition, SkipReason::ByHandler(&route.id));
+                Ok(Attempted::Settled)
+            }
+            Verdict::DeadLetter => {
+                // It ran to its end: what it depends on works.
+                engine.attempt_succeeded(&route);
+                let attempts = job.trial.attempt;
+                self.give_up(record, job, attempts, "refused_by_handler", chain).await
+            }
+            Verdict::Unavailable => {
+                job.trial.failures.note(engine.clock.now());
+                engine.attempt_failed(&route, true, &chain);
+                self.retrying(job, Duration::ZERO, &chain);
+                Ok(Attempted::Again(Duration::ZERO))
+            }
+            Verdict::Retry | Verdict::RetryAfter(_) => {
+                engine.attempt_failed(&route, false, &chain);
+                let asked = match verdict {
+                    Verdict::RetryAfter(delay) => Some(delay),
+                    _ => None,
+                };
+                self.try_again(record, job, asked, chain).await
+            }
+        }
+    }
+
+    /// An attempt failed and another makes sense, if there is one left.
+    pub(super) async fn try_again(
+        &self,
+        record: RecordRef<'_>,
+        job: &mut Job,
+        asked: Option<Duration>,
+        error: String,
+    ) -> Settled<Attempted> {
+        let attempt = job.trial.attempt;
+        if job.trial.left <= 1 {
+            return match self.next_retry_topic(&job.route) {
+                Some(delay) => self.postpone(record, job, delay, &error).await,
+                None => self.give_up(record, job, attempt, "attempts_exhausted", error).await,
+            };
+        }
+        job.trial.failures.note(self.engine.clock.now());
+        let delay =
+            asked.unwrap_or_else(|| self.engine.policy_of(&job.route).backoff.delay(attempt));
+        self.retrying(job, delay, &error);
+        job.trial.attempt += 1;
+        job.trial.left -= 1;
+        Ok(Attempted::Again(delay))
+    }
+
+    pub(super) fn retrying(&self, job: &Job, delay: Duration, error: &str) {
+        self.engine.observers.notify(&Observation::Retrying {
+            partition: &job.origin.partition,
+            offset: job.origin.offset,
+            handler: &job.route.id,
+            attempt: job.trial.attempt,
+            delay,
+            error,
+        });
+    }
+
+    /// The delay of the retry topic that comes after the one that the record was on.
+    pub(super) fn next_retry_topic(&self, route: &Route) -> Option<Duration> {
+        let mut delays = route.handler.retry_topics().iter().copied();
+        match &self.source {
+            Source::Returning { delay: Some(before), .. } => delays.find(|delay| delay > before),
+            _ => delays.next(),
+        }
+    }
+
+    /// Has the record wait in a topic, which frees its place here.
+    pub(super) async fn postpone(
+        &self,
+        record: RecordRef<'_>,
+        job: &mut Job,
+        delay: Duration,
+        error: &str,
+    ) -> Settled<Attempted> {
+        let now = self.engine.clock.now();
+        job.trial.failures.note(now);
+        let (origin, attempt) = (&job.origin, job.trial.attempt);
+        let name = origin.partition.topic.retry(delay);
+        // Always the same in one topic, so that the records in it fall due in their order.
+        let wait_ms = i64::try_from(delay.as_millis()).unwrap_or(i64::MAX);
+        let topic = self.named(origin, name).await?;
+        let postponed = Postponed {
+            record,
+            has_returned: job.has_returned,
+            origin,
+            group: &self.engine.identity.group,
+            handler: &job.route.id,
+            attempts: attempt,
+            due_ms: now.as_millisecond().saturating_add(wait_ms),
+            error,
+            first_failure: job.trial.failures.first(),
+        };
+        self.write(postponed.to_record(topic.clone()), origin, |_| false).await?;
+        self.engine.observers.notify(&Observation::Postponed {
+            partition: &origin.partition,
+            offset: origin.offset,
+            handler: &job.route.id,
+            attempt,
+            topic: topic.as_str(),
+            delay,
+            error,
+        });
+        Ok(Attempted::Settled)
+    }
+
+    pub(in crate::processor) fn skip(
+        &self,
+        offset: Offset,
+        partition: &TopicPartition,
+        reason: SkipReason<'_>,
+    ) {
+        self.engine.observers.notify(&Observation::Skipped { partition, offset, reason });
+    }
+
+    pub(super) async fn give_up(
+        &self,
+        record: RecordRef<'_>,
+        job: &mut Job,
+        attempts: u32,
+        reason: &'static str,
+        error: String,
+    ) -> Settled<Attempted> {
+        job.trial.failures.note(self.engine.clock.now());
+        self.dead_letter(DeadLetter {
+            record,
+            has_returned: job.has_returned,
+            origin: &job.origin,
+            handler: Some(&job.route.id),
+            attempts,
+            reason,
+            error,
+            failures: job.trial.failures,
+        })
+        .await?;
+        Ok(Attempted::Settled)
+    }
+}
+
+impl Trial {
+    pub(super) fn first(policy: &HandlerPolicy) -> Self {
+        Trial { attempt: 1, left: policy.attempts, failures: Failures::default() }
+    }
+}
+
+// The messages are the user's code, which may panic like any other.
+fn describe(error: &Error) -> String {
+    let chain = std::panic::AssertUnwindSafe(|| error.chain().collect::<Vec<_>>().join(": "));
+    std::panic::catch_unwind(chain)
+        .unwrap_or_else(|_| "an error whose own message panicked".to_owned())
+}

@@ -1,0 +1,218 @@
+//! What becomes of one record: handled, skipped, dead-lettered or tried again.
+
+mod judge;
+mod read;
+mod write;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::attempt::attempt;
+use super::breaker::Entry;
+use super::dead_letter::{DeadLetter, Failures};
+use super::engine::{Engine, HandlerState, Source};
+use super::watch::{Slot, watched};
+use crate::broker::BrokerError;
+use crate::delivery::{Delivery, Offset, RecordRef, Shutdown, TopicPartition};
+use crate::event::Envelope;
+use crate::outcome::Outcome;
+use crate::router::Route;
+
+pub(super) use judge::{Attempted, Trial};
+pub(super) use read::{Job, Read};
+
+/// Settles the records of one partition.
+pub(super) struct Settler {
+    pub(super) engine: Arc<Engine>,
+    /// Where the records lie.
+    pub(super) partition: TopicPartition,
+    pub(super) source: Source,
+    stopped: watch::Receiver<bool>,
+    shutdown: Shutdown,
+    /// Slots of calls that have ended, for the next ones.
+    slots: Mutex<Vec<Arc<Slot>>>,
+}
+
+/// Why a record was left as it is.
+#[derive(Debug)]
+pub(super) enum NotSettled {
+    /// The lane was told to stop.
+    Stopped,
+    /// Its dead letter cannot be written with this producer any more.
+    Producer(BrokerError),
+    /// Nobody handles it, and the service is told to stop before such an event.
+    UnknownEvent(Offset, String),
+}
+
+pub(super) type Settled<T = ()> = Result<T, NotSettled>;
+
+impl Settler {
+    pub(super) fn new(
+        engine: Arc<Engine>,
+        partition: TopicPartition,
+        source: Source,
+        stopped: watch::Receiver<bool>,
+    ) -> Self {
+        let shutdown = Shutdown::new(stopped.clone());
+        Settler { engine, partition, source, stopped, shutdown, slots: Mutex::default() }
+    }
+
+    /// A slot for a call, in which it can be seen.
+    pub(super) fn slot(&self) -> Arc<Slot> {
+        let before = self.slots.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        before.unwrap_or_else(|| self.engine.watch.slot(&self.partition))
+    }
+
+    /// Gives the slot of a call that has ended to the next one.
+    pub(super) fn give_back(&self, slot: Arc<Slot>) {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner).push(slot);
+    }
+
+    /// Waits until an attempt of `route` may be made.
+    async fn enter(&self, route: &Route) -> Settled {
+        let handler = self.engine.handler(route);
+        if handler.entry() == Some(Entry::Open) {
+            return Ok(());
+        }
+        self.wait_to_enter(handler).await
+    }
+
+    async fn wait_to_enter(&self, handler: &HandlerState) -> Settled {
+        loop {
+            let mut gates = self.engine.gates();
+            let until = match handler.entry() {
+                Some(Entry::Open) => return Ok(()),
+                Some(Entry::NotBefore(until)) => Some(until),
+                None => None,
+            };
+            let over = async {
+                match until {
+                    Some(until) => tokio::time::sleep_until(until).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = self.told_to_stop() => return Err(NotSettled::Stopped),
+                _ = gates.changed() => {}
+                () = over => {}
+            }
+        }
+    }
+
+    /// Settles a record here and now, with as many attempts as it takes. Fails when the lane is told
+    /// to stop while the record waits; it is then delivered again.
+    pub(super) async fn settle(&self, record: RecordRef<'_>, slot: &Slot) -> Settled {
+        // The way of nearly every record: nothing is copied, and the outer object is read once.
+        if let Source::Origin(routes) = &self.source
+            && let Ok(envelope) = self.envelope(record)
+            && let Some(route) = routes.of(envelope.as_ref())
+        {
+            self.enter(route).await?;
+            let outcome = {
+                let delivery = Delivery {
+                    partition: &self.partition,
+                    record,
+                    envelope: envelope.as_ref(),
+                    handler: &route.id,
+                    attempt: 1,
+                    attempts: self.engine.policy_of(route).all_attempts(),
+                    state: &self.engine.state,
+                    shutdown: &self.shutdown,
+                };
+                self.watched(slot, route, &delivery).await
+            };
+            if matches!(outcome, Outcome::Handled) {
+                let event = envelope.as_ref().map(Envelope::event_type);
+                self.handled(route, &self.partition, record.offset, event, 1);
+                return Ok(());
+            }
+            let job = self.first_job(record, route);
+            // Boxed, so that what is rare does not make the way of every record longer.
+            return Box::pin(self.go_on(record, envelope.as_ref(), job, outcome, slot)).await;
+        }
+        // A lane that goes record by record has only records that are there for the first time.
+        let read = self.read(record);
+        Box::pin(self.settle_without_handler(record, read)).await
+    }
+
+    /// Goes on after the first attempt.
+    async fn go_on(
+        &self,
+        record: RecordRef<'_>,
+        envelope: Option<&Envelope<'_>>,
+        mut job: Job,
+        mut outcome: Outcome,
+        slot: &Slot,
+    ) -> Settled {
+        let event = envelope.map(Envelope::event_type);
+        loop {
+            match self.judge(record, event, &mut job, outcome).await? {
+                Attempted::Settled => return Ok(()),
+                Attempted::Again(delay) => self.pause(delay).await?,
+            }
+            self.enter(&job.route).await?;
+            let delivery = self.delivery(record, envelope, &job);
+            outcome = self.watched(slot, &job.route, &delivery).await;
+        }
+    }
+
+    pub(super) async fn watched(
+        &self,
+        slot: &Slot,
+        route: &Route,
+        delivery: &Delivery<'_>,
+    ) -> Outcome {
+        self.engine.watch.begin(slot, route.index, delivery.record.offset);
+        let outcome = watched(slot, attempt(&self.engine, route, delivery)).await;
+        slot.end();
+        outcome
+    }
+
+    /// Settles what no handler is to have.
+    pub(super) async fn settle_without_handler(
+        &self,
+        record: RecordRef<'_>,
+        read: Read,
+    ) -> Settled {
+        match read {
+            Read::Handle(_) | Read::Skip => Ok(()),
+            Read::Stop(name) => Err(NotSettled::UnknownEvent(record.offset, name)),
+            Read::Refuse { origin, has_returned, handler, rejection } => {
+                let mut failures = Failures::default();
+                failures.note(self.engine.clock.now());
+                self.dead_letter(DeadLetter {
+                    record,
+                    has_returned,
+                    origin: &origin,
+                    handler: handler.as_ref().map(|route| &*route.id),
+                    attempts: 0,
+                    reason: rejection.code(),
+                    error: rejection.to_string(),
+                    failures,
+                })
+                .await
+            }
+        }
+    }
+
+    pub(super) async fn pause(&self, delay: Duration) -> Settled {
+        tokio::select! {
+            biased;
+            () = self.told_to_stop() => Err(NotSettled::Stopped),
+            () = tokio::time::sleep(delay) => Ok(()),
+        }
+    }
+
+    pub(super) fn is_told_to_stop(&self) -> bool {
+        // The only change is the one to `true`, and looking for it takes no lock.
+        self.stopped.has_changed().unwrap_or(true)
+    }
+
+    pub(super) async fn told_to_stop(&self) {
+        // A sender that is gone means the same.
+        let _ = self.stopped.clone().wait_for(|stop| *stop).await;
+    }
+}

@@ -1,0 +1,189 @@
+//! Looks at a record: whose it is, and what is known of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Settler, Trial};
+use crate::delivery::{Delivery, RecordRef};
+use crate::event::{Envelope, excerpt};
+use crate::observe::SkipReason;
+use crate::outcome::Rejection;
+use crate::processor::dead_letter::Failures;
+use crate::processor::engine::Source;
+use crate::processor::policy::UnknownEvents;
+use crate::processor::returning::{Origin, Returned};
+use crate::router::Route;
+
+/// What is known of a record before its first attempt here.
+pub(in crate::processor) struct Job {
+    pub(in crate::processor) origin: Origin,
+    /// Whether it comes from a retry or redrive topic.
+    pub(in crate::processor) has_returned: bool,
+    pub(in crate::processor) route: Arc<Route>,
+    pub(in crate::processor) trial: Trial,
+}
+
+/// What to do with a record, once it was looked at.
+pub(in crate::processor) enum Read {
+    /// Nothing: it is settled already.
+    Skip,
+    /// A handler is to have it.
+    Handle(Job),
+    /// No handler is to have it; it is dead-lettered for this.
+    Refuse { origin: Origin, has_returned: bool, handler: Option<Arc<Route>>, rejection: Rejection },
+    /// The service is to stop before it.
+    Stop(String),
+}
+
+impl Settler {
+    /// Looks at a record: whose it is, and what is known of it.
+    pub(in crate::processor) fn read(&self, record: RecordRef<'_>) -> Read {
+        let mut origin = Origin {
+            partition: self.partition.clone(),
+            offset: record.offset,
+            timestamp_ms: record.timestamp_ms,
+        };
+        let (topic, delay) = match &self.source {
+            Source::Origin(routes) => {
+                let envelope = match self.envelope(record) {
+                    Ok(envelope) => envelope,
+                    Err(rejection) => {
+                        return Read::Refuse {
+                            origin,
+                            has_returned: false,
+                            handler: None,
+                            rejection,
+                        };
+                    }
+                };
+                let (route, unhandled) = match &envelope {
+                    Some(envelope) => {
+                        let name = envelope.event_type();
+                        (routes.find(name), SkipReason::UnknownEvent(name))
+                    }
+                    None => (routes.tombstones(), SkipReason::Tombstone),
+                };
+                return match route {
+                    Some(route) => Read::Handle(self.first_job(record, route)),
+                    None => self.unhandled(record, origin, unhandled),
+                };
+            }
+            Source::Returning { origin, routes, delay } => ((origin, routes), delay),
+        };
+        let (topic, routes) = topic;
+        let refuse = |origin, handler, rejection| Read::Refuse {
+            origin,
+            has_returned: true,
+            handler,
+            rejection,
+        };
+        let returned = match Returned::read(record, topic, &self.engine.identity.group) {
+            Ok(Some(returned)) => returned,
+            Ok(None) => {
+                self.skip(record.offset, &self.partition, SkipReason::OtherGroup);
+                return Read::Skip;
+            }
+            Err(rejection) => return refuse(origin, None, rejection),
+        };
+        origin = returned.origin;
+        let Some(route) = routes.by_id(&returned.handler) else {
+            let message = format!(
+                "handler `{}` is not in this service any more",
+                excerpt(&returned.handler, 64)
+            );
+            return refuse(origin, None, Rejection::Refused { code: "unknown_handler", message });
+        };
+        if let Err(rejection) = self.envelope(record) {
+            return refuse(origin, Some(route), rejection);
+        }
+        // From a retry topic there is one attempt; on the command of a person, all of them.
+        let left = if delay.is_some() { 1 } else { self.engine.policy_of(&route).attempts };
+        let trial = Trial {
+            attempt: returned.attempts.saturating_add(1),
+            left,
+            failures: Failures::since(returned.first_failure),
+        };
+        Read::Handle(Job { origin, has_returned: true, route, trial })
+    }
+
+    /// How long a record of a retry topic has to wait still.
+    pub(in crate::processor) fn wait_of(&self, record: RecordRef<'_>) -> Option<Duration> {
+        let Source::Returning { origin, delay: Some(delay), .. } = &self.source else {
+            return None;
+        };
+        let returned = Returned::read(record, origin, &self.engine.identity.group).ok()??;
+        let now_ms = self.engine.clock.now().as_millisecond();
+        let left_ms = u64::try_from(returned.due_ms?.saturating_sub(now_ms)).ok()?;
+        // The header is text from outside: it cannot hold the topic up longer than its name says.
+        Some(Duration::from_millis(left_ms).min(*delay)).filter(|left| !left.is_zero())
+    }
+
+    /// The outer object of a record; `None` for a tombstone.
+    pub(in crate::processor) fn envelope<'a>(
+        &self,
+        record: RecordRef<'a>,
+    ) -> Result<Option<Envelope<'a>>, Rejection> {
+        self.engine.policy.admit(record)?;
+        Ok(record.value.map(Envelope::read).transpose()?)
+    }
+
+    pub(super) fn unhandled(
+        &self,
+        record: RecordRef<'_>,
+        origin: Origin,
+        reason: SkipReason<'_>,
+    ) -> Read {
+        let policy = match reason {
+            SkipReason::UnknownEvent(_) => {
+                self.engine.policy.unknown_events(self.partition.topic.as_str())
+            }
+            _ => UnknownEvents::Skip,
+        };
+        match (policy, reason) {
+            (UnknownEvents::DeadLetter, SkipReason::UnknownEvent(name)) => {
+                let message = format!("nobody handles the event `{}`", excerpt(name, 64));
+                let rejection = Rejection::Refused { code: "unknown_event", message };
+                Read::Refuse { origin, has_returned: false, handler: None, rejection }
+            }
+            (UnknownEvents::Stop, SkipReason::UnknownEvent(name)) => Read::Stop(excerpt(name, 64)),
+            _ => {
+                self.skip(record.offset, &self.partition, reason);
+                Read::Skip
+            }
+        }
+    }
+
+    /// The record as a handler sees it, which is as it was first.
+    pub(in crate::processor) fn delivery<'a>(
+        &'a self,
+        record: RecordRef<'a>,
+        envelope: Option<&'a Envelope<'a>>,
+        job: &'a Job,
+    ) -> Delivery<'a> {
+        let Origin { partition, offset, timestamp_ms } = &job.origin;
+        Delivery {
+            partition,
+            record: record.as_of(*offset, *timestamp_ms),
+            envelope,
+            handler: &job.route.id,
+            attempt: job.trial.attempt,
+            attempts: self.engine.policy_of(&job.route).all_attempts().max(job.trial.attempt),
+            state: &self.engine.state,
+            shutdown: &self.shutdown,
+        }
+    }
+
+    pub(super) fn first_job(&self, record: RecordRef<'_>, route: &Arc<Route>) -> Job {
+        let origin = Origin {
+            partition: self.partition.clone(),
+            offset: record.offset,
+            timestamp_ms: record.timestamp_ms,
+        };
+        Job {
+            origin,
+            has_returned: false,
+            trial: Trial::first(self.engine.policy_of(route)),
+            route: Arc::clone(route),
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Writes what a record becomes elsewhere, and waits until it is there.
+
+use super::{NotSettled, Settled, Settler};
+use crate::broker::{BrokerError, OutgoingRecord};
+use crate::event::TopicName;
+use crate::observe::{HealthProblem, Observation};
+use crate::processor::dead_letter::DeadLetter;
+use crate::processor::engine::Source;
+use crate::processor::returning::Origin;
+
+impl Settler {
+    pub(super) async fn dead_letter(&self, letter: DeadLetter<'_>) -> Settled {
+        // Also when its own headers do not say where it was first.
+        let name = match &self.source {
+            Source::Origin(routes) => routes.dead_letters(&self.partition.topic),
+            Source::Returning { origin, routes, .. } => routes.dead_letters(origin),
+        };
+        let origin = letter.origin;
+        let topic = self.named(origin, name).await?;
+        let outgoing = letter.to_record(topic, &self.engine.identity);
+        self.write(outgoing, origin, |outgoing| letter.shrink(outgoing)).await?;
+        self.engine.observers.notify(&Observation::DeadLettered {
+            partition: &origin.partition,
+            offset: origin.offset,
+            reason: letter.reason,
+            error: &letter.error,
+        });
+        Ok(())
+    }
+
+    /// The name of a topic of ours. Start-up refuses a topic whose derived ones cannot be named.
+    pub(super) async fn named<E: std::fmt::Display>(
+        &self,
+        origin: &Origin,
+        name: Result<TopicName, E>,
+    ) -> Settled<TopicName> {
+        match name {
+            Ok(topic) => Ok(topic),
+            Err(error) => {
+                self.blocked(origin, "", &BrokerError::Settings(error.to_string()));
+                self.told_to_stop().await;
+                Err(NotSettled::Stopped)
+            }
+        }
+    }
+
+    /// Writes a record and waits for the acknowledgement, however long it takes: what it stands for
+    /// is not settled before. One that is too large is made smaller with `shrink`.
+    pub(super) async fn write(
+        &self,
+        mut outgoing: OutgoingRecord,
+        origin: &Origin,
+        shrink: impl Fn(&mut OutgoingRecord) -> bool,
+    ) -> Settled {
+        let engine = &*self.engine;
+        let mut tries = 1;
+        loop {
+            // Not cut short by a stop: what is on its way may arrive, and would be written twice.
+            match engine.producer.send(outgoing.clone()).await {
+                Ok(_) => break,
+                Err(BrokerError::TooLarge { .. }) if shrink(&mut outgoing) => continue,
+                Err(error) if error.is_fatal() => return Err(NotSettled::Producer(error)),
+                Err(error) => self.blocked(origin, outgoing.topic.as_str(), &error),
+            }
+            self.pause(engine.policy.backoff.delay(tries)).await?;
+            tries += 1;
+        }
+        if tries > 1 {
+            engine.health.clear(&self.partition);
+        }
+        Ok(())
+    }
+
+    pub(super) fn blocked(&self, origin: &Origin, topic: &str, error: &BrokerError) {
+        let partition = &self.partition;
+        self.engine.health.raise(
+            partition,
+            HealthProblem::DeadLetterBlocked {
+                partition: partition.clone(),
+                dead_letter_topic: topic.to_owned(),
+                error: error.to_string(),
+            },
+        );
+        self.engine.observers.notify(&Observation::DeadLetterFailed {
+            partition,
+            offset: origin.offset,
+            dead_letter_topic: topic,
+            error,
+        });
+    }
+}

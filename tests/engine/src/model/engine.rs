@@ -1,0 +1,305 @@
+//! The ports of the engine, as a program plays them.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use event_core::broker::{
+    Acknowledged, BrokerError, Consumer, ConsumerEvent, OutgoingRecord, PortFuture, Producer,
+    Progress,
+};
+use event_core::delivery::{Epoch, Offset, RecordBatch, RecordSource, TopicPartition};
+use event_core::event::{GroupName, TopicName};
+use event_core::handler::{DeliveryOptions, HandlerFuture, HandlerRegistration, Order};
+use event_core::macro_support::{Named, handler};
+use event_core::observe::{Health, Observation, Observer, Observers};
+use event_core::outcome::{Backoff, Jitter};
+use event_core::processor::{
+    Clock, Control, DeliveryPolicy, EventProcessor, ProcessorError, ServiceIdentity,
+};
+use event_core::router::EventRouter;
+use event_core::state::StateMap;
+use event_core::{Delivery, Error, Outcome};
+use tokio::sync::{Notify, oneshot};
+use tokio::task::JoinHandle;
+
+use super::facts::{ATTEMPTS, BACKOFF, COMMIT_INTERVAL, CommitFault, DRAIN, Fact, Facts};
+use crate::script::Act;
+
+/// The topic of the model.
+pub(super) const TOPIC: &str = "model_events";
+
+static BY_PARTITION: HandlerRegistration =
+    handler("hold", Named::Event(TOPIC, "STEP"), &[], hold).at(module_path!(), file!(), line!());
+static BY_KEY: HandlerRegistration =
+    BY_PARTITION.options(DeliveryOptions::new().order(Order::Key).concurrency(4));
+static WITHOUT_ORDER: HandlerRegistration =
+    BY_PARTITION.options(DeliveryOptions::new().order(Order::None).concurrency(4));
+
+/// What the ports share. Cloning shares it.
+#[derive(Clone)]
+pub(super) struct Shared(Arc<Mutex<Facts>>);
+
+impl Shared {
+    /// Shares the facts.
+    #[must_use]
+    pub(super) fn new(facts: Facts) -> Self {
+        Shared(Arc::new(Mutex::new(facts)))
+    }
+
+    /// The facts.
+    pub(super) fn facts(&self) -> MutexGuard<'_, Facts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An attempt, from its beginning to its end or to where it is cancelled.
+struct Attempt {
+    shared: Shared,
+    hand: u64,
+    act: Option<Act>,
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        self.shared.facts().end(self.hand, self.act);
+    }
+}
+
+fn hold<'a>(delivery: &'a Delivery<'a>) -> HandlerFuture<'a> {
+    Box::pin(async move {
+        let Some(shared) = delivery.state.get::<Shared>().cloned() else {
+            return Ok(Outcome::Failed(Error::msg("no model")));
+        };
+        let record = delivery.record;
+        let key = record.key.map(Bytes::copy_from_slice);
+        let begun =
+            shared.facts().begin(delivery.partition, record.offset.0, delivery.attempt, key);
+        let (hand, ended) = begun;
+        let mut attempt = Attempt { shared, hand, act: None };
+        // One that the program forgets ends when it is cancelled.
+        let Ok(act) = ended.await else { return std::future::pending().await };
+        attempt.act = Some(act);
+        drop(attempt);
+        Ok(match act {
+            Act::Succeed => Outcome::Handled,
+            Act::Fail | Act::RetryAfter(_) => Outcome::Failed(Error::msg("told to fail")),
+            Act::Refuse => Outcome::Failed(Error::msg("told to refuse").dead_letter()),
+            Act::Skip | Act::SkipByError => Outcome::Skipped,
+            Act::Panic => std::panic::resume_unwind(Box::new("told to panic")),
+        })
+    })
+}
+
+/// One run of the engine.
+pub(super) struct Engine {
+    events: Arc<Events>,
+    shutdown: oneshot::Sender<()>,
+    task: JoinHandle<Result<(), ProcessorError>>,
+}
+
+#[derive(Default)]
+struct Events {
+    queue: Mutex<VecDeque<ConsumerEvent>>,
+    more: Notify,
+}
+
+impl Engine {
+    /// Starts it.
+    #[must_use]
+    pub(super) fn start(shared: &Shared) -> Self {
+        let registration = match shared.facts().order {
+            Order::Partition => &BY_PARTITION,
+            Order::Key => &BY_KEY,
+            Order::None => &WITHOUT_ORDER,
+        };
+        let mut state = StateMap::new();
+        state.insert(shared.clone());
+        let group = GroupName::parse("model").unwrap_or_else(|error| panic!("{error}"));
+        let processor = EventProcessor {
+            router: EventRouter::new(&[registration]),
+            state: Arc::new(state),
+            policy: DeliveryPolicy {
+                attempts: ATTEMPTS,
+                backoff: Backoff { first: BACKOFF, longest: BACKOFF * 8, jitter: Jitter::None },
+                commit_interval: COMMIT_INTERVAL,
+                drain_deadline: DRAIN,
+                ..DeliveryPolicy::default()
+            },
+            identity: ServiceIdentity { name: "model".into(), version: "1".into(), group },
+            producer: Arc::new(Scripted(shared.clone())),
+            observers: Observers::from_iter([Arc::new(Watcher(shared.clone())) as _]),
+            health: Health::default(),
+            control: Control::default(),
+            clock: Clock::of_tokio(),
+        };
+        let events = Arc::<Events>::default();
+        let consumer = ScriptedConsumer { shared: shared.clone(), events: Arc::clone(&events) };
+        let (shutdown, told) = oneshot::channel();
+        let until = async {
+            let _ = told.await;
+        };
+        let task = tokio::spawn(processor.run(consumer, until));
+        Engine { events, shutdown, task }
+    }
+
+    /// Lets the consumer report something.
+    pub(super) fn tell(&self, event: ConsumerEvent) {
+        self.events.push(event);
+    }
+
+    /// Whether it ended by itself.
+    #[must_use]
+    pub(super) fn is_over(&self) -> bool {
+        self.task.is_finished()
+    }
+
+    /// Ends it as a crash does.
+    pub(super) async fn crash(self) {
+        self.task.abort();
+        let _ = self.task.await;
+    }
+
+    /// Tells it to stop; `meanwhile` is done while it drains.
+    pub(super) async fn stop(
+        self,
+        meanwhile: impl Future<Output = ()>,
+    ) -> Result<(), ProcessorError> {
+        let _ = self.shutdown.send(());
+        meanwhile.await;
+        match self.task.await {
+            Ok(ended) => ended,
+            Err(error) => panic!("the engine panicked: {error}"),
+        }
+    }
+}
+
+impl Events {
+    fn push(&self, event: ConsumerEvent) {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).push_back(event);
+        self.more.notify_one();
+    }
+}
+
+struct ScriptedConsumer {
+    shared: Shared,
+    events: Arc<Events>,
+}
+
+impl Consumer for ScriptedConsumer {
+    async fn next(&mut self) -> ConsumerEvent {
+        loop {
+            let event =
+                self.events.queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            match event {
+                Some(event) => return event,
+                None => self.events.more.notified().await,
+            }
+        }
+    }
+
+    fn commit(&mut self, progress: &[Progress]) {
+        let facts = &mut *self.shared.facts();
+        let fails = facts.failing_commits.pop();
+        if fails != Some(CommitFault::Before) {
+            facts.commit(progress);
+        }
+        if fails.is_some() {
+            self.events.push(ConsumerEvent::CommitFailed(BrokerError::Other("told to".into())));
+        }
+    }
+
+    async fn close(self, progress: Vec<Progress>, _: Duration) -> Result<(), BrokerError> {
+        self.shared.facts().close(&progress);
+        Ok(())
+    }
+}
+
+struct Scripted(Shared);
+
+impl Producer for Scripted {
+    fn send(
+        &self,
+        record: OutgoingRecord,
+    ) -> PortFuture<'static, Result<Acknowledged, BrokerError>> {
+        let header = |name| record.headers.get_text(name).unwrap_or_default();
+        let number = |name| header(name).parse::<i64>().unwrap_or(-1);
+        let partition = i32::try_from(number("dlq.partition")).unwrap_or(-1);
+        let origin = (header("dlq.topic"), partition, number("dlq.offset"));
+        let taken = self.0.facts().letter(origin, record.value.as_ref());
+        let answer = if taken {
+            let partition = TopicPartition { topic: record.topic, partition: 0 };
+            Ok(Acknowledged { partition, offset: Offset(0) })
+        } else {
+            Err(BrokerError::Other("told to refuse".into()))
+        };
+        Box::pin(std::future::ready(answer))
+    }
+
+    fn flush(&self, _: Duration) -> PortFuture<'_, Result<(), BrokerError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+struct Watcher(Shared);
+
+impl Observer for Watcher {
+    fn observe(&self, observation: &Observation<'_>) {
+        match observation {
+            Observation::Handled { partition, offset, .. }
+            | Observation::Skipped { partition, offset, .. } => {
+                self.0.facts().settled(partition, offset.0, false);
+            }
+            Observation::DeadLettered { partition, offset, .. } => {
+                self.0.facts().settled(partition, offset.0, true);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A batch of these records.
+#[must_use]
+pub(super) fn batch(partition: &TopicPartition, epoch: u64, records: Vec<Fact>) -> RecordBatch {
+    RecordBatch::new(Arc::new(partition.clone()), Epoch(epoch), Box::new(Records(records)))
+}
+
+struct Records(Vec<Fact>);
+
+impl RecordSource for Records {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn stamp(&self, index: usize) -> (Offset, i64) {
+        (Offset(self.0[index].offset), 0)
+    }
+
+    fn key(&self, index: usize) -> Option<&[u8]> {
+        self.0[index].key.as_deref()
+    }
+
+    fn value(&self, index: usize) -> Option<&[u8]> {
+        self.0[index].value.as_deref()
+    }
+
+    fn header_count(&self, _: usize) -> usize {
+        0
+    }
+
+    fn header(&self, _: usize, _: usize) -> (&[u8], Option<&[u8]>) {
+        (&[], None)
+    }
+
+    fn size_bytes(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// The partitions of the model.
+#[must_use]
+pub(super) fn partitions(count: i32) -> Vec<TopicPartition> {
+    let topic = TopicName::parse(TOPIC).unwrap_or_else(|error| panic!("{error}"));
+    (0..count).map(|partition| TopicPartition { topic: topic.clone(), partition }).collect()
+}

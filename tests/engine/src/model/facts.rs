@@ -1,0 +1,425 @@
+//! What is true of the records, and what the engine may therefore do.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use bytes::Bytes;
+use event_core::broker::Progress;
+use event_core::delivery::TopicPartition;
+use event_core::handler::Order;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use crate::abilities;
+use crate::script::Act;
+
+/// How often a record is tried.
+pub(super) const ATTEMPTS: u32 = 3;
+/// The delay after the first attempt; it doubles.
+pub(super) const BACKOFF: Duration = Duration::from_millis(100);
+/// How often is committed.
+pub(super) const COMMIT_INTERVAL: Duration = Duration::from_millis(50);
+/// How long a revocation waits for the records in hand.
+pub(super) const DRAIN: Duration = Duration::from_millis(300);
+
+/// How many records the handlers without the order of the partition have in hand.
+pub(super) const CONCURRENCY: usize = 4;
+/// How the records begin that a handler gets.
+pub(super) const STEP: &[u8] = br#"{"eventType":"STEP""#;
+
+/// A record of the model.
+#[derive(Clone, Debug)]
+pub struct Fact {
+    /// The offset: there are gaps.
+    pub offset: i64,
+    /// The key.
+    pub key: Option<Bytes>,
+    /// The value.
+    pub value: Option<Bytes>,
+    /// Whether it was ever settled.
+    pub settled: bool,
+    /// Whether it cannot be decoded.
+    pub poison: bool,
+    /// Whether a dead letter is due: it cannot be decoded, or in this epoch it was refused or failed
+    /// too often.
+    pub condemned: bool,
+    /// How many dead letters were acknowledged.
+    pub letters: u32,
+}
+
+/// One partition.
+#[derive(Debug)]
+pub struct Lane {
+    /// Its name.
+    pub partition: TopicPartition,
+    /// All its records.
+    pub log: Vec<Fact>,
+    /// What is committed, with its metadata.
+    pub committed: i64,
+    /// The metadata of that.
+    pub metadata: String,
+    /// The epoch in which it is ours, also while it is being given up.
+    pub epoch: Option<u64>,
+    /// Whether it is being given up.
+    pub leaving: bool,
+    /// The index of the record that is delivered next.
+    pub position: usize,
+    /// The index of the first record that was delivered in this epoch.
+    pub first: usize,
+    /// What was settled in this epoch.
+    pub settled_now: BTreeSet<i64>,
+    /// The last attempt at each record of this epoch, and when it ended.
+    pub attempts: BTreeMap<i64, (u32, Option<Instant>)>,
+}
+
+/// An attempt that waits for its end.
+#[derive(Debug)]
+pub struct Hand {
+    /// The partition, by index.
+    pub lane: usize,
+    /// The epoch in which it began.
+    pub epoch: u64,
+    /// The record.
+    pub offset: i64,
+    /// Its key.
+    pub key: Option<Bytes>,
+    /// How it is told its end.
+    pub end: oneshot::Sender<Act>,
+}
+
+/// How a commit fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommitFault {
+    /// Without effect.
+    Before,
+    /// After it took effect.
+    After,
+}
+
+/// What was done.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Ran {
+    /// Steps that had an effect.
+    pub steps: u64,
+    /// Steps that had none, such as finishing when nothing is in hand.
+    pub idle: u64,
+}
+
+/// Everything that is true.
+#[derive(Debug)]
+pub struct Facts {
+    /// The order of the handlers.
+    pub order: Order,
+    /// The partitions.
+    pub lanes: Vec<Lane>,
+    /// The attempts in hand, by the number of the attempt.
+    pub hands: BTreeMap<u64, Hand>,
+    /// How the next commits fail, the last first.
+    pub failing_commits: Vec<CommitFault>,
+    /// Whether dead letters are refused.
+    pub letters_refused: bool,
+    /// What was wrong.
+    pub violations: Vec<String>,
+    next_hand: u64,
+    /// All attempts that have begun and not ended: lane, epoch and offset.
+    begun: BTreeMap<u64, (usize, u64, i64)>,
+}
+
+impl Facts {
+    /// No records, nothing assigned.
+    #[must_use]
+    pub fn new(order: Order, partitions: Vec<TopicPartition>) -> Self {
+        let lanes = partitions.into_iter().map(|partition| Lane {
+            partition,
+            log: Vec::new(),
+            committed: 0,
+            metadata: String::new(),
+            epoch: None,
+            leaving: false,
+            position: 0,
+            first: 0,
+            settled_now: BTreeSet::new(),
+            attempts: BTreeMap::new(),
+        });
+        Facts {
+            order,
+            lanes: lanes.collect(),
+            hands: BTreeMap::new(),
+            failing_commits: Vec::new(),
+            begun: BTreeMap::new(),
+            letters_refused: false,
+            violations: Vec::new(),
+            next_hand: 0,
+        }
+    }
+
+    /// The index of a partition.
+    #[must_use]
+    pub fn lane(&self, partition: &TopicPartition) -> usize {
+        self.lanes.iter().position(|lane| lane.partition == *partition).unwrap_or(usize::MAX)
+    }
+
+    /// An attempt begins (invariants 3 and 6).
+    pub fn begin(
+        &mut self,
+        partition: &TopicPartition,
+        offset: i64,
+        attempt: u32,
+        key: Option<Bytes>,
+    ) -> (u64, oneshot::Receiver<Act>) {
+        let index = self.lane(partition);
+        let (end, ended) = oneshot::channel();
+        let what = format!("attempt {attempt} at {partition}@{offset}");
+        let lane = &mut self.lanes[index];
+        let mut wrong = Vec::new();
+        let Some(epoch) = lane.epoch else {
+            self.violations.push(format!("{what}: the partition is not ours"));
+            self.next_hand += 1;
+            return (self.next_hand, ended);
+        };
+        let delivered = lane.log.iter().take(lane.position).skip(lane.first);
+        if !delivered.clone().any(|fact| fact.offset == offset) {
+            wrong.push("it was not delivered in this epoch".to_owned());
+        }
+        if lane.settled_now.contains(&offset) {
+            wrong.push("it is settled already".to_owned());
+        }
+        let before = |fact: &&Fact| {
+            fact.offset < offset
+                && match self.order {
+                    Order::Partition => true,
+                    // What no handler gets has no order here.
+                    Order::Key => key.is_some() && fact.key == key && fact.is_step(),
+                    Order::None => false,
+                }
+        };
+        let done = |fact: &&Fact| {
+            lane.settled_now.contains(&fact.offset) || fact.settled && lane.skips(fact.offset)
+        };
+        if let Some(open) = delivered.clone().filter(before).find(|fact| !done(fact)) {
+            wrong.push(format!("{} before it is open", open.offset));
+        }
+        match lane.attempts.get(&offset) {
+            _ if attempt > ATTEMPTS => wrong.push("one too many".to_owned()),
+            None if attempt == 1 => {}
+            Some((before, Some(at))) if before + 1 == attempt => {
+                let due = *at + BACKOFF * 2_u32.pow(attempt - 2);
+                if Instant::now() < due {
+                    wrong.push(format!("early by {:?}", due - Instant::now()));
+                }
+            }
+            other => wrong.push(format!("after {other:?}")),
+        }
+        for hand in self.hands.values().filter(|hand| hand.lane == index) {
+            let same = match self.order {
+                Order::Partition => true,
+                Order::Key => key.is_some() && hand.key == key,
+                Order::None => hand.offset == offset,
+            };
+            if same {
+                wrong.push(format!("{} is in hand", hand.offset));
+            }
+        }
+        lane.attempts.insert(offset, (attempt, None));
+        self.violations.extend(wrong.into_iter().map(|wrong| format!("{what}: {wrong}")));
+        self.next_hand += 1;
+        self.begun.insert(self.next_hand, (index, epoch, offset));
+        self.hands.insert(self.next_hand, Hand { lane: index, epoch, offset, key, end });
+        (self.next_hand, ended)
+    }
+
+    /// An attempt was ended with `act`, or was cancelled.
+    pub fn end(&mut self, hand: u64, act: Option<Act>) {
+        self.hands.remove(&hand);
+        let Some((lane, epoch, offset)) = self.begun.remove(&hand) else { return };
+        let lane = &mut self.lanes[lane];
+        if lane.epoch != Some(epoch) {
+            return;
+        }
+        if let Some((attempt, ended)) = lane.attempts.get_mut(&offset) {
+            *ended = Some(Instant::now());
+            let failed = matches!(act, Some(Act::Fail | Act::Panic));
+            let condemned = act == Some(Act::Refuse) || failed && *attempt >= ATTEMPTS;
+            if let Some(fact) = lane.log.iter_mut().find(|fact| fact.offset == offset) {
+                fact.condemned |= condemned;
+            }
+        }
+    }
+
+    /// A record was settled.
+    pub fn settled(&mut self, partition: &TopicPartition, offset: i64, dead: bool) {
+        let index = self.lane(partition);
+        let lane = &mut self.lanes[index];
+        if !lane.settled_now.insert(offset) {
+            self.violations.push(format!("{partition}@{offset} settled twice in one epoch"));
+        }
+        let Some(fact) = lane.log.iter_mut().find(|fact| fact.offset == offset) else { return };
+        fact.settled = true;
+        if dead && (!fact.condemned || fact.letters == 0) {
+            let Fact { condemned, letters, .. } = fact;
+            let wrong = format!("condemned: {condemned}, letters: {letters}");
+            self.violations.push(format!("{partition}@{offset} settled by dead letter, {wrong}"));
+        }
+        if !dead && fact.condemned && fact.letters == 0 {
+            let wrong =
+                format!("{partition}@{offset} settled, but its dead letter was not written");
+            self.violations.push(wrong);
+        }
+    }
+
+    /// A dead letter arrives; whether it is taken.
+    pub fn letter(&mut self, origin: (&str, i32, i64), value: Option<&Bytes>) -> bool {
+        if self.letters_refused {
+            return false;
+        }
+        let (topic, partition, offset) = origin;
+        let lane = self.lanes.iter_mut().find(|lane| {
+            lane.partition.topic.as_str() == topic && lane.partition.partition == partition
+        });
+        let fact = lane.and_then(|lane| lane.log.iter_mut().find(|fact| fact.offset == offset));
+        match fact {
+            Some(fact) if fact.condemned && fact.value.as_ref() == value => fact.letters += 1,
+            Some(fact) => {
+                let wrong = format!("dead letter of {origin:?}: {fact:?}");
+                self.violations.push(wrong);
+            }
+            None => self.violations.push(format!("dead letter from nowhere: {origin:?}")),
+        }
+        true
+    }
+
+    /// A commit takes effect (invariants 1 and 2).
+    pub fn commit(&mut self, progress: &[Progress]) {
+        for Progress { partition, epoch, next, metadata } in progress {
+            let index = self.lane(partition);
+            let lane = &mut self.lanes[index];
+            // The port drops what is of another epoch.
+            if lane.epoch != Some(epoch.0) {
+                continue;
+            }
+            let open = lane.log.iter().find(|fact| !fact.settled).map(|fact| fact.offset);
+            let end = lane.log.get(lane.position.max(1) - 1).map_or(0, |fact| fact.offset + 1);
+            if open.is_some_and(|open| next.0 > open) || next.0 > end.max(lane.committed) {
+                let wrong = format!("{partition}: {next} committed, {open:?} open, end {end}");
+                self.violations.push(wrong);
+            }
+            if next.0 < lane.committed {
+                self.violations.push(format!("{partition}: {next} after {}", lane.committed));
+            }
+            (lane.committed, lane.metadata) = (next.0, metadata.clone());
+        }
+    }
+
+    /// Partitions are given up with a last commit, which must cover all that is settled (invariant
+    /// 4).
+    pub fn release(&mut self, lanes: impl IntoIterator<Item = usize>, progress: &[Progress]) {
+        self.commit(progress);
+        for index in lanes {
+            let lane = &mut self.lanes[index];
+            if lane.epoch.take().is_some() && lane.committed < lane.due() {
+                let (partition, due, committed) = (&lane.partition, lane.due(), lane.committed);
+                let wrong = format!("{partition}: given up at {committed}, {due} is due");
+                self.violations.push(wrong);
+            }
+            lane.leaving = false;
+        }
+    }
+
+    /// All partitions are given up.
+    pub fn close(&mut self, progress: &[Progress]) {
+        self.release(0..self.lanes.len(), progress);
+    }
+
+    /// Whether work is left undone: where the engine runs handlers side by side and none has its fill,
+    /// a record whose turn it is is in hand.
+    pub fn idle_work(&self) -> Option<String> {
+        // One that waits for its next attempt or its dead letter has its place still.
+        let taken = self.lanes.iter().filter(|lane| lane.epoch.is_some()).flat_map(|lane| {
+            lane.attempts.keys().filter(|offset| !lane.settled_now.contains(offset))
+        });
+        if !abilities::CONCURRENCY || self.order == Order::Partition || taken.count() >= CONCURRENCY
+        {
+            return None;
+        }
+        self.lanes.iter().enumerate().find_map(|(index, lane)| {
+            let ours = lane.epoch.is_some() && !lane.leaving;
+            let delivered = lane.log.iter().take(lane.position).skip(lane.first);
+            let mut open =
+                delivered.filter(|fact| ours && !lane.settled_now.contains(&fact.offset));
+            let mut before = BTreeSet::new();
+            let idle = open.find(|fact| {
+                let is_step = fact.is_step();
+                let first = fact.key.is_none() || is_step && before.insert(fact.key.clone());
+                let turn = self.order == Order::None || first;
+                let begun = lane.attempts.contains_key(&fact.offset);
+                turn && is_step
+                    && !begun
+                    && !self
+                        .hands
+                        .values()
+                        .any(|hand| hand.lane == index && hand.offset == fact.offset)
+            });
+            idle.map(|fact| format!("{}@{} waits for nothing", lane.partition, fact.offset))
+        })
+    }
+
+    /// What must be so in the end (invariants 1, 5 and 8).
+    pub fn judge(&mut self) {
+        for lane in &self.lanes {
+            let partition = &lane.partition;
+            for Fact { offset, settled, poison, letters, .. } in &lane.log {
+                if !settled || *poison && *letters == 0 {
+                    let wrong = format!("settled {settled}, poison {poison}, letters {letters}");
+                    self.violations.push(format!("{partition}@{offset}: {wrong}"));
+                }
+            }
+            let end = lane.log.last().map_or(0, |fact| fact.offset + 1);
+            if lane.committed != end {
+                let committed = lane.committed;
+                self.violations.push(format!("{partition}: {committed} committed, not {end}"));
+            }
+        }
+    }
+}
+
+impl Fact {
+    /// Whether a handler gets it.
+    #[must_use]
+    pub fn is_step(&self) -> bool {
+        self.value.as_ref().is_some_and(|value| value.starts_with(STEP))
+    }
+}
+
+impl Lane {
+    /// What at least can be committed: after the last record of those in a row that were settled in
+    /// this epoch.
+    #[must_use]
+    pub fn due(&self) -> i64 {
+        let delivered = self.log.iter().take(self.position).skip(self.first);
+        let settled = delivered.take_while(|fact| self.settled_now.contains(&fact.offset));
+        settled.last().map_or(0, |fact| fact.offset + 1)
+    }
+
+    /// How many records were not delivered in this epoch.
+    #[must_use]
+    pub fn undelivered(&self) -> usize {
+        self.log.len() - self.position
+    }
+
+    // Whether the engine was told by metadata that a record is done.
+    fn skips(&self, offset: i64) -> bool {
+        !self.metadata.is_empty() && offset >= self.committed
+    }
+
+    /// It is ours from now on.
+    pub fn assign(&mut self, epoch: u64) {
+        self.epoch = Some(epoch);
+        self.leaving = false;
+        let first = self.log.iter().position(|fact| fact.offset >= self.committed);
+        self.first = first.unwrap_or(self.log.len());
+        self.position = self.first;
+        self.settled_now.clear();
+        self.attempts.clear();
+        self.log.iter_mut().for_each(|fact| fact.condemned = fact.poison);
+    }
+}

@@ -1,0 +1,208 @@
+//! The broker that the members meet at: an embedded one in a process of its own, or a real Kafka.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
+
+use event_core::broker::Broker;
+use event_core::broker::NewTopic;
+use event_core::broker::kafka::{KafkaBroker, KafkaSettings};
+use event_core::delivery::{NextOffset, TopicPartition};
+use event_core::event::{GroupName, TopicName};
+
+use crate::events::{HANDLED, PARTITIONS, TOPICS};
+
+/// After this a silent member is dead for the group: on the embedded broker.
+pub const EMBEDDED_SESSION: Duration = Duration::from_secs(3);
+/// The same on a real Kafka: members say so with the classic protocol, and `tests/kafka/start` with
+/// the new one.
+pub const KAFKA_SESSION: Duration = Duration::from_secs(6);
+/// How often members say something: the clock of every change of the group.
+pub const HEARTBEAT: Duration = Duration::from_millis(500);
+/// For what has to happen.
+pub const DEADLINE: Duration = Duration::from_secs(60);
+/// How long the embedded broker refuses connections.
+const REFUSES: Duration = Duration::from_secs(3);
+
+/// The binaries of this package, and a folder for what they write.
+#[derive(Clone, Copy, Debug)]
+pub struct Rig {
+    /// `ledger-member`.
+    pub member: &'static str,
+    /// `embedded-broker`.
+    pub broker: &'static str,
+    /// A folder.
+    pub folder: &'static str,
+}
+
+/// A broker.
+pub struct Cluster {
+    /// Where it is.
+    pub address: String,
+    /// What its line of the table says.
+    pub name: String,
+    kind: Kind,
+}
+
+enum Kind {
+    Embedded { process: Child, orders: ChildStdin, answers: BufReader<ChildStdout> },
+    Kafka { protocol: String },
+}
+
+impl Cluster {
+    /// Starts an embedded broker.
+    #[must_use]
+    pub fn embedded(rig: &Rig) -> Cluster {
+        let mut process = Command::new(rig.broker)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the embedded broker starts");
+        let orders = process.stdin.take().unwrap();
+        let mut answers = BufReader::new(process.stdout.take().unwrap());
+        let mut address = String::new();
+        answers.read_line(&mut address).unwrap();
+        Cluster {
+            address: address.trim().to_owned(),
+            name: "embedded, consumer".to_owned(),
+            kind: Kind::Embedded { process, orders, answers },
+        }
+    }
+
+    /// The Kafka of `KAFKA_TEST_BROKERS`, with the protocol of `KAFKA_TEST_GROUP_PROTOCOL`.
+    pub async fn kafka() -> Cluster {
+        let address = std::env::var("KAFKA_TEST_BROKERS").expect("KAFKA_TEST_BROKERS");
+        let protocol = std::env::var("KAFKA_TEST_GROUP_PROTOCOL");
+        let protocol = protocol.ok().filter(|name| !name.is_empty());
+        let protocol = protocol.unwrap_or_else(|| "classic".to_owned());
+        let name = format!("Kafka, {protocol}");
+        let cluster = Cluster { address, name, kind: Kind::Kafka { protocol } };
+        let topics = TOPICS.map(|(topic, partitions)| NewTopic {
+            topic: TopicName::from_static(topic),
+            partitions,
+            replication: 1,
+        });
+        let made = cluster.broker().create_topics(&topics, DEADLINE).await.unwrap();
+        made.into_iter().for_each(|(_, made)| assert!(made.is_ok(), "{made:?}"));
+        cluster
+    }
+
+    /// Whether the broker itself can be killed and started again on its data.
+    #[must_use]
+    pub fn can_restart(&self) -> bool {
+        let ours = std::fs::read_to_string(kafka_folder().join("../../target/kafka/run/address"));
+        matches!(self.kind, Kind::Kafka { .. })
+            && ours.is_ok_and(|address| address.trim() == self.address)
+    }
+
+    /// Kills the broker and starts it again on its data. The embedded one keeps its data nowhere
+    /// else, so it refuses connections for a while.
+    pub async fn fail(&mut self) {
+        match &mut self.kind {
+            Kind::Embedded { orders, answers, .. } => {
+                order(orders, answers, "down");
+                tokio::time::sleep(REFUSES).await;
+                order(orders, answers, "up");
+            }
+            Kind::Kafka { .. } => {
+                let restart = kafka_folder().join("restart");
+                let restarted =
+                    tokio::task::spawn_blocking(move || Command::new(restart).status()).await;
+                assert!(restarted.unwrap().unwrap().success(), "the broker did not come back");
+            }
+        }
+    }
+
+    /// What the fault of the broker is called.
+    #[must_use]
+    pub fn failure(&self) -> &'static str {
+        match self.kind {
+            Kind::Embedded { .. } => "refused connections",
+            Kind::Kafka { .. } => "killed and restarted",
+        }
+    }
+
+    /// What a member has to know, as variables.
+    #[must_use]
+    pub fn variables(&self) -> Vec<(&'static str, String)> {
+        let mut variables = vec![("EVENT_BROKERS", self.address.clone())];
+        match &self.kind {
+            Kind::Kafka { protocol } if protocol != "consumer" => variables.extend([
+                ("EVENT_KAFKA_SESSION_TIMEOUT_MS", KAFKA_SESSION.as_millis().to_string()),
+                ("EVENT_KAFKA_HEARTBEAT_INTERVAL_MS", HEARTBEAT.as_millis().to_string()),
+            ]),
+            _ => variables.push(("EVENT_KAFKA_GROUP_PROTOCOL", "consumer".to_owned())),
+        }
+        if let Kind::Embedded { .. } = self.kind {
+            // It answers a fetch without records after this, also when records come meanwhile.
+            variables.push(("EVENT_KAFKA_FETCH_WAIT_MAX_MS", "10".to_owned()));
+        }
+        variables
+    }
+
+    /// A way to it.
+    #[must_use]
+    pub fn broker(&self) -> KafkaBroker {
+        let settings = KafkaSettings {
+            brokers: self.address.clone(),
+            client_id: "driver".to_owned(),
+            properties: Vec::new(),
+        };
+        KafkaBroker::connect(settings).unwrap()
+    }
+
+    /// Where the partitions that handlers listen to end.
+    pub async fn ends(&self) -> Vec<(TopicPartition, NextOffset)> {
+        let ends = self.broker().watermarks(&partitions(), DEADLINE).await.unwrap();
+        ends.into_iter().map(|one| (one.partition, one.end)).collect()
+    }
+
+    /// Lets a new group begin at the end of what other tests left.
+    pub async fn begin_at_the_end(&self, group: &GroupName) {
+        if let Kind::Kafka { .. } = self.kind {
+            self.broker().reset(group, &self.ends().await, DEADLINE).await.unwrap();
+        }
+    }
+
+    /// How many records the group has not settled.
+    pub async fn lag(&self, group: &GroupName) -> i64 {
+        let committed = self.broker().committed(group, &partitions(), DEADLINE).await.unwrap();
+        let ends = self.ends().await;
+        let lags = ends.into_iter().map(|(partition, end)| {
+            let committed = committed.iter().find(|one| one.partition == partition);
+            end.0 - committed.and_then(|one| one.next).map_or(0, |next| next.0)
+        });
+        lags.sum()
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if let Kind::Embedded { process, .. } = &mut self.kind {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+}
+
+fn order(orders: &mut ChildStdin, answers: &mut BufReader<ChildStdout>, word: &str) {
+    writeln!(orders, "{word}").unwrap();
+    let mut answer = String::new();
+    answers.read_line(&mut answer).unwrap();
+    assert_eq!(answer, "done\n");
+}
+
+fn kafka_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../kafka")
+}
+
+fn partitions() -> Vec<TopicPartition> {
+    let of = |topic| {
+        (0..PARTITIONS).map(move |partition| TopicPartition {
+            topic: TopicName::from_static(topic),
+            partition,
+        })
+    };
+    HANDLED.into_iter().flat_map(of).collect()
+}

@@ -1,0 +1,19 @@
+//! Processes of one consumer group that are killed, frozen and told to stop while events come, and
+//! a checker that reads what each of them wrote down.
+//!
+//! [`scenario`] runs it: a broker, a driver that publishes numbered events per key and knows which
+//! were acknowledged, the members as processes of their own, and faults. Every member writes each
+//! execution of a handler into a journal of its own; [`check`] holds the journals together against
+//! what was acknowledged, and says of every repetition what explains it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "only tests use it")]
+
+pub mod check;
+pub mod cluster;
+pub mod driver;
+pub mod events;
+pub mod journal;
+pub mod member;
+pub mod scenario;
+pub mod shutdown;
+pub mod table;
