@@ -66,7 +66,11 @@ fn summary(app: &EventApp, settings: &Settings) -> String {
         router.topics().filter_map(|topic| Some(topic.ok()?.to_string())).collect();
     let handlers = registry.handlers().len();
     let s = if handlers == 1 { "" } else { "s" };
-    format!("{handlers} handler{s} on {} in group `{}`", topics.join(", "), settings.group)
+    let groups = registry.groups(settings.group.as_str());
+    let named: Vec<_> = groups.keys().map(|group| format!("`{group}`")).collect();
+    let groups = if named.len() == 1 { "group" } else { "groups" };
+    let (topics, named) = (topics.join(", "), named.join(", "));
+    format!("{handlers} handler{s} on {topics} in {groups} {named}")
 }
 
 impl From<&StartupReport> for Report {

@@ -174,6 +174,7 @@ async fn dry_run<B: Broker>(
                 format!("would be handled by {}", dry_run.handler.unwrap_or_default())
             }
             Becomes::Skipped => "would be skipped: no handler takes them".to_owned(),
+            Becomes::Stops => "would stop the service: no handler takes them".to_owned(),
             Becomes::Retried | Becomes::DeadLettered => {
                 failed += 1;
                 let reason = dry_run.reason.unwrap_or_default();

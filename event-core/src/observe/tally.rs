@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Notify;
 
-use super::{Observation, Observer};
+use super::{Observation, Observer, SkipReason};
 
 /// How many records ended how.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,6 +66,8 @@ impl Observer for Tally {
         let counter = match observation {
             Observation::Handled { .. } => &self.handled,
             Observation::DeadLettered { .. } => &self.dead_lettered,
+            // The other group counts it.
+            Observation::Skipped { reason: SkipReason::OtherGroup, .. } => return,
             Observation::Skipped { .. } => &self.skipped,
             Observation::Retrying { .. } => &self.retried,
             _ => return,

@@ -12,7 +12,7 @@ use crate::delivery::{Delivery, Epoch, RecordBatch, RecordRef, Shutdown, TopicPa
 use crate::event::{Envelope, EnvelopeError, TopicName};
 use crate::handler::HandlerRegistration;
 use crate::outcome::Rejection;
-use crate::processor::DeliveryPolicy;
+use crate::processor::{DeliveryPolicy, UnknownEvents};
 use crate::registry::short_type;
 use crate::router::EventRouter;
 use crate::state::StateMap;
@@ -56,6 +56,8 @@ pub enum Becomes {
     Retried,
     /// It would be dead-lettered before its handler runs.
     DeadLettered,
+    /// The service would stop before it, because no handler takes it and the settings say so.
+    Stops,
 }
 
 /// Runs records dry with the handlers of the build at hand.
@@ -74,6 +76,12 @@ impl DryRunner {
     pub fn new(router: EventRouter, policy: DeliveryPolicy, state: StateMap) -> Self {
         let state = Box::leak(Box::new(state));
         DryRunner { router, policy, state, shutdown: Box::leak(Box::new(Shutdown::never())) }
+    }
+
+    /// The same with other handlers, such as those of another consumer group.
+    #[must_use]
+    pub fn with_handlers(&self, router: EventRouter) -> Self {
+        DryRunner { router, policy: self.policy.clone(), ..*self }
     }
 
     /// The handlers.
@@ -147,7 +155,11 @@ impl DryRunner {
             let mut dry_run = self.becomes(Becomes::Skipped, Some(topic));
             dry_run.event =
                 envelope.as_ref().map(|read| crate::event::excerpt(read.event_type(), 64));
-            (handler.or_else(|| Some(route?.handler)), dry_run)
+            let handler = handler.or_else(|| Some(route?.handler));
+            if let (None, Some(envelope)) = (handler, &envelope) {
+                self.unknown(envelope.event_type(), record, &mut dry_run);
+            }
+            (handler, dry_run)
         };
         if let Some(handler) = handler {
             dry_run.becomes = Becomes::Handled;
@@ -156,6 +168,19 @@ impl DryRunner {
             self.probe(handler, Box::leak(Box::new(batch)), &mut dry_run).await;
         }
         Ok(dry_run)
+    }
+
+    fn unknown(&self, event: &str, record: RecordRef<'_>, dry_run: &mut DryRun) {
+        let topic = dry_run.topic.as_ref().map_or("", TopicName::as_str);
+        match self.policy.unknown_events(topic) {
+            UnknownEvents::Skip => {}
+            UnknownEvents::DeadLetter => {
+                let event = crate::event::excerpt(event, 64);
+                let message = format!("nobody handles the event `{event}`");
+                dry_run.reject(&Rejection::Refused { code: "unknown_event", message }, record);
+            }
+            UnknownEvents::Stop => dry_run.becomes = Becomes::Stops,
+        }
     }
 
     // In the order of delivery.
@@ -182,7 +207,7 @@ impl DryRunner {
             envelope,
             handler: Box::leak(handler.id().into_boxed_str()),
             attempt: 1,
-            attempts: self.policy.attempts,
+            attempts: self.policy.of(handler).all_attempts(),
             state: self.state,
             shutdown: self.shutdown,
         }));

@@ -231,6 +231,9 @@ role_events  CLAIM_ADDED  tuned_service::import_claims  tests/service/src/bin/tu
 ";
     let ran = run(TUNED, &["handlers"], &[]);
     assert_eq!((ran.code, ran.out.as_str()), (Some(0), narrow), "{}", ran.err);
+    let ran = run(TUNED, &["check"], &[]);
+    let ok = "ok: 4 handlers on role_events in groups `mailer`, `tuned`, `warehouse`\n";
+    assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (Some(0), ok, ""));
     // What is said of all differs in no handler, and what is said of one goes before its attribute.
     let file = "attempts = 3\n[handlers.'book']\nconcurrency = 8\nbreaker_failures = 0\n";
     std::fs::write(empty_folder().join("handlers.toml"), file).unwrap();
@@ -380,4 +383,17 @@ fn dev_is_idle_when_what_handlers_sent_is_handled_too() {
     let ran = run(CHAIN, &["dev", "--exit-when-idle"], &[]);
     assert_eq!(ran.code, Some(0), "{}", ran.err);
     assert!(ran.out.ends_with("\n4 handled, 0 skipped, 0 dead-lettered\n"), "{}", ran.out);
+}
+
+#[test]
+fn dev_is_idle_when_each_group_has_handled_what_is_there() {
+    let samples = empty_folder().join("tuned.jsonl");
+    let lines: Vec<_> = (0..20)
+        .map(|id| format!(r#"{{"eventType": "CLAIM_ADDED", "data": {{"id": {id}, "roleId": 3}}}}"#))
+        .collect();
+    std::fs::write(&samples, lines.join("\n")).unwrap();
+    let arguments = ["dev", "--exit-when-idle", "--events", samples.to_str().unwrap()];
+    let ran = run(TUNED, &arguments, &[]);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    assert!(ran.out.ends_with("\n60 handled, 0 skipped, 0 dead-lettered\n"), "{}", ran.out);
 }

@@ -146,7 +146,8 @@ fn a_record_in_a_file_is_explained_as_json() {
     let ran = run(SOUND, &["explain", "--record", file.to_str().unwrap(), "--json"], &[]);
     assert_eq!(ran.code, Some(1), "{}", ran.err);
     assert_eq!(ran.err, "the record would be dead-lettered\n");
-    let expected = serde_json::json!({
+    let expected = serde_json::json!([{
+        "group": "sound",
         "becomes": "dead_lettered",
         "topic": "role_events",
         "event": "CLAIM_ADDED",
@@ -159,9 +160,37 @@ fn a_record_in_a_file_is_explained_as_json() {
         "column": 17,
         "dead_letters": "role_events_dlq",
         "not_made": [],
-    });
+    }]);
     let said: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
     assert_eq!(said, expected);
+}
+
+#[test]
+fn a_record_is_explained_in_each_group_that_reads_its_topic() {
+    let file = empty_folder().join("lost-claim.json");
+    std::fs::write(&file, "{\"eventType\": \"CLAIM_LOST\", \"data\": {}}").unwrap();
+    let ran = run(TUNED, &["explain", "--record", file.to_str().unwrap()], &[]);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    let first_lines: Vec<_> = ran.out.lines().filter(|line| !line.starts_with(' ')).collect();
+    let expected = [
+        "in group `mailer`",
+        "would be skipped: no handler takes it",
+        "in group `tuned`",
+        "would be skipped: no handler takes it",
+        "in group `warehouse`",
+        "would be handled by others",
+    ];
+    assert_eq!(first_lines, expected, "{}", ran.out);
+    // What becomes of an unknown event is a setting.
+    for (unknown_events, code, becomes) in [
+        ("stop", 0, "would stop the service: no handler takes it\n"),
+        ("dead_letter", 1, "would be dead-lettered as unknown_event\n"),
+    ] {
+        let variables = [("EVENT_UNKNOWN_EVENTS", unknown_events)];
+        let ran = run(TUNED, &["explain", "--record", file.to_str().unwrap()], &variables);
+        assert_eq!(ran.code, Some(code), "{}", ran.err);
+        assert_eq!(ran.out.matches(becomes).count(), 2, "{}", ran.out);
+    }
 }
 
 #[test]

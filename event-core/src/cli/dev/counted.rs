@@ -1,6 +1,7 @@
 //! A broker that counts what is sent to the topics of the handlers, so that `dev` knows when
 //! nothing is left to handle: not the samples, and not what handlers sent because of them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -12,7 +13,8 @@ use crate::broker::{
 use crate::delivery::{NextOffset, TopicPartition};
 use crate::event::{GroupName, TopicName};
 
-/// How many records were acknowledged on the topics of the handlers. Cloning shares it.
+/// How many records were acknowledged on the topics of the handlers, once for each consumer group
+/// that will read them. Cloning shares it.
 #[derive(Clone, Default)]
 pub(super) struct Sent(Arc<AtomicU64>);
 
@@ -22,16 +24,19 @@ impl Sent {
     }
 }
 
+/// How many consumer groups read each topic.
+pub(super) type Readers = BTreeMap<TopicName, u64>;
+
 /// A broker whose producers count into [`Sent`].
 pub(super) struct CountedBroker<B> {
     pub(super) inner: B,
-    pub(super) topics: Arc<[TopicName]>,
+    pub(super) readers: Arc<Readers>,
     pub(super) sent: Sent,
 }
 
 struct CountedProducer {
     inner: Arc<dyn Producer>,
-    topics: Arc<[TopicName]>,
+    readers: Arc<Readers>,
     sent: Sent,
 }
 
@@ -101,7 +106,7 @@ impl<B: Broker> Broker for CountedBroker<B> {
     fn producer(&self) -> Result<Arc<dyn Producer>, BrokerError> {
         Ok(Arc::new(CountedProducer {
             inner: self.inner.producer()?,
-            topics: Arc::clone(&self.topics),
+            readers: Arc::clone(&self.readers),
             sent: self.sent.clone(),
         }))
     }
@@ -112,14 +117,12 @@ impl Producer for CountedProducer {
         &self,
         record: OutgoingRecord,
     ) -> PortFuture<'static, Result<Acknowledged, BrokerError>> {
-        let counts = self.topics.contains(&record.topic);
+        let readers = self.readers.get(&record.topic).copied().unwrap_or_default();
         let (sending, sent) = (self.inner.send(record), self.sent.clone());
         Box::pin(async move {
             let acknowledged = sending.await?;
             // Before the sender learns of it, and so before the record that it handles is settled.
-            if counts {
-                sent.0.fetch_add(1, Ordering::AcqRel);
-            }
+            sent.0.fetch_add(readers, Ordering::AcqRel);
             Ok(acknowledged)
         })
     }

@@ -11,7 +11,7 @@ use clap::Args;
 use serde::Deserialize;
 use serde_json::Value;
 
-use counted::{CountedBroker, Sent};
+use counted::{CountedBroker, Readers, Sent};
 
 use super::known::{contract_of, topic_named, topic_of};
 use crate::app::{EventApp, ExitStatus, Settings, signals};
@@ -58,16 +58,19 @@ pub(super) async fn run(
     for contract in registry.contracts().iter().filter(|c| all.iter().all(|t| *t != c.topic)) {
         cluster.create_topic(contract.topic, i32::from(arguments.partitions))?;
     }
+    let mut readers = Readers::new();
+    for router in app.routers(settings.group.as_str()).values() {
+        for topic in router.topics().filter_map(Result::ok) {
+            *readers.entry(topic).or_default() += 1;
+        }
+    }
     let tally = Arc::new(Tally::default());
     let after_dev = std::mem::take(&mut app.after_dev);
     let service = app.service().to_owned();
     let app = app.observer(Arc::clone(&tally) as _).observer(Arc::new(DevPrinter));
     let sent = Sent::default();
-    let broker = CountedBroker {
-        inner: cluster.broker(),
-        topics: topics.clone().into(),
-        sent: sent.clone(),
-    };
+    let broker =
+        CountedBroker { inner: cluster.broker(), readers: Arc::new(readers), sent: sent.clone() };
     let producer = EventProducer::new(broker.producer()?);
     let admin_address = app.admin_address();
     let ready = app.prepare(broker, settings).await?;

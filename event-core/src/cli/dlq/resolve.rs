@@ -177,6 +177,7 @@ fn print_fate(dry_run: &DryRun) {
     match dry_run.becomes {
         Becomes::Handled => say!("  would be handled by {handler}"),
         Becomes::Skipped => say!("  would be skipped: no handler takes it"),
+        Becomes::Stops => say!("  would stop the service: no handler takes it"),
         Becomes::Retried => say!("  would fail and be tried again, as it did here"),
         Becomes::DeadLettered => {
             let reason = dry_run.reason.unwrap_or("-");

@@ -20,6 +20,8 @@ use crate::registry::Registry;
 /// What would become of the record, as JSON.
 #[derive(Serialize)]
 struct Json<'a> {
+    /// The consumer group; none when the record's topic is not known.
+    group: Option<&'a str>,
     becomes: &'static str,
     topic: Option<&'a str>,
     event: Option<&'a str>,
@@ -41,7 +43,7 @@ pub(super) async fn run(
     settings: &Settings,
     arguments: ExplainArgs,
 ) -> Result<(), Error> {
-    let (registry, router) = (app.registry(), app.router());
+    let registry = app.registry();
     let value = arguments.record.as_deref().map(read).transpose().map_err(usage)?;
     let record = OwnedRecord {
         offset: Offset(0),
@@ -60,20 +62,50 @@ pub(super) async fn run(
     }
     let topic =
         topic.map_or_else(|| find_topic(&registry, &record, settings.policy.max_value_bytes), Ok);
-    let dry_runner = DryRunner::new(router, settings.policy.clone(), app.into_state());
-    let dry_run = dry_runner.run_on(record, topic).await.map_err(usage)?;
+    let dry_runs = in_each_group(app, settings, record, topic).await.map_err(usage)?;
     if arguments.json {
-        say!("{}", serde_json::to_string_pretty(&Json::from(&dry_run))?);
+        let all = dry_runs.iter().map(|(group, dry_run)| Json::of(group.as_deref(), dry_run));
+        say!("{}", serde_json::to_string_pretty(&all.collect::<Vec<_>>())?);
     } else {
-        print_dry_run(&dry_run);
+        for (group, dry_run) in &dry_runs {
+            if let (Some(group), 2..) = (group, dry_runs.len()) {
+                say!("in group `{group}`");
+            }
+            print_dry_run(dry_run);
+        }
     }
-    match dry_run.becomes {
-        Becomes::DeadLettered => {
+    match dry_runs.iter().any(|(_, dry_run)| dry_run.becomes == Becomes::DeadLettered) {
+        true => {
             let message = "the record would be dead-lettered".to_owned();
             Err(ExitStatus { code: 1, message }.into())
         }
-        Becomes::Handled | Becomes::Skipped | Becomes::Retried => Ok(()),
+        false => Ok(()),
     }
+}
+
+/// What would become of it in each consumer group that reads the topic, sorted.
+async fn in_each_group(
+    app: EventApp,
+    settings: &Settings,
+    record: OwnedRecord,
+    topic: Result<TopicName, String>,
+) -> Result<Vec<(Option<String>, DryRun)>, String> {
+    let routers = app.routers(settings.group.as_str());
+    let router = app.router();
+    let dry_runner = DryRunner::new(router, settings.policy.clone(), app.into_state());
+    let mut dry_runs = Vec::new();
+    for (group, router) in routers {
+        let routes = topic.as_ref().map(|topic| router.topic(topic.as_str()));
+        if routes.is_ok_and(|routes| routes.routes().next().is_some()) {
+            let dry_runner = dry_runner.with_handlers(router);
+            let dry_run = dry_runner.run_on(record.clone(), topic.clone()).await?;
+            dry_runs.push((Some(group), dry_run));
+        }
+    }
+    if dry_runs.is_empty() {
+        dry_runs.push((None, dry_runner.run_on(record, topic).await?));
+    }
+    Ok(dry_runs)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
@@ -117,15 +149,17 @@ fn find_topic(
     }
 }
 
-impl<'a> From<&'a DryRun> for Json<'a> {
-    fn from(dry_run: &'a DryRun) -> Self {
+impl<'a> Json<'a> {
+    fn of(group: Option<&'a str>, dry_run: &'a DryRun) -> Self {
         let spot = dry_run.spot.as_ref();
         Json {
+            group,
             becomes: match dry_run.becomes {
                 Becomes::Handled => "handled",
                 Becomes::Skipped => "skipped",
                 Becomes::Retried => "retried",
                 Becomes::DeadLettered => "dead_lettered",
+                Becomes::Stops => "stops",
             },
             topic: dry_run.topic.as_ref().map(TopicName::as_str),
             event: dry_run.event.as_deref(),
@@ -156,6 +190,7 @@ pub(crate) fn print_dry_run(dry_run: &DryRun) {
         (Becomes::Handled, _) => say!("would be handled by {}", name(&dry_run.handler)),
         (Becomes::Retried, _) => say!("would fail and be tried again, as it did here"),
         (Becomes::Skipped, _) => say!("would be skipped: no handler takes it"),
+        (Becomes::Stops, _) => say!("would stop the service: no handler takes it"),
     }
     if let Some(message) = &dry_run.message {
         say!("  {message}");
