@@ -26,7 +26,7 @@ where
         let outcomes = match deliveries.first() {
             Some(first) => match run(batch, first).await {
                 Ok(returned) => into_outcomes(returned, &deliveries).into_iter().map(Ok).collect(),
-                Err(rejection) => for_each(&rejection, deliveries.len()),
+                Err(rejection) => for_each(rejection, deliveries.len()),
             },
             None => Vec::new(),
         };
@@ -44,7 +44,15 @@ fn missing() -> Result<Outcome, Rejection> {
     Ok(Outcome::Failed(Error::msg("the batch has no outcome for this record")))
 }
 
-// The same rejection for each of `count` records.
-fn for_each(rejection: &Rejection, count: usize) -> Vec<Result<Outcome, Rejection>> {
-    (0..count).map(|_| Err(rejection.again())).collect()
+// An argument was made from the first record and speaks of it: when there are several, each is tried
+// alone, with arguments of its own.
+fn for_each(rejection: Rejection, count: usize) -> Vec<Result<Outcome, Rejection>> {
+    if count == 1 {
+        return vec![Err(rejection)];
+    }
+    let error = match rejection {
+        Rejection::Failed(error) => error,
+        other => Error::from(other),
+    };
+    (0..count).map(|_| Ok(Outcome::Failed(error.again()))).collect()
 }

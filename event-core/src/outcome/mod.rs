@@ -37,25 +37,32 @@ pub struct Error {
     // Shared by the records of a batch that fails as a whole.
     cause: Arc<dyn StdError + Send + Sync>,
     verdict: Option<Verdict>,
+    // Of several records that were handled in one call; which of them is at fault is not known.
+    of_all: bool,
 }
 
 impl Error {
     /// An error from a message.
     pub fn msg(message: impl Into<String>) -> Self {
-        Error { cause: Cause::from(message.into()).into(), verdict: None }
+        Error { cause: Cause::from(message.into()).into(), verdict: None, of_all: false }
     }
 
     /// Any error that is already boxed, an `Error` inside it with its verdict.
     pub(crate) fn from_boxed(error: impl Into<Cause>) -> Self {
         match error.into().downcast::<Carrier>() {
             Ok(carrier) => carrier.0,
-            Err(cause) => Error { cause: cause.into(), verdict: None },
+            Err(cause) => Error { cause: cause.into(), verdict: None, of_all: false },
         }
     }
 
-    /// The same error once more, for another record that it holds for.
+    /// The same error once more, for another record of the call that it ended.
     pub(crate) fn again(&self) -> Self {
-        Error { cause: self.cause.clone(), verdict: self.verdict }
+        Error { cause: self.cause.clone(), verdict: self.verdict, of_all: true }
+    }
+
+    /// Whether it is of several records, of which any may be at fault.
+    pub(crate) fn is_of_all(&self) -> bool {
+        self.of_all
     }
 
     /// The same error, but one that no retry can mend.
@@ -117,7 +124,7 @@ impl Error {
 
 impl<E: StdError + Send + Sync + 'static> From<E> for Error {
     fn from(error: E) -> Self {
-        Error { cause: Arc::new(error), verdict: None }
+        Error { cause: Arc::new(error), verdict: None, of_all: false }
     }
 }
 

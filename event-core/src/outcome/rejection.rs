@@ -39,19 +39,6 @@ pub enum Rejection {
 }
 
 impl Rejection {
-    /// The same rejection once more, for another record that it holds for.
-    pub(crate) fn again(&self) -> Self {
-        match self {
-            Rejection::Undecodable(error) => Rejection::Undecodable(error.clone()),
-            Rejection::MissingState { type_name } => Rejection::MissingState { type_name },
-            Rejection::Absent { what } => Rejection::Absent { what },
-            Rejection::Failed(error) => Rejection::Failed(error.again()),
-            Rejection::Refused { code, message } => {
-                Rejection::Refused { code, message: message.clone() }
-            }
-        }
-    }
-
     /// A stable code for headers, metrics and filters.
     #[must_use]
     pub fn code(&self) -> &'static str {

@@ -275,7 +275,11 @@ impl Agenda {
     fn leave_chain(&mut self, key: u64, sequence: Sequence, now: Instant) {
         let Some(chain) = self.chains.get_mut(&key) else { return };
         let was_first = chain.front() == Some(&sequence);
-        chain.retain(|other| *other != sequence);
+        if was_first {
+            chain.pop_front();
+        } else {
+            chain.retain(|other| *other != sequence);
+        }
         match chain.front().copied() {
             None => drop(self.chains.remove(&key)),
             Some(next) if was_first && self.jobs.get(&next).is_some_and(|job| !job.started) => {
@@ -285,10 +289,12 @@ impl Agenda {
         }
     }
 
-    /// When a batch that waits to be filled is to be started all the same.
-    pub(super) fn next_flush(&self) -> Option<Instant> {
+    /// When, after `now`, a batch that waits to be filled is to be started all the same. One that was
+    /// due before waits for something else.
+    pub(super) fn next_flush(&self, now: Instant) -> Option<Instant> {
         let queues = self.queues.values().filter(|queue| queue.has_room());
-        queues.filter_map(|queue| Some(queue.since? + queue.rule.batch?.1)).min()
+        let flushes = queues.filter_map(|queue| Some(queue.since? + queue.rule.batch?.1));
+        flushes.filter(|at| *at > now).min()
     }
 
     /// How many records are not settled.

@@ -66,21 +66,21 @@ pub(super) async fn attempt_batch<'a>(
             Some(limit) => timeout(limit, call).await.map_err(|_| limit),
         }
     };
-    let failed = |error: &dyn Fn() -> Error| -> Vec<Outcome> {
-        deliveries.iter().map(|_| Outcome::Failed(error())).collect()
+    let failed = |error: Error| -> Vec<Outcome> {
+        deliveries.iter().map(|_| Outcome::Failed(error.again())).collect()
     };
     let results = match limited.await {
         Ok(Ok(results)) if results.len() == deliveries.len() => results,
         Ok(Ok(results)) => {
             let (found, needed) = (results.len(), deliveries.len());
             let message = format!("the handler returned {found} outcomes for {needed} records");
-            return failed(&|| Error::msg(message.clone()));
+            return failed(Error::msg(message));
         }
         Ok(Err(panic)) => {
             let message = panicked("the handler", panic.as_ref());
-            return failed(&|| Error::msg(message.clone()));
+            return failed(Error::msg(message));
         }
-        Err(limit) => return failed(&|| Error::from(TimedOut(limit))),
+        Err(limit) => return failed(Error::from(TimedOut(limit))),
     };
     let mut outcomes = Vec::with_capacity(results.len());
     for result in results {

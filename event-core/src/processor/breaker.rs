@@ -40,6 +40,17 @@ impl Breaker {
         Breaker { options, failures: AtomicU32::new(0), state: Mutex::new(State::Closed) }
     }
 
+    /// Whether an attempt could be made now.
+    pub(super) fn look(&self, now: Instant) -> Entry {
+        match *self.state() {
+            State::Open { until, .. } if now < until => Entry::NotBefore(until),
+            State::Probing { since, pause } if now < since + pause => {
+                Entry::NotBefore(since + pause)
+            }
+            _ => Entry::Open,
+        }
+    }
+
     /// Whether an attempt may be made now. When the pause is over, whoever asks first is let in.
     pub(super) fn entry(&self, now: Instant) -> Entry {
         let mut state = self.state();

@@ -136,19 +136,31 @@ impl DeadLetter<'_> {
     }
 
     /// Leaves something out, for a dead-letter topic that does not take so large a record: first the
-    /// value, then the original's own headers, then the key. False when there is nothing left.
-    pub(super) fn shrink(&self, letter: &mut OutgoingRecord) -> bool {
+    /// value, then the original's own headers, then the key. `step` counts what was left out before;
+    /// the headers do not, because the original may have such ones itself. False when there is nothing
+    /// left.
+    pub(super) fn shrink(&self, letter: &mut OutgoingRecord, step: &mut u8) -> bool {
         let originals = original_headers(self.record, self.has_returned).len();
-        if let Some(value) = letter.value.take() {
-            letter.headers.push(header::VALUE_BYTES_LEFT_OUT, value.len().to_string());
-        } else if originals > 0 && letter.headers.get(header::HEADERS_LEFT_OUT).is_none() {
-            letter.headers = letter.headers.iter().skip(originals).cloned().collect();
-            letter.headers.push(header::HEADERS_LEFT_OUT, originals.to_string());
-        } else if let Some(key) = letter.key.take() {
-            letter.headers.push(header::KEY_BYTES_LEFT_OUT, key.len().to_string());
-        } else {
-            return false;
+        loop {
+            let now = *step;
+            *step = now.saturating_add(1);
+            match now {
+                0 => {
+                    let Some(value) = letter.value.take() else { continue };
+                    letter.headers.push(header::VALUE_BYTES_LEFT_OUT, value.len().to_string());
+                }
+                1 if originals > 0 => {
+                    letter.headers = letter.headers.iter().skip(originals).cloned().collect();
+                    letter.headers.push(header::HEADERS_LEFT_OUT, originals.to_string());
+                }
+                1 => continue,
+                2 => {
+                    let Some(key) = letter.key.take() else { continue };
+                    letter.headers.push(header::KEY_BYTES_LEFT_OUT, key.len().to_string());
+                }
+                _ => return false,
+            }
+            return true;
         }
-        true
     }
 }

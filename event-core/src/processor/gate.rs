@@ -51,6 +51,18 @@ impl Gate {
         }
     }
 
+    /// The same without going in: who asks so may still be turned away.
+    pub(super) fn look(&self) -> Entry {
+        let in_the_way = self.in_the_way.load(Ordering::Acquire);
+        if in_the_way == 0 {
+            Entry::Open
+        } else if in_the_way & PAUSED != 0 {
+            Entry::Shut
+        } else {
+            self.breaker.look(Instant::now())
+        }
+    }
+
     /// Pauses the handler or takes that back; says whether that changed anything.
     pub(super) fn pause(&self, paused: bool) -> bool {
         let before = match paused {

@@ -57,6 +57,7 @@ impl Lanes {
             let lane = Lane::spawn(
                 Arc::clone(&self.engine),
                 partition.clone(),
+                next,
                 remembered.unwrap_or_default(),
             );
             self.open.insert(partition, OpenLane { lane, epoch, committed: None });

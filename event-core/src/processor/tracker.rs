@@ -33,6 +33,7 @@ pub(super) struct Tracker {
     open_from: u64,
     delivered: u64,
     last: Option<Offset>,
+    starts_at: Option<NextOffset>,
     next: Option<NextOffset>,
     /// What the metadata of the last commit says is settled already.
     remembered: SettledAbove,
@@ -45,13 +46,19 @@ struct Run {
 }
 
 impl Tracker {
-    /// A tracker of a partition of which this is settled before anything is delivered.
-    pub(super) fn new(remembered: SettledAbove) -> Self {
-        Tracker { remembered, ..Tracker::default() }
+    /// A tracker of a partition of which `remembered` is settled above `next`, where it goes on.
+    pub(super) fn new(next: Option<NextOffset>, remembered: SettledAbove) -> Self {
+        Tracker { starts_at: next, remembered, ..Tracker::default() }
     }
 
-    /// Whether a record was settled before this epoch.
-    pub(super) fn is_remembered(&self, offset: Offset) -> bool {
+    /// Whether the record that is delivered next was settled before this epoch. A partition that does
+    /// not go on where it should was emptied or made anew: what is remembered of it is of other records.
+    pub(super) fn is_remembered(&mut self, offset: Offset) -> bool {
+        let goes_back = self.starts_at.is_some_and(|next| offset.0 < next.0)
+            || self.last.is_some_and(|last| offset <= last);
+        if goes_back {
+            self.remembered = SettledAbove::default();
+        }
         self.remembered.contains(offset)
     }
 
@@ -205,7 +212,7 @@ mod tests {
         let mut remembered = SettledAbove::default();
         remembered.add(Offset(3), Offset(5));
         remembered.add(Offset(8), Offset(9));
-        let mut tracker = Tracker::new(remembered);
+        let mut tracker = Tracker::new(Some(NextOffset(2)), remembered);
         tracker.deliver(Offset(2));
         let settled = tracker.deliver(Offset(3));
         tracker.settle(settled);
@@ -213,6 +220,18 @@ mod tests {
         let all = [(3, 3), (4, 5), (8, 9)].map(|(a, b)| (Offset(a), Offset(b)));
         assert_eq!(ranges.ranges(), all);
         assert!(tracker.is_remembered(Offset(9)) && !tracker.is_remembered(Offset(6)));
+    }
+
+    #[test]
+    fn what_is_remembered_of_another_log_is_forgotten() {
+        let mut remembered = SettledAbove::default();
+        remembered.add(Offset(11), Offset(18));
+        let mut tracker = Tracker::new(Some(NextOffset(10)), remembered);
+        assert!(!tracker.is_remembered(Offset(0)), "the topic was made anew");
+        tracker.deliver(Offset(0));
+        assert!(!tracker.is_remembered(Offset(12)));
+        tracker.deliver(Offset(12));
+        assert!(tracker.settled_above().is_empty());
     }
 
     #[test]

@@ -289,12 +289,15 @@ async fn what_one_record_gives_may_come_in_a_vec() {
 }
 
 #[tokio::test]
-async fn an_argument_that_cannot_be_made_holds_for_the_batch() {
+async fn an_argument_that_cannot_be_made_has_each_record_tried_alone() {
     let records = [added(r#"{"id":1}"#), added("{}"), added(r#"{"id":2}"#)];
     let records: Vec<_> = records.iter().map(|value| (None, Some(value.as_str()))).collect();
     let ended = called_with("whole", &records, &StateMap::new()).await;
-    let missing = "rejected missing_state";
+    // Which of them it speaks of is not known, so it is no rejection of any.
+    let missing = "Retry: no state of type handlers::batches::Seen was provided";
     assert_eq!(ended, [missing, "rejected data_mismatch", missing]);
+    let alone = called_with("whole", &records[..1], &StateMap::new()).await;
+    assert_eq!(alone, ["rejected missing_state"]);
 }
 
 #[test]

@@ -139,7 +139,15 @@ impl Given {
     // A flag or a list that is written with a value.
     fn not_a_pair(&mut self, key: &Ident, value: &Expr, keys: &Keys, complaints: &mut Complaints) {
         let (what, help) = if keys.flags.iter().any(|flag| key == flag) {
-            (format!("`{key}` stands alone, without a value"), format!("write `{key}`"))
+            // `retry = "30s"` means `retry_after`.
+            let longer = keys.known.iter().find(|(k, _)| k.starts_with(&format!("{key}_")));
+            let help = match longer {
+                Some((longer, _)) => {
+                    format!("write `{longer} = {}`", text_of(value.to_token_stream()))
+                }
+                None => format!("write `{key}`"),
+            };
+            (format!("`{key}` stands alone, without a value"), help)
         } else if keys.lists.iter().any(|(list, _)| key == list) {
             let inside = match keys.arguments_in(key) {
                 Some(example) => example.to_owned(),

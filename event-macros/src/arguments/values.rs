@@ -42,7 +42,13 @@ impl<'g> Values<'g> {
         let number = digits.parse().ok().filter(|number| limits.contains(number));
         if number.is_none() {
             let (least, most) = limits.into_inner();
-            let bound = if digits.starts_with('-') || digits == "0" { least } else { most };
+            // 0 has a meaning of its own where it is allowed, so it is not what was meant.
+            let usual = self.keys.known.iter().find(|(known, _)| *known == key);
+            let bound = match usual {
+                Some((_, usual)) if least == 0 && digits.starts_with('-') => (*usual).to_owned(),
+                _ if digits.starts_with('-') || digits == "0" => least.to_string(),
+                _ => most.to_string(),
+            };
             let what = format!("`{key}` is {digits}, it must be from {least} to {most}");
             return self.refuse(key, value, what, Some(format!("{key} = {bound}")));
         }

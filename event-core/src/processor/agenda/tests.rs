@@ -100,7 +100,7 @@ fn a_batch_is_started_when_it_is_full_or_has_waited() {
     assert_eq!(script.start(), [[0, 1, 2]]);
     script.end(0, &[0, 1, 2]);
     assert!(script.start().is_empty(), "it waits for more");
-    assert_eq!(script.agenda.next_flush(), Some(script.now + WAIT));
+    assert_eq!(script.agenda.next_flush(script.now), Some(script.now + WAIT));
     script.now += WAIT;
     assert_eq!(script.start(), [[3]]);
 }

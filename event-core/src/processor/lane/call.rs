@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::delivery::RecordBatch;
 use crate::event::Envelope;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, Verdict};
 use crate::processor::agenda::HandlerIndex;
 use crate::processor::attempt::attempt_batch;
-use crate::processor::settle::{Attempted, Job, NotSettled, Settled, Settler};
+use crate::processor::gate::Entry;
+use crate::processor::settle::{Attempted, Job, NotSettled, Settled, Settler, verdict_on};
 use crate::processor::tracker::Sequence;
 use crate::processor::watch::watched;
 
@@ -96,12 +98,26 @@ pub(super) async fn call(
     };
     // The handler's own limit first: whoever waits there takes nothing from the others.
     let (own, all) = (&engine.handler(&route).calls, &engine.calls);
-    let _permits = (permit(own).await, permit(all).await);
-    if settler.is_told_to_stop() {
-        let left = jobs
-            .into_iter()
-            .map(|(sequence, _, _, job)| (sequence, Some(job), Err(NotSettled::Stopped)));
-        returned.records.extend(left);
+    let permits = async { (permit(own).await, permit(all).await) };
+    let _permits = tokio::select! {
+        biased;
+        () = settler.told_to_stop() => None,
+        permits = permits => Some(permits),
+    };
+    // Asked when it is about to begin: many may have waited for their turn.
+    let left = match engine.handler(&route).gate.entry() {
+        _ if settler.is_told_to_stop() => Some(Err(NotSettled::Stopped)),
+        Entry::Open => None,
+        Entry::NotBefore(_) | Entry::Shut => Some(Ok(Attempted::Again(Duration::ZERO))),
+    };
+    if let Some(left) = left {
+        for (sequence, _, _, job) in jobs {
+            let left = match &left {
+                Ok(again) => Ok(*again),
+                Err(_) => Err(NotSettled::Stopped),
+            };
+            returned.records.push((sequence, Some(job), left));
+        }
         return returned;
     }
     let slot = settler.slot();
@@ -136,7 +152,23 @@ pub(super) async fn call(
         outcomes
     };
     settler.give_back(slot);
+    // One failure of several records says nothing of any of them: each is tried alone, and the attempt
+    // counts for none. Only what the handler depends on may be down for all.
+    let several = jobs.len() > 1;
+    let policy = engine.policy_of(&route);
+    let mut told = false;
     for ((sequence, shared, index, mut job), outcome) in jobs.into_iter().zip(outcomes) {
+        if let Outcome::Failed(error) = &outcome
+            && several
+            && error.is_of_all()
+            && verdict_on(error, policy) != Verdict::Unavailable
+        {
+            if !std::mem::replace(&mut told, true) {
+                settler.batch_failed(&job, error);
+            }
+            returned.records.push((sequence, Some(job), Ok(Attempted::Again(Duration::ZERO))));
+            continue;
+        }
         match shared.batch.get(index) {
             Some(record) if matches!(outcome, Outcome::Handled | Outcome::Skipped) => {
                 let envelope = record.value.and_then(|value| Envelope::read(value).ok());

@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::call::{Returned, Shared, call, judge};
 use super::{Ended, LaneFailure, Progress, ended};
-use crate::delivery::{RecordBatch, RecordRef};
+use crate::delivery::{Offset, RecordBatch, RecordRef};
 use crate::handler::Order;
 use crate::processor::agenda::{Agenda, Call, HandlerIndex, Place, Rule};
 use crate::processor::gate::Entry;
@@ -56,6 +56,8 @@ struct Concurrent {
     delayed: BinaryHeap<Reverse<(Instant, Sequence)>>,
     /// Until when the next record of a retry topic waits.
     not_before: Option<Instant>,
+    /// When that record was first looked at.
+    looked_at: Option<(Offset, Instant)>,
     kept_bytes: usize,
     /// When a handler that is shut may be asked again.
     opens: Option<Instant>,
@@ -79,12 +81,17 @@ pub(super) async fn run(
         calls: JoinSet::new(),
         delayed: BinaryHeap::new(),
         not_before: None,
+        looked_at: None,
         kept_bytes: 0,
         opens: None,
         started_at: Instant::now(),
     };
-    loop {
-        lane.take_in()?;
+    let mut ended = Ok(());
+    while ended.is_ok() {
+        ended = lane.take_in();
+        if ended.is_err() {
+            break;
+        }
         lane.start();
         let wake = lane.wakes_at();
         let timer = async {
@@ -97,10 +104,10 @@ pub(super) async fn run(
             biased;
             _ = stopped.wait_for(|stop| *stop) => break,
             Some(returned) = lane.calls.join_next() => {
-                lane.returned(returned)?;
+                ended = lane.returned(returned);
                 // All that have ended meanwhile, so that a turn is not for one record.
                 while let Some(returned) = lane.calls.try_join_next() {
-                    lane.returned(returned)?;
+                    ended = ended.and(lane.returned(returned));
                 }
             }
             batch = incoming.recv(), if lane.has_room() => match batch {
@@ -111,10 +118,11 @@ pub(super) async fn run(
             () = timer => lane.wake(),
         }
     }
+    // Also after a failure: what is in hand ends, and what has ended is written down.
     while let Some(returned) = lane.calls.join_next().await {
-        lane.returned(returned)?;
+        ended = ended.and(lane.returned(returned));
     }
-    Ok(())
+    ended
 }
 
 impl Concurrent {
@@ -142,10 +150,19 @@ impl Concurrent {
                 },
             };
             let Some(record) = shared.batch.get(index) else { continue };
-            if let Some(wait) = self.settler.wait_of(record) {
-                self.not_before = Some(Instant::now() + wait);
-                self.current = Some((shared, index));
-                break;
+            if let Some((wait, at_most)) = self.settler.wait_of(record) {
+                let now = Instant::now();
+                let looked_at = match self.looked_at {
+                    Some((offset, at)) if offset == record.offset => at,
+                    _ => now,
+                };
+                self.looked_at = Some((record.offset, looked_at));
+                let until = (looked_at + at_most).min(now + wait.min(at_most));
+                if until > now {
+                    self.not_before = Some(until);
+                    self.current = Some((shared, index));
+                    break;
+                }
             }
             let (shared, settled) = self.admit(shared, index)?;
             settled_here += settled;
@@ -236,7 +253,7 @@ impl Concurrent {
                 if handler == NO_HANDLER {
                     return true;
                 }
-                match settler.engine.handler_at(handler).gate.entry() {
+                match settler.engine.handler_at(handler).gate.look() {
                     Entry::Open => true,
                     Entry::NotBefore(at) => {
                         opens.set(Some(opens.get().map_or(at, |earlier| earlier.min(at))));
@@ -352,7 +369,7 @@ impl Concurrent {
     fn wakes_at(&self) -> Option<Instant> {
         let delayed = self.delayed.peek().map(|Reverse((at, _))| *at);
         // What was due when the calls were started waits for something else.
-        let flush = self.agenda.next_flush().filter(|at| *at > self.started_at);
+        let flush = self.agenda.next_flush(self.started_at);
         let times = [delayed, self.not_before, flush, self.opens];
         times.into_iter().flatten().min()
     }

@@ -83,6 +83,7 @@ impl Lane {
     pub(super) fn spawn(
         engine: Arc<Engine>,
         partition: TopicPartition,
+        next: Option<NextOffset>,
         remembered: SettledAbove,
     ) -> Self {
         // Unbounded in number only: the consumer stops fetching when the bytes handed over reach
@@ -97,7 +98,7 @@ impl Lane {
         let settler = Settler::new(engine, partition, source, stopped.clone());
         let progress = Arc::new(match is_sequential {
             true => Progress::Sequential(AtomicI64::new(NOTHING)),
-            false => Progress::Tracked(Mutex::new(Tracker::new(remembered))),
+            false => Progress::Tracked(Mutex::new(Tracker::new(next, remembered))),
         });
         let told = Arc::clone(&progress);
         let task = if is_sequential {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::write::TooLarge;
 use super::{Job, Settled, Settler};
 use crate::delivery::{Offset, RecordRef, TopicPartition};
 use crate::handler::HandlerPolicy;
@@ -12,6 +13,9 @@ use crate::processor::dead_letter::{DeadLetter, Failures};
 use crate::processor::engine::Source;
 use crate::processor::returning::{Origin, Postponed};
 use crate::router::Route;
+
+/// The longest that an error can ask to wait for: a week, as Kafka keeps a record unless told otherwise.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// How far the attempts at a record have come.
 #[derive(Clone, Copy, Debug)]
@@ -82,14 +86,7 @@ impl Settler {
             Outcome::Emits(_) => Error::msg("a layer returned events, which only a handler can"),
         };
         let chain = describe(&error);
-        let said = error.said();
-        let verdict = match said {
-            None if engine.policy_of(&route).retry_on.is_some_and(|worth| !worth(&error)) => {
-                Verdict::DeadLetter
-            }
-            said => said.unwrap_or_default(),
-        };
-        match verdict {
+        match verdict_on(&error, engine.policy_of(&route)) {
             Verdict::Skip => {
                 engine.attempt_succeeded(&route);
                 self.skip(*offset, partition, SkipReason::ByHandler(&route.id));
@@ -107,13 +104,13 @@ impl Settler {
                 self.retrying(job, Duration::ZERO, &chain);
                 Ok(Attempted::Again(Duration::ZERO))
             }
-            Verdict::Retry | Verdict::RetryAfter(_) => {
+            Verdict::Retry => {
                 engine.attempt_failed(&route, false, &chain);
-                let asked = match verdict {
-                    Verdict::RetryAfter(delay) => Some(delay),
-                    _ => None,
-                };
-                self.try_again(record, job, asked, chain).await
+                self.try_again(record, job, None, chain).await
+            }
+            Verdict::RetryAfter(delay) => {
+                engine.attempt_failed(&route, false, &chain);
+                self.try_again(record, job, Some(delay.min(MAX_RETRY_AFTER)), chain).await
             }
         }
     }
@@ -140,6 +137,13 @@ impl Settler {
         job.trial.attempt += 1;
         job.trial.left -= 1;
         Ok(Attempted::Again(delay))
+    }
+
+    /// A call with several records failed as a whole, `job` being the first of them.
+    pub(in crate::processor) fn batch_failed(&self, job: &Job, error: &Error) {
+        let chain = describe(error);
+        self.engine.attempt_failed(&job.route, false, &chain);
+        self.retrying(job, Duration::ZERO, &chain);
     }
 
     pub(super) fn retrying(&self, job: &Job, delay: Duration, error: &str) {
@@ -188,7 +192,12 @@ impl Settler {
             error,
             first_failure: job.trial.failures.first(),
         };
-        self.write(postponed.to_record(topic.clone()), origin, |_| false).await?;
+        let outgoing = postponed.to_record(topic.clone());
+        if !self.write(outgoing, origin, |_| TooLarge::GiveUp).await? {
+            // It fitted its topic, and not this one with what we add to it.
+            let reason = "too_large_to_postpone";
+            return self.give_up(record, job, attempt, reason, error.to_owned()).await;
+        }
         self.engine.observers.notify(&Observation::Postponed {
             partition: &origin.partition,
             offset: origin.offset,
@@ -240,8 +249,19 @@ impl Trial {
     }
 }
 
+/// What is to be done about an error: what it says itself, or else what the handler's `retry(on)` says.
+/// Both are the user's code, which may panic like any other: that says nothing.
+pub(in crate::processor) fn verdict_on(error: &Error, policy: &HandlerPolicy) -> Verdict {
+    let verdict = std::panic::AssertUnwindSafe(|| match (error.said(), policy.retry_on) {
+        (Some(said), _) => said,
+        (None, Some(worth)) if !worth(error) => Verdict::DeadLetter,
+        (None, _) => Verdict::Retry,
+    });
+    std::panic::catch_unwind(verdict).unwrap_or_default()
+}
+
 // The messages are the user's code, which may panic like any other.
-fn describe(error: &Error) -> String {
+pub(in crate::processor) fn describe(error: &Error) -> String {
     let chain = std::panic::AssertUnwindSafe(|| error.chain().collect::<Vec<_>>().join(": "));
     std::panic::catch_unwind(chain)
         .unwrap_or_else(|_| "an error whose own message panicked".to_owned())

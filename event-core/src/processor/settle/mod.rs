@@ -20,7 +20,7 @@ use crate::event::Envelope;
 use crate::outcome::Outcome;
 use crate::router::Route;
 
-pub(super) use judge::{Attempted, Trial};
+pub(super) use judge::{Attempted, Trial, verdict_on};
 pub(super) use read::{Job, Read};
 
 /// Settles the records of one partition.

@@ -74,8 +74,9 @@ impl Settler {
             );
             return refuse(origin, None, Rejection::Refused { code: "unknown_handler", message });
         };
-        if let Err(rejection) = self.envelope(record) {
-            return refuse(origin, Some(route), rejection);
+        // It was within the limits where it was first; what was added since is ours.
+        if let Some(Err(error)) = record.value.map(Envelope::read) {
+            return refuse(origin, Some(route), error.into());
         }
         // From a retry topic there is one attempt; on the command of a person, all of them.
         let left = if delay.is_some() { 1 } else { self.engine.policy_of(&route).attempts };
@@ -87,16 +88,20 @@ impl Settler {
         Read::Handle(Job { origin, has_returned: true, route, trial })
     }
 
-    /// How long a record of a retry topic has to wait still.
-    pub(in crate::processor) fn wait_of(&self, record: RecordRef<'_>) -> Option<Duration> {
+    /// How long a record of a retry topic has to wait still, and at most since it was first looked at:
+    /// the header is text from outside, and clocks differ, so it holds the topic up no longer than its
+    /// name says.
+    pub(in crate::processor) fn wait_of(
+        &self,
+        record: RecordRef<'_>,
+    ) -> Option<(Duration, Duration)> {
         let Source::Returning { origin, delay: Some(delay), .. } = &self.source else {
             return None;
         };
         let returned = Returned::read(record, origin, &self.engine.identity.group).ok()??;
         let now_ms = self.engine.clock.now().as_millisecond();
         let left_ms = u64::try_from(returned.due_ms?.saturating_sub(now_ms)).ok()?;
-        // The header is text from outside: it cannot hold the topic up longer than its name says.
-        Some(Duration::from_millis(left_ms).min(*delay)).filter(|left| !left.is_zero())
+        (left_ms > 0).then_some((Duration::from_millis(left_ms), *delay))
     }
 
     /// The outer object of a record; `None` for a tombstone.

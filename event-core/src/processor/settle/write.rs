@@ -4,9 +4,20 @@ use super::{NotSettled, Settled, Settler};
 use crate::broker::{BrokerError, OutgoingRecord};
 use crate::event::TopicName;
 use crate::observe::{HealthProblem, Observation};
+use crate::outcome::Backoff;
 use crate::processor::dead_letter::DeadLetter;
 use crate::processor::engine::Source;
 use crate::processor::returning::Origin;
+
+/// What becomes of a record that its topic does not take for its size.
+pub(super) enum TooLarge {
+    /// It is smaller now, and sent again.
+    Shrunk,
+    /// It is not written.
+    GiveUp,
+    /// Nothing can be left out, and it waits for a person.
+    Wait,
+}
 
 impl Settler {
     pub(super) async fn dead_letter(&self, letter: DeadLetter<'_>) -> Settled {
@@ -18,7 +29,12 @@ impl Settler {
         let origin = letter.origin;
         let topic = self.named(origin, name).await?;
         let outgoing = letter.to_record(topic, &self.engine.identity);
-        self.write(outgoing, origin, |outgoing| letter.shrink(outgoing)).await?;
+        let mut left_out = 0;
+        let shrink = |outgoing: &mut OutgoingRecord| match letter.shrink(outgoing, &mut left_out) {
+            true => TooLarge::Shrunk,
+            false => TooLarge::Wait,
+        };
+        self.write(outgoing, origin, shrink).await?;
         self.engine.observers.notify(&Observation::DeadLettered {
             partition: &origin.partition,
             offset: origin.offset,
@@ -45,30 +61,36 @@ impl Settler {
     }
 
     /// Writes a record and waits for the acknowledgement, however long it takes: what it stands for
-    /// is not settled before. One that is too large is made smaller with `shrink`.
+    /// is not settled before. What becomes of one that is too large, `too_large` decides; false when
+    /// it is given up.
     pub(super) async fn write(
         &self,
         mut outgoing: OutgoingRecord,
         origin: &Origin,
-        shrink: impl Fn(&mut OutgoingRecord) -> bool,
-    ) -> Settled {
+        mut too_large: impl FnMut(&mut OutgoingRecord) -> TooLarge,
+    ) -> Settled<bool> {
         let engine = &*self.engine;
         let mut tries = 1;
         loop {
             // Not cut short by a stop: what is on its way may arrive, and would be written twice.
             match engine.producer.send(outgoing.clone()).await {
                 Ok(_) => break,
-                Err(BrokerError::TooLarge { .. }) if shrink(&mut outgoing) => continue,
+                Err(error @ BrokerError::TooLarge { .. }) => match too_large(&mut outgoing) {
+                    TooLarge::Shrunk => continue,
+                    TooLarge::GiveUp => return Ok(false),
+                    TooLarge::Wait => self.blocked(origin, outgoing.topic.as_str(), &error),
+                },
                 Err(error) if error.is_fatal() => return Err(NotSettled::Producer(error)),
                 Err(error) => self.blocked(origin, outgoing.topic.as_str(), &error),
             }
-            self.pause(engine.policy.backoff.delay(tries)).await?;
+            // At a pace of its own: a handler's may be a day.
+            self.pause(Backoff::default().delay(tries)).await?;
             tries += 1;
         }
         if tries > 1 {
             engine.health.clear(&self.partition);
         }
-        Ok(())
+        Ok(true)
     }
 
     pub(super) fn blocked(&self, origin: &Origin, topic: &str, error: &BrokerError) {

@@ -36,7 +36,7 @@ mod for_all {
         assert_eq!(all[0], (0..10).collect::<Vec<_>>());
         assert_eq!(all[1], (10..20).collect::<Vec<_>>());
         let alone: Vec<_> = all[2..all.len() - 1].iter().map(|call| call[0]).collect();
-        assert_eq!(alone, [10, 11, 12, 13, 13, 14, 15, 16, 17, 18, 19], "one by one, in order");
+        assert_eq!(alone, [10, 11, 12, 13, 13, 13, 14, 15, 16, 17, 18, 19], "one by one, in order");
         assert_eq!(all.last().unwrap(), &(20..25).collect::<Vec<_>>());
         let letters = app.dead_letters(CLAIMS);
         assert_eq!(letters.len(), 1);
