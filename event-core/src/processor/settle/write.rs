@@ -72,7 +72,6 @@ impl Settler {
         }
     }
 
-    #[must_use]
     fn blocked(&self, origin: &Origin, topic: &str, error: &BrokerError) -> BlockedWrite {
         let (engine, partition) = (&*self.engine, &self.partition);
         let blocked = engine.health.block(&engine.identity.group, partition, topic, error);
