@@ -8,7 +8,7 @@
 mod answer;
 mod shape;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::convert::Infallible;
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
@@ -19,16 +19,17 @@ use hyper::body::Incoming;
 use hyper::header::{ALLOW, CONTENT_TYPE, ORIGIN};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 use crate::observe::Health;
 use crate::processor::Control;
 use answer::{Answer, Question};
 
 // A probe is one small request; whoever holds a connection for longer wants something else.
+// A probe asks as soon as it is connected.
+const HEADERS: Duration = Duration::from_secs(1);
 const CONNECTION: Duration = Duration::from_secs(10);
 const MAX_CONNECTIONS: usize = 64;
 // When the process has no more files, so that waiting for one does not become a busy loop.
@@ -65,12 +66,11 @@ impl AdminPort {
     /// Answers until it is dropped.
     pub(crate) async fn serve(self, administered: Administered) {
         let administered = Arc::new(administered);
-        let free = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         // Dropped with this future, and with it every connection.
         let mut connections = JoinSet::new();
+        let mut open = VecDeque::<AbortHandle>::new();
         loop {
             while connections.try_join_next().is_some() {}
-            let Ok(place) = Arc::clone(&free).acquire_owned().await else { return };
             let stream = match self.0.accept().await {
                 Ok((stream, _)) => stream,
                 Err(error) => {
@@ -80,18 +80,26 @@ impl AdminPort {
                 }
             };
             let administered = Arc::clone(&administered);
-            connections.spawn(async move {
+            open.retain(|connection| !connection.is_finished());
+            // Nobody waits for a place: who was answered is gone in a moment, so the one that has been
+            // here longest only holds it.
+            if open.len() >= MAX_CONNECTIONS
+                && let Some(oldest) = open.pop_front()
+            {
+                oldest.abort();
+            }
+            let connection = connections.spawn(async move {
                 let answer = service_fn(|request| {
                     let response = respond(&administered, &request);
                     async move { Ok::<_, Infallible>(response) }
                 });
                 let mut http = hyper::server::conn::http1::Builder::new();
-                let connection =
-                    http.keep_alive(false).serve_connection(TokioIo::new(stream), answer);
+                http.keep_alive(false).timer(TokioTimer::new()).header_read_timeout(HEADERS);
+                let connection = http.serve_connection(TokioIo::new(stream), answer);
                 // Who asked may be gone, which is nobody's trouble.
                 let _ = tokio::time::timeout(CONNECTION, connection).await;
-                drop(place);
             });
+            open.push_back(connection);
         }
     }
 }

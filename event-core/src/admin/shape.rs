@@ -25,6 +25,8 @@ pub(super) struct HealthShape {
 #[derive(Debug, Serialize)]
 struct ProblemShape {
     code: &'static str,
+    /// Null when it is of the whole service.
+    group: Option<String>,
     message: String,
     /// What it ends: `live`, `ready`, both or nothing.
     ends: Vec<&'static str>,
@@ -82,6 +84,7 @@ impl From<&HealthProblem> for ProblemShape {
         let ends = [("live", problem.ends_liveness()), ("ready", problem.ends_readiness())];
         ProblemShape {
             code: problem.code(),
+            group: problem.group().map(ToString::to_string),
             message: problem.to_string(),
             ends: ends.into_iter().filter_map(|(what, ends)| ends.then_some(what)).collect(),
         }

@@ -55,7 +55,7 @@ use crate::registry::{StartupProblem, StartupReport};
 /// | `drain` | `EVENT_DRAIN` | `20s` | how long a shutdown waits for the records in hand |
 /// | `admin_port` | `EVENT_ADMIN_PORT` | off | the port of `/health/live`, `/health/ready` and `/pause`; `0` takes a free one and logs it |
 /// | `admin_address` | `EVENT_ADMIN_ADDRESS` | `127.0.0.1` | where it listens; who reaches it can pause handlers |
-/// | `liveness_after` | `EVENT_LIVENESS_AFTER` | `5m` | for how long nothing may be settled while records wait: longer than a handler may take, see [`Health`](crate::observe::Health) |
+/// | `liveness_after` | `EVENT_LIVENESS_AFTER` | `5m` | for how long nothing may be settled while records wait, and a handler may have a record in hand: longer than one may take, see [`Health`](crate::observe::Health) |
 /// | `[kafka]` | `EVENT_KAFKA_*` | | librdkafka properties as they are: `"sasl.password"` or `EVENT_KAFKA_SASL_PASSWORD` |
 /// | `[handlers."id"]` | | | for the handler with this id: `attempts`, `backoff`, `jitter`, `timeout`, `concurrency`, `breaker_failures`, `breaker_pause`; goes before what its attribute says |
 /// | `[topic."name"]` | | | for this topic: `unknown_events` |

@@ -12,7 +12,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) use self::health::{GroupHealth, HealthRules, Suspect};
+pub(crate) use self::health::{BlockedWrite, GroupHealth, HealthRules, Suspect};
 pub use self::health::{GroupStatus, Health, HealthProblem, PartitionStatus};
 pub use self::tally::{Counts, Tally};
 pub use self::tracing::TracingObserver;

@@ -13,7 +13,7 @@ pub struct UnknownNames(Arc<Mutex<BTreeMap<String, u64>>>);
 
 impl UnknownNames {
     /// Counts one; gives back the name under which it was counted, and how many there are by now.
-    pub(super) fn count(&self, name: &str) -> (String, u64) {
+    pub(crate) fn count(&self, name: &str) -> (String, u64) {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let name = crate::event::excerpt(name, 64);
         let known = counts.len() < MAX_NAMES || counts.contains_key(&name);

@@ -16,7 +16,7 @@ use super::policy::DeliveryPolicy;
 use super::watch::Watch;
 use crate::event::TopicName;
 use crate::handler::{HandlerPolicy, Order};
-use crate::observe::{HealthProblem, Observation};
+use crate::observe::Observation;
 use crate::router::{Purpose, Route, TopicRoutes};
 
 /// The processor with what it learns while it runs.
@@ -133,7 +133,7 @@ impl Engine {
 
     /// An attempt of a handler did not fail.
     pub(super) fn attempt_succeeded(&self, route: &Route) {
-        let closed = || self.health.clear_handler(&route.id);
+        let closed = || self.health.breaker_closed(&self.identity.group, &route.id);
         if self.handler(route).gate.succeeded(closed) {
             self.observers.notify(&Observation::BreakerClosed { handler: &route.id });
             self.gates.send_replace(());
@@ -142,11 +142,7 @@ impl Engine {
 
     /// An attempt failed; `is_unavailable` when it found a dependency down.
     pub(super) fn attempt_failed(&self, route: &Route, is_unavailable: bool, error: &str) {
-        let opened = || {
-            let (handler, error) = (route.id.to_string(), error.to_owned());
-            let problem = HealthProblem::BreakerOpen { handler, error };
-            self.health.raise_handler(&route.id, problem);
-        };
+        let opened = || self.health.breaker_opened(&self.identity.group, &route.id, error);
         let gate = &self.handler(route).gate;
         if let Some(pause) = gate.failed(Instant::now(), is_unavailable, opened) {
             self.observers.notify(&Observation::BreakerOpened { handler: &route.id, pause, error });

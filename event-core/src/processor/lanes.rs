@@ -176,7 +176,6 @@ async fn finish(
             });
             drained.in_hand.extend(in_hand);
         }
-        engine.health.clear(&partition);
         if let Some((next, metadata)) = open.lane.settled(max_metadata_bytes) {
             drained.progress.push(Progress { partition, epoch: open.epoch, next, metadata });
         }

@@ -195,6 +195,24 @@ async fn what_is_not_there_is_refused_with_what_is() {
     service.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_that_ask_nothing_keep_no_probe_waiting_and_are_sent_away() {
+    let service = Service::start(app("notes").state(Seen::default()), memory()).await;
+    let mut idle: Vec<_> = (0..200).map(|_| TcpStream::connect(service.address).unwrap()).collect();
+    let asked = Instant::now();
+    assert_eq!(http(service.address, "GET", "/health/live").0, 200);
+    // A probe of Kubernetes waits for one second.
+    assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
+    for stream in &mut idle {
+        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        // At the end of the stream or with a reset, never because nothing came.
+        if let Err(error) = stream.read_to_end(&mut Vec::new()) {
+            assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset, "still connected");
+        }
+    }
+    service.stop().await;
+}
+
 mod fragile {
     use super::*;
 
@@ -216,6 +234,7 @@ async fn a_breaker_is_told_while_it_is_open() {
     let service = Service::start(app("fragile").state(bank.clone()), memory()).await;
     service.publish(0..1).await;
     let health = service.says(200, 200, &["breaker_open"]).await;
+    assert_eq!(health["problems"][0]["group"], "admin");
     let message = health["problems"][0]["message"].as_str().unwrap();
     assert!(message.contains("bill") && message.contains("the bank is closed"), "{message}");
     assert_eq!(health["problems"][0]["ends"], serde_json::json!([]));

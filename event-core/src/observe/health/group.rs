@@ -12,7 +12,7 @@ use super::{HealthProblem, lock};
 use crate::broker::Pulse;
 use crate::delivery::{NextOffset, Offset, TopicPartition};
 use crate::event::{GroupName, TopicName};
-use crate::observe::{Observation, Observer};
+use crate::observe::{InHand, Observation, Observer};
 
 /// How long the thread that polls may be silent. A turn takes 20 ms; asking for offsets in one, 5 s.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -95,6 +95,8 @@ struct State {
     paused: BTreeSet<String>,
     breakers: BTreeSet<String>,
     blocking: BTreeMap<String, Blocking>,
+    /// What handlers have had in hand for long, as it was looked at last.
+    in_hand_long: Vec<InHand>,
 }
 
 #[derive(Debug)]
@@ -141,6 +143,7 @@ impl GroupHealth {
                 paused: BTreeSet::new(),
                 breakers: BTreeSet::new(),
                 blocking: BTreeMap::new(),
+                in_hand_long: Vec::new(),
             }),
         }
     }
@@ -208,6 +211,17 @@ impl GroupHealth {
         self.state().partitions.note_looked(suspect, found);
     }
 
+    /// How long a handler may have a record in hand.
+    pub(super) fn in_hand_limit(&self) -> Duration {
+        self.rules.liveness_after
+    }
+
+    /// What handlers have had in hand for longer; it is told a few times a second, by a thread that
+    /// has no part in a paused clock, so that nothing is sampled here.
+    pub(super) fn note_in_hand_long(&self, in_hand: Vec<InHand>) {
+        lock(&self.state).in_hand_long = in_hand;
+    }
+
     fn counts(&self, partition: &TopicPartition) -> bool {
         !self.rules.retry_topics.contains(&partition.topic)
     }
@@ -231,8 +245,8 @@ impl GroupHealth {
             problems.push(HealthProblem::PollThreadSilent { group: group(), since });
         }
         let is_blocked = raised.iter().any(|problem| {
-            matches!(problem, HealthProblem::DeadLetterBlocked { partition, .. }
-                if state.partitions.has(partition))
+            matches!(problem, HealthProblem::DeadLetterBlocked { group, partition, .. }
+                if *group == self.group && state.partitions.has(partition))
         });
         if !is_blocked
             && !self.has_excuse(&state)
@@ -248,6 +262,7 @@ impl GroupHealth {
             // It is told each time that it has gone on for twice as long; without that it is over.
             if blocking.told.elapsed() <= blocking.since + BLOCKED_SLACK {
                 problems.push(HealthProblem::HandlerBlocks {
+                    group: group(),
                     handler: handler.clone(),
                     partition: blocking.partition.clone(),
                     offset: blocking.offset,
@@ -255,6 +270,10 @@ impl GroupHealth {
                 });
             }
         }
+        let in_hand = state.in_hand_long.iter().cloned();
+        problems.extend(in_hand.map(|InHand { handler, partition, offset, since, .. }| {
+            HealthProblem::InHandLong { group: group(), handler, partition, offset, since }
+        }));
         problems
     }
 

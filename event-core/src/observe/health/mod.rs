@@ -5,6 +5,7 @@
 //! Nothing here is on the way of a record: that something is settled is seen in a counter that is
 //! there anyway.
 
+mod blocked;
 mod group;
 mod partitions;
 mod problem;
@@ -16,24 +17,19 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+pub(crate) use self::blocked::BlockedWrite;
+use self::blocked::BlockedWrites;
 pub(crate) use self::group::{GroupHealth, HealthRules};
 pub use self::group::{GroupStatus, PartitionStatus};
 pub(crate) use self::partitions::Suspect;
 pub use self::problem::HealthProblem;
-use super::UnknownNames;
+use super::{InHand, UnknownNames};
 use crate::broker::BrokerError;
 use crate::delivery::{NextOffset, TopicPartition};
 use crate::event::GroupName;
 
 // Who looks at health asks again within this, or looks no more.
 const LOOKS_AGAIN: Duration = Duration::from_secs(120);
-
-/// What a problem is of; each has one at most.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Subject {
-    Partition(TopicPartition),
-    Handler(String),
-}
 
 /// The health of a running service. Cloning shares it.
 ///
@@ -48,7 +44,8 @@ enum Subject {
 /// | `broker_trouble` | The last question to the broker was not answered | yes | no |
 /// | `dead_letter_blocked` | A dead letter, or a record for a retry topic, cannot be written, and its partition waits | yes | no |
 /// | `shutting_down` | The service was told to end | yes | no |
-/// | `breaker_open` | A handler fails every time and is left alone for a while; the others go on | yes | yes |
+/// | `in_hand_long` | An attempt of a handler has gone on for longer than `liveness_after`, whatever the others do. It may be stuck or only slow, and a restart would begin it anew, so it does not end liveness; when nothing else is settled either, `stalled` does | yes | no |
+/// | `breaker_open` | A handler fails every time and is left alone for a while. What it needs is down, which neither a restart nor other traffic mends; with `order = partition` its partitions stand still meanwhile. Look at the problems, not at readiness | yes | yes |
 /// | `handler_blocks` | A handler has not let go of its thread for more than a second | yes | yes |
 ///
 /// A paused handler is told, and no problem. A failed attempt counts as a sign of life until the next
@@ -59,7 +56,9 @@ pub struct Health(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
-    raised: Mutex<BTreeMap<Subject, HealthProblem>>,
+    blocked: BlockedWrites,
+    /// The breakers that are open, by group and handler.
+    breakers: Mutex<BTreeMap<(GroupName, String), HealthProblem>>,
     groups: Mutex<BTreeMap<GroupName, Arc<GroupHealth>>>,
     answer: Mutex<Option<Result<(), String>>>,
     looked_at: Mutex<Option<Instant>>,
@@ -90,7 +89,8 @@ impl Health {
     #[must_use]
     pub fn problems(&self) -> Vec<HealthProblem> {
         *lock(&self.0.looked_at) = Some(Instant::now());
-        let raised: Vec<_> = lock(&self.0.raised).values().cloned().collect();
+        let mut raised = self.0.blocked.problems();
+        raised.extend(lock(&self.0.breakers).values().cloned());
         let answer = lock(&self.0.answer).clone();
         let answers = matches!(answer, Some(Ok(())));
         let mut problems = Vec::new();
@@ -169,20 +169,41 @@ impl Health {
         self.0.is_ending.store(true, Ordering::Relaxed);
     }
 
-    pub(crate) fn raise(&self, partition: &TopicPartition, problem: HealthProblem) {
-        lock(&self.0.raised).insert(Subject::Partition(partition.clone()), problem);
+    /// A record cannot be written, and its partition waits until what is given back is dropped.
+    pub(crate) fn block(
+        &self,
+        group: &GroupName,
+        partition: &TopicPartition,
+        topic: &str,
+        error: &BrokerError,
+    ) -> BlockedWrite {
+        self.0.blocked.block((group.clone(), partition.clone(), topic.to_owned()), error)
     }
 
-    pub(crate) fn clear(&self, partition: &TopicPartition) {
-        lock(&self.0.raised).remove(&Subject::Partition(partition.clone()));
+    pub(crate) fn breaker_opened(&self, group: &GroupName, handler: &str, error: &str) {
+        let problem = HealthProblem::BreakerOpen {
+            group: group.clone(),
+            handler: handler.to_owned(),
+            error: error.to_owned(),
+        };
+        lock(&self.0.breakers).insert((group.clone(), handler.to_owned()), problem);
     }
 
-    pub(crate) fn raise_handler(&self, handler: &str, problem: HealthProblem) {
-        lock(&self.0.raised).insert(Subject::Handler(handler.to_owned()), problem);
+    pub(crate) fn breaker_closed(&self, group: &GroupName, handler: &str) {
+        lock(&self.0.breakers).remove(&(group.clone(), handler.to_owned()));
     }
 
-    pub(crate) fn clear_handler(&self, handler: &str) {
-        lock(&self.0.raised).remove(&Subject::Handler(handler.to_owned()));
+    /// Tells what the handlers of a group have had in hand for longer than they may take. `find`
+    /// looks for what is as old as that; it is not called for a group that nobody watches.
+    pub(crate) fn look_in_hand(
+        &self,
+        group: &GroupName,
+        find: impl FnOnce(Duration) -> Vec<InHand>,
+    ) {
+        let watched = lock(&self.0.groups).get(group).cloned();
+        if let Some(watched) = watched {
+            watched.note_in_hand_long(find(watched.in_hand_limit()));
+        }
     }
 }
 

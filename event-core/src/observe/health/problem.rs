@@ -13,6 +13,8 @@ use crate::event::GroupName;
 pub enum HealthProblem {
     /// A dead letter, or a record for a retry topic, cannot be written, so its partition waits.
     DeadLetterBlocked {
+        /// The consumer group.
+        group: GroupName,
         /// The waiting partition.
         partition: TopicPartition,
         /// The dead-letter or retry topic.
@@ -22,6 +24,8 @@ pub enum HealthProblem {
     },
     /// A handler fails every time and is left alone for a while.
     BreakerOpen {
+        /// The consumer group.
+        group: GroupName,
         /// The handler's id.
         handler: String,
         /// What failed last.
@@ -55,6 +59,8 @@ pub enum HealthProblem {
     },
     /// A handler does not let go of its thread.
     HandlerBlocks {
+        /// The consumer group.
+        group: GroupName,
         /// The handler's id.
         handler: String,
         /// The partition of the record in hand.
@@ -62,6 +68,19 @@ pub enum HealthProblem {
         /// The record in hand; of a batch the first.
         offset: Offset,
         /// For how long.
+        since: Duration,
+    },
+    /// A handler has had a record in hand for longer than it may take.
+    InHandLong {
+        /// The consumer group.
+        group: GroupName,
+        /// The handler's id.
+        handler: String,
+        /// The partition of the record in hand.
+        partition: TopicPartition,
+        /// The record in hand; of a batch the first.
+        offset: Offset,
+        /// For how long the attempt has gone on.
         since: Duration,
     },
     /// The service was told to end.
@@ -80,7 +99,23 @@ impl HealthProblem {
             HealthProblem::NotAssigned { .. } => "not_assigned",
             HealthProblem::BrokerTrouble { .. } => "broker_trouble",
             HealthProblem::HandlerBlocks { .. } => "handler_blocks",
+            HealthProblem::InHandLong { .. } => "in_hand_long",
             HealthProblem::ShuttingDown => "shutting_down",
+        }
+    }
+
+    /// The consumer group that it is of; `None` when it is of the whole service.
+    #[must_use]
+    pub fn group(&self) -> Option<&GroupName> {
+        match self {
+            HealthProblem::DeadLetterBlocked { group, .. }
+            | HealthProblem::BreakerOpen { group, .. }
+            | HealthProblem::PollThreadSilent { group, .. }
+            | HealthProblem::Stalled { group, .. }
+            | HealthProblem::NotAssigned { group }
+            | HealthProblem::HandlerBlocks { group, .. }
+            | HealthProblem::InHandLong { group, .. } => Some(group),
+            HealthProblem::BrokerTrouble { .. } | HealthProblem::ShuttingDown => None,
         }
     }
 
@@ -100,11 +135,13 @@ impl HealthProblem {
 impl fmt::Display for HealthProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            HealthProblem::DeadLetterBlocked { partition, dead_letter_topic, error } => write!(
-                f,
-                "{partition} waits, because a record cannot be written to `{dead_letter_topic}`: {error}"
-            ),
-            HealthProblem::BreakerOpen { handler, error } => {
+            HealthProblem::DeadLetterBlocked { group, partition, dead_letter_topic, error } => {
+                write!(
+                    f,
+                    "{partition} waits in group `{group}`, because a record cannot be written to `{dead_letter_topic}`: {error}"
+                )
+            }
+            HealthProblem::BreakerOpen { handler, error, .. } => {
                 write!(f, "`{handler}` fails every time and is left alone for a while: {error}")
             }
             HealthProblem::PollThreadSilent { group, since } => {
@@ -123,9 +160,13 @@ impl fmt::Display for HealthProblem {
             HealthProblem::BrokerTrouble { error } => {
                 write!(f, "the broker does not answer: {error}")
             }
-            HealthProblem::HandlerBlocks { handler, partition, offset, since } => write!(
+            HealthProblem::HandlerBlocks { handler, partition, offset, since, .. } => write!(
                 f,
                 "`{handler}` has blocked its thread for {since:.0?} with {partition}@{offset}: make it `blocking`, or let it wait with `.await`"
+            ),
+            HealthProblem::InHandLong { handler, partition, offset, since, .. } => write!(
+                f,
+                "`{handler}` has had {partition}@{offset} in hand for {since:.0?}: give it a `timeout`, or set `liveness_after` to more than it takes"
             ),
             HealthProblem::ShuttingDown => f.write_str("the service was told to end"),
         }

@@ -4,7 +4,7 @@ use super::*;
 use crate::broker::Pulse;
 use crate::delivery::Offset;
 use crate::event::TopicName;
-use crate::observe::{Observation, Observer};
+use crate::observe::{InHand, Observation, Observer};
 
 const FIVE_MINUTES: Duration = Duration::from_secs(300);
 
@@ -55,6 +55,12 @@ impl Service {
 
     fn tell(&self, observation: &Observation<'_>) {
         self.group.observe(observation);
+    }
+
+    fn blocked(&self, group: &str) -> BlockedWrite {
+        let error = BrokerError::Other("no such topic".to_owned());
+        let group = GroupName::parse(group).unwrap();
+        self.health.block(&group, &claims(), "role_events_dlq", &error)
     }
 
     /// Lets time go by and the records be looked for, as the service does.
@@ -199,13 +205,66 @@ async fn what_is_paused_or_left_alone_is_not_stuck_and_has_its_time_again_afterw
 #[tokio::test(start_paused = true)]
 async fn a_dead_letter_that_cannot_be_written_ends_readiness_and_not_liveness() {
     let service = Service::stuck();
-    let error = "no such topic".to_owned();
-    let dead_letter_topic = "role_events_dlq".to_owned();
-    let problem =
-        HealthProblem::DeadLetterBlocked { partition: claims(), dead_letter_topic, error };
-    service.health.raise(&claims(), problem);
+    let blocked = service.blocked("billing");
     service.wait(FIVE_MINUTES * 2, true).await;
     assert_eq!(service.says(), (true, false, vec!["dead_letter_blocked"]));
+    drop(blocked);
+    assert_eq!(service.codes(), ["stalled"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_partition_is_free_when_no_write_of_it_is_blocked() {
+    let service = Service::new().joined().with_lag(0);
+    let mut writes = vec![service.blocked("billing"), service.blocked("billing")];
+    writes.pop();
+    assert_eq!(service.codes(), ["dead_letter_blocked"]);
+    writes.pop();
+    assert!(service.health.is_healthy());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_neither_clears_nor_excuses_what_another_has() {
+    let service = Service::stuck();
+    let (ours, others) = (service.blocked("billing"), service.blocked("audit"));
+    assert_eq!(service.codes(), ["dead_letter_blocked", "dead_letter_blocked"]);
+    drop(ours);
+    let groups: Vec<_> =
+        service.health.problems().iter().filter_map(|one| one.group().cloned()).collect();
+    assert_eq!(groups, [GroupName::parse("audit").unwrap()]);
+    service.wait(FIVE_MINUTES * 2, true).await;
+    assert_eq!(service.codes(), ["stalled", "dead_letter_blocked"]);
+    drop(others);
+
+    let service = Service::new().joined().with_lag(0);
+    let group = |name| GroupName::parse(name).unwrap();
+    service.health.breaker_opened(&group("billing"), "bill", "no");
+    service.health.breaker_opened(&group("audit"), "bill", "no");
+    service.health.breaker_closed(&group("billing"), "bill");
+    assert_eq!(service.says(), (true, true, vec!["breaker_open"]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_in_hand_for_too_long_ends_readiness_although_others_go_on() {
+    let service = Service::new().joined().with_lag(0);
+    let group = GroupName::parse("billing").unwrap();
+    let look = |found: Vec<InHand>| {
+        service.health.look_in_hand(&group, |limit| {
+            assert_eq!(limit, FIVE_MINUTES);
+            found
+        });
+    };
+    look(vec![InHand {
+        handler: "bill".to_owned(),
+        partition: claims(),
+        offset: Offset(7),
+        since: FIVE_MINUTES,
+    }]);
+    service.tell(&Observation::CommitSent { partition: &claims(), next: NextOffset(8) });
+    assert_eq!(service.says(), (true, false, vec!["in_hand_long"]));
+    let words = service.health.problems()[0].to_string();
+    assert!(words.starts_with("`bill` has had role_events/0@7 in hand for 300s"), "{words}");
+    look(Vec::new());
+    assert_eq!(service.says(), (true, true, vec![]));
 }
 
 #[tokio::test(start_paused = true)]
@@ -316,6 +375,7 @@ fn every_problem_is_in_the_table() {
         "not_assigned",
         "broker_trouble",
         "handler_blocks",
+        "in_hand_long",
         "shutting_down",
     ] {
         let row = source.lines().find(|line| line.starts_with(&format!("/// | `{code}` |")));

@@ -128,6 +128,7 @@ impl Settler {
             match engine.policy.unknown_events(topic.as_str()) {
                 UnknownEvents::Skip => {}
                 UnknownEvents::DeadLetter => {
+                    engine.health.unknown_events().count(name);
                     let message = format!("nobody handles the event `{}`", excerpt(name, 64));
                     let rejection = Rejection::Refused { code: "unknown_event", message };
                     return self.refuse(record, rejection);

@@ -3,7 +3,7 @@
 use super::{NotSettled, Settled, Settler};
 use crate::broker::{BrokerError, OutgoingRecord};
 use crate::event::TopicName;
-use crate::observe::{HealthProblem, Observation};
+use crate::observe::{BlockedWrite, Observation};
 use crate::outcome::Backoff;
 use crate::processor::dead_letter::DeadLetter;
 use crate::processor::engine::Source;
@@ -53,7 +53,7 @@ impl Settler {
         match name {
             Ok(topic) => Ok(topic),
             Err(error) => {
-                self.blocked(origin, "", &BrokerError::Settings(error.to_string()));
+                let _blocked = self.blocked(origin, "", &BrokerError::Settings(error.to_string()));
                 self.told_to_stop().await;
                 Err(NotSettled::Stopped)
             }
@@ -71,43 +71,40 @@ impl Settler {
     ) -> Settled<bool> {
         let engine = &*self.engine;
         let mut tries = 1;
+        // Told for as long as it is kept: until the record is there, or is given up.
+        let mut blocked = None;
         loop {
             // Not cut short by a stop: what is on its way may arrive, and would be written twice.
             match engine.producer.send(outgoing.clone()).await {
-                Ok(_) => break,
-                Err(error @ BrokerError::TooLarge { .. }) => match too_large(&mut outgoing) {
-                    TooLarge::Shrunk => continue,
-                    TooLarge::GiveUp => return Ok(false),
-                    TooLarge::Wait => self.blocked(origin, outgoing.topic.as_str(), &error),
-                },
+                Ok(_) => return Ok(true),
                 Err(error) if error.is_fatal() => return Err(NotSettled::Producer(error)),
-                Err(error) => self.blocked(origin, outgoing.topic.as_str(), &error),
+                Err(error) => {
+                    if matches!(error, BrokerError::TooLarge { .. }) {
+                        match too_large(&mut outgoing) {
+                            TooLarge::Shrunk => continue,
+                            TooLarge::GiveUp => return Ok(false),
+                            TooLarge::Wait => {}
+                        }
+                    }
+                    let again = self.blocked(origin, outgoing.topic.as_str(), &error);
+                    drop(blocked.replace(again));
+                }
             }
             // At a pace of its own: a handler's may be a day.
             self.pause(Backoff::default().delay(tries)).await?;
             tries += 1;
         }
-        if tries > 1 {
-            engine.health.clear(&self.partition);
-        }
-        Ok(true)
     }
 
-    pub(super) fn blocked(&self, origin: &Origin, topic: &str, error: &BrokerError) {
-        let partition = &self.partition;
-        self.engine.health.raise(
-            partition,
-            HealthProblem::DeadLetterBlocked {
-                partition: partition.clone(),
-                dead_letter_topic: topic.to_owned(),
-                error: error.to_string(),
-            },
-        );
-        self.engine.observers.notify(&Observation::DeadLetterFailed {
+    fn blocked(&self, origin: &Origin, topic: &str, error: &BrokerError) -> BlockedWrite {
+        let (engine, partition) = (&*self.engine, &self.partition);
+        let blocked = engine.health.block(&engine.identity.group, partition, topic, error);
+        engine.observers.notify(&Observation::DeadLetterFailed {
             partition,
             offset: origin.offset,
             dead_letter_topic: topic,
             error,
         });
+        blocked
     }
 }

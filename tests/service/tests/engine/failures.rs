@@ -226,6 +226,8 @@ mod unknown {
         app.settle().await;
         let letter = &app.dead_letters(CLAIMS)[0];
         assert_eq!(letter.headers.get_text(header::REASON), Some("unknown_event"));
+        let counts = app.health().unknown_events().counts();
+        assert_eq!(counts, [("ROLE_MOVED".to_owned(), 1)].into());
         assert_eq!(app.history().counts().handled, 2);
     }
 
