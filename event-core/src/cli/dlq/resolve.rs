@@ -159,7 +159,7 @@ async fn dry_run(
     };
     let ended = fates(broker, &dry_runner, &addressees, &found.letters, &stop, tell).await?;
     say!("{handled} would be handled, {not} not");
-    check_redrive_topics(broker, &found.letters).await?;
+    check_redrive_topics(broker, &found.letters, &addressees).await?;
     match (not, ended) {
         (0, true) => Ok(()),
         (_, true) => {

@@ -122,17 +122,14 @@ pub async fn find<B: Broker>(
 
 // A letter that was written again, because the service crashed before it committed, is one.
 fn without_copies(letters: impl Iterator<Item = DeadLetter>) -> Vec<DeadLetter> {
-    let mut firsts = HashMap::new();
+    let mut of_id = HashMap::<_, Vec<usize>>::new();
     let mut unique = Vec::<DeadLetter>::new();
     for letter in letters {
-        let identity = (letter.place.topic.clone(), letter.identity());
-        match firsts.get(&identity) {
-            Some(first) => {
-                let first: &mut DeadLetter = &mut unique[*first];
-                first.copies.push(letter.place);
-            }
+        let firsts = of_id.entry(letter.id.clone()).or_default();
+        match firsts.iter().find(|first| unique[**first].is_copy_of(&letter)) {
+            Some(first) => unique[*first].copies.push(letter.place),
             None => {
-                firsts.insert(identity, unique.len());
+                firsts.push(unique.len());
                 unique.push(letter);
             }
         }

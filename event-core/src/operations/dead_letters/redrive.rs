@@ -11,7 +11,7 @@ use super::original::Originals;
 use super::{DeadLetter, Resolution, resolution};
 use crate::broker::{Acknowledged, Broker, BrokerError, OutgoingRecord, PortFuture, Producer};
 use crate::delivery::Shutdown;
-use crate::event::{EnvelopeError, NameError, TopicName};
+use crate::event::{EnvelopeError, NameError};
 use crate::operations::rate::Pace;
 use crate::operations::{DEADLINE, OperationError, OwnedRecord, Rate};
 use crate::processor::retry_header;
@@ -104,7 +104,7 @@ impl<'a, B: Broker> Resolver<'a, B> {
         addressees: &Addressees,
         mut progress: impl FnMut(&Step<'_>),
     ) -> Result<Resolved, OperationError> {
-        check_redrive_topics(self.broker, letters).await?;
+        check_redrive_topics(self.broker, letters, addressees).await?;
         let mut resolved = Resolved::default();
         let mut originals = Originals::read(self.broker, letters)?;
         let mut pace = Pace::new(self.rate);
@@ -240,7 +240,7 @@ impl Resolved {
     }
 }
 
-/// Whether there is a redrive topic for each of `letters`.
+/// Whether there is a redrive topic for each of `letters` that one of `addressees` could get.
 ///
 /// # Errors
 ///
@@ -248,9 +248,12 @@ impl Resolved {
 pub async fn check_redrive_topics<B: Broker>(
     broker: &B,
     letters: &[DeadLetter],
+    addressees: &Addressees,
 ) -> Result<(), OperationError> {
-    let origins: BTreeSet<_> = letters.iter().map(|l| &l.origin.partition.topic).collect();
-    let topics = origins.into_iter().map(TopicName::redrive).collect::<Result<Vec<_>, _>>()?;
+    let letters = letters.iter().filter(|letter| addressees.may_have(letter));
+    let origins: BTreeSet<_> = letters.map(|letter| &letter.origin.partition.topic).collect();
+    // One whose name would be too long is told of each of its letters.
+    let topics: Vec<_> = origins.into_iter().filter_map(|topic| topic.redrive().ok()).collect();
     if topics.is_empty() {
         return Ok(());
     }
