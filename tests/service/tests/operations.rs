@@ -240,6 +240,10 @@ async fn what_cannot_be_decoded_is_shown_to_the_byte_and_can_be_dropped() {
     assert!(ran.out.contains(caret), "{}", ran.out);
     assert!(ran.out.ends_with("\n2 would be handled, 1 not\n"), "{}", ran.out);
 
+    let ran = desk.run(FIXED, &["dlq", "ls", "--handler", "bok_claim"]);
+    let expected = "  no dead letter has the handler bok_claim; did you mean book_claim?\n";
+    assert!(ran.out.ends_with(expected), "{}", ran.out);
+
     // Nobody is asked here, so several letters are not moved by chance.
     let ran = desk.run(FIXED, &["dlq", "redrive"]);
     assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""));
@@ -312,6 +316,8 @@ async fn a_tail_shows_every_record_and_a_replay_handles_them_again() {
         "{}",
         ran.out
     );
+    let ran = desk.run(FIXED, &["replay", "--topic", "role_events", "--from", "2", "--to", "1"]);
+    assert_eq!(ran.code, Some(2), "{}", ran.err);
     // Nothing of it was written or committed.
     assert_eq!(desk.json(LEDGER, &["dlq", "ls", "--json"])["open"], 0);
     assert_eq!(desk.json(LEDGER, &["lag", "--json"])["partitions"][0]["committed"], Value::Null);
@@ -342,14 +348,14 @@ async fn lag_is_told_and_a_seek_changes_it() {
     );
     let ran = desk.run(LEDGER, &["lag"]);
     let expected = "\
-GROUP   TOPIC                PARTITION  COMMITTED  END  LAG  SETTLED_ABOVE
-ledger  role_events          0          1          3    2    0
-ledger  role_events_redrive  0          -          0    0    0
+GROUP   TOPIC                PARTITION  COMMITTED  END  LAG  SETTLED_ABOVE  OPEN
+ledger  role_events          0          1          3    2    0              2
+ledger  role_events_redrive  0          -          0    0    0              0
 
-HANDLER     GROUP   TOPIC        LAG
-book_claim  ledger  role_events  2
+HANDLER     GROUP   TOPIC        LAG  OPEN
+book_claim  ledger  role_events  2    2
 
-2 in all
+2 behind in all, 2 of them open
 ";
     assert_eq!(ran.out, expected, "{}", ran.err);
     let committed = desk.0.broker();

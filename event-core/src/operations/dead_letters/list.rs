@@ -21,6 +21,10 @@ pub struct DeadLetters {
     pub matching: usize,
     /// How many nobody dealt with yet, whether they are meant or not.
     pub open: usize,
+    /// Which handlers gave these up.
+    pub handlers: BTreeSet<String>,
+    /// The reasons that these have.
+    pub reasons: BTreeSet<String>,
     /// How many of these were given up by other groups than the filter's.
     pub of_other_groups: usize,
     /// How many were resolved before.
@@ -87,6 +91,8 @@ pub async fn list<B: Broker>(
     found.resolved = all - letters.len();
     let letters = without_copies(letters.into_values());
     found.open = letters.len();
+    found.handlers = letters.iter().filter_map(|letter| letter.handler.clone()).collect();
+    found.reasons = letters.iter().map(|letter| letter.reason.clone()).collect();
     found.of_other_groups = letters.iter().filter(|letter| !filter.is_group(letter)).count();
     found.letters = letters.into_iter().filter(|letter| filter.matches(letter)).collect();
     found.matching = found.letters.len();

@@ -76,6 +76,7 @@ pub struct Resolver<'a, B> {
     broker: &'a B,
     producer: Arc<dyn Producer>,
     rate: Option<Rate>,
+    limit: usize,
     stop: Shutdown,
 }
 
@@ -86,7 +87,13 @@ impl<'a, B: Broker> Resolver<'a, B> {
     ///
     /// [`BrokerError`] when the broker makes no producer.
     pub fn new(broker: &'a B, rate: Option<Rate>, stop: Shutdown) -> Result<Self, BrokerError> {
-        Ok(Resolver { broker, producer: broker.producer()?, rate, stop })
+        Ok(Resolver { broker, producer: broker.producer()?, rate, limit: usize::MAX, stop })
+    }
+
+    /// Redrives at most so many; those that are left as they are do not count.
+    #[must_use]
+    pub fn limit(self, limit: usize) -> Self {
+        Resolver { limit, ..self }
     }
 
     /// Sends the originals of `letters` to their redrive topics, each with the record of resolution
@@ -110,8 +117,14 @@ impl<'a, B: Broker> Resolver<'a, B> {
         let mut pace = Pace::new(self.rate);
         let mut ended = None;
         while ended.is_none() {
-            let mut sending = Vec::new();
+            let mut sending = Vec::<(_, Sending)>::new();
             while sending.len() < self.at_once() && ended.is_none() {
+                let under_way = sending.iter().filter(|(_, sending)| sending.is_ok()).count();
+                if resolved.done + under_way >= self.limit {
+                    // One that its topic does not take makes room for the next.
+                    ended = (under_way == 0).then_some(Ok(()));
+                    break;
+                }
                 match originals.next().await {
                     Ok(Some((letter, original))) if pace.turn(&self.stop).await => {
                         sending.push((letter, self.send(letter, addressees, original)));

@@ -5,6 +5,8 @@
 mod forged;
 mod resolving;
 
+use std::ops::ControlFlow;
+
 use bytes::Bytes;
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -168,6 +170,7 @@ impl Desk {
                 Fate::DryRun(run) if run.becomes == Becomes::Handled => "handled".to_owned(),
                 Fate::DryRun(run) => format!("{:?} at {:?}", run.reason, run.byte),
             });
+            ControlFlow::Continue(())
         };
         assert!(
             fates(&self.broker, &dry_runner, &addressees, &letters, &stop, tell).await.unwrap()

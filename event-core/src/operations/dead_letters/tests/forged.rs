@@ -89,3 +89,19 @@ async fn a_letter_that_nobody_gets_needs_no_redrive_topic() {
     assert_eq!(resolved.left[0].1.to_string(), "no handler takes it");
     assert_eq!(desk.all().await, ["0@1", "0@2"]);
 }
+
+#[tokio::test]
+async fn what_is_left_as_it_is_does_not_count_for_the_limit() {
+    let desk = Desk::with(&[
+        Letter { handler: None, value: Some(BROKEN), ..LETTER },
+        Letter { offset: 1, handler: Some("retired"), ..LETTER },
+        Letter { offset: 2, ..LETTER },
+        Letter { offset: 3, ..LETTER },
+    ])
+    .await;
+    let letters = desk.list(DeadLetterFilter::default()).await.letters;
+    let resolver = Resolver::new(&desk.broker, None, Shutdown::never()).unwrap().limit(1);
+    let resolved = resolver.redrive(&letters, &desk.addressees(), |_| {}).await.unwrap();
+    assert_eq!((resolved.done, resolved.left.len(), resolved.stopped), (1, 2, false));
+    assert_eq!(desk.all().await, ["0@0", "0@1", "0@3"]);
+}
