@@ -3,6 +3,8 @@
 mod look;
 mod resolve;
 
+use std::collections::BTreeSet;
+
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 
@@ -95,7 +97,7 @@ impl Desk {
 
     // What is written otherwise than any handler or reason that there is.
     fn mistyped(&self, found: &DeadLetters) -> Vec<String> {
-        let ids = self.ids.iter().chain(&found.handlers).map(String::as_str).collect();
+        let ids: BTreeSet<_> = self.ids.iter().chain(&found.handlers).map(String::as_str).collect();
         let reasons = found.reasons.iter().map(String::as_str).collect();
         let DeadLetterFilter { handler, reason, .. } = &self.filter;
         let named = [("handler", handler, ids), ("reason", reason, reasons)];
