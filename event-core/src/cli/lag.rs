@@ -20,6 +20,8 @@ struct Lag {
     partitions: Vec<Partition>,
     handlers: Vec<Handler>,
     total: i64,
+    /// How many of these are not settled yet.
+    open: i64,
 }
 
 #[derive(Serialize)]
@@ -33,6 +35,8 @@ struct Partition {
     lag: i64,
     /// How many records of the lag are settled already.
     settled_above: i64,
+    /// How many are not.
+    open: i64,
 }
 
 /// A handler, with how far its group is behind in its topic.
@@ -42,6 +46,8 @@ struct Handler {
     group: String,
     topic: &'static str,
     lag: i64,
+    /// How many of these are not settled yet.
+    open: i64,
 }
 
 /// `group` is the one that the command line names.
@@ -53,14 +59,13 @@ pub(super) async fn run(
 ) -> Result<(), Error> {
     let registry = app.registry();
     let mut groups = groups_of(registry.handlers(), &settings.group);
-    if group.is_some() {
-        groups = only(groups, settings);
-    }
+    groups.retain(|own| group.is_none_or(|group| own.group.as_str() == group));
     let broker = kafka_broker(app.service(), settings)?;
     let lags = lag_of(&broker, &groups).await?;
     let lag = Lag {
         handlers: handlers(&groups, &lags),
         total: lags.iter().map(PartitionLag::lag).sum(),
+        open: lags.iter().map(PartitionLag::open).sum(),
         partitions: lags.iter().map(Partition::from).collect(),
     };
     if arguments.json {
@@ -69,11 +74,6 @@ pub(super) async fn run(
         print(lag);
     }
     Ok(())
-}
-
-// One that no handler names reads what those of the service do.
-fn only(groups: Vec<GroupTopics>, settings: &Settings) -> Vec<GroupTopics> {
-    groups.into_iter().filter(|own| own.group == settings.group).collect()
 }
 
 impl From<&PartitionLag> for Partition {
@@ -86,6 +86,7 @@ impl From<&PartitionLag> for Partition {
             end: lag.end.0,
             lag: lag.lag(),
             settled_above: lag.settled_above,
+            open: lag.open(),
         }
     }
 }
@@ -96,11 +97,14 @@ fn handlers(groups: &[GroupTopics], lags: &[PartitionLag]) -> Vec<Handler> {
             let of_topic = |lag: &&PartitionLag| {
                 lag.group == group.group && lag.partition.topic == handler.topic
             };
+            let sum =
+                |count: fn(&PartitionLag) -> i64| lags.iter().filter(of_topic).map(count).sum();
             Handler {
                 handler: handler.id(),
                 group: group.group.to_string(),
                 topic: handler.topic,
-                lag: lags.iter().filter(of_topic).map(PartitionLag::lag).sum(),
+                lag: sum(PartitionLag::lag),
+                open: sum(PartitionLag::open),
             }
         })
     });
@@ -108,8 +112,16 @@ fn handlers(groups: &[GroupTopics], lags: &[PartitionLag]) -> Vec<Handler> {
 }
 
 fn print(lag: Lag) {
-    let mut table =
-        Table::new(&["GROUP", "TOPIC", "PARTITION", "COMMITTED", "END", "LAG", "SETTLED_ABOVE"]);
+    let mut table = Table::new(&[
+        "GROUP",
+        "TOPIC",
+        "PARTITION",
+        "COMMITTED",
+        "END",
+        "LAG",
+        "SETTLED_ABOVE",
+        "OPEN",
+    ]);
     for row in lag.partitions {
         table.row([
             row.group,
@@ -119,13 +131,15 @@ fn print(lag: Lag) {
             row.end.to_string(),
             row.lag.to_string(),
             row.settled_above.to_string(),
+            row.open.to_string(),
         ]);
     }
     say!("{table}");
-    let mut table = Table::new(&["HANDLER", "GROUP", "TOPIC", "LAG"]);
+    let mut table = Table::new(&["HANDLER", "GROUP", "TOPIC", "LAG", "OPEN"]);
     for row in lag.handlers {
-        table.row([row.handler, row.group, row.topic.to_owned(), row.lag.to_string()]);
+        let Handler { handler, group, topic, lag, open } = row;
+        table.row([handler, group, topic.to_owned(), lag.to_string(), open.to_string()]);
     }
     say!("{table}");
-    say!("{} in all", lag.total);
+    say!("{} behind in all, {} of them open", lag.total, lag.open);
 }

@@ -155,8 +155,14 @@ impl EventApp {
             return Err(ExitStatus { code: 2, message }.into());
         }
         let named_group = group.clone();
-        // There it says whose letters are meant, not who handles them.
-        let group = group.filter(|_| !matches!(cli.command, Command::Dlq(_)));
+        // There it says which group of the service is meant, whose own group stays what it is.
+        let group = group.filter(|group| match cli.command {
+            Command::Dlq(_) => false,
+            Command::Lag(_) | Command::Seek(_) | Command::Explain(_) => {
+                !self.registry().handlers().iter().any(|h| h.options.group == Some(group.as_str()))
+            }
+            _ => true,
+        });
         let overrides = SettingsOverrides { config, brokers, group };
         let settings = Settings::load(self.service(), &overrides, std::env::vars_os());
         match cli.command {
@@ -166,7 +172,7 @@ impl EventApp {
             Command::Handlers(arguments) => handlers::run(&self.registry(), settings, &arguments),
             Command::Contracts(arguments) => contracts::run(&self.registry(), &arguments),
             Command::Explain(arguments) => {
-                explain::run(self, &or_report(settings)?, arguments).await
+                explain::run(self, &or_report(settings)?, named_group.as_deref(), arguments).await
             }
             Command::Graph(arguments) => {
                 graph::run(&self.registry(), &arguments);

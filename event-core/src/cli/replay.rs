@@ -71,6 +71,14 @@ pub(super) async fn run(
     if from == Place::End {
         return Err(usage("there is nothing from the end on; see `--from`".to_owned()).into());
     }
+    if ends_before(from, to) {
+        let message = format!(
+            "the range ends before it begins: `--from {}`, `--to {}`\nhelp: give the earlier place as `--from`",
+            excerpt(&arguments.from, 64),
+            excerpt(&arguments.to, 64)
+        );
+        return Err(usage(message).into());
+    }
     let broker = kafka_broker(app.service(), &settings)?;
     let range = ReplayRange::resolve(&broker, &topic, from, to).await?;
     for (partition, from, to) in &range.0 {
@@ -79,6 +87,15 @@ pub(super) async fn run(
     match arguments.dry_run {
         true => dry_run(app, &settings, &broker, &range, arguments.handler.as_deref()).await,
         false => replay(app, settings, broker, range, arguments).await,
+    }
+}
+
+// As far as it can be known without the topic.
+fn ends_before(from: Place, to: Place) -> bool {
+    match (from, to) {
+        (Place::Offset(from), Place::Offset(to)) => to < from,
+        (Place::Time(from), Place::Time(to)) => to < from,
+        (from, to) => to == Place::Beginning && from != Place::Beginning,
     }
 }
 

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use super::known::{topic_named, usage};
 use super::when::parse_place;
 use crate::app::{EventApp, Settings, kafka_broker};
+use crate::event::GroupName;
 use crate::operations::{groups_of, plan_seek, seek};
 use crate::outcome::Error;
 
@@ -36,29 +37,29 @@ pub(super) async fn run(
     let registry = app.registry();
     let topic = topic_named(&registry, &arguments.topic)?;
     let place = parse_place(&arguments.to, Timestamp::now())?;
-    // A group that does not read the topic would take no notice.
     let groups = groups_of(registry.handlers(), &settings.group);
-    let reading: Vec<_> = groups.iter().filter(|group| group.topics.contains(&topic)).collect();
-    if group.is_none() && !reading.iter().any(|own| own.group == settings.group) {
+    let group = group.map_or_else(|| Ok(settings.group.clone()), GroupName::parse)?;
+    // A group that does not read the topic would take no notice.
+    let reading: Vec<_> = groups.iter().filter(|own| own.topics.contains(&topic)).collect();
+    if !reading.iter().any(|own| own.group == group) {
         let others: Vec<_> = reading.iter().map(|own| own.group.as_str()).collect();
         let help = match others[..] {
             [] => "no handler listens to it; check `--topic`".to_owned(),
             _ => format!("it is read by {}: name the group with `--group`", others.join(", ")),
         };
-        let message =
-            format!("group {} does not read the topic {topic}\nhelp: {help}", settings.group);
+        let message = format!("group {group} does not read the topic {topic}\nhelp: {help}");
         return Err(usage(message).into());
     }
     let broker = kafka_broker(app.service(), settings)?;
-    let moves = plan_seek(&broker, &settings.group, &topic, arguments.partition, place).await?;
+    let moves = plan_seek(&broker, &group, &topic, arguments.partition, place).await?;
     if !arguments.dry_run {
-        seek(&broker, &settings.group, &moves).await?;
+        seek(&broker, &group, &moves).await?;
     }
     for to in &moves {
         let from = to.from.map_or_else(|| "the beginning".to_owned(), |from| from.to_string());
         say!("{}  {from} -> {}", to.partition, to.to);
     }
     let done = if arguments.dry_run { "would go on" } else { "goes on" };
-    say!("group {} {done} there", settings.group);
+    say!("group {group} {done} there");
     Ok(())
 }

@@ -128,7 +128,7 @@ fn as_json(tailed: &TailedRecord<'_>) -> String {
             TailedEvent::Unreadable(error) => Some(error.to_string()),
             _ => None,
         },
-        value: record.value.map(JsonOrText::from),
+        value: record.value.map(|value| JsonOrText::from(value).on_one_line()),
     };
     // Nothing in it can fail to be written.
     serde_json::to_string(&line).unwrap_or_default()

@@ -1,5 +1,7 @@
 //! The value of a record, for people and for programs.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
@@ -10,15 +12,31 @@ use crate::operations::printable;
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(super) enum JsonOrText<'a> {
-    Json(&'a RawValue),
+    Json(Cow<'a, RawValue>),
     Text(String),
 }
 
 impl<'a> From<&'a [u8]> for JsonOrText<'a> {
     fn from(value: &'a [u8]) -> Self {
         match serde_json::from_slice(value) {
-            Ok(json) => JsonOrText::Json(json),
+            Ok(json) => JsonOrText::Json(Cow::Borrowed(json)),
             Err(_) => JsonOrText::Text(printable(value)),
+        }
+    }
+}
+
+impl JsonOrText<'_> {
+    /// The same on one line.
+    pub(super) fn on_one_line(self) -> Self {
+        let JsonOrText::Json(json) = self else { return self };
+        if !json.get().contains(['\n', '\r']) {
+            return JsonOrText::Json(json);
+        }
+        // Between its tokens there may be line breaks, within one there is none.
+        let line: String = json.get().split(['\n', '\r']).map(str::trim).collect();
+        match RawValue::from_string(line) {
+            Ok(line) => JsonOrText::Json(Cow::Owned(line)),
+            Err(_) => JsonOrText::Json(json),
         }
     }
 }
@@ -99,6 +117,13 @@ mod tests {
     fn what_is_no_json_is_one_line() {
         assert_eq!(lines(b"{oops\n\xFF\x1b[2J"), ["{oops\\n\\xFF\\u{1b}[2J"]);
         assert_eq!(lines(b""), [""]);
+    }
+
+    #[test]
+    fn json_of_several_lines_is_written_on_one() {
+        let value = &b"{\r\n  \"b\": 1.50,\n  \"a\": [\n    1,\r    \" x\\n \"\n  ]\n}\n"[..];
+        let json = JsonOrText::from(value).on_one_line();
+        assert_eq!(serde_json::to_string(&json).unwrap(), r#"{"b": 1.50,"a": [1," x\n "]}"#);
     }
 
     #[test]

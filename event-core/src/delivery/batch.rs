@@ -221,6 +221,20 @@ impl<'a> RecordRef<'a> {
         self.headers().filter(|(own, _)| *own == name.as_bytes()).last()?.1
     }
 
+    /// The same among those behind the last header called `begin`: what was put on a record in one
+    /// run that begins with it, whatever the record had before.
+    pub(crate) fn header_behind(&self, begin: &str, name: &str) -> Option<&'a [u8]> {
+        let (mut begun, mut found) = (false, None);
+        for (own, value) in self.headers() {
+            if own == begin.as_bytes() {
+                (begun, found) = (true, None);
+            } else if begun && own == name.as_bytes() {
+                found = value;
+            }
+        }
+        found
+    }
+
     /// A copy of the headers.
     #[must_use]
     pub fn to_headers(&self) -> Headers {

@@ -8,39 +8,54 @@ use crate::delivery::{Offset, RecordRef, TopicPartition};
 use crate::event::{GroupName, Headers, TopicName, excerpt};
 use crate::outcome::Rejection;
 
-/// The names of the headers on a record in a retry or redrive topic, all with UTF-8 text as values.
+/// The headers on a record in a retry or redrive topic, all with UTF-8 text as values.
 ///
-/// They follow the original's own headers, and of several of one name the last counts. On any other
-/// topic they mean nothing.
+/// They follow the original's own headers in one run that begins with `retry.topic`: what stands
+/// before the last of that name is the original's, whatever it is called. On any other topic they
+/// mean nothing.
+///
+/// | header | |
+/// |---|---|
+/// | `retry.topic` | the topic it was first on |
+/// | `retry.partition` | the partition it was first in |
+/// | `retry.offset` | its offset there |
+/// | `retry.timestamp` | its timestamp there, in milliseconds since 1970 |
+/// | `retry.group` | the consumer group that is to try it again; every other passes it over |
+/// | `retry.handler` | the handler that is to try it again |
+/// | `retry.attempts` | how often it was tried so far |
+/// | `retry.due` | in a retry topic: when it may be tried again, in milliseconds since 1970 |
+/// | `retry.error` | in a retry topic: the last error and its causes, outermost first; at most 1024 bytes |
+/// | `retry.first_failure` | when the first attempt failed (RFC 3339), if that is known |
+/// | `retry.redrive_id` | of a record that a person had redriven: names that act |
 pub mod header {
-    /// The topic it was first on.
+    /// The topic it was first on; the first of the run.
     pub const TOPIC: &str = "retry.topic";
     /// The partition it was first in.
     pub const PARTITION: &str = "retry.partition";
     /// Its offset there.
     pub const OFFSET: &str = "retry.offset";
-    /// Its timestamp there, in milliseconds since 1970.
+    /// Its timestamp there.
     pub const TIMESTAMP: &str = "retry.timestamp";
-    /// The consumer group that is to try it again; every other passes it over.
+    /// The consumer group that is to try it again.
     pub const GROUP: &str = "retry.group";
     /// The handler that is to try it again.
     pub const HANDLER: &str = "retry.handler";
     /// How often it was tried so far.
     pub const ATTEMPTS: &str = "retry.attempts";
-    /// When it may be tried again, in milliseconds since 1970; at once without it.
+    /// When it may be tried again; at once without it.
     pub const DUE: &str = "retry.due";
-    /// The last error and its causes, outermost first; at most 1024 bytes.
+    /// The last error.
     pub const ERROR: &str = "retry.error";
-    /// When the first attempt failed (RFC 3339).
+    /// When the first attempt failed.
     pub const FIRST_FAILURE: &str = "retry.first_failure";
-    /// On a record that a person had redriven: names that act.
+    /// Which redrive it comes from.
     pub const REDRIVE_ID: &str = "retry.redrive_id";
 }
 
 const MAX_ERROR_BYTES: usize = 1024;
 
 // What we add to a record each time, and so take away before the next.
-const OURS: [&str; 10] = [
+const OURS: [&str; 11] = [
     header::TOPIC,
     header::PARTITION,
     header::OFFSET,
@@ -51,24 +66,30 @@ const OURS: [&str; 10] = [
     header::DUE,
     header::ERROR,
     header::FIRST_FAILURE,
+    header::REDRIVE_ID,
 ];
 
-/// The headers that a record had on the topic it was first on, and who redrove it.
+/// The headers that a record had on the topic it was first on. What others put behind ours stays.
 pub(super) fn original_headers(record: RecordRef<'_>, has_returned: bool) -> Headers {
     let headers = record.to_headers();
-    if !has_returned {
-        return headers;
+    let run = headers.iter().enumerate().filter(|(_, header)| header.name == header::TOPIC).last();
+    match run {
+        Some((first, _)) if has_returned => {
+            let is_ours = |name: &Bytes| OURS.iter().any(|ours| name == ours);
+            let kept = headers
+                .iter()
+                .enumerate()
+                .filter(|(index, header)| *index < first || !is_ours(&header.name));
+            kept.map(|(_, header)| header.clone()).collect()
+        }
+        _ => headers,
     }
-    let ours: Vec<_> = OURS
-        .iter()
-        .filter_map(|name| {
-            let named = headers.iter().enumerate();
-            named.filter(|(_, header)| header.name == name.as_bytes()).last()
-        })
-        .map(|(index, _)| index)
-        .collect();
-    let kept = headers.iter().enumerate().filter(|(index, _)| !ours.contains(index));
-    kept.map(|(_, header)| header.clone()).collect()
+}
+
+/// Which redrive a record comes from.
+pub(super) fn redrive_id(record: RecordRef<'_>, has_returned: bool) -> Option<&str> {
+    let id = record.header_behind(header::TOPIC, header::REDRIVE_ID).filter(|_| has_returned)?;
+    std::str::from_utf8(id).ok()
 }
 
 /// Where a record was first.
@@ -111,11 +132,13 @@ impl Returned {
             offset: Offset(number(record, header::OFFSET)?),
             timestamp_ms: number(record, header::TIMESTAMP)?,
         };
-        let due_ms = match record.header(header::DUE) {
+        // What is not always there could be the original's own.
+        let due_ms = match record.header_behind(header::TOPIC, header::DUE) {
             Some(_) => Some(number(record, header::DUE)?),
             None => None,
         };
-        let first_failure = text(record, header::FIRST_FAILURE).ok();
+        let first_failure = record.header_behind(header::TOPIC, header::FIRST_FAILURE);
+        let first_failure = first_failure.and_then(|time| std::str::from_utf8(time).ok());
         Ok(Some(Returned {
             origin,
             handler: text(record, header::HANDLER)?.to_owned(),
@@ -174,6 +197,9 @@ impl Postponed<'_> {
         put(header::ERROR, excerpt(self.error, MAX_ERROR_BYTES));
         if let Some(first) = self.first_failure {
             put(header::FIRST_FAILURE, first.to_string());
+        }
+        if let Some(id) = redrive_id(self.record, self.has_returned) {
+            put(header::REDRIVE_ID, id.to_owned());
         }
         OutgoingRecord {
             topic,

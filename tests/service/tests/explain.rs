@@ -398,3 +398,12 @@ fn a_name_that_nobody_knows_is_told_the_nearest() {
     let wrong = run(SOUND, &["explain", "role_events", "CLAIM_ADDED"], &[("EVENT_DRAIN", "x")]);
     assert!(wrong.code == Some(2) && wrong.err.contains("setting `drain`"), "{}", wrong.err);
 }
+
+#[test]
+fn a_group_that_is_named_is_explained_without_the_handlers_of_the_services_own() {
+    let explain = ["explain", "role_events", "CLAIM_ADDED", "--group", "mailer", "--json"];
+    let ran = run(TUNED, &explain, &[]);
+    let said: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(said["groups"].as_array().unwrap().len(), 1, "{said}");
+    assert_eq!(said["becomes"], "handled by mail");
+}

@@ -4,8 +4,8 @@
 
 mod shared;
 
-use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::io::{BufRead, BufReader, Lines};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use bytes::Bytes;
 use event_core::broker::kafka::EmbeddedBroker;
@@ -17,6 +17,8 @@ use shared::{Ran, empty_folder, run};
 
 const LEDGER: &str = env!("CARGO_BIN_EXE_ledger-service");
 const FIXED: &str = env!("CARGO_BIN_EXE_ledger-service-fixed");
+
+const TUNED: &str = env!("CARGO_BIN_EXE_tuned-service");
 
 const CLAIMS: TopicName = TopicName::from_static("role_events");
 
@@ -240,6 +242,10 @@ async fn what_cannot_be_decoded_is_shown_to_the_byte_and_can_be_dropped() {
     assert!(ran.out.contains(caret), "{}", ran.out);
     assert!(ran.out.ends_with("\n2 would be handled, 1 not\n"), "{}", ran.out);
 
+    let ran = desk.run(FIXED, &["dlq", "ls", "--handler", "bok_claim"]);
+    let expected = "  no dead letter has the handler bok_claim; did you mean book_claim?\n";
+    assert!(ran.out.ends_with(expected), "{}", ran.out);
+
     // Nobody is asked here, so several letters are not moved by chance.
     let ran = desk.run(FIXED, &["dlq", "redrive"]);
     assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""));
@@ -312,6 +318,8 @@ async fn a_tail_shows_every_record_and_a_replay_handles_them_again() {
         "{}",
         ran.out
     );
+    let ran = desk.run(FIXED, &["replay", "--topic", "role_events", "--from", "2", "--to", "1"]);
+    assert_eq!(ran.code, Some(2), "{}", ran.err);
     // Nothing of it was written or committed.
     assert_eq!(desk.json(LEDGER, &["dlq", "ls", "--json"])["open"], 0);
     assert_eq!(desk.json(LEDGER, &["lag", "--json"])["partitions"][0]["committed"], Value::Null);
@@ -342,14 +350,14 @@ async fn lag_is_told_and_a_seek_changes_it() {
     );
     let ran = desk.run(LEDGER, &["lag"]);
     let expected = "\
-GROUP   TOPIC                PARTITION  COMMITTED  END  LAG  SETTLED_ABOVE
-ledger  role_events          0          1          3    2    0
-ledger  role_events_redrive  0          -          0    0    0
+GROUP   TOPIC                PARTITION  COMMITTED  END  LAG  SETTLED_ABOVE  OPEN
+ledger  role_events          0          1          3    2    0              2
+ledger  role_events_redrive  0          -          0    0    0              0
 
-HANDLER     GROUP   TOPIC        LAG
-book_claim  ledger  role_events  2
+HANDLER     GROUP   TOPIC        LAG  OPEN
+book_claim  ledger  role_events  2    2
 
-2 in all
+2 behind in all, 2 of them open
 ";
     assert_eq!(ran.out, expected, "{}", ran.err);
     let committed = desk.0.broker();
@@ -407,4 +415,53 @@ async fn a_replay_leaves_the_admin_port_to_the_running_service() {
     let replay = ["replay", "--topic", "role_events", "--from", "beginning"];
     let ran = run(LEDGER, &replay, &variables);
     assert_eq!(ran.code, Some(0), "{}", ran.err);
+}
+
+/// A command that goes on, with what it prints.
+fn spawn(desk: &Desk, program: &str, arguments: &[&str]) -> (Child, Lines<BufReader<ChildStdout>>) {
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(empty_folder()).envs(desk.variables());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    (child, lines)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_group_of_a_running_service_is_not_moved() {
+    let desk = Desk::new();
+    desk.send(WORKS).await;
+    let (mut service, mut lines) = spawn(&desk, FIXED, &["run"]);
+    assert!(lines.any(|line| line.unwrap().starts_with("booked claim 8")));
+    let ran = desk.run(FIXED, &["seek", "--topic", "role_events", "--to", "beginning"]);
+    service.kill().unwrap();
+    service.wait().unwrap();
+    assert_eq!((ran.code, ran.out.as_str()), (Some(1), ""), "{}", ran.err);
+    assert!(ran.err.contains("\nhelp: "), "{}", ran.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tail_that_follows_shows_what_comes_later_a_line_each() {
+    let desk = Desk::new();
+    desk.send(&WORKS.replace(", ", ",\n  ")).await;
+    let arguments = ["tail", "--follow", "--from", "beginning", "--limit", "2", "--json"];
+    let (mut tail, mut lines) = spawn(&desk, FIXED, &arguments);
+    let mut next = || serde_json::from_str::<Value>(&lines.next().unwrap().unwrap()).unwrap();
+    assert_eq!(next()["value"]["data"]["id"], 8);
+    desk.send(FAILS).await;
+    assert_eq!(next()["value"]["data"]["id"], 7);
+    assert!(tail.wait().unwrap().success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_a_handler_names_has_its_handlers_only() {
+    let desk = Desk::new();
+    for topic in ["role_events_retry_1m", "role_events_retry_10m"] {
+        desk.0.create_topic(topic, 1).unwrap();
+    }
+    let lag = desk.json(TUNED, &["lag", "--group", "mailer", "--json"]);
+    let handlers = lag["handlers"].as_array().unwrap().iter().map(|one| &one["handler"]);
+    assert_eq!(handlers.collect::<Vec<_>>(), ["mail"]);
+    let seek = ["seek", "--topic", "role_events", "--to", "0", "--group", "mailer", "--dry-run"];
+    let ran = desk.run(TUNED, &seek);
+    assert!(ran.out.ends_with("group mailer would go on there\n"), "{}{}", ran.out, ran.err);
 }

@@ -1,9 +1,11 @@
 //! `dlq ls` and `dlq show`.
 
+use std::ops::ControlFlow;
+
 use clap::Args;
 use serde::Serialize;
 
-use super::{FilterArgs, letters, read_ids, remarks, topics};
+use super::{FilterArgs, letters, read_ids, topics};
 use crate::app::{EventApp, Settings, kafka_broker};
 use crate::cli::explain::print_dry_run;
 use crate::cli::known::{topic_named, usage};
@@ -118,6 +120,9 @@ pub(super) async fn ls(
             foreign: found.foreign,
         };
         say!("{}", serde_json::to_string_pretty(&listed)?);
+        for remark in desk.remarks(&found) {
+            eprintln!("{remark}");
+        }
         return Ok(());
     }
     if !found.letters.is_empty() {
@@ -147,7 +152,7 @@ pub(super) async fn ls(
         say!("{}", table.to_string().trim_end());
     }
     say!("{}, {} resolved before", letters(found.matching), found.resolved);
-    for remark in remarks(&found, &desk.filter.groups) {
+    for remark in desk.remarks(&found) {
         say!("  {remark}");
     }
     Ok(())
@@ -185,9 +190,12 @@ pub(super) async fn show(
     let addressees = Addressees::new(registry.handlers(), &settings.group);
     let dry_runner = DryRunner::new(app.router(), settings.policy.clone(), app.into_state());
     let letters = [letter];
-    let tell = |_: &DeadLetter, fate: Fate| match fate {
-        Fate::DryRun(dry_run) => print_dry_run(&dry_run),
-        Fate::Left(left) => say!("cannot be redriven: {left}"),
+    let tell = |_: &DeadLetter, fate: Fate| {
+        match fate {
+            Fate::DryRun(dry_run) => print_dry_run(&dry_run),
+            Fate::Left(left) => say!("cannot be redriven: {left}"),
+        }
+        ControlFlow::Continue(())
     };
     fates(&broker, &dry_runner, &addressees, &letters, &Shutdown::never(), tell).await?;
     Ok(())

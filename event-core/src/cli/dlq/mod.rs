@@ -3,13 +3,15 @@
 mod look;
 mod resolve;
 
+use std::collections::BTreeSet;
+
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 
 use super::known::{meant, topic_named, usage};
 use super::when::parse_time;
 use crate::app::{EventApp, ExitStatus, Settings};
-use crate::event::{GroupName, TopicName};
+use crate::event::{GroupName, TopicName, excerpt};
 use crate::operations::dead_letters::{
     DeadLetterFilter, DeadLetterId, DeadLetters, dead_letter_topics,
 };
@@ -61,6 +63,51 @@ struct FilterArgs {
 struct Desk {
     topics: Vec<TopicName>,
     filter: DeadLetterFilter,
+    /// The ids of the handlers.
+    ids: Vec<String>,
+}
+
+impl Desk {
+    /// What there is beside the letters that are meant, a sentence each.
+    fn remarks(&self, found: &DeadLetters) -> Vec<String> {
+        let mut remarks = Vec::new();
+        let (shown, matching) = (found.letters.len(), found.matching);
+        if shown < matching {
+            remarks.push(format!("{} more are meant than the limit allows", matching - shown));
+        }
+        if matching == 0 {
+            remarks.extend(self.mistyped(found));
+        }
+        if found.of_other_groups > 0 {
+            let groups = self.filter.groups.iter().map(GroupName::as_str).collect::<Vec<_>>();
+            remarks.push(format!(
+                "{} were given up by other groups than {}; `--group` names one",
+                found.of_other_groups,
+                groups.join(", ")
+            ));
+        }
+        if found.foreign > 0 {
+            remarks.push(format!("{} records are no dead letters of event-core", found.foreign));
+        }
+        for topic in &found.missing {
+            remarks.push(format!("the topic {topic} does not exist: `topics create` makes it"));
+        }
+        remarks
+    }
+
+    // What is written otherwise than any handler or reason that there is.
+    fn mistyped(&self, found: &DeadLetters) -> Vec<String> {
+        let ids: BTreeSet<_> = self.ids.iter().chain(&found.handlers).map(String::as_str).collect();
+        let reasons = found.reasons.iter().map(String::as_str).collect();
+        let DeadLetterFilter { handler, reason, .. } = &self.filter;
+        let named = [("handler", handler, ids), ("reason", reason, reasons)];
+        let mistyped = named.into_iter().filter_map(|(what, wanted, known)| {
+            let wanted = wanted.as_deref().filter(|wanted| !known.contains(wanted))?;
+            let nearest = meant(wanted, &known);
+            Some(format!("no dead letter has the {what} {}; {nearest}", excerpt(wanted, 64)))
+        });
+        mistyped.collect()
+    }
 }
 
 /// `group` is the one that the command line names; the settings have the service's own, whose handlers
@@ -120,7 +167,8 @@ impl FilterArgs {
             limit: self.limit,
         };
         let topics = topics(app, filter.topic.as_ref(), &registry)?;
-        Ok(Desk { topics, filter })
+        let ids = registry.handlers().iter().map(|handler| handler.id()).collect();
+        Ok(Desk { topics, filter, ids })
     }
 }
 
@@ -148,29 +196,6 @@ fn topics(
         return Err(usage(format!("no handler listens to the topic {topic}; {nearest}")).into());
     }
     Ok(of_topic)
-}
-
-/// What there is beside the letters that are meant, a sentence each.
-fn remarks(found: &DeadLetters, groups: &[GroupName]) -> Vec<String> {
-    let mut remarks = Vec::new();
-    let (shown, matching) = (found.letters.len(), found.matching);
-    if shown < matching {
-        remarks.push(format!("{} more are meant than the limit allows", matching - shown));
-    }
-    if found.of_other_groups > 0 {
-        let groups = groups.iter().map(GroupName::as_str).collect::<Vec<_>>().join(", ");
-        let others = found.of_other_groups;
-        remarks.push(format!(
-            "{others} were given up by other groups than {groups}; `--group` names one"
-        ));
-    }
-    if found.foreign > 0 {
-        remarks.push(format!("{} records are no dead letters of event-core", found.foreign));
-    }
-    for topic in &found.missing {
-        remarks.push(format!("the topic {topic} does not exist: `topics create` makes it"));
-    }
-    remarks
 }
 
 /// `1 dead letter`, `2 dead letters`.

@@ -1,11 +1,12 @@
 //! `dlq redrive` and `dlq drop`.
 
 use std::io::{BufRead, IsTerminal, Write};
+use std::ops::ControlFlow;
 
 use clap::Args;
 
 use super::look::id_of;
-use super::{Desk, FilterArgs, letters, remarks};
+use super::{Desk, FilterArgs, letters};
 use crate::app::{EventApp, ExitStatus, Settings, kafka_broker};
 use crate::broker::kafka::KafkaBroker;
 use crate::cli::known::usage;
@@ -57,17 +58,20 @@ pub(super) async fn redrive(
     group: Option<String>,
     arguments: RedriveArgs,
 ) -> Result<(), Error> {
-    let desk = arguments.filter.desk(&app, settings, group.as_deref(), &arguments.ids)?;
+    let mut desk = arguments.filter.desk(&app, settings, group.as_deref(), &arguments.ids)?;
+    // Those that cannot be redriven do not count.
+    let limit = desk.filter.limit.take().unwrap_or(usize::MAX);
     let broker = kafka_broker(app.service(), settings)?;
     let found = found(&broker, &desk).await?;
     if arguments.dry_run {
-        return dry_run(app, settings, &broker, &desk, &found).await;
+        return dry_run(app, settings, &broker, &desk, &found, limit).await;
     }
     let is_narrow = arguments.filter.is_given() || !arguments.ids.is_empty();
-    if found.letters.len() > 1 && !is_narrow && !arguments.yes {
-        confirm(found.letters.len())?;
+    let count = found.letters.len().min(limit);
+    if count > 1 && !is_narrow && !arguments.yes {
+        confirm(count)?;
     }
-    let resolver = Resolver::new(&broker, arguments.rate, on_signal())?;
+    let resolver = Resolver::new(&broker, arguments.rate, on_signal())?.limit(limit);
     let addressees = Addressees::new(app.registry().handlers(), &settings.group);
     let several = desk.topics.len() > 1;
     let progress = |step: &Step<'_>| tell("redriven", step, several);
@@ -114,7 +118,7 @@ async fn found(broker: &KafkaBroker, desk: &Desk) -> Result<DeadLetters, Error> 
             return Err(ExitStatus { code: 1, message }.into());
         }
     }
-    for remark in remarks(&found, &desk.filter.groups) {
+    for remark in desk.remarks(&found) {
         eprintln!("{remark}");
     }
     Ok(found)
@@ -144,22 +148,28 @@ async fn dry_run(
     broker: &KafkaBroker,
     desk: &Desk,
     found: &DeadLetters,
+    limit: usize,
 ) -> Result<(), Error> {
     let addressees = Addressees::new(app.registry().handlers(), &settings.group);
     let dry_runner = DryRunner::new(app.router(), settings.policy.clone(), app.into_state());
     let (several, stop) = (desk.topics.len() > 1, on_signal());
-    let (mut handled, mut not) = (0, 0);
+    let (mut handled, mut not, mut redriven) = (0, 0, 0);
     let tell = |letter: &DeadLetter, fate: Fate| {
+        if redriven == limit {
+            return ControlFlow::Break(());
+        }
+        redriven += usize::from(fate.is_redriven());
         *(if fate.is_handled() { &mut handled } else { &mut not }) += 1;
         say!("{}", line(letter, several));
         match fate {
             Fate::Left(left) => say!("  cannot be redriven: {left}"),
             Fate::DryRun(dry_run) => print_fate(&dry_run),
         }
+        ControlFlow::Continue(())
     };
     let ended = fates(broker, &dry_runner, &addressees, &found.letters, &stop, tell).await?;
     say!("{handled} would be handled, {not} not");
-    check_redrive_topics(broker, &found.letters).await?;
+    check_redrive_topics(broker, &found.letters, &addressees).await?;
     match (not, ended) {
         (0, true) => Ok(()),
         (_, true) => {

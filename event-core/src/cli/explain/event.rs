@@ -70,11 +70,11 @@ struct Contract {
 pub(super) fn run(
     app: &EventApp,
     settings: &Settings,
-    topic: &str,
-    event: &str,
+    group: Option<&str>,
+    (topic, event): (&str, &str),
     json: bool,
 ) -> Result<(), Error> {
-    let explained = explain(app, settings, topic, event).map_err(usage)?;
+    let explained = explain(app, settings, group, topic, event).map_err(usage)?;
     if json {
         say!("{}", serde_json::to_string_pretty(&explained)?);
     } else {
@@ -86,6 +86,7 @@ pub(super) fn run(
 fn explain(
     app: &EventApp,
     settings: &Settings,
+    group: Option<&str>,
     topic: &str,
     event: &str,
 ) -> Result<Explained, String> {
@@ -105,6 +106,7 @@ fn explain(
     let routers = app.routers(settings.group.as_str());
     let groups = routers
         .iter()
+        .filter(|(own, _)| group.is_none_or(|group| *own == group))
         .filter_map(|(group, router)| in_group(&registry, settings, (group, router), topic, event));
     let groups: Vec<_> = groups.collect();
     let is_handled = groups.iter().any(|group| group.handler.is_some());

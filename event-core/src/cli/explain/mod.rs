@@ -45,13 +45,17 @@ pub(super) struct ExplainArgs {
     json: bool,
 }
 
+/// `group` is the one that the command line names.
 pub(super) async fn run(
     app: EventApp,
     settings: &Settings,
+    group: Option<&str>,
     arguments: ExplainArgs,
 ) -> Result<(), Error> {
     match (&arguments.topic, &arguments.event) {
-        (Some(topic), Some(event)) => event::run(&app, settings, topic, event, arguments.json),
+        (Some(topic), Some(event)) => {
+            event::run(&app, settings, group, (topic, event), arguments.json)
+        }
         _ => record::run(app, settings, arguments).await,
     }
 }

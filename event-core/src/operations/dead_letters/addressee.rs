@@ -44,6 +44,15 @@ impl Addressees {
         failed.map_or_else(|| self.taker(letter, original), Ok)
     }
 
+    /// Whether one of the handlers could get a letter, as far as its headers tell.
+    pub(super) fn may_have(&self, letter: &DeadLetter) -> bool {
+        let topic = &letter.origin.partition.topic;
+        match &letter.handler {
+            Some(id) => self.failed(letter, id).is_ok(),
+            None => self.0.iter().any(|(group, _)| group.topics.contains(topic)),
+        }
+    }
+
     // A handler may have moved to another group, and that of a replay never was one of the service's.
     fn failed(&self, letter: &DeadLetter, id: &str) -> Result<Addressee, Left> {
         let topic = &letter.origin.partition.topic;

@@ -1,5 +1,7 @@
 //! What the build at hand would do with dead letters.
 
+use std::ops::ControlFlow;
+
 use super::addressee::Addressees;
 use super::original::Originals;
 use super::{DeadLetter, Left};
@@ -23,10 +25,16 @@ impl Fate {
     pub fn is_handled(&self) -> bool {
         matches!(self, Fate::DryRun(dry_run) if dry_run.becomes == Becomes::Handled)
     }
+
+    /// Whether it would be sent back to a handler.
+    #[must_use]
+    pub fn is_redriven(&self) -> bool {
+        matches!(self, Fate::DryRun(dry_run) if dry_run.handler.is_some())
+    }
 }
 
-/// Tells what would become of each of `letters`, until `stop` is requested; true when all had their
-/// turn.
+/// Tells what would become of each of `letters`, until `tell` breaks or `stop` is requested; false
+/// for the latter.
 ///
 /// # Errors
 ///
@@ -37,7 +45,7 @@ pub async fn fates<B: Broker>(
     addressees: &Addressees,
     letters: &[DeadLetter],
     stop: &Shutdown,
-    mut tell: impl FnMut(&DeadLetter, Fate),
+    mut tell: impl FnMut(&DeadLetter, Fate) -> ControlFlow<()>,
 ) -> Result<bool, OperationError> {
     let mut originals = Originals::read(broker, letters)?;
     while let Some((letter, original)) = originals.next().await? {
@@ -57,7 +65,9 @@ pub async fn fates<B: Broker>(
             (Err(left), _) => Fate::Left(left),
             (Ok(_), None) => Fate::Left(Left::LeftOut(letter.origin.to_string())),
         };
-        tell(letter, fate);
+        if tell(letter, fate).is_break() {
+            break;
+        }
     }
     Ok(true)
 }

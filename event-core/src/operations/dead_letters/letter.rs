@@ -1,12 +1,13 @@
 //! A dead letter as its headers tell it.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::str::FromStr;
 
 use jiff::Timestamp;
 
 use crate::delivery::{Offset, Position, RecordRef, TopicPartition};
 use crate::event::{Envelope, TopicName, excerpt};
-use crate::processor::{dead_letter_header as header, retry_header};
+use crate::processor::dead_letter_header as header;
 
 /// A dead letter, without key, value and the original's own headers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +48,8 @@ pub struct DeadLetter {
     pub left_out: LeftOut,
     /// Of a letter that was redriven before and failed again: which redrive that was.
     pub redrive_id: Option<String>,
+    /// Of key and value as far as they are here, so that letters need not keep them.
+    content_hash: u64,
 }
 
 /// Where the record of a dead letter came from.
@@ -88,11 +91,14 @@ impl LeftOut {
 impl DeadLetter {
     /// Reads the headers of a record; `None` when it is no dead letter of this framework.
     pub(super) fn read(partition: &TopicPartition, record: RecordRef<'_>) -> Option<Self> {
-        let text = |name: &str| std::str::from_utf8(record.header(name)?).ok();
+        // The original may have headers of these names, ours are behind them.
+        let ours = |name: &str| record.header_behind(header::TOPIC, name);
+        let text = |name: &str| std::str::from_utf8(ours(name)?).ok();
+        let topic = std::str::from_utf8(record.header(header::TOPIC)?).ok()?;
         let owned = |name: &str| text(name).map(str::to_owned);
         let origin = Origin {
             partition: TopicPartition {
-                topic: TopicName::foreign(text(header::TOPIC)?).ok()?,
+                topic: TopicName::foreign(topic).ok()?,
                 partition: number(text(header::PARTITION))?,
             },
             offset: Offset(number(text(header::OFFSET))?),
@@ -125,7 +131,12 @@ impl DeadLetter {
                 headers: number(text(header::HEADERS_LEFT_OUT)),
                 key_bytes: number(text(header::KEY_BYTES_LEFT_OUT)),
             },
-            redrive_id: owned(retry_header::REDRIVE_ID),
+            redrive_id: owned(header::REDRIVE_ID),
+            content_hash: {
+                let mut hasher = DefaultHasher::new();
+                (record.key, record.value).hash(&mut hasher);
+                hasher.finish()
+            },
         })
     }
 
@@ -154,10 +165,16 @@ impl DeadLetter {
         std::iter::once(&self.place).chain(&self.copies)
     }
 
-    /// What two letters have in common that are copies of each other. One that failed again after
-    /// a redrive is another.
-    pub(super) fn identity(&self) -> (String, Option<String>) {
-        (self.id.clone(), self.redrive_id.clone())
+    /// Whether `other` is of the same failure, written again. One that failed again after a redrive
+    /// is not, nor is that of the record that came to lie at the same offset when the topic was made
+    /// anew.
+    pub(super) fn is_copy_of(&self, other: &Self) -> bool {
+        let content = |letter: &Self| (letter.left_out, letter.content_hash);
+        self.place.topic == other.place.topic
+            && self.id == other.id
+            && self.origin == other.origin
+            && self.redrive_id == other.redrive_id
+            && content(self) == content(other)
     }
 }
 

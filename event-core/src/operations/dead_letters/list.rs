@@ -21,6 +21,10 @@ pub struct DeadLetters {
     pub matching: usize,
     /// How many nobody dealt with yet, whether they are meant or not.
     pub open: usize,
+    /// Which handlers gave these up.
+    pub handlers: BTreeSet<String>,
+    /// The reasons that these have.
+    pub reasons: BTreeSet<String>,
     /// How many of these were given up by other groups than the filter's.
     pub of_other_groups: usize,
     /// How many were resolved before.
@@ -87,6 +91,8 @@ pub async fn list<B: Broker>(
     found.resolved = all - letters.len();
     let letters = without_copies(letters.into_values());
     found.open = letters.len();
+    found.handlers = letters.iter().filter_map(|letter| letter.handler.clone()).collect();
+    found.reasons = letters.iter().map(|letter| letter.reason.clone()).collect();
     found.of_other_groups = letters.iter().filter(|letter| !filter.is_group(letter)).count();
     found.letters = letters.into_iter().filter(|letter| filter.matches(letter)).collect();
     found.matching = found.letters.len();
@@ -122,17 +128,14 @@ pub async fn find<B: Broker>(
 
 // A letter that was written again, because the service crashed before it committed, is one.
 fn without_copies(letters: impl Iterator<Item = DeadLetter>) -> Vec<DeadLetter> {
-    let mut firsts = HashMap::new();
+    let mut of_id = HashMap::<_, Vec<usize>>::new();
     let mut unique = Vec::<DeadLetter>::new();
     for letter in letters {
-        let identity = (letter.place.topic.clone(), letter.identity());
-        match firsts.get(&identity) {
-            Some(first) => {
-                let first: &mut DeadLetter = &mut unique[*first];
-                first.copies.push(letter.place);
-            }
+        let firsts = of_id.entry(letter.id.clone()).or_default();
+        match firsts.iter().find(|first| unique[**first].is_copy_of(&letter)) {
+            Some(first) => unique[*first].copies.push(letter.place),
             None => {
-                firsts.insert(identity, unique.len());
+                firsts.push(unique.len());
                 unique.push(letter);
             }
         }

@@ -7,7 +7,7 @@ use crate::broker::{Broker, BrokerError, ReadRequest, Reader};
 use crate::delivery::{NextOffset, Offset, Position, TopicPartition};
 use crate::event::Headers;
 use crate::operations::{OperationError, OwnedRecord};
-use crate::processor::{dead_letter_header, retry_header};
+use crate::processor::dead_letter_header;
 
 /// The record that `letter` was made of: its key, value and own headers. What the letter left out is
 /// read from the origin; `None` when that no longer holds the record.
@@ -121,34 +121,10 @@ async fn read_one<B: Broker>(
     Ok(None)
 }
 
-// What is put on a record that is to be tried again.
-const RETURNED: [&str; 11] = [
-    retry_header::TOPIC,
-    retry_header::PARTITION,
-    retry_header::OFFSET,
-    retry_header::TIMESTAMP,
-    retry_header::GROUP,
-    retry_header::HANDLER,
-    retry_header::ATTEMPTS,
-    retry_header::DUE,
-    retry_header::ERROR,
-    retry_header::FIRST_FAILURE,
-    retry_header::REDRIVE_ID,
-];
-
 // Ours follow the original's, so that the original may have had the same names: what stands before
-// the last `dlq.topic` is its own. What a redrive or a retry put on it before is ours too.
+// the last `dlq.topic` is its own.
 fn own_headers(headers: &Headers) -> Headers {
     let letter = headers.iter().collect::<Vec<_>>();
     let first = letter.iter().rposition(|header| header.name == dead_letter_header::TOPIC);
-    let mut own = letter[..first.unwrap_or(letter.len())].to_vec();
-    let returned = [retry_header::GROUP, retry_header::REDRIVE_ID];
-    if own.iter().any(|header| returned.iter().any(|name| header.name == name)) {
-        for name in RETURNED {
-            if let Some(last) = own.iter().rposition(|header| header.name == name) {
-                own.remove(last);
-            }
-        }
-    }
-    own.into_iter().cloned().collect()
+    letter[..first.unwrap_or(letter.len())].iter().copied().cloned().collect()
 }

@@ -11,7 +11,7 @@ use super::original::Originals;
 use super::{DeadLetter, Resolution, resolution};
 use crate::broker::{Acknowledged, Broker, BrokerError, OutgoingRecord, PortFuture, Producer};
 use crate::delivery::Shutdown;
-use crate::event::{EnvelopeError, NameError, TopicName};
+use crate::event::{EnvelopeError, NameError};
 use crate::operations::rate::Pace;
 use crate::operations::{DEADLINE, OperationError, OwnedRecord, Rate};
 use crate::processor::retry_header;
@@ -76,6 +76,7 @@ pub struct Resolver<'a, B> {
     broker: &'a B,
     producer: Arc<dyn Producer>,
     rate: Option<Rate>,
+    limit: usize,
     stop: Shutdown,
 }
 
@@ -86,7 +87,13 @@ impl<'a, B: Broker> Resolver<'a, B> {
     ///
     /// [`BrokerError`] when the broker makes no producer.
     pub fn new(broker: &'a B, rate: Option<Rate>, stop: Shutdown) -> Result<Self, BrokerError> {
-        Ok(Resolver { broker, producer: broker.producer()?, rate, stop })
+        Ok(Resolver { broker, producer: broker.producer()?, rate, limit: usize::MAX, stop })
+    }
+
+    /// Redrives at most so many; those that are left as they are do not count.
+    #[must_use]
+    pub fn limit(self, limit: usize) -> Self {
+        Resolver { limit, ..self }
     }
 
     /// Sends the originals of `letters` to their redrive topics, each with the record of resolution
@@ -104,14 +111,20 @@ impl<'a, B: Broker> Resolver<'a, B> {
         addressees: &Addressees,
         mut progress: impl FnMut(&Step<'_>),
     ) -> Result<Resolved, OperationError> {
-        check_redrive_topics(self.broker, letters).await?;
+        check_redrive_topics(self.broker, letters, addressees).await?;
         let mut resolved = Resolved::default();
         let mut originals = Originals::read(self.broker, letters)?;
         let mut pace = Pace::new(self.rate);
         let mut ended = None;
         while ended.is_none() {
-            let mut sending = Vec::new();
+            let mut sending = Vec::<(_, Sending)>::new();
             while sending.len() < self.at_once() && ended.is_none() {
+                let under_way = sending.iter().filter(|(_, sending)| sending.is_ok()).count();
+                if resolved.done + under_way >= self.limit {
+                    // One that its topic does not take makes room for the next.
+                    ended = (under_way == 0).then_some(Ok(()));
+                    break;
+                }
                 match originals.next().await {
                     Ok(Some((letter, original))) if pace.turn(&self.stop).await => {
                         sending.push((letter, self.send(letter, addressees, original)));
@@ -240,7 +253,7 @@ impl Resolved {
     }
 }
 
-/// Whether there is a redrive topic for each of `letters`.
+/// Whether there is a redrive topic for each of `letters` that one of `addressees` could get.
 ///
 /// # Errors
 ///
@@ -248,9 +261,12 @@ impl Resolved {
 pub async fn check_redrive_topics<B: Broker>(
     broker: &B,
     letters: &[DeadLetter],
+    addressees: &Addressees,
 ) -> Result<(), OperationError> {
-    let origins: BTreeSet<_> = letters.iter().map(|l| &l.origin.partition.topic).collect();
-    let topics = origins.into_iter().map(TopicName::redrive).collect::<Result<Vec<_>, _>>()?;
+    let letters = letters.iter().filter(|letter| addressees.may_have(letter));
+    let origins: BTreeSet<_> = letters.map(|letter| &letter.origin.partition.topic).collect();
+    // One whose name would be too long is told of each of its letters.
+    let topics: Vec<_> = origins.into_iter().filter_map(|topic| topic.redrive().ok()).collect();
     if topics.is_empty() {
         return Ok(());
     }

@@ -2,7 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
+mod forged;
 mod resolving;
+
+use std::ops::ControlFlow;
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -53,6 +56,8 @@ struct Letter {
     value: Option<&'static [u8]>,
     own: Headers,
     left_out: bool,
+    timestamp_ms: i64,
+    redrive_id: Option<&'static str>,
 }
 
 const LETTER: Letter = Letter {
@@ -64,6 +69,8 @@ const LETTER: Letter = Letter {
     value: Some(GOOD),
     own: Headers::new(),
     left_out: false,
+    timestamp_ms: 1_700_000_000_000,
+    redrive_id: None,
 };
 
 impl Letter {
@@ -73,7 +80,7 @@ impl Letter {
         put(header::TOPIC, CLAIMS.to_string());
         put(header::PARTITION, "0".to_owned());
         put(header::OFFSET, self.offset.to_string());
-        put(header::TIMESTAMP, "1700000000000".to_owned());
+        put(header::TIMESTAMP, self.timestamp_ms.to_string());
         put(header::GROUP, self.group.to_owned());
         put(header::ID, format!("{}:claim_events/0@{}", self.group, self.offset));
         if let Some(handler) = self.handler {
@@ -86,6 +93,9 @@ impl Letter {
         put(header::LAST_FAILURE, self.failed.to_owned());
         put(header::SERVICE, "admin".to_owned());
         put(header::SERVICE_VERSION, "1.2.3".to_owned());
+        if let Some(id) = self.redrive_id {
+            put("dlq.redrive_id", id.to_owned());
+        }
         if self.left_out {
             put(header::VALUE_BYTES_LEFT_OUT, "47".to_owned());
         }
@@ -160,6 +170,7 @@ impl Desk {
                 Fate::DryRun(run) if run.becomes == Becomes::Handled => "handled".to_owned(),
                 Fate::DryRun(run) => format!("{:?} at {:?}", run.reason, run.byte),
             });
+            ControlFlow::Continue(())
         };
         assert!(
             fates(&self.broker, &dry_runner, &addressees, &letters, &stop, tell).await.unwrap()

@@ -29,8 +29,7 @@ impl Settler {
         let origin = letter.origin;
         let topic = self.named(origin, name).await?;
         let outgoing = letter.to_record(topic, &self.engine.identity);
-        let mut left_out = 0;
-        let shrink = |outgoing: &mut OutgoingRecord| match letter.shrink(outgoing, &mut left_out) {
+        let shrink = |outgoing: &mut OutgoingRecord| match letter.shrink(outgoing) {
             true => TooLarge::Shrunk,
             false => TooLarge::Wait,
         };
@@ -67,7 +66,7 @@ impl Settler {
         &self,
         mut outgoing: OutgoingRecord,
         origin: &Origin,
-        mut too_large: impl FnMut(&mut OutgoingRecord) -> TooLarge,
+        too_large: impl Fn(&mut OutgoingRecord) -> TooLarge,
     ) -> Settled<bool> {
         let engine = &*self.engine;
         let mut tries = 1;

@@ -174,3 +174,92 @@ mod redriven {
         assert_eq!(reasons, ["unknown_handler", "malformed_retry_headers"]);
     }
 }
+
+mod own_headers {
+    use super::*;
+
+    #[event_handler(order = none, retry(attempts = 1, topics = ["1s"]))]
+    async fn record(_event: Event<ClaimAdded>) -> Result {
+        Err(Error::msg("never"))
+    }
+
+    fn own() -> Headers {
+        let mut own = Headers::new();
+        for name in [
+            retry_header::TOPIC,
+            retry_header::DUE,
+            retry_header::FIRST_FAILURE,
+            retry_header::REDRIVE_ID,
+            dead_letter_header::TOPIC,
+            dead_letter_header::HEADERS_LEFT_OUT,
+            dead_letter_header::REDRIVE_ID,
+        ] {
+            own.push(name, "4102444800000");
+        }
+        own
+    }
+
+    async fn publish_to(app: &RunningApp, topic: &'static str, headers: Headers) {
+        let record = OutgoingRecord {
+            topic: TopicName::from_static(topic),
+            partition: None,
+            key: None,
+            value: Some(r#"{"eventType":"CLAIM_ADDED","data":{"id":9,"roleId":3}}"#.into()),
+            headers,
+            timestamp_ms: Some(77),
+        };
+        app.publish_record(record).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_record_says_of_itself_stays_and_is_not_believed() {
+        let app = service(module_path!()).start().unwrap();
+        publish_to(&app, CLAIMS, own()).await;
+        app.settle().await;
+        let letter = &app.dead_letters(CLAIMS)[0];
+        assert_eq!(letter.headers.iter().take(own().len()).cloned().collect::<Headers>(), own());
+        let ids = letter.headers.iter().filter(|h| h.name == dead_letter_header::REDRIVE_ID);
+        assert_eq!(ids.count(), 1, "only the original's own: nobody had it redriven");
+        let first_failure = letter.headers.get_text(dead_letter_header::FIRST_FAILURE);
+        assert_ne!(first_failure, Some("4102444800000"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_redrive_is_remembered_through_a_retry_topic() {
+        let app = service(module_path!()).start().unwrap();
+        let mut headers = own();
+        for (name, value) in [
+            (retry_header::TOPIC, CLAIMS),
+            (retry_header::PARTITION, "0"),
+            (retry_header::OFFSET, "4"),
+            (retry_header::TIMESTAMP, "77"),
+            (retry_header::GROUP, "admin"),
+            (retry_header::HANDLER, "retry_topics::own_headers::record"),
+            (retry_header::ATTEMPTS, "1"),
+            (retry_header::REDRIVE_ID, "r1"),
+        ] {
+            headers.push(name, value);
+        }
+        publish_to(&app, "role_events_redrive", headers).await;
+        app.settle().await;
+        assert_eq!(app.records("role_events_retry_1s").len(), 1);
+        let letter = &app.dead_letters(CLAIMS)[0];
+        assert_eq!(letter.headers.get_text(dead_letter_header::REDRIVE_ID), Some("r1"));
+        assert_eq!(letter.headers.iter().take(own().len()).cloned().collect::<Headers>(), own());
+        let retry = letter.headers.iter().filter(|h| h.name.starts_with(b"retry."));
+        assert_eq!(retry.count(), 4, "only the original's own");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn headers_are_left_out_before_the_key_whatever_they_are_called() {
+        let app = service(module_path!()).start().unwrap();
+        app.broker().limit_record_bytes(&TopicName::from_static("role_events_dlq"), 1000);
+        let mut headers = own();
+        headers.push("padding", vec![b'x'; 2000]);
+        publish_to(&app, CLAIMS, headers).await;
+        app.settle().await;
+        let letter = &app.dead_letters(CLAIMS)[0];
+        assert_eq!(letter.headers.get_text(dead_letter_header::HEADERS_LEFT_OUT), Some("8"));
+        assert!(letter.headers.get("padding").is_none());
+    }
+}

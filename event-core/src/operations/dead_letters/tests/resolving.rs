@@ -88,13 +88,9 @@ async fn copies_of_one_letter_are_one_and_are_resolved_together() {
 async fn a_letter_that_fails_again_after_its_redrive_is_a_new_one() {
     let desk = Desk::with(&[LETTER]).await;
     desk.redrive().await.unwrap();
-    // As the engine writes it: the record's own headers, and who redrove it.
-    let mut own = Headers::new();
-    own.push(
-        retry_header::REDRIVE_ID,
-        text(&desk.redriven()[0], retry_header::REDRIVE_ID).to_owned(),
-    );
-    desk.send(Letter { own, ..LETTER }.to_record()).await;
+    let redrive_id = Some("admin:claim_events/0@0#0@0");
+    assert_eq!(Some(text(&desk.redriven()[0], retry_header::REDRIVE_ID)), redrive_id);
+    desk.send(Letter { redrive_id, ..LETTER }.to_record()).await;
     assert_eq!(desk.all().await, ["0@2"]);
     desk.redrive().await.unwrap();
     let again = &desk.redriven()[1];
@@ -122,9 +118,8 @@ async fn a_redrive_that_was_cut_off_before_the_resolution_is_recognised() {
 
 #[tokio::test]
 async fn a_letter_and_its_failed_redrive_are_no_copies_of_each_other() {
-    let mut own = Headers::new();
-    own.push(retry_header::REDRIVE_ID, "admin:claim_events/0@0#0@0");
-    let desk = Desk::with(&[LETTER, Letter { own, ..LETTER }]).await;
+    let redrive_id = Some("admin:claim_events/0@0#0@0");
+    let desk = Desk::with(&[LETTER, Letter { redrive_id, ..LETTER }]).await;
     assert_eq!(desk.all().await, ["0@0", "0@1"]);
 }
 
