@@ -76,6 +76,8 @@ fn run_in(seed: u64, keep_log: bool, faults: bool) -> Report {
 
 // No seed takes so long when all is well.
 const PATIENCE: Duration = Duration::from_secs(3600);
+// Long enough for what needs no time, and for a lane to be cut off.
+const MOMENT: Duration = Duration::from_millis(200);
 
 struct Simulation {
     dice: Dice,
@@ -87,6 +89,8 @@ struct Simulation {
     partitions: u32,
     members: Vec<RunningApp>,
     published: usize,
+    /// When the last loss of a partition is noticed.
+    noticed: Duration,
     faults: bool,
 }
 
@@ -153,6 +157,7 @@ impl Simulation {
             partitions,
             members,
             published,
+            noticed: Duration::ZERO,
             faults,
         }
     }
@@ -174,6 +179,10 @@ impl Simulation {
         }
         self.weather.calm_down();
         self.settle("all faults are over").await;
+        // A member that has not noticed a loss yet may have a record in hand that another member has
+        // settled, and does not stop in good order.
+        tokio::time::sleep((self.noticed + MOMENT).saturating_sub(self.world.now())).await;
+        self.settle("all losses are noticed").await;
         for number in 0..self.members.len() {
             if !self.runs(number) {
                 self.start(number).await;
@@ -245,14 +254,14 @@ impl Simulation {
                 self.broker.revoke(&self.group, &[partition]);
             }
             70..80 => {
-                let noticed = self.dice.ms(0, 2000);
+                let noticed = self.lose_time();
                 self.world
                     .fault("partition lost", || format!("{partition}, noticed in {noticed:?}"));
                 self.world.lost(std::slice::from_ref(&partition));
                 self.broker.lose(&self.group, &[partition], noticed);
             }
             80..90 => {
-                let noticed = self.dice.ms(0, 2000);
+                let noticed = self.lose_time();
                 let all = self.broker.owned_together(&self.group, &partition);
                 self.world
                     .fault("member thrown out", || format!("{all:?}, noticed in {noticed:?}"));
@@ -265,6 +274,13 @@ impl Simulation {
                 self.weather.dead_letters_down_until(until);
             }
         }
+    }
+
+    // After what time a loss is noticed.
+    fn lose_time(&mut self) -> Duration {
+        let after = self.dice.ms(0, 2000);
+        self.noticed = self.noticed.max(self.world.now() + after);
+        after
     }
 
     fn crash_at_step(&mut self, number: usize) {

@@ -193,7 +193,14 @@ impl Consumer for ScriptedConsumer {
             let event =
                 self.events.queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
             match event {
-                Some(event) => return event,
+                Some(event) => {
+                    if let ConsumerEvent::Revoked(revocation) = &event
+                        && revocation.lost
+                    {
+                        self.shared.facts().lost(&revocation.partitions);
+                    }
+                    return event;
+                }
                 None => self.events.more.notified().await,
             }
         }

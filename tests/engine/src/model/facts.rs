@@ -325,6 +325,13 @@ impl Facts {
         }
     }
 
+    /// The engine hears that partitions are another member's.
+    pub fn lost(&mut self, partitions: &[TopicPartition]) {
+        for lane in self.lanes.iter_mut().filter(|lane| partitions.contains(&lane.partition)) {
+            (lane.epoch, lane.leaving) = (None, false);
+        }
+    }
+
     /// All partitions are given up.
     pub fn close(&mut self, progress: &[Progress]) {
         self.release(0..self.lanes.len(), progress);

@@ -195,7 +195,7 @@ impl Program {
                 if lane.epoch.is_none() || lane.leaving {
                     return false;
                 }
-                lane.epoch = None;
+                // It is over when the engine hears of it, and not before.
                 let lost = vec![lane.partition.clone()];
                 engine.tell(ConsumerEvent::Revoked(Revocation::new(lost, true, |_| ())));
                 true
@@ -238,10 +238,11 @@ impl Program {
             });
             let _ = stopped.await;
         } else {
+            // Until the process is gone it may do whatever it was about to do in this moment.
+            engine.crash().await;
             for lane in &mut self.shared.facts().lanes {
                 (lane.epoch, lane.leaving) = (None, false);
             }
-            engine.crash().await;
         }
         sleep(Duration::from_millis(1)).await;
         self.shared.facts().failing_commits.clear();
