@@ -192,7 +192,7 @@ impl Observer for Member {
                         released: false,
                         lost: None,
                         crashed: false,
-                        abandoned: false,
+                        abandoned: None,
                         last_commit_failed: false,
                         trouble_until: trouble,
                     });
@@ -209,7 +209,7 @@ impl Observer for Member {
             Observation::Abandoned { partition, .. } => {
                 let record = &mut *self.world.record();
                 if let Some(index) = record.last_of(self.number, partition) {
-                    record.assignments[index].abandoned = true;
+                    record.assignments[index].abandoned = Some(now);
                 }
             }
             _ => {}

@@ -7,6 +7,7 @@ use event_core::broker::memory::MemoryBroker;
 use event_core::broker::{Broker, OutgoingRecord};
 use event_core::delivery::TopicPartition;
 use event_core::event::{GroupName, Headers, TopicName};
+use event_core::handler::Order;
 use event_core::observe::Observation;
 use event_core::outcome::{Backoff, Jitter};
 use event_core::processor::{DeliveryPolicy, ProcessorError};
@@ -116,6 +117,7 @@ impl Simulation {
             (0..records).map(|id| Arc::new(Script::roll(&mut scripts, id, attempts, in_batches)));
         let rules = Rules {
             order: mode.order,
+            side_by_side: mode.order != Order::Partition || in_batches,
             attempts,
             backoff,
             drain: policy.drain_deadline,

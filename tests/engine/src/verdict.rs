@@ -102,8 +102,10 @@ fn cause(assignment: &Assignment, at: Duration, rules: &Rules) -> Option<&'stati
         open.then_some("crash")
     } else if assignment.lost.is_some() {
         open.then_some("partition lost")
-    } else if assignment.abandoned && rules.order != Order::Partition {
-        Some("drain abandoned")
+    } else if assignment.abandoned == Some(at) && rules.side_by_side {
+        // The lane was cut off in the moment in which a task of it had come to its end. What was
+        // settled before is committed, or noted in the metadata.
+        Some("drain abandoned in that moment")
     } else {
         None
     }

@@ -21,6 +21,8 @@ use crate::stats::Stats;
 pub struct Rules {
     /// The order of the handlers.
     pub order: Order,
+    /// Whether the lanes have tasks: everywhere but where records go one after the other.
+    pub side_by_side: bool,
     /// How many attempts there are.
     pub attempts: u32,
     /// The delays between them, without chance.
@@ -50,8 +52,8 @@ pub struct Assignment {
     pub lost: Option<Duration>,
     /// Whether its member was killed.
     pub crashed: bool,
-    /// Whether a record was in hand still when the time to drain was over.
-    pub abandoned: bool,
+    /// When its lane was cut off, because a record was in hand still.
+    pub abandoned: Option<Duration>,
     /// Whether the last commit was told to fail.
     pub last_commit_failed: bool,
     /// Until when commits were told to be late or to fail.
