@@ -66,6 +66,11 @@ impl Breaker {
         }
     }
 
+    /// Whether nobody is let in, or nobody has asked since the pause was over.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(*self.state(), State::Open { .. })
+    }
+
     /// An attempt did not fail. Whether the handler had been left alone, and is not any more.
     pub(super) fn succeeded(&self) -> bool {
         if self.failures.load(Ordering::Relaxed) == 0 {

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use rustc_hash::FxHashMap;
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::futures::Notified;
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 
 use super::EventProcessor;
@@ -28,8 +29,8 @@ pub(super) struct Engine {
     returning: FxHashMap<TopicName, (TopicName, Option<Duration>)>,
     /// How many calls may run at once in all.
     pub(super) calls: Semaphore,
-    /// Something that kept a handler shut has changed.
-    gates: watch::Sender<()>,
+    /// Something that kept a handler shut has changed. It wakes all in the order in which they wait.
+    gates: Notify,
     settled: AtomicU64,
     pub(super) commit_due: Notify,
     pub(super) watch: Watch,
@@ -83,7 +84,7 @@ impl Engine {
             ),
             processor,
             handlers,
-            gates: watch::Sender::new(()),
+            gates: Notify::new(),
             settled: AtomicU64::new(0),
             commit_due: Notify::new(),
             watch: Watch::new(),
@@ -129,9 +130,9 @@ impl Engine {
         }
     }
 
-    /// What changes when a handler is shut or opened again.
-    pub(super) fn gates(&self) -> watch::Receiver<()> {
-        self.gates.subscribe()
+    /// Comes to an end when a handler is shut or opened again after this call.
+    pub(super) fn gates(&self) -> Notified<'_> {
+        self.gates.notified()
     }
 
     /// An attempt of a handler did not fail.
@@ -141,7 +142,7 @@ impl Engine {
             handler.shut.store(handler.paused.load(Ordering::Relaxed), Ordering::Release);
             self.health.clear_handler(&route.id);
             self.observers.notify(&Observation::BreakerClosed { handler: &route.id });
-            self.gates.send_replace(());
+            self.gates.notify_waiters();
         }
     }
 
@@ -154,7 +155,7 @@ impl Engine {
             HealthProblem::BreakerOpen { handler: route.id.to_string(), error: error.to_owned() };
         self.health.raise_handler(&route.id, problem);
         self.observers.notify(&Observation::BreakerOpened { handler: &route.id, pause, error });
-        self.gates.send_replace(());
+        self.gates.notify_waiters();
     }
 
     /// Pauses and resumes handlers as they are asked to.
@@ -174,7 +175,7 @@ impl Engine {
                 });
             }
         }
-        self.gates.send_replace(());
+        self.gates.notify_waiters();
     }
 }
 
@@ -195,6 +196,12 @@ impl HandlerState {
             shut: AtomicBool::new(false),
             paused: AtomicBool::new(false),
         }
+    }
+
+    /// Whether it was shut after an attempt was let in, which has not begun.
+    pub(super) fn is_shut_again(&self) -> bool {
+        self.shut.load(Ordering::Acquire)
+            && (self.paused.load(Ordering::Relaxed) || self.breaker.is_open())
     }
 
     /// Whether an attempt may be made; `None` when it may not until something changes.

@@ -73,6 +73,7 @@ pub struct TestApp {
     policy: DeliveryPolicy,
     partitions: u32,
     broker: MemoryBroker,
+    clock: Clock,
     observers: Vec<Arc<dyn Observer>>,
 }
 
@@ -97,6 +98,7 @@ impl TestApp {
             policy: DeliveryPolicy::default(),
             partitions: 1,
             broker: MemoryBroker::new(),
+            clock: Clock::of_tokio(),
             observers: Vec::new(),
         }
     }
@@ -141,6 +143,13 @@ impl TestApp {
     #[must_use]
     pub fn broker(mut self, broker: &MemoryBroker) -> Self {
         self.broker = broker.clone();
+        self
+    }
+
+    /// Takes the time of day from `clock`, so that several services have the same.
+    #[must_use]
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
         self
     }
 
@@ -201,7 +210,7 @@ impl TestApp {
             history: Arc::default(),
             health: Health::default(),
             control: Control::default(),
-            clock: Clock::of_tokio(),
+            clock: self.clock,
             observers: self.observers,
             crash_hook: Arc::default(),
             run: None,

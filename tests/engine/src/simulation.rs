@@ -10,7 +10,7 @@ use event_core::event::{GroupName, Headers, TopicName};
 use event_core::handler::Order;
 use event_core::observe::Observation;
 use event_core::outcome::{Backoff, Jitter};
-use event_core::processor::{DeliveryPolicy, ProcessorError};
+use event_core::processor::{Clock, DeliveryPolicy, ProcessorError};
 use event_core::testing::{RunningApp, TestApp};
 
 use crate::dice::Dice;
@@ -86,6 +86,8 @@ struct Simulation {
     weather: Weather,
     broker: MemoryBroker,
     topics: Vec<TopicName>,
+    /// These, and those of ours in which records wait.
+    read: Vec<TopicName>,
     group: GroupName,
     partitions: u32,
     members: Vec<RunningApp>,
@@ -112,13 +114,15 @@ impl Simulation {
             ..DeliveryPolicy::default()
         };
         let records = dice.index(200) + 100;
+        let all_attempts = attempts + u32::try_from(mode.retry_topics.len()).unwrap_or(0);
         let mut scripts = dice.fork();
-        let scripts =
-            (0..records).map(|id| Arc::new(Script::roll(&mut scripts, id, attempts, in_batches)));
+        let scripts = (0..records)
+            .map(|id| Arc::new(Script::roll(&mut scripts, id, all_attempts, in_batches)));
         let rules = Rules {
             order: mode.order,
             side_by_side: mode.order != Order::Partition || in_batches,
             attempts,
+            retry_topics: mode.retry_topics,
             backoff,
             drain: policy.drain_deadline,
             commit_interval,
@@ -131,6 +135,11 @@ impl Simulation {
         let partitions = u32::try_from(dice.between(1, 4)).unwrap_or(1);
         let topics: Vec<_> =
             TOPICS.iter().filter_map(|topic| TopicName::parse(topic).ok()).collect();
+        let waiting = topics.iter().flat_map(|topic| {
+            mode.retry_topics.iter().filter_map(|delay| topic.retry(*delay).ok())
+        });
+        let read = topics.iter().cloned().chain(waiting).collect();
+        let clock = Clock::of_tokio();
         let members = (0..dice.index(4) + 1).map(|number| {
             let member = Member { number, world: world.clone() };
             let app = TestApp::new("sim")
@@ -139,6 +148,7 @@ impl Simulation {
                 .observer(member)
                 .policy(policy.clone())
                 .partitions(partitions)
+                .clock(clock)
                 .broker(&broker);
             app.start().unwrap_or_else(|report| panic!("{report}"))
         });
@@ -155,6 +165,7 @@ impl Simulation {
             weather,
             broker,
             topics,
+            read,
             group,
             partitions,
             members,
@@ -179,6 +190,7 @@ impl Simulation {
                 self.act().await;
             }
         }
+        self.resume();
         self.weather.calm_down();
         self.settle("all faults are over").await;
         // A member that has not noticed a loss yet may have a record in hand that another member has
@@ -270,10 +282,30 @@ impl Simulation {
                 self.world.lost(&all);
                 self.broker.lose(&self.group, &all, noticed);
             }
+            90..93 => {
+                let until = self.world.now() + self.dice.ms(10, 1000);
+                self.world.fault("something handlers need is down", || format!("until {until:?}"));
+                self.world.down_until(until);
+            }
+            93..95 => {
+                let topic = partition.topic.as_str();
+                self.world.fault("handlers paused", || format!("m{number} {topic}"));
+                self.members[number].control().pause_topic(topic);
+            }
+            95..97 => self.resume(),
             _ => {
                 let until = self.world.now() + self.dice.ms(10, 1000);
                 self.world.fault("dead letters down", || format!("until {until:?}"));
                 self.weather.dead_letters_down_until(until);
+            }
+        }
+    }
+
+    // Nothing is paused any more.
+    fn resume(&self) {
+        for member in &self.members {
+            for topic in TOPICS {
+                member.control().resume_topic(topic);
             }
         }
     }
@@ -371,7 +403,7 @@ impl Simulation {
 
     fn open(&self) -> Vec<String> {
         let mut open = Vec::new();
-        for topic in &self.topics {
+        for topic in &self.read {
             for partition in 0..i32::try_from(self.partitions).unwrap_or(i32::MAX) {
                 let partition = TopicPartition { topic: topic.clone(), partition };
                 let end = self.broker.end(&partition).map_or(0, |end| end.0);

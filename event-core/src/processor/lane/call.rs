@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -101,6 +102,13 @@ pub(super) async fn call(
         let left = jobs
             .into_iter()
             .map(|(sequence, _, _, job)| (sequence, Some(job), Err(NotSettled::Stopped)));
+        returned.records.extend(left);
+        return returned;
+    }
+    if engine.handler(&route).is_shut_again() {
+        // Nothing was tried; they keep their places, and wait with all others.
+        let again = Attempted::Again(Duration::ZERO);
+        let left = jobs.into_iter().map(|(sequence, _, _, job)| (sequence, Some(job), Ok(again)));
         returned.records.extend(left);
         return returned;
     }

@@ -68,9 +68,9 @@ pub(super) async fn run(
     progress: Arc<Progress>,
     mut stopped: watch::Receiver<bool>,
 ) -> Ended {
-    let mut gates = settler.engine.gates();
+    let settler = Arc::new(settler);
     let mut lane = Concurrent {
-        settler: Arc::new(settler),
+        settler: Arc::clone(&settler),
         progress,
         agenda: Agenda::default(),
         tickets: FxHashMap::default(),
@@ -84,6 +84,8 @@ pub(super) async fn run(
         started_at: Instant::now(),
     };
     loop {
+        // Before handlers are asked whether they are shut, so that no change in between is missed.
+        let changed = settler.engine.gates();
         lane.take_in()?;
         lane.start();
         let wake = lane.wakes_at();
@@ -107,7 +109,7 @@ pub(super) async fn run(
                 Some(batch) => lane.backlog.push_back(batch),
                 None => break,
             },
-            _ = gates.changed() => {}
+            () = changed => {}
             () = timer => lane.wake(),
         }
     }

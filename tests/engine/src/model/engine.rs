@@ -86,6 +86,7 @@ fn hold<'a>(delivery: &'a Delivery<'a>) -> HandlerFuture<'a> {
             Act::Succeed => Outcome::Handled,
             Act::Fail | Act::RetryAfter(_) => Outcome::Failed(Error::msg("told to fail")),
             Act::Refuse => Outcome::Failed(Error::msg("told to refuse").dead_letter()),
+            Act::Unavailable => Outcome::Failed(Error::msg("told to be down").unavailable()),
             Act::Skip | Act::SkipByError => Outcome::Skipped,
             Act::Panic => std::panic::resume_unwind(Box::new("told to panic")),
         })

@@ -10,7 +10,6 @@ use event_core::handler::Order;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use crate::abilities;
 use crate::script::Act;
 
 /// How often a record is tried.
@@ -344,8 +343,7 @@ impl Facts {
         let taken = self.lanes.iter().filter(|lane| lane.epoch.is_some()).flat_map(|lane| {
             lane.attempts.keys().filter(|offset| !lane.settled_now.contains(offset))
         });
-        if !abilities::CONCURRENCY || self.order == Order::Partition || taken.count() >= CONCURRENCY
-        {
+        if self.order == Order::Partition || taken.count() >= CONCURRENCY {
             return None;
         }
         self.lanes.iter().enumerate().find_map(|(index, lane)| {
