@@ -288,7 +288,6 @@ impl Observer for Member {
                         released: false,
                         lost: None,
                         crashed: false,
-                        abandoned: None,
                         last_commit_failed: false,
                         trouble_until: trouble,
                     });
@@ -317,12 +316,6 @@ impl Observer for Member {
             }
             Observation::BreakerClosed { handler } => {
                 self.shut(handler, |shut| shut.broken = None);
-            }
-            Observation::Abandoned { partition, .. } => {
-                let record = &mut *self.world.record();
-                if let Some(index) = record.last_of(self.number, partition) {
-                    record.assignments[index].abandoned = Some(now);
-                }
             }
             _ => {}
         }

@@ -90,7 +90,7 @@ impl Script {
             75..80 => (event("STEP"), vec![fails(dice)], End::DeadLettered),
             80..84 => (event("STEP"), vec![Act::Refuse], End::DeadLettered),
             84 => (event("STEP"), vec![Act::SkipByError], End::Skipped),
-            84..87 => (event("STEP"), vec![Act::Skip], End::Skipped),
+            85..87 => (event("STEP"), vec![Act::Skip], End::Skipped),
             87..90 => (event("OTHER"), Vec::new(), End::Skipped),
             90..93 => (None, Vec::new(), End::Skipped),
             _ => {

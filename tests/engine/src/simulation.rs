@@ -7,7 +7,6 @@ use event_core::broker::memory::MemoryBroker;
 use event_core::broker::{Broker, OutgoingRecord};
 use event_core::delivery::TopicPartition;
 use event_core::event::{GroupName, Headers, TopicName};
-use event_core::handler::Order;
 use event_core::observe::Observation;
 use event_core::outcome::{Backoff, Jitter};
 use event_core::processor::{Clock, DeliveryPolicy, ProcessorError};
@@ -120,7 +119,6 @@ impl Simulation {
             .map(|id| Arc::new(Script::roll(&mut scripts, id, all_attempts, in_batches)));
         let rules = Rules {
             order: mode.order,
-            side_by_side: mode.order != Order::Partition || in_batches,
             attempts,
             retry_topics: mode.retry_topics,
             backoff,

@@ -121,8 +121,7 @@ fn copied_by(
     places.push(partition.clone());
     let fault = |a: &&Assignment| {
         let over = a.until.into_iter().chain(a.lost).min();
-        let is_fault =
-            a.crashed || a.last_commit_failed || a.lost.is_some() || a.abandoned.is_some();
+        let is_fault = a.crashed || a.last_commit_failed || a.lost.is_some();
         is_fault && over.is_some_and(|over| over <= at) && places.contains(&a.partition)
     };
     record.assignments.iter().find(fault).map(|_| "a fault where it, or its copy, lay")
@@ -140,10 +139,6 @@ fn cause(assignment: &Assignment, at: Duration, rules: &Rules) -> Option<&'stati
         open.then_some("crash")
     } else if assignment.lost.is_some() {
         open.then_some("partition lost")
-    } else if assignment.abandoned == Some(at) && rules.side_by_side {
-        // The lane was cut off in the moment in which a task of it had come to its end. What was
-        // settled before is committed, or noted in the metadata.
-        Some("drain abandoned in that moment")
     } else {
         None
     }

@@ -23,8 +23,6 @@ use crate::stats::Stats;
 pub struct Rules {
     /// The order of the handlers.
     pub order: Order,
-    /// Whether the lanes have tasks: everywhere but where records go one after the other.
-    pub side_by_side: bool,
     /// How many attempts there are in place.
     pub attempts: u32,
     /// How long a record waits in retry topics after these, with one attempt after each.
@@ -56,8 +54,6 @@ pub struct Assignment {
     pub lost: Option<Duration>,
     /// Whether its member was killed.
     pub crashed: bool,
-    /// When its lane was cut off, because a record was in hand still.
-    pub abandoned: Option<Duration>,
     /// Whether the last commit was told to fail.
     pub last_commit_failed: bool,
     /// Until when commits were told to be late or to fail.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustc_hash::{FxHashMap, FxHasher};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
@@ -67,6 +67,7 @@ pub(super) async fn run(
     settler: Settler,
     progress: Arc<Progress>,
     mut stopped: watch::Receiver<bool>,
+    cut: Arc<Notify>,
 ) -> Ended {
     let settler = Arc::new(settler);
     let mut lane = Concurrent {
@@ -113,8 +114,23 @@ pub(super) async fn run(
             () = timer => lane.wake(),
         }
     }
+    loop {
+        tokio::select! {
+            biased;
+            returned = lane.calls.join_next() => match returned {
+                Some(returned) => lane.returned(returned)?,
+                None => return Ok(()),
+            },
+            () = cut.notified() => break,
+        }
+    }
+    // Those that have ended in this moment still count.
+    lane.calls.abort_all();
     while let Some(returned) = lane.calls.join_next().await {
-        lane.returned(returned)?;
+        if let Ok(mut returned) = returned {
+            returned.unjudged.clear();
+            lane.returned(Ok(returned))?;
+        }
     }
     Ok(())
 }
