@@ -24,7 +24,8 @@ use event_core::{Delivery, Error, Outcome};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 
-use super::facts::{ATTEMPTS, BACKOFF, COMMIT_INTERVAL, CommitFault, DRAIN, Fact, Facts};
+use super::facts::{ATTEMPTS, BACKOFF, COMMIT_INTERVAL, CommitFault, DRAIN, Facts};
+use super::lane::Fact;
 use crate::script::Act;
 
 /// The topic of the model.

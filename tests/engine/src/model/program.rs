@@ -9,7 +9,8 @@ use event_core::handler::Order;
 use tokio::time::sleep;
 
 use super::engine::{Engine, Shared, batch, partitions};
-use super::facts::{BACKOFF, COMMIT_INTERVAL, CommitFault, DRAIN, Fact, Facts, Ran};
+use super::facts::{BACKOFF, COMMIT_INTERVAL, CommitFault, DRAIN, Facts, Ran};
+use super::lane::Fact;
 use crate::dice::Dice;
 use crate::script::Act;
 
