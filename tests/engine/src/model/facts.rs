@@ -321,7 +321,7 @@ impl Facts {
                     self.violations.push(format!("{partition}@{offset}: {wrong}"));
                 }
             }
-            let end = lane.log.last().map_or(0, |fact| fact.offset + 1);
+            let end = lane.end();
             if lane.committed != end {
                 let committed = lane.committed;
                 self.violations.push(format!("{partition}: {committed} committed, not {end}"));

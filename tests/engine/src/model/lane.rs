@@ -89,6 +89,18 @@ impl Lane {
         settled.last().map_or(0, |fact| fact.offset + 1)
     }
 
+    /// The offset after its last record.
+    #[must_use]
+    pub fn end(&self) -> i64 {
+        self.log.last().map_or(0, |fact| fact.offset + 1)
+    }
+
+    /// Whether all of it is settled and committed.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.committed == self.end() && self.log.iter().all(|fact| fact.settled)
+    }
+
     /// How many records were not delivered in this epoch.
     #[must_use]
     pub fn undelivered(&self) -> usize {
