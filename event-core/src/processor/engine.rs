@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rustc_hash::FxHashMap;
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::futures::Notified;
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 
 use super::EventProcessor;
@@ -28,8 +29,8 @@ pub(super) struct Engine {
     returning: FxHashMap<TopicName, (TopicName, Option<Duration>)>,
     /// How many calls may run at once in all.
     pub(super) calls: Semaphore,
-    /// Something that kept a handler shut has changed.
-    gates: watch::Sender<()>,
+    /// Something that kept a handler shut has changed. It wakes all in the order in which they wait.
+    gates: Notify,
     settled: Arc<AtomicU64>,
     pub(super) commit_due: Notify,
     pub(super) watch: Watch,
@@ -81,7 +82,7 @@ impl Engine {
             settled: processor.health.settled_counter(&processor.identity.group),
             processor,
             handlers,
-            gates: watch::Sender::new(()),
+            gates: Notify::new(),
             commit_due: Notify::new(),
             watch: Watch::new(),
         }
@@ -126,9 +127,9 @@ impl Engine {
         }
     }
 
-    /// What changes when a handler is shut or opened again.
-    pub(super) fn gates(&self) -> watch::Receiver<()> {
-        self.gates.subscribe()
+    /// Comes to an end when a handler is shut or opened again after this call.
+    pub(super) fn gates(&self) -> Notified<'_> {
+        self.gates.notified()
     }
 
     /// An attempt of a handler did not fail.
@@ -136,7 +137,7 @@ impl Engine {
         let closed = || self.health.breaker_closed(&self.identity.group, &route.id);
         if self.handler(route).gate.succeeded(closed) {
             self.observers.notify(&Observation::BreakerClosed { handler: &route.id });
-            self.gates.send_replace(());
+            self.gates.notify_waiters();
         }
     }
 
@@ -146,7 +147,7 @@ impl Engine {
         let gate = &self.handler(route).gate;
         if let Some(pause) = gate.failed(Instant::now(), is_unavailable, opened) {
             self.observers.notify(&Observation::BreakerOpened { handler: &route.id, pause, error });
-            self.gates.send_replace(());
+            self.gates.notify_waiters();
         }
     }
 
@@ -164,7 +165,7 @@ impl Engine {
                 });
             }
         }
-        self.gates.send_replace(());
+        self.gates.notify_waiters();
     }
 }
 

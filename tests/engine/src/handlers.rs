@@ -1,12 +1,12 @@
 //! The handlers of the simulated service: they do what the script of the record says.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use event_core::handler::{BatchFuture, DeliveryOptions, HandlerFuture, Order};
 use event_core::macro_support::{Named, batch_handler, handler, inventory};
 use event_core::{Delivery, Error, Outcome};
 
-use crate::abilities;
 use crate::member::{InHand, Member};
 use crate::script::{Act, Script, TIMEOUT};
 
@@ -20,18 +20,27 @@ pub struct Mode {
     pub order: Order,
     /// The module of the handlers.
     pub module: &'static str,
+    /// How long records wait in retry topics when all attempts in place have failed.
+    pub retry_topics: &'static [Duration],
+}
+
+impl Mode {
+    const fn new(order: Order, module: &'static str) -> Self {
+        Mode { order, module, retry_topics: &[] }
+    }
 }
 
 /// Every mode that the engine knows.
-pub const MODES: &[Mode] = if abilities::BATCHES { &ALL } else { ALL.split_at(3).0 };
-
-const ALL: [Mode; 5] = [
-    Mode { order: Order::Partition, module: by_partition::MODULE },
-    Mode { order: Order::Key, module: by_key::MODULE },
-    Mode { order: Order::None, module: without_order::MODULE },
-    Mode { order: Order::Partition, module: in_batches::MODULE },
-    Mode { order: Order::Key, module: in_batches_by_key::MODULE },
+pub const MODES: &[Mode] = &[
+    Mode::new(Order::Partition, by_partition::MODULE),
+    Mode::new(Order::Key, by_key::MODULE),
+    Mode::new(Order::None, without_order::MODULE),
+    Mode::new(Order::Partition, in_batches::MODULE),
+    Mode::new(Order::Key, in_batches_by_key::MODULE),
+    Mode { order: Order::None, module: with_retry_topics::MODULE, retry_topics: &RETRY_TOPICS },
 ];
+
+const RETRY_TOPICS: [Duration; 2] = [Duration::from_millis(700), Duration::from_secs(3)];
 
 fn step<'a>(delivery: &'a Delivery<'a>) -> HandlerFuture<'a> {
     Box::pin(async move {
@@ -42,10 +51,10 @@ fn step<'a>(delivery: &'a Delivery<'a>) -> HandlerFuture<'a> {
         if !script.takes.is_zero() {
             tokio::time::sleep(script.takes).await;
         }
-        if abilities::TIMEOUT && script.takes > TIMEOUT {
+        if script.takes > TIMEOUT {
             member.world.violation(format!("an attempt went on for {:?}", script.takes));
         }
-        let act = script.act(delivery.attempt);
+        let act = member.act(&script, delivery.attempt);
         execution.end(act);
         Ok(outcome(act))
     })
@@ -56,13 +65,13 @@ fn step_batch<'a>(deliveries: &'a [Delivery<'a>]) -> BatchFuture<'a> {
         let first = deliveries.first().map(|delivery| delivery.record.offset.0);
         let begin = |delivery: &'a Delivery<'a>| {
             let member = delivery.state.get::<Member>()?;
-            Some((member.begin(delivery, first), delivery.attempt))
+            Some((member.begin(delivery, first), (member, delivery.attempt)))
         };
         let begun: Vec<_> = deliveries.iter().filter_map(begin).collect();
         let longest = begun.iter().map(|((script, _), _)| script.takes).max().unwrap_or_default();
         tokio::time::sleep(longest.min(TIMEOUT / 2)).await;
-        let end = |((script, execution), attempt): ((Arc<Script>, _), _)| {
-            let act = match script.act(attempt) {
+        let end = |((script, execution), (member, attempt)): ((Arc<Script>, _), (&Member, _))| {
+            let act = match member.act(&script, attempt) {
                 // One panic would fail them all.
                 Act::Panic => Act::Fail,
                 act => act,
@@ -79,6 +88,7 @@ fn outcome(act: Act) -> Outcome {
         Act::Succeed => Outcome::Handled,
         Act::Fail => Outcome::Failed(Error::msg("told to fail")),
         Act::RetryAfter(delay) => Outcome::Failed(Error::msg("told to wait").retry_after(delay)),
+        Act::Unavailable => Outcome::Failed(Error::msg("told to be down").unavailable()),
         Act::Refuse => Outcome::Failed(Error::msg("told to refuse").dead_letter()),
         Act::Skip => Outcome::Skipped,
         Act::SkipByError => Outcome::Failed(Error::msg("told to skip").skip()),
@@ -87,11 +97,10 @@ fn outcome(act: Act) -> Outcome {
     }
 }
 
-const OPTIONS: DeliveryOptions = if abilities::TIMEOUT {
-    DeliveryOptions::new().timeout_ms(TIMEOUT.as_secs() * 1000)
-} else {
-    DeliveryOptions::new()
-};
+const OPTIONS: DeliveryOptions = DeliveryOptions::new()
+    .timeout_ms(TIMEOUT.as_secs() * 1000)
+    .breaker_failures(8)
+    .breaker_pause_ms(50, 400);
 
 macro_rules! handlers {
     ($module:ident, $handler:ident($step:ident), $options:expr) => {
@@ -118,6 +127,11 @@ macro_rules! handlers {
 handlers!(by_partition, handler(step), OPTIONS);
 handlers!(by_key, handler(step), OPTIONS.order(Order::Key).concurrency(4));
 handlers!(without_order, handler(step), OPTIONS.order(Order::None).concurrency(4));
+handlers!(
+    with_retry_topics,
+    handler(step),
+    OPTIONS.order(Order::None).concurrency(4).retry_topics(&RETRY_TOPICS)
+);
 handlers!(in_batches, batch_handler(step_batch), OPTIONS.batch(7, 20));
 handlers!(
     in_batches_by_key,

@@ -5,7 +5,6 @@
 //! thread, so a seed always replays to the same history. What happens is taken down by a
 //! [`World`](world::World), which also judges it: some of it at once, the rest when all is quiet.
 
-pub mod abilities;
 pub mod dice;
 pub mod handlers;
 pub mod member;

@@ -11,7 +11,7 @@ use event_core::testing::Happened;
 use tokio::time::Instant;
 
 use crate::script::{Act, End, Script};
-use crate::world::{Assignment, Execution, Settle, World};
+use crate::world::{Assignment, Execution, Record, Settle, Shut, World};
 
 /// A member of the group, for its handlers and as a listener to its engine.
 #[derive(Clone)]
@@ -36,12 +36,12 @@ impl InHand {
         let now = self.world.now();
         self.world.log(|| format!("      attempt {index} ends: {act:?}"));
         let record = &mut *self.world.record();
-        record.running.remove(&index);
-        record.executions[index].ended = Some((now, Some(act)));
+        record.ended(index, now, Some(act));
         if let Some(kind) = match act {
             Act::Fail | Act::RetryAfter(_) => Some("error"),
             Act::Panic => Some("panic"),
             Act::Refuse => Some("refusal"),
+            Act::Unavailable => Some("something it needs is down"),
             Act::Succeed | Act::Skip | Act::SkipByError => None,
         } {
             *record.stats.failures.entry(kind).or_default() += 1;
@@ -54,8 +54,8 @@ impl Drop for InHand {
         let Some(index) = self.execution else { return };
         let now = self.world.now();
         let record = &mut *self.world.record();
-        if record.running.remove(&index) {
-            record.executions[index].ended = Some((now, None));
+        if record.executions[index].ended.is_none() {
+            record.ended(index, now, None);
             if let Some(log) = &mut record.log {
                 log.push(format!("{:>12.6}       attempt {index} cancelled", now.as_secs_f64()));
             }
@@ -78,6 +78,11 @@ impl Member {
             return (script, hand);
         }
         let what = format!("{partition}@{offset}, attempt {attempt} by member {}", self.number);
+        record.violations.extend(self.shut_out(record, delivery.handler, &what));
+        if attempt > record.rules.attempts && !record.rules.retry_topics.is_empty() {
+            hand.execution = self.begin_returned(record, delivery, &what);
+            return (script, hand);
+        }
         let Some(assignment) = record.last_of(self.number, partition) else {
             record.violations.push(format!("{what}: never assigned"));
             return (script, hand);
@@ -112,6 +117,9 @@ impl Member {
         let wrong = match before {
             _ if attempt > record.rules.attempts => Some("one attempt too many".to_owned()),
             _ if record.is_regained(assignment, now) => None,
+            Some(Execution {
+                ended: Some((_, Some(Act::Unavailable))), attempt: before, ..
+            }) => (*before != attempt).then(|| format!("attempt {before} was to be made again")),
             None if attempt > 1 => Some("no attempt before it".to_owned()),
             None => None,
             Some(before) if before.attempt + 1 != attempt => {
@@ -129,7 +137,17 @@ impl Member {
         };
         record.violations.extend(wrong.map(|wrong| format!("{what}: {wrong}")));
         let index = record.executions.len();
-        record.executions.push(Execution { assignment, offset, key, attempt, batch, ended: None });
+        let partition = partition.clone();
+        let ended = None;
+        record.executions.push(Execution {
+            assignment,
+            partition,
+            offset,
+            key,
+            attempt,
+            batch,
+            ended,
+        });
         record.running.insert(index);
         record.last_execution.insert(place, index);
         record.stats.attempts += 1;
@@ -144,12 +162,90 @@ impl Member {
         let at = self.world.now();
         let record = &mut *self.world.record();
         let place = (self.number, partition.clone(), offset);
-        let executed = record.last_execution.get(&place).map(|i| record.executions[*i].assignment);
-        match executed.or_else(|| record.last_of(self.number, partition)) {
-            Some(assignment) => record.settles.push(Settle { at, assignment, offset, end }),
+        let last = record.last_execution.get(&place).max(record.last_returned.get(&place));
+        let executed = last.map(|index| record.executions[*index].assignment);
+        let partition = partition.clone();
+        match executed.or_else(|| record.last_of(self.number, &partition)) {
+            Some(assignment) => record.settles.push(Settle {
+                at,
+                assignment,
+                partition: partition.clone(),
+                offset,
+                end,
+            }),
             None => record.violations.push(format!("{partition}@{offset} settled, never assigned")),
         }
-        record.settled.entry(partition.clone()).or_default().insert(offset);
+        record.settled.entry(partition).or_default().insert(offset);
+    }
+
+    /// How an attempt ends now.
+    #[must_use]
+    pub fn act(&self, script: &Script, attempt: u32) -> Act {
+        let is_down = self.world.now() < self.world.record().down_until;
+        if is_down { Act::Unavailable } else { script.act(attempt) }
+    }
+
+    // What is wrong with an attempt of a handler that is to be left alone. Those that were begun in
+    // that very moment are excused.
+    fn shut_out(&self, record: &Record, handler: &str, what: &str) -> Option<String> {
+        let now = self.world.now();
+        let shut = record.shut.get(&(self.number, handler.to_owned()))?;
+        let (paused, broken) = (shut.paused, shut.broken);
+        if paused.is_some_and(|since| now > since) {
+            return Some(format!("{what}: paused since {paused:?}"));
+        }
+        let open = broken.is_some_and(|(since, pause)| now > since && now < since + pause);
+        open.then(|| format!("{what}: its breaker opened, {broken:?}"))
+    }
+
+    // An attempt at a record from a retry topic. The record says where it was first, and nobody says
+    // from which partition of ours it comes.
+    fn begin_returned(
+        &self,
+        record: &mut Record,
+        delivery: &Delivery<'_>,
+        what: &str,
+    ) -> Option<usize> {
+        let (now, attempt) = (self.world.now(), delivery.attempt);
+        let (partition, offset) = (delivery.partition.clone(), delivery.record.offset.0);
+        let step = usize::try_from(attempt - record.rules.attempts - 1).unwrap_or(usize::MAX);
+        let Some(delay) = record.rules.retry_topics.get(step).copied() else {
+            record.violations.push(format!("{what}: one attempt too many"));
+            return None;
+        };
+        let copies = self.world.copies(&partition, offset, delay);
+        let mut backwards = record.assignments.iter().rev();
+        let ours = backwards.position(|a| a.member == self.number && copies.contains(&a.partition));
+        let Some(ours) = ours else {
+            record.violations.push(format!("{what}: no copy of it was ever assigned"));
+            return None;
+        };
+        let before = record.first_ends.get(&(partition.clone(), offset, attempt - 1));
+        if before.is_none_or(|ended| now < *ended + delay) {
+            let wrong = format!("{what}: {now:?} is earlier than {delay:?} after {before:?}");
+            record.violations.push(wrong);
+        }
+        let index = record.executions.len();
+        record.executions.push(Execution {
+            assignment: record.assignments.len() - 1 - ours,
+            partition: partition.clone(),
+            offset,
+            key: delivery.record.key.map(Bytes::copy_from_slice),
+            attempt,
+            batch: None,
+            ended: None,
+        });
+        record.last_returned.insert((self.number, partition, offset), index);
+        record.stats.attempts += 1;
+        if let Some(log) = &mut record.log {
+            log.push(format!("{:>12.6}       attempt {index} begins: {what}", now.as_secs_f64()));
+        }
+        Some(index)
+    }
+
+    fn shut(&self, handler: &str, change: impl FnOnce(&mut Shut)) {
+        let record = &mut *self.world.record();
+        change(record.shut.entry((self.number, handler.to_owned())).or_default());
     }
 }
 
@@ -192,7 +288,6 @@ impl Observer for Member {
                         released: false,
                         lost: None,
                         crashed: false,
-                        abandoned: false,
                         last_commit_failed: false,
                         trouble_until: trouble,
                     });
@@ -206,11 +301,21 @@ impl Observer for Member {
                     }
                 }
             }
-            Observation::Abandoned { partition, .. } => {
+            Observation::Postponed { partition, offset, attempt, .. } => {
                 let record = &mut *self.world.record();
-                if let Some(index) = record.last_of(self.number, partition) {
-                    record.assignments[index].abandoned = true;
+                record.stats.postponed += 1;
+                if *attempt <= record.rules.attempts {
+                    record.settled.entry((*partition).clone()).or_default().insert(offset.0);
                 }
+            }
+            Observation::Paused { handler } => self.shut(handler, |shut| shut.paused = Some(now)),
+            Observation::Resumed { handler } => self.shut(handler, |shut| shut.paused = None),
+            Observation::BreakerOpened { handler, pause, .. } => {
+                self.world.record().stats.broken += 1;
+                self.shut(handler, |shut| shut.broken = Some((now, *pause)));
+            }
+            Observation::BreakerClosed { handler } => {
+                self.shut(handler, |shut| shut.broken = None);
             }
             _ => {}
         }

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::abilities;
 use crate::dice::Dice;
 
 /// How a record is to end.
@@ -35,6 +34,8 @@ pub enum Act {
     RetryAfter(Duration),
     /// It fails with an error that says that the record needs no work.
     SkipByError,
+    /// It fails with an error that says that something it needs is down: not counted as an attempt.
+    Unavailable,
 }
 
 /// How long an attempt may take, where the engine knows of time-outs.
@@ -75,7 +76,7 @@ impl Script {
         let event = |name: &str| Some(format!(r#"{{"eventType":"{name}","data":{id}}}"#).into());
         let fails = |dice: &mut Dice| match dice.between(0, 9) {
             0..3 => Act::Panic,
-            3 if abilities::VERDICTS => Act::RetryAfter(dice.ms(1, 3000)),
+            3 => Act::RetryAfter(dice.ms(1, 3000)),
             _ => Act::Fail,
         };
         let (value, acts, end) = match dice.between(0, 99) {
@@ -88,8 +89,8 @@ impl Script {
             }
             75..80 => (event("STEP"), vec![fails(dice)], End::DeadLettered),
             80..84 => (event("STEP"), vec![Act::Refuse], End::DeadLettered),
-            84 if abilities::VERDICTS => (event("STEP"), vec![Act::SkipByError], End::Skipped),
-            84..87 => (event("STEP"), vec![Act::Skip], End::Skipped),
+            84 => (event("STEP"), vec![Act::SkipByError], End::Skipped),
+            85..87 => (event("STEP"), vec![Act::Skip], End::Skipped),
             87..90 => (event("OTHER"), Vec::new(), End::Skipped),
             90..93 => (None, Vec::new(), End::Skipped),
             _ => {
@@ -100,7 +101,7 @@ impl Script {
                 (Some(bytes), Vec::new(), End::DeadLettered)
             }
         };
-        let overruns = abilities::TIMEOUT && takes > TIMEOUT && !acts.is_empty() && !in_batches;
+        let overruns = takes > TIMEOUT && !acts.is_empty() && !in_batches;
         let end = if overruns { End::DeadLettered } else { end };
         Script { key, value, acts, takes, end }
     }

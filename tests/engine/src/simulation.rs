@@ -1,5 +1,7 @@
 //! One run of one seed.
 
+mod trouble;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,9 +9,8 @@ use event_core::broker::memory::MemoryBroker;
 use event_core::broker::{Broker, OutgoingRecord};
 use event_core::delivery::TopicPartition;
 use event_core::event::{GroupName, Headers, TopicName};
-use event_core::observe::Observation;
 use event_core::outcome::{Backoff, Jitter};
-use event_core::processor::{DeliveryPolicy, ProcessorError};
+use event_core::processor::{Clock, DeliveryPolicy, ProcessorError};
 use event_core::testing::{RunningApp, TestApp};
 
 use crate::dice::Dice;
@@ -76,6 +77,8 @@ fn run_in(seed: u64, keep_log: bool, faults: bool) -> Report {
 
 // No seed takes so long when all is well.
 const PATIENCE: Duration = Duration::from_secs(3600);
+// Long enough for what needs no time, and for a lane to be cut off.
+const MOMENT: Duration = Duration::from_millis(200);
 
 struct Simulation {
     dice: Dice,
@@ -83,10 +86,14 @@ struct Simulation {
     weather: Weather,
     broker: MemoryBroker,
     topics: Vec<TopicName>,
+    /// These, and those of ours in which records wait.
+    read: Vec<TopicName>,
     group: GroupName,
     partitions: u32,
     members: Vec<RunningApp>,
     published: usize,
+    /// When the last loss of a partition is noticed.
+    noticed: Duration,
     faults: bool,
 }
 
@@ -107,12 +114,14 @@ impl Simulation {
             ..DeliveryPolicy::default()
         };
         let records = dice.index(200) + 100;
+        let all_attempts = attempts + u32::try_from(mode.retry_topics.len()).unwrap_or(0);
         let mut scripts = dice.fork();
-        let scripts =
-            (0..records).map(|id| Arc::new(Script::roll(&mut scripts, id, attempts, in_batches)));
+        let scripts = (0..records)
+            .map(|id| Arc::new(Script::roll(&mut scripts, id, all_attempts, in_batches)));
         let rules = Rules {
             order: mode.order,
             attempts,
+            retry_topics: mode.retry_topics,
             backoff,
             drain: policy.drain_deadline,
             commit_interval,
@@ -125,6 +134,11 @@ impl Simulation {
         let partitions = u32::try_from(dice.between(1, 4)).unwrap_or(1);
         let topics: Vec<_> =
             TOPICS.iter().filter_map(|topic| TopicName::parse(topic).ok()).collect();
+        let waiting = topics.iter().flat_map(|topic| {
+            mode.retry_topics.iter().filter_map(|delay| topic.retry(*delay).ok())
+        });
+        let read = topics.iter().cloned().chain(waiting).collect();
+        let clock = Clock::of_tokio();
         let members = (0..dice.index(4) + 1).map(|number| {
             let member = Member { number, world: world.clone() };
             let app = TestApp::new("sim")
@@ -133,6 +147,7 @@ impl Simulation {
                 .observer(member)
                 .policy(policy.clone())
                 .partitions(partitions)
+                .clock(clock)
                 .broker(&broker);
             app.start().unwrap_or_else(|report| panic!("{report}"))
         });
@@ -149,10 +164,12 @@ impl Simulation {
             weather,
             broker,
             topics,
+            read,
             group,
             partitions,
             members,
             published,
+            noticed: Duration::ZERO,
             faults,
         }
     }
@@ -172,8 +189,13 @@ impl Simulation {
                 self.act().await;
             }
         }
+        self.resume();
         self.weather.calm_down();
         self.settle("all faults are over").await;
+        // A member that has not noticed a loss yet may have a record in hand that another member has
+        // settled, and does not stop in good order.
+        tokio::time::sleep((self.noticed + MOMENT).saturating_sub(self.world.now())).await;
+        self.settle("all losses are noticed").await;
         for number in 0..self.members.len() {
             if !self.runs(number) {
                 self.start(number).await;
@@ -212,85 +234,6 @@ impl Simulation {
             Ok(at) => self.world.log(|| format!("{id} is {}@{}", at.partition, at.offset)),
             Err(error) => self.world.violation(format!("the publisher was refused: {error}")),
         }
-    }
-
-    // Something happens to a member or a partition.
-    async fn act(&mut self) {
-        let number = self.dice.index(self.members.len());
-        let partition = TopicPartition {
-            topic: self.dice.pick(&self.topics).clone(),
-            partition: i32::try_from(self.dice.between(0, u64::from(self.partitions) - 1))
-                .unwrap_or(0),
-        };
-        if !self.runs(number) {
-            self.start(number).await;
-            return;
-        }
-        match self.dice.between(0, 99) {
-            0..12 => {
-                self.world.fault("member leaves", || format!("m{number}"));
-                self.stop(number, false).await;
-                if self.dice.chance(70) {
-                    self.start(number).await;
-                }
-            }
-            12..22 => {
-                self.world.fault("crash at any moment", || format!("m{number}"));
-                self.world.killed(number);
-                self.members[number].crash().await;
-            }
-            22..50 => self.crash_at_step(number),
-            50..70 => {
-                self.world.fault("partition revoked", || partition.to_string());
-                self.broker.revoke(&self.group, &[partition]);
-            }
-            70..80 => {
-                let noticed = self.dice.ms(0, 2000);
-                self.world
-                    .fault("partition lost", || format!("{partition}, noticed in {noticed:?}"));
-                self.world.lost(std::slice::from_ref(&partition));
-                self.broker.lose(&self.group, &[partition], noticed);
-            }
-            80..90 => {
-                let noticed = self.dice.ms(0, 2000);
-                let all = self.broker.owned_together(&self.group, &partition);
-                self.world
-                    .fault("member thrown out", || format!("{all:?}, noticed in {noticed:?}"));
-                self.world.lost(&all);
-                self.broker.lose(&self.group, &all, noticed);
-            }
-            _ => {
-                let until = self.world.now() + self.dice.ms(10, 1000);
-                self.world.fault("dead letters down", || format!("until {until:?}"));
-                self.weather.dead_letters_down_until(until);
-            }
-        }
-    }
-
-    fn crash_at_step(&mut self, number: usize) {
-        let step = self.dice.index(6);
-        let mut countdown = self.dice.between(1, 8);
-        let world = self.world.clone();
-        self.members[number].crash_when(move |observation| {
-            let (here, kind) = match observation {
-                Observation::Handled { .. } => (step == 0, "crash between handling and commit"),
-                Observation::DeadLettered { .. } => {
-                    (step == 1, "crash between dead letter and commit")
-                }
-                Observation::CommitSent { .. } => (step == 2, "crash before a commit leaves"),
-                Observation::Retrying { .. } => (step == 3, "crash between attempts"),
-                Observation::Assigned(_) => (step == 4, "crash at an assignment"),
-                Observation::Revoked(_) => (step == 5, "crash at a revocation"),
-                _ => (false, ""),
-            };
-            countdown -= u64::from(here && countdown > 0);
-            let crashes = here && countdown == 0;
-            if crashes {
-                world.fault(kind, || format!("m{number}"));
-                world.killed(number);
-            }
-            crashes
-        });
     }
 
     fn runs(&self, number: usize) -> bool {
@@ -353,7 +296,7 @@ impl Simulation {
 
     fn open(&self) -> Vec<String> {
         let mut open = Vec::new();
-        for topic in &self.topics {
+        for topic in &self.read {
             for partition in 0..i32::try_from(self.partitions).unwrap_or(i32::MAX) {
                 let partition = TopicPartition { topic: topic.clone(), partition };
                 let end = self.broker.end(&partition).map_or(0, |end| end.0);

@@ -25,6 +25,10 @@ pub struct Stats {
     pub second_letters: Counts,
     /// Dead letters.
     pub letters: u64,
+    /// How often a record was moved to a retry topic.
+    pub postponed: u64,
+    /// How often a breaker opened, also again.
+    pub broken: u64,
 }
 
 impl Stats {
@@ -40,6 +44,8 @@ impl Stats {
         self.records += other.records;
         self.attempts += other.attempts;
         self.letters += other.letters;
+        self.postponed += other.postponed;
+        self.broken += other.broken;
         for (into, from) in [
             (&mut self.faults, &other.faults),
             (&mut self.failures, &other.failures),
@@ -64,7 +70,11 @@ impl fmt::Display for Stats {
         list("failures of handlers, not counted as faults", &self.failures)?;
         list("records settled again, by cause", &self.duplicates)?;
         list("dead letters written again, by cause", &self.second_letters)?;
-        let Stats { seeds, records, attempts, letters, .. } = self;
-        write!(f, "{seeds} seeds, {records} records, {attempts} attempts, {letters} dead letters")
+        let Stats { seeds, records, attempts, letters, postponed, broken, .. } = self;
+        write!(
+            f,
+            "{seeds} seeds, {records} records, {attempts} attempts, {letters} dead letters, "
+        )?;
+        write!(f, "{postponed} moves to a retry topic, {broken} times a breaker opened")
     }
 }

@@ -9,7 +9,8 @@ use event_core::event::TopicName;
 use event_core::handler::Order;
 
 use crate::script::{End, Script};
-use crate::world::{Assignment, Record, Rules};
+use crate::weather::copy_id;
+use crate::world::{Assignment, Record, Rules, copies};
 
 /// The header by which a record names its script.
 pub const ID: &str = "sim-id";
@@ -30,8 +31,8 @@ pub fn judge(record: &mut Record, broker: &MemoryBroker, topics: &[TopicName]) {
 
     let mut settles = BTreeMap::<Place, Vec<usize>>::new();
     for (index, settle) in record.settles.iter().enumerate() {
-        let partition = record.assignments[settle.assignment].partition.clone();
-        settles.entry((partition, settle.offset)).or_default().push(index);
+        let place = (settle.partition.clone(), settle.offset);
+        settles.entry(place).or_default().push(index);
     }
     for stored in &published {
         let place = (stored.partition.clone(), stored.offset.0);
@@ -47,7 +48,7 @@ pub fn judge(record: &mut Record, broker: &MemoryBroker, topics: &[TopicName]) {
             }
         }
     }
-    wrong.extend(duplicates(record, &settles));
+    wrong.extend(duplicates(record, broker, &settles));
     wrong.extend(disorder(record, &published));
     wrong.extend(dead_letters(record, &settles, &published, &letters));
     record.violations.extend(wrong);
@@ -59,14 +60,21 @@ fn script_of<'a>(record: &'a Record, stored: &StoredRecord) -> &'a Script {
 }
 
 // Each second completion needs a fault that explains it, and must have been in flight then.
-fn duplicates(record: &mut Record, settles: &BTreeMap<Place, Vec<usize>>) -> Vec<String> {
+fn duplicates(
+    record: &mut Record,
+    broker: &MemoryBroker,
+    settles: &BTreeMap<Place, Vec<usize>>,
+) -> Vec<String> {
     let mut wrong = Vec::new();
     for ((partition, offset), settles) in settles {
         for pair in settles.windows(2) {
             let (first, second) = (&record.settles[pair[0]], &record.settles[pair[1]]);
             let assignment = &record.assignments[first.assignment];
             let later = &record.assignments[second.assignment];
-            let cause = if later.lost.is_some_and(|lost| lost <= second.at) {
+            let copied = copied_by(record, broker, (partition, *offset), second.at);
+            let cause = if copied.is_some() {
+                copied
+            } else if later.lost.is_some_and(|lost| lost <= second.at) {
                 // It did not know yet that another goes on with its records.
                 Some("partition lost, and not noticed yet")
             } else if record.is_regained(first.assignment, first.at)
@@ -90,6 +98,35 @@ fn duplicates(record: &mut Record, settles: &BTreeMap<Place, Vec<usize>>) -> Vec
     wrong
 }
 
+/// Why there may be several copies of a record in retry topics, or one was handled again: a copy that
+/// was written without the engine's knowing, or a fault of a partition that it or a copy is in. Which
+/// of the copies was settled is not told, so this is not as strict as for others.
+fn copied_by(
+    record: &Record,
+    broker: &MemoryBroker,
+    (partition, offset): (&TopicPartition, i64),
+    at: Duration,
+) -> Option<&'static str> {
+    let delays = record.rules.retry_topics.iter();
+    let mut places: Vec<_> =
+        delays.flat_map(|delay| copies(broker, partition, offset, *delay)).collect();
+    if places.is_empty() {
+        return None;
+    }
+    let id =
+        copy_id(partition.topic.as_str(), &partition.partition.to_string(), &offset.to_string());
+    if record.excused_letters.contains_key(&id) {
+        return Some("moved to a retry topic, but the engine did not learn of it");
+    }
+    places.push(partition.clone());
+    let fault = |a: &&Assignment| {
+        let over = a.until.into_iter().chain(a.lost).min();
+        let is_fault = a.crashed || a.last_commit_failed || a.lost.is_some();
+        is_fault && over.is_some_and(|over| over <= at) && places.contains(&a.partition)
+    };
+    record.assignments.iter().find(fault).map(|_| "a fault where it, or its copy, lay")
+}
+
 /// Why what was settled `at` in this assignment may be settled again.
 fn cause(assignment: &Assignment, at: Duration, rules: &Rules) -> Option<&'static str> {
     let until = assignment.until.into_iter().chain(assignment.lost).min()?;
@@ -102,8 +139,6 @@ fn cause(assignment: &Assignment, at: Duration, rules: &Rules) -> Option<&'stati
         open.then_some("crash")
     } else if assignment.lost.is_some() {
         open.then_some("partition lost")
-    } else if assignment.abandoned && rules.order != Order::Partition {
-        Some("drain abandoned")
     } else {
         None
     }
@@ -125,7 +160,7 @@ fn disorder(record: &Record, published: &[StoredRecord]) -> Vec<String> {
     let (mut wrong, mut seen) = (Vec::new(), BTreeSet::new());
     let mut newest = BTreeMap::new();
     for settle in &record.settles {
-        let place = (record.assignments[settle.assignment].partition.clone(), settle.offset);
+        let place = (settle.partition.clone(), settle.offset);
         if !seen.insert(place.clone()) {
             continue;
         }

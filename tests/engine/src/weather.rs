@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use event_core::broker::memory::{Fault, Request};
 use event_core::broker::{BrokerError, OutgoingRecord};
+use event_core::processor::{dead_letter_header, retry_header};
 
 use crate::dice::Dice;
 use crate::world::World;
@@ -116,9 +117,16 @@ impl State {
 
     fn send(&mut self, record: &OutgoingRecord) -> Option<Fault> {
         // Only what the engine sends.
-        let id = record.headers.get_text("dlq.id")?.to_owned();
+        let text = |name| record.headers.get_text(name);
+        let (id, is_letter) = match text(dead_letter_header::ID) {
+            Some(id) => (id.to_owned(), true),
+            None => {
+                let [partition, offset] = [retry_header::PARTITION, retry_header::OFFSET].map(text);
+                (copy_id(text(retry_header::TOPIC)?, partition?, offset?), false)
+            }
+        };
         let kind = self.kind(|state| state.send, 1500);
-        let down = !self.calm && self.world.now() < self.dead_letters_down_until;
+        let down = is_letter && !self.calm && self.world.now() < self.dead_letters_down_until;
         let kind = if down { Kind::Refused } else { kind? };
         let (name, fault) = match kind {
             Kind::Refused => {
@@ -134,9 +142,21 @@ impl State {
         if !matches!(fault, Fault::Refused(_)) {
             *self.world.record().excused_letters.entry(id.clone()).or_default() += 1;
         }
+        let name = match name {
+            _ if is_letter => name,
+            "dead letter refused" => "move to a retry topic refused",
+            "dead letter slow" => "move to a retry topic slow",
+            _ => "move to a retry topic done but unanswered",
+        };
         self.world.fault(name, || id);
         Some(fault)
     }
+}
+
+/// How the copies of a record in retry topics are called where it is noted that they may be more.
+#[must_use]
+pub fn copy_id(topic: &str, partition: &str, offset: &str) -> String {
+    format!("copy of {topic}/{partition}@{offset}")
 }
 
 fn timed_out(what: &str) -> BrokerError {

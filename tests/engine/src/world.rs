@@ -11,8 +11,10 @@ use event_core::delivery::TopicPartition;
 use event_core::event::GroupName;
 use event_core::handler::Order;
 use event_core::outcome::Backoff;
+use event_core::processor::retry_header;
 use tokio::time::Instant;
 
+use crate::handlers::TOPICS;
 use crate::script::{Act, End, Script};
 use crate::stats::Stats;
 
@@ -21,8 +23,10 @@ use crate::stats::Stats;
 pub struct Rules {
     /// The order of the handlers.
     pub order: Order,
-    /// How many attempts there are.
+    /// How many attempts there are in place.
     pub attempts: u32,
+    /// How long a record waits in retry topics after these, with one attempt after each.
+    pub retry_topics: &'static [Duration],
     /// The delays between them, without chance.
     pub backoff: Backoff,
     /// How long a revocation waits for the records in hand.
@@ -50,8 +54,6 @@ pub struct Assignment {
     pub lost: Option<Duration>,
     /// Whether its member was killed.
     pub crashed: bool,
-    /// Whether a record was in hand still when the time to drain was over.
-    pub abandoned: bool,
     /// Whether the last commit was told to fail.
     pub last_commit_failed: bool,
     /// Until when commits were told to be late or to fail.
@@ -63,6 +65,8 @@ pub struct Assignment {
 pub struct Execution {
     /// Its assignment, by index.
     pub assignment: usize,
+    /// Where the record was first.
+    pub partition: TopicPartition,
     /// The record.
     pub offset: i64,
     /// Its key.
@@ -82,10 +86,21 @@ pub struct Settle {
     pub at: Duration,
     /// In which assignment, by index.
     pub assignment: usize,
+    /// Where the record was first.
+    pub partition: TopicPartition,
     /// The record.
     pub offset: i64,
     /// How.
     pub end: End,
+}
+
+/// What keeps a handler of a member from being called.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Shut {
+    /// Since when it is paused by a person.
+    pub(crate) paused: Option<Duration>,
+    /// When its breaker opened, and for how long.
+    pub(crate) broken: Option<(Duration, Duration)>,
 }
 
 /// Everything that was taken down.
@@ -110,11 +125,37 @@ pub struct Record {
     pub log: Option<Vec<String>>,
     pub(crate) running: BTreeSet<usize>,
     pub(crate) last_execution: BTreeMap<(usize, TopicPartition, i64), usize>,
+    /// The same of those that came from a retry topic.
+    pub(crate) last_returned: BTreeMap<(usize, TopicPartition, i64), usize>,
+    /// When each attempt at a record ended first.
+    pub(crate) first_ends: BTreeMap<(TopicPartition, i64, u32), Duration>,
+    /// Handlers of members that are to be left alone.
+    pub(crate) shut: BTreeMap<(usize, String), Shut>,
+    /// Until when what the handlers need is down.
+    pub(crate) down_until: Duration,
     pub(crate) settled: BTreeMap<TopicPartition, BTreeSet<i64>>,
     verified: BTreeMap<TopicPartition, i64>,
     pub(crate) dead: BTreeSet<usize>,
     /// Until when the commits of members are in trouble.
     pub(crate) trouble: BTreeMap<u64, Duration>,
+}
+
+/// Where copies of a record lie in the retry topic of this delay.
+#[must_use]
+pub fn copies(
+    broker: &MemoryBroker,
+    origin: &TopicPartition,
+    offset: i64,
+    delay: Duration,
+) -> Vec<TopicPartition> {
+    let Ok(topic) = origin.topic.retry(delay) else { return Vec::new() };
+    let (partition, offset) = (origin.partition.to_string(), offset.to_string());
+    let stored = broker.records(&topic).into_iter();
+    let own = stored.filter(|stored| {
+        stored.headers.get_text(retry_header::PARTITION) == Some(&partition)
+            && stored.headers.get_text(retry_header::OFFSET) == Some(&offset)
+    });
+    own.map(|stored| stored.partition).collect()
 }
 
 /// Where everything is taken down. Cloning it shares it.
@@ -148,6 +189,10 @@ impl World {
             log: keep_log.then(Vec::new),
             running: BTreeSet::new(),
             last_execution: BTreeMap::new(),
+            last_returned: BTreeMap::new(),
+            first_ends: BTreeMap::new(),
+            shut: BTreeMap::new(),
+            down_until: Duration::ZERO,
             settled: BTreeMap::new(),
             verified: BTreeMap::new(),
             dead: BTreeSet::new(),
@@ -165,6 +210,22 @@ impl World {
     #[must_use]
     pub fn now(&self) -> Duration {
         self.start.elapsed()
+    }
+
+    /// Where copies of a record lie in the retry topic of this delay.
+    #[must_use]
+    pub fn copies(
+        &self,
+        origin: &TopicPartition,
+        offset: i64,
+        delay: Duration,
+    ) -> Vec<TopicPartition> {
+        copies(&self.broker, origin, offset, delay)
+    }
+
+    /// What the handlers need is down for a while.
+    pub fn down_until(&self, until: Duration) {
+        self.record().down_until = until;
     }
 
     /// Adds a line to the log.
@@ -210,7 +271,9 @@ impl World {
 
     /// A member is about to be started again.
     pub fn revived(&self, member: usize) {
-        self.record().dead.remove(&member);
+        let record = &mut *self.record();
+        record.dead.remove(&member);
+        record.shut.retain(|(of, _), _| *of != member);
     }
 
     /// A member is told to stop: it takes no new record, and commits when those in hand are done.
@@ -243,7 +306,9 @@ impl World {
     pub fn commit_requested(&self, progress: &[Progress]) {
         let mut wrong = Vec::new();
         let record = &mut *self.record();
-        for Progress { partition, next, .. } in progress {
+        // A copy in a retry topic that is passed over is a record lost, and seen at the end.
+        let published = |progress: &&Progress| TOPICS.contains(&progress.partition.topic.as_str());
+        for Progress { partition, next, .. } in progress.iter().filter(published) {
             let settled = record.settled.entry(partition.clone()).or_default();
             let verified = record.verified.entry(partition.clone()).or_default();
             while *verified < next.0 {
@@ -283,6 +348,15 @@ impl World {
 }
 
 impl Record {
+    /// An attempt has ended, or was cancelled.
+    pub(crate) fn ended(&mut self, index: usize, at: Duration, act: Option<Act>) {
+        self.running.remove(&index);
+        let execution = &mut self.executions[index];
+        execution.ended = Some((at, act));
+        let place = (execution.partition.clone(), execution.offset, execution.attempt);
+        self.first_ends.entry(place).or_insert(at);
+    }
+
     /// The assignment that a partition is in now.
     fn current(&mut self, partition: &TopicPartition) -> Option<&mut Assignment> {
         let mut backwards = self.assignments.iter_mut().rev();

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustc_hash::{FxHashMap, FxHasher};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
@@ -69,10 +69,11 @@ pub(super) async fn run(
     settler: Settler,
     progress: Arc<Progress>,
     mut stopped: watch::Receiver<bool>,
+    cut: Arc<Notify>,
 ) -> Ended {
-    let mut gates = settler.engine.gates();
+    let settler = Arc::new(settler);
     let mut lane = Concurrent {
-        settler: Arc::new(settler),
+        settler: Arc::clone(&settler),
         progress,
         agenda: Agenda::default(),
         tickets: FxHashMap::default(),
@@ -88,6 +89,8 @@ pub(super) async fn run(
     };
     let mut ended = Ok(());
     while ended.is_ok() {
+        // Before handlers are asked whether they are shut, so that no change in between is missed.
+        let changed = settler.engine.gates();
         ended = lane.take_in();
         if ended.is_err() {
             break;
@@ -114,13 +117,28 @@ pub(super) async fn run(
                 Some(batch) => lane.backlog.push_back(batch),
                 None => break,
             },
-            _ = gates.changed() => {}
+            () = changed => {}
             () = timer => lane.wake(),
         }
     }
     // Also after a failure: what is in hand ends, and what has ended is written down.
+    loop {
+        tokio::select! {
+            biased;
+            returned = lane.calls.join_next() => match returned {
+                Some(returned) => ended = ended.and(lane.returned(returned)),
+                None => return ended,
+            },
+            () = cut.notified() => break,
+        }
+    }
+    // Those that have ended in this moment still count.
+    lane.calls.abort_all();
     while let Some(returned) = lane.calls.join_next().await {
-        ended = ended.and(lane.returned(returned));
+        if let Ok(mut returned) = returned {
+            returned.unjudged.clear();
+            ended = ended.and(lane.returned(Ok(returned)));
+        }
     }
     ended
 }

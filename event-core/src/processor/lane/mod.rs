@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::engine::{Engine, Source};
@@ -48,6 +48,8 @@ pub(super) struct Lane {
     batches: mpsc::UnboundedSender<RecordBatch>,
     progress: Arc<Progress>,
     stop: watch::Sender<bool>,
+    /// Tells a lane with tasks to cancel those that have not ended.
+    cut: Arc<Notify>,
     task: JoinHandle<Ended>,
 }
 
@@ -101,12 +103,13 @@ impl Lane {
             false => Progress::Tracked(Mutex::new(Tracker::new(next, remembered))),
         });
         let told = Arc::clone(&progress);
+        let cut = Arc::<Notify>::default();
         let task = if is_sequential {
             tokio::spawn(sequential::run(incoming, settler, told, stopped))
         } else {
-            tokio::spawn(concurrent::run(incoming, settler, told, stopped))
+            tokio::spawn(concurrent::run(incoming, settler, told, stopped, Arc::clone(&cut)))
         };
-        Lane { batches, progress, stop, task }
+        Lane { batches, progress, stop, cut, task }
     }
 
     pub(super) fn push(&self, batch: RecordBatch) {
@@ -162,8 +165,14 @@ impl Lane {
     /// Cancels handlers where they wait. One that blocks its thread never waits, so this gives it
     /// a moment and no more: what is settled is known without it, and nothing else is committed.
     pub(super) async fn abort(&mut self) {
-        self.task.abort();
-        let _ = tokio::time::timeout(ABORT_GRACE, self.ended()).await;
+        match &*self.progress {
+            Progress::Sequential(_) => self.task.abort(),
+            // It writes down what has ended by then, and ends itself.
+            Progress::Tracked(_) => self.cut.notify_one(),
+        }
+        if tokio::time::timeout(ABORT_GRACE, self.ended()).await.is_err() {
+            self.task.abort();
+        }
     }
 }
 

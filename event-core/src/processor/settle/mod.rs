@@ -81,7 +81,8 @@ impl Settler {
 
     async fn wait_to_enter(&self, handler: &HandlerState) -> Settled {
         loop {
-            let mut gates = self.engine.gates();
+            // Before it is asked, so that no change in between is missed.
+            let changed = self.engine.gates();
             let until = match handler.gate.entry() {
                 Entry::Open => return Ok(()),
                 Entry::NotBefore(until) => Some(until),
@@ -96,7 +97,7 @@ impl Settler {
             tokio::select! {
                 biased;
                 () = self.told_to_stop() => return Err(NotSettled::Stopped),
-                _ = gates.changed() => {}
+                () = changed => {}
                 () = over => {}
             }
         }

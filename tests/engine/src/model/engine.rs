@@ -24,7 +24,8 @@ use event_core::{Delivery, Error, Outcome};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 
-use super::facts::{ATTEMPTS, BACKOFF, COMMIT_INTERVAL, CommitFault, DRAIN, Fact, Facts};
+use super::facts::{ATTEMPTS, BACKOFF, COMMIT_INTERVAL, CommitFault, DRAIN, Facts};
+use super::lane::Fact;
 use crate::script::Act;
 
 /// The topic of the model.
@@ -86,6 +87,7 @@ fn hold<'a>(delivery: &'a Delivery<'a>) -> HandlerFuture<'a> {
             Act::Succeed => Outcome::Handled,
             Act::Fail | Act::RetryAfter(_) => Outcome::Failed(Error::msg("told to fail")),
             Act::Refuse => Outcome::Failed(Error::msg("told to refuse").dead_letter()),
+            Act::Unavailable => Outcome::Failed(Error::msg("told to be down").unavailable()),
             Act::Skip | Act::SkipByError => Outcome::Skipped,
             Act::Panic => std::panic::resume_unwind(Box::new("told to panic")),
         })
@@ -194,7 +196,14 @@ impl Consumer for ScriptedConsumer {
             let event =
                 self.events.queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
             match event {
-                Some(event) => return event,
+                Some(event) => {
+                    if let ConsumerEvent::Revoked(revocation) = &event
+                        && revocation.lost
+                    {
+                        self.shared.facts().lost(&revocation.partitions);
+                    }
+                    return event;
+                }
                 None => self.events.more.notified().await,
             }
         }

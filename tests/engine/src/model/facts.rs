@@ -10,7 +10,7 @@ use event_core::handler::Order;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use crate::abilities;
+use super::lane::{Fact, Lane};
 use crate::script::Act;
 
 /// How often a record is tried.
@@ -24,53 +24,6 @@ pub(super) const DRAIN: Duration = Duration::from_millis(300);
 
 /// How many records the handlers without the order of the partition have in hand.
 pub(super) const CONCURRENCY: usize = 4;
-/// How the records begin that a handler gets.
-pub(super) const STEP: &[u8] = br#"{"eventType":"STEP""#;
-
-/// A record of the model.
-#[derive(Clone, Debug)]
-pub struct Fact {
-    /// The offset: there are gaps.
-    pub offset: i64,
-    /// The key.
-    pub key: Option<Bytes>,
-    /// The value.
-    pub value: Option<Bytes>,
-    /// Whether it was ever settled.
-    pub settled: bool,
-    /// Whether it cannot be decoded.
-    pub poison: bool,
-    /// Whether a dead letter is due: it cannot be decoded, or in this epoch it was refused or failed
-    /// too often.
-    pub condemned: bool,
-    /// How many dead letters were acknowledged.
-    pub letters: u32,
-}
-
-/// One partition.
-#[derive(Debug)]
-pub struct Lane {
-    /// Its name.
-    pub partition: TopicPartition,
-    /// All its records.
-    pub log: Vec<Fact>,
-    /// What is committed, with its metadata.
-    pub committed: i64,
-    /// The metadata of that.
-    pub metadata: String,
-    /// The epoch in which it is ours, also while it is being given up.
-    pub epoch: Option<u64>,
-    /// Whether it is being given up.
-    pub leaving: bool,
-    /// The index of the record that is delivered next.
-    pub position: usize,
-    /// The index of the first record that was delivered in this epoch.
-    pub first: usize,
-    /// What was settled in this epoch.
-    pub settled_now: BTreeSet<i64>,
-    /// The last attempt at each record of this epoch, and when it ended.
-    pub attempts: BTreeMap<i64, (u32, Option<Instant>)>,
-}
 
 /// An attempt that waits for its end.
 #[derive(Debug)]
@@ -129,18 +82,7 @@ impl Facts {
     /// No records, nothing assigned.
     #[must_use]
     pub fn new(order: Order, partitions: Vec<TopicPartition>) -> Self {
-        let lanes = partitions.into_iter().map(|partition| Lane {
-            partition,
-            log: Vec::new(),
-            committed: 0,
-            metadata: String::new(),
-            epoch: None,
-            leaving: false,
-            position: 0,
-            first: 0,
-            settled_now: BTreeSet::new(),
-            attempts: BTreeMap::new(),
-        });
+        let lanes = partitions.into_iter().map(Lane::new);
         Facts {
             order,
             lanes: lanes.collect(),
@@ -325,6 +267,13 @@ impl Facts {
         }
     }
 
+    /// The engine hears that partitions are another member's.
+    pub fn lost(&mut self, partitions: &[TopicPartition]) {
+        for lane in self.lanes.iter_mut().filter(|lane| partitions.contains(&lane.partition)) {
+            (lane.epoch, lane.leaving) = (None, false);
+        }
+    }
+
     /// All partitions are given up.
     pub fn close(&mut self, progress: &[Progress]) {
         self.release(0..self.lanes.len(), progress);
@@ -337,8 +286,7 @@ impl Facts {
         let taken = self.lanes.iter().filter(|lane| lane.epoch.is_some()).flat_map(|lane| {
             lane.attempts.keys().filter(|offset| !lane.settled_now.contains(offset))
         });
-        if !abilities::CONCURRENCY || self.order == Order::Partition || taken.count() >= CONCURRENCY
-        {
+        if self.order == Order::Partition || taken.count() >= CONCURRENCY {
             return None;
         }
         self.lanes.iter().enumerate().find_map(|(index, lane)| {
@@ -373,53 +321,11 @@ impl Facts {
                     self.violations.push(format!("{partition}@{offset}: {wrong}"));
                 }
             }
-            let end = lane.log.last().map_or(0, |fact| fact.offset + 1);
+            let end = lane.end();
             if lane.committed != end {
                 let committed = lane.committed;
                 self.violations.push(format!("{partition}: {committed} committed, not {end}"));
             }
         }
-    }
-}
-
-impl Fact {
-    /// Whether a handler gets it.
-    #[must_use]
-    pub fn is_step(&self) -> bool {
-        self.value.as_ref().is_some_and(|value| value.starts_with(STEP))
-    }
-}
-
-impl Lane {
-    /// What at least can be committed: after the last record of those in a row that were settled in
-    /// this epoch.
-    #[must_use]
-    pub fn due(&self) -> i64 {
-        let delivered = self.log.iter().take(self.position).skip(self.first);
-        let settled = delivered.take_while(|fact| self.settled_now.contains(&fact.offset));
-        settled.last().map_or(0, |fact| fact.offset + 1)
-    }
-
-    /// How many records were not delivered in this epoch.
-    #[must_use]
-    pub fn undelivered(&self) -> usize {
-        self.log.len() - self.position
-    }
-
-    // Whether the engine was told by metadata that a record is done.
-    fn skips(&self, offset: i64) -> bool {
-        !self.metadata.is_empty() && offset >= self.committed
-    }
-
-    /// It is ours from now on.
-    pub fn assign(&mut self, epoch: u64) {
-        self.epoch = Some(epoch);
-        self.leaving = false;
-        let first = self.log.iter().position(|fact| fact.offset >= self.committed);
-        self.first = first.unwrap_or(self.log.len());
-        self.position = self.first;
-        self.settled_now.clear();
-        self.attempts.clear();
-        self.log.iter_mut().for_each(|fact| fact.condemned = fact.poison);
     }
 }

@@ -7,6 +7,7 @@
 
 mod engine;
 mod facts;
+mod lane;
 mod program;
 
 pub use facts::{CommitFault, Facts, Ran};

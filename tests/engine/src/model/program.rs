@@ -9,7 +9,8 @@ use event_core::handler::Order;
 use tokio::time::sleep;
 
 use super::engine::{Engine, Shared, batch, partitions};
-use super::facts::{BACKOFF, COMMIT_INTERVAL, CommitFault, DRAIN, Fact, Facts, Ran};
+use super::facts::{BACKOFF, COMMIT_INTERVAL, CommitFault, DRAIN, Facts, Ran};
+use super::lane::{Fact, Lane};
 use crate::dice::Dice;
 use crate::script::Act;
 
@@ -195,7 +196,7 @@ impl Program {
                 if lane.epoch.is_none() || lane.leaving {
                     return false;
                 }
-                lane.epoch = None;
+                // It is over when the engine hears of it, and not before.
                 let lost = vec![lane.partition.clone()];
                 engine.tell(ConsumerEvent::Revoked(Revocation::new(lost, true, |_| ())));
                 true
@@ -238,10 +239,11 @@ impl Program {
             });
             let _ = stopped.await;
         } else {
+            // Until the process is gone it may do whatever it was about to do in this moment.
+            engine.crash().await;
             for lane in &mut self.shared.facts().lanes {
                 (lane.epoch, lane.leaving) = (None, false);
             }
-            engine.crash().await;
         }
         sleep(Duration::from_millis(1)).await;
         self.shared.facts().failing_commits.clear();
@@ -275,7 +277,8 @@ impl Program {
             sleep(if ended { Duration::from_millis(1) } else { BACKOFF * 8 }).await;
             self.check(|| "at the end".to_owned())?;
             let facts = self.shared.facts();
-            if facts.lanes.iter().all(|lane| lane.log.iter().all(|fact| fact.settled)) && !ended {
+            // What was settled in an epoch before may be in hand again, or wait for its dead letter.
+            if facts.lanes.iter().all(Lane::is_done) && !ended {
                 break;
             }
         }

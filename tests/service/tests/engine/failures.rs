@@ -202,6 +202,49 @@ mod paused {
     }
 }
 
+mod shut_while_they_wait_for_room {
+    use super::*;
+
+    #[event_handler(order = none, concurrency = 2, breaker(failures = 20, pause = "10s..1m"))]
+    async fn record(event: Event<ClaimAdded>, State(log): State<Log>) -> Result {
+        log.note(event.id);
+        let is_down = log.ids().len() <= 4;
+        tokio::time::sleep(SECOND).await;
+        if is_down { Err(Error::msg("it is down").unavailable()) } else { Ok(()) }
+    }
+
+    async fn with_partitions(log: &Log) -> RunningApp {
+        let app = service(module_path!()).state(log.clone()).partitions(8).start().unwrap();
+        publish(&app, 0..40, 40).await;
+        app
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_tried_after_a_breaker_has_opened() {
+        let log = Log::default();
+        let app = with_partitions(&log).await;
+        tokio::time::sleep(9 * SECOND).await;
+        // Two more began in the moment in which the first two failed.
+        assert_eq!(log.ids().len(), 4, "those of other partitions wait for the same room");
+        app.settle().await;
+        assert_eq!(app.history().counts().handled, 40);
+        assert!(log.times()[4] - log.times()[0] >= 11 * SECOND);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_begins_after_a_pause() {
+        let log = Log::default();
+        let app = with_partitions(&log).await;
+        tokio::time::sleep(SECOND / 2).await;
+        app.control().pause_topic(CLAIMS);
+        tokio::time::sleep(3600 * SECOND).await;
+        assert_eq!(log.ids().len(), 2, "what was in hand is finished");
+        app.control().resume_topic(CLAIMS);
+        app.settle().await;
+        assert_eq!(app.history().counts().handled, 40);
+    }
+}
+
 mod unknown {
     use super::*;
     use event_core::processor::{DeliveryPolicy, ProcessorError, UnknownEvents};

@@ -45,3 +45,37 @@ mod blocked {
         assert_eq!(ids.len(), 10_001);
     }
 }
+
+mod cut_off {
+    use super::*;
+    use event_core::processor::{DeliveryPolicy, ProcessorError};
+
+    const DRAIN: Duration = SECOND;
+
+    /// The first never ends, and the others end in the moment in which the time to drain is over.
+    #[event_handler(order = key, concurrency = 64)]
+    async fn record(event: Event<ClaimAdded>, State(log): State<Log>, shutdown: Shutdown) {
+        log.note(event.id);
+        if event.id == 0 {
+            std::future::pending::<()>().await;
+        }
+        shutdown.requested().await;
+        tokio::time::sleep(DRAIN).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_ended_in_the_moment_of_the_cut_does_not_run_again() {
+        let log = Log::default();
+        let policy = DeliveryPolicy { drain_deadline: DRAIN, ..DeliveryPolicy::default() };
+        let app = service(module_path!()).state(log.clone()).policy(policy);
+        let mut app = app.start().unwrap();
+        publish(&app, 0..10, 10).await;
+        app.eventually("all are in hand", || log.ids().len() == 10).await;
+        let stopped = app.stop().await;
+        assert!(matches!(stopped, Err(ProcessorError::DrainDeadline { .. })), "{stopped:?}");
+        assert_eq!(app.history().counts().handled, 9);
+        app.restart();
+        tokio::time::sleep(SECOND).await;
+        assert_eq!(log.ids().len(), 11, "only the first runs again");
+    }
+}
