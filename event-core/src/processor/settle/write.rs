@@ -1,5 +1,7 @@
 //! Writes what a record becomes elsewhere, and waits until it is there.
 
+use std::time::Duration;
+
 use super::{NotSettled, Settled, Settler};
 use crate::broker::{BrokerError, OutgoingRecord};
 use crate::event::TopicName;
@@ -8,6 +10,9 @@ use crate::outcome::Backoff;
 use crate::processor::dead_letter::DeadLetter;
 use crate::processor::engine::Source;
 use crate::processor::returning::Origin;
+
+/// How long a write that was refused waits at most for the next try.
+const MAX_PACE: Duration = Duration::from_secs(30);
 
 /// What becomes of a record that its topic does not take for its size.
 pub(super) enum TooLarge {
@@ -89,8 +94,10 @@ impl Settler {
                     drop(blocked.replace(again));
                 }
             }
-            // At a pace of its own: a handler's may be a day.
-            self.pause(Backoff::default().delay(tries)).await?;
+            // Soon after the topic is there again, although the pace of attempts may be a day.
+            let Backoff { first, longest, jitter } = engine.policy.backoff;
+            let (first, longest) = (first.min(MAX_PACE), longest.min(MAX_PACE));
+            self.pause(Backoff { first, longest, jitter }.delay(tries)).await?;
             tries += 1;
         }
     }
