@@ -35,6 +35,19 @@ enum State {
     },
 }
 
+impl State {
+    /// Until when nobody is let in, if that is later than `now`.
+    fn waits_until(self, now: Instant) -> Option<Instant> {
+        let until = match self {
+            State::Closed => return None,
+            State::Open { until, .. } => until,
+            // One that was cancelled says nothing any more, so after another pause the next may try.
+            State::Probing { since, pause } => since + pause,
+        };
+        (now < until).then_some(until)
+    }
+}
+
 impl Breaker {
     pub(super) fn new(options: BreakerOptions) -> Self {
         Breaker { options, failures: AtomicU32::new(0), state: Mutex::new(State::Closed) }
@@ -42,30 +55,19 @@ impl Breaker {
 
     /// Whether an attempt could be made now.
     pub(super) fn look(&self, now: Instant) -> Entry {
-        match *self.state() {
-            State::Open { until, .. } if now < until => Entry::NotBefore(until),
-            State::Probing { since, pause } if now < since + pause => {
-                Entry::NotBefore(since + pause)
-            }
-            _ => Entry::Open,
-        }
+        self.state().waits_until(now).map_or(Entry::Open, Entry::NotBefore)
     }
 
     /// Whether an attempt may be made now. When the pause is over, whoever asks first is let in.
     pub(super) fn entry(&self, now: Instant) -> Entry {
         let mut state = self.state();
-        match *state {
-            State::Closed => Entry::Open,
-            State::Open { until, .. } if now < until => Entry::NotBefore(until),
-            // One that was cancelled says nothing any more, so after another pause the next may try.
-            State::Probing { since, pause } if now < since + pause => {
-                Entry::NotBefore(since + pause)
-            }
-            State::Open { pause, .. } | State::Probing { pause, .. } => {
-                *state = State::Probing { since: now, pause };
-                Entry::Open
-            }
+        if let Some(until) = state.waits_until(now) {
+            return Entry::NotBefore(until);
         }
+        if let State::Open { pause, .. } | State::Probing { pause, .. } = *state {
+            *state = State::Probing { since: now, pause };
+        }
+        Entry::Open
     }
 
     /// An attempt did not fail. Whether the handler had been left alone, and is not any more; then

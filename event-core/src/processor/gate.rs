@@ -41,25 +41,22 @@ impl Gate {
     /// Whether an attempt may be made now. Who is let in through a breaker that was open must make
     /// one: it decides for all.
     pub(super) fn entry(&self) -> Entry {
-        let in_the_way = self.in_the_way.load(Ordering::Acquire);
-        if in_the_way == 0 {
-            Entry::Open
-        } else if in_the_way & PAUSED != 0 {
-            Entry::Shut
-        } else {
-            self.breaker.entry(Instant::now())
-        }
+        self.ask(Breaker::entry)
     }
 
     /// The same without going in: who asks so may still be turned away.
     pub(super) fn look(&self) -> Entry {
+        self.ask(Breaker::look)
+    }
+
+    fn ask(&self, breaker: fn(&Breaker, Instant) -> Entry) -> Entry {
         let in_the_way = self.in_the_way.load(Ordering::Acquire);
         if in_the_way == 0 {
             Entry::Open
         } else if in_the_way & PAUSED != 0 {
             Entry::Shut
         } else {
-            self.breaker.look(Instant::now())
+            breaker(&self.breaker, Instant::now())
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::delivery::RecordBatch;
+use crate::delivery::{RecordBatch, RecordRef};
 use crate::event::Envelope;
 use crate::outcome::{Outcome, Verdict};
 use crate::processor::agenda::HandlerIndex;
@@ -55,8 +55,7 @@ pub(super) async fn judge(settler: Arc<Settler>, unjudged: Unjudged) -> Returned
     let Unjudged { sequence, shared, index, mut job, outcome } = unjudged;
     let judged = match shared.batch.get(index) {
         Some(record) => {
-            // What could not be read was refused.
-            let envelope = record.value.and_then(|value| Envelope::read(value).ok());
+            let envelope = envelope(record);
             let event = envelope.as_ref().map(Envelope::event_type);
             settler.judge(record, event, &mut job, outcome).await
         }
@@ -124,18 +123,14 @@ pub(super) async fn call(
     let outcomes = if let [(_, shared, index, job)] = &jobs[..]
         && let Some(record) = shared.batch.get(*index)
     {
-        // What could not be read was refused.
-        let envelope = record.value.and_then(|value| Envelope::read(value).ok());
+        let envelope = envelope(record);
         let delivery = settler.delivery(record, envelope.as_ref(), job);
         vec![settler.watched(&slot, &route, &delivery).await]
     } else {
         let records: Vec<_> =
             jobs.iter().map(|(_, shared, index, job)| (shared.batch.get(*index), job)).collect();
-        let envelopes: Vec<Option<Envelope<'_>>> = records
-            .iter()
-            // What could not be read was refused.
-            .map(|(record, _)| Envelope::read(record.as_ref()?.value?).ok())
-            .collect();
+        let envelopes: Vec<Option<Envelope<'_>>> =
+            records.iter().map(|(record, _)| record.and_then(envelope)).collect();
         let deliveries: Vec<_> = records
             .iter()
             .zip(&envelopes)
@@ -171,7 +166,7 @@ pub(super) async fn call(
         }
         match shared.batch.get(index) {
             Some(record) if matches!(outcome, Outcome::Handled | Outcome::Skipped) => {
-                let envelope = record.value.and_then(|value| Envelope::read(value).ok());
+                let envelope = envelope(record);
                 let event = envelope.as_ref().map(Envelope::event_type);
                 let judged = settler.judge(record, event, &mut job, outcome).await;
                 returned.records.push((sequence, Some(job), judged));
@@ -180,6 +175,11 @@ pub(super) async fn call(
         }
     }
     returned
+}
+
+/// The outer object of a record that has a handler: what could not be read was refused.
+fn envelope(record: RecordRef<'_>) -> Option<Envelope<'_>> {
+    Envelope::read(record.value?).ok()
 }
 
 async fn permit(calls: &Semaphore) -> Option<SemaphorePermit<'_>> {
