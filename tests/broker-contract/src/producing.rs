@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use event_core::broker::{Broker, BrokerError, OutgoingRecord, TopicStatus};
 use event_core::delivery::Offset;
+use event_core::event::Headers;
 
 use crate::TestCluster;
 use crate::member::{DEADLINE, Member, record, topic};
@@ -76,11 +77,15 @@ pub async fn a_record_that_is_too_large_is_an_error(cluster: &impl TestCluster) 
     cluster.create_topic(topic.as_str(), 1).await;
     let producer = cluster.broker().producer().unwrap();
     let value = Bytes::from(vec![b'x'; too_large]);
-    let large = OutgoingRecord { value: Some(value), ..record(&topic, "k", "") };
+    // With a header, which is given back too.
+    let mut headers = Headers::new();
+    headers.push("reason", "x".repeat(64));
+    let header_bytes = "reason".len() + 64;
+    let large = OutgoingRecord { value: Some(value), headers, ..record(&topic, "k", "") };
     match producer.send(large).await {
         Err(BrokerError::TooLarge { topic: named, bytes, .. }) => {
             assert_eq!(topic, named.as_str());
-            assert_eq!(bytes, too_large + 1);
+            assert_eq!(bytes, too_large + 1 + header_bytes);
         }
         other => panic!("{other:?}"),
     }
