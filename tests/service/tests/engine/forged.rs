@@ -1,7 +1,6 @@
 //! What records say of themselves that only the engine may say.
 
 use super::*;
-use event_core::delivery::Shutdown as Stop;
 use event_core::event::GroupName;
 use event_core::operations::dead_letters::{Addressees, DeadLetterFilter, Resolver, list};
 use event_core::processor::{dead_letter_header, retry_header};
@@ -92,7 +91,7 @@ mod redriven {
         let registry = Registry::linked().only_modules(&[module_path!().to_owned()]);
         let group = GroupName::parse("admin").unwrap();
         let addressees = Addressees::new(registry.handlers(), &group);
-        let resolver = Resolver::new(app.broker(), None, Stop::never()).unwrap();
+        let resolver = Resolver::new(app.broker(), None, Shutdown::never()).unwrap();
         let resolved = resolver.redrive(&letters.letters, &addressees, |_| ()).await.unwrap();
         assert_eq!((resolved.done, resolved.left.len()), (1, 0));
     }
