@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use event_core::broker::{Broker, OutgoingRecord, Subscription};
 use event_core::delivery::{NextOffset, Offset, RecordBatch};
-use event_core::event::{Header, Headers};
+use event_core::event::{Header, Headers, TopicName};
 
 use crate::TestCluster;
 use crate::member::{Member, fill, record, subscription, topic};
@@ -46,6 +46,25 @@ pub async fn records_arrive_as_they_were_sent(cluster: &impl TestCluster) {
     assert_eq!(seen[0].timestamp_ms, 1_700_000_000_123);
     assert!(seen[1].timestamp_ms > 1_700_000_000_123, "the present is the default");
     member.close().await;
+}
+
+pub async fn a_topic_that_others_named_is_like_any_other(cluster: &impl TestCluster) {
+    let topic = TopicName::foreign(&format!("Orders.v1-{}", topic("eu"))).unwrap();
+    cluster.create_topic(topic.as_str(), 1).await;
+    let broker = cluster.broker();
+    fill(&*broker.producer().unwrap(), &topic, 0, 3).await;
+
+    let mut first = Member::join(&broker, "others_named", &topic);
+    let seen = first.read(3).await;
+    assert_eq!(seen[2].text(), "2");
+    first.close().await;
+
+    // What was committed for it holds, and a revocation of it is heard.
+    fill(&*broker.producer().unwrap(), &topic, 0, 1).await;
+    let mut second = Member::join(&broker, "others_named", &topic);
+    let seen = second.read(1).await;
+    assert_eq!(seen[0].offset, Offset(3));
+    second.close().await;
 }
 
 pub async fn records_of_a_partition_arrive_in_order(cluster: &impl TestCluster) {

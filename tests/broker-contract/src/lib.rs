@@ -60,6 +60,7 @@ macro_rules! contract {
         $crate::contract! {
             @each $start, [$(#[$attribute])*],
             records_arrive_as_they_were_sent
+            a_topic_that_others_named_is_like_any_other
             records_of_a_partition_arrive_in_order
             a_new_group_starts_at_the_earliest_record
             a_group_resumes_where_it_was_closed
