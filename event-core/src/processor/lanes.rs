@@ -108,8 +108,9 @@ impl Lanes {
     /// Forgets what was sent, so that the next commit sends it again.
     pub(super) fn commit_again(&mut self, error: &BrokerError) {
         self.engine.observers.notify(&Observation::CommitFailed(error));
-        if matches!(error, BrokerError::MetadataTooLarge) {
-            self.max_metadata_bytes /= 2;
+        // Several may be refused for one reason: each says how much it had.
+        if let BrokerError::MetadataTooLarge { bytes } = error {
+            self.max_metadata_bytes = self.max_metadata_bytes.min(bytes / 2);
         }
         for open in self.open.values_mut() {
             open.committed = None;

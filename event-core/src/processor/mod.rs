@@ -245,3 +245,6 @@ impl EventProcessor {
         }
     }
 }
+
+#[cfg(all(test, feature = "testing"))]
+mod tests;
