@@ -1,5 +1,6 @@
 //! What a user notices of the engine, on the memory broker with the clock paused.
 
+mod breaker;
 mod commits;
 
 use std::sync::{Arc, Mutex};
@@ -12,7 +13,6 @@ use crate::broker::memory::{Fault, MemoryBroker, Request};
 use crate::delivery::{NextOffset, SettledAbove, TopicPartition};
 use crate::event::{GroupName, TopicName};
 use crate::prelude::*;
-use crate::processor::DeliveryPolicy;
 use crate::testing::{RunningApp, TestApp};
 
 const SECOND: Duration = Duration::from_secs(1);

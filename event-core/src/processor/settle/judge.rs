@@ -79,6 +79,7 @@ impl Settler {
             Outcome::Failed(error) => error,
             Outcome::Rejected(rejection) => {
                 // The handler itself did not run.
+                engine.attempt_said_nothing(&route);
                 let (reason, error) = (rejection.code(), rejection.to_string());
                 let attempts = job.trial.attempt - 1;
                 return self.give_up(record, job, attempts, reason, error).await;
