@@ -2,6 +2,55 @@
 
 use super::*;
 
+mod of_an_earlier_version {
+    use super::*;
+
+    mod by_key {
+        use super::*;
+
+        #[event_handler(order = key, concurrency = 8)]
+        async fn count(event: Event<Counted>, State(log): State<Log>) {
+            if event.id == 0 {
+                std::future::pending::<()>().await;
+            }
+            log.note(event.id);
+        }
+    }
+
+    mod by_partition {
+        use super::*;
+
+        #[event_handler]
+        async fn count(event: Event<Counted>, State(log): State<Log>) {
+            log.note(event.id);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_finished_does_not_run_again_when_the_order_is_another() {
+        let (log, broker) = (Log::default(), MemoryBroker::new());
+        let start = |version: &str| {
+            let module = format!("{}::{version}", module_path!());
+            service(&module).state(log.clone()).broker(&broker).start().unwrap()
+        };
+        let mut before = start("by_key");
+        publish(&before, 0..20).await;
+        before.eventually("all others are finished", || log.ids().len() == 19).await;
+        tokio::time::sleep(2 * SECOND).await;
+        before.crash().await;
+        assert!(!committed(&broker).await.1.is_empty());
+
+        let mut now = start("by_partition");
+        now.eventually("the first", || log.ids().len() == 20).await;
+        now.settle().await;
+        publish(&now, 20..25).await;
+        now.settle().await;
+        assert_eq!(log.ids()[19..], [0, 20, 21, 22, 23, 24]);
+        assert_eq!(committed(&broker).await, (NextOffset(25), String::new()));
+        now.stop().await.unwrap();
+    }
+}
+
 mod metadata_refused {
     use super::*;
 
