@@ -2,6 +2,7 @@
 
 mod breaker;
 mod commits;
+mod postponed;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
