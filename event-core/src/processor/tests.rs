@@ -14,6 +14,7 @@ use crate::broker::memory::{Fault, MemoryBroker, Request};
 use crate::delivery::{NextOffset, SettledAbove, TopicPartition};
 use crate::event::{GroupName, TopicName};
 use crate::prelude::*;
+use crate::processor::DeliveryPolicy;
 use crate::testing::{RunningApp, TestApp};
 
 const SECOND: Duration = Duration::from_secs(1);

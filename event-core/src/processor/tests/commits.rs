@@ -51,6 +51,37 @@ mod of_an_earlier_version {
     }
 }
 
+mod slow {
+    use super::*;
+    use crate::observe::HealthRules;
+
+    #[event_handler]
+    async fn count(event: Event<Counted>, State(log): State<Log>) {
+        tokio::time::sleep(SECOND).await;
+        log.note(event.id);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_settled_in_the_middle_of_a_batch_is_counted() {
+        let (log, commit_interval) = (Log::default(), 3600 * SECOND);
+        let policy = DeliveryPolicy { commit_interval, commit_records: 10, ..Default::default() };
+        let mut app = service(module_path!()).state(log.clone()).policy(policy).start().unwrap();
+        let rules = HealthRules { liveness_after: 300 * SECOND, ..HealthRules::default() };
+        app.health().watch(&GroupName::parse("engine").unwrap(), rules);
+        app.stop().await.unwrap();
+        // So that they are one batch.
+        publish(&app, 0..60).await;
+        app.restart();
+        app.eventually("some", || log.ids().len() == 15).await;
+        let last_settled = app.health().groups()[0].last_settled;
+        assert!(last_settled.is_some_and(|ago| ago <= SECOND), "{last_settled:?}");
+        assert_eq!(app.committed(TOPIC, 0), Some(NextOffset(10)), "as `commit_records` says");
+        app.stop().await.unwrap();
+        let settled = app.health().groups()[0].last_settled;
+        assert!(settled.is_some_and(|ago| ago <= SECOND), "{settled:?}");
+    }
+}
+
 mod metadata_refused {
     use super::*;
 
