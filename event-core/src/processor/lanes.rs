@@ -33,6 +33,10 @@ struct OpenLane {
 // is settled in them is known a moment later.
 const RELEASE_GRACE: Duration = Duration::from_secs(1);
 
+// A lane that has nothing in hand ends as soon as its task runs. One that has not ended after this has
+// something, even where nothing is waited for.
+const NOTICE: Duration = Duration::from_millis(500);
+
 /// What is left when all lanes have ended.
 #[derive(Debug)]
 pub(super) struct Drained {
@@ -163,6 +167,7 @@ async fn finish(
     max_metadata_bytes: usize,
 ) -> Drained {
     lanes.values().for_each(|open| open.lane.stop());
+    let deadline = deadline.max(Instant::now() + NOTICE);
     let mut drained = Drained { progress: Vec::new(), abandoned: 0, in_hand: Vec::new() };
     for (partition, mut open) in lanes {
         if timeout_at(deadline, open.lane.ended()).await.is_err() {

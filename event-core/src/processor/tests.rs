@@ -1,7 +1,10 @@
 //! What a user notices of the engine, on the memory broker with the clock paused.
 
+mod abandoned;
+mod batches;
 mod breaker;
 mod commits;
+
 mod postponed;
 
 use std::sync::{Arc, Mutex};
