@@ -55,7 +55,7 @@ impl Lanes {
 
     pub(super) fn open(&mut self, assigned: Vec<AssignedPartition>, epoch: Epoch) {
         let partitions: Vec<_> = assigned.iter().map(|one| one.partition.clone()).collect();
-        self.engine.observers.notify(&Observation::Assigned(&partitions));
+        self.engine.observers.notify(&Observation::Assigned { partitions: &partitions, epoch });
         for AssignedPartition { partition, next, metadata } in assigned {
             let remembered = next.map(|next| SettledAbove::decode(&metadata, next));
             let lane = Lane::spawn(
@@ -101,8 +101,9 @@ impl Lanes {
                 && let Some((next, metadata)) = settled.clone()
             {
                 open.committed = settled;
-                self.engine.observers.notify(&Observation::CommitSent { partition, next });
-                let (partition, epoch) = (partition.clone(), open.epoch);
+                let epoch = open.epoch;
+                self.engine.observers.notify(&Observation::CommitSent { partition, epoch, next });
+                let partition = partition.clone();
                 changed.push(Progress { partition, epoch, next, metadata });
             }
         }
@@ -129,7 +130,14 @@ impl Lanes {
             revocation.partitions.iter().filter_map(|p| self.open.remove_entry(p)).collect();
         // At once, so that nothing more of them is started.
         lanes.values().for_each(|open| open.lane.stop());
-        self.engine.observers.notify(&Observation::Revoked(&revocation.partitions));
+        let mut epochs = BTreeMap::<_, Vec<_>>::new();
+        for (partition, open) in &lanes {
+            epochs.entry(open.epoch).or_default().push(partition.clone());
+        }
+        for (epoch, partitions) in epochs {
+            let partitions = &partitions;
+            self.engine.observers.notify(&Observation::Revoked { partitions, epoch });
+        }
         let engine = Arc::clone(&self.engine);
         let wait = if revocation.lost { Duration::ZERO } else { engine.policy.drain_deadline };
         let max_metadata_bytes = self.max_metadata_bytes;
