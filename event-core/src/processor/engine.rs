@@ -15,6 +15,7 @@ use super::control::Paused;
 use super::gate::Gate;
 use super::policy::DeliveryPolicy;
 use super::watch::Watch;
+use crate::broker::Progress;
 use crate::event::TopicName;
 use crate::handler::{HandlerPolicy, Order};
 use crate::observe::Observation;
@@ -127,6 +128,14 @@ impl Engine {
         }
     }
 
+    /// Tells what the broker has.
+    pub(super) fn committed(&self, progress: &[Progress]) {
+        for Progress { partition, epoch, next, .. } in progress {
+            let (epoch, next) = (*epoch, *next);
+            self.observers.notify(&Observation::Committed { partition, epoch, next });
+        }
+    }
+
     /// Comes to an end when a handler is shut or opened again after this call.
     pub(super) fn gates(&self) -> Notified<'_> {
         self.gates.notified()
@@ -147,6 +156,13 @@ impl Engine {
         let gate = &self.handler(route).gate;
         if let Some(pause) = gate.failed(Instant::now(), is_unavailable, opened) {
             self.observers.notify(&Observation::BreakerOpened { handler: &route.id, pause, error });
+            self.gates.notify_waiters();
+        }
+    }
+
+    /// An attempt ended before the handler ran.
+    pub(super) fn attempt_said_nothing(&self, route: &Route) {
+        if self.handler(route).gate.undecided() {
             self.gates.notify_waiters();
         }
     }

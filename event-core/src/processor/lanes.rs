@@ -51,7 +51,7 @@ impl Lanes {
 
     pub(super) fn open(&mut self, assigned: Vec<AssignedPartition>, epoch: Epoch) {
         let partitions: Vec<_> = assigned.iter().map(|one| one.partition.clone()).collect();
-        self.engine.observers.notify(&Observation::Assigned(&partitions));
+        self.engine.observers.notify(&Observation::Assigned { partitions: &partitions, epoch });
         for AssignedPartition { partition, next, metadata } in assigned {
             let remembered = next.map(|next| SettledAbove::decode(&metadata, next));
             let lane = Lane::spawn(
@@ -97,8 +97,9 @@ impl Lanes {
                 && let Some((next, metadata)) = settled.clone()
             {
                 open.committed = settled;
-                self.engine.observers.notify(&Observation::CommitSent { partition, next });
-                let (partition, epoch) = (partition.clone(), open.epoch);
+                let epoch = open.epoch;
+                self.engine.observers.notify(&Observation::CommitSent { partition, epoch, next });
+                let partition = partition.clone();
                 changed.push(Progress { partition, epoch, next, metadata });
             }
         }
@@ -108,8 +109,9 @@ impl Lanes {
     /// Forgets what was sent, so that the next commit sends it again.
     pub(super) fn commit_again(&mut self, error: &BrokerError) {
         self.engine.observers.notify(&Observation::CommitFailed(error));
-        if matches!(error, BrokerError::MetadataTooLarge) {
-            self.max_metadata_bytes /= 2;
+        // Several may be refused for one reason: each says how much it had.
+        if let BrokerError::MetadataTooLarge { bytes } = error {
+            self.max_metadata_bytes = self.max_metadata_bytes.min(bytes / 2);
         }
         for open in self.open.values_mut() {
             open.committed = None;
@@ -124,7 +126,14 @@ impl Lanes {
             revocation.partitions.iter().filter_map(|p| self.open.remove_entry(p)).collect();
         // At once, so that nothing more of them is started.
         lanes.values().for_each(|open| open.lane.stop());
-        self.engine.observers.notify(&Observation::Revoked(&revocation.partitions));
+        let mut epochs = BTreeMap::<_, Vec<_>>::new();
+        for (partition, open) in &lanes {
+            epochs.entry(open.epoch).or_default().push(partition.clone());
+        }
+        for (epoch, partitions) in epochs {
+            let partitions = &partitions;
+            self.engine.observers.notify(&Observation::Revoked { partitions, epoch });
+        }
         let engine = Arc::clone(&self.engine);
         let wait = if revocation.lost { Duration::ZERO } else { engine.policy.drain_deadline };
         let max_metadata_bytes = self.max_metadata_bytes;
@@ -167,14 +176,17 @@ async fn finish(
         if timeout_at(deadline, open.lane.ended()).await.is_err() {
             let in_hand = engine.in_hand(Some(&partition));
             open.lane.abort().await;
-            drained.abandoned += 1;
-            let settled = open.lane.settled(max_metadata_bytes);
-            engine.observers.notify(&Observation::Abandoned {
-                partition: &partition,
-                next: settled.map(|(next, _)| next),
-                in_hand: &in_hand,
-            });
-            drained.in_hand.extend(in_hand);
+            // An idle one may only not have been told yet, where nothing was waited for.
+            if open.lane.has_in_hand() {
+                drained.abandoned += 1;
+                let settled = open.lane.settled(max_metadata_bytes);
+                engine.observers.notify(&Observation::Abandoned {
+                    partition: &partition,
+                    next: settled.map(|(next, _)| next),
+                    in_hand: &in_hand,
+                });
+                drained.in_hand.extend(in_hand);
+            }
         }
         if let Some((next, metadata)) = open.lane.settled(max_metadata_bytes) {
             drained.progress.push(Progress { partition, epoch: open.epoch, next, metadata });

@@ -154,16 +154,6 @@ impl ProcessorError {
 }
 
 impl EventProcessor {
-    /// Whether every handler keeps the order of its partitions and takes one record at a time: what
-    /// is settled is then all below the committed offset.
-    #[must_use]
-    pub fn is_sequential(&self) -> bool {
-        self.router
-            .topics()
-            .flatten()
-            .all(|topic| self.router.topic(topic.as_str()).is_sequential())
-    }
-
     /// Delivers records until `shutdown` completes; then drains, commits and leaves the group.
     ///
     /// # Errors
@@ -216,7 +206,14 @@ impl EventProcessor {
                         lanes.open(partitions, epoch);
                     }
                     ConsumerEvent::Revoked(revocation) => lanes.give_up(revocation),
+                    ConsumerEvent::Committed(progress) => engine.committed(&progress),
                     ConsumerEvent::CommitFailed(error) => lanes.commit_again(&error),
+                    ConsumerEvent::FetchPaused(partitions) => {
+                        engine.observers.notify(&Observation::FetchPaused(&partitions));
+                    }
+                    ConsumerEvent::FetchResumed(partitions) => {
+                        engine.observers.notify(&Observation::FetchResumed(&partitions));
+                    }
                     ConsumerEvent::Trouble(error) if error.is_fatal() || !(joined || error.is_retriable()) => {
                         break Some(ProcessorError::Consumer(error));
                     }
@@ -234,6 +231,7 @@ impl EventProcessor {
         let drained = lanes.drain(deadline).await;
         let left = deadline.saturating_duration_since(Instant::now()).max(LEAVE_DEADLINE);
         let closed = consumer.close(drained.progress, left).await;
+        let closed = closed.map(|progress| engine.committed(&progress));
         match failure {
             Some(error) => Err(error),
             None if drained.abandoned > 0 => Err(ProcessorError::DrainDeadline {
@@ -245,3 +243,6 @@ impl EventProcessor {
         }
     }
 }
+
+#[cfg(all(test, feature = "testing"))]
+mod tests;

@@ -18,26 +18,38 @@ use crate::delivery::TopicPartition;
 /// The commits of one consumer, which they keep alive.
 pub(super) struct Commits {
     queue: CommitQueue,
-    is_open: bool,
+    /// The commit that is under way.
+    open: Option<Vec<Progress>>,
     waiting: FxHashMap<TopicPartition, Progress>,
 }
 
 /// What became of a commit that was waited for.
 pub(super) enum Settled {
-    /// The broker has it, or there was nothing to commit.
-    Committed,
+    /// The broker has it. Empty when there was nothing to commit.
+    Committed(Vec<Progress>),
     /// The broker refused it.
-    Refused(Code),
+    Refused(Refused),
     /// There was no answer in time.
     TimedOut,
 }
+
+/// A commit that the broker refused.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Refused {
+    pub(super) code: Code,
+    /// How long the longest metadata of the commit was.
+    pub(super) metadata_bytes: usize,
+}
+
+/// What became of a commit.
+pub(super) type Answer = Result<Vec<Progress>, Refused>;
 
 impl Commits {
     pub(super) fn new<C: ConsumerContext + 'static>(
         consumer: &Arc<BaseConsumer<C>>,
     ) -> Option<Commits> {
         let queue = CommitQueue::new(consumer)?;
-        Some(Commits { queue, is_open: false, waiting: FxHashMap::default() })
+        Some(Commits { queue, open: None, waiting: FxHashMap::default() })
     }
 
     /// Takes progress in, to be sent by [`Commits::advance`].
@@ -47,37 +59,25 @@ impl Commits {
         }
     }
 
-    /// Sends what waits once the commit before it is answered; says why one failed.
-    pub(super) fn advance(&mut self, ours: &Assignment) -> Option<Code> {
-        let failed = match self.hear(Duration::ZERO) {
-            Some(Err(code)) => Some(code),
-            Some(Ok(())) | None => None,
-        };
-        if self.is_open || self.waiting.is_empty() {
-            return failed;
+    /// Sends what waits once the commit before it is answered; says what was answered.
+    pub(super) fn advance(&mut self, ours: &Assignment) -> Vec<Answer> {
+        let mut answers: Vec<Answer> = self.hear(Duration::ZERO).into_iter().collect();
+        if self.open.is_none() && !self.waiting.is_empty() {
+            let waiting = self.waiting.drain().map(|(_, done)| done).collect();
+            answers.extend(self.send(ours, waiting).err().map(Err));
         }
-        let waiting: Vec<Progress> = self.waiting.drain().map(|(_, done)| done).collect();
-        let Some(offsets) = ours.committable(&waiting) else {
-            return failed;
-        };
-        match self.queue.commit(&offsets) {
-            Ok(()) => {
-                self.is_open = true;
-                failed
-            }
-            Err(code) => Some(code),
-        }
+        answers
     }
 
     /// Commits `progress`, and what waits for the same `partitions` (`None`: for all), and waits
-    /// for the answer. Also says why the commit before it failed, if it did.
+    /// for the answer. Also says what became of the commit before it, if there was one.
     pub(super) fn settle(
         &mut self,
         ours: &Assignment,
         partitions: Option<&[TopicPartition]>,
         progress: Vec<Progress>,
         timeout: Duration,
-    ) -> (Settled, Option<Code>) {
+    ) -> (Settled, Option<Answer>) {
         let deadline = Instant::now() + timeout;
         let left = || deadline.saturating_duration_since(Instant::now());
         self.add(progress);
@@ -86,33 +86,52 @@ impl Commits {
         });
         self.waiting = later;
         let now: FxHashMap<TopicPartition, Progress> = now;
-        let now: Vec<Progress> = now.into_values().collect();
-        let before = match self.is_open.then(|| self.hear(left())) {
+        let before = match self.open.is_some().then(|| self.hear(left())) {
             Some(None) => return (Settled::TimedOut, None),
-            Some(Some(Err(code))) => Some(code),
-            Some(Some(Ok(()))) | None => None,
+            Some(answer) => answer,
+            None => None,
         };
-        let Some(offsets) = ours.committable(&now) else {
-            return (Settled::Committed, before);
-        };
-        if let Err(code) = self.queue.commit(&offsets) {
-            return (Settled::Refused(code), before);
+        if let Err(refused) = self.send(ours, now.into_values().collect()) {
+            return (Settled::Refused(refused), before);
         }
-        self.is_open = true;
+        if self.open.is_none() {
+            return (Settled::Committed(Vec::new()), before);
+        }
         let settled = match self.hear(left()) {
             None => Settled::TimedOut,
-            Some(Ok(())) => Settled::Committed,
-            Some(Err(code)) => Settled::Refused(code),
+            Some(Ok(committed)) => Settled::Committed(committed),
+            Some(Err(refused)) => Settled::Refused(refused),
         };
         (settled, before)
     }
 
-    fn hear(&mut self, timeout: Duration) -> Option<Result<(), Code>> {
-        if !self.is_open {
-            return None;
+    /// Sends what may be committed, if anything may.
+    fn send(&mut self, ours: &Assignment, mut progress: Vec<Progress>) -> Result<(), Refused> {
+        progress.retain(|done| ours.is_current(&done.partition, done.epoch));
+        let Some(offsets) = ours.committable(&progress) else { return Ok(()) };
+        match self.queue.commit(&offsets) {
+            Ok(()) => {
+                self.open = Some(progress);
+                Ok(())
+            }
+            Err(code) => Err(Refused::new(code, &progress)),
         }
+    }
+
+    fn hear(&mut self, timeout: Duration) -> Option<Answer> {
+        self.open.as_ref()?;
         let answer = self.queue.answer(timeout)?;
-        self.is_open = false;
-        Some(answer)
+        let progress = self.open.take().unwrap_or_default();
+        Some(match answer {
+            Ok(()) => Ok(progress),
+            Err(code) => Err(Refused::new(code, &progress)),
+        })
+    }
+}
+
+impl Refused {
+    fn new(code: Code, progress: &[Progress]) -> Self {
+        let metadata = progress.iter().map(|done| done.metadata.len());
+        Refused { code, metadata_bytes: metadata.max().unwrap_or_default() }
     }
 }

@@ -14,7 +14,8 @@ use rustc_hash::FxHashMap;
 
 use super::assignment::Assignment;
 use super::batch::{Expected, OpenBatch};
-use super::commits::Commits;
+use super::commits::{Commits, Refused};
+use super::committed::names;
 use super::consumer::{Close, Command};
 use super::raw::{FetchQueue, MessageView};
 use super::rebalance::{Ending, GroupContext};
@@ -116,13 +117,18 @@ impl PollLoop {
 
     fn advance_commits(&mut self) {
         let context = self.consumer.context();
-        let failed = {
+        let answers = {
             let mut commits = context.commits.lock().unwrap_or_else(PoisonError::into_inner);
             let commits = commits.as_mut();
-            commits.and_then(|commits| context.with_assignment(|ours| commits.advance(ours)))
+            let advance =
+                |commits: &mut Commits| context.with_assignment(|ours| commits.advance(ours));
+            commits.map(advance).unwrap_or_default()
         };
-        if let Some(code) = failed {
-            self.commit_failed(code);
+        for answer in answers {
+            match answer {
+                Ok(committed) => self.context().tell_committed(committed),
+                Err(refused) => self.commit_failed(refused),
+            }
         }
         if self.commit_failure.as_ref().is_some_and(|(due, _)| *due <= Instant::now())
             && let Some((_, error)) = self.commit_failure.take()
@@ -131,13 +137,13 @@ impl PollLoop {
         }
     }
 
-    fn commit_failed(&mut self, code: Code) {
-        if trouble::is_member_over(code) {
-            tracing::info!(%code, "a commit of a member that is over was dropped");
+    fn commit_failed(&mut self, refused: Refused) {
+        if trouble::is_member_over(refused.code) {
+            tracing::info!(code = %refused.code, "a commit of a member that is over was dropped");
             return;
         }
         let context = self.context();
-        let error = trouble::of_commit(code, &context.address, &context.heard);
+        let error = trouble::of_commit(refused, &context.address, &context.heard);
         let due = Instant::now() + COMMIT_FAILED_PAUSE;
         self.commit_failure.get_or_insert((due, error));
     }
@@ -149,6 +155,7 @@ impl PollLoop {
         });
         if let Some(list) = resumed {
             context.report(self.consumer.resume(&list), "resuming");
+            context.tell(ConsumerEvent::FetchResumed(names(&list)));
         }
     }
 
