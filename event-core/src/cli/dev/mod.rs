@@ -59,7 +59,7 @@ pub(super) async fn run(
         cluster.create_topic(contract.topic, i32::from(arguments.partitions))?;
     }
     let mut readers = Readers::new();
-    for router in app.routers(settings.group.as_str()).values() {
+    for router in app.routers(&settings.group).values() {
         for topic in router.topics().filter_map(Result::ok) {
             *readers.entry(topic).or_default() += 1;
         }
