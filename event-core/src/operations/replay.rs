@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use super::dead_letters::dead_letter_topics;
 use super::dry_run::route_of;
 use super::seek::some_partitions;
 use super::{DEADLINE, DryRun, DryRunner, GroupTopics, OperationError, Place, Rate, resolve};
@@ -294,12 +295,12 @@ impl<B: Broker> Broker for ReplayBroker<B> {
     }
 
     fn producer(&self) -> Result<Arc<dyn Producer>, BrokerError> {
-        let handlers: Vec<_> = self.groups.iter().flat_map(|own| own.handlers.clone()).collect();
-        let router = EventRouter::new(&handlers);
-        let topics = router.topics().filter_map(Result::ok);
-        let dead_letters = topics.filter_map(|topic| router.dead_letters(&topic).ok());
-        let withheld: BTreeSet<_> =
-            if self.dead_letters { BTreeSet::new() } else { dead_letters.collect() };
+        let routers: Vec<_> =
+            self.groups.iter().map(|own| EventRouter::new(&own.handlers)).collect();
+        let withheld = match self.dead_letters {
+            true => BTreeSet::new(),
+            false => dead_letter_topics(&routers).into_keys().collect(),
+        };
         let (inner, replayed) = (self.inner.producer()?, self.replayed.clone());
         Ok(Arc::new(ReplayProducer { inner, withheld, replayed }))
     }

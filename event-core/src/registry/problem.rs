@@ -47,10 +47,12 @@ pub enum StartupProblem {
         /// What needs them.
         places: Vec<Place>,
     },
-    /// Handlers of one topic that name different topics for its dead letters.
+    /// Handlers of one topic in one consumer group that name different topics for its dead letters.
     DeadLetterTopics {
         /// The topic.
         topic: &'static str,
+        /// The consumer group.
+        group: String,
         /// Those that name one.
         handlers: Vec<&'static HandlerRegistration>,
     },

@@ -34,10 +34,10 @@ impl StartupProblem {
                 "topics {} differ only in `.` and `_`, so Kafka keeps no two of them",
                 named(topics)
             ),
-            StartupProblem::DeadLetterTopics { topic, handlers } => {
+            StartupProblem::DeadLetterTopics { topic, group, handlers } => {
                 let topics: BTreeSet<_> = handlers.iter().filter_map(|h| h.dead_letter).collect();
                 format!(
-                    "handlers of topic `{topic}` name different dead-letter topics: {}",
+                    "handlers of topic `{topic}` in group `{group}` name different dead-letter topics: {}",
                     named(&topics)
                 )
             }

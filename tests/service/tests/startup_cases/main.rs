@@ -177,6 +177,11 @@ const CASES: &[(&str, Program)] = &[
         "concurrency for a handler in order",
         File("[handlers.\"record_claim\"]\nconcurrency = 8\n[handlers.\"claim\"]\nattempts = 8\n"),
     ),
+    ("dead-letter topics of two groups", Module("dead_letters_of_two_groups", bare)),
+    (
+        "dead letters that come back through another group",
+        Module("dead_letters_that_come_back_through_a_group", bare),
+    ),
 ];
 
 /// The report of each case. Once for all tests: cases with a settings file write it.

@@ -507,3 +507,39 @@ pub(crate) mod a_layer_around_a_batch {
         app.layer_handler("import", through).layer_handler("remove", through).layer(through)
     }
 }
+
+pub(crate) mod dead_letters_of_two_groups {
+    use event_core::prelude::*;
+
+    #[event_handler(topic = "role_events", event = "ROLE_ADDED", dead_letter = "broken_roles")]
+    async fn added() {}
+
+    #[event_handler(
+        topic = "role_events",
+        event = "ROLE_ADDED",
+        group = "audit",
+        dead_letter = "lost_roles"
+    )]
+    async fn audited() {}
+
+    #[event_handler(topic = "role_events", event = "ROLE_ADDED", group = "mailer")]
+    async fn mailed() {}
+}
+
+pub(crate) mod dead_letters_that_come_back_through_a_group {
+    use event_core::prelude::*;
+
+    #[event_handler(topic = "role_events", event = "ROLE_ADDED")]
+    async fn added() {}
+
+    #[event_handler(
+        topic = "role_events",
+        event = "ROLE_ADDED",
+        group = "audit",
+        dead_letter = "lost_roles"
+    )]
+    async fn audited() {}
+
+    #[event_handler(topic = "lost_roles", event = "ROLE_ADDED", dead_letter = "role_events")]
+    async fn found() {}
+}
