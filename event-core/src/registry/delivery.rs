@@ -199,7 +199,10 @@ mod tests {
         let registry = Registry { handlers, contracts: Vec::new(), modules: Vec::new() };
         let [problem] = &registry.retry_names()[..] else { panic!("no problem") };
         let message = problem.message();
-        assert!(message.ends_with("topic name is 251 bytes long, the limit is 249"), "{message}");
+        assert!(
+            message.ends_with("aa_retry_1h`: topic name is 251 bytes long, the limit is 249"),
+            "{message}"
+        );
         assert_eq!(problem.places()[0].line, 7);
     }
 }

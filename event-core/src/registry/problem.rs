@@ -79,6 +79,15 @@ pub enum StartupProblem {
         /// Who listens to the topic.
         handlers: Vec<&'static HandlerRegistration>,
     },
+    /// A topic whose redrive topic would have a name that Kafka does not take.
+    RedriveName {
+        /// The topic.
+        topic: &'static str,
+        /// What is wrong with the other name.
+        error: NameError,
+        /// Who listens to the topic.
+        handlers: Vec<&'static HandlerRegistration>,
+    },
     /// A topic with a retry topic whose name Kafka does not take.
     RetryName {
         /// The topic.
@@ -261,6 +270,7 @@ impl StartupProblem {
             StartupProblem::DeadLetterLoop { .. } => "dead_letter_loop",
             StartupProblem::TopicName { .. } => "topic_name",
             StartupProblem::DeadLetterName { .. } => "dead_letter_name",
+            StartupProblem::RedriveName { .. } => "redrive_name",
             StartupProblem::RetryName { .. } => "retry_name",
             StartupProblem::HandledDerivedTopic { .. } => "handled_derived_topic",
             StartupProblem::MixedOrders { .. } => "mixed_orders",
@@ -302,6 +312,7 @@ impl StartupProblem {
             | StartupProblem::CollidingTopics { .. }
             | StartupProblem::DeadLetterTopics { .. }
             | StartupProblem::DeadLetterLoop { .. }
+            | StartupProblem::RedriveName { .. }
             | StartupProblem::RetryName { .. }
             | StartupProblem::HandledDerivedTopic { .. }
             | StartupProblem::MixedOrders { .. }
@@ -328,6 +339,7 @@ impl StartupProblem {
             | StartupProblem::DeadLetterLoop { handlers, .. }
             | StartupProblem::TopicName { handlers, .. }
             | StartupProblem::DeadLetterName { handlers, .. }
+            | StartupProblem::RedriveName { handlers, .. }
             | StartupProblem::RetryName { handlers, .. }
             | StartupProblem::HandledDerivedTopic { handlers, .. }
             | StartupProblem::LongTimeout { handlers, .. }

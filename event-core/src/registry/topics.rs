@@ -41,6 +41,10 @@ impl Registry {
                 Ok(name) => name,
                 Err(error) => return Some(StartupProblem::TopicName { error, handlers }),
             };
+            // Its dead-letter topic may be named; the one to redrive through has the longer name.
+            if let Err(error) = name.redrive() {
+                return Some(StartupProblem::RedriveName { topic, error, handlers });
+            }
             let error = dead_letters(&name, &handlers, group).find_map(Result::err)?;
             Some(StartupProblem::DeadLetterName { topic, error, handlers })
         });

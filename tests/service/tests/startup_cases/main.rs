@@ -182,6 +182,10 @@ const CASES: &[(&str, Program)] = &[
         "dead letters that come back through another group",
         Module("dead_letters_that_come_back_through_a_group", bare),
     ),
+    (
+        "a name that leaves no room for redriven records",
+        Module("a_name_without_room_for_redriven_records", bare),
+    ),
 ];
 
 /// The report of each case. Once for all tests: cases with a settings file write it.
@@ -255,7 +259,7 @@ fn there_is_a_case_for_each_kind_of_problem() {
         "differ only in `.` and `_`",
         "different dead-letter topics",
         "come back to its handlers",
-        "cannot have its name",
+        "the redrive topic of topic",
         "of which no event is known here",
         "which sends anything",
         "is not in the setting `topics`",

@@ -543,3 +543,14 @@ pub(crate) mod dead_letters_that_come_back_through_a_group {
     #[event_handler(topic = "lost_roles", event = "ROLE_ADDED", dead_letter = "role_events")]
     async fn found() {}
 }
+
+pub(crate) mod a_name_without_room_for_redriven_records {
+    use event_core::prelude::*;
+
+    // 242 bytes: one too many for `_redrive`, and room for the others.
+    #[event_handler(
+        topic = "long_events_long_events_long_events_long_events_long_events_long_events_long_events_long_events_long_events_long_events_long_events_long_events_long_events_long_events_long_events_long_events_long_events_long_events_long_events_long_events_lo",
+        event = "LONG_ENDED"
+    )]
+    async fn end() {}
+}
