@@ -245,7 +245,12 @@ fn what_cannot_be_explained_is_a_wrong_command_line() {
 
 #[test]
 fn an_event_is_explained_from_the_code_to_the_dead_letters() {
-    let variables = [("EVENT_ATTEMPTS", "9"), ("EVENT_BACKOFF", "1s..10s")];
+    let variables = [
+        ("EVENT_ATTEMPTS", "9"),
+        ("EVENT_BACKOFF", "1s..10s"),
+        ("EVENT_ADMIN_PORT", "9090"),
+        ("EVENT_KAFKA_CLIENT_RACK", "a secret"),
+    ];
     let ran =
         run(BUSY, &["explain", "user_events", "USER_CREATED", "--group", "other"], &variables);
     let expected = "\
@@ -282,17 +287,24 @@ breaker_pause     5s..1m      default
 dead letters      lost_users  `dead_letter` of on_user_created, tests/service/src/bin/busy-service.rs:51
 unknown_events    skip        default
 
-SETTING              VALUE           FROM
-brokers              localhost:9092  default
-max_concurrency      1000            default
-max_value_bytes      1048576         default
-max_headers          1000            default
-max_header_bytes     262144          default
-max_in_flight_bytes  67108864        default
-commit_interval      1s              default
-commit_records       100000          default
-max_metadata_bytes   4096            default
-drain                20s             default
+SETTING              VALUE                    FROM
+brokers              localhost:9092           default
+group_instance_id    none                     default
+topics               all that have a handler  default
+create_topics        false                    default
+max_concurrency      1000                     default
+max_value_bytes      1048576                  default
+max_headers          1000                     default
+max_header_bytes     262144                   default
+max_in_flight_bytes  67108864                 default
+commit_interval      1s                       default
+commit_records       100000                   default
+max_metadata_bytes   4096                     default
+drain                20s                      default
+admin_port           9090                     EVENT_ADMIN_PORT
+admin_address        127.0.0.1                default
+liveness_after       5m                       default
+[kafka] client.rack  not shown                EVENT_KAFKA_CLIENT_RACK
 ";
     assert_eq!(ran.out, expected, "{}", ran.err);
     assert_eq!(ran.code, Some(0));
