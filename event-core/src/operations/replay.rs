@@ -23,7 +23,7 @@ use crate::broker::{
 };
 use crate::delivery::{NextOffset, Offset, Shutdown, TopicPartition};
 use crate::event::{GroupName, TopicName};
-use crate::router::EventRouter;
+use crate::router::{EventRouter, Purpose};
 
 pub use consumer::ReplayConsumer;
 use producer::ReplayProducer;
@@ -301,8 +301,11 @@ impl<B: Broker> Broker for ReplayBroker<B> {
             true => BTreeSet::new(),
             false => dead_letter_topics(&routers).into_keys().collect(),
         };
+        let derived = routers.iter().flat_map(EventRouter::derived_topics).filter_map(Result::ok);
+        let retries = derived.filter(|derived| matches!(derived.purpose, Purpose::Retry(_)));
+        let retry_topics = retries.map(|derived| derived.topic).collect();
         let (inner, replayed) = (self.inner.producer()?, self.replayed.clone());
-        Ok(Arc::new(ReplayProducer { inner, withheld, replayed }))
+        Ok(Arc::new(ReplayProducer { inner, withheld, retry_topics, replayed }))
     }
 }
 
