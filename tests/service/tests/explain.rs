@@ -354,18 +354,7 @@ fn an_explanation_is_json_for_tools() {
         "sends": [],
         "layers": [],
         "blocking": false,
-        "policy": {
-            "order": "partition",
-            "concurrency": 1,
-            "attempts": 5,
-            "backoff": "200ms..30s",
-            "jitter": "equal",
-            "retry_on": false,
-            "timeout": null,
-            "retry_topics": [],
-            "batch": null,
-            "breaker": { "failures": 20, "pause": "5s..1m" },
-        },
+        "policy": service_tests::delivery_unless_said(),
     });
     assert_eq!(said["becomes"], "handled by record_claim");
     let [group] = &said["groups"].as_array().unwrap()[..] else { panic!("{said}") };
