@@ -187,8 +187,7 @@ impl Settings {
 
     /// Every setting that no handler, group or topic has of its own, with its value and what gave it.
     /// The values for librdkafka may be secrets, so they are not told.
-    #[cfg(feature = "cli")]
-    pub(crate) fn common(&self) -> impl Iterator<Item = (String, Origin)> + '_ {
+    pub fn common(&self) -> impl Iterator<Item = (String, Origin)> + '_ {
         let tables = || keys::HANDLER_KEYS.iter().chain(keys::TOPIC_KEYS);
         let common = keys::KEYS
             .iter()
