@@ -136,6 +136,71 @@ pub trait Broker: Send + Sync + 'static {
     fn producer(&self) -> Result<Arc<dyn Producer>, BrokerError>;
 }
 
+/// In the `impl Broker` of a broker around another one: what is asked of it is asked of the field
+/// `$inner`. How it is joined and what sends is left to say.
+macro_rules! asks_inner {
+    ($inner:ident) => {
+        type Reader = B::Reader;
+
+        fn topics(
+            &self,
+            names: &[$crate::event::TopicName],
+            deadline: std::time::Duration,
+        ) -> impl Future<Output = Result<Vec<$crate::broker::TopicStatus>, $crate::broker::BrokerError>> + Send {
+            self.$inner.topics(names, deadline)
+        }
+
+        fn create_topics(
+            &self,
+            topics: &[$crate::broker::NewTopic],
+            deadline: std::time::Duration,
+        ) -> impl Future<Output = Result<Vec<$crate::broker::CreatedTopic>, $crate::broker::BrokerError>> + Send {
+            self.$inner.create_topics(topics, deadline)
+        }
+
+        fn watermarks(
+            &self,
+            partitions: &[$crate::delivery::TopicPartition],
+            deadline: std::time::Duration,
+        ) -> impl Future<Output = Result<Vec<$crate::broker::Watermarks>, $crate::broker::BrokerError>> + Send {
+            self.$inner.watermarks(partitions, deadline)
+        }
+
+        fn offsets_at(
+            &self,
+            partitions: &[$crate::delivery::TopicPartition],
+            timestamp_ms: i64,
+            deadline: std::time::Duration,
+        ) -> impl Future<Output = Result<Vec<($crate::delivery::TopicPartition, $crate::delivery::NextOffset)>, $crate::broker::BrokerError>> + Send {
+            self.$inner.offsets_at(partitions, timestamp_ms, deadline)
+        }
+
+        fn committed(
+            &self,
+            group: &$crate::event::GroupName,
+            partitions: &[$crate::delivery::TopicPartition],
+            deadline: std::time::Duration,
+        ) -> impl Future<Output = Result<Vec<$crate::broker::Committed>, $crate::broker::BrokerError>> + Send {
+            self.$inner.committed(group, partitions, deadline)
+        }
+
+        fn reset(
+            &self,
+            group: &$crate::event::GroupName,
+            offsets: &[($crate::delivery::TopicPartition, $crate::delivery::NextOffset)],
+            deadline: std::time::Duration,
+        ) -> impl Future<Output = Result<(), $crate::broker::BrokerError>> + Send {
+            self.$inner.reset(group, offsets, deadline)
+        }
+
+        fn read(&self, request: $crate::broker::ReadRequest) -> Result<Self::Reader, $crate::broker::BrokerError> {
+            self.$inner.read(request)
+        }
+    };
+}
+
+pub(crate) use asks_inner;
+
 /// What a consumer reads.
 #[derive(Clone, Debug)]
 pub struct Subscription {

@@ -34,6 +34,7 @@ pub use control::{Control, Paused};
 pub use dead_letter::header as dead_letter_header;
 pub use neighbours::Neighbours;
 pub use policy::{DeliveryPolicy, UnknownEvents};
+pub(crate) use policy::{UNKNOWN_EVENT, unknown_event};
 pub use returning::header as retry_header;
 
 use crate::broker::{BrokerError, Consumer, ConsumerEvent, Producer};

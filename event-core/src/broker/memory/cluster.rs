@@ -47,6 +47,7 @@ pub(super) struct ClusterState {
     pub(super) topics: BTreeMap<TopicName, Vec<Vec<Arc<StoredRecord>>>>,
     pub(super) groups: BTreeMap<GroupName, Group>,
     pub(super) refused_writes: BTreeMap<TopicName, BrokerError>,
+    pub(super) refused_creations: BTreeMap<TopicName, BrokerError>,
     pub(super) record_limits: BTreeMap<TopicName, usize>,
     pub(super) max_metadata_bytes: Option<usize>,
     pub(super) failing_commits: u32,
