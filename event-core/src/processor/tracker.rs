@@ -69,8 +69,13 @@ impl Tracker {
         self.remembered.contains(offset)
     }
 
-    /// Takes a record in. Offsets only ever rise.
+    /// Takes a record in. Offsets only ever rise, but where the log begins anew.
     pub(super) fn deliver(&mut self, offset: Offset) -> Sequence {
+        let goes_back = self.last.is_some_and(|last| offset <= last);
+        // What is open and lies before it does not come again, and so goes on holding the offset.
+        if goes_back && offset <= self.offset_of(self.open_from) {
+            self.begin_anew();
+        }
         let sequence = self.delivered;
         self.delivered += 1;
         self.last = Some(offset);
@@ -82,6 +87,16 @@ impl Tracker {
             self.words.push_back(0);
         }
         Sequence(sequence)
+    }
+
+    /// Forgets what was delivered: its offsets are those of other records now, and what is open of it
+    /// would keep a place committed that lies above them.
+    fn begin_anew(&mut self) {
+        self.runs.clear();
+        self.words.clear();
+        self.words_from = self.delivered / 64 * 64;
+        self.open_from = self.delivered;
+        self.next = None;
     }
 
     /// The record needs no more work.
@@ -253,6 +268,38 @@ mod tests {
         assert!(!tracker.is_remembered(Offset(12)));
         tracker.deliver(Offset(12));
         assert!(tracker.settled_above().is_empty());
+    }
+
+    #[test]
+    fn what_is_open_of_another_log_holds_nothing_back() {
+        for before in [5, 64, 100] {
+            let mut tracker = Tracker::default();
+            let old: Vec<_> =
+                (0..before).map(|offset| tracker.deliver(Offset(10 + offset))).collect();
+            tracker.settle(old[0]);
+            tracker.settle(old[2]);
+            let new = [0, 1, 2].map(|offset| tracker.deliver(Offset(offset)));
+            old.into_iter().for_each(|sequence| tracker.settle(sequence));
+            assert_eq!((tracker.next(), tracker.span()), (None, 3));
+            tracker.settle(new[1]);
+            assert_eq!(tracker.first(), Some(NextOffset(0)));
+            assert_eq!(tracker.settled_above().ranges(), [(Offset(1), Offset(1))]);
+            tracker.settle(new[0]);
+            assert_eq!(tracker.next(), Some(NextOffset(2)));
+        }
+    }
+
+    #[test]
+    fn what_is_open_below_a_place_that_is_read_again_holds_the_offset() {
+        let mut tracker = Tracker::default();
+        let [blocked, ..] = [5, 6, 7].map(|offset| tracker.deliver(Offset(offset)));
+        for offset in [6, 7] {
+            let again = tracker.deliver(Offset(offset));
+            tracker.settle(again);
+        }
+        assert_eq!((tracker.next(), tracker.first()), (None, Some(NextOffset(5))));
+        tracker.settle(blocked);
+        assert_eq!(tracker.next(), Some(NextOffset(6)));
     }
 
     #[test]

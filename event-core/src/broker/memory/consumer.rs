@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use super::cluster::{Change, Cluster, ClusterState, MemberId, StoredRecord};
+use super::end_of;
 use super::faults::{Fault, Link, Request};
 use crate::broker::{
     BrokerError, Consumer, ConsumerEvent, Progress, Revocation, Subscription, size_bytes,
@@ -116,6 +117,7 @@ impl MemoryConsumer {
     }
 
     fn fetch(&mut self) -> Option<ConsumerEvent> {
+        self.reset_positions();
         self.pause_or_resume();
         // Partitions take turns, beginning after the one that was served last.
         let after =
@@ -150,6 +152,18 @@ impl MemoryConsumer {
             return self.fetch();
         }
         Some(ConsumerEvent::Records(batch))
+    }
+
+    /// Begins anew where the log is shorter than it was, because its topic was made anew: as Kafka does
+    /// with `auto.offset.reset = earliest`.
+    fn reset_positions(&mut self) {
+        self.membership.cluster.read(|state| {
+            for (partition, (_, next)) in &mut self.positions {
+                if state.log(partition).is_ok_and(|log| end_of(log) < *next) {
+                    *next = NextOffset(0);
+                }
+            }
+        });
     }
 
     /// When something happens without anybody's doing.

@@ -121,7 +121,10 @@ pub(super) async fn run(
             () = timer => lane.wake(),
         }
     }
-    // Also after a failure: what is in hand ends, and what has ended is written down.
+    // Also after a failure: what is in hand ends, and what has ended is written down. Nobody hears of
+    // a failure before, so that nobody else would cut short what does not end.
+    let has_failed = ended.is_err();
+    let deadline = Instant::now() + settler.engine.policy.drain_deadline;
     loop {
         tokio::select! {
             biased;
@@ -130,6 +133,7 @@ pub(super) async fn run(
                 None => return ended,
             },
             () = cut.notified() => break,
+            () = sleep_until(deadline), if has_failed => break,
         }
     }
     // Those that have ended in this moment still count.

@@ -103,6 +103,113 @@ mod asked {
     }
 }
 
+mod asked_for_ever {
+    use super::*;
+
+    const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
+
+    #[event_handler(order = none, concurrency = 4)]
+    async fn record(event: Event<ClaimAdded>, State(log): State<Log>) -> Result {
+        log.note(event.id);
+        match event.id {
+            0 => Err(Error::msg("later").retry_after(Duration::MAX)),
+            1 => Err(Error::msg("later").retry_after(Duration::from_secs(u64::MAX))),
+            _ => Ok(()),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_delay_without_an_end_is_a_week() {
+        let log = Log::default();
+        let mut app = service(module_path!()).state(log.clone()).start().unwrap();
+        publish(&app, 0..3, 3).await;
+        app.eventually("all are tried", || log.ids().len() == 3).await;
+        tokio::time::sleep(60 * SECOND).await;
+        assert!(app.is_running() && app.health().is_healthy());
+        assert_eq!(app.history().delays(), [WEEK, WEEK]);
+        publish(&app, 3..4, 1).await;
+        app.eventually("the next", || log.count(3) == 1).await;
+        app.stop().await.unwrap();
+        assert_eq!(log.ids().len(), 4);
+    }
+}
+
+mod panics {
+    use super::*;
+
+    /// An error with a method that panics.
+    #[derive(Debug)]
+    enum Odd {
+        Message,
+        Source,
+    }
+
+    impl std::fmt::Display for Odd {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            assert!(!matches!(self, Odd::Message), "of its own");
+            f.write_str("odd")
+        }
+    }
+
+    impl std::error::Error for Odd {
+        fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+            assert!(!matches!(self, Odd::Source), "of its own");
+            None
+        }
+    }
+
+    fn worth(_error: &Error) -> bool {
+        panic!("of its own");
+    }
+
+    fn fail(id: u64) -> Result {
+        match id {
+            0 => Err(Error::msg("broken")),
+            1 => Err(Odd::Message.into()),
+            2 => Err(Odd::Source.into()),
+            _ => Ok(()),
+        }
+    }
+
+    mod one {
+        use super::*;
+
+        #[event_handler(retry(attempts = 2, backoff = "1s..1s", on = worth))]
+        async fn record(event: Event<ClaimAdded>) -> Result {
+            fail(event.id)
+        }
+    }
+
+    mod several {
+        use super::*;
+
+        #[event_handler(batch(max = 4, wait = "1s"), retry(attempts = 2, backoff = "1s..1s", on = worth))]
+        async fn record(events: Vec<Event<ClaimAdded>>) -> Result {
+            events.iter().try_for_each(|event| fail(event.id))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_panic_in_what_is_asked_about_an_error_is_a_failure_like_any_other() {
+        for kind in ["one", "several"] {
+            let app = service(&format!("{}::{kind}", module_path!())).start().unwrap();
+            publish(&app, 0..4, 4).await;
+            app.settle().await;
+            assert!(app.is_running() && app.health().is_healthy());
+            assert_eq!(app.history().counts().handled, 1);
+            let letters = app.dead_letters(CLAIMS);
+            let text = |name| {
+                let texts = letters.iter().map(move |letter| letter.headers.get_text(name));
+                texts.map(|text| text.unwrap().to_owned()).collect::<Vec<_>>()
+            };
+            let unreadable = "an error whose own message panicked";
+            assert_eq!(text(header::ERROR), ["broken", unreadable, unreadable], "{kind}");
+            assert_eq!(text(header::REASON), ["attempts_exhausted"; 3], "{kind}");
+            assert_eq!(text(header::ATTEMPTS), ["2"; 3], "{kind}");
+        }
+    }
+}
+
 mod dependency_down {
     use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -1,6 +1,7 @@
 //! Handlers with consumer groups of their own.
 
 use super::*;
+use event_core::processor::{DeliveryPolicy, UnknownEvents};
 
 mod two {
     use super::*;
@@ -32,7 +33,6 @@ mod two {
 
 mod disjoint {
     use super::*;
-    use event_core::processor::{DeliveryPolicy, UnknownEvents};
 
     #[derive(Event, serde::Serialize, serde::Deserialize)]
     #[event(topic = "role_events", name = "ROLE_RENAMED")]
@@ -79,5 +79,32 @@ mod disjoint {
         app.publish_raw(CLAIMS, None, Some(br#"{"eventType": "ROLE_MOVED"}"#)).await;
         app.settle().await;
         assert_eq!(app.dead_letters(CLAIMS).len(), 1);
+    }
+}
+
+mod two_members {
+    use super::*;
+
+    #[event_handler(order = none, concurrency = 1)]
+    async fn slow(event: Event<ClaimAdded>, State(log): State<Log>) {
+        log.note(event.id);
+        tokio::time::sleep(100 * SECOND).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_waits_for_room_is_given_up_at_once() {
+        let log = Log::default();
+        let policy = DeliveryPolicy { drain_deadline: 60 * SECOND, ..DeliveryPolicy::default() };
+        let member = || service(module_path!()).partitions(2).state(log.clone());
+        let one = member().policy(policy).start().unwrap();
+        publish_to_each(&one, 0..2).await;
+        tokio::time::sleep(SECOND).await;
+        assert_eq!(log.ids(), [0], "the other partition waits for the same room");
+        let joined = Instant::now();
+        let two = member().broker(one.broker()).start().unwrap();
+        two.eventually("the other is in hand", || log.ids().len() == 2).await;
+        assert!(joined.elapsed() < SECOND, "{:?}", joined.elapsed());
+        two.settle().await;
+        assert_eq!(log.ids(), [0, 1], "each once");
     }
 }

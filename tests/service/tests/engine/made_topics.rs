@@ -10,7 +10,7 @@ use event_core::broker::{
     TopicStatus, Watermarks,
 };
 use event_core::delivery::{NextOffset, TopicPartition};
-use event_core::event::{GroupName, TopicName};
+use event_core::event::GroupName;
 use tokio::sync::Notify;
 
 #[event_handler(order = none, retry(attempts = 1, topics = ["1s"]))]

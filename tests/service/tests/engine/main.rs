@@ -4,15 +4,20 @@
 
 mod batches;
 mod failures;
+mod forged;
 mod groups;
 mod made_topics;
 mod order;
 mod positions;
 mod retry_topics;
+mod shut;
+mod stopping;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use event_core::broker::OutgoingRecord;
+use event_core::event::{Headers, TopicName};
 use event_core::prelude::*;
 use event_core::testing::{RunningApp, TestApp};
 use service_tests::ClaimAdded;
@@ -54,6 +59,22 @@ fn claim(id: u64, role_id: i64) -> ClaimAdded {
 async fn publish(app: &RunningApp, ids: std::ops::Range<u64>, roles: u64) {
     for id in ids {
         app.publish(&claim(id, i64::try_from(id % roles).unwrap())).await;
+    }
+}
+
+/// Claim number `id` in partition `id`.
+async fn publish_to_each(app: &RunningApp, ids: std::ops::Range<u64>) {
+    for id in ids {
+        let value = format!(r#"{{"eventType":"CLAIM_ADDED","data":{{"id":{id},"roleId":1}}}}"#);
+        let record = OutgoingRecord {
+            topic: TopicName::from_static(CLAIMS),
+            partition: Some(i32::try_from(id).unwrap()),
+            key: None,
+            value: Some(value.into()),
+            headers: Headers::new(),
+            timestamp_ms: None,
+        };
+        app.publish_record(record).await;
     }
 }
 

@@ -1,8 +1,6 @@
 //! Records that wait in a topic before they are tried again.
 
 use super::*;
-use event_core::broker::OutgoingRecord;
-use event_core::event::{Headers, TopicName};
 use event_core::processor::{dead_letter_header, retry_header};
 
 mod two_delays {
