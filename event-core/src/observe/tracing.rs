@@ -110,6 +110,9 @@ impl TracingObserver {
             Observation::CommitSent { partition, next } => {
                 tell!(debug, group, %partition, %next, "commit sent");
             }
+            Observation::LogChanged { partition, offset } => {
+                tell!(warn, group, %partition, %offset, "the log was cut off or its topic made anew: what was settled of it is forgotten, and its records run");
+            }
             Observation::CommitFailed(error) => {
                 tell!(warn, group, %error, "commit failed, the next one repeats it");
             }

@@ -32,7 +32,8 @@ pub struct Happened {
     pub at: Duration,
     /// What it was, as one word: `received`, `handled`, `skipped`, `retrying`, `postponed`,
     /// `dead-lettered`, `dead-letter-failed`, `assigned`, `revoked`, `commit-sent`, `commit-failed`,
-    /// `breaker-opened`, `breaker-closed`, `paused`, `resumed`, `blocked`, `trouble`, `abandoned`.
+    /// `breaker-opened`, `breaker-closed`, `paused`, `resumed`, `blocked`, `trouble`, `abandoned`,
+    /// `log-changed`.
     pub what: &'static str,
     /// The partition it happened to, if it was one.
     pub partition: Option<TopicPartition>,
@@ -86,6 +87,9 @@ impl Happened {
             Observation::Revoked(partitions) => ("revoked", None, list(partitions)),
             Observation::CommitSent { partition, next, .. } => {
                 ("commit-sent", Some((*partition, Some(Offset(next.0)))), String::new())
+            }
+            Observation::LogChanged { partition, offset } => {
+                ("log-changed", Some((*partition, Some(*offset))), String::new())
             }
             Observation::CommitFailed(..) => ("commit-failed", None, String::new()),
             Observation::Trouble(..) => ("trouble", None, String::new()),
