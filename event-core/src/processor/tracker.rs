@@ -38,6 +38,10 @@ pub(super) struct Tracker {
     runs: VecDeque<Run>,
     /// What log they are of, from the first open record on.
     stretches: VecDeque<Stretch>,
+    /// The time of the latest when something was settled last: what is only delivered changes nothing
+    /// that would have to be committed.
+    latest_ms: i64,
+    has_settled: bool,
     /// A bit a record, from number `words_from` on, which is a multiple of 64.
     words: VecDeque<u64>,
     words_from: u64,
@@ -173,6 +177,7 @@ impl Tracker {
             return;
         };
         *word |= 1 << (sequence % 64);
+        self.has_settled = true;
         if sequence == self.open_from {
             self.advance();
         }
@@ -223,8 +228,13 @@ impl Tracker {
 
     /// What is settled above the first open record. What is remembered and was not delivered yet is
     /// part of it, or the next owner would not know of it.
-    pub(super) fn settled_above(&self) -> SettledAbove {
+    pub(super) fn settled_above(&mut self) -> SettledAbove {
+        if std::mem::take(&mut self.has_settled) {
+            let times = self.stretches.iter().map(|stretch| stretch.latest_ms);
+            self.latest_ms = times.max().unwrap_or(i64::MIN);
+        }
         let mut above = SettledAbove::default();
+        above.note_time(self.latest_ms);
         let mut from = self.open_from;
         while let Some((first, last)) = self.settled_run(from) {
             let (log, end) = self.log_of(first);
@@ -233,9 +243,6 @@ impl Tracker {
                 above.add(self.offset_of(first), self.offset_of(last), leader_epoch);
             }
             from = last + 1;
-        }
-        for stretch in &self.stretches {
-            above.note_time(stretch.latest_ms);
         }
         if let Some(last) = self.last {
             for range in self.remembered.ranges() {
