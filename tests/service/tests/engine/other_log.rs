@@ -2,7 +2,8 @@
 //! its topic made anew.
 
 use super::*;
-use event_core::broker::memory::MemoryBroker;
+use event_core::broker::BrokerError;
+use event_core::broker::memory::{Fault, MemoryBroker, Request};
 use event_core::delivery::{NextOffset, TopicPartition};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -48,8 +49,7 @@ impl Service {
     }
 
     fn truncate(&self, end: i64) {
-        let partition = TopicPartition { topic: TopicName::from_static(CLAIMS), partition: 0 };
-        self.app.broker().truncate(&partition, NextOffset(end));
+        truncate(self.app.broker(), end);
     }
 
     fn open(&self) {
@@ -66,6 +66,11 @@ impl Service {
     fn changes(&self) -> usize {
         changes(&self.app)
     }
+}
+
+fn truncate(broker: &MemoryBroker, end: i64) {
+    let partition = TopicPartition { topic: TopicName::from_static(CLAIMS), partition: 0 };
+    broker.truncate(&partition, NextOffset(end));
 }
 
 fn changes(app: &RunningApp) -> usize {
@@ -96,8 +101,19 @@ async fn what_is_written_where_the_log_was_cut_off_while_the_service_was_down_ru
 async fn what_is_written_where_the_log_was_cut_off_while_its_partition_moved_runs() {
     let mut service = Service::with_twenty().await;
     let next = Service::member(service.app.broker(), &service.log, &service.open);
+    let broker = service.app.broker().clone();
+    // The next owner has the partition, and has not read of it.
+    let mut is_cut_off = false;
+    broker.clone().inject(move |request| match request {
+        Request::Fetch { .. } if !is_cut_off => {
+            is_cut_off = true;
+            truncate(&broker, 13);
+            Some(Fault::Refused(BrokerError::Other("no leader".into())))
+        }
+        _ => None,
+    });
     service.app.crash().await;
-    service.truncate(13);
+    next.eventually("the log is cut off", || next.records(CLAIMS).len() == 13).await;
     publish(&next, 100..120, 5).await;
     service.open();
     next.settle().await;
