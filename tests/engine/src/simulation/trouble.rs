@@ -74,8 +74,8 @@ impl Simulation {
         }
     }
 
-    // The log is cut off while nobody reads it, above what is committed: that is what a broker has that
-    // lagged behind. What is committed later, or by whom has not noticed, no client can tell.
+    // The log is cut off while nobody reads it, and above what is committed: below, a group of Kafka's goes
+    // on where it was and misses what was written meanwhile, so nothing could be judged.
     async fn truncate(&mut self, partition: &TopicPartition) {
         // Which record a copy in a retry topic was made of is not told.
         if !self.world.record().rules.retry_topics.is_empty() {
