@@ -20,7 +20,7 @@ use crate::script::Script;
 use crate::stats::Stats;
 use crate::verdict::judge;
 use crate::weather::Weather;
-use crate::world::{ID, NOTICE, Rules, World};
+use crate::world::{ID, Rules, World};
 
 /// What came of a seed.
 #[derive(Debug)]
@@ -78,7 +78,7 @@ fn run_in(seed: u64, keep_log: bool, faults: bool) -> Report {
 // No seed takes so long when all is well.
 const PATIENCE: Duration = Duration::from_secs(3600);
 // Long enough for what needs no time, and for a lane to be cut off.
-const MOMENT: Duration = NOTICE.saturating_add(Duration::from_millis(200));
+const MOMENT: Duration = Duration::from_millis(200);
 
 struct Simulation {
     dice: Dice,

@@ -142,9 +142,6 @@ pub struct Record {
     pub(crate) trouble: BTreeMap<u64, Duration>,
 }
 
-/// For how long a lane may have records in hand even where nothing is waited for.
-pub const NOTICE: Duration = Duration::from_millis(500);
-
 /// The header by which a record names its script.
 pub const ID: &str = "sim-id";
 
@@ -405,8 +402,7 @@ impl Record {
         let Assignment { member, partition, .. } = &self.assignments[assignment];
         self.assignments[..assignment].iter().any(|before| {
             let same = before.member == *member && before.partition == *partition;
-            let drain = self.rules.drain.max(NOTICE);
-            let drained = before.until.max(before.lost).map(|over| over + drain);
+            let drained = before.until.max(before.lost).map(|over| over + self.rules.drain);
             same && before.lost.is_some() && drained.is_none_or(|drained| at <= drained)
         })
     }
