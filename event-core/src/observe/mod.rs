@@ -168,6 +168,15 @@ pub enum Observation<'a> {
         /// Where it goes on.
         next: NextOffset,
     },
+    /// Something was settled before at the offset of this record or above, and this is another record: the
+    /// log was cut off by an unclean leader election, or its topic made anew. Nothing that the last commit
+    /// remembers of the partition is believed from here on, and all records run.
+    LogChanged {
+        /// The partition.
+        partition: &'a TopicPartition,
+        /// The record.
+        offset: Offset,
+    },
     /// A commit failed; the next one repeats it.
     CommitFailed(&'a BrokerError),
     /// Nothing more is read of these partitions: as many bytes of records are held as may be, until

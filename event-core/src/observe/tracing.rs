@@ -119,6 +119,9 @@ impl TracingObserver {
             Observation::FetchResumed(partitions) => {
                 tell!(debug, group, partitions = %list(partitions), "read again");
             }
+            Observation::LogChanged { partition, offset } => {
+                tell!(warn, group, %partition, %offset, "the log was cut off or its topic made anew: what was settled of it is forgotten, and its records run");
+            }
             Observation::CommitFailed(error) => {
                 tell!(warn, group, %error, "commit failed, the next one repeats it");
             }

@@ -148,8 +148,8 @@ async fn what_is_settled_above_the_committed_offset_is_counted() {
         panic!("nothing was assigned")
     };
     let mut above = SettledAbove::default();
-    above.add(Offset(3), Offset(5));
-    above.add(Offset(8), Offset(8));
+    above.add(Offset(3), Offset(5), Some(0));
+    above.add(Offset(8), Offset(8), Some(0));
     let next = NextOffset(2);
     let metadata = above.encode(next, 4096);
     let progress = crate::broker::Progress { partition: partition(0), epoch, next, metadata };

@@ -32,7 +32,8 @@ pub struct Happened {
     pub at: Duration,
     /// What it was, as one word: `received`, `handled`, `skipped`, `retrying`, `postponed`,
     /// `dead-lettered`, `dead-letter-failed`, `assigned`, `revoked`, `commit-sent`, `committed`,
-    /// `commit-failed`, `fetch-paused`, `fetch-resumed`, `breaker-opened`, `breaker-closed`, `paused`, `resumed`, `blocked`, `trouble`, `abandoned`.
+    /// `commit-failed`, `fetch-paused`, `fetch-resumed`, `breaker-opened`, `breaker-closed`, `paused`, `resumed`, `blocked`,
+    /// `trouble`, `abandoned`, `log-changed`.
     pub what: &'static str,
     /// The partition it happened to, if it was one.
     pub partition: Option<TopicPartition>,
@@ -88,6 +89,9 @@ impl Happened {
             Observation::FetchResumed(partitions) => ("fetch-resumed", None, list(partitions)),
             Observation::CommitSent { partition, next, .. } => {
                 ("commit-sent", Some((*partition, Some(Offset(next.0)))), String::new())
+            }
+            Observation::LogChanged { partition, offset } => {
+                ("log-changed", Some((*partition, Some(*offset))), String::new())
             }
             Observation::Committed { partition, next, .. } => {
                 ("committed", Some((*partition, Some(Offset(next.0)))), String::new())

@@ -43,6 +43,9 @@ pub async fn records_arrive_as_they_were_sent(cluster: &impl TestCluster) {
         assert_eq!(seen.value.as_deref(), sent.value.as_deref(), "value of {index}");
         assert_eq!(seen.headers, sent.headers, "headers of {index}");
     }
+    // What is remembered of a partition is bound to its log by it.
+    assert!(seen[0].leader_epoch.is_some(), "the leader epoch is known");
+    assert!(seen.iter().all(|one| one.leader_epoch == seen[0].leader_epoch), "one leader");
     assert_eq!(seen[0].timestamp_ms, 1_700_000_000_123);
     assert!(seen[1].timestamp_ms > 1_700_000_000_123, "the present is the default");
     member.close().await;

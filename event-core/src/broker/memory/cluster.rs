@@ -19,6 +19,8 @@ pub struct StoredRecord {
     pub partition: TopicPartition,
     /// The offset.
     pub offset: Offset,
+    /// In which leader's epoch it was written.
+    pub leader_epoch: i32,
     /// Milliseconds since 1970.
     pub timestamp_ms: i64,
     /// The key; null and empty are different.
@@ -44,7 +46,7 @@ pub(super) struct Cluster {
 
 #[derive(Default)]
 pub(super) struct ClusterState {
-    pub(super) topics: BTreeMap<TopicName, Vec<Vec<Arc<StoredRecord>>>>,
+    pub(super) topics: BTreeMap<TopicName, Vec<Log>>,
     pub(super) groups: BTreeMap<GroupName, Group>,
     pub(super) refused_writes: BTreeMap<TopicName, BrokerError>,
     pub(super) refused_creations: BTreeMap<TopicName, BrokerError>,
@@ -54,6 +56,32 @@ pub(super) struct ClusterState {
     next_member: MemberId,
     next_epoch: u64,
     next_partition: usize,
+}
+
+/// A partition.
+#[derive(Default)]
+pub(super) struct Log {
+    pub(super) records: Vec<Arc<StoredRecord>>,
+    /// Where each leader began that cut the log off; the first of all is in epoch 0.
+    starts: Vec<usize>,
+}
+
+impl Log {
+    /// The epoch of its leader.
+    pub(super) fn leader_epoch(&self) -> usize {
+        self.starts.len()
+    }
+
+    /// Where one goes on who came to `next` in this epoch.
+    pub(super) fn valid(&self, next: NextOffset, leader_epoch: usize) -> NextOffset {
+        let starts = self.starts.get(leader_epoch..).unwrap_or_default();
+        let start = starts.iter().min().and_then(|start| i64::try_from(*start).ok());
+        start.map_or(next, |start| next.min(NextOffset(start)))
+    }
+
+    pub(super) fn end(&self) -> NextOffset {
+        NextOffset(i64::try_from(self.records.len()).unwrap_or(i64::MAX))
+    }
 }
 
 #[derive(Default)]
@@ -111,7 +139,9 @@ impl Cluster {
 
 impl ClusterState {
     pub(super) fn create_topic(&mut self, topic: &TopicName, partitions: usize) {
-        self.topics.entry(topic.clone()).or_insert_with(|| vec![Vec::new(); partitions]);
+        self.topics
+            .entry(topic.clone())
+            .or_insert_with(|| (0..partitions).map(|_| Log::default()).collect());
     }
 
     pub(super) fn append(
@@ -144,10 +174,11 @@ impl ClusterState {
             topic: record.topic,
             partition: i32::try_from(index).unwrap_or(i32::MAX),
         };
-        let offset = Offset(i64::try_from(log.len()).unwrap_or(i64::MAX));
-        log.push(Arc::new(StoredRecord {
+        let offset = Offset(log.end().0);
+        log.records.push(Arc::new(StoredRecord {
             partition: partition.clone(),
             offset,
+            leader_epoch: i32::try_from(log.leader_epoch()).unwrap_or(i32::MAX),
             timestamp_ms: record.timestamp_ms.unwrap_or(now_ms),
             key: record.key,
             value: record.value,
@@ -260,17 +291,24 @@ impl ClusterState {
     }
 
     /// The records of a partition.
-    pub(super) fn log(
-        &self,
-        partition: &TopicPartition,
-    ) -> Result<&[Arc<StoredRecord>], BrokerError> {
+    pub(super) fn log(&self, partition: &TopicPartition) -> Result<&Log, BrokerError> {
         let TopicPartition { topic, partition } = partition;
         let partitions = self.topics.get(topic);
         let partitions = partitions.ok_or_else(|| BrokerError::UnknownTopic(topic.to_string()))?;
         let log = usize::try_from(*partition).ok().and_then(|index| partitions.get(index));
-        log.map(Vec::as_slice).ok_or_else(|| {
+        log.ok_or_else(|| {
             BrokerError::Other(format!("topic `{topic}` has no partition {partition}"))
         })
+    }
+
+    /// Removes the records of a partition from `end` on, and begins a new leader epoch.
+    pub(super) fn truncate(&mut self, partition: &TopicPartition, end: NextOffset) {
+        let TopicPartition { topic, partition } = partition;
+        let index = usize::try_from(*partition).unwrap_or(usize::MAX);
+        let partitions = self.topics.get_mut(topic);
+        let Some(log) = partitions.and_then(|partitions| partitions.get_mut(index)) else { return };
+        log.records.truncate(usize::try_from(end.0).unwrap_or(0));
+        log.starts.push(log.records.len());
     }
 
     /// Frees partitions that `member` gives up, unless they are in another epoch by now.
@@ -347,10 +385,7 @@ impl ClusterState {
 
 impl Group {
     // The partitions of each topic go round the members that want it.
-    fn target(
-        &self,
-        topics: &BTreeMap<TopicName, Vec<Vec<Arc<StoredRecord>>>>,
-    ) -> BTreeMap<TopicPartition, MemberId> {
+    fn target(&self, topics: &BTreeMap<TopicName, Vec<Log>>) -> BTreeMap<TopicPartition, MemberId> {
         let mut target = BTreeMap::new();
         for (topic, partitions) in topics {
             let wants = |member: &(&MemberId, &Vec<TopicName>)| member.1.contains(topic);

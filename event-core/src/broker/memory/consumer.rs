@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::cluster::{Change, Cluster, ClusterState, MemberId, StoredRecord};
-use super::end_of;
+use super::cluster::{Change, Cluster, ClusterState, Log, MemberId, StoredRecord};
 use super::faults::{Fault, Link, Request};
 use super::records::Records;
 use crate::broker::{BrokerError, Consumer, ConsumerEvent, Progress, Revocation, Subscription};
@@ -22,7 +21,7 @@ const MAX_BATCH_RECORDS: usize = 64;
 /// like a process that is killed.
 pub struct MemoryConsumer {
     membership: Membership,
-    positions: BTreeMap<TopicPartition, (Epoch, NextOffset)>,
+    positions: BTreeMap<TopicPartition, Position>,
     /// Also of partitions that are gone: their records may be held still.
     in_flight: BTreeMap<TopicPartition, Arc<AtomicUsize>>,
     max_in_flight_bytes: usize,
@@ -31,6 +30,14 @@ pub struct MemoryConsumer {
     last_served: Option<TopicPartition>,
     /// What was read and arrives late.
     late: Vec<LateBatch>,
+}
+
+#[derive(Clone, Copy)]
+struct Position {
+    epoch: Epoch,
+    next: NextOffset,
+    /// The leader's that was read last.
+    leader_epoch: usize,
 }
 
 struct LateBatch {
@@ -111,8 +118,11 @@ impl MemoryConsumer {
             }
             Some(Change::Assigned(mut partitions, epoch)) => {
                 for assigned in &mut partitions {
-                    let start = assigned.next.unwrap_or(NextOffset(0));
-                    self.positions.insert(assigned.partition.clone(), (epoch, start));
+                    let next = assigned.next.unwrap_or(NextOffset(0));
+                    let leader_epoch = cluster
+                        .read(|state| state.log(&assigned.partition).map_or(0, Log::leader_epoch));
+                    let position = Position { epoch, next, leader_epoch };
+                    self.positions.insert(assigned.partition.clone(), position);
                     if !self.wants_metadata {
                         (assigned.next, assigned.metadata) = (None, String::new());
                     }
@@ -140,20 +150,21 @@ impl MemoryConsumer {
             };
             self.late.iter().any(same)
         };
-        let turns = turns.filter(|(partition, (epoch, _))| !late(partition, *epoch));
+        let turns = turns.filter(|(partition, position)| !late(partition, position.epoch));
         let Membership { cluster, group, .. } = &self.membership;
-        let (partition, epoch, records) =
-            turns.into_iter().find_map(|(partition, (epoch, next))| {
-                let records = cluster.read(|state| read(state, partition, *next));
-                (!records.is_empty()).then(|| (partition.clone(), *epoch, records))
+        let (partition, position, records) =
+            turns.into_iter().find_map(|(partition, position)| {
+                let records = cluster.read(|state| read(state, partition, position.next));
+                (!records.is_empty()).then(|| (partition.clone(), *position, records))
             })?;
+        let epoch = position.epoch;
         self.last_served = Some(partition.clone());
         let fault = cluster.faults.of(&Request::Fetch { group, partition: &partition });
         if let Some(Fault::Refused(error) | Fault::Unanswered(error)) = fault {
             return Some(ConsumerEvent::Trouble(error));
         }
         let next = records.last()?.offset.next();
-        self.positions.insert(partition.clone(), (epoch, next));
+        self.positions.insert(partition.clone(), Position { next, ..position });
         let in_flight = Arc::clone(self.in_flight.entry(partition.clone()).or_default());
         let source = Records::new(records, in_flight, Arc::clone(cluster));
         let batch = RecordBatch::new(Arc::new(partition), epoch, Box::new(source));
@@ -164,13 +175,16 @@ impl MemoryConsumer {
         Some(ConsumerEvent::Records(batch))
     }
 
-    /// Begins anew where the log is shorter than it was, because its topic was made anew: as Kafka does
-    /// with `auto.offset.reset = earliest`.
+    /// Goes back to where the log was cut off. Where it is shorter than the position still, its topic
+    /// was made anew, and it begins anew: as Kafka does with `auto.offset.reset = earliest`.
     fn reset_positions(&mut self) {
         self.membership.cluster.read(|state| {
-            for (partition, (_, next)) in &mut self.positions {
-                if state.log(partition).is_ok_and(|log| end_of(log) < *next) {
-                    *next = NextOffset(0);
+            for (partition, position) in &mut self.positions {
+                let Ok(log) = state.log(partition) else { continue };
+                position.next = log.valid(position.next, position.leader_epoch);
+                position.leader_epoch = log.leader_epoch();
+                if log.end() < position.next {
+                    position.next = NextOffset(0);
                 }
             }
         });
@@ -222,7 +236,8 @@ pub(super) fn read(
     next: NextOffset,
 ) -> Vec<Arc<StoredRecord>> {
     let start = usize::try_from(next.0).unwrap_or(usize::MAX);
-    let records = state.log(partition).ok().and_then(|log| log.get(start..)).unwrap_or_default();
+    let records = state.log(partition).ok().and_then(|log| log.records.get(start..));
+    let records = records.unwrap_or_default();
     records.iter().take(MAX_BATCH_RECORDS).cloned().collect()
 }
 

@@ -42,6 +42,10 @@ impl RecordSource for Records {
         (self.records[index].offset, self.records[index].timestamp_ms)
     }
 
+    fn leader_epoch(&self, index: usize) -> Option<i32> {
+        Some(self.records[index].leader_epoch)
+    }
+
     fn key(&self, index: usize) -> Option<&[u8]> {
         self.records[index].key.as_deref()
     }

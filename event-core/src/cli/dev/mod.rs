@@ -253,6 +253,9 @@ impl Observer for DevPrinter {
                     "waiting        {partition}@{offset}  its dead letter cannot be written: {error}"
                 );
             }
+            Observation::LogChanged { partition, offset } => {
+                say!("log changed    {partition}@{offset}  what was settled of it is forgotten");
+            }
             Observation::Trouble(error) | Observation::CommitFailed(error) => {
                 say!("trouble        {error}");
             }

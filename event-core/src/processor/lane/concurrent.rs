@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep_until};
 use self::held::MAX_KEPT_BYTES;
 use super::call::{Returned, Shared, call, judge};
 use super::{Ended, Ending, LaneFailure, Progress, ended};
-use crate::delivery::{Offset, RecordBatch, RecordRef};
+use crate::delivery::{Offset, RecordBatch, RecordRef, Remembered};
 use crate::handler::Order;
 use crate::observe::SkipReason;
 use crate::processor::agenda::{Agenda, Call, HandlerIndex, Place, Rule};
@@ -215,18 +215,24 @@ impl Concurrent {
     ) -> Result<(Arc<Shared>, u64), LaneFailure> {
         let Some(record) = shared.batch.get(index) else { return Ok((shared, 0)) };
         let offset = record.offset;
-        let is_remembered = self.progress.track(|tracker| tracker.is_remembered(offset));
-        let read = if is_remembered == Some(true) {
-            self.settler.skip(offset, &self.settler.partition, SkipReason::SettledBefore);
-            Read::Skip
-        } else {
-            self.settler.read(record)
+        let stamp = record.stamp();
+        let remembered = self.progress.track(|tracker| tracker.judge(stamp));
+        let read = match remembered {
+            Some(Remembered::Settled) => {
+                self.settler.skip(offset, &self.settler.partition, SkipReason::SettledBefore);
+                Read::Skip
+            }
+            Some(Remembered::OfAnotherLog) => {
+                self.settler.log_changed(offset);
+                self.settler.read(record)
+            }
+            Some(Remembered::No) | None => self.settler.read(record),
         };
         if let Read::Stop(name) = read {
             return Err(LaneFailure::UnknownEvent(offset, name));
         }
         let place = self.place(&read, record);
-        let sequence = self.progress.track(|tracker| tracker.deliver(offset));
+        let sequence = self.progress.track(|tracker| tracker.deliver(stamp));
         let Some(sequence) = sequence else { return Ok((shared, 0)) };
         let (handler, rule, job) = match read {
             Read::Skip | Read::Stop(_) => {

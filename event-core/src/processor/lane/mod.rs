@@ -73,7 +73,7 @@ enum Progress {
     /// The next offset, everything before which is settled.
     Sequential(AtomicI64),
     /// What is settled, in whatever order.
-    Tracked(Mutex<Tracker>),
+    Tracked(Box<Mutex<Tracker>>),
 }
 
 impl Progress {
@@ -116,7 +116,7 @@ impl Lane {
         let settler = Settler::new(engine, partition, source, stopped.clone());
         let progress = Arc::new(match is_sequential {
             true => Progress::Sequential(AtomicI64::new(NOTHING)),
-            false => Progress::Tracked(Mutex::new(Tracker::new(next, remembered))),
+            false => Progress::Tracked(Box::new(Mutex::new(Tracker::new(next, remembered)))),
         });
         let told = Arc::clone(&progress);
         let ending = Arc::<Ending>::default();
