@@ -9,6 +9,7 @@ mod provided;
 mod run;
 mod settings;
 mod shutdown;
+mod thread;
 mod topics;
 
 use std::collections::BTreeMap;

@@ -309,6 +309,7 @@ impl RunningApp {
             health: self.health.clone(),
             control: self.control.clone(),
             clock: self.clock,
+            runtime: tokio::runtime::Handle::current(),
         }
     }
 

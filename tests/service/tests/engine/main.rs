@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 mod batches;
+mod blocked_threads;
 mod failures;
 mod groups;
 mod made_topics;
