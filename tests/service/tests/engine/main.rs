@@ -4,6 +4,7 @@
 
 mod batches;
 mod blocked_threads;
+mod blocking;
 mod failures;
 mod groups;
 mod made_topics;
