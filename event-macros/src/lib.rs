@@ -61,7 +61,7 @@ use proc_macro::TokenStream;
 /// | `id` | the handler's name in dead letters, settings and lists; its module path and name unless given. 1 to 249 bytes of `[a-zA-Z0-9._:-]` |
 /// | `emits(A, B)` | the contracts that it sends, checked against what it takes and returns |
 /// | `dead_letter` | the topic that takes the dead letters of the topic in the group, in place of `<topic>_dlq` |
-/// | `blocking` | it is a plain `fn`, and runs off the async threads. It cannot be cancelled, and owns its arguments |
+/// | `blocking` | it is a plain `fn`, and runs off the async threads. Once begun it cannot be cancelled, so it has no `timeout`; it owns its arguments |
 /// | `foreign_names` | names that others chose: only Kafka's own rules hold; the variant of a closed list needs no word for it |
 /// | `crate` | the path of `event_core`, when it is not `::event_core` |
 ///
@@ -72,7 +72,7 @@ use proc_macro::TokenStream;
 /// | `group` | a consumer group of its own, with its own offsets and retries: 1 to 249 bytes of `[a-zA-Z0-9._-]` | the service's |
 /// | `order` | `partition`: the records of a partition one after the other; `key`: those of one key, which the contract must have; `none`: any | `partition` |
 /// | `concurrency` | how many of its records are in hand at once at most, from 1 on; above 1 only with `order = key` or `none` | 1 |
-/// | `timeout` | how long one attempt may take, up to a day: it is cancelled where it waits, and has failed. A `blocking` function goes on where it is, and what it returns is not heard | the setting `timeout` |
+/// | `timeout` | how long one attempt may take, up to a day: it is cancelled where it waits, and has failed. A `blocking` function cannot be cancelled and has none | the setting `timeout` |
 /// | `retry(attempts = 5)` | how often a record is tried in place, from 1 on | the setting `attempts` |
 /// | `retry(backoff = "200ms..30s")` | the shortest and the longest delay between attempts | the setting `backoff` |
 /// | `retry(jitter = full)` | how much of a delay is chance: `none`, `equal` (half of it) or `full` | the setting `jitter` |

@@ -37,7 +37,7 @@ const REFUSED_PAUSE: Duration = Duration::from_millis(100);
 
 /// A port that is taken and not served yet.
 #[derive(Debug)]
-pub(crate) struct AdminPort(TcpListener);
+pub(crate) struct AdminPort(StdListener);
 
 /// What the port is about.
 #[derive(Clone, Debug)]
@@ -55,7 +55,7 @@ impl AdminPort {
     pub(crate) fn bind(address: SocketAddr) -> io::Result<Self> {
         let listener = StdListener::bind(address)?;
         listener.set_nonblocking(true)?;
-        TcpListener::from_std(listener).map(AdminPort)
+        Ok(AdminPort(listener))
     }
 
     /// Where it listens.
@@ -63,44 +63,49 @@ impl AdminPort {
         self.0.local_addr()
     }
 
-    /// Answers until it is dropped.
-    pub(crate) async fn serve(self, administered: Administered) {
-        let administered = Arc::new(administered);
-        // Dropped with this future, and with it every connection.
-        let mut connections = JoinSet::new();
-        let mut open = VecDeque::<AbortHandle>::new();
-        loop {
-            while connections.try_join_next().is_some() {}
-            let stream = match self.0.accept().await {
-                Ok((stream, _)) => stream,
-                Err(error) => {
-                    tracing::debug!(target: "event_core", %error, "a request was not taken");
-                    tokio::time::sleep(REFUSED_PAUSE).await;
-                    continue;
-                }
-            };
-            let administered = Arc::clone(&administered);
-            open.retain(|connection| !connection.is_finished());
-            // Nobody waits for a place: who was answered is gone in a moment, so the one that has been
-            // here longest only holds it.
-            if open.len() >= MAX_CONNECTIONS
-                && let Some(oldest) = open.pop_front()
-            {
-                oldest.abort();
+    /// Answers until it is dropped, on the runtime that this is called on.
+    pub(crate) fn serve(self, administered: Administered) -> io::Result<impl Future<Output = ()>> {
+        let listener = TcpListener::from_std(self.0)?;
+        Ok(answer_all(listener, administered))
+    }
+}
+
+async fn answer_all(listener: TcpListener, administered: Administered) {
+    let administered = Arc::new(administered);
+    // Dropped with this future, and with it every connection.
+    let mut connections = JoinSet::new();
+    let mut open = VecDeque::<AbortHandle>::new();
+    loop {
+        while connections.try_join_next().is_some() {}
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::debug!(target: "event_core", %error, "a request was not taken");
+                tokio::time::sleep(REFUSED_PAUSE).await;
+                continue;
             }
-            let connection = connections.spawn(async move {
-                let answer = service_fn(|request| {
-                    let response = respond(&administered, &request);
-                    async move { Ok::<_, Infallible>(response) }
-                });
-                let mut http = hyper::server::conn::http1::Builder::new();
-                http.keep_alive(false).timer(TokioTimer::new()).header_read_timeout(HEADERS);
-                let connection = http.serve_connection(TokioIo::new(stream), answer);
-                // Who asked may be gone, which is nobody's trouble.
-                let _ = tokio::time::timeout(CONNECTION, connection).await;
-            });
-            open.push_back(connection);
+        };
+        let administered = Arc::clone(&administered);
+        open.retain(|connection| !connection.is_finished());
+        // Nobody waits for a place: who was answered is gone in a moment, so the one that has been
+        // here longest only holds it.
+        if open.len() >= MAX_CONNECTIONS
+            && let Some(oldest) = open.pop_front()
+        {
+            oldest.abort();
         }
+        let connection = connections.spawn(async move {
+            let answer = service_fn(|request| {
+                let response = respond(&administered, &request);
+                async move { Ok::<_, Infallible>(response) }
+            });
+            let mut http = hyper::server::conn::http1::Builder::new();
+            http.keep_alive(false).timer(TokioTimer::new()).header_read_timeout(HEADERS);
+            let connection = http.serve_connection(TokioIo::new(stream), answer);
+            // Who asked may be gone, which is nobody's trouble.
+            let _ = tokio::time::timeout(CONNECTION, connection).await;
+        });
+        open.push_back(connection);
     }
 }
 

@@ -9,6 +9,7 @@ mod provided;
 mod run;
 mod settings;
 mod shutdown;
+mod thread;
 mod topics;
 
 use std::collections::BTreeMap;
@@ -327,6 +328,9 @@ impl EventApp {
             max_concurrency: policy.max_concurrency,
         };
         report.add_warnings(registry.check_policies(bounds, |handler| policy.of(handler)));
+        let has_timeout =
+            |id: &str| policy.handlers.get(id).is_some_and(|given| given.timeout.is_some());
+        report.add_problems(registry.check_blocking(has_timeout));
         let has_concurrency =
             |id: &str| policy.handlers.get(id).is_some_and(|given| given.concurrency.is_some());
         report.add_warnings(registry.check_concurrency(has_concurrency));

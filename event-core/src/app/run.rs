@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 #[cfg(feature = "admin")]
 use tracing::info;
 
 use super::look_after::look_after;
+use super::thread::apart;
 use super::topics::{Missing, look_for_topics};
 use super::{EventApp, Settings, provided};
 #[cfg(feature = "admin")]
@@ -54,6 +56,12 @@ struct Member {
 impl EventApp {
     /// Runs the service on `broker` until `shutdown` completes.
     ///
+    /// Handlers run on the runtime that this is called on. Where it has several threads, everything
+    /// else, `shutdown` among it, runs on a thread of its own, so that handlers which block all
+    /// threads of the runtime do not keep the service from ending in time. They still keep such a
+    /// runtime from being dropped: `#[event_core::main]` does not wait for them, whereas the `main`
+    /// of `#[tokio::main]` returns when they do, or ends with [`std::process::exit`].
+    ///
     /// # Errors
     ///
     /// [`StartupReport`] with everything that keeps it from starting; afterwards a
@@ -62,7 +70,7 @@ impl EventApp {
         self,
         broker: B,
         settings: Settings,
-        shutdown: impl Future<Output = ()> + Send,
+        shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), Error> {
         self.prepare(broker, settings).await?.run(shutdown).await
     }
@@ -129,6 +137,7 @@ impl EventApp {
                 health: self.health.clone(),
                 control: self.control.clone(),
                 clock: Clock::system(),
+                runtime: Handle::current(),
             };
             Member { group, topics, processor, health }
         });
@@ -190,7 +199,15 @@ impl EventApp {
 }
 
 impl<B: Broker> ReadyApp<B> {
-    pub(crate) async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), Error> {
+    /// Runs until `shutdown` completes, away from handlers where that is possible.
+    pub(crate) async fn run(
+        self,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), Error> {
+        apart(move || self.run_here(shutdown)).await
+    }
+
+    async fn run_here(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), Error> {
         let (stop, stopped) = watch::channel(false);
         let mut running = FuturesUnordered::new();
         let asked: Vec<_> =
@@ -221,11 +238,14 @@ impl<B: Broker> ReadyApp<B> {
         // Until the last lane has ended: what keeps it is what somebody wants to see then.
         let mut looking = std::pin::pin!(look_after(&self.broker, &self.health, &asked));
         #[cfg(feature = "admin")]
-        let admin = self.admin;
+        let admin = match self.admin {
+            Some((port, administered)) => Some(port.serve(administered)?),
+            None => None,
+        };
         let mut admin = std::pin::pin!(async {
             #[cfg(feature = "admin")]
-            if let Some((port, administered)) = admin {
-                port.serve(administered).await;
+            if let Some(serving) = admin {
+                serving.await;
             }
             std::future::pending::<()>().await;
         });

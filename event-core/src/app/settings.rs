@@ -41,7 +41,7 @@ use crate::registry::{StartupProblem, StartupReport};
 /// | `attempts` | `EVENT_ATTEMPTS` | `5` | how often a handler is tried |
 /// | `backoff` | `EVENT_BACKOFF` | `200ms..30s` | first and longest delay between attempts |
 /// | `jitter` | `EVENT_JITTER` | `equal` | how much of a delay is chance: `none`, `equal` for half of it, `full` |
-/// | `timeout` | `EVENT_TIMEOUT` | none | how long an attempt may take |
+/// | `timeout` | `EVENT_TIMEOUT` | none | how long an attempt may take; of a `blocking` handler as long as it wants |
 /// | `breaker_failures` | `EVENT_BREAKER_FAILURES` | `20` | after how many failed attempts in a row a handler is left alone for a while; `0` is never |
 /// | `breaker_pause` | `EVENT_BREAKER_PAUSE` | `5s..1m` | for how long: the first time, and at most |
 /// | `max_concurrency` | `EVENT_MAX_CONCURRENCY` | `1000` | how many calls run at once in a group, of the handlers that do not keep the order of the partition |

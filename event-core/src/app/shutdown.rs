@@ -1,62 +1,73 @@
 //! The signals that end a service.
 
-use tokio::sync::mpsc;
+use std::io;
+
+use tokio::sync::oneshot;
 use tracing::{info, warn};
 
+use super::thread::on_own_thread;
+
 /// Completes on the first SIGTERM or ctrl-c. A second one ends the process at once, with the code
-/// that shells use for it (128 plus the signal's number).
+/// that shells use for it (128 plus the signal's number). They are heard on a thread of their own,
+/// whatever blocks the others.
 pub async fn signals() {
-    let (send, mut received) = mpsc::unbounded_channel();
-    for (code, signal) in [(130, Signal::Interrupt), (143, Signal::Terminate)] {
-        let send = send.clone();
-        tokio::spawn(async move {
-            while signal.next().await {
-                if send.send(code).is_err() {
-                    return;
-                }
-            }
-        });
-    }
-    drop(send);
-    if received.recv().await.is_none() {
+    let (mut tell, told) = oneshot::channel();
+    let hear = async move || {
+        let Ok(mut signals) = Signals::listen() else { return };
+        tokio::select! {
+            _ = signals.next() => {}
+            // Whoever asked does something else by now.
+            () = tell.closed() => return,
+        }
+        let _ = tell.send(());
+        std::process::exit(signals.next().await);
+    };
+    if on_own_thread("event-core-signals", hear).is_err() || told.await.is_err() {
         // No signal can be heard here, so none ends the service.
         warn!(target: "event_core", "signals cannot be received; the service ends only by itself");
         std::future::pending::<()>().await;
     }
     info!(target: "event_core", "shutting down; a second signal ends the process at once");
-    tokio::spawn(async move {
-        if let Some(code) = received.recv().await {
-            std::process::exit(code);
-        }
-    });
 }
 
-#[derive(Clone, Copy)]
-enum Signal {
-    Interrupt,
-    Terminate,
-}
-
-impl Signal {
-    /// Waits for the signal; false when it can never come.
-    async fn next(self) -> bool {
-        match self {
-            Signal::Interrupt => tokio::signal::ctrl_c().await.is_ok(),
-            Signal::Terminate => terminate().await,
-        }
-    }
+/// What listens from the beginning on, so that none is missed between two.
+#[cfg(unix)]
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
 }
 
 #[cfg(unix)]
-async fn terminate() -> bool {
-    use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => terminate.recv().await.is_some(),
-        Err(_) => false,
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let interrupt = signal(SignalKind::interrupt())?;
+        Ok(Signals { interrupt, terminate: signal(SignalKind::terminate())? })
+    }
+
+    /// Waits for the next one, and gives its exit code.
+    async fn next(&mut self) -> i32 {
+        tokio::select! {
+            Some(()) = self.interrupt.recv() => 130,
+            Some(()) = self.terminate.recv() => 143,
+            else => std::future::pending().await,
+        }
     }
 }
 
 #[cfg(not(unix))]
-async fn terminate() -> bool {
-    false
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Signals)
+    }
+
+    async fn next(&mut self) -> i32 {
+        match tokio::signal::ctrl_c().await {
+            Ok(()) => 130,
+            Err(_) => std::future::pending().await,
+        }
+    }
 }

@@ -113,7 +113,9 @@ impl EventApp {
     /// # Errors
     ///
     /// What the command ended with; `#[event_core::main]` turns it into an exit code: 2 for a
-    /// service that cannot start or a wrong command line, 1 for everything else.
+    /// service that cannot start or a wrong command line, 1 for everything else. It also ends the
+    /// process while handlers still block threads, which `#[tokio::main]` does not: see
+    /// [`EventApp::run_on`].
     pub async fn main(self) -> Result<(), Error> {
         self.main_from(std::env::args_os()).await
     }

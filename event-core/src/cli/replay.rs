@@ -124,9 +124,10 @@ async fn replay<B: Broker>(
     };
     say!("in group {}", settings.group);
     let ready = app.prepare(broker, settings).await?;
-    let shutdown = async {
+    let done = replayed.clone();
+    let shutdown = async move {
         tokio::select! {
-            () = replayed.done() => {}
+            () = done.done() => {}
             () = signals() => {}
         }
     };

@@ -103,7 +103,11 @@ impl HandlerPolicy {
             backoff: Backoff { first, longest, jitter },
             retry_on: retry.on,
             retry_topics: retry.topics,
-            timeout: overrides.timeout.or(options.timeout).or(defaults.timeout),
+            timeout: match handler.blocking {
+                // What cannot be cancelled would go on beside its own next attempt.
+                true => None,
+                false => overrides.timeout.or(options.timeout).or(defaults.timeout),
+            },
             batch: match handler.call {
                 HandlerCall::Each(_) => None,
                 HandlerCall::Batch(_) => Some(options.batch.unwrap_or_default()),

@@ -23,12 +23,14 @@ pub use std::borrow::Cow;
 pub use std::boxed::Box;
 
 mod batch;
+mod blocking;
 mod emits;
 mod judge;
 mod judge_delivery;
 mod list;
 
 pub use batch::batch;
+pub use blocking::blocking;
 pub use emits::judge_emits;
 pub use judge::{
     Named, batch_handler, handler, judge_event, judge_foreign_event, judge_foreign_topic,
@@ -153,18 +155,6 @@ where
     P: Contract<Older: ReadOlder<'de, P>> + Decoded<'de>,
 {
     (version <= P::INFO.version).then(|| P::decode(envelope, version).map(T::upcast))
-}
-
-/// Runs a handler that blocks its thread, away from the threads that others wait on.
-pub async fn blocking<T: Send + 'static>(work: Box<dyn FnOnce() -> T + Send>) -> T {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            // The runtime is being shut down, and nobody waits for this any more.
-            Err(_) => std::future::pending().await,
-        },
-    }
 }
 
 /// Runs the handler that is the state of type `T`.

@@ -214,6 +214,8 @@ pub enum Observation<'a> {
 pub struct InHand {
     /// The handler's id.
     pub handler: String,
+    /// Whether it is `blocking`: once begun, nothing cancels it.
+    pub is_blocking: bool,
     /// The partition.
     pub partition: TopicPartition,
     /// The record; of a batch the first.
@@ -224,8 +226,12 @@ pub struct InHand {
 
 impl fmt::Display for InHand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let InHand { handler, partition, offset, since } = self;
-        write!(f, "`{handler}` has had {partition}@{offset} for {since:.1?}")
+        let InHand { handler, is_blocking, partition, offset, since } = self;
+        write!(f, "`{handler}` has had {partition}@{offset} for {since:.1?}")?;
+        match is_blocking {
+            true => f.write_str(", is `blocking`, and goes on if it has begun"),
+            false => Ok(()),
+        }
     }
 }
 

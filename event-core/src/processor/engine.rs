@@ -40,6 +40,8 @@ pub(super) struct Engine {
 /// What is known of a handler in this process.
 pub(super) struct HandlerState {
     id: Arc<str>,
+    /// Nothing cancels it.
+    is_blocking: bool,
     pub(super) policy: HandlerPolicy,
     /// How many of its calls may run at once.
     pub(super) calls: Semaphore,
@@ -102,8 +104,9 @@ impl Engine {
         &self.handler(route).policy
     }
 
-    pub(super) fn handler_id(&self, index: usize) -> Option<&str> {
-        self.handlers.get(index).map(|handler| &*handler.id)
+    /// The id of a handler, and whether it is `blocking`.
+    pub(super) fn handler_named(&self, index: usize) -> Option<(&str, bool)> {
+        self.handlers.get(index).map(|handler| (&*handler.id, handler.is_blocking))
     }
 
     pub(super) fn source(&self, topic: &TopicName) -> Source {
@@ -196,6 +199,7 @@ impl HandlerState {
         let gate = Gate::new(policy.breaker);
         HandlerState {
             id: Arc::clone(&route.id),
+            is_blocking: route.handler.blocking,
             policy,
             calls: Semaphore::new(calls.min(Semaphore::MAX_PERMITS)),
             gate,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
@@ -52,6 +53,8 @@ impl Lanes {
     pub(super) fn open(&mut self, assigned: Vec<AssignedPartition>, epoch: Epoch) {
         let partitions: Vec<_> = assigned.iter().map(|one| one.partition.clone()).collect();
         self.engine.observers.notify(&Observation::Assigned { partitions: &partitions, epoch });
+        // What a lane spawns and waits for is of the runtime of handlers.
+        let _entered = self.engine.runtime.enter();
         for AssignedPartition { partition, next, metadata } in assigned {
             let remembered = next.map(|next| SettledAbove::decode(&metadata, next));
             let lane = Lane::spawn(
@@ -166,28 +169,37 @@ impl Lanes {
 
 async fn finish(
     engine: &Engine,
-    lanes: BTreeMap<TopicPartition, OpenLane>,
+    mut lanes: BTreeMap<TopicPartition, OpenLane>,
     deadline: Instant,
     max_metadata_bytes: usize,
 ) -> Drained {
     lanes.values().for_each(|open| open.lane.stop());
-    let mut drained = Drained { progress: Vec::new(), abandoned: 0, in_hand: Vec::new() };
-    for (partition, mut open) in lanes {
+    let mut late = Vec::new();
+    for (partition, open) in &mut lanes {
         if timeout_at(deadline, open.lane.ended()).await.is_err() {
-            let in_hand = engine.in_hand(Some(&partition));
-            open.lane.abort().await;
-            // An idle one may only not have been told yet, where nothing was waited for.
-            if open.lane.has_in_hand() {
-                drained.abandoned += 1;
-                let settled = open.lane.settled(max_metadata_bytes);
-                engine.observers.notify(&Observation::Abandoned {
-                    partition: &partition,
-                    next: settled.map(|(next, _)| next),
-                    in_hand: &in_hand,
-                });
-                drained.in_hand.extend(in_hand);
-            }
+            // Named before it is cut off, when nothing is in hand any more.
+            let in_hand = engine.in_hand(Some(partition));
+            late.push((partition, &mut open.lane, in_hand));
         }
+    }
+    // All are cut off before the first is waited for, and have one moment together: when handlers
+    // block every thread, each would need all of its own.
+    join_all(late.iter_mut().map(|(_, lane, _)| lane.abort())).await;
+    let mut drained = Drained { progress: Vec::new(), abandoned: 0, in_hand: Vec::new() };
+    for (partition, lane, in_hand) in late {
+        // An idle one may only not have been told yet, where nothing was waited for.
+        if !lane.has_in_hand() {
+            continue;
+        }
+        drained.abandoned += 1;
+        engine.observers.notify(&Observation::Abandoned {
+            partition,
+            next: lane.settled(max_metadata_bytes).map(|(next, _)| next),
+            in_hand: &in_hand,
+        });
+        drained.in_hand.extend(in_hand);
+    }
+    for (partition, open) in lanes {
         if let Some((next, metadata)) = open.lane.settled(max_metadata_bytes) {
             drained.progress.push(Progress { partition, epoch: open.epoch, next, metadata });
         }

@@ -27,6 +27,7 @@ mod watch;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 pub use clock::Clock;
@@ -86,6 +87,9 @@ pub struct EventProcessor {
     pub control: Control,
     /// What time it is.
     pub clock: Clock,
+    /// Where lanes run, and handlers with them. [`run`](EventProcessor::run) may be called on another
+    /// runtime, and then goes on although handlers block every thread of this one.
+    pub runtime: Handle,
 }
 
 /// Why a processor ended other than by a shutdown that left nothing open.
@@ -136,6 +140,13 @@ pub enum ProcessorError {
     /// The thread that watches handlers could not be started.
     #[error("the thread that watches handlers could not be started")]
     Watch(#[source] std::io::Error),
+    /// The thread that the engine runs on could not be started.
+    #[error("the thread of the engine could not be started")]
+    Thread(#[source] std::io::Error),
+    /// The engine itself failed, perhaps in a listener or in the future that ends the service. What
+    /// is not committed is delivered again after a restart.
+    #[error("the engine panicked: {0}")]
+    Panicked(String),
 }
 
 fn listed(in_hand: &[InHand]) -> String {

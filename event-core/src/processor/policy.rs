@@ -17,7 +17,7 @@ pub struct DeliveryPolicy {
     pub attempts: u32,
     /// The delays between attempts.
     pub backoff: Backoff,
-    /// How long an attempt may take; without a limit unless set.
+    /// How long an attempt may take; without a limit unless set. A `blocking` handler has none.
     pub timeout: Option<Duration>,
     /// When a handler is left alone because it fails every time.
     pub breaker: BreakerOptions,

@@ -118,10 +118,11 @@ impl Engine {
 
     fn look(&self, slot: &Slot) -> Option<InHand> {
         let handler = slot.handler.load(Ordering::Acquire);
-        let handler = self.handler_id(handler)?.to_owned();
+        let (handler, is_blocking) = self.handler_named(handler)?;
         let since_ms = slot.since_ms.load(Ordering::Relaxed);
         Some(InHand {
-            handler,
+            handler: handler.to_owned(),
+            is_blocking,
             partition: slot.partition.clone(),
             offset: Offset(slot.offset.load(Ordering::Relaxed)),
             since: Duration::from_millis(self.watch.elapsed_ms().saturating_sub(since_ms)),

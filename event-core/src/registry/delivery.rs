@@ -89,6 +89,14 @@ impl Registry {
         once_each(useless).map(|handler| StartupProblem::UselessConcurrency { handler }).collect()
     }
 
+    /// A handler that is `blocking` cannot be cancelled after the time that the settings give it.
+    #[must_use]
+    pub fn check_blocking(&self, has_timeout: impl Fn(&str) -> bool) -> Vec<StartupProblem> {
+        let blocking = self.handlers.iter().copied().filter(|handler| handler.blocking);
+        let limited = blocking.filter(|handler| has_timeout(&handler.id()));
+        once_each(limited).map(|handler| StartupProblem::BlockingTimeout { handler }).collect()
+    }
+
     /// A record in the order of the partition waits for those by key and holds them up, which is
     /// seldom what `order = key` was written for.
     pub(super) fn mixed_orders(&self, group: &str) -> Vec<StartupProblem> {

@@ -143,6 +143,11 @@ pub enum StartupProblem {
         /// The handler.
         handler: &'static HandlerRegistration,
     },
+    /// The settings give a time limit to a handler that nothing can cancel.
+    BlockingTimeout {
+        /// The handler.
+        handler: &'static HandlerRegistration,
+    },
     /// The settings say something about a handler or a topic that is not there.
     UnknownSettingTarget {
         /// The table: `handlers` or `topic`.
@@ -277,6 +282,7 @@ impl StartupProblem {
             StartupProblem::LongTimeout { .. } => "long_timeout",
             StartupProblem::TooConcurrent { .. } => "too_concurrent",
             StartupProblem::UselessConcurrency { .. } => "useless_concurrency",
+            StartupProblem::BlockingTimeout { .. } => "blocking_timeout",
             StartupProblem::UnknownSettingTarget { .. } => "unknown_setting_target",
             StartupProblem::LonelyCatchAll { .. } => "lonely_catch_all",
             StartupProblem::UntrueEmits { .. } => "untrue_emits",
@@ -303,7 +309,8 @@ impl StartupProblem {
             StartupProblem::Setting { .. }
             | StartupProblem::IgnoredVariable { .. }
             | StartupProblem::UnknownSettingTarget { .. }
-            | StartupProblem::UselessConcurrency { .. } => 0,
+            | StartupProblem::UselessConcurrency { .. }
+            | StartupProblem::BlockingTimeout { .. } => 0,
             StartupProblem::NoHandlers | StartupProblem::NoHandlersInModules { .. } => 1,
             StartupProblem::ExcludedTopic { .. } | StartupProblem::UnusedTopic { .. } => 2,
             StartupProblem::DuplicateHandlers { .. } | StartupProblem::CollidingIds { .. } => 3,
@@ -358,6 +365,7 @@ impl StartupProblem {
             }
             StartupProblem::TooConcurrent { handler, .. }
             | StartupProblem::UselessConcurrency { handler }
+            | StartupProblem::BlockingTimeout { handler }
             | StartupProblem::MissingState { handler, .. }
             | StartupProblem::LonelyCatchAll { handler, .. }
             | StartupProblem::UntrueEmits { handler } => vec![Place::from(*handler)],

@@ -306,6 +306,7 @@ impl RunningApp {
             health: self.health.clone(),
             control: self.control.clone(),
             clock: self.clock,
+            runtime: tokio::runtime::Handle::current(),
         }
     }
 

@@ -114,8 +114,7 @@ pub(crate) fn options(
         }
         missing_names(given, &options, handler, at, complaints);
         untyped(&options, handler, complaints);
-        let name = handler.shown_name();
-        delivery::judge(&options.delivery, given, &name, complaints);
+        delivery::judge(&options.delivery, given, handler, complaints);
     }
     options
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use event_core::EventProducer;
 use event_core::broker::Broker;
 use event_core::broker::kafka::EmbeddedBroker;
-use service_tests::claim;
+use service_tests::{ClaimAdded, claim};
 
 const SOUND: &str = env!("CARGO_BIN_EXE_sound-service");
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -62,6 +62,14 @@ impl Service {
         assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
     }
 
+    /// The port that tells health, once it is in the log.
+    fn admin_port(&self) -> String {
+        let log = self.log_line("tells health at");
+        // Without the colours of the log.
+        let port = log.split("127.0.0.1:").nth(1).unwrap();
+        port.chars().take_while(char::is_ascii_digit).collect()
+    }
+
     /// Waits for the end and returns the exit code, and what else was printed.
     fn end(&mut self) -> (Option<i32>, Vec<String>) {
         let deadline = Instant::now() + DEADLINE;
@@ -104,11 +112,26 @@ fn command(cluster: &EmbeddedBroker, arguments: &[&str], variables: &[(&str, &st
 }
 
 fn cluster() -> EmbeddedBroker {
+    cluster_of(1)
+}
+
+fn cluster_of(partitions: i32) -> EmbeddedBroker {
     let cluster = EmbeddedBroker::start().unwrap();
     for topic in ["role_events", "role_events_dlq", "user_events", "user_events_dlq"] {
-        cluster.create_topic(topic, 1).unwrap();
+        cluster.create_topic(topic, partitions).unwrap();
     }
     cluster
+}
+
+/// Whether health is good, and what it says.
+fn health(port: &str, path: &str) -> (bool, serde_json::Value) {
+    let mut stream = std::net::TcpStream::connect(format!("127.0.0.1:{port}")).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    write!(stream, "GET {path} HTTP/1.0\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("health does not answer");
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.contains(" 200 "), serde_json::from_str(body).unwrap())
 }
 
 async fn publish(cluster: &EmbeddedBroker, ids: std::ops::Range<u64>) {
@@ -157,6 +180,55 @@ async fn a_handler_that_never_ends_does_not_hold_the_process_beyond_its_deadline
     service.signal("-TERM");
     service.log_line("1 partition still had records in hand after 1s");
     assert_eq!(service.end(), (Some(1), vec![]));
+}
+
+/// A service with a handler that never lets go on each thread that there is for handlers.
+async fn blocked(drain: &str) -> (EmbeddedBroker, Service, String) {
+    let cluster = cluster_of(8);
+    let threads = ("TOKIO_WORKER_THREADS", "2");
+    let variables = [threads, ("EVENT_DRAIN", drain), ("EVENT_ADMIN_PORT", "0")];
+    let service = Service::run(&cluster, &variables);
+    let port = service.admin_port();
+    let producer = EventProducer::new(cluster.broker().producer().unwrap());
+    for role_id in 0..40 {
+        producer.send(&ClaimAdded { id: 18, role_id }).await.unwrap();
+    }
+    for _ in 0..2 {
+        assert!(service.line().starts_with("claim 18 of role "));
+    }
+    (cluster, service, port)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn handlers_that_block_all_threads_do_not_hold_a_shutdown() {
+    let (_cluster, mut service, port) = blocked("2s").await;
+    assert!(health(&port, "/health/live").0);
+    let told = Instant::now();
+    service.signal("-TERM");
+    service.log_line("shutting down");
+    // The drain is not over, and whoever looks sees what it waits for.
+    let (is_ready, answer) = health(&port, "/health/ready");
+    assert!(!is_ready, "{answer:#}");
+    assert_eq!(answer["problems"][0]["code"], "shutting_down", "{answer:#}");
+    // Nor could the lanes that had nothing in hand hear of it.
+    service.log_line("16 partitions still had records in hand after 2s");
+    for _ in 0..2 {
+        service.log_line("`record_claim` has had role_events/");
+    }
+    assert_eq!(service.end(), (Some(1), vec![]));
+    // The drain, the last commit, leaving the group.
+    assert!(told.elapsed() < Duration::from_secs(8), "{:?}", told.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_signal_is_heard_although_handlers_block_all_threads() {
+    for (signal, code) in [("-INT", 130), ("-TERM", 143)] {
+        let (_cluster, mut service, _) = blocked("200s").await;
+        service.signal(signal);
+        service.log_line("shutting down");
+        service.signal(signal);
+        assert_eq!(service.end(), (Some(code), vec![]));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -224,20 +296,9 @@ fn missing_topics_are_named_with_what_they_are_for() {
 async fn a_process_tells_its_health_and_is_paused_by_command() {
     let cluster = cluster();
     let mut service = Service::run(&cluster, &[("EVENT_ADMIN_PORT", "0")]);
-    let log = service.log_line("tells health at");
-    // Without the colours of the log.
-    let port = log.split("127.0.0.1:").nth(1).unwrap();
-    let port: String = port.chars().take_while(char::is_ascii_digit).collect();
+    let port = service.admin_port();
     let admin = [("EVENT_ADMIN_PORT", &*port)];
-    let health = |path: &str| {
-        let mut stream = std::net::TcpStream::connect(format!("127.0.0.1:{port}")).unwrap();
-        write!(stream, "GET {path} HTTP/1.0\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        let body: serde_json::Value = serde_json::from_str(body).unwrap();
-        (head.contains(" 200 "), body)
-    };
+    let health = |path: &str| health(&port, path);
     let until = Instant::now() + DEADLINE;
     let wait_for = |what: &dyn Fn(&serde_json::Value) -> bool| loop {
         let (is_ready, answer) = health("/health/ready");

@@ -90,11 +90,12 @@ pub(super) async fn run(
     for sample in samples {
         producer.send_raw(sample).await?;
     }
-    let idle = async {
-        if !arguments.exit_when_idle {
+    let (exit_when_idle, seen) = (arguments.exit_when_idle, Arc::clone(&tally));
+    let idle = async move {
+        if !exit_when_idle {
             std::future::pending::<()>().await;
         }
-        tally.wait_until(|counts| counts.settled() >= sent.count()).await;
+        seen.wait_until(|counts| counts.settled() >= sent.count()).await;
     };
     let shutdown = async {
         tokio::select! {
@@ -116,7 +117,7 @@ pub(super) async fn run(
         counts.skipped,
         counts.dead_lettered
     );
-    if arguments.exit_when_idle && counts.dead_lettered > 0 {
+    if exit_when_idle && counts.dead_lettered > 0 {
         let message = format!("{} events were dead-lettered", counts.dead_lettered);
         return Err(ExitStatus { code: 1, message }.into());
     }

@@ -66,7 +66,8 @@ pub(super) fn of_route(settings: &Settings, route: &Route) -> Vec<Setting> {
         setting("attempts", policy.attempts.to_string(), retry.attempts.is_some()),
         setting("backoff", range((backoff.first, backoff.longest)), retry.backoff.is_some()),
         setting("jitter", jitter(backoff.jitter).to_owned(), retry.jitter.is_some()),
-        setting("timeout", timeout, options.timeout.is_some()),
+        // What is `blocking` has none, whatever the settings say for all.
+        setting("timeout", timeout, options.timeout.is_some() || route.handler.blocking),
     ]);
     if !policy.retry_topics.is_empty() {
         all.push(setting("retry topics", durations(policy.retry_topics).join(", "), true));

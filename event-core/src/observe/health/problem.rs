@@ -166,7 +166,7 @@ impl fmt::Display for HealthProblem {
             ),
             HealthProblem::InHandLong { handler, partition, offset, since, .. } => write!(
                 f,
-                "`{handler}` has had {partition}@{offset} in hand for {since:.0?}: give it a `timeout`, or set `liveness_after` to more than it takes"
+                "`{handler}` has had {partition}@{offset} in hand for {since:.0?}: give it a `timeout` (what is `blocking` has to end by itself), or set `liveness_after` to more than it takes"
             ),
             HealthProblem::ShuttingDown => f.write_str("the service was told to end"),
         }

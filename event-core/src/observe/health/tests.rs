@@ -263,6 +263,7 @@ async fn a_record_in_hand_for_too_long_ends_readiness_although_others_go_on() {
     };
     look(vec![InHand {
         handler: "bill".to_owned(),
+        is_blocking: false,
         partition: claims(),
         offset: Offset(7),
         since: FIVE_MINUTES,

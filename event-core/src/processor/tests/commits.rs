@@ -64,8 +64,9 @@ mod of_an_earlier_version {
         let app = EventApp::from_env("engine").unwrap().state(log.clone());
         let app = app.handlers_from(version("by_partition"));
         let settings = Settings::load("engine", &SettingsOverrides::default(), []).unwrap();
-        let first = async {
-            while log.ids().len() < 20 {
+        let handled = log.clone();
+        let first = async move {
+            while handled.ids().len() < 20 {
                 tokio::time::sleep(SECOND).await;
             }
         };

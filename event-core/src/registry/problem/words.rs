@@ -79,6 +79,11 @@ impl StartupProblem {
                 handler.id(),
                 handler.name
             ),
+            StartupProblem::BlockingTimeout { handler } => format!(
+                "setting `timeout` of `[handlers.\"{}\"]` cannot be kept: {} is `blocking`, and nothing cancels it",
+                handler.id(),
+                handler.name
+            ),
             StartupProblem::UnknownSettingTarget { table, name, .. } => {
                 let missing = match *table {
                     "handlers" => "no handler has this id",
@@ -211,6 +216,9 @@ impl StartupProblem {
             ),
             StartupProblem::UselessConcurrency { .. } => {
                 "write `order = key` or `order = none` in its attribute, or remove the setting".into()
+            }
+            StartupProblem::BlockingTimeout { .. } => {
+                "remove the setting, and limit what the function itself waits for".into()
             }
             StartupProblem::UnknownSettingTarget { table, nearest, .. } => {
                 format!("write `[{table}.\"{}\"]`", nearest.as_deref().unwrap_or(".."))

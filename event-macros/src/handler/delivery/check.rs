@@ -1,13 +1,37 @@
 //! The rules between what the attribute says about delivery, and the function.
 
+use super::super::model::{Form, Handler};
 use super::Delivery;
 use crate::arguments::Given;
 use crate::complaints::Complaints;
 
 /// Judges what does not fit together.
-pub(crate) fn judge(delivery: &Delivery, given: &Given, name: &str, complaints: &mut Complaints) {
+pub(crate) fn judge(
+    delivery: &Delivery,
+    given: &Given,
+    handler: &Handler,
+    complaints: &mut Complaints,
+) {
+    let name = &handler.shown_name();
+    blocking(delivery, given, handler, complaints);
     side_by_side(delivery, given, name, complaints);
     retry_topics(delivery, given, name, complaints);
+}
+
+// A limit that only stops to listen would let the function go on beside its own next attempt.
+fn blocking(delivery: &Delivery, given: &Given, handler: &Handler, complaints: &mut Complaints) {
+    // Whether what is async or a value is to be `blocking` at all is not known.
+    let is_plain = matches!(handler.form, Form::Function { .. });
+    let is_plain = is_plain && handler.signature.asyncness.is_none();
+    let (Some(_), Some(key), Some(_), true) =
+        (given.flag("blocking"), given.key("timeout"), delivery.timeout_ms, is_plain)
+    else {
+        return;
+    };
+    let name = handler.shown_name();
+    let what = format!("`{name}` is `blocking`, and nothing can cancel it after a `timeout`");
+    let help = format!("{}; limit what the function itself waits for", given.removal(key));
+    complaints.add(key, what, help);
 }
 
 fn side_by_side(delivery: &Delivery, given: &Given, name: &str, complaints: &mut Complaints) {

@@ -136,6 +136,7 @@ impl Engine {
             health: Health::default(),
             control: Control::default(),
             clock: Clock::of_tokio(),
+            runtime: tokio::runtime::Handle::current(),
         };
         let events = Arc::<Events>::default();
         let consumer = ScriptedConsumer { shared: shared.clone(), events: Arc::clone(&events) };

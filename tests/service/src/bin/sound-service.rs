@@ -14,6 +14,10 @@ async fn record_claim(event: Event<ClaimAdded>, State(seen): State<Seen>) -> Res
         13 => Err(Error::msg("an unlucky number").dead_letter()),
         // Never ends, for the tests of a shutdown.
         17 => std::future::pending().await,
+        // Never lets go of its thread, which nothing can take from it.
+        18 => loop {
+            std::thread::park();
+        },
         _ => Ok(()),
     }
 }

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 mod batches;
+mod blocked_threads;
+mod blocking;
 mod failures;
 mod forged;
 mod groups;
