@@ -209,7 +209,9 @@ impl<B: Broker> ReadyApp<B> {
                 max_in_flight_bytes: self.settings.max_in_flight_bytes,
                 drain_deadline: self.settings.policy.drain_deadline,
                 group_instance_id: self.settings.group_instance_id.clone(),
-                wants_metadata: !processor.is_sequential(),
+                // Whatever the order is now: an earlier version of the service may have noted what it
+                // had settled above a record that waited.
+                wants_metadata: true,
             })?;
             if let Some(pulse) = consumer.pulse() {
                 health.set_pulse(pulse);

@@ -47,9 +47,12 @@ pub enum BrokerError {
     /// The metadata of a commit is over the broker's limit. The commit of that partition was
     /// refused as a whole, offset included; those beside it count.
     #[error(
-        "the metadata of a commit is longer than the broker takes (`offset.metadata.max.bytes`)"
+        "the metadata of a commit is {bytes} bytes long, more than the broker takes (`offset.metadata.max.bytes`)"
     )]
-    MetadataTooLarge,
+    MetadataTooLarge {
+        /// The longest metadata of the commit.
+        bytes: usize,
+    },
     /// The group has members, so that its offsets cannot be set from outside.
     #[error(
         "group `{0}` has members: stop them first, all of them, or wait until their sessions are over"

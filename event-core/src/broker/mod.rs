@@ -166,7 +166,7 @@ pub trait Consumer: Send {
 
     /// Commits without waiting. An entry whose epoch is over is dropped. A failure arrives as
     /// [`ConsumerEvent::CommitFailed`]; the caller then commits its present progress again, with
-    /// less metadata after [`BrokerError::MetadataTooLarge`].
+    /// less metadata than [`BrokerError::MetadataTooLarge`] says was refused.
     fn commit(&mut self, progress: &[Progress]);
 
     /// Shows whether the thread behind it goes on; `None` when it has none of its own.

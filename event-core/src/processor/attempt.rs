@@ -7,11 +7,11 @@ use futures_util::FutureExt;
 use tokio::time::timeout;
 
 use super::engine::Engine;
-use crate::broker::{BrokerError, OutgoingRecord};
+use crate::broker::{Acknowledged, BrokerError, OutgoingRecord, PortFuture};
 use crate::delivery::Delivery;
 use crate::handler::HandlerCall;
 use crate::middleware::{Innermost, Next, OutcomeFuture};
-use crate::outcome::{Emissions, Error, Outcome, Rejection};
+use crate::outcome::{Error, Outcome, Rejection};
 use crate::router::Route;
 
 /// Runs the handler of `route` once, inside its layers.
@@ -82,9 +82,11 @@ pub(super) async fn attempt_batch<'a>(
         }
         Err(limit) => return failed(Error::from(TimedOut(limit))),
     };
-    let mut outcomes = Vec::with_capacity(results.len());
-    for result in results {
-        outcomes.push(finish(engine, result).await);
+    let finished: Vec<Finished> =
+        results.into_iter().map(|result| finish(engine, result)).collect();
+    let mut outcomes = Vec::with_capacity(finished.len());
+    for finished in finished {
+        outcomes.push(finished.outcome().await);
     }
     outcomes
 }
@@ -92,11 +94,11 @@ pub(super) async fn attempt_batch<'a>(
 async fn run_handler<'a>(engine: &Engine, route: &Route, delivery: &'a Delivery<'a>) -> Outcome {
     let attempt = async {
         match route.handler.call {
-            HandlerCall::Each(handler) => finish(engine, handler(delivery).await).await,
+            HandlerCall::Each(handler) => finish(engine, handler(delivery).await).outcome().await,
             HandlerCall::Batch(handler) => {
                 let mut results = handler(std::slice::from_ref(delivery)).await;
                 match (results.pop(), results.is_empty()) {
-                    (Some(result), true) => finish(engine, result).await,
+                    (Some(result), true) => finish(engine, result).outcome().await,
                     _ => Outcome::Failed(Error::msg(
                         "the handler returned not one outcome for one record",
                     )),
@@ -107,20 +109,40 @@ async fn run_handler<'a>(engine: &Engine, route: &Route, delivery: &'a Delivery<
     or_failed("the handler", attempt).await
 }
 
-async fn finish(engine: &Engine, result: Result<Outcome, Rejection>) -> Outcome {
+/// How a handler ended.
+enum Finished {
+    Outcome(Outcome),
+    /// With events, which are on their way to these topics.
+    Sending(Vec<(String, Acknowledgement)>),
+}
+
+type Acknowledgement = PortFuture<'static, Result<Acknowledged, BrokerError>>;
+
+// All that is returned is on its way, in order, before the first acknowledgement is waited for.
+fn finish(engine: &Engine, result: Result<Outcome, Rejection>) -> Finished {
     match result {
-        // Boxed, so that what is rare does not make the way of every record longer.
-        Ok(Outcome::Emits(emissions)) => Box::pin(emit(engine, emissions)).await,
-        Ok(outcome) => outcome,
-        Err(Rejection::Failed(error)) => Outcome::Failed(error),
-        Err(rejection) => Outcome::Rejected(rejection),
+        Ok(Outcome::Emits(emissions)) => {
+            let send =
+                |record: OutgoingRecord| (record.topic.to_string(), engine.producer.send(record));
+            Finished::Sending(emissions.into_records().into_iter().map(send).collect())
+        }
+        Ok(outcome) => Finished::Outcome(outcome),
+        Err(Rejection::Failed(error)) => Finished::Outcome(Outcome::Failed(error)),
+        Err(rejection) => Finished::Outcome(Outcome::Rejected(rejection)),
     }
 }
 
-// All are on their way, in order, before the first acknowledgement is waited for.
-async fn emit(engine: &Engine, emissions: Emissions) -> Outcome {
-    let send = |record: OutgoingRecord| (record.topic.to_string(), engine.producer.send(record));
-    let sending: Vec<_> = emissions.into_records().into_iter().map(send).collect();
+impl Finished {
+    async fn outcome(self) -> Outcome {
+        match self {
+            Finished::Outcome(outcome) => outcome,
+            // Boxed, so that what is rare does not make the way of every record longer.
+            Finished::Sending(sending) => Box::pin(acknowledged(sending)).await,
+        }
+    }
+}
+
+async fn acknowledged(sending: Vec<(String, Acknowledgement)>) -> Outcome {
     let mut outcome = Outcome::Handled;
     for (topic, acknowledged) in sending {
         if let (Err(source), Outcome::Handled) = (acknowledged.await, &outcome) {

@@ -28,9 +28,10 @@ enum State {
         until: Instant,
         pause: Duration,
     },
-    /// One record is being tried.
+    /// One record is being tried. It says nothing any more when it was cancelled, so from `until` on
+    /// the next may try.
     Probing {
-        since: Instant,
+        until: Instant,
         pause: Duration,
     },
 }
@@ -40,9 +41,7 @@ impl State {
     fn waits_until(self, now: Instant) -> Option<Instant> {
         let until = match self {
             State::Closed => return None,
-            State::Open { until, .. } => until,
-            // One that was cancelled says nothing any more, so after another pause the next may try.
-            State::Probing { since, pause } => since + pause,
+            State::Open { until, .. } | State::Probing { until, .. } => until,
         };
         (now < until).then_some(until)
     }
@@ -65,7 +64,7 @@ impl Breaker {
             return Entry::NotBefore(until);
         }
         if let State::Open { pause, .. } | State::Probing { pause, .. } = *state {
-            *state = State::Probing { since: now, pause };
+            *state = State::Probing { until: now + pause, pause };
         }
         Entry::Open
     }
@@ -83,6 +82,17 @@ impl Breaker {
             closed();
         }
         was_open
+    }
+
+    /// An attempt ended without having asked what the handler depends on. Whether it may have been the
+    /// one that was to decide; then the next may try now.
+    pub(super) fn undecided(&self, now: Instant) -> bool {
+        let mut state = self.state();
+        if let State::Probing { until, .. } = &mut *state {
+            *until = now;
+            return true;
+        }
+        false
     }
 
     /// An attempt failed, or found that a dependency is down. For how long the handler is left alone
@@ -162,6 +172,21 @@ mod tests {
         assert!(breaker.succeeded(|| ()));
         assert_eq!(breaker.entry(later), Entry::Open);
         assert_eq!(breaker.entry(later), Entry::Open);
+    }
+
+    #[test]
+    fn a_trial_that_says_nothing_leaves_it_to_the_next() {
+        let (breaker, now) = breaker(1);
+        assert!(!breaker.undecided(now));
+        breaker.failed(now, false, || ());
+        assert!(!breaker.undecided(now), "nobody was let in");
+        assert_eq!(breaker.entry(now), Entry::NotBefore(now + SECOND));
+        let later = now + SECOND;
+        assert_eq!(breaker.entry(later), Entry::Open);
+        assert!(breaker.undecided(later));
+        assert_eq!(breaker.entry(later), Entry::Open);
+        assert_eq!(breaker.entry(later), Entry::NotBefore(later + SECOND), "one only");
+        assert_eq!(breaker.failed(later, false, || ()), Some(2 * SECOND));
     }
 
     #[test]

@@ -151,6 +151,13 @@ impl Engine {
         }
     }
 
+    /// An attempt ended before the handler ran.
+    pub(super) fn attempt_said_nothing(&self, route: &Route) {
+        if self.handler(route).gate.undecided() {
+            self.gates.notify_waiters();
+        }
+    }
+
     /// Pauses and resumes handlers as they are asked to.
     pub(super) fn pause(&self, paused: &Paused) {
         for route in self.router.routes() {

@@ -78,6 +78,13 @@ impl Gate {
         })
     }
 
+    /// An attempt ended without a word on what the handler depends on. Whether the next may be the one
+    /// that decides.
+    pub(super) fn undecided(&self) -> bool {
+        self.in_the_way.load(Ordering::Acquire) & BROKEN != 0
+            && self.breaker.undecided(Instant::now())
+    }
+
     /// An attempt failed, or found that a dependency is down. For how long the handler is left alone
     /// now, when that begins or goes on with it; `opened` is called in the same moment.
     pub(super) fn failed(

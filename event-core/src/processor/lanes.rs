@@ -33,6 +33,10 @@ struct OpenLane {
 // is settled in them is known a moment later.
 const RELEASE_GRACE: Duration = Duration::from_secs(1);
 
+// A lane that has nothing in hand ends as soon as its task runs. One that has not ended after this has
+// something, even where nothing is waited for.
+const NOTICE: Duration = Duration::from_millis(500);
+
 /// What is left when all lanes have ended.
 #[derive(Debug)]
 pub(super) struct Drained {
@@ -108,8 +112,9 @@ impl Lanes {
     /// Forgets what was sent, so that the next commit sends it again.
     pub(super) fn commit_again(&mut self, error: &BrokerError) {
         self.engine.observers.notify(&Observation::CommitFailed(error));
-        if matches!(error, BrokerError::MetadataTooLarge) {
-            self.max_metadata_bytes /= 2;
+        // Several may be refused for one reason: each says how much it had.
+        if let BrokerError::MetadataTooLarge { bytes } = error {
+            self.max_metadata_bytes = self.max_metadata_bytes.min(bytes / 2);
         }
         for open in self.open.values_mut() {
             open.committed = None;
@@ -162,6 +167,7 @@ async fn finish(
     max_metadata_bytes: usize,
 ) -> Drained {
     lanes.values().for_each(|open| open.lane.stop());
+    let deadline = deadline.max(Instant::now() + NOTICE);
     let mut drained = Drained { progress: Vec::new(), abandoned: 0, in_hand: Vec::new() };
     for (partition, mut open) in lanes {
         if timeout_at(deadline, open.lane.ended()).await.is_err() {

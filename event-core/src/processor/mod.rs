@@ -154,16 +154,6 @@ impl ProcessorError {
 }
 
 impl EventProcessor {
-    /// Whether every handler keeps the order of its partitions and takes one record at a time: what
-    /// is settled is then all below the committed offset.
-    #[must_use]
-    pub fn is_sequential(&self) -> bool {
-        self.router
-            .topics()
-            .flatten()
-            .all(|topic| self.router.topic(topic.as_str()).is_sequential())
-    }
-
     /// Delivers records until `shutdown` completes; then drains, commits and leaves the group.
     ///
     /// # Errors
@@ -245,3 +235,6 @@ impl EventProcessor {
         }
     }
 }
+
+#[cfg(all(test, feature = "testing"))]
+mod tests;

@@ -3,12 +3,17 @@
 //! Handlers finish out of order, but a Kafka commit is cumulative, so only the offset below which
 //! everything delivered is settled may be committed. Records are numbered as they are delivered,
 //! because offsets have gaps (compaction, transaction markers) and numbers have none: a bit for each
-//! says whether it is settled, and the offsets are kept as runs without a gap. Settling costs O(1)
-//! amortised; a record that blocks costs a bit for each one above it.
+//! says whether it is settled, and the offsets are kept as runs of equal steps: a topic in which each
+//! record is a transaction of its own has every other offset. Settling costs O(1) amortised; a record
+//! that blocks costs a bit for each one above it, and a run wherever the step changes.
 
 use std::collections::VecDeque;
 
 use crate::delivery::{NextOffset, Offset, SettledAbove};
+
+/// How many bytes a tracker keeps at most before it wants nothing more: a bit for each of 32 million
+/// records, or where no step is like the one before, 24 bytes for each two of 350 000.
+const MAX_KEPT_BYTES: usize = 4 << 20;
 
 /// A delivered record, by its number in the order of delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,7 +29,7 @@ impl Sequence {
 /// What is delivered and what is settled of one partition, in one epoch.
 #[derive(Debug, Default)]
 pub(super) struct Tracker {
-    /// Offsets without a gap, from the first open record on.
+    /// Where the offsets are, from the first open record on.
     runs: VecDeque<Run>,
     /// A bit a record, from number `words_from` on, which is a multiple of 64.
     words: VecDeque<u64>,
@@ -39,10 +44,12 @@ pub(super) struct Tracker {
     remembered: SettledAbove,
 }
 
+/// Records whose offsets lie equally far from each other.
 #[derive(Clone, Copy, Debug)]
 struct Run {
     first: u64,
     offset: i64,
+    step: i64,
 }
 
 impl Tracker {
@@ -72,9 +79,9 @@ impl Tracker {
         let sequence = self.delivered;
         self.delivered += 1;
         self.last = Some(offset);
-        let goes_on = self.runs.back().is_some_and(|run| run.offset_of(sequence) == offset.0);
+        let goes_on = self.runs.back_mut().is_some_and(|run| run.goes_on(sequence, offset));
         if !goes_on {
-            self.runs.push_back(Run { first: sequence, offset: offset.0 });
+            self.runs.push_back(Run { first: sequence, offset: offset.0, step: 1 });
         }
         if sequence / 64 >= self.words_from / 64 + self.words.len() as u64 {
             self.words.push_back(0);
@@ -136,8 +143,14 @@ impl Tracker {
         (self.span() > 0).then_some(NextOffset(first.0))
     }
 
+    /// Whether it keeps as much as it may, and nothing more is to be delivered.
+    pub(super) fn is_full(&self) -> bool {
+        let words = self.words.len() * size_of::<u64>();
+        words + self.runs.len() * size_of::<Run>() >= MAX_KEPT_BYTES
+    }
+
     /// How many records there are from the first open one on, settled or not.
-    pub(super) fn span(&self) -> u64 {
+    fn span(&self) -> u64 {
         self.delivered - self.open_from
     }
 
@@ -194,8 +207,16 @@ impl Tracker {
 
 impl Run {
     fn offset_of(self, sequence: u64) -> i64 {
-        // Both are counts of records that fit into memory.
-        self.offset + i64::try_from(sequence - self.first).unwrap_or(i64::MAX)
+        // A count of records that fit into memory.
+        self.offset + self.step * i64::try_from(sequence - self.first).unwrap_or(i64::MAX)
+    }
+
+    /// Whether the next record belongs to it. The second one says what the step is.
+    fn goes_on(&mut self, sequence: u64, offset: Offset) -> bool {
+        if sequence == self.first + 1 {
+            self.step = offset.0 - self.offset;
+        }
+        self.offset_of(sequence) == offset.0
     }
 }
 
@@ -290,9 +311,10 @@ mod tests {
             let mut tracker = Tracker::default();
             let (mut open, mut settled) = (BTreeMap::new(), BTreeSet::new());
             let mut offset = rng.random_range(0..1000);
+            let step = rng.random_range(1..=2);
             for _ in 0..rng.random_range(0..2000) {
                 if rng.random_bool(0.5) {
-                    offset += if rng.random_bool(0.1) { rng.random_range(2..50) } else { 1 };
+                    offset += if rng.random_bool(0.1) { rng.random_range(1..50) } else { step };
                     open.insert(offset, tracker.deliver(Offset(offset)));
                 } else {
                     // Mostly old ones, so that the front moves.
@@ -314,6 +336,31 @@ mod tests {
             }
             assert!(open.keys().all(|offset| !above.contains(Offset(*offset))), "seed {seed}");
         }
+    }
+
+    /// How many records above a blocked one are taken, with these steps between their offsets.
+    fn taken_with(mut steps: impl FnMut(u64) -> i64) -> (u64, usize) {
+        let mut tracker = Tracker::default();
+        let (mut offset, mut taken) = (0, 0);
+        tracker.deliver(Offset(0));
+        while !tracker.is_full() && taken < 2_000_000 {
+            offset += steps(taken);
+            let sequence = tracker.deliver(Offset(offset));
+            tracker.settle(sequence);
+            taken += 1;
+        }
+        (taken, tracker.words.len() * 8 + tracker.runs.len() * size_of::<Run>())
+    }
+
+    #[test]
+    fn a_blocked_record_holds_no_more_than_so_many_bytes_whatever_the_gaps() {
+        // One record a transaction.
+        let (taken, kept) = taken_with(|_| 2);
+        assert!(taken == 2_000_000 && kept < 300 << 10, "{taken} in {kept}");
+        // A compacted topic, in which no step is like the one before.
+        let (taken, kept) = taken_with(|number| i64::try_from(1 + number % 3).unwrap());
+        assert!((300_000..400_000).contains(&taken), "{taken}");
+        assert!(kept <= MAX_KEPT_BYTES + 64, "{kept}");
     }
 
     #[test]

@@ -270,7 +270,7 @@ impl RunningApp {
                 max_in_flight_bytes: 1 << 20,
                 drain_deadline: self.policy.drain_deadline,
                 group_instance_id: None,
-                wants_metadata: !processor.is_sequential(),
+                wants_metadata: true,
             };
             let consumer = match process.broker().subscribe(subscription) {
                 Ok(consumer) => consumer,

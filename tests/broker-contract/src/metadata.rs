@@ -130,7 +130,7 @@ pub async fn metadata_over_the_limit_is_refused(cluster: &impl TestCluster) {
     member.commit(&progress);
     loop {
         if let ConsumerEvent::CommitFailed(error) = member.next().await {
-            assert_eq!(error, BrokerError::MetadataTooLarge);
+            assert_eq!(error, BrokerError::MetadataTooLarge { bytes: limit + 1 });
             break;
         }
     }
@@ -142,7 +142,7 @@ pub async fn metadata_over_the_limit_is_refused(cluster: &impl TestCluster) {
     last[1].next = NextOffset(9);
     last[1].metadata = "x".repeat(limit + 1);
     let closed = member.close_within(vec![last.remove(1)], DEADLINE).await;
-    assert_eq!(closed, Err(BrokerError::MetadataTooLarge));
+    assert_eq!(closed, Err(BrokerError::MetadataTooLarge { bytes: limit + 1 }));
 
     let mut member = Member::subscribe(&broker, with_metadata(group, &topic));
     let mut partitions = assigned(&mut member).await;

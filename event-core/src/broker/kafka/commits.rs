@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, ConsumerContext};
 use rdkafka::types::RDKafkaErrorCode as Code;
 use rustc_hash::FxHashMap;
@@ -18,7 +19,8 @@ use crate::delivery::TopicPartition;
 /// The commits of one consumer, which they keep alive.
 pub(super) struct Commits {
     queue: CommitQueue,
-    is_open: bool,
+    /// How long the longest metadata is of the commit that is under way.
+    open: Option<usize>,
     waiting: FxHashMap<TopicPartition, Progress>,
 }
 
@@ -27,9 +29,17 @@ pub(super) enum Settled {
     /// The broker has it, or there was nothing to commit.
     Committed,
     /// The broker refused it.
-    Refused(Code),
+    Refused(Refused),
     /// There was no answer in time.
     TimedOut,
+}
+
+/// A commit that the broker refused.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Refused {
+    pub(super) code: Code,
+    /// How long the longest metadata of the commit was.
+    pub(super) metadata_bytes: usize,
 }
 
 impl Commits {
@@ -37,7 +47,7 @@ impl Commits {
         consumer: &Arc<BaseConsumer<C>>,
     ) -> Option<Commits> {
         let queue = CommitQueue::new(consumer)?;
-        Some(Commits { queue, is_open: false, waiting: FxHashMap::default() })
+        Some(Commits { queue, open: None, waiting: FxHashMap::default() })
     }
 
     /// Takes progress in, to be sent by [`Commits::advance`].
@@ -48,25 +58,19 @@ impl Commits {
     }
 
     /// Sends what waits once the commit before it is answered; says why one failed.
-    pub(super) fn advance(&mut self, ours: &Assignment) -> Option<Code> {
+    pub(super) fn advance(&mut self, ours: &Assignment) -> Option<Refused> {
         let failed = match self.hear(Duration::ZERO) {
-            Some(Err(code)) => Some(code),
+            Some(Err(refused)) => Some(refused),
             Some(Ok(())) | None => None,
         };
-        if self.is_open || self.waiting.is_empty() {
+        if self.open.is_some() || self.waiting.is_empty() {
             return failed;
         }
         let waiting: Vec<Progress> = self.waiting.drain().map(|(_, done)| done).collect();
         let Some(offsets) = ours.committable(&waiting) else {
             return failed;
         };
-        match self.queue.commit(&offsets) {
-            Ok(()) => {
-                self.is_open = true;
-                failed
-            }
-            Err(code) => Some(code),
-        }
+        self.send(&offsets, &waiting).err().or(failed)
     }
 
     /// Commits `progress`, and what waits for the same `partitions` (`None`: for all), and waits
@@ -77,7 +81,7 @@ impl Commits {
         partitions: Option<&[TopicPartition]>,
         progress: Vec<Progress>,
         timeout: Duration,
-    ) -> (Settled, Option<Code>) {
+    ) -> (Settled, Option<Refused>) {
         let deadline = Instant::now() + timeout;
         let left = || deadline.saturating_duration_since(Instant::now());
         self.add(progress);
@@ -87,32 +91,36 @@ impl Commits {
         self.waiting = later;
         let now: FxHashMap<TopicPartition, Progress> = now;
         let now: Vec<Progress> = now.into_values().collect();
-        let before = match self.is_open.then(|| self.hear(left())) {
+        let before = match self.open.is_some().then(|| self.hear(left())) {
             Some(None) => return (Settled::TimedOut, None),
-            Some(Some(Err(code))) => Some(code),
+            Some(Some(Err(refused))) => Some(refused),
             Some(Some(Ok(()))) | None => None,
         };
         let Some(offsets) = ours.committable(&now) else {
             return (Settled::Committed, before);
         };
-        if let Err(code) = self.queue.commit(&offsets) {
-            return (Settled::Refused(code), before);
+        if let Err(refused) = self.send(&offsets, &now) {
+            return (Settled::Refused(refused), before);
         }
-        self.is_open = true;
         let settled = match self.hear(left()) {
             None => Settled::TimedOut,
             Some(Ok(())) => Settled::Committed,
-            Some(Err(code)) => Settled::Refused(code),
+            Some(Err(refused)) => Settled::Refused(refused),
         };
         (settled, before)
     }
 
-    fn hear(&mut self, timeout: Duration) -> Option<Result<(), Code>> {
-        if !self.is_open {
-            return None;
-        }
+    fn send(&mut self, offsets: &TopicPartitionList, of: &[Progress]) -> Result<(), Refused> {
+        let metadata_bytes = of.iter().map(|done| done.metadata.len()).max().unwrap_or_default();
+        self.queue.commit(offsets).map_err(|code| Refused { code, metadata_bytes })?;
+        self.open = Some(metadata_bytes);
+        Ok(())
+    }
+
+    fn hear(&mut self, timeout: Duration) -> Option<Result<(), Refused>> {
+        let metadata_bytes = self.open?;
         let answer = self.queue.answer(timeout)?;
-        self.is_open = false;
-        Some(answer)
+        self.open = None;
+        Some(answer.map_err(|code| Refused { code, metadata_bytes }))
     }
 }

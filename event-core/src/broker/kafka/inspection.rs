@@ -9,6 +9,7 @@ use rdkafka::topic_partition_list::{
 use rdkafka::types::RDKafkaErrorCode as Code;
 
 use super::asking::Asking;
+use super::commits::Refused;
 use super::raw::{CommitQueue, committed_in};
 use super::trouble;
 use crate::broker::{BrokerError, Committed, Watermarks};
@@ -123,7 +124,10 @@ pub(super) fn reset(
     match answer {
         Some(Ok(())) => Ok(()),
         Some(Err(code)) if is_of_members(code) => Err(BrokerError::GroupActive(group.to_string())),
-        Some(Err(code)) => Err(trouble::of_commit(code, asking.address(), &asking.heard)),
+        Some(Err(code)) => {
+            let refused = Refused { code, metadata_bytes: 0 };
+            Err(trouble::of_commit(refused, asking.address(), &asking.heard))
+        }
         None => Err(asking.refused(Code::OperationTimedOut)),
     }
 }

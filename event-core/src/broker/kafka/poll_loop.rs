@@ -14,7 +14,7 @@ use rustc_hash::FxHashMap;
 
 use super::assignment::Assignment;
 use super::batch::{Expected, OpenBatch};
-use super::commits::Commits;
+use super::commits::{Commits, Refused};
 use super::consumer::{Close, Command};
 use super::raw::{FetchQueue, MessageView};
 use super::rebalance::{Ending, GroupContext};
@@ -121,8 +121,8 @@ impl PollLoop {
             let commits = commits.as_mut();
             commits.and_then(|commits| context.with_assignment(|ours| commits.advance(ours)))
         };
-        if let Some(code) = failed {
-            self.commit_failed(code);
+        if let Some(refused) = failed {
+            self.commit_failed(refused);
         }
         if self.commit_failure.as_ref().is_some_and(|(due, _)| *due <= Instant::now())
             && let Some((_, error)) = self.commit_failure.take()
@@ -131,13 +131,13 @@ impl PollLoop {
         }
     }
 
-    fn commit_failed(&mut self, code: Code) {
-        if trouble::is_member_over(code) {
-            tracing::info!(%code, "a commit of a member that is over was dropped");
+    fn commit_failed(&mut self, refused: Refused) {
+        if trouble::is_member_over(refused.code) {
+            tracing::info!(code = %refused.code, "a commit of a member that is over was dropped");
             return;
         }
         let context = self.context();
-        let error = trouble::of_commit(code, &context.address, &context.heard);
+        let error = trouble::of_commit(refused, &context.address, &context.heard);
         let due = Instant::now() + COMMIT_FAILED_PAUSE;
         self.commit_failure.get_or_insert((due, error));
     }

@@ -155,15 +155,17 @@ impl GroupContext {
             let state = self.state();
             commits.settle(&state.assignment, partitions, progress, timeout)
         };
-        if let Some(code) = before
-            && !trouble::is_member_over(code)
+        if let Some(refused) = before
+            && !trouble::is_member_over(refused.code)
         {
-            let error = trouble::of_commit(code, &self.address, &self.heard);
+            let error = trouble::of_commit(refused, &self.address, &self.heard);
             self.tell(ConsumerEvent::CommitFailed(error));
         }
         match settled {
             Settled::Committed => Ok(()),
-            Settled::Refused(code) => Err(trouble::of_commit(code, &self.address, &self.heard)),
+            Settled::Refused(refused) => {
+                Err(trouble::of_commit(refused, &self.address, &self.heard))
+            }
             Settled::TimedOut => {
                 Err(self.heard.refusal(&self.address).unwrap_or(BrokerError::TimedOut {
                     what: "a commit".to_owned(),

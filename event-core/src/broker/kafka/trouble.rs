@@ -10,6 +10,7 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode as Code;
 
+use super::commits::Refused;
 use crate::broker::BrokerError;
 use crate::event::TopicName;
 
@@ -224,7 +225,8 @@ pub(super) fn of_replacement(topic: &TopicName, reason: &str) -> BrokerError {
 }
 
 /// A commit that was refused.
-pub(super) fn of_commit(code: Code, address: &str, heard: &Heard) -> BrokerError {
+pub(super) fn of_commit(refused: Refused, address: &str, heard: &Heard) -> BrokerError {
+    let Refused { code, metadata_bytes: bytes } = refused;
     match code {
         Code::GroupAuthorizationFailed | Code::TopicAuthorizationFailed => {
             BrokerError::Unauthorised(format!("committing offsets: {code}"))
@@ -235,7 +237,7 @@ pub(super) fn of_commit(code: Code, address: &str, heard: &Heard) -> BrokerError
                 last_heard: heard.reason(),
             })
         }
-        Code::OffsetMetadataTooLarge => BrokerError::MetadataTooLarge,
+        Code::OffsetMetadataTooLarge => BrokerError::MetadataTooLarge { bytes },
         code => BrokerError::Other(format!("a commit was refused: {code}")),
     }
 }

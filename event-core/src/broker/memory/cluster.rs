@@ -227,7 +227,11 @@ impl ClusterState {
                 continue;
             }
             if metadata.len() > max_metadata_bytes {
-                committed = Err(BrokerError::MetadataTooLarge);
+                let bytes = match committed {
+                    Err(BrokerError::MetadataTooLarge { bytes }) => bytes.max(metadata.len()),
+                    _ => metadata.len(),
+                };
+                committed = Err(BrokerError::MetadataTooLarge { bytes });
                 continue;
             }
             group.committed.insert(partition.clone(), (*next, metadata.clone()));

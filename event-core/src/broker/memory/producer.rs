@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::{Instant, sleep_until};
+
 use super::cluster::Cluster;
 use super::faults::{Fault, Link, Request};
 use crate::broker::{Acknowledged, BrokerError, OutgoingRecord, PortFuture, Producer};
@@ -18,11 +20,12 @@ impl Producer for MemoryProducer {
         record: OutgoingRecord,
     ) -> PortFuture<'static, Result<Acknowledged, BrokerError>> {
         let answer = if self.link.is_cut() { None } else { Some(self.append(record)) };
-        let link = Arc::clone(&self.link);
+        let (link, sent_at) = (Arc::clone(&self.link), Instant::now());
         Box::pin(async move {
             let Some((sent, delay)) = answer else { return std::future::pending().await };
             if !delay.is_zero() {
-                tokio::time::sleep(delay).await;
+                // Answers are on their way whether or not anybody waits for them.
+                sleep_until(sent_at + delay).await;
                 if link.is_cut() {
                     return std::future::pending().await;
                 }

@@ -4,21 +4,25 @@
 //! task, because handlers may use a processor each. A record that fails leaves its task until its
 //! delay is over, so that waiting takes no place of another.
 
+mod held;
+
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
 use rustc_hash::{FxHashMap, FxHasher};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
+use self::held::MAX_KEPT_BYTES;
 use super::call::{Returned, Shared, call, judge};
 use super::{Ended, LaneFailure, Progress, ended};
 use crate::delivery::{Offset, RecordBatch, RecordRef};
 use crate::handler::Order;
+use crate::observe::SkipReason;
 use crate::processor::agenda::{Agenda, Call, HandlerIndex, Place, Rule};
 use crate::processor::gate::Entry;
 use crate::processor::settle::{Attempted, Job, Read, Settler};
@@ -26,10 +30,6 @@ use crate::processor::tracker::Sequence;
 
 /// How many records that are not settled a lane holds at most.
 const MAX_OPEN: usize = 1 << 16;
-/// How far the first open record may lie back: beyond it the lane takes nothing more.
-const MAX_SPAN: u64 = 1 << 24;
-/// How many bytes of waiting records a lane keeps beside their batches.
-const MAX_KEPT_BYTES: usize = 8 << 20;
 /// What no handler is to have is dealt with under this number.
 const NO_HANDLER: HandlerIndex = HandlerIndex::MAX;
 const NO_HANDLER_RULE: Rule = Rule { concurrency: 16, batch: None };
@@ -155,8 +155,9 @@ impl Concurrent {
     }
 
     fn is_full(&self) -> bool {
-        let span = self.progress.track(|tracker| tracker.span()).unwrap_or_default();
-        self.agenda.len() >= MAX_OPEN || span >= MAX_SPAN || self.kept_bytes >= MAX_KEPT_BYTES
+        self.agenda.len() >= MAX_OPEN
+            || self.kept_bytes >= MAX_KEPT_BYTES
+            || self.progress.track(|tracker| tracker.is_full()) == Some(true)
     }
 
     /// Takes records in as far as there is room and they are due.
@@ -206,8 +207,7 @@ impl Concurrent {
         let offset = record.offset;
         let is_remembered = self.progress.track(|tracker| tracker.is_remembered(offset));
         let read = if is_remembered == Some(true) {
-            let reason = crate::observe::SkipReason::SettledBefore;
-            self.settler.skip(offset, &self.settler.partition, reason);
+            self.settler.skip(offset, &self.settler.partition, SkipReason::SettledBefore);
             Read::Skip
         } else {
             self.settler.read(record)
@@ -344,47 +344,6 @@ impl Concurrent {
         }
         self.settler.engine.count_settled(settled);
         result
-    }
-
-    /// Lets a settled record go, and with it a batch of which little is left: what waits there is
-    /// copied out, or a key that is stuck would hold every batch that it has a record in.
-    fn forget(&mut self, sequence: Sequence) {
-        let Some(ticket) = self.tickets.remove(&sequence) else { return };
-        self.kept_bytes -= ticket.kept_bytes;
-        let shared = ticket.shared;
-        let open = shared.open.fetch_sub(1, Ordering::Relaxed) - 1;
-        // Not at every one, because looking through the batch is not free.
-        if open > (shared.batch.len() / 8).max(1) || !open.is_power_of_two() {
-            return;
-        }
-        let Some(first) = shared.first else { return };
-        for sequence in first.following(shared.batch.len()) {
-            if self.agenda.is_waiting(sequence)
-                && self.tickets.get(&sequence).is_some_and(|t| Arc::ptr_eq(&t.shared, &shared))
-            {
-                self.keep(sequence);
-            }
-        }
-    }
-
-    /// Copies a record that waits out of its batch.
-    fn keep(&mut self, sequence: Sequence) {
-        let Some(ticket) = self.tickets.get_mut(&sequence) else { return };
-        if ticket.is_running || ticket.shared.batch.len() == 1 {
-            return;
-        }
-        let Some(record) = ticket.shared.batch.get(ticket.index) else { return };
-        let partition = Arc::clone(ticket.shared.batch.partition());
-        let batch = RecordBatch::of_one(partition, ticket.shared.batch.epoch(), record);
-        let bytes = batch.size_bytes() + size_of::<Ticket>() + size_of::<Job>();
-        if self.kept_bytes + bytes > MAX_KEPT_BYTES {
-            return;
-        }
-        self.kept_bytes += bytes;
-        let one = Shared { batch, open: AtomicUsize::new(1), first: Some(sequence) };
-        let whole = std::mem::replace(&mut ticket.shared, Arc::new(one));
-        whole.open.fetch_sub(1, Ordering::Relaxed);
-        (ticket.index, ticket.kept_bytes) = (0, bytes);
     }
 
     /// When there is something to do although nothing happens.

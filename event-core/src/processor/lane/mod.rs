@@ -93,6 +93,8 @@ impl Lane {
         let (batches, incoming) = mpsc::unbounded_channel();
         let (stop, stopped) = watch::channel(false);
         let source = engine.source(&partition.topic);
+        // What is remembered may be of an earlier version of the service, whose handlers kept less order.
+        // Such a lane goes on as it began; once all of that is passed, the next one remembers nothing.
         let is_sequential = match &source {
             Source::Origin(routes) => routes.is_sequential() && remembered.is_empty(),
             Source::Returning { .. } => false,

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::write::TooLarge;
 use super::{Job, Settled, Settler};
 use crate::delivery::{Offset, RecordRef, TopicPartition};
@@ -79,6 +81,7 @@ impl Settler {
             Outcome::Failed(error) => error,
             Outcome::Rejected(rejection) => {
                 // The handler itself did not run.
+                engine.attempt_said_nothing(&route);
                 let (reason, error) = (rejection.code(), rejection.to_string());
                 let attempts = job.trial.attempt - 1;
                 return self.give_up(record, job, attempts, reason, error).await;
@@ -178,8 +181,6 @@ impl Settler {
         job.trial.failures.note(now);
         let (origin, attempt) = (&job.origin, job.trial.attempt);
         let name = origin.partition.topic.retry(delay);
-        // Always the same in one topic, so that the records in it fall due in their order.
-        let wait_ms = i64::try_from(delay.as_millis()).unwrap_or(i64::MAX);
         let topic = self.named(origin, name).await?;
         let postponed = Postponed {
             record,
@@ -188,7 +189,7 @@ impl Settler {
             group: &self.engine.identity.group,
             handler: &job.route.id,
             attempts: attempt,
-            due_ms: now.as_millisecond().saturating_add(wait_ms),
+            due_ms: due_ms(now, delay),
             error,
             first_failure: job.trial.failures.first(),
         };
@@ -241,6 +242,15 @@ impl Settler {
         .await?;
         Ok(Attempted::Settled)
     }
+}
+
+/// When a record may be tried again that waits for `delay` from now on. The delay is always the same in
+/// one topic, so that the records in it fall due in their order; a millisecond that has begun counts as
+/// over, so that none is early.
+fn due_ms(now: Timestamp, delay: Duration) -> i64 {
+    let begun = now.subsec_nanosecond() % 1_000_000 != 0;
+    let wait_ms = i64::try_from(delay.as_millis()).unwrap_or(i64::MAX);
+    now.as_millisecond().saturating_add(i64::from(begun)).saturating_add(wait_ms)
 }
 
 impl Trial {

@@ -1,0 +1,119 @@
+//! What is committed, and what is said with it.
+
+use super::*;
+
+mod of_an_earlier_version {
+    use super::*;
+
+    mod by_key {
+        use super::*;
+
+        #[event_handler(order = key, concurrency = 8)]
+        async fn count(event: Event<Counted>, State(log): State<Log>) {
+            if event.id == 0 {
+                std::future::pending::<()>().await;
+            }
+            log.note(event.id);
+        }
+    }
+
+    mod by_partition {
+        use super::*;
+
+        #[event_handler]
+        async fn count(event: Event<Counted>, State(log): State<Log>) {
+            log.note(event.id);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_finished_does_not_run_again_when_the_order_is_another() {
+        let (log, broker) = (Log::default(), MemoryBroker::new());
+        let start = |version: &str| {
+            let module = format!("{}::{version}", module_path!());
+            service(&module).state(log.clone()).broker(&broker).start().unwrap()
+        };
+        let mut before = start("by_key");
+        publish(&before, 0..20).await;
+        before.eventually("all others are finished", || log.ids().len() == 19).await;
+        tokio::time::sleep(2 * SECOND).await;
+        before.crash().await;
+        assert!(!committed(&broker).await.1.is_empty());
+
+        let mut now = start("by_partition");
+        now.eventually("the first", || log.ids().len() == 20).await;
+        now.settle().await;
+        publish(&now, 20..25).await;
+        now.settle().await;
+        assert_eq!(log.ids()[19..], [0, 20, 21, 22, 23, 24]);
+        assert_eq!(committed(&broker).await, (NextOffset(25), String::new()));
+        now.stop().await.unwrap();
+    }
+}
+
+mod slow {
+    use super::*;
+    use crate::observe::HealthRules;
+
+    #[event_handler]
+    async fn count(event: Event<Counted>, State(log): State<Log>) {
+        tokio::time::sleep(SECOND).await;
+        log.note(event.id);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_settled_in_the_middle_of_a_batch_is_counted() {
+        let (log, commit_interval) = (Log::default(), 3600 * SECOND);
+        let policy = DeliveryPolicy { commit_interval, commit_records: 10, ..Default::default() };
+        let mut app = service(module_path!()).state(log.clone()).policy(policy).start().unwrap();
+        let rules = HealthRules { liveness_after: 300 * SECOND, ..HealthRules::default() };
+        app.health().watch(&GroupName::parse("engine").unwrap(), rules);
+        app.stop().await.unwrap();
+        // So that they are one batch.
+        publish(&app, 0..60).await;
+        app.restart();
+        app.eventually("some", || log.ids().len() == 15).await;
+        let last_settled = app.health().groups()[0].last_settled;
+        assert!(last_settled.is_some_and(|ago| ago <= SECOND), "{last_settled:?}");
+        assert_eq!(app.committed(TOPIC, 0), Some(NextOffset(10)), "as `commit_records` says");
+        app.stop().await.unwrap();
+        let settled = app.health().groups()[0].last_settled;
+        assert!(settled.is_some_and(|ago| ago <= SECOND), "{settled:?}");
+    }
+}
+
+mod metadata_refused {
+    use super::*;
+
+    /// The even ones never end.
+    #[event_handler(order = key, concurrency = 100)]
+    async fn count(event: Event<Counted>, State(log): State<Log>) {
+        if event.id < 100 && event.id.is_multiple_of(2) {
+            std::future::pending::<()>().await;
+        }
+        log.note(event.id);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn commits_that_are_refused_for_one_reason_shorten_the_metadata_once() {
+        let (log, broker) = (Log::default(), MemoryBroker::new());
+        let app = service(module_path!()).state(log.clone()).broker(&broker).start().unwrap();
+        broker.limit_metadata_bytes(120);
+        // So that several are under way when the first is refused.
+        broker.inject(|request| match request {
+            Request::Commit { .. } => Some(Fault::Slow(5 * SECOND)),
+            _ => None,
+        });
+        publish(&app, 0..100).await;
+        for id in 100..120 {
+            publish(&app, [id]).await;
+            tokio::time::sleep(SECOND).await;
+        }
+        let refused = app.history().all().iter().filter(|one| one.what == "commit-failed").count();
+        assert!(refused > 1, "{refused}");
+        let (next, metadata) = committed(&broker).await;
+        assert!(metadata.len() > 60 && metadata.len() <= 120, "{metadata}");
+        let above = SettledAbove::decode(&metadata, next);
+        assert!(above.ranges().len() > 20, "{above:?}");
+    }
+}
