@@ -147,21 +147,22 @@ pub(super) async fn call(
         outcomes
     };
     settler.give_back(slot);
-    // One failure of several records says nothing of any of them: each is tried alone, and the attempt
-    // counts for none. Only what the handler depends on may be down for all.
+    // One failure of several records says nothing of any of them: each is tried alone, after the time
+    // that the failure asks for, and the attempt counts for none. Only what the handler depends on may
+    // be down for all.
     let several = jobs.len() > 1;
     let policy = engine.policy_of(&route);
-    let mut told = false;
+    let mut alone_after = None;
     for ((sequence, shared, index, mut job), outcome) in jobs.into_iter().zip(outcomes) {
         if let Outcome::Failed(error) = &outcome
             && several
             && error.is_of_all()
-            && verdict_on(error, policy) != Verdict::Unavailable
+            && let verdict = verdict_on(error, policy)
+            && verdict != Verdict::Unavailable
         {
-            if !std::mem::replace(&mut told, true) {
-                settler.batch_failed(&job, error);
-            }
-            returned.records.push((sequence, Some(job), Ok(Attempted::Again(Duration::ZERO))));
+            let delay =
+                *alone_after.get_or_insert_with(|| settler.batch_failed(&job, error, verdict));
+            returned.records.push((sequence, Some(job), Ok(Attempted::Again(delay))));
             continue;
         }
         match shared.batch.get(index) {

@@ -142,11 +142,25 @@ impl Settler {
         Ok(Attempted::Again(delay))
     }
 
-    /// A call with several records failed as a whole, `job` being the first of them.
-    pub(in crate::processor) fn batch_failed(&self, job: &Job, error: &Error) {
+    /// A call with several records failed as a whole, `job` being the first of them; gives back after
+    /// what time each is tried alone.
+    pub(in crate::processor) fn batch_failed(
+        &self,
+        job: &Job,
+        error: &Error,
+        verdict: Verdict,
+    ) -> Duration {
+        let backoff = self.engine.policy_of(&job.route).backoff;
+        let delay = match verdict {
+            Verdict::RetryAfter(delay) => delay.min(MAX_RETRY_AFTER),
+            Verdict::Retry => backoff.delay(job.trial.attempt),
+            // Nothing to wait for: alone, each record says so of itself, or something else.
+            Verdict::Skip | Verdict::DeadLetter | Verdict::Unavailable => Duration::ZERO,
+        };
         let chain = describe(error);
         self.engine.attempt_failed(&job.route, false, &chain);
-        self.retrying(job, Duration::ZERO, &chain);
+        self.retrying(job, delay, &chain);
+        delay
     }
 
     pub(super) fn retrying(&self, job: &Job, delay: Duration, error: &str) {
