@@ -129,7 +129,7 @@ pub enum ProcessorError {
         partitions: usize,
         /// How long they had to end.
         waited: Duration,
-        /// What handlers had in hand, the oldest first.
+        /// What handlers had in hand and what was being written, the oldest first.
         in_hand: Vec<InHand>,
     },
     /// The thread that watches handlers could not be started.

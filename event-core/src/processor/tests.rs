@@ -8,6 +8,7 @@ mod breaker;
 mod commits;
 mod failing_batches;
 mod postponed;
+mod writes;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -254,9 +254,10 @@ async fn a_record_in_hand_for_too_long_ends_readiness_although_others_go_on() {
         });
     };
     look(vec![InHand {
-        handler: "bill".to_owned(),
+        handler: Some("bill".to_owned()),
         partition: claims(),
         offset: Offset(7),
+        on_its_way_to: None,
         since: FIVE_MINUTES,
     }]);
     service.tell(&Observation::CommitSent { partition: &claims(), next: NextOffset(8) });

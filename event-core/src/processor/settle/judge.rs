@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::write::TooLarge;
+use super::write::{TooLarge, Write};
 use super::{Job, Settled, Settler};
 use crate::delivery::{Offset, RecordRef, TopicPartition};
 use crate::handler::HandlerPolicy;
@@ -208,7 +208,8 @@ impl Settler {
             first_failure: job.trial.failures.first(),
         };
         let outgoing = postponed.to_record(topic.clone());
-        if !self.write(outgoing, origin, |_| TooLarge::GiveUp).await? {
+        let write = Write { record, origin, handler: Some(&job.route.id) };
+        if !self.write(outgoing, write, |_| TooLarge::GiveUp).await? {
             // It fitted its topic, and not this one with what we add to it.
             let reason = "too_large_to_postpone";
             return self.give_up(record, job, attempt, reason, error.to_owned()).await;
