@@ -20,7 +20,9 @@ use crate::broker::{Broker, BrokerError, Consumer, Producer, Subscription};
 use crate::event::{GroupName, TopicName};
 use crate::observe::{GroupHealth, Health, HealthRules, Observer, Observers, TracingObserver};
 use crate::outcome::Error;
-use crate::processor::{Clock, EventProcessor, Neighbours, ProcessorError, ServiceIdentity};
+use crate::processor::{
+    Clock, Concurrency, EventProcessor, Neighbours, ProcessorError, ServiceIdentity,
+};
 use crate::registry::{StartupProblem, StartupReport};
 use crate::router::{EventRouter, Purpose};
 use crate::state::StateKey;
@@ -113,6 +115,7 @@ impl EventApp {
             // Its rule was checked by the attribute, or by the settings.
             .filter_map(|(group, router)| Some((GroupName::parse(group).ok()?, router.clone())))
             .collect();
+        let concurrency = Concurrency::of(&settings.policy);
         let members = all.iter().cloned().map(|(group, router)| {
             let topics = router.topics().filter_map(Result::ok);
             let topics =
@@ -136,6 +139,7 @@ impl EventApp {
                 health: self.health.clone(),
                 control: self.control.clone(),
                 clock: Clock::system(),
+                concurrency: concurrency.clone(),
             };
             Member { group, topics, processor, health }
         });

@@ -10,6 +10,7 @@ mod agenda;
 mod attempt;
 mod breaker;
 mod clock;
+mod concurrency;
 mod control;
 mod dead_letter;
 mod engine;
@@ -30,6 +31,7 @@ use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 pub use clock::Clock;
+pub use concurrency::Concurrency;
 pub use control::{Control, Paused};
 pub use dead_letter::header as dead_letter_header;
 pub use neighbours::Neighbours;
@@ -85,6 +87,8 @@ pub struct EventProcessor {
     pub control: Control,
     /// What time it is.
     pub clock: Clock,
+    /// How many calls run at once, also of the other groups of the process.
+    pub concurrency: Concurrency,
 }
 
 /// Why a processor ended other than by a shutdown that left nothing open.

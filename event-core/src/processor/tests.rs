@@ -7,6 +7,7 @@ mod batches;
 mod breaker;
 mod commits;
 mod failing_batches;
+mod groups;
 mod postponed;
 mod writes;
 

@@ -4,13 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, SemaphorePermit};
-
 use crate::delivery::{RecordBatch, RecordRef};
 use crate::event::Envelope;
 use crate::outcome::{Outcome, Verdict};
 use crate::processor::agenda::HandlerIndex;
 use crate::processor::attempt::attempt_batch;
+use crate::processor::concurrency::permit;
 use crate::processor::gate::Entry;
 use crate::processor::settle::{Attempted, Job, NotSettled, Settled, Settler, verdict_on};
 use crate::processor::tracker::Sequence;
@@ -96,8 +95,8 @@ pub(super) async fn call(
         return returned;
     };
     // The handler's own limit first: whoever waits there takes nothing from the others.
-    let (own, all) = (&engine.handler(&route).calls, &engine.calls);
-    let permits = async { (permit(own).await, permit(all).await) };
+    let own = &engine.handler(&route).calls;
+    let permits = async { (permit(own).await, engine.concurrency.permit().await) };
     let _permits = tokio::select! {
         biased;
         () = settler.told_to_stop() => None,
@@ -181,9 +180,4 @@ pub(super) async fn call(
 /// The outer object of a record that has a handler: what could not be read was refused.
 fn envelope(record: RecordRef<'_>) -> Option<Envelope<'_>> {
     Envelope::read(record.value?).ok()
-}
-
-async fn permit(calls: &Semaphore) -> Option<SemaphorePermit<'_>> {
-    // It is never closed.
-    calls.acquire().await.ok()
 }

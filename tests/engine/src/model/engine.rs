@@ -16,7 +16,8 @@ use event_core::macro_support::{Named, handler};
 use event_core::observe::{Health, Observation, Observer, Observers};
 use event_core::outcome::{Backoff, Jitter};
 use event_core::processor::{
-    Clock, Control, DeliveryPolicy, EventProcessor, Neighbours, ProcessorError, ServiceIdentity,
+    Clock, Concurrency, Control, DeliveryPolicy, EventProcessor, Neighbours, ProcessorError,
+    ServiceIdentity,
 };
 use event_core::router::EventRouter;
 use event_core::state::StateMap;
@@ -119,17 +120,19 @@ impl Engine {
         let mut state = StateMap::new();
         state.insert(shared.clone());
         let group = GroupName::parse("model").unwrap_or_else(|error| panic!("{error}"));
+        let policy = DeliveryPolicy {
+            attempts: ATTEMPTS,
+            backoff: Backoff { first: BACKOFF, longest: BACKOFF * 8, jitter: Jitter::None },
+            commit_interval: COMMIT_INTERVAL,
+            drain_deadline: DRAIN,
+            ..DeliveryPolicy::default()
+        };
         let processor = EventProcessor {
             router: EventRouter::new(&[registration]),
             neighbours: Neighbours::default(),
             state: Arc::new(state),
-            policy: DeliveryPolicy {
-                attempts: ATTEMPTS,
-                backoff: Backoff { first: BACKOFF, longest: BACKOFF * 8, jitter: Jitter::None },
-                commit_interval: COMMIT_INTERVAL,
-                drain_deadline: DRAIN,
-                ..DeliveryPolicy::default()
-            },
+            concurrency: Concurrency::of(&policy),
+            policy,
             identity: ServiceIdentity { name: "model".into(), version: "1".into(), group },
             producer: Arc::new(Scripted(shared.clone())),
             observers: Observers::from_iter([Arc::new(Watcher(shared.clone())) as _]),
