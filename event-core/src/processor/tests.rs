@@ -8,6 +8,7 @@ mod breaker;
 mod commits;
 mod failing_batches;
 mod groups;
+mod kept;
 mod postponed;
 mod writes;
 

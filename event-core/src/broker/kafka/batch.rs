@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::assignment::Owned;
 use super::budget::{Budget, Charge, InFlight};
 use super::raw::MessageView;
-use crate::delivery::{Epoch, Offset, RecordBatch, RecordSource, TopicPartition};
+use crate::delivery::{ByteCharge, Epoch, Offset, RecordBatch, RecordSource, TopicPartition};
 
 /// A batch is handed over at this many records, or at the bytes that the budget allows; one
 /// larger record is a batch of its own.
@@ -128,12 +128,8 @@ impl OpenBatch {
                 + self.entries.capacity() * size_of::<Entry>()
                 + self.headers.capacity() * size_of::<HeaderEntry>(),
         );
-        let source = Arena {
-            bytes: self.bytes,
-            entries: self.entries,
-            headers: self.headers,
-            _charge: charge,
-        };
+        let source =
+            Arena { bytes: self.bytes, entries: self.entries, headers: self.headers, charge };
         RecordBatch::new(self.partition, self.epoch, Box::new(source))
     }
 }
@@ -167,7 +163,7 @@ struct Arena {
     bytes: Vec<u8>,
     entries: Vec<Entry>,
     headers: Vec<HeaderEntry>,
-    _charge: Charge,
+    charge: Charge,
 }
 
 impl Arena {
@@ -222,5 +218,9 @@ impl RecordSource for Arena {
 
     fn size_bytes(&self) -> usize {
         self.bytes.len()
+    }
+
+    fn charge(&self, bytes: usize) -> Option<ByteCharge> {
+        Some(Box::new(self.charge.another(bytes)))
     }
 }

@@ -13,7 +13,9 @@ use super::faults::{Fault, Link, Request};
 use crate::broker::{
     BrokerError, Consumer, ConsumerEvent, Progress, Revocation, Subscription, size_bytes,
 };
-use crate::delivery::{Epoch, NextOffset, Offset, RecordBatch, RecordSource, TopicPartition};
+use crate::delivery::{
+    ByteCharge, Epoch, NextOffset, Offset, RecordBatch, RecordSource, TopicPartition,
+};
 use crate::event::GroupName;
 
 // Small enough that a test of a few hundred records sees several batches.
@@ -331,6 +333,11 @@ impl Membership {
 
 pub(super) struct Records {
     records: Vec<Arc<StoredRecord>>,
+    charge: Charge,
+}
+
+/// Bytes that are in flight until this is dropped.
+struct Charge {
     bytes: usize,
     in_flight: Arc<AtomicUsize>,
     cluster: Arc<Cluster>,
@@ -343,12 +350,18 @@ impl Records {
         cluster: Arc<Cluster>,
     ) -> Self {
         let bytes = records.iter().map(|r| size_bytes(&r.key, &r.value, &r.headers)).sum();
-        in_flight.fetch_add(bytes, Ordering::AcqRel);
-        Records { records, bytes, in_flight, cluster }
+        Records { records, charge: Charge::new(bytes, in_flight, cluster) }
     }
 }
 
-impl Drop for Records {
+impl Charge {
+    fn new(bytes: usize, in_flight: Arc<AtomicUsize>, cluster: Arc<Cluster>) -> Self {
+        in_flight.fetch_add(bytes, Ordering::AcqRel);
+        Charge { bytes, in_flight, cluster }
+    }
+}
+
+impl Drop for Charge {
     fn drop(&mut self) {
         self.in_flight.fetch_sub(self.bytes, Ordering::AcqRel);
         self.cluster.wake();
@@ -382,6 +395,11 @@ impl RecordSource for Records {
     }
 
     fn size_bytes(&self) -> usize {
-        self.bytes
+        self.charge.bytes
+    }
+
+    fn charge(&self, bytes: usize) -> Option<ByteCharge> {
+        let Charge { in_flight, cluster, .. } = &self.charge;
+        Some(Box::new(Charge::new(bytes, Arc::clone(in_flight), Arc::clone(cluster))))
     }
 }
