@@ -164,7 +164,8 @@ pub trait Consumer: Send {
     /// Waits for the next thing that happens. Cancel safe.
     fn next(&mut self) -> impl Future<Output = ConsumerEvent> + Send;
 
-    /// Commits without waiting. An entry whose epoch is over is dropped. A failure arrives as
+    /// Commits without waiting. An entry whose epoch is over is dropped. What the broker has then
+    /// arrives as [`ConsumerEvent::Committed`], a failure as
     /// [`ConsumerEvent::CommitFailed`]; the caller then commits its present progress again, with
     /// less metadata than [`BrokerError::MetadataTooLarge`] says was refused.
     fn commit(&mut self, progress: &[Progress]);
@@ -174,7 +175,8 @@ pub trait Consumer: Send {
         None
     }
 
-    /// Commits, waits for the answer and leaves the group, all within `deadline`.
+    /// Commits, waits for the answer and leaves the group, all within `deadline`; gives back what was
+    /// committed.
     ///
     /// # Errors
     ///
@@ -183,7 +185,7 @@ pub trait Consumer: Send {
         self,
         progress: Vec<Progress>,
         deadline: Duration,
-    ) -> impl Future<Output = Result<(), BrokerError>> + Send;
+    ) -> impl Future<Output = Result<Vec<Progress>, BrokerError>> + Send;
 }
 
 /// What happens to a consumer.
@@ -200,8 +202,15 @@ pub enum ConsumerEvent {
     Revoked(Revocation),
     /// Records of one partition.
     Records(RecordBatch),
+    /// A commit was acknowledged, also the one with which partitions were released.
+    Committed(Vec<Progress>),
     /// An asynchronous commit failed, and was not repeated.
     CommitFailed(BrokerError),
+    /// Nothing more is read of these partitions until records of theirs are dropped
+    /// ([`Subscription::max_in_flight_bytes`]).
+    FetchPaused(Vec<TopicPartition>),
+    /// These partitions are read again.
+    FetchResumed(Vec<TopicPartition>),
     /// The broker reports trouble; the consumer goes on by itself unless it is fatal.
     Trouble(BrokerError),
 }

@@ -308,7 +308,7 @@ pub(super) async fn reset(
         next: *next,
         metadata: String::new(),
     });
-    member.close(progress.collect(), deadline).await
+    member.close(progress.collect(), deadline).await.map(drop)
 }
 
 fn gone() -> BrokerError {

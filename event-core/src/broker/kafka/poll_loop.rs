@@ -15,6 +15,7 @@ use rustc_hash::FxHashMap;
 use super::assignment::Assignment;
 use super::batch::{Expected, OpenBatch};
 use super::commits::{Commits, Refused};
+use super::committed::names;
 use super::consumer::{Close, Command};
 use super::raw::{FetchQueue, MessageView};
 use super::rebalance::{Ending, GroupContext};
@@ -116,13 +117,18 @@ impl PollLoop {
 
     fn advance_commits(&mut self) {
         let context = self.consumer.context();
-        let failed = {
+        let answers = {
             let mut commits = context.commits.lock().unwrap_or_else(PoisonError::into_inner);
             let commits = commits.as_mut();
-            commits.and_then(|commits| context.with_assignment(|ours| commits.advance(ours)))
+            let advance =
+                |commits: &mut Commits| context.with_assignment(|ours| commits.advance(ours));
+            commits.map(advance).unwrap_or_default()
         };
-        if let Some(refused) = failed {
-            self.commit_failed(refused);
+        for answer in answers {
+            match answer {
+                Ok(committed) => self.context().tell_committed(committed),
+                Err(refused) => self.commit_failed(refused),
+            }
         }
         if self.commit_failure.as_ref().is_some_and(|(due, _)| *due <= Instant::now())
             && let Some((_, error)) = self.commit_failure.take()
@@ -149,6 +155,7 @@ impl PollLoop {
         });
         if let Some(list) = resumed {
             context.report(self.consumer.resume(&list), "resuming");
+            context.tell(ConsumerEvent::FetchResumed(names(&list)));
         }
     }
 

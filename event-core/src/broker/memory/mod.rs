@@ -9,6 +9,7 @@ mod consumer;
 mod faults;
 mod producer;
 mod reader;
+mod records;
 
 use std::sync::Arc;
 use std::time::Duration;
