@@ -96,7 +96,8 @@ fn step_batch<'a>(deliveries: &'a [Delivery<'a>]) -> BatchFuture<'a> {
         let begun: Vec<_> = deliveries.iter().filter_map(begin).collect();
         let longest = begun.iter().map(|((script, _), _)| script.takes).max().unwrap_or_default();
         tokio::time::sleep(longest.min(TIMEOUT / 2)).await;
-        if let Some(spoilt) = spoilt {
+        if let (Some(spoilt), Some((_, (member, _)))) = (spoilt, begun.first()) {
+            member.spoils(spoilt);
             return spoil(spoilt, begun.into_iter().map(|(begun, _)| begun), deliveries).await;
         }
         let end = |((script, execution), (member, attempt)): ((Arc<Script>, _), (&Member, _))| {

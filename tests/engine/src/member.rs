@@ -202,6 +202,16 @@ impl Member {
         record.settled.entry(partition).or_default().insert(offset);
     }
 
+    /// A call with several records fails as a whole.
+    pub fn spoils(&self, spoilt: Spoil) {
+        let kind = match spoilt {
+            Spoil::Fail | Spoil::RetryAfter(_) => "one error for several",
+            Spoil::Panic => "one panic for several",
+            Spoil::OverTime => "several over time",
+        };
+        *self.world.record().stats.failures.entry(kind).or_default() += 1;
+    }
+
     /// How an attempt ends now.
     #[must_use]
     pub fn act(&self, script: &Script, attempt: u32) -> Act {
