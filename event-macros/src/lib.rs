@@ -121,7 +121,8 @@ use proc_macro::TokenStream;
 /// gives: `Vec<Event<T>>`, `Vec<Json<T>>`, `Vec<RawEvent>`, `Vec<Key<K>>`. Data that cannot be decoded
 /// is dead-lettered alone and is not in the batch. The other arguments are made once, from the first
 /// record. Such a function returns `()` or a `Result<(), E>` for all, or a `Vec` with a `Result<(), E>`,
-/// an `Outcome` or an `Emit` for each record in order.
+/// an `Outcome` or an `Emit` for each record in order. An `Err` for all, a panic or a time-out is no
+/// attempt at any of them: each is tried alone, after what the error asks for or else the first delay.
 ///
 /// It returns `()`, an `Outcome`, an `Emit` or several, or a `Result` of these with any error. Several
 /// attributes on one function register it for several events.

@@ -22,7 +22,9 @@ use crate::broker::{Broker, BrokerError, Consumer, Producer, Subscription};
 use crate::event::{GroupName, TopicName};
 use crate::observe::{GroupHealth, Health, HealthRules, Observer, Observers, TracingObserver};
 use crate::outcome::Error;
-use crate::processor::{Clock, EventProcessor, Neighbours, ProcessorError, ServiceIdentity};
+use crate::processor::{
+    Clock, Concurrency, EventProcessor, Neighbours, ProcessorError, ServiceIdentity,
+};
 use crate::registry::{StartupProblem, StartupReport};
 use crate::router::{EventRouter, Purpose};
 use crate::state::StateKey;
@@ -116,6 +118,7 @@ impl EventApp {
         }
         let log: Arc<dyn Observer> = Arc::new(log);
         let observers = [log].into_iter().chain(self.observers).collect::<Observers>();
+        let concurrency = Concurrency::of(&settings.policy);
         let members = routers.iter().map(|(group, router)| {
             let (group, router) = (group.clone(), router.clone());
             let topics = router.topics().filter_map(Result::ok);
@@ -138,6 +141,7 @@ impl EventApp {
                 control: self.control.clone(),
                 clock: Clock::system(),
                 runtime: Handle::current(),
+                concurrency: concurrency.clone(),
             };
             Member { group, topics, processor, health }
         });

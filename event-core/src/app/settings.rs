@@ -44,11 +44,11 @@ use crate::registry::{StartupProblem, StartupReport};
 /// | `timeout` | `EVENT_TIMEOUT` | none | how long an attempt may take; of a `blocking` handler as long as it wants |
 /// | `breaker_failures` | `EVENT_BREAKER_FAILURES` | `20` | after how many failed attempts in a row a handler is left alone for a while; `0` is never |
 /// | `breaker_pause` | `EVENT_BREAKER_PAUSE` | `5s..1m` | for how long: the first time, and at most |
-/// | `max_concurrency` | `EVENT_MAX_CONCURRENCY` | `1000` | how many calls run at once in a group, of the handlers that do not keep the order of the partition |
+/// | `max_concurrency` | `EVENT_MAX_CONCURRENCY` | `1000` | how many calls run at once in the service, over all its groups, of the handlers that do not keep the order of the partition |
 /// | `max_value_bytes` | `EVENT_MAX_VALUE_BYTES` | `1048576` | larger values are dead-lettered unread |
 /// | `max_headers` | `EVENT_MAX_HEADERS` | `1000` | records with more are dead-lettered |
 /// | `max_header_bytes` | `EVENT_MAX_HEADER_BYTES` | `262144` | the same for the size of all headers |
-/// | `max_in_flight_bytes` | `EVENT_MAX_IN_FLIGHT_BYTES` | `67108864` | shared by the partitions; one beyond its share is not fetched until half is free |
+/// | `max_in_flight_bytes` | `EVENT_MAX_IN_FLIGHT_BYTES` | `67108864` | shared by the partitions, records that wait for their next attempt included; one beyond its share is not fetched until half is free |
 /// | `commit_interval` | `EVENT_COMMIT_INTERVAL` | `1s` | how long a settled record may stay uncommitted |
 /// | `commit_records` | `EVENT_COMMIT_RECORDS` | `100000` | after how many settled records offsets are committed, however short the time |
 /// | `max_metadata_bytes` | `EVENT_MAX_METADATA_BYTES` | `4096` | how much of a commit may say what is settled above its offset; the broker's `offset.metadata.max.bytes` |

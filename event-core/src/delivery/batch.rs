@@ -46,7 +46,17 @@ pub trait RecordSource: Send + Sync {
 
     /// The bytes of the batch: keys, values and headers.
     fn size_bytes(&self) -> usize;
+
+    /// Counts `bytes` that are copied out of the batch against the same limit as the batch, until what
+    /// it gives back is dropped. A source without a limit counts nothing.
+    fn charge(&self, bytes: usize) -> Option<ByteCharge> {
+        let _ = bytes;
+        None
+    }
 }
+
+/// Gives bytes back to the limit that they count against, when it is dropped.
+pub type ByteCharge = Box<dyn Send + Sync>;
 
 /// Records of one partition in the order of their offsets.
 pub struct RecordBatch {
@@ -124,20 +134,23 @@ impl RecordBatch {
         (!self.is_empty()).then(|| self.source.stamp(0).0)
     }
 
-    /// A batch of a copy of one record.
+    /// A batch of a copy of one record, which counts as long as it lives, with `overhead_bytes`.
     pub(crate) fn of_one(
         partition: Arc<TopicPartition>,
         epoch: Epoch,
         record: RecordRef<'_>,
+        overhead_bytes: usize,
     ) -> Self {
         let copy = |part: Option<&[u8]>| part.map(Box::from);
-        let source = OneRecord {
+        let mut source = OneRecord {
             stamp: (record.offset, record.timestamp_ms),
             leader_epoch: record.leader_epoch(),
             key: copy(record.key),
             value: copy(record.value),
             headers: record.headers().map(|(name, value)| (name.into(), copy(value))).collect(),
+            _charge: None,
         };
+        source._charge = record.source.charge(source.size_bytes() + overhead_bytes);
         RecordBatch::new(partition, epoch, Box::new(source))
     }
 }
@@ -151,6 +164,7 @@ struct OneRecord {
     key: Option<Box<[u8]>>,
     value: Option<Box<[u8]>>,
     headers: Box<[OwnedHeader]>,
+    _charge: Option<ByteCharge>,
 }
 
 impl RecordSource for OneRecord {

@@ -7,7 +7,7 @@ mod settled_above;
 mod shutdown;
 mod trace_parent;
 
-pub use batch::{RecordBatch, RecordRef, RecordSource};
+pub use batch::{ByteCharge, RecordBatch, RecordRef, RecordSource};
 pub use cause::{CAUSATION_ID, Cause};
 pub use position::{Epoch, NextOffset, Offset, Position, TopicPartition};
 pub(crate) use settled_above::{Remembered, Stamp};

@@ -20,7 +20,7 @@ pub use self::unknown_names::UnknownNames;
 
 use crate::broker::BrokerError;
 use crate::delivery::{Epoch, NextOffset, Offset, TopicPartition};
-use crate::event::GroupName;
+use crate::event::{GroupName, TopicName};
 
 /// One thing that happened.
 #[derive(Clone, Debug)]
@@ -192,7 +192,7 @@ pub enum Observation<'a> {
         partition: &'a TopicPartition,
         /// The first record that is not settled.
         next: Option<NextOffset>,
-        /// What handlers had in hand, the oldest first.
+        /// What handlers had in hand and what was being written, the oldest first.
         in_hand: &'a [InHand],
     },
     /// A handler has not let go of its thread for a while: it computes or calls what blocks, and
@@ -209,28 +209,43 @@ pub enum Observation<'a> {
     },
 }
 
-/// A record that a handler has in hand.
+/// A record that is in hand: a handler has it, or it is being written elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InHand {
-    /// The handler's id.
-    pub handler: String,
+    /// The handler's id; `None` for a record that no handler is to have.
+    pub handler: Option<String>,
     /// Whether it is `blocking`: once begun, nothing cancels it.
     pub is_blocking: bool,
     /// The partition.
     pub partition: TopicPartition,
     /// The record; of a batch the first.
     pub offset: Offset,
+    /// The topic for dead letters or retries that it is on its way to, when its handler is done with it.
+    pub on_its_way_to: Option<TopicName>,
     /// For how long, to a quarter of a second.
     pub since: Duration,
 }
 
 impl fmt::Display for InHand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let InHand { handler, is_blocking, partition, offset, since } = self;
-        write!(f, "`{handler}` has had {partition}@{offset} for {since:.1?}")?;
-        match is_blocking {
-            true => f.write_str(", is `blocking`, and goes on if it has begun"),
-            false => Ok(()),
+        let InHand { handler, is_blocking, partition, offset, on_its_way_to, since } = self;
+        let handler = handler.as_deref();
+        match (on_its_way_to, handler) {
+            (None, _) => {
+                let handler = handler.unwrap_or_default();
+                write!(f, "`{handler}` has had {partition}@{offset} for {since:.1?}")?;
+                match is_blocking {
+                    true => f.write_str(", is `blocking`, and goes on if it has begun"),
+                    false => Ok(()),
+                }
+            }
+            (Some(topic), Some(handler)) => write!(
+                f,
+                "{partition}@{offset} of `{handler}` has been on its way to {topic} for {since:.1?}"
+            ),
+            (Some(topic), None) => {
+                write!(f, "{partition}@{offset} has been on its way to {topic} for {since:.1?}")
+            }
         }
     }
 }

@@ -28,8 +28,6 @@ pub(super) struct Engine {
     handlers: Vec<HandlerState>,
     /// The topics whose records were on another topic before.
     returning: FxHashMap<TopicName, (TopicName, Option<Duration>)>,
-    /// How many calls may run at once in all.
-    pub(super) calls: Semaphore,
     /// Something that kept a handler shut has changed. It wakes all in the order in which they wait.
     gates: Notify,
     settled: Arc<AtomicU64>,
@@ -79,9 +77,6 @@ impl Engine {
         });
         Engine {
             returning: returning.collect(),
-            calls: Semaphore::new(
-                processor.policy.max_concurrency.clamp(1, Semaphore::MAX_PERMITS),
-            ),
             settled: processor.health.settled_counter(&processor.identity.group),
             processor,
             handlers,

@@ -40,7 +40,7 @@ pub(super) struct Drained {
     pub(super) progress: Vec<Progress>,
     /// How many lanes had to be cut off.
     pub(super) abandoned: usize,
-    /// What handlers had in hand then.
+    /// What was in hand then.
     pub(super) in_hand: Vec<InHand>,
 }
 

@@ -10,6 +10,7 @@ mod agenda;
 mod attempt;
 mod breaker;
 mod clock;
+mod concurrency;
 mod control;
 mod dead_letter;
 mod engine;
@@ -31,6 +32,7 @@ use tokio::runtime::Handle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 pub use clock::Clock;
+pub use concurrency::Concurrency;
 pub use control::{Control, Paused};
 pub use dead_letter::header as dead_letter_header;
 pub use neighbours::Neighbours;
@@ -90,6 +92,8 @@ pub struct EventProcessor {
     /// Where lanes run, and handlers with them. [`run`](EventProcessor::run) may be called on another
     /// runtime, and then goes on although handlers block every thread of this one.
     pub runtime: Handle,
+    /// How many calls run at once, also of the other groups of the process.
+    pub concurrency: Concurrency,
 }
 
 /// Why a processor ended other than by a shutdown that left nothing open.
@@ -134,7 +138,7 @@ pub enum ProcessorError {
         partitions: usize,
         /// How long they had to end.
         waited: Duration,
-        /// What handlers had in hand, the oldest first.
+        /// What handlers had in hand and what was being written, the oldest first.
         in_hand: Vec<InHand>,
     },
     /// The thread that watches handlers could not be started.

@@ -23,8 +23,8 @@ pub struct DeliveryPolicy {
     pub breaker: BreakerOptions,
     /// What is said about single handlers, by their ids.
     pub handlers: BTreeMap<String, HandlerOverrides>,
-    /// How many calls of handlers that do not keep the order of the partition run at once in a
-    /// group at most.
+    /// How many calls of handlers that do not keep the order of the partition run at once at most,
+    /// over all groups of a process.
     pub max_concurrency: usize,
     /// What becomes of an event that nobody handles.
     pub unknown_events: UnknownEvents,

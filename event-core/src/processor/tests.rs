@@ -6,8 +6,12 @@ mod abandoned;
 mod batches;
 mod breaker;
 mod commits;
+mod failing_batches;
+mod groups;
+mod kept;
 mod observed;
 mod postponed;
+mod writes;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

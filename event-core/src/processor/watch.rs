@@ -8,19 +8,22 @@
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use super::engine::Engine;
 use crate::delivery::{Offset, TopicPartition};
+use crate::event::TopicName;
 use crate::observe::{InHand, Observation};
 
 /// How often the thread looks.
 const LOOK: Duration = Duration::from_millis(250);
 /// From when on a poll that does not return is told.
 const BLOCKED: Duration = Duration::from_secs(1);
-// No handler has the slot.
+// Nothing is in the slot.
 const NOBODY: usize = usize::MAX;
+// A record is being written, which is no handler's business any more.
+const WRITE: usize = usize::MAX - 1;
 
 /// What one task has in hand.
 #[derive(Debug)]
@@ -32,6 +35,8 @@ pub(super) struct Slot {
     since_ms: AtomicU64,
     /// Counts polls begun and ended: odd inside of one.
     polls: AtomicU64,
+    /// Where a record goes, and the handler that it comes from.
+    write: Mutex<Option<(TopicName, Option<String>)>>,
 }
 
 /// The slots of all tasks of an engine, and a clock that costs nothing to read.
@@ -55,6 +60,7 @@ impl Watch {
             offset: AtomicI64::new(0),
             since_ms: AtomicU64::new(0),
             polls: AtomicU64::new(0),
+            write: Mutex::default(),
         });
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         if slots.len() == slots.capacity() {
@@ -68,6 +74,18 @@ impl Watch {
         slot.offset.store(offset.0, Ordering::Relaxed);
         slot.since_ms.store(self.now_ms.load(Ordering::Relaxed), Ordering::Relaxed);
         slot.handler.store(handler, Ordering::Release);
+    }
+
+    /// A record is on its way to a topic.
+    pub(super) fn begin_write(
+        &self,
+        slot: &Slot,
+        offset: Offset,
+        topic: &TopicName,
+        handler: Option<&str>,
+    ) {
+        *slot.write() = Some((topic.clone(), handler.map(str::to_owned)));
+        self.begin(slot, WRITE, offset);
     }
 
     fn all(&self) -> Vec<Arc<Slot>> {
@@ -90,10 +108,14 @@ impl Slot {
     pub(super) fn end(&self) {
         self.handler.store(NOBODY, Ordering::Release);
     }
+
+    fn write(&self) -> MutexGuard<'_, Option<(TopicName, Option<String>)>> {
+        self.write.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Engine {
-    /// What handlers have in hand now, the oldest first.
+    /// What handlers have in hand now and what is being written, the oldest first.
     pub(super) fn in_hand(&self, partition: Option<&TopicPartition>) -> Vec<InHand> {
         let slots = self.watch.all();
         let slots = slots.iter().filter(|slot| partition.is_none_or(|p| *p == slot.partition));
@@ -102,29 +124,36 @@ impl Engine {
         in_hand
     }
 
-    /// What has been in hand for longer than `limit`; most looks find nothing, and copy nothing.
+    /// What handlers have had in hand for longer than `limit`; most looks find nothing, and copy
+    /// nothing. A write that takes long is told by whoever repeats it.
     fn in_hand_for(&self, limit: Duration) -> Vec<InHand> {
         let now_ms = self.watch.elapsed_ms();
         let is_old = |slot: &&Arc<Slot>| {
             let since_ms = slot.since_ms.load(Ordering::Relaxed);
-            slot.handler.load(Ordering::Acquire) != NOBODY
+            slot.handler.load(Ordering::Acquire) < WRITE
                 && Duration::from_millis(now_ms.saturating_sub(since_ms)) >= limit
         };
         let slots = self.watch.all();
         let old = slots.iter().filter(is_old).filter_map(|slot| self.look(slot));
         // It may have ended, and another begun, between the two looks.
-        old.filter(|hand| hand.since >= limit).collect()
+        old.filter(|hand| hand.since >= limit && hand.on_its_way_to.is_none()).collect()
     }
 
     fn look(&self, slot: &Slot) -> Option<InHand> {
-        let handler = slot.handler.load(Ordering::Acquire);
-        let (handler, is_blocking) = self.handler_named(handler)?;
+        let (on_its_way_to, handler, is_blocking) = match slot.handler.load(Ordering::Acquire) {
+            WRITE => slot.write().clone().map(|(topic, handler)| (Some(topic), handler, false))?,
+            handler => {
+                let (handler, is_blocking) = self.handler_named(handler)?;
+                (None, Some(handler.to_owned()), is_blocking)
+            }
+        };
         let since_ms = slot.since_ms.load(Ordering::Relaxed);
         Some(InHand {
-            handler: handler.to_owned(),
+            handler,
             is_blocking,
             partition: slot.partition.clone(),
             offset: Offset(slot.offset.load(Ordering::Relaxed)),
+            on_its_way_to,
             since: Duration::from_millis(self.watch.elapsed_ms().saturating_sub(since_ms)),
         })
     }
@@ -165,12 +194,13 @@ impl Engine {
             let gone = now.since.elapsed();
             if gone >= now.tell
                 && let Some(hand) = self.look(&slot)
+                && let Some(handler) = &hand.handler
             {
                 now.tell = now.tell.saturating_mul(2);
                 self.observers.notify(&Observation::Blocked {
                     partition: &hand.partition,
                     offset: hand.offset,
-                    handler: &hand.handler,
+                    handler,
                     since: gone,
                 });
             }

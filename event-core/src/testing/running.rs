@@ -15,7 +15,8 @@ use crate::event::{Contract, GroupName, Headers, TopicName};
 use crate::observe::{Health, Observer, Observers};
 use crate::operations::dead_letters::dead_letter_topics;
 use crate::processor::{
-    Clock, Control, DeliveryPolicy, EventProcessor, Neighbours, ProcessorError, ServiceIdentity,
+    Clock, Concurrency, Control, DeliveryPolicy, EventProcessor, Neighbours, ProcessorError,
+    ServiceIdentity,
 };
 use crate::producer::EventProducer;
 use crate::router::EventRouter;
@@ -259,8 +260,9 @@ impl RunningApp {
         let process = Arc::new(Process::new(self.broker.process(), Arc::clone(&self.crash_hook)));
         let (shutdown, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
+        let concurrency = Concurrency::of(&self.policy);
         for member in &self.members {
-            let processor = self.processor(member, &process);
+            let processor = self.processor(member, &process, concurrency.clone());
             let subscription = Subscription {
                 group: member.group.clone(),
                 topics: member.topics.clone(),
@@ -282,7 +284,12 @@ impl RunningApp {
         self.run = Some(Run { tasks, process, shutdown });
     }
 
-    fn processor(&self, member: &Member, process: &Arc<Process>) -> EventProcessor {
+    fn processor(
+        &self,
+        member: &Member,
+        process: &Arc<Process>,
+        concurrency: Concurrency,
+    ) -> EventProcessor {
         let listeners = [self.history.clone() as _].into_iter().chain(self.observers.clone());
         EventProcessor {
             neighbours: Neighbours::of(
@@ -307,6 +314,7 @@ impl RunningApp {
             control: self.control.clone(),
             clock: self.clock,
             runtime: tokio::runtime::Handle::current(),
+            concurrency,
         }
     }
 

@@ -5,39 +5,59 @@ use std::time::Duration;
 
 use event_core::handler::{BatchFuture, DeliveryOptions, HandlerFuture, Order};
 use event_core::macro_support::{Named, batch_handler, handler, inventory};
+use event_core::outcome::{IntoOutcomes, Rejection};
 use event_core::{Delivery, Error, Outcome};
 
-use crate::member::{InHand, Member};
-use crate::script::{Act, Script, TIMEOUT};
+use crate::member::{Batch, InHand, Member};
+use crate::script::{Act, Script, Spoil, TIMEOUT};
 
 /// The topics of the service.
 pub const TOPICS: [&str; 2] = ["sim_events", "other_sim_events"];
 
-/// In which order the handlers want their records.
+/// Which handlers the service has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mode {
-    /// The order.
-    pub order: Order,
+    /// The events that they handle, of each topic, each in the order that it is handled in.
+    pub events: &'static [(&'static str, Order)],
     /// The module of the handlers.
     pub module: &'static str,
+    /// Whether they take several records at once.
+    pub in_batches: bool,
     /// How long records wait in retry topics when all attempts in place have failed.
     pub retry_topics: &'static [Duration],
 }
 
 impl Mode {
-    const fn new(order: Order, module: &'static str) -> Self {
-        Mode { order, module, retry_topics: &[] }
+    const fn new(events: &'static [(&'static str, Order)], module: &'static str) -> Self {
+        Mode { events, module, in_batches: false, retry_topics: &[] }
+    }
+
+    const fn in_batches(self) -> Self {
+        Mode { in_batches: true, ..self }
+    }
+
+    /// Whether a lane takes one record after the other, also those that no handler gets.
+    #[must_use]
+    pub fn is_sequential(&self) -> bool {
+        !self.in_batches && self.events.iter().all(|(_, order)| *order == Order::Partition)
     }
 }
 
+const BY_PARTITION: (&str, Order) = ("STEP", Order::Partition);
+const BY_KEY: (&str, Order) = ("KEYED", Order::Key);
+const WITHOUT_ORDER: (&str, Order) = ("FREE", Order::None);
+const MIXED: [(&str, Order); 3] = [BY_PARTITION, BY_KEY, WITHOUT_ORDER];
+
 /// Every mode that the engine knows.
 pub const MODES: &[Mode] = &[
-    Mode::new(Order::Partition, by_partition::MODULE),
-    Mode::new(Order::Key, by_key::MODULE),
-    Mode::new(Order::None, without_order::MODULE),
-    Mode::new(Order::Partition, in_batches::MODULE),
-    Mode::new(Order::Key, in_batches_by_key::MODULE),
-    Mode { order: Order::None, module: with_retry_topics::MODULE, retry_topics: &RETRY_TOPICS },
+    Mode::new(&[BY_PARTITION], by_partition::MODULE),
+    Mode::new(&[BY_KEY], by_key::MODULE),
+    Mode::new(&[WITHOUT_ORDER], without_order::MODULE),
+    Mode::new(&MIXED, mixed::MODULE),
+    Mode::new(&[BY_PARTITION], in_batches::MODULE).in_batches(),
+    Mode::new(&[BY_KEY], in_batches_by_key::MODULE).in_batches(),
+    Mode::new(&MIXED, mixed_in_batches::MODULE).in_batches(),
+    Mode { retry_topics: &RETRY_TOPICS, ..Mode::new(&[WITHOUT_ORDER], with_retry_topics::MODULE) },
 ];
 
 const RETRY_TOPICS: [Duration; 2] = [Duration::from_millis(700), Duration::from_secs(3)];
@@ -62,18 +82,28 @@ fn step<'a>(delivery: &'a Delivery<'a>) -> HandlerFuture<'a> {
 
 fn step_batch<'a>(deliveries: &'a [Delivery<'a>]) -> BatchFuture<'a> {
     Box::pin(async move {
+        let several = deliveries.len() > 1;
+        let scripts = deliveries
+            .iter()
+            .filter_map(|delivery| Some(delivery.state.get::<Member>()?.world.script(delivery)));
+        let spoilt = scripts.filter(|_| several).find_map(|script| script.spoils);
         let first = deliveries.first().map(|delivery| delivery.record.offset.0);
+        let batch = first.map(|first| Batch { first, len: deliveries.len(), spoilt });
         let begin = |delivery: &'a Delivery<'a>| {
             let member = delivery.state.get::<Member>()?;
-            Some((member.begin(delivery, first), (member, delivery.attempt)))
+            Some((member.begin(delivery, batch), (member, delivery.attempt)))
         };
         let begun: Vec<_> = deliveries.iter().filter_map(begin).collect();
         let longest = begun.iter().map(|((script, _), _)| script.takes).max().unwrap_or_default();
         tokio::time::sleep(longest.min(TIMEOUT / 2)).await;
+        if let (Some(spoilt), Some((_, (member, _)))) = (spoilt, begun.first()) {
+            member.spoils(spoilt);
+            return spoil(spoilt, begun.into_iter().map(|(begun, _)| begun), deliveries).await;
+        }
         let end = |((script, execution), (member, attempt)): ((Arc<Script>, _), (&Member, _))| {
             let act = match member.act(&script, attempt) {
                 // One panic would fail them all.
-                Act::Panic => Act::Fail,
+                Act::Panic if several => Act::Fail,
                 act => act,
             };
             InHand::end(execution, act);
@@ -81,6 +111,33 @@ fn step_batch<'a>(deliveries: &'a [Delivery<'a>]) -> BatchFuture<'a> {
         };
         begun.into_iter().map(end).collect()
     })
+}
+
+async fn spoil(
+    spoilt: Spoil,
+    begun: impl Iterator<Item = (Arc<Script>, InHand)>,
+    deliveries: &[Delivery<'_>],
+) -> Vec<Result<Outcome, Rejection>> {
+    let act = match spoilt {
+        Spoil::Fail => Act::Fail,
+        Spoil::RetryAfter(delay) => Act::RetryAfter(delay),
+        Spoil::Panic => Act::Panic,
+        Spoil::OverTime => {
+            let begun: Vec<_> = begun.collect();
+            tokio::time::sleep(2 * TIMEOUT).await;
+            for (_, execution) in &begun {
+                execution.world.violation("a call of several went on for too long".to_owned());
+            }
+            return Vec::new();
+        }
+    };
+    begun.for_each(|(_, execution)| execution.end(act));
+    let all = match outcome(act) {
+        Outcome::Failed(error) => Err(error),
+        _ => Ok(()),
+    };
+    let deliveries: Vec<_> = deliveries.iter().collect();
+    IntoOutcomes::into_outcomes(all, &deliveries).into_iter().map(Ok).collect()
 }
 
 fn outcome(act: Act) -> Outcome {
@@ -103,38 +160,54 @@ const OPTIONS: DeliveryOptions = DeliveryOptions::new()
     .breaker_pause_ms(50, 400);
 
 macro_rules! handlers {
-    ($module:ident, $handler:ident($step:ident), $options:expr) => {
+    ($module:ident, $handler:ident($step:ident), $($event:expr => $options:expr),+ $(,)?) => {
         mod $module {
             use super::*;
 
             pub(super) const MODULE: &str = module_path!();
 
-            inventory::submit! {
-                $handler("step", Named::Event(TOPICS[0], "STEP"), &[], $step)
-                    .at(MODULE, file!(), line!())
-                    .options($options)
-            }
+            $(
+                inventory::submit! {
+                    $handler(concat!("on_", stringify!($event)), Named::Event(TOPICS[0], $event.0), &[], $step)
+                        .at(MODULE, file!(), line!())
+                        .options($options.order($event.1))
+                }
 
-            inventory::submit! {
-                $handler("other_step", Named::Event(TOPICS[1], "STEP"), &[], $step)
-                    .at(MODULE, file!(), line!())
-                    .options($options)
-            }
+                inventory::submit! {
+                    $handler(concat!("on_other_", stringify!($event)), Named::Event(TOPICS[1], $event.0), &[], $step)
+                        .at(MODULE, file!(), line!())
+                        .options($options.order($event.1))
+                }
+            )+
         }
     };
 }
 
-handlers!(by_partition, handler(step), OPTIONS);
-handlers!(by_key, handler(step), OPTIONS.order(Order::Key).concurrency(4));
-handlers!(without_order, handler(step), OPTIONS.order(Order::None).concurrency(4));
+const SIDE_BY_SIDE: DeliveryOptions = OPTIONS.concurrency(4);
+const SEVERAL: DeliveryOptions = OPTIONS.batch(7, 20);
+const SEVERAL_SIDE_BY_SIDE: DeliveryOptions = SEVERAL.concurrency(4);
+
+handlers!(by_partition, handler(step), BY_PARTITION => OPTIONS);
+handlers!(by_key, handler(step), BY_KEY => SIDE_BY_SIDE);
+handlers!(without_order, handler(step), WITHOUT_ORDER => SIDE_BY_SIDE);
+handlers!(
+    mixed,
+    handler(step),
+    BY_PARTITION => OPTIONS,
+    BY_KEY => SIDE_BY_SIDE,
+    WITHOUT_ORDER => SIDE_BY_SIDE,
+);
 handlers!(
     with_retry_topics,
     handler(step),
-    OPTIONS.order(Order::None).concurrency(4).retry_topics(&RETRY_TOPICS)
+    WITHOUT_ORDER => SIDE_BY_SIDE.retry_topics(&RETRY_TOPICS)
 );
-handlers!(in_batches, batch_handler(step_batch), OPTIONS.batch(7, 20));
+handlers!(in_batches, batch_handler(step_batch), BY_PARTITION => SEVERAL);
+handlers!(in_batches_by_key, batch_handler(step_batch), BY_KEY => SEVERAL_SIDE_BY_SIDE);
 handlers!(
-    in_batches_by_key,
+    mixed_in_batches,
     batch_handler(step_batch),
-    OPTIONS.batch(7, 20).order(Order::Key).concurrency(4)
+    BY_PARTITION => SEVERAL,
+    BY_KEY => SEVERAL_SIDE_BY_SIDE,
+    WITHOUT_ORDER => SEVERAL_SIDE_BY_SIDE,
 );

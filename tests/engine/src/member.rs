@@ -10,7 +10,7 @@ use event_core::observe::{Observation, Observer, SkipReason};
 use event_core::testing::Happened;
 use tokio::time::Instant;
 
-use crate::script::{Act, End, Script};
+use crate::script::{Act, End, Script, Spoil, one_after_the_other};
 use crate::world::{Assignment, Execution, Record, Settle, Shut, World};
 
 /// A member of the group, for its handlers and as a listener to its engine.
@@ -24,9 +24,21 @@ pub struct Member {
 
 /// An attempt in hand.
 pub struct InHand {
-    world: World,
+    /// Where it is taken down.
+    pub world: World,
     /// `None` when the process is dead already.
     execution: Option<usize>,
+}
+
+/// A call with a batch.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch {
+    /// Its first offset, by which it is called.
+    pub first: i64,
+    /// How many records it has.
+    pub len: usize,
+    /// How it fails as a whole.
+    pub spoilt: Option<Spoil>,
 }
 
 impl InHand {
@@ -64,15 +76,16 @@ impl Drop for InHand {
 }
 
 impl Member {
-    /// An attempt begins, perhaps in a batch, which is called by its first offset.
+    /// An attempt begins, perhaps in a batch.
     #[must_use]
-    pub fn begin(&self, delivery: &Delivery<'_>, batch: Option<i64>) -> (Arc<Script>, InHand) {
-        let id = delivery.envelope.and_then(|envelope| envelope.data_text()?.parse::<usize>().ok());
+    pub fn begin(&self, delivery: &Delivery<'_>, batch: Option<Batch>) -> (Arc<Script>, InHand) {
+        let script = self.world.script(delivery);
+        let (len, spoilt) = batch.map_or((1, None), |batch| (batch.len, batch.spoilt));
+        let batch = batch.map(|batch| batch.first);
         let now = self.world.now();
         let (partition, offset) = (delivery.partition, delivery.record.offset.0);
         let attempt = delivery.attempt;
         let record = &mut *self.world.record();
-        let script = Arc::clone(&record.scripts[id.unwrap_or(0)]);
         let mut hand = InHand { world: self.world.clone(), execution: None };
         if record.dead.contains(&self.number) {
             return (script, hand);
@@ -94,11 +107,10 @@ impl Member {
             let its = &record.assignments[other.assignment];
             let same = its.partition == *partition
                 && !(batch.is_some() && other.batch == batch)
-                && match record.rules.order {
-                    Order::Partition => true,
-                    Order::Key => key.is_some() && key == other.key,
-                    Order::None => offset == other.offset,
-                };
+                && (offset == other.offset || {
+                    let other = (other.order, other.key.as_ref());
+                    one_after_the_other((script.order, key.as_ref()), other)
+                });
             if same && other.assignment == assignment && !record.is_regained(assignment, now) {
                 let wrong = format!("{what}: while {} is in hand", other.offset);
                 record.violations.push(wrong);
@@ -120,6 +132,16 @@ impl Member {
             Some(Execution {
                 ended: Some((_, Some(Act::Unavailable))), attempt: before, ..
             }) => (*before != attempt).then(|| format!("attempt {before} was to be made again")),
+            // It counts for nothing, and each is tried alone.
+            Some(Execution { spoilt: Some(spoilt), ended, attempt: before, .. }) => {
+                let delay = match spoilt {
+                    Spoil::RetryAfter(delay) => *delay,
+                    _ => record.rules.backoff.longest_delay(*before),
+                };
+                let due = ended.map(|(at, _)| at + delay);
+                let right = len == 1 && *before == attempt && due.is_some_and(|due| now >= due);
+                (!right).then(|| format!("{now:?}, {len} together, and not alone from {due:?} on"))
+            }
             None if attempt > 1 => Some("no attempt before it".to_owned()),
             None => None,
             Some(before) if before.attempt + 1 != attempt => {
@@ -144,8 +166,10 @@ impl Member {
             partition,
             offset,
             key,
+            order: script.order,
             attempt,
             batch,
+            spoilt,
             ended,
         });
         record.running.insert(index);
@@ -176,6 +200,16 @@ impl Member {
             None => record.violations.push(format!("{partition}@{offset} settled, never assigned")),
         }
         record.settled.entry(partition).or_default().insert(offset);
+    }
+
+    /// A call with several records fails as a whole.
+    pub fn spoils(&self, spoilt: Spoil) {
+        let kind = match spoilt {
+            Spoil::Fail | Spoil::RetryAfter(_) => "one error for several",
+            Spoil::Panic => "one panic for several",
+            Spoil::OverTime => "several over time",
+        };
+        *self.world.record().stats.failures.entry(kind).or_default() += 1;
     }
 
     /// How an attempt ends now.
@@ -231,8 +265,10 @@ impl Member {
             partition: partition.clone(),
             offset,
             key: delivery.record.key.map(Bytes::copy_from_slice),
+            order: Order::None,
             attempt,
             batch: None,
+            spoilt: None,
             ended: None,
         });
         record.last_returned.insert((self.number, partition, offset), index);

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use event_core::handler::Order;
 
 use crate::dice::Dice;
+use crate::handlers::Mode;
 
 /// How a record is to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,6 +40,19 @@ pub enum Act {
     Unavailable,
 }
 
+/// How a call with several records fails as a whole: nothing is said of any one of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spoil {
+    /// With one error for all.
+    Fail,
+    /// With one error for all, which says when to try again.
+    RetryAfter(Duration),
+    /// With a panic.
+    Panic,
+    /// It takes too long.
+    OverTime,
+}
+
 /// How long an attempt may take, where the engine knows of time-outs.
 pub const TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -48,19 +63,35 @@ pub struct Script {
     pub key: Option<Bytes>,
     /// The value.
     pub value: Option<Bytes>,
+    /// The order that its handler keeps.
+    pub order: Order,
     /// How the attempts end, the last of these also for all that follow; empty when no handler
     /// gets it.
     pub acts: Vec<Act>,
     /// How long each attempt takes.
     pub takes: Duration,
+    /// What becomes of a call that it is in together with others.
+    pub spoils: Option<Spoil>,
     /// How it must end.
     pub end: End,
 }
 
+/// Whether one of two records waits for the other.
+#[must_use]
+pub fn one_after_the_other(one: (Order, Option<&Bytes>), other: (Order, Option<&Bytes>)) -> bool {
+    match (one, other) {
+        ((Order::None, _) | (Order::Key, None), _) | (_, (Order::None, _) | (Order::Key, None)) => {
+            false
+        }
+        ((Order::Key, one), (Order::Key, other)) => one == other,
+        _ => true,
+    }
+}
+
 impl Script {
-    /// The script of record number `id`, under a policy of so many attempts. Batches are never over
-    /// time.
-    pub fn roll(dice: &mut Dice, id: usize, attempts: u32, in_batches: bool) -> Self {
+    /// The script of record number `id`, under a policy of so many attempts.
+    pub fn roll(dice: &mut Dice, id: usize, attempts: u32, mode: &Mode) -> Self {
+        let (name, order) = *dice.pick(mode.events);
         let key = match dice.between(0, 9) {
             0 => None,
             1 => Some(Bytes::new()),
@@ -80,17 +111,17 @@ impl Script {
             _ => Act::Fail,
         };
         let (value, acts, end) = match dice.between(0, 99) {
-            0..55 => (event("STEP"), vec![Act::Succeed], End::Handled),
+            0..55 => (event(name), vec![Act::Succeed], End::Handled),
             55..75 => {
                 let times = dice.between(0, u64::from(attempts) - 1);
                 let mut acts: Vec<_> = (0..times).map(|_| fails(dice)).collect();
                 acts.push(Act::Succeed);
-                (event("STEP"), acts, End::Handled)
+                (event(name), acts, End::Handled)
             }
-            75..80 => (event("STEP"), vec![fails(dice)], End::DeadLettered),
-            80..84 => (event("STEP"), vec![Act::Refuse], End::DeadLettered),
-            84 => (event("STEP"), vec![Act::SkipByError], End::Skipped),
-            85..87 => (event("STEP"), vec![Act::Skip], End::Skipped),
+            75..80 => (event(name), vec![fails(dice)], End::DeadLettered),
+            80..84 => (event(name), vec![Act::Refuse], End::DeadLettered),
+            84 => (event(name), vec![Act::SkipByError], End::Skipped),
+            85..87 => (event(name), vec![Act::Skip], End::Skipped),
             87..90 => (event("OTHER"), Vec::new(), End::Skipped),
             90..93 => (None, Vec::new(), End::Skipped),
             _ => {
@@ -101,9 +132,18 @@ impl Script {
                 (Some(bytes), Vec::new(), End::DeadLettered)
             }
         };
-        let overruns = takes > TIMEOUT && !acts.is_empty() && !in_batches;
+        let spoils = match dice.between(0, 99) {
+            _ if !mode.in_batches => None,
+            0..3 => Some(Spoil::Fail),
+            3 => Some(Spoil::RetryAfter(dice.ms(1, 3000))),
+            4 => Some(Spoil::Panic),
+            5 => Some(Spoil::OverTime),
+            _ => None,
+        };
+        // In batches none takes so long by itself.
+        let overruns = takes > TIMEOUT && !acts.is_empty() && !mode.in_batches;
         let end = if overruns { End::DeadLettered } else { end };
-        Script { key, value, acts, takes, end }
+        Script { key, value, order, acts, takes, spoils, end }
     }
 
     /// How an attempt (from 1 on) ends.

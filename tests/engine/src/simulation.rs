@@ -101,7 +101,6 @@ impl Simulation {
     fn new(seed: u64, keep_log: bool, faults: bool) -> Self {
         let mut dice = Dice::new(seed);
         let mode = *dice.pick(MODES);
-        let in_batches = mode.module.contains("in_batches");
         let first = dice.ms(1, 200);
         let backoff = Backoff { first, longest: first * 8, jitter: Jitter::None };
         let attempts = u32::try_from(dice.between(1, 5)).unwrap_or(1);
@@ -116,10 +115,10 @@ impl Simulation {
         let records = dice.index(200) + 100;
         let all_attempts = attempts + u32::try_from(mode.retry_topics.len()).unwrap_or(0);
         let mut scripts = dice.fork();
-        let scripts = (0..records)
-            .map(|id| Arc::new(Script::roll(&mut scripts, id, all_attempts, in_batches)));
+        let scripts =
+            (0..records).map(|id| Arc::new(Script::roll(&mut scripts, id, all_attempts, &mode)));
         let rules = Rules {
-            order: mode.order,
+            sequential: mode.is_sequential(),
             attempts,
             retry_topics: mode.retry_topics,
             backoff,

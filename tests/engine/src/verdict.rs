@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use bytes::Bytes;
 use event_core::broker::memory::{MemoryBroker, StoredRecord};
 use event_core::delivery::TopicPartition;
 use event_core::event::TopicName;
@@ -141,19 +142,22 @@ fn cause(assignment: &Assignment, at: Duration, rules: &Rules) -> Option<&'stati
     }
 }
 
-// Per partition or key, the first completions must be in the order of the offsets.
+/// The newest records of a partition that were completed.
+struct Newest {
+    by_partition: i64,
+    by_key: BTreeMap<Bytes, i64>,
+}
+
+// The first completions must be in the order of the offsets, of two records of which one waits for the
+// other.
 fn disorder(record: &Record, published: &[StoredRecord]) -> Vec<String> {
-    if record.rules.order == Order::None {
-        return Vec::new();
-    }
     // What no handler gets has an order only where records go one after the other.
-    let in_batches = record.executions.iter().any(|e| e.batch.is_some());
-    let published = published.iter().filter(|s| {
-        record.rules.order == Order::Partition && !in_batches
-            || !script_of(record, s).acts.is_empty()
-    });
-    let keys: BTreeMap<Place, _> =
-        published.map(|s| ((s.partition.clone(), s.offset.0), s.key.clone())).collect();
+    let published = published
+        .iter()
+        .filter(|s| record.rules.sequential || !script_of(record, s).acts.is_empty());
+    let keys: BTreeMap<Place, _> = published
+        .map(|s| ((s.partition.clone(), s.offset.0), (script_of(record, s).order, s.key.clone())))
+        .collect();
     let (mut wrong, mut seen) = (Vec::new(), BTreeSet::new());
     let mut newest = BTreeMap::new();
     for settle in &record.settles {
@@ -161,28 +165,38 @@ fn disorder(record: &Record, published: &[StoredRecord]) -> Vec<String> {
         if !seen.insert(place.clone()) {
             continue;
         }
-        let Some(key) = keys.get(&place).cloned() else { continue };
-        let scope = match (record.rules.order, key) {
-            (Order::Key, None) => continue,
-            (Order::Key, key) => (place.0.clone(), key),
-            _ => (place.0.clone(), None),
+        let Some((order, key)) = keys.get(&place).cloned() else { continue };
+        let newest = newest
+            .entry(place.0.clone())
+            .or_insert_with(|| Newest { by_partition: -1, by_key: BTreeMap::new() });
+        let before = match (order, &key) {
+            (Order::None, _) | (Order::Key, None) => continue,
+            (Order::Key, Some(key)) => newest.by_key.get(key).copied(),
+            (Order::Partition, _) => newest.by_key.values().max().copied(),
         };
-        let newest = newest.entry(scope).or_insert(-1);
+        let before = before.unwrap_or(-1).max(newest.by_partition);
         // Those of one batch are handled at once, and one that failed is tried again alone.
-        if settle.offset < *newest && !together(record, settle.assignment, settle.offset, *newest) {
-            wrong.push(format!("{}@{} completed after {newest}", place.0, settle.offset));
+        if settle.offset < before && !together(record, settle.assignment, settle.offset, before) {
+            wrong.push(format!("{}@{} completed after {before}", place.0, settle.offset));
         }
+        let newest = match (order, key) {
+            (Order::Key, Some(key)) => newest.by_key.entry(key).or_insert(-1),
+            _ => &mut newest.by_partition,
+        };
         *newest = settle.offset.max(*newest);
     }
     wrong
 }
 
-// Whether two records were ever in one batch; perhaps in an assignment before.
+// Whether two records were ever in one batch that each had its own result of; perhaps in an assignment
+// before. Of one that failed as a whole none was settled.
 fn together(record: &Record, assignment: usize, one: i64, other: i64) -> bool {
     let partition = &record.assignments[assignment].partition;
     let batches = |offset: i64| {
         let its = record.executions.iter().filter(move |e| {
-            e.offset == offset && record.assignments[e.assignment].partition == *partition
+            e.offset == offset
+                && e.spoilt.is_none()
+                && record.assignments[e.assignment].partition == *partition
         });
         its.filter_map(|e| Some((e.assignment, e.batch?)))
     };

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use event_core::Delivery;
 use event_core::broker::Progress;
 use event_core::broker::memory::{MemoryBroker, StoredRecord};
 use event_core::delivery::TopicPartition;
@@ -15,14 +16,14 @@ use event_core::processor::retry_header;
 use tokio::time::Instant;
 
 use crate::handlers::TOPICS;
-use crate::script::{Act, End, Script};
+use crate::script::{Act, End, Script, Spoil};
 use crate::stats::Stats;
 
 /// What the service is told to do.
 #[derive(Clone, Debug)]
 pub struct Rules {
-    /// The order of the handlers.
-    pub order: Order,
+    /// Whether one record is taken after the other, also those that no handler gets.
+    pub sequential: bool,
     /// How many attempts there are in place.
     pub attempts: u32,
     /// How long a record waits in retry topics after these, with one attempt after each.
@@ -71,10 +72,14 @@ pub struct Execution {
     pub offset: i64,
     /// Its key.
     pub key: Option<Bytes>,
+    /// The order that its handler keeps.
+    pub order: Order,
     /// Which attempt it is.
     pub attempt: u32,
     /// The batch that it is part of, by its first offset.
     pub batch: Option<i64>,
+    /// How the call fails that it is in together with others.
+    pub spoilt: Option<Spoil>,
     /// When it ended and how; `None` for one that was cancelled.
     pub ended: Option<(Duration, Option<Act>)>,
 }
@@ -216,6 +221,13 @@ impl World {
     /// What was taken down.
     pub fn record(&self) -> MutexGuard<'_, Record> {
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a record is to do.
+    #[must_use]
+    pub fn script(&self, delivery: &Delivery<'_>) -> Arc<Script> {
+        let id = delivery.envelope.and_then(|envelope| envelope.data_text()?.parse::<usize>().ok());
+        Arc::clone(&self.record().scripts[id.unwrap_or(0)])
     }
 
     /// The time since the world began.

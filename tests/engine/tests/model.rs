@@ -83,9 +83,9 @@ fn work(worker: u64, workers: u64, first_seed: u64, wanted: u64) -> (u64, Ran) {
             ..Config::default()
         };
         let result = TestRunner::new_with_rng(config, rng).run(
-            &(order(), vec(step(), 1..100)),
-            |(order, steps)| {
-                let ran = run(order, &steps).map_err(TestCaseError::fail)?;
+            &(order(), any::<bool>(), vec(step(), 1..100)),
+            |(order, in_batches, steps)| {
+                let ran = run(order, in_batches, &steps).map_err(TestCaseError::fail)?;
                 let (programs, total) = &mut *total.borrow_mut();
                 *programs += 1;
                 total.steps += ran.steps;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::assignment::Owned;
 use super::budget::{Budget, Charge, InFlight};
 use super::raw::MessageView;
-use crate::delivery::{Epoch, Offset, RecordBatch, RecordSource, TopicPartition};
+use crate::delivery::{ByteCharge, Epoch, Offset, RecordBatch, RecordSource, TopicPartition};
 
 /// A batch is handed over at this many records, or at the bytes that the budget allows; one
 /// larger record is a batch of its own.
@@ -146,7 +146,7 @@ impl OpenBatch {
             entries: self.entries,
             headers: self.headers,
             epochs: self.epochs,
-            _charge: charge,
+            charge,
         };
         RecordBatch::new(self.partition, self.epoch, Box::new(source))
     }
@@ -182,7 +182,7 @@ struct Arena {
     entries: Vec<Entry>,
     headers: Vec<HeaderEntry>,
     epochs: Vec<LeaderEpoch>,
-    _charge: Charge,
+    charge: Charge,
 }
 
 impl Arena {
@@ -242,5 +242,9 @@ impl RecordSource for Arena {
 
     fn size_bytes(&self) -> usize {
         self.bytes.len()
+    }
+
+    fn charge(&self, bytes: usize) -> Option<ByteCharge> {
+        Some(Box::new(self.charge.another(bytes)))
     }
 }

@@ -1,7 +1,7 @@
 //! How many bytes of records are handed over and not yet dropped.
 //!
 //! The consumer thread charges every batch, the batch itself pays back when it is dropped,
-//! wherever that happens. Each partition has a share of the limit of its own: one that waits, for
+//! wherever that happens, and so does a copy of one of its records. Each partition has a share of the limit of its own: one that waits, for
 //! a dead letter that cannot be written, say, must never stop the others. Pausing has hysteresis,
 //! because each pause throws away what librdkafka had fetched ahead.
 
@@ -96,6 +96,13 @@ pub(super) struct Charge {
     bytes: usize,
 }
 
+impl Charge {
+    /// Counts more bytes of the same partition.
+    pub(super) fn another(&self, bytes: usize) -> Charge {
+        self.budget.charge(&self.partition, bytes)
+    }
+}
+
 impl Drop for Charge {
     fn drop(&mut self) {
         self.partition.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
@@ -138,6 +145,18 @@ mod tests {
         assert!(budget.room() > 0);
         let _one = budget.charge(&other, 1);
         assert!(budget.has_to_pause(&other), "the limit holds for all together");
+    }
+
+    #[test]
+    fn what_is_copied_out_of_a_batch_counts_when_the_batch_is_gone() {
+        let (budget, partition, _) = budget_of_four();
+        let batch = budget.charge(&partition, SHARE);
+        let kept = batch.another(SHARE / 2 + 1);
+        assert!(budget.has_to_pause(&partition));
+        drop(batch);
+        assert!(!budget.may_go_on(&partition));
+        drop(kept);
+        assert!(budget.may_go_on(&partition));
     }
 
     #[test]

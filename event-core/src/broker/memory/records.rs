@@ -5,10 +5,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::cluster::{Cluster, StoredRecord};
 use crate::broker::size_bytes;
-use crate::delivery::{Offset, RecordSource};
+use crate::delivery::{ByteCharge, Offset, RecordSource};
 
 pub(super) struct Records {
     records: Vec<Arc<StoredRecord>>,
+    charge: Charge,
+}
+
+/// Bytes that are in flight until this is dropped.
+struct Charge {
     bytes: usize,
     in_flight: Arc<AtomicUsize>,
     cluster: Arc<Cluster>,
@@ -21,12 +26,18 @@ impl Records {
         cluster: Arc<Cluster>,
     ) -> Self {
         let bytes = records.iter().map(|r| size_bytes(&r.key, &r.value, &r.headers)).sum();
-        in_flight.fetch_add(bytes, Ordering::AcqRel);
-        Records { records, bytes, in_flight, cluster }
+        Records { records, charge: Charge::new(bytes, in_flight, cluster) }
     }
 }
 
-impl Drop for Records {
+impl Charge {
+    fn new(bytes: usize, in_flight: Arc<AtomicUsize>, cluster: Arc<Cluster>) -> Self {
+        in_flight.fetch_add(bytes, Ordering::AcqRel);
+        Charge { bytes, in_flight, cluster }
+    }
+}
+
+impl Drop for Charge {
     fn drop(&mut self) {
         self.in_flight.fetch_sub(self.bytes, Ordering::AcqRel);
         self.cluster.wake();
@@ -64,6 +75,11 @@ impl RecordSource for Records {
     }
 
     fn size_bytes(&self) -> usize {
-        self.bytes
+        self.charge.bytes
+    }
+
+    fn charge(&self, bytes: usize) -> Option<ByteCharge> {
+        let Charge { in_flight, cluster, .. } = &self.charge;
+        Some(Box::new(Charge::new(bytes, Arc::clone(in_flight), Arc::clone(cluster))))
     }
 }

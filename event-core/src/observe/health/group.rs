@@ -271,9 +271,12 @@ impl GroupHealth {
             }
         }
         let in_hand = state.in_hand_long.iter().cloned();
-        problems.extend(in_hand.map(|InHand { handler, partition, offset, since, .. }| {
-            HealthProblem::InHandLong { group: group(), handler, partition, offset, since }
-        }));
+        problems.extend(in_hand.filter_map(
+            |InHand { handler, partition, offset, since, .. }| {
+                let (group, handler) = (group(), handler?);
+                Some(HealthProblem::InHandLong { group, handler, partition, offset, since })
+            },
+        ));
         problems
     }
 

@@ -262,10 +262,11 @@ async fn a_record_in_hand_for_too_long_ends_readiness_although_others_go_on() {
         });
     };
     look(vec![InHand {
-        handler: "bill".to_owned(),
+        handler: Some("bill".to_owned()),
         is_blocking: false,
         partition: claims(),
         offset: Offset(7),
+        on_its_way_to: None,
         since: FIVE_MINUTES,
     }]);
     service.tell(&commit_sent(8));

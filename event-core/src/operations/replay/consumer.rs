@@ -11,7 +11,9 @@ use super::{ReplayBroker, Replayed};
 use crate::broker::{
     AssignedPartition, Broker, BrokerError, Consumer, ConsumerEvent, Progress, Reader, Subscription,
 };
-use crate::delivery::{Epoch, Offset, RecordBatch, RecordSource, Shutdown, TopicPartition};
+use crate::delivery::{
+    ByteCharge, Epoch, Offset, RecordBatch, RecordSource, Shutdown, TopicPartition,
+};
 use crate::operations::dry_run::route_of;
 use crate::operations::rate::Pace;
 use crate::router::EventRouter;
@@ -176,6 +178,11 @@ impl<R: Reader> Consumer for ReplayConsumer<R> {
 struct Part {
     batch: Arc<RecordBatch>,
     chosen: Vec<usize>,
+    charge: Charge,
+}
+
+/// Bytes that are in flight until this is dropped.
+struct Charge {
     bytes: usize,
     in_flight: Arc<InFlight>,
 }
@@ -183,12 +190,18 @@ struct Part {
 impl Part {
     fn new(batch: Arc<RecordBatch>, chosen: Vec<usize>, in_flight: Arc<InFlight>) -> Self {
         let bytes = batch.size_bytes() * chosen.len() / batch.len().max(1);
-        in_flight.bytes.fetch_add(bytes, Ordering::AcqRel);
-        Part { batch, chosen, bytes, in_flight }
+        Part { batch, chosen, charge: Charge::new(bytes, in_flight) }
     }
 }
 
-impl Drop for Part {
+impl Charge {
+    fn new(bytes: usize, in_flight: Arc<InFlight>) -> Self {
+        in_flight.bytes.fetch_add(bytes, Ordering::AcqRel);
+        Charge { bytes, in_flight }
+    }
+}
+
+impl Drop for Charge {
     fn drop(&mut self) {
         self.in_flight.bytes.fetch_sub(self.bytes, Ordering::AcqRel);
         self.in_flight.freed.notify_waiters();
@@ -223,6 +236,10 @@ impl RecordSource for Part {
     }
 
     fn size_bytes(&self) -> usize {
-        self.bytes
+        self.charge.bytes
+    }
+
+    fn charge(&self, bytes: usize) -> Option<ByteCharge> {
+        Some(Box::new(Charge::new(bytes, Arc::clone(&self.charge.in_flight))))
     }
 }

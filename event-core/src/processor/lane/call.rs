@@ -4,13 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, SemaphorePermit};
-
 use crate::delivery::{RecordBatch, RecordRef};
 use crate::event::Envelope;
 use crate::outcome::{Outcome, Verdict};
 use crate::processor::agenda::HandlerIndex;
 use crate::processor::attempt::attempt_batch;
+use crate::processor::concurrency::permit;
 use crate::processor::gate::Entry;
 use crate::processor::settle::{Attempted, Job, NotSettled, Settled, Settler, verdict_on};
 use crate::processor::tracker::Sequence;
@@ -96,8 +95,8 @@ pub(super) async fn call(
         return returned;
     };
     // The handler's own limit first: whoever waits there takes nothing from the others.
-    let (own, all) = (&engine.handler(&route).calls, &engine.calls);
-    let permits = async { (permit(own).await, permit(all).await) };
+    let own = &engine.handler(&route).calls;
+    let permits = async { (permit(own).await, engine.concurrency.permit().await) };
     let _permits = tokio::select! {
         biased;
         () = settler.told_to_stop() => None,
@@ -147,21 +146,22 @@ pub(super) async fn call(
         outcomes
     };
     settler.give_back(slot);
-    // One failure of several records says nothing of any of them: each is tried alone, and the attempt
-    // counts for none. Only what the handler depends on may be down for all.
+    // One failure of several records says nothing of any of them: each is tried alone, after the time
+    // that the failure asks for, and the attempt counts for none. Only what the handler depends on may
+    // be down for all.
     let several = jobs.len() > 1;
     let policy = engine.policy_of(&route);
-    let mut told = false;
+    let mut alone_after = None;
     for ((sequence, shared, index, mut job), outcome) in jobs.into_iter().zip(outcomes) {
         if let Outcome::Failed(error) = &outcome
             && several
             && error.is_of_all()
-            && verdict_on(error, policy) != Verdict::Unavailable
+            && let verdict = verdict_on(error, policy)
+            && verdict != Verdict::Unavailable
         {
-            if !std::mem::replace(&mut told, true) {
-                settler.batch_failed(&job, error);
-            }
-            returned.records.push((sequence, Some(job), Ok(Attempted::Again(Duration::ZERO))));
+            let delay =
+                *alone_after.get_or_insert_with(|| settler.batch_failed(&job, error, verdict));
+            returned.records.push((sequence, Some(job), Ok(Attempted::Again(delay))));
             continue;
         }
         match shared.batch.get(index) {
@@ -180,9 +180,4 @@ pub(super) async fn call(
 /// The outer object of a record that has a handler: what could not be read was refused.
 fn envelope(record: RecordRef<'_>) -> Option<Envelope<'_>> {
     Envelope::read(record.value?).ok()
-}
-
-async fn permit(calls: &Semaphore) -> Option<SemaphorePermit<'_>> {
-    // It is never closed.
-    calls.acquire().await.ok()
 }

@@ -17,7 +17,6 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use self::held::MAX_KEPT_BYTES;
 use super::call::{Returned, Shared, call, judge};
 use super::{Ended, Ending, LaneFailure, Progress, ended};
 use crate::delivery::{Offset, RecordBatch, RecordRef, Remembered};
@@ -41,7 +40,6 @@ struct Ticket {
     /// `None` while a call has it, and for a record that no handler is to have.
     job: Option<Job>,
     is_running: bool,
-    kept_bytes: usize,
 }
 
 struct Concurrent {
@@ -58,7 +56,6 @@ struct Concurrent {
     not_before: Option<Instant>,
     /// When that record was first looked at.
     looked_at: Option<(Offset, Instant)>,
-    kept_bytes: usize,
     /// When a handler that is shut may be asked again.
     opens: Option<Instant>,
     started_at: Instant,
@@ -83,7 +80,6 @@ pub(super) async fn run(
         delayed: BinaryHeap::new(),
         not_before: None,
         looked_at: None,
-        kept_bytes: 0,
         opens: None,
         started_at: Instant::now(),
     };
@@ -159,14 +155,13 @@ pub(super) async fn run(
 
 impl Concurrent {
     /// Whether another batch is taken. What waits here is bounded by the bytes that the consumer
-    /// hands over, as long as it is not taken out of its batch.
+    /// hands over.
     fn has_room(&self) -> bool {
         self.backlog.is_empty() && self.current.is_none()
     }
 
     fn is_full(&self) -> bool {
         self.agenda.len() >= MAX_OPEN
-            || self.kept_bytes >= MAX_KEPT_BYTES
             || self.progress.track(|tracker| tracker.is_full()) == Some(true)
     }
 
@@ -255,8 +250,7 @@ impl Concurrent {
             shared.first.get_or_insert(sequence);
         }
         shared.open.fetch_add(1, Ordering::Relaxed);
-        let ticket =
-            Ticket { shared: Arc::clone(&shared), index, job, is_running: false, kept_bytes: 0 };
+        let ticket = Ticket { shared: Arc::clone(&shared), index, job, is_running: false };
         self.tickets.insert(sequence, ticket);
         self.agenda.admit(sequence, (handler, rule), place, Instant::now());
         Ok((shared, 0))

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::write::TooLarge;
+use super::write::{TooLarge, Write};
 use super::{Job, Settled, Settler};
 use crate::delivery::{Offset, RecordRef, TopicPartition};
 use crate::handler::HandlerPolicy;
@@ -142,11 +142,25 @@ impl Settler {
         Ok(Attempted::Again(delay))
     }
 
-    /// A call with several records failed as a whole, `job` being the first of them.
-    pub(in crate::processor) fn batch_failed(&self, job: &Job, error: &Error) {
+    /// A call with several records failed as a whole, `job` being the first of them; gives back after
+    /// what time each is tried alone.
+    pub(in crate::processor) fn batch_failed(
+        &self,
+        job: &Job,
+        error: &Error,
+        verdict: Verdict,
+    ) -> Duration {
+        let backoff = self.engine.policy_of(&job.route).backoff;
+        let delay = match verdict {
+            Verdict::RetryAfter(delay) => delay.min(MAX_RETRY_AFTER),
+            Verdict::Retry => backoff.delay(job.trial.attempt),
+            // Nothing to wait for: alone, each record says so of itself, or something else.
+            Verdict::Skip | Verdict::DeadLetter | Verdict::Unavailable => Duration::ZERO,
+        };
         let chain = describe(error);
         self.engine.attempt_failed(&job.route, false, &chain);
-        self.retrying(job, Duration::ZERO, &chain);
+        self.retrying(job, delay, &chain);
+        delay
     }
 
     pub(super) fn retrying(&self, job: &Job, delay: Duration, error: &str) {
@@ -194,7 +208,8 @@ impl Settler {
             first_failure: job.trial.failures.first(),
         };
         let outgoing = postponed.to_record(topic.clone());
-        if !self.write(outgoing, origin, |_| TooLarge::GiveUp).await? {
+        let write = Write { record, origin, handler: Some(&job.route.id) };
+        if !self.write(outgoing, write, |_| TooLarge::GiveUp).await? {
             // It fitted its topic, and not this one with what we add to it.
             let reason = "too_large_to_postpone";
             return self.give_up(record, job, attempt, reason, error.to_owned()).await;

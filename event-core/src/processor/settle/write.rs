@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{NotSettled, Settled, Settler};
 use crate::broker::{BrokerError, OutgoingRecord};
+use crate::delivery::RecordRef;
 use crate::event::TopicName;
 use crate::observe::{BlockedWrite, Observation};
 use crate::outcome::Backoff;
@@ -24,6 +25,14 @@ pub(super) enum TooLarge {
     Wait,
 }
 
+/// Whose record is written elsewhere.
+#[derive(Clone, Copy)]
+pub(super) struct Write<'a> {
+    pub(super) record: RecordRef<'a>,
+    pub(super) origin: &'a Origin,
+    pub(super) handler: Option<&'a str>,
+}
+
 impl Settler {
     pub(super) async fn dead_letter(&self, letter: DeadLetter<'_>) -> Settled {
         // Also when its own headers do not say where it was first.
@@ -38,7 +47,8 @@ impl Settler {
             true => TooLarge::Shrunk,
             false => TooLarge::Wait,
         };
-        self.write(outgoing, origin, shrink).await?;
+        let write = Write { record: letter.record, origin, handler: letter.handler };
+        self.write(outgoing, write, shrink).await?;
         self.engine.observers.notify(&Observation::DeadLettered {
             partition: &origin.partition,
             offset: origin.offset,
@@ -68,6 +78,20 @@ impl Settler {
     /// is not settled before. What becomes of one that is too large, `too_large` decides; false when
     /// it is given up.
     pub(super) async fn write(
+        &self,
+        outgoing: OutgoingRecord,
+        Write { record, origin, handler }: Write<'_>,
+        too_large: impl Fn(&mut OutgoingRecord) -> TooLarge,
+    ) -> Settled<bool> {
+        let slot = self.slot();
+        self.engine.watch.begin_write(&slot, record.offset, &outgoing.topic, handler);
+        let written = self.write_until_there(outgoing, origin, too_large).await;
+        slot.end();
+        self.give_back(slot);
+        written
+    }
+
+    async fn write_until_there(
         &self,
         mut outgoing: OutgoingRecord,
         origin: &Origin,

@@ -11,12 +11,15 @@ use event_core::broker::{
 };
 use event_core::delivery::{Epoch, Offset, RecordBatch, RecordSource, TopicPartition};
 use event_core::event::{GroupName, TopicName};
-use event_core::handler::{DeliveryOptions, HandlerFuture, HandlerRegistration, Order};
-use event_core::macro_support::{Named, handler};
+use event_core::handler::{
+    BatchFuture, DeliveryOptions, HandlerFuture, HandlerRegistration, Order,
+};
+use event_core::macro_support::{Named, batch_handler, handler};
 use event_core::observe::{Health, Observation, Observer, Observers};
-use event_core::outcome::{Backoff, Jitter};
+use event_core::outcome::{Backoff, IntoOutcomes, Jitter};
 use event_core::processor::{
-    Clock, Control, DeliveryPolicy, EventProcessor, Neighbours, ProcessorError, ServiceIdentity,
+    Clock, Concurrency, Control, DeliveryPolicy, EventProcessor, Neighbours, ProcessorError,
+    ServiceIdentity,
 };
 use event_core::router::EventRouter;
 use event_core::state::StateMap;
@@ -24,7 +27,7 @@ use event_core::{Delivery, Error, Outcome};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 
-use super::facts::{ATTEMPTS, BACKOFF, COMMIT_INTERVAL, CommitFault, DRAIN, Facts};
+use super::facts::{ATTEMPTS, BACKOFF, COMMIT_INTERVAL, CommitFault, DRAIN, Facts, TIMEOUT};
 use super::lane::Fact;
 use crate::script::Act;
 
@@ -37,6 +40,18 @@ static BY_KEY: HandlerRegistration =
     BY_PARTITION.options(DeliveryOptions::new().order(Order::Key).concurrency(4));
 static WITHOUT_ORDER: HandlerRegistration =
     BY_PARTITION.options(DeliveryOptions::new().order(Order::None).concurrency(4));
+
+static BATCHES_BY_PARTITION: HandlerRegistration =
+    batch_handler("hold", Named::Event(TOPIC, "STEP"), &[], hold_together)
+        .at(module_path!(), file!(), line!())
+        .options(SEVERAL);
+static BATCHES_BY_KEY: HandlerRegistration =
+    BATCHES_BY_PARTITION.options(SEVERAL.order(Order::Key).concurrency(4));
+static BATCHES_WITHOUT_ORDER: HandlerRegistration =
+    BATCHES_BY_PARTITION.options(SEVERAL.order(Order::None).concurrency(4));
+// What is there is a batch.
+const SEVERAL: DeliveryOptions =
+    DeliveryOptions::new().batch(3, 0).timeout_ms(TIMEOUT.as_millis() as u64);
 
 /// What the ports share. Cloning shares it.
 #[derive(Clone)]
@@ -76,22 +91,54 @@ fn hold<'a>(delivery: &'a Delivery<'a>) -> HandlerFuture<'a> {
         let record = delivery.record;
         let key = record.key.map(Bytes::copy_from_slice);
         let begun =
-            shared.facts().begin(delivery.partition, record.offset.0, delivery.attempt, key);
+            shared.facts().begin(delivery.partition, &[(record.offset.0, delivery.attempt, key)]);
         let (hand, ended) = begun;
         let mut attempt = Attempt { shared, hand, act: None };
         // One that the program forgets ends when it is cancelled.
         let Ok(act) = ended.await else { return std::future::pending().await };
         attempt.act = Some(act);
         drop(attempt);
-        Ok(match act {
-            Act::Succeed => Outcome::Handled,
-            Act::Fail | Act::RetryAfter(_) => Outcome::Failed(Error::msg("told to fail")),
-            Act::Refuse => Outcome::Failed(Error::msg("told to refuse").dead_letter()),
-            Act::Unavailable => Outcome::Failed(Error::msg("told to be down").unavailable()),
-            Act::Skip | Act::SkipByError => Outcome::Skipped,
-            Act::Panic => std::panic::resume_unwind(Box::new("told to panic")),
-        })
+        Ok(outcome(act))
     })
+}
+
+fn hold_together<'a>(deliveries: &'a [Delivery<'a>]) -> BatchFuture<'a> {
+    Box::pin(async move {
+        let shared = deliveries.first().and_then(|one| Some((one, one.state.get::<Shared>()?)));
+        let Some((first, shared)) = shared.map(|(one, shared)| (one, shared.clone())) else {
+            return Vec::new();
+        };
+        let records: Vec<_> = deliveries
+            .iter()
+            .map(|delivery| {
+                let record = delivery.record;
+                (record.offset.0, delivery.attempt, record.key.map(Bytes::copy_from_slice))
+            })
+            .collect();
+        let (hand, ended) = shared.facts().begin(first.partition, &records);
+        let mut attempt = Attempt { shared, hand, act: None };
+        let Ok(act) = ended.await else { return std::future::pending().await };
+        attempt.act = Some(act);
+        drop(attempt);
+        let all = match outcome(act) {
+            Outcome::Failed(error) => Err(error),
+            Outcome::Skipped => return deliveries.iter().map(|_| Ok(Outcome::Skipped)).collect(),
+            _ => Ok(()),
+        };
+        let deliveries: Vec<_> = deliveries.iter().collect();
+        IntoOutcomes::into_outcomes(all, &deliveries).into_iter().map(Ok).collect()
+    })
+}
+
+fn outcome(act: Act) -> Outcome {
+    match act {
+        Act::Succeed => Outcome::Handled,
+        Act::Fail | Act::RetryAfter(_) => Outcome::Failed(Error::msg("told to fail")),
+        Act::Refuse => Outcome::Failed(Error::msg("told to refuse").dead_letter()),
+        Act::Unavailable => Outcome::Failed(Error::msg("told to be down").unavailable()),
+        Act::Skip | Act::SkipByError => Outcome::Skipped,
+        Act::Panic => std::panic::resume_unwind(Box::new("told to panic")),
+    }
 }
 
 /// One run of the engine.
@@ -111,25 +158,32 @@ impl Engine {
     /// Starts it.
     #[must_use]
     pub(super) fn start(shared: &Shared) -> Self {
-        let registration = match shared.facts().order {
-            Order::Partition => &BY_PARTITION,
-            Order::Key => &BY_KEY,
-            Order::None => &WITHOUT_ORDER,
+        let facts = shared.facts();
+        let registration = match (facts.order, facts.in_batches) {
+            (Order::Partition, false) => &BY_PARTITION,
+            (Order::Key, false) => &BY_KEY,
+            (Order::None, false) => &WITHOUT_ORDER,
+            (Order::Partition, true) => &BATCHES_BY_PARTITION,
+            (Order::Key, true) => &BATCHES_BY_KEY,
+            (Order::None, true) => &BATCHES_WITHOUT_ORDER,
         };
+        drop(facts);
         let mut state = StateMap::new();
         state.insert(shared.clone());
         let group = GroupName::parse("model").unwrap_or_else(|error| panic!("{error}"));
+        let policy = DeliveryPolicy {
+            attempts: ATTEMPTS,
+            backoff: Backoff { first: BACKOFF, longest: BACKOFF * 8, jitter: Jitter::None },
+            commit_interval: COMMIT_INTERVAL,
+            drain_deadline: DRAIN,
+            ..DeliveryPolicy::default()
+        };
         let processor = EventProcessor {
             router: EventRouter::new(&[registration]),
             neighbours: Neighbours::default(),
             state: Arc::new(state),
-            policy: DeliveryPolicy {
-                attempts: ATTEMPTS,
-                backoff: Backoff { first: BACKOFF, longest: BACKOFF * 8, jitter: Jitter::None },
-                commit_interval: COMMIT_INTERVAL,
-                drain_deadline: DRAIN,
-                ..DeliveryPolicy::default()
-            },
+            concurrency: Concurrency::of(&policy),
+            policy,
             identity: ServiceIdentity { name: "model".into(), version: "1".into(), group },
             producer: Arc::new(Scripted(shared.clone())),
             observers: Observers::from_iter([Arc::new(Watcher(shared.clone())) as _]),

@@ -10,7 +10,7 @@ use event_core::handler::Order;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::lane::{Fact, Lane};
+use super::lane::{Fact, Lane, Try};
 use crate::script::Act;
 
 /// How often a record is tried.
@@ -25,17 +25,21 @@ pub(super) const DRAIN: Duration = Duration::from_millis(300);
 /// How many records the handlers without the order of the partition have in hand.
 pub(super) const CONCURRENCY: usize = 4;
 
-/// An attempt that waits for its end.
+/// How long a call with several records may take.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A record in hand: its offset, which attempt it is, and its key.
+type Held = (i64, u32, Option<Bytes>);
+
+/// A call that waits for its end.
 #[derive(Debug)]
 pub struct Hand {
     /// The partition, by index.
     pub lane: usize,
     /// The epoch in which it began.
     pub epoch: u64,
-    /// The record.
-    pub offset: i64,
-    /// Its key.
-    pub key: Option<Bytes>,
+    /// Its records.
+    pub records: Vec<Held>,
     /// How it is told its end.
     pub end: oneshot::Sender<Act>,
 }
@@ -63,6 +67,8 @@ pub struct Ran {
 pub struct Facts {
     /// The order of the handlers.
     pub order: Order,
+    /// Whether they take several records at once.
+    pub in_batches: bool,
     /// The partitions.
     pub lanes: Vec<Lane>,
     /// The attempts in hand, by the number of the attempt.
@@ -74,17 +80,27 @@ pub struct Facts {
     /// What was wrong.
     pub violations: Vec<String>,
     next_hand: u64,
-    /// All attempts that have begun and not ended: lane, epoch and offset.
-    begun: BTreeMap<u64, (usize, u64, i64)>,
+    /// All calls that have begun and not ended.
+    begun: BTreeMap<u64, Begun>,
+}
+
+/// A call that has begun.
+#[derive(Debug)]
+struct Begun {
+    lane: usize,
+    epoch: u64,
+    offsets: Vec<i64>,
+    at: Instant,
 }
 
 impl Facts {
     /// No records, nothing assigned.
     #[must_use]
-    pub fn new(order: Order, partitions: Vec<TopicPartition>) -> Self {
+    pub fn new(order: Order, in_batches: bool, partitions: Vec<TopicPartition>) -> Self {
         let lanes = partitions.into_iter().map(Lane::new);
         Facts {
             order,
+            in_batches,
             lanes: lanes.collect(),
             hands: BTreeMap::new(),
             failing_commits: Vec::new(),
@@ -101,89 +117,114 @@ impl Facts {
         self.lanes.iter().position(|lane| lane.partition == *partition).unwrap_or(usize::MAX)
     }
 
-    /// An attempt begins (invariants 3 and 6).
+    /// A call begins (invariants 3 and 6).
     pub fn begin(
         &mut self,
         partition: &TopicPartition,
-        offset: i64,
-        attempt: u32,
-        key: Option<Bytes>,
+        records: &[Held],
     ) -> (u64, oneshot::Receiver<Act>) {
         let index = self.lane(partition);
         let (end, ended) = oneshot::channel();
-        let what = format!("attempt {attempt} at {partition}@{offset}");
-        let lane = &mut self.lanes[index];
-        let mut wrong = Vec::new();
-        let Some(epoch) = lane.epoch else {
-            self.violations.push(format!("{what}: the partition is not ours"));
-            self.next_hand += 1;
+        self.next_hand += 1;
+        let Some(epoch) = self.lanes[index].epoch else {
+            let wrong = format!("{partition} {records:?}: the partition is not ours");
+            self.violations.push(wrong);
             return (self.next_hand, ended);
         };
+        for record in records {
+            let what = format!("attempt {} at {partition}@{}", record.1, record.0);
+            let wrong = self.wrong_with(index, record, records);
+            self.violations.extend(wrong.into_iter().map(|wrong| format!("{what}: {wrong}")));
+        }
+        for (offset, attempt, _) in records {
+            let try_ = Try { attempt: *attempt, ended: None, together: false };
+            self.lanes[index].attempts.insert(*offset, try_);
+        }
+        let offsets = records.iter().map(|(offset, ..)| *offset).collect();
+        self.begun
+            .insert(self.next_hand, Begun { lane: index, epoch, offsets, at: Instant::now() });
+        self.hands
+            .insert(self.next_hand, Hand { lane: index, epoch, records: records.to_vec(), end });
+        (self.next_hand, ended)
+    }
+
+    /// What is wrong with taking a record in hand, in a call with `together`.
+    fn wrong_with(&self, index: usize, record: &Held, together: &[Held]) -> Vec<String> {
+        let (offset, attempt, key) = record;
+        let lane = &self.lanes[index];
+        let mut wrong = Vec::new();
         let delivered = lane.log.iter().take(lane.position).skip(lane.first);
-        if !delivered.clone().any(|fact| fact.offset == offset) {
+        if !delivered.clone().any(|fact| fact.offset == *offset) {
             wrong.push("it was not delivered in this epoch".to_owned());
         }
-        if lane.settled_now.contains(&offset) {
+        if lane.settled_now.contains(offset) {
             wrong.push("it is settled already".to_owned());
         }
         let before = |fact: &&Fact| {
-            fact.offset < offset
+            fact.offset < *offset
                 && match self.order {
-                    Order::Partition => true,
-                    // What no handler gets has no order here.
-                    Order::Key => key.is_some() && fact.key == key && fact.is_step(),
+                    // What no handler gets has an order only where records go one after the other.
+                    Order::Partition => !self.in_batches || fact.is_step(),
+                    Order::Key => key.is_some() && fact.key == *key && fact.is_step(),
                     Order::None => false,
                 }
         };
         let done = |fact: &&Fact| {
-            lane.settled_now.contains(&fact.offset) || fact.settled && lane.skips(fact.offset)
+            lane.settled_now.contains(&fact.offset)
+                || fact.settled && lane.skips(fact.offset)
+                || together.iter().any(|(offset, ..)| *offset == fact.offset)
         };
         if let Some(open) = delivered.clone().filter(before).find(|fact| !done(fact)) {
             wrong.push(format!("{} before it is open", open.offset));
         }
-        match lane.attempts.get(&offset) {
-            _ if attempt > ATTEMPTS => wrong.push("one too many".to_owned()),
-            None if attempt == 1 => {}
-            Some((before, Some(at))) if before + 1 == attempt => {
-                let due = *at + BACKOFF * 2_u32.pow(attempt - 2);
-                if Instant::now() < due {
-                    wrong.push(format!("early by {:?}", due - Instant::now()));
+        match lane.attempts.get(offset) {
+            _ if *attempt > ATTEMPTS => wrong.push("one too many".to_owned()),
+            None if *attempt == 1 => {}
+            Some(before) if before.next_attempt() == *attempt => {
+                let due = before.due();
+                if due.is_none_or(|due| Instant::now() < due) {
+                    wrong.push(format!("early: {due:?} after {before:?}"));
+                }
+                if together.len() > 1 {
+                    wrong.push(format!("not alone after {before:?}"));
                 }
             }
             other => wrong.push(format!("after {other:?}")),
         }
-        for hand in self.hands.values().filter(|hand| hand.lane == index) {
+        let held = self.hands.values().filter(|hand| hand.lane == index);
+        for (other, _, its_key) in held.flat_map(|hand| &hand.records) {
             let same = match self.order {
                 Order::Partition => true,
-                Order::Key => key.is_some() && hand.key == key,
-                Order::None => hand.offset == offset,
+                Order::Key => key.is_some() && its_key == key,
+                Order::None => other == offset,
             };
             if same {
-                wrong.push(format!("{} is in hand", hand.offset));
+                wrong.push(format!("{other} is in hand"));
             }
         }
-        lane.attempts.insert(offset, (attempt, None));
-        self.violations.extend(wrong.into_iter().map(|wrong| format!("{what}: {wrong}")));
-        self.next_hand += 1;
-        self.begun.insert(self.next_hand, (index, epoch, offset));
-        self.hands.insert(self.next_hand, Hand { lane: index, epoch, offset, key, end });
-        (self.next_hand, ended)
+        wrong
     }
 
-    /// An attempt was ended with `act`, or was cancelled.
+    /// A call was ended with `act`, or was cancelled.
     pub fn end(&mut self, hand: u64, act: Option<Act>) {
         self.hands.remove(&hand);
-        let Some((lane, epoch, offset)) = self.begun.remove(&hand) else { return };
+        let Some(Begun { lane, epoch, offsets, at }) = self.begun.remove(&hand) else { return };
         let lane = &mut self.lanes[lane];
         if lane.epoch != Some(epoch) {
             return;
         }
-        if let Some((attempt, ended)) = lane.attempts.get_mut(&offset) {
-            *ended = Some(Instant::now());
-            let failed = matches!(act, Some(Act::Fail | Act::Panic));
-            let condemned = act == Some(Act::Refuse) || failed && *attempt >= ATTEMPTS;
-            if let Some(fact) = lane.log.iter_mut().find(|fact| fact.offset == offset) {
-                fact.condemned |= condemned;
+        let is_over_time = act.is_none() && self.in_batches && at.elapsed() >= TIMEOUT;
+        let failed = matches!(act, Some(Act::Fail | Act::Panic)) || is_over_time;
+        let refused = act == Some(Act::Refuse);
+        for offset in &offsets {
+            let Some(last) = lane.attempts.get_mut(offset) else { continue };
+            // Of several, none is judged by what all of them have come to.
+            last.together = offsets.len() > 1;
+            // Nothing is waited for where no other attempt can mend it.
+            last.ended = Some((Instant::now(), !refused));
+            let condemned = refused || failed && last.attempt >= ATTEMPTS;
+            if let Some(fact) = lane.log.iter_mut().find(|fact| fact.offset == *offset) {
+                fact.condemned |= condemned && !last.together;
             }
         }
     }
@@ -305,7 +346,8 @@ impl Facts {
                     && !self
                         .hands
                         .values()
-                        .any(|hand| hand.lane == index && hand.offset == fact.offset)
+                        .filter(|hand| hand.lane == index)
+                        .any(|hand| hand.records.iter().any(|held| held.0 == fact.offset))
             });
             idle.map(|fact| format!("{}@{} waits for nothing", lane.partition, fact.offset))
         })

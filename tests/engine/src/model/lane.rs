@@ -6,6 +6,8 @@ use bytes::Bytes;
 use event_core::delivery::TopicPartition;
 use tokio::time::Instant;
 
+use super::facts::BACKOFF;
+
 /// How the records begin that a handler gets.
 const STEP: &[u8] = br#"{"eventType":"STEP""#;
 
@@ -51,7 +53,33 @@ pub struct Lane {
     /// What was settled in this epoch.
     pub settled_now: BTreeSet<i64>,
     /// The last attempt at each record of this epoch, and when it ended.
-    pub attempts: BTreeMap<i64, (u32, Option<Instant>)>,
+    pub attempts: BTreeMap<i64, Try>,
+}
+
+/// An attempt at a record.
+#[derive(Clone, Copy, Debug)]
+pub struct Try {
+    /// Its number.
+    pub attempt: u32,
+    /// When it ended, and whether the next one waits.
+    pub ended: Option<(Instant, bool)>,
+    /// Whether it was in a call with others that failed as a whole, and so counts for none.
+    pub together: bool,
+}
+
+impl Try {
+    /// The number of the one after it.
+    #[must_use]
+    pub fn next_attempt(&self) -> u32 {
+        self.attempt + u32::from(!self.together)
+    }
+
+    /// When the next one may begin.
+    #[must_use]
+    pub fn due(&self) -> Option<Instant> {
+        let (at, waits) = self.ended?;
+        Some(if waits { at + BACKOFF * 2_u32.pow(self.attempt - 1) } else { at })
+    }
 }
 
 impl Fact {

@@ -69,17 +69,17 @@ pub enum Step {
 
 const LANES: i32 = 3;
 
-/// Runs a program on a clock of its own.
+/// Runs a program on a clock of its own, with handlers that take one record or several at once.
 ///
 /// # Errors
 ///
 /// The first thing that was wrong.
-pub fn run(order: Order, steps: &[Step]) -> Result<Ran, String> {
+pub fn run(order: Order, in_batches: bool, steps: &[Step]) -> Result<Ran, String> {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_time().start_paused(true).build();
     let runtime = runtime.map_err(|error| error.to_string())?;
     runtime.block_on(async {
-        let shared = Shared::new(Facts::new(order, partitions(LANES)));
+        let shared = Shared::new(Facts::new(order, in_batches, partitions(LANES)));
         let mut program =
             Program { engine: Some(Engine::start(&shared)), shared, epoch: 0, ran: Ran::default() };
         for lane in 0..LANES {

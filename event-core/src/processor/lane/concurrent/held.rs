@@ -9,15 +9,11 @@ use crate::processor::lane::call::Shared;
 use crate::processor::settle::Job;
 use crate::processor::tracker::Sequence;
 
-/// How many bytes of waiting records a lane keeps beside their batches.
-pub(super) const MAX_KEPT_BYTES: usize = 8 << 20;
-
 impl Concurrent {
     /// Lets a settled record go, and with it a batch of which little is left: what waits there is
     /// copied out, or a key that is stuck would hold every batch that it has a record in.
     pub(super) fn forget(&mut self, sequence: Sequence) {
         let Some(ticket) = self.tickets.remove(&sequence) else { return };
-        self.kept_bytes -= ticket.kept_bytes;
         let shared = ticket.shared;
         let open = shared.open.fetch_sub(1, Ordering::Relaxed) - 1;
         // Not at every one, because looking through the batch is not free.
@@ -34,7 +30,8 @@ impl Concurrent {
         }
     }
 
-    /// Copies a record that waits out of its batch.
+    /// Copies a record that waits out of its batch. The copy counts against what the partition may have
+    /// in flight, as the batch does.
     pub(super) fn keep(&mut self, sequence: Sequence) {
         let Some(ticket) = self.tickets.get_mut(&sequence) else { return };
         if ticket.is_running || ticket.shared.batch.len() == 1 {
@@ -42,15 +39,12 @@ impl Concurrent {
         }
         let Some(record) = ticket.shared.batch.get(ticket.index) else { return };
         let partition = Arc::clone(ticket.shared.batch.partition());
-        let batch = RecordBatch::of_one(partition, ticket.shared.batch.epoch(), record);
-        let bytes = batch.size_bytes() + size_of::<Ticket>() + size_of::<Job>();
-        if self.kept_bytes + bytes > MAX_KEPT_BYTES {
-            return;
-        }
-        self.kept_bytes += bytes;
+        let epoch = ticket.shared.batch.epoch();
+        let overhead_bytes = size_of::<Ticket>() + size_of::<Job>();
+        let batch = RecordBatch::of_one(partition, epoch, record, overhead_bytes);
         let one = Shared { batch, open: AtomicUsize::new(1), first: Some(sequence) };
         let whole = std::mem::replace(&mut ticket.shared, Arc::new(one));
         whole.open.fetch_sub(1, Ordering::Relaxed);
-        (ticket.index, ticket.kept_bytes) = (0, bytes);
+        ticket.index = 0;
     }
 }
