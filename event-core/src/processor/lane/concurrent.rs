@@ -15,6 +15,7 @@ use std::sync::atomic::Ordering;
 use rustc_hash::{FxHashMap, FxHasher};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::task::coop::consume_budget;
 use tokio::time::{Instant, sleep_until};
 
 use self::held::MAX_KEPT_BYTES;
@@ -91,7 +92,7 @@ pub(super) async fn run(
     while ended.is_ok() {
         // Before handlers are asked whether they are shut, so that no change in between is missed.
         let changed = settler.engine.gates();
-        ended = lane.take_in();
+        ended = lane.take_in().await;
         if ended.is_err() {
             break;
         }
@@ -161,7 +162,7 @@ impl Concurrent {
     }
 
     /// Takes records in as far as there is room and they are due.
-    fn take_in(&mut self) -> Ended {
+    async fn take_in(&mut self) -> Ended {
         self.not_before = None;
         let mut settled_here = 0;
         while !self.is_full() {
@@ -190,6 +191,8 @@ impl Concurrent {
             let (shared, settled) = self.admit(shared, index)?;
             settled_here += settled;
             self.current = Some((shared, index + 1));
+            // Records that are skipped are waited for nowhere else.
+            consume_budget().await;
         }
         if settled_here > 0 {
             self.settler.engine.count_settled(settled_here);
