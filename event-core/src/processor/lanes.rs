@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
 use super::engine::Engine;
-use super::lane::{Lane, LaneFailure};
+use super::lane::{Failures, Lane, LaneFailure};
 use crate::broker::{AssignedPartition, BrokerError, Progress, Revocation};
 use crate::delivery::{Epoch, NextOffset, RecordBatch, SettledAbove, TopicPartition};
 use crate::observe::{InHand, Observation};
@@ -17,6 +18,8 @@ use crate::observe::{InHand, Observation};
 pub(super) struct Lanes {
     engine: Arc<Engine>,
     open: BTreeMap<TopicPartition, OpenLane>,
+    failures: Failures,
+    failed: mpsc::UnboundedReceiver<(TopicPartition, LaneFailure)>,
     /// Gives back what is left of revocations, without progress: that is released with them.
     releasing: JoinSet<Drained>,
     /// How much metadata goes with a commit; less once the broker refused so much.
@@ -38,19 +41,29 @@ const RELEASE_GRACE: Duration = Duration::from_secs(1);
 const NOTICE: Duration = Duration::from_millis(500);
 
 /// What is left when all lanes have ended.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Drained {
     pub(super) progress: Vec<Progress>,
     /// How many lanes had to be cut off.
     pub(super) abandoned: usize,
     /// What handlers had in hand then.
     pub(super) in_hand: Vec<InHand>,
+    /// The first lane that failed without the processor's loop having heard of it.
+    pub(super) failure: Option<(TopicPartition, LaneFailure)>,
 }
 
 impl Lanes {
     pub(super) fn new(engine: Arc<Engine>) -> Self {
         let max_metadata_bytes = engine.policy.max_metadata_bytes;
-        Lanes { engine, open: BTreeMap::new(), releasing: JoinSet::new(), max_metadata_bytes }
+        let (failures, failed) = Failures::new();
+        Lanes {
+            engine,
+            open: BTreeMap::new(),
+            failures,
+            failed,
+            releasing: JoinSet::new(),
+            max_metadata_bytes,
+        }
     }
 
     pub(super) fn open(&mut self, assigned: Vec<AssignedPartition>, epoch: Epoch) {
@@ -63,6 +76,7 @@ impl Lanes {
                 partition.clone(),
                 next,
                 remembered.unwrap_or_default(),
+                self.failures.clone(),
             );
             self.open.insert(partition, OpenLane { lane, epoch, committed: None });
         }
@@ -85,11 +99,9 @@ impl Lanes {
         }
     }
 
-    /// A partition whose lane ended without being told to, and would stand still.
-    pub(super) fn failure(&mut self) -> Option<(TopicPartition, LaneFailure)> {
-        self.open.iter_mut().find_map(|(partition, open)| {
-            open.lane.failure().map(|failure| (partition.clone(), failure))
-        })
+    /// A partition whose lane does not go on although nobody told it to stop.
+    pub(super) async fn failure(&mut self) -> Option<(TopicPartition, LaneFailure)> {
+        self.failed.recv().await
     }
 
     /// What is settled and was not yet sent to be committed.
@@ -156,6 +168,7 @@ impl Lanes {
                 drained.in_hand.extend(released.in_hand);
             }
         }
+        drained.failure = self.failed.try_recv().ok();
         drained
     }
 }
@@ -168,7 +181,7 @@ async fn finish(
 ) -> Drained {
     lanes.values().for_each(|open| open.lane.stop());
     let deadline = deadline.max(Instant::now() + NOTICE);
-    let mut drained = Drained { progress: Vec::new(), abandoned: 0, in_hand: Vec::new() };
+    let mut drained = Drained::default();
     for (partition, mut open) in lanes {
         if timeout_at(deadline, open.lane.ended()).await.is_err() {
             let in_hand = engine.in_hand(Some(&partition));

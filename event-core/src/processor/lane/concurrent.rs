@@ -71,6 +71,7 @@ pub(super) async fn run(
     progress: Arc<Progress>,
     mut stopped: watch::Receiver<bool>,
     cut: Arc<Notify>,
+    failed: impl Fn(LaneFailure),
 ) -> Ended {
     let settler = Arc::new(settler);
     let mut lane = Concurrent {
@@ -122,10 +123,11 @@ pub(super) async fn run(
             () = timer => lane.wake(),
         }
     }
-    // Also after a failure: what is in hand ends, and what has ended is written down. Nobody hears of
-    // a failure before, so that nobody else would cut short what does not end.
-    let has_failed = ended.is_err();
-    let deadline = Instant::now() + settler.engine.policy.drain_deadline;
+    if let Err(failure) = std::mem::replace(&mut ended, Ok(())) {
+        failed(failure);
+    }
+    // Also after a failure: what is in hand ends, and what has ended is written down, until the time
+    // that all lanes have is over.
     loop {
         tokio::select! {
             biased;
@@ -134,7 +136,6 @@ pub(super) async fn run(
                 None => return ended,
             },
             () = cut.notified() => break,
-            () = sleep_until(deadline), if has_failed => break,
         }
     }
     // Those that have ended in this moment still count.

@@ -9,6 +9,7 @@ mod call;
 mod concurrent;
 mod sequential;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -50,7 +51,24 @@ pub(super) struct Lane {
     stop: watch::Sender<bool>,
     /// Tells a lane with tasks to cancel those that have not ended.
     cut: Arc<Notify>,
-    task: JoinHandle<Ended>,
+    task: JoinHandle<()>,
+}
+
+/// Tells the processor's loop why a lane does not go on. It is told at once, although what the lane has
+/// in hand may take its time: all partitions are then given the same time to end.
+#[derive(Clone, Debug)]
+pub(super) struct Failures(mpsc::UnboundedSender<(TopicPartition, LaneFailure)>);
+
+impl Failures {
+    pub(super) fn new() -> (Self, mpsc::UnboundedReceiver<(TopicPartition, LaneFailure)>) {
+        let (failures, told) = mpsc::unbounded_channel();
+        (Failures(failures), told)
+    }
+
+    fn tell(&self, partition: &TopicPartition, failure: LaneFailure) {
+        // Nobody listens to a processor that has ended.
+        let _ = self.0.send((partition.clone(), failure));
+    }
 }
 
 /// How far a lane has come.
@@ -87,6 +105,7 @@ impl Lane {
         partition: TopicPartition,
         next: Option<NextOffset>,
         remembered: SettledAbove,
+        failures: Failures,
     ) -> Self {
         // Unbounded in number only: the consumer stops fetching when the bytes handed over reach
         // its limit.
@@ -99,18 +118,28 @@ impl Lane {
             Source::Origin(routes) => routes.is_sequential() && remembered.is_empty(),
             Source::Returning { .. } => false,
         };
-        let settler = Settler::new(engine, partition, source, stopped.clone());
+        let settler = Settler::new(engine, partition.clone(), source, stopped.clone());
         let progress = Arc::new(match is_sequential {
             true => Progress::Sequential(AtomicI64::new(NOTHING)),
             false => Progress::Tracked(Mutex::new(Tracker::new(next, remembered))),
         });
         let told = Arc::clone(&progress);
         let cut = Arc::<Notify>::default();
-        let task = if is_sequential {
-            tokio::spawn(sequential::run(incoming, settler, told, stopped))
-        } else {
-            tokio::spawn(concurrent::run(incoming, settler, told, stopped, Arc::clone(&cut)))
-        };
+        let told_to_end = Arc::clone(&cut);
+        let task = tokio::spawn(async move {
+            let run = async {
+                if is_sequential {
+                    sequential::run(incoming, settler, told, stopped).await
+                } else {
+                    let failed = |failure| failures.tell(&partition, failure);
+                    concurrent::run(incoming, settler, told, stopped, told_to_end, failed).await
+                }
+            };
+            let ended = AssertUnwindSafe(run).catch_unwind().await;
+            if let Err(failure) = ended.unwrap_or(Err(LaneFailure::Panicked)) {
+                failures.tell(&partition, failure);
+            }
+        });
         Lane { batches, progress, stop, cut, task }
     }
 
@@ -144,17 +173,6 @@ impl Lane {
     /// Asks the lane to finish what is in hand and take nothing else.
     pub(super) fn stop(&self) {
         self.stop.send_replace(true);
-    }
-
-    /// Why the lane ended although nobody told it to; `None` while it goes on.
-    pub(super) fn failure(&mut self) -> Option<LaneFailure> {
-        if !self.task.is_finished() {
-            return None;
-        }
-        match (&mut self.task).now_or_never()? {
-            Ok(Err(failure)) => Some(failure),
-            Ok(Ok(())) | Err(_) => Some(LaneFailure::Panicked),
-        }
     }
 
     /// Waits for the lane to end.
