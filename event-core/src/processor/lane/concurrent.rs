@@ -74,21 +74,7 @@ pub(super) async fn run(
     failed: impl Fn(LaneFailure),
 ) -> Ended {
     let settler = Arc::new(settler);
-    let mut lane = Concurrent {
-        settler: Arc::clone(&settler),
-        progress,
-        agenda: Agenda::default(),
-        tickets: FxHashMap::default(),
-        backlog: VecDeque::new(),
-        current: None,
-        calls: JoinSet::new(),
-        delayed: BinaryHeap::new(),
-        not_before: None,
-        looked_at: None,
-        kept_bytes: 0,
-        opens: None,
-        started_at: Instant::now(),
-    };
+    let mut lane = Concurrent::new(Arc::clone(&settler), progress);
     let mut ended = Ok(());
     while ended.is_ok() {
         // Before handlers are asked whether they are shut, so that no change in between is missed.
@@ -120,7 +106,7 @@ pub(super) async fn run(
                 None => break,
             },
             () = changed => {}
-            () = timer => lane.wake(),
+            () = timer => {}
         }
     }
     if let Err(failure) = std::mem::replace(&mut ended, Ok(())) {
@@ -150,6 +136,24 @@ pub(super) async fn run(
 }
 
 impl Concurrent {
+    fn new(settler: Arc<Settler>, progress: Arc<Progress>) -> Self {
+        Concurrent {
+            settler,
+            progress,
+            agenda: Agenda::default(),
+            tickets: FxHashMap::default(),
+            backlog: VecDeque::new(),
+            current: None,
+            calls: JoinSet::new(),
+            delayed: BinaryHeap::new(),
+            not_before: None,
+            looked_at: None,
+            kept_bytes: 0,
+            opens: None,
+            started_at: Instant::now(),
+        }
+    }
+
     /// Whether another batch is taken. What waits here is bounded by the bytes that the consumer
     /// hands over, as long as it is not taken out of its batch.
     fn has_room(&self) -> bool {
@@ -271,6 +275,8 @@ impl Concurrent {
     /// Starts every call that may be made now.
     fn start(&mut self) {
         let now = Instant::now();
+        // At every turn: while calls end all the time, no timer is heard.
+        self.wake(now);
         self.started_at = now;
         self.opens = None;
         loop {
@@ -359,8 +365,8 @@ impl Concurrent {
         times.into_iter().flatten().min()
     }
 
-    fn wake(&mut self) {
-        let now = Instant::now();
+    /// Lines up the records whose delay is over.
+    fn wake(&mut self, now: Instant) {
         while let Some(Reverse((at, sequence))) = self.delayed.peek().copied()
             && at <= now
         {
@@ -369,3 +375,6 @@ impl Concurrent {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
