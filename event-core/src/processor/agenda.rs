@@ -319,6 +319,12 @@ impl Agenda {
         flushes.filter(|at| *at > now).min()
     }
 
+    /// Whether something that could start waits for a call of its handler to end.
+    pub(super) fn lacks_room(&self) -> bool {
+        let mut queues = self.turns.iter().filter_map(|handler| self.queues.get(handler));
+        queues.any(|queue| !queue.has_room())
+    }
+
     /// How many records are not settled.
     pub(super) fn len(&self) -> usize {
         self.jobs.len()

@@ -6,6 +6,7 @@ mod breaker;
 mod commits;
 
 mod postponed;
+mod stuck;
 mod turns;
 
 use std::sync::{Arc, Mutex};

@@ -9,8 +9,8 @@ mod held;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 
 use rustc_hash::{FxHashMap, FxHasher};
 use tokio::sync::{Notify, mpsc, watch};
@@ -60,6 +60,10 @@ struct Concurrent {
     /// When that record was first looked at.
     looked_at: Option<(Offset, Instant)>,
     kept_bytes: usize,
+    /// Batches of which something is done, and nothing was running when that was noted.
+    resting: Vec<Weak<Shared>>,
+    /// Whether a call has ended since the last turn.
+    has_place: bool,
     /// When a handler that is shut may be asked again.
     opens: Option<Instant>,
     started_at: Instant,
@@ -149,6 +153,8 @@ impl Concurrent {
             not_before: None,
             looked_at: None,
             kept_bytes: 0,
+            resting: Vec::new(),
+            has_place: false,
             opens: None,
             started_at: Instant::now(),
         }
@@ -178,7 +184,10 @@ impl Concurrent {
                     None => break,
                 },
             };
-            let Some(record) = shared.batch.get(index) else { continue };
+            let Some(record) = shared.batch.get(index) else {
+                self.note_rest(&shared);
+                continue;
+            };
             if let Some((wait, at_most)) = self.settler.wait_of(record) {
                 let now = Instant::now();
                 let looked_at = match self.looked_at {
@@ -279,6 +288,7 @@ impl Concurrent {
         self.wake(now);
         self.started_at = now;
         self.opens = None;
+        let mut starts = false;
         loop {
             let (settler, opens) = (&self.settler, std::cell::Cell::new(self.opens));
             let is_open = |handler: HandlerIndex| {
@@ -298,6 +308,12 @@ impl Concurrent {
             self.opens = opens.get();
             let Some(call) = call else { break };
             self.spawn(call);
+            starts = true;
+        }
+        // A place that nobody takes, or nobody waits for one: whatever rests now waits for else.
+        let has_place = std::mem::take(&mut self.has_place);
+        if !starts && !self.resting.is_empty() && (has_place || !self.agenda.lacks_room()) {
+            self.let_resting_go();
         }
     }
 
@@ -307,6 +323,7 @@ impl Concurrent {
             if let Some(ticket) = self.tickets.get_mut(&sequence) {
                 ticket.is_running = true;
                 let shared = Arc::clone(&ticket.shared);
+                shared.running.fetch_add(1, Ordering::Relaxed);
                 taken.push((sequence, shared, ticket.index, ticket.job.take()));
             }
         }
@@ -320,6 +337,7 @@ impl Concurrent {
         };
         if let Some(handler) = handler {
             self.agenda.returned(handler);
+            self.has_place = true;
         }
         for unjudged in unjudged {
             self.calls.spawn(judge(Arc::clone(&self.settler), unjudged));
@@ -336,12 +354,7 @@ impl Concurrent {
                     settled += 1;
                 }
                 Ok(Attempted::Again(delay)) => {
-                    if let Some(ticket) = self.tickets.get_mut(&sequence) {
-                        ticket.is_running = false;
-                        ticket.job = job;
-                    }
-                    // Its batch may be held for it alone.
-                    self.keep(sequence);
+                    self.take_back(sequence, job);
                     if delay.is_zero() {
                         self.agenda.again(sequence);
                     } else {
