@@ -1,7 +1,5 @@
 //! One turn of a lane after the other, as its loop takes them.
 
-#![expect(clippy::unwrap_used, reason = "a test")]
-
 use std::sync::Mutex;
 use std::time::Duration;
 
