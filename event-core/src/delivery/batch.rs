@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Epoch, Offset, TopicPartition};
+use super::{Epoch, Offset, Stamp, TopicPartition};
 use crate::event::{Header, Headers};
 
 /// The bytes of a batch, by index.
@@ -23,6 +23,14 @@ pub trait RecordSource: Send + Sync {
 
     /// The offset and timestamp (milliseconds since 1970) of a record.
     fn stamp(&self, index: usize) -> (Offset, i64);
+
+    /// In which leader's epoch a record was written ([KIP-101]); `None` where that is not known.
+    ///
+    /// [KIP-101]: https://cwiki.apache.org/confluence/display/KAFKA/KIP-101+-+Alter+Replication+Protocol+to+use+Leader+Epoch+rather+than+High+Watermark+for+Truncation
+    fn leader_epoch(&self, index: usize) -> Option<i32> {
+        let _ = index;
+        None
+    }
 
     /// The key; `None` is Kafka's null.
     fn key(&self, index: usize) -> Option<&[u8]>;
@@ -125,6 +133,7 @@ impl RecordBatch {
         let copy = |part: Option<&[u8]>| part.map(Box::from);
         let source = OneRecord {
             stamp: (record.offset, record.timestamp_ms),
+            leader_epoch: record.leader_epoch(),
             key: copy(record.key),
             value: copy(record.value),
             headers: record.headers().map(|(name, value)| (name.into(), copy(value))).collect(),
@@ -138,6 +147,7 @@ type OwnedHeader = (Box<[u8]>, Option<Box<[u8]>>);
 /// A record that owns its bytes.
 struct OneRecord {
     stamp: (Offset, i64),
+    leader_epoch: Option<i32>,
     key: Option<Box<[u8]>>,
     value: Option<Box<[u8]>>,
     headers: Box<[OwnedHeader]>,
@@ -150,6 +160,10 @@ impl RecordSource for OneRecord {
 
     fn stamp(&self, _: usize) -> (Offset, i64) {
         self.stamp
+    }
+
+    fn leader_epoch(&self, _: usize) -> Option<i32> {
+        self.leader_epoch
     }
 
     fn key(&self, _: usize) -> Option<&[u8]> {
@@ -201,6 +215,21 @@ impl<'a> RecordRef<'a> {
     /// The same record where it was first.
     pub(crate) fn as_of(self, offset: Offset, timestamp_ms: i64) -> Self {
         RecordRef { offset, timestamp_ms, ..self }
+    }
+
+    /// In which leader's epoch it was written; `None` where that is not known.
+    #[must_use]
+    pub fn leader_epoch(&self) -> Option<i32> {
+        self.source.leader_epoch(self.index)
+    }
+
+    /// By what it is told from all others of its partition.
+    pub(crate) fn stamp(&self) -> Stamp {
+        Stamp {
+            offset: self.offset,
+            leader_epoch: self.leader_epoch(),
+            timestamp_ms: self.timestamp_ms,
+        }
     }
 
     /// How many headers it has.

@@ -10,7 +10,8 @@ mod trace_parent;
 pub use batch::{RecordBatch, RecordRef, RecordSource};
 pub use cause::{CAUSATION_ID, Cause};
 pub use position::{Epoch, NextOffset, Offset, Position, TopicPartition};
-pub use settled_above::SettledAbove;
+pub(crate) use settled_above::{Remembered, Stamp};
+pub use settled_above::{SettledAbove, SettledRange};
 pub use shutdown::Shutdown;
 pub use trace_parent::TraceParent;
 

@@ -78,7 +78,7 @@ pub async fn lag_of<B: Broker>(
                 committed: committed.next,
                 low: watermarks.low,
                 end: watermarks.end,
-                settled_above: ranges.map(|(first, last)| last.0 - first.0 + 1).sum(),
+                settled_above: ranges.map(|range| range.last.0 - range.first.0 + 1).sum(),
             });
         }
     }

@@ -148,8 +148,8 @@ async fn what_is_settled_above_the_committed_offset_is_counted() {
         panic!("nothing was assigned")
     };
     let mut above = SettledAbove::default();
-    above.add(Offset(3), Offset(5));
-    above.add(Offset(8), Offset(8));
+    above.add(Offset(3), Offset(5), Some(0));
+    above.add(Offset(8), Offset(8), Some(0));
     let next = NextOffset(2);
     let metadata = above.encode(next, 4096);
     let progress = crate::broker::Progress { partition: partition(0), epoch, next, metadata };
@@ -277,7 +277,7 @@ async fn every_topic_that_is_needed_is_known_and_made_once() {
     let broker = MemoryBroker::new();
     broker.create_topic(&ORDERS, 3);
     let (handlers, router) = (handlers(), EventRouter::new(&handlers()));
-    let states = topic_states(&broker, needed_topics(&handlers, &router).unwrap()).await.unwrap();
+    let states = topic_states(&broker, needed_topics(&handlers, [&router]).unwrap()).await.unwrap();
     let shown: Vec<_> = states
         .iter()
         .map(|state| {
@@ -295,7 +295,7 @@ async fn every_topic_that_is_needed_is_known_and_made_once() {
     let missing = missing_topics(&states, 2, -1);
     let made = create_topics(&broker, &missing).await.unwrap();
     assert!(made.iter().all(|(_, made)| *made == Ok(true)), "{made:?}");
-    let states = topic_states(&broker, needed_topics(&handlers, &router).unwrap()).await.unwrap();
+    let states = topic_states(&broker, needed_topics(&handlers, [&router]).unwrap()).await.unwrap();
     let partitions: Vec<_> = states.iter().map(|state| state.partitions).collect();
     assert_eq!(partitions, [Some(3), Some(2), Some(2)]);
     assert!(missing_topics(&states, 2, -1).is_empty());

@@ -5,15 +5,20 @@
 //! because offsets have gaps (compaction, transaction markers) and numbers have none: a bit for each
 //! says whether it is settled, and the offsets are kept as runs of equal steps: a topic in which each
 //! record is a transaction of its own has every other offset. Settling costs O(1) amortised; a record
-//! that blocks costs a bit for each one above it, and a run wherever the step changes.
+//! that blocks costs a bit for each one above it, and a run wherever the step changes. What binds them
+//! to their log, the leader epoch and the time of the latest, is kept for a stretch of records at once.
 
 use std::collections::VecDeque;
 
-use crate::delivery::{NextOffset, Offset, SettledAbove};
+use crate::delivery::{NextOffset, Offset, Remembered, SettledAbove, Stamp};
 
 /// How many bytes a tracker keeps at most before it wants nothing more: a bit for each of 32 million
 /// records, or where no step is like the one before, 24 bytes for each two of 350 000.
 const MAX_KEPT_BYTES: usize = 4 << 20;
+
+/// How many records a stretch has at most, so that the time of its latest is not kept for ever: it
+/// goes with the stretch, when the first open record lies above it.
+const STRETCH: u64 = 1 << 16;
 
 /// A delivered record, by its number in the order of delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,6 +36,12 @@ impl Sequence {
 pub(super) struct Tracker {
     /// Where the offsets are, from the first open record on.
     runs: VecDeque<Run>,
+    /// What log they are of, from the first open record on.
+    stretches: VecDeque<Stretch>,
+    /// The time of the latest when something was settled last: what is only delivered changes nothing
+    /// that would have to be committed.
+    latest_ms: i64,
+    has_settled: bool,
     /// A bit a record, from number `words_from` on, which is a multiple of 64.
     words: VecDeque<u64>,
     words_from: u64,
@@ -49,7 +60,24 @@ pub(super) struct Tracker {
 struct Run {
     first: u64,
     offset: i64,
+    /// Of records that are gone 0.
     step: i64,
+}
+
+/// Records that follow each other in one log.
+#[derive(Clone, Copy, Debug)]
+struct Stretch {
+    first: u64,
+    log: Log,
+    latest_ms: i64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Log {
+    /// What this leader wrote, where it is known.
+    Of(Option<i32>),
+    /// It was cut off: other records have these offsets now.
+    Gone,
 }
 
 impl Tracker {
@@ -58,23 +86,31 @@ impl Tracker {
         Tracker { starts_at: next, remembered, ..Tracker::default() }
     }
 
-    /// Whether the record that is delivered next was settled before this epoch. A partition that does
-    /// not go on where it should was emptied or made anew: what is remembered of it is of other records.
-    pub(super) fn is_remembered(&mut self, offset: Offset) -> bool {
-        let goes_back = self.starts_at.is_some_and(|next| offset.0 < next.0)
-            || self.last.is_some_and(|last| offset <= last);
-        if goes_back {
+    /// What is remembered of the record that is delivered next. From the first on that shows that the log
+    /// is another (it was cut off, or the topic emptied or made anew), nothing is.
+    pub(super) fn judge(&mut self, record: Stamp) -> Remembered {
+        let goes_back = self.starts_at.is_some_and(|next| record.offset.0 < next.0)
+            || self.goes_back(record.offset);
+        let remembered = if goes_back && !self.remembered.is_empty() {
+            Remembered::OfAnotherLog
+        } else {
+            self.remembered.judge(record)
+        };
+        if remembered == Remembered::OfAnotherLog {
             self.remembered = SettledAbove::default();
         }
-        self.remembered.contains(offset)
+        remembered
     }
 
-    /// Takes a record in. Offsets only ever rise, but where the log begins anew.
-    pub(super) fn deliver(&mut self, offset: Offset) -> Sequence {
-        let goes_back = self.last.is_some_and(|last| offset <= last);
-        // What is open and lies before it does not come again, and so goes on holding the offset.
-        if goes_back && offset <= self.offset_of(self.open_from) {
-            self.begin_anew();
+    fn goes_back(&self, offset: Offset) -> bool {
+        self.last.is_some_and(|last| offset <= last)
+    }
+
+    /// Takes a record in. Offsets only ever rise, but where the log was cut off or begins anew.
+    pub(super) fn deliver(&mut self, record: Stamp) -> Sequence {
+        let Stamp { offset, leader_epoch, timestamp_ms } = record;
+        if self.goes_back(offset) {
+            self.cut_off(offset);
         }
         let sequence = self.delivered;
         self.delivered += 1;
@@ -83,20 +119,51 @@ impl Tracker {
         if !goes_on {
             self.runs.push_back(Run { first: sequence, offset: offset.0, step: 1 });
         }
+        let log = Log::Of(leader_epoch);
+        match self.stretches.back_mut() {
+            Some(last) if last.log == log && sequence - last.first < STRETCH => {
+                last.latest_ms = last.latest_ms.max(timestamp_ms);
+            }
+            _ => {
+                let stretch = Stretch { first: sequence, log, latest_ms: timestamp_ms };
+                self.stretches.push_back(stretch);
+            }
+        }
         if sequence / 64 >= self.words_from / 64 + self.words.len() as u64 {
             self.words.push_back(0);
         }
         Sequence(sequence)
     }
 
-    /// Forgets what was delivered: its offsets are those of other records now, and what is open of it
-    /// would keep a place committed that lies above them.
-    fn begin_anew(&mut self) {
-        self.runs.clear();
-        self.words.clear();
-        self.words_from = self.delivered / 64 * 64;
-        self.open_from = self.delivered;
-        self.next = None;
+    /// Forgets what was delivered from `offset` on: its offsets are those of other records now. What is
+    /// open of it would hold the offset, and what is settled would be taken for them. What is open
+    /// below does not come again, and goes on holding the offset.
+    fn cut_off(&mut self, offset: Offset) {
+        let mut first = self.delivered;
+        while let Some(run) = self.runs.back().copied()
+            && first > self.open_from
+        {
+            let gone = run.first_at(offset).clamp(run.first, first);
+            first = gone;
+            if gone > run.first {
+                break;
+            }
+            self.runs.pop_back();
+        }
+        let first = first.max(self.open_from);
+        if first == self.open_from {
+            self.next = Some(NextOffset(offset.0));
+        }
+        if first == self.delivered {
+            return;
+        }
+        while self.stretches.pop_back_if(|stretch| stretch.first >= first).is_some() {}
+        self.stretches.push_back(Stretch { first, log: Log::Gone, latest_ms: i64::MIN });
+        // Whoever gets past them goes on where the log does.
+        self.runs.push_back(Run { first, offset: offset.0 - 1, step: 0 });
+        for sequence in first..self.delivered {
+            self.settle(Sequence(sequence));
+        }
     }
 
     /// The record needs no more work.
@@ -110,6 +177,7 @@ impl Tracker {
             return;
         };
         *word |= 1 << (sequence % 64);
+        self.has_settled = true;
         if sequence == self.open_from {
             self.advance();
         }
@@ -129,6 +197,9 @@ impl Tracker {
         while self.runs.get(1).is_some_and(|run| run.first <= last) {
             self.runs.pop_front();
         }
+        while self.stretches.get(1).is_some_and(|stretch| stretch.first <= last) {
+            self.stretches.pop_front();
+        }
         self.next = self.runs.front().map(|run| Offset(run.offset_of(last)).next());
     }
 
@@ -146,7 +217,8 @@ impl Tracker {
     /// Whether it keeps as much as it may, and nothing more is to be delivered.
     pub(super) fn is_full(&self) -> bool {
         let words = self.words.len() * size_of::<u64>();
-        words + self.runs.len() * size_of::<Run>() >= MAX_KEPT_BYTES
+        let runs = self.runs.len() * size_of::<Run>();
+        words + runs + self.stretches.len() * size_of::<Stretch>() >= MAX_KEPT_BYTES
     }
 
     /// How many records there are from the first open one on, settled or not.
@@ -156,22 +228,41 @@ impl Tracker {
 
     /// What is settled above the first open record. What is remembered and was not delivered yet is
     /// part of it, or the next owner would not know of it.
-    pub(super) fn settled_above(&self) -> SettledAbove {
+    pub(super) fn settled_above(&mut self) -> SettledAbove {
+        if std::mem::take(&mut self.has_settled) {
+            let times = self.stretches.iter().map(|stretch| stretch.latest_ms);
+            self.latest_ms = times.max().unwrap_or(i64::MIN);
+        }
         let mut above = SettledAbove::default();
+        above.note_time(self.latest_ms);
         let mut from = self.open_from;
         while let Some((first, last)) = self.settled_run(from) {
-            above.add(self.offset_of(first), self.offset_of(last));
+            let (log, end) = self.log_of(first);
+            let last = last.min(end - 1);
+            if let Log::Of(leader_epoch) = log {
+                above.add(self.offset_of(first), self.offset_of(last), leader_epoch);
+            }
             from = last + 1;
         }
         if let Some(last) = self.last {
-            for (first, end) in self.remembered.ranges() {
-                let first = Offset(first.0.max(last.0 + 1));
-                if first <= *end {
-                    above.add(first, *end);
+            for range in self.remembered.ranges() {
+                let first = Offset(range.first.0.max(last.0 + 1));
+                if first <= range.last {
+                    above.add(first, range.last, range.leader_epoch);
+                    above.note_time(self.remembered.latest_ms());
                 }
             }
         }
         above
+    }
+
+    /// The log that a record is of, and the number of the first one above it that is of another.
+    fn log_of(&self, sequence: u64) -> (Log, u64) {
+        let after = self.stretches.partition_point(|stretch| stretch.first <= sequence);
+        let Some(index) = after.checked_sub(1) else { return (Log::Gone, self.delivered) };
+        let log = self.stretches[index].log;
+        let other = self.stretches.range(after..).find(|stretch| stretch.log != log);
+        (log, other.map_or(self.delivered, |stretch| stretch.first))
     }
 
     /// The first run of settled records from number `from` on.
@@ -211,9 +302,19 @@ impl Run {
         self.offset + self.step * i64::try_from(sequence - self.first).unwrap_or(i64::MAX)
     }
 
+    /// The number of the first of its records at `offset` or above, were it to go on so far.
+    fn first_at(self, offset: Offset) -> u64 {
+        let steps = offset.0.saturating_sub(self.offset).max(0);
+        match self.step {
+            0 if steps > 0 => u64::MAX,
+            0 => self.first,
+            step => self.first + steps.unsigned_abs().div_ceil(step.unsigned_abs()),
+        }
+    }
+
     /// Whether the next record belongs to it. The second one says what the step is.
     fn goes_on(&mut self, sequence: u64, offset: Offset) -> bool {
-        if sequence == self.first + 1 {
+        if sequence == self.first + 1 && offset.0 > self.offset {
             self.step = offset.0 - self.offset;
         }
         self.offset_of(sequence) == offset.0
@@ -221,160 +322,4 @@ impl Run {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
-
-    use rand::rngs::SmallRng;
-    use rand::{RngExt, SeedableRng};
-
-    use super::*;
-
-    #[test]
-    fn the_offset_waits_for_the_slowest_record() {
-        let mut tracker = Tracker::default();
-        let [a, b, c] = [5, 6, 9].map(|offset| tracker.deliver(Offset(offset)));
-        assert_eq!(tracker.next(), None);
-        tracker.settle(b);
-        tracker.settle(c);
-        assert_eq!(tracker.next(), None);
-        assert_eq!(tracker.settled_above().ranges(), [(Offset(6), Offset(9))]);
-        tracker.settle(a);
-        assert_eq!(tracker.next(), Some(NextOffset(10)));
-        assert_eq!((tracker.span(), tracker.settled_above().is_empty()), (0, true));
-    }
-
-    #[test]
-    fn what_is_remembered_is_passed_on_before_it_is_delivered() {
-        let mut remembered = SettledAbove::default();
-        remembered.add(Offset(3), Offset(5));
-        remembered.add(Offset(8), Offset(9));
-        let mut tracker = Tracker::new(Some(NextOffset(2)), remembered);
-        tracker.deliver(Offset(2));
-        let settled = tracker.deliver(Offset(3));
-        tracker.settle(settled);
-        let ranges = tracker.settled_above();
-        let all = [(3, 3), (4, 5), (8, 9)].map(|(a, b)| (Offset(a), Offset(b)));
-        assert_eq!(ranges.ranges(), all);
-        assert!(tracker.is_remembered(Offset(9)) && !tracker.is_remembered(Offset(6)));
-    }
-
-    #[test]
-    fn what_is_remembered_of_another_log_is_forgotten() {
-        let mut remembered = SettledAbove::default();
-        remembered.add(Offset(11), Offset(18));
-        let mut tracker = Tracker::new(Some(NextOffset(10)), remembered);
-        assert!(!tracker.is_remembered(Offset(0)), "the topic was made anew");
-        tracker.deliver(Offset(0));
-        assert!(!tracker.is_remembered(Offset(12)));
-        tracker.deliver(Offset(12));
-        assert!(tracker.settled_above().is_empty());
-    }
-
-    #[test]
-    fn what_is_open_of_another_log_holds_nothing_back() {
-        for before in [5, 64, 100] {
-            let mut tracker = Tracker::default();
-            let old: Vec<_> =
-                (0..before).map(|offset| tracker.deliver(Offset(10 + offset))).collect();
-            tracker.settle(old[0]);
-            tracker.settle(old[2]);
-            let new = [0, 1, 2].map(|offset| tracker.deliver(Offset(offset)));
-            old.into_iter().for_each(|sequence| tracker.settle(sequence));
-            assert_eq!((tracker.next(), tracker.span()), (None, 3));
-            tracker.settle(new[1]);
-            assert_eq!(tracker.first(), Some(NextOffset(0)));
-            assert_eq!(tracker.settled_above().ranges(), [(Offset(1), Offset(1))]);
-            tracker.settle(new[0]);
-            assert_eq!(tracker.next(), Some(NextOffset(2)));
-        }
-    }
-
-    #[test]
-    fn what_is_open_below_a_place_that_is_read_again_holds_the_offset() {
-        let mut tracker = Tracker::default();
-        let [blocked, ..] = [5, 6, 7].map(|offset| tracker.deliver(Offset(offset)));
-        for offset in [6, 7] {
-            let again = tracker.deliver(Offset(offset));
-            tracker.settle(again);
-        }
-        assert_eq!((tracker.next(), tracker.first()), (None, Some(NextOffset(5))));
-        tracker.settle(blocked);
-        assert_eq!(tracker.next(), Some(NextOffset(6)));
-    }
-
-    #[test]
-    fn it_agrees_with_a_set_of_offsets() {
-        let seed = rand::random();
-        println!("seed {seed}");
-        let mut rng = SmallRng::seed_from_u64(seed);
-        for _ in 0..200 {
-            let mut tracker = Tracker::default();
-            let (mut open, mut settled) = (BTreeMap::new(), BTreeSet::new());
-            let mut offset = rng.random_range(0..1000);
-            let step = rng.random_range(1..=2);
-            for _ in 0..rng.random_range(0..2000) {
-                if rng.random_bool(0.5) {
-                    offset += if rng.random_bool(0.1) { rng.random_range(1..50) } else { step };
-                    open.insert(offset, tracker.deliver(Offset(offset)));
-                } else {
-                    // Mostly old ones, so that the front moves.
-                    let among = open.len() / rng.random_range(1..=8);
-                    let nth = rng.random_range(0..=among);
-                    let Some((&offset, &sequence)) = open.iter().nth(nth) else { continue };
-                    open.remove(&offset);
-                    settled.insert(offset);
-                    tracker.settle(sequence);
-                }
-                let first_open = open.keys().next().copied().unwrap_or(i64::MAX);
-                let next = settled.range(..first_open).next_back().map(|last| last + 1);
-                assert_eq!(tracker.next(), next.map(NextOffset), "seed {seed}");
-            }
-            let first_open = open.keys().next().copied().unwrap_or(i64::MAX);
-            let above = tracker.settled_above();
-            for offset in settled.range(first_open..) {
-                assert!(above.contains(Offset(*offset)), "seed {seed}: {offset}");
-            }
-            assert!(open.keys().all(|offset| !above.contains(Offset(*offset))), "seed {seed}");
-        }
-    }
-
-    /// How many records above a blocked one are taken, with these steps between their offsets.
-    fn taken_with(mut steps: impl FnMut(u64) -> i64) -> (u64, usize) {
-        let mut tracker = Tracker::default();
-        let (mut offset, mut taken) = (0, 0);
-        tracker.deliver(Offset(0));
-        while !tracker.is_full() && taken < 2_000_000 {
-            offset += steps(taken);
-            let sequence = tracker.deliver(Offset(offset));
-            tracker.settle(sequence);
-            taken += 1;
-        }
-        (taken, tracker.words.len() * 8 + tracker.runs.len() * size_of::<Run>())
-    }
-
-    #[test]
-    fn a_blocked_record_holds_no_more_than_so_many_bytes_whatever_the_gaps() {
-        // One record a transaction.
-        let (taken, kept) = taken_with(|_| 2);
-        assert!(taken == 2_000_000 && kept < 300 << 10, "{taken} in {kept}");
-        // A compacted topic, in which no step is like the one before.
-        let (taken, kept) = taken_with(|number| i64::try_from(1 + number % 3).unwrap());
-        assert!((300_000..400_000).contains(&taken), "{taken}");
-        assert!(kept <= MAX_KEPT_BYTES + 64, "{kept}");
-    }
-
-    #[test]
-    fn a_million_above_a_blocked_one_cost_a_bit_each() {
-        let mut tracker = Tracker::default();
-        let blocked = tracker.deliver(Offset(0));
-        for offset in 1..=1_000_000 {
-            let sequence = tracker.deliver(Offset(offset));
-            tracker.settle(sequence);
-        }
-        assert_eq!(tracker.words.len(), 1_000_001_usize.div_ceil(64));
-        assert_eq!(tracker.runs.len(), 1);
-        tracker.settle(blocked);
-        assert_eq!(tracker.next(), Some(NextOffset(1_000_001)));
-        assert!(tracker.words.len() <= 1);
-    }
-}
+mod tests;

@@ -62,6 +62,7 @@ pub fn subscription(group: &str, topic: &TopicName) -> Subscription {
 pub struct Seen {
     pub partition: i32,
     pub offset: Offset,
+    pub leader_epoch: Option<i32>,
     pub timestamp_ms: i64,
     pub key: Option<Vec<u8>>,
     pub value: Option<Vec<u8>>,
@@ -158,6 +159,7 @@ impl<C: Consumer> Member<C> {
             seen.extend(batch.iter().map(|record| Seen {
                 partition,
                 offset: record.offset,
+                leader_epoch: record.leader_epoch(),
                 timestamp_ms: record.timestamp_ms,
                 key: record.key.map(<[u8]>::to_vec),
                 value: record.value.map(<[u8]>::to_vec),
@@ -189,7 +191,7 @@ impl<C: Consumer> Member<C> {
         self,
         progress: Vec<Progress>,
         deadline: Duration,
-    ) -> Result<(), BrokerError> {
+    ) -> Result<Vec<Progress>, BrokerError> {
         self.consumer.close(progress, deadline).await
     }
 }

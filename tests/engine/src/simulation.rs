@@ -18,9 +18,9 @@ use crate::handlers::{MODES, TOPICS};
 use crate::member::Member;
 use crate::script::Script;
 use crate::stats::Stats;
-use crate::verdict::{ID, judge};
+use crate::verdict::judge;
 use crate::weather::Weather;
-use crate::world::{Rules, World};
+use crate::world::{ID, Rules, World};
 
 /// What came of a seed.
 #[derive(Debug)]

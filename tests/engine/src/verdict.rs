@@ -10,10 +10,7 @@ use event_core::handler::Order;
 
 use crate::script::{End, Script};
 use crate::weather::copy_id;
-use crate::world::{Assignment, Record, Rules, copies};
-
-/// The header by which a record names its script.
-pub const ID: &str = "sim-id";
+use crate::world::{Assignment, Record, Rules, copies, id_of};
 
 type Place = (TopicPartition, i64);
 
@@ -25,6 +22,7 @@ pub fn judge(record: &mut Record, broker: &MemoryBroker, topics: &[TopicName]) {
         .iter()
         .filter_map(|topic| topic.dead_letters().ok())
         .flat_map(|topic| broker.records(&topic))
+        .filter(|letter| id_of(letter).is_none_or(|id| !record.lost.contains(&id)))
         .collect();
     record.stats.records += published.len() as u64;
     record.stats.letters += letters.len() as u64;
@@ -55,8 +53,7 @@ pub fn judge(record: &mut Record, broker: &MemoryBroker, topics: &[TopicName]) {
 }
 
 fn script_of<'a>(record: &'a Record, stored: &StoredRecord) -> &'a Script {
-    let id = stored.headers.get_text(ID).and_then(|id| id.parse::<usize>().ok());
-    &record.scripts[id.unwrap_or(0)]
+    &record.scripts[id_of(stored).unwrap_or(0)]
 }
 
 // Each second completion needs a fault that explains it, and must have been in flight then.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use event_core::broker::Progress;
-use event_core::broker::memory::MemoryBroker;
+use event_core::broker::memory::{MemoryBroker, StoredRecord};
 use event_core::delivery::TopicPartition;
 use event_core::event::GroupName;
 use event_core::handler::Order;
@@ -136,8 +136,19 @@ pub struct Record {
     pub(crate) settled: BTreeMap<TopicPartition, BTreeSet<i64>>,
     verified: BTreeMap<TopicPartition, i64>,
     pub(crate) dead: BTreeSet<usize>,
+    /// The ids of records that were cut off with their log.
+    pub(crate) lost: BTreeSet<usize>,
     /// Until when the commits of members are in trouble.
     pub(crate) trouble: BTreeMap<u64, Duration>,
+}
+
+/// The header by which a record names its script.
+pub const ID: &str = "sim-id";
+
+/// The id of a record, or of that of which it is the dead letter.
+#[must_use]
+pub fn id_of(stored: &StoredRecord) -> Option<usize> {
+    stored.headers.get_text(ID)?.parse().ok()
 }
 
 /// Where copies of a record lie in the retry topic of this delay.
@@ -196,6 +207,7 @@ impl World {
             settled: BTreeMap::new(),
             verified: BTreeMap::new(),
             dead: BTreeSet::new(),
+            lost: BTreeSet::new(),
             trouble: BTreeMap::new(),
         };
         World { start: Instant::now(), broker, group, record: Arc::new(Mutex::new(record)) }
@@ -299,6 +311,26 @@ impl World {
             if let Some(assignment) = record.current(partition) {
                 assignment.lost.get_or_insert(now);
             }
+        }
+    }
+
+    /// The log of a partition is about to be cut off: what is told of its records from `end` on is of
+    /// others from now on.
+    pub fn cut_off(&self, partition: &TopicPartition, end: i64) {
+        let lost = self.broker.records(&partition.topic).into_iter();
+        let lost = lost.filter(|stored| stored.partition == *partition && stored.offset.0 >= end);
+        let lost: Vec<_> = lost.filter_map(|stored| id_of(&stored)).collect();
+        let record = &mut *self.record();
+        record.lost.extend(lost);
+        let is_lost = |of: &TopicPartition, offset: i64| of == partition && offset >= end;
+        record.settles.retain(|settle| !is_lost(&settle.partition, settle.offset));
+        record.last_execution.retain(|(_, of, offset), _| !is_lost(of, *offset));
+        record.first_ends.retain(|(of, offset, _), _| !is_lost(of, *offset));
+        if let Some(settled) = record.settled.get_mut(partition) {
+            settled.split_off(&end);
+        }
+        if let Some(verified) = record.verified.get_mut(partition) {
+            *verified = end.min(*verified);
         }
     }
 

@@ -36,6 +36,13 @@ struct HeaderEntry {
     value_len: u32,
 }
 
+/// The leader epoch of the records from `first` on: an entry for each change, and so mostly one.
+#[derive(Clone, Copy)]
+struct LeaderEpoch {
+    first: usize,
+    epoch: Option<i32>,
+}
+
 /// A batch that is being filled.
 pub(super) struct OpenBatch {
     partition: Arc<TopicPartition>,
@@ -44,6 +51,7 @@ pub(super) struct OpenBatch {
     bytes: Vec<u8>,
     entries: Vec<Entry>,
     headers: Vec<HeaderEntry>,
+    epochs: Vec<LeaderEpoch>,
     max_bytes: usize,
 }
 
@@ -57,6 +65,7 @@ impl OpenBatch {
             bytes: Vec::with_capacity(expected.bytes),
             entries: Vec::with_capacity(expected.records),
             headers: Vec::new(),
+            epochs: Vec::new(),
             max_bytes,
         }
     }
@@ -95,6 +104,10 @@ impl OpenBatch {
             let value_len = append(bytes, value);
             headers.push(HeaderEntry { start, name_len, value_len });
         });
+        let epoch = message.leader_epoch();
+        if self.epochs.last().is_none_or(|last| last.epoch != epoch) {
+            self.epochs.push(LeaderEpoch { first: self.entries.len(), epoch });
+        }
         self.entries.push(Entry {
             offset: message.offset(),
             timestamp_ms: message.timestamp_ms(),
@@ -132,6 +145,7 @@ impl OpenBatch {
             bytes: self.bytes,
             entries: self.entries,
             headers: self.headers,
+            epochs: self.epochs,
             _charge: charge,
         };
         RecordBatch::new(self.partition, self.epoch, Box::new(source))
@@ -167,6 +181,7 @@ struct Arena {
     bytes: Vec<u8>,
     entries: Vec<Entry>,
     headers: Vec<HeaderEntry>,
+    epochs: Vec<LeaderEpoch>,
     _charge: Charge,
 }
 
@@ -197,6 +212,11 @@ impl RecordSource for Arena {
     fn stamp(&self, index: usize) -> (Offset, i64) {
         let entry = &self.entries[index];
         (Offset(entry.offset), entry.timestamp_ms)
+    }
+
+    fn leader_epoch(&self, index: usize) -> Option<i32> {
+        let after = self.epochs.partition_point(|change| change.first <= index);
+        self.epochs.get(after.checked_sub(1)?)?.epoch
     }
 
     fn key(&self, index: usize) -> Option<&[u8]> {

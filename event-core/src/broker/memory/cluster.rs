@@ -19,6 +19,8 @@ pub struct StoredRecord {
     pub partition: TopicPartition,
     /// The offset.
     pub offset: Offset,
+    /// In which leader's epoch it was written.
+    pub leader_epoch: i32,
     /// Milliseconds since 1970.
     pub timestamp_ms: i64,
     /// The key; null and empty are different.
@@ -44,15 +46,42 @@ pub(super) struct Cluster {
 
 #[derive(Default)]
 pub(super) struct ClusterState {
-    pub(super) topics: BTreeMap<TopicName, Vec<Vec<Arc<StoredRecord>>>>,
+    pub(super) topics: BTreeMap<TopicName, Vec<Log>>,
     pub(super) groups: BTreeMap<GroupName, Group>,
     pub(super) refused_writes: BTreeMap<TopicName, BrokerError>,
+    pub(super) refused_creations: BTreeMap<TopicName, BrokerError>,
     pub(super) record_limits: BTreeMap<TopicName, usize>,
     pub(super) max_metadata_bytes: Option<usize>,
     pub(super) failing_commits: u32,
     next_member: MemberId,
     next_epoch: u64,
     next_partition: usize,
+}
+
+/// A partition.
+#[derive(Default)]
+pub(super) struct Log {
+    pub(super) records: Vec<Arc<StoredRecord>>,
+    /// Where each leader began that cut the log off; the first of all is in epoch 0.
+    starts: Vec<usize>,
+}
+
+impl Log {
+    /// The epoch of its leader.
+    pub(super) fn leader_epoch(&self) -> usize {
+        self.starts.len()
+    }
+
+    /// Where one goes on who came to `next` in this epoch.
+    pub(super) fn valid(&self, next: NextOffset, leader_epoch: usize) -> NextOffset {
+        let starts = self.starts.get(leader_epoch..).unwrap_or_default();
+        let start = starts.iter().min().and_then(|start| i64::try_from(*start).ok());
+        start.map_or(next, |start| next.min(NextOffset(start)))
+    }
+
+    pub(super) fn end(&self) -> NextOffset {
+        NextOffset(i64::try_from(self.records.len()).unwrap_or(i64::MAX))
+    }
 }
 
 #[derive(Default)]
@@ -110,7 +139,9 @@ impl Cluster {
 
 impl ClusterState {
     pub(super) fn create_topic(&mut self, topic: &TopicName, partitions: usize) {
-        self.topics.entry(topic.clone()).or_insert_with(|| vec![Vec::new(); partitions]);
+        self.topics
+            .entry(topic.clone())
+            .or_insert_with(|| (0..partitions).map(|_| Log::default()).collect());
     }
 
     pub(super) fn append(
@@ -143,10 +174,11 @@ impl ClusterState {
             topic: record.topic,
             partition: i32::try_from(index).unwrap_or(i32::MAX),
         };
-        let offset = Offset(i64::try_from(log.len()).unwrap_or(i64::MAX));
-        log.push(Arc::new(StoredRecord {
+        let offset = Offset(log.end().0);
+        log.records.push(Arc::new(StoredRecord {
             partition: partition.clone(),
             offset,
+            leader_epoch: i32::try_from(log.leader_epoch()).unwrap_or(i32::MAX),
             timestamp_ms: record.timestamp_ms.unwrap_or(now_ms),
             key: record.key,
             value: record.value,
@@ -207,25 +239,25 @@ impl ClusterState {
         Some(Change::Assigned(taken.collect(), epoch))
     }
 
-    /// Commits what belongs to the present owner and epoch; the rest is dropped.
+    /// Commits what belongs to the present owner and epoch, and gives it back; the rest is dropped.
     pub(super) fn commit(
         &mut self,
         group: &GroupName,
         member: MemberId,
-        progress: &[Progress],
-    ) -> Result<(), BrokerError> {
+        mut progress: Vec<Progress>,
+    ) -> Result<Vec<Progress>, BrokerError> {
         if self.failing_commits > 0 {
             self.failing_commits -= 1;
             return Err(BrokerError::Other("the commit was told to fail".into()));
         }
         let max_metadata_bytes = self.max_metadata_bytes.unwrap_or(MAX_METADATA_BYTES);
-        let Some(group) = self.groups.get_mut(group) else { return Ok(()) };
+        let Some(group) = self.groups.get_mut(group) else { return Ok(Vec::new()) };
+        progress.retain(|done| {
+            let owner = group.owners.get(&done.partition);
+            owner.is_some_and(|owner| owner.member == member && owner.epoch == done.epoch)
+        });
         let mut committed = Ok(());
-        for Progress { partition, epoch, next, metadata } in progress {
-            let owner = group.owners.get(partition);
-            if owner.is_none_or(|owner| owner.member != member || owner.epoch != *epoch) {
-                continue;
-            }
+        for Progress { partition, next, metadata, .. } in &progress {
             if metadata.len() > max_metadata_bytes {
                 let bytes = match committed {
                     Err(BrokerError::MetadataTooLarge { bytes }) => bytes.max(metadata.len()),
@@ -236,7 +268,7 @@ impl ClusterState {
             }
             group.committed.insert(partition.clone(), (*next, metadata.clone()));
         }
-        committed
+        committed.map(|()| progress)
     }
 
     /// Sets the offsets of a group that has no members.
@@ -259,17 +291,24 @@ impl ClusterState {
     }
 
     /// The records of a partition.
-    pub(super) fn log(
-        &self,
-        partition: &TopicPartition,
-    ) -> Result<&[Arc<StoredRecord>], BrokerError> {
+    pub(super) fn log(&self, partition: &TopicPartition) -> Result<&Log, BrokerError> {
         let TopicPartition { topic, partition } = partition;
         let partitions = self.topics.get(topic);
         let partitions = partitions.ok_or_else(|| BrokerError::UnknownTopic(topic.to_string()))?;
         let log = usize::try_from(*partition).ok().and_then(|index| partitions.get(index));
-        log.map(Vec::as_slice).ok_or_else(|| {
+        log.ok_or_else(|| {
             BrokerError::Other(format!("topic `{topic}` has no partition {partition}"))
         })
+    }
+
+    /// Removes the records of a partition from `end` on, and begins a new leader epoch.
+    pub(super) fn truncate(&mut self, partition: &TopicPartition, end: NextOffset) {
+        let TopicPartition { topic, partition } = partition;
+        let index = usize::try_from(*partition).unwrap_or(usize::MAX);
+        let partitions = self.topics.get_mut(topic);
+        let Some(log) = partitions.and_then(|partitions| partitions.get_mut(index)) else { return };
+        log.records.truncate(usize::try_from(end.0).unwrap_or(0));
+        log.starts.push(log.records.len());
     }
 
     /// Frees partitions that `member` gives up, unless they are in another epoch by now.
@@ -346,10 +385,7 @@ impl ClusterState {
 
 impl Group {
     // The partitions of each topic go round the members that want it.
-    fn target(
-        &self,
-        topics: &BTreeMap<TopicName, Vec<Vec<Arc<StoredRecord>>>>,
-    ) -> BTreeMap<TopicPartition, MemberId> {
+    fn target(&self, topics: &BTreeMap<TopicName, Vec<Log>>) -> BTreeMap<TopicPartition, MemberId> {
         let mut target = BTreeMap::new();
         for (topic, partitions) in topics {
             let wants = |member: &(&MemberId, &Vec<TopicName>)| member.1.contains(topic);

@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::MemoryBroker;
 use super::cluster::MemberId;
 use crate::broker::{BrokerError, OutgoingRecord, Progress};
-use crate::delivery::{Epoch, TopicPartition};
+use crate::delivery::{Epoch, NextOffset, TopicPartition};
 use crate::event::GroupName;
 
 /// What a client asks of the broker.
@@ -125,6 +125,14 @@ impl MemoryBroker {
     pub fn lose(&self, group: &GroupName, partitions: &[TopicPartition], noticed_after: Duration) {
         let noticed = tokio::time::Instant::now() + noticed_after;
         self.cluster.change(|state| state.lose(group, partitions, noticed));
+    }
+
+    /// Cuts off the records of `partition` from `end` on, as an unclean leader election does: they are lost
+    /// although they were acknowledged. What is appended next takes their offsets, in another leader
+    /// epoch. A consumer that was further goes on at `end`
+    /// ([KIP-320](https://cwiki.apache.org/confluence/display/KAFKA/KIP-320%3A+Allow+fetchers+to+detect+and+handle+log+truncation)).
+    pub fn truncate(&self, partition: &TopicPartition, end: NextOffset) {
+        self.cluster.change(|state| state.truncate(partition, end));
     }
 
     /// The member that has a partition now, and the epoch in which it does.

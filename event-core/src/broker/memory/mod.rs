@@ -9,6 +9,7 @@ mod consumer;
 mod faults;
 mod producer;
 mod reader;
+mod records;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +20,7 @@ use super::{
 };
 use crate::delivery::{NextOffset, TopicPartition};
 use crate::event::{GroupName, TopicName};
-use cluster::{Cluster, ClusterState};
+use cluster::{Cluster, ClusterState, Log};
 use faults::Link;
 
 pub use cluster::StoredRecord;
@@ -61,7 +62,7 @@ impl MemoryBroker {
     pub fn records(&self, topic: &TopicName) -> Vec<StoredRecord> {
         self.cluster.read(|state| {
             let partitions = state.topics.get(topic).into_iter().flatten();
-            partitions.flatten().map(|record| (**record).clone()).collect()
+            partitions.flat_map(|log| &log.records).map(|record| (**record).clone()).collect()
         })
     }
 
@@ -74,7 +75,7 @@ impl MemoryBroker {
     /// Where the next record of a partition will lie; `None` when there is no such partition.
     #[must_use]
     pub fn end(&self, partition: &TopicPartition) -> Option<NextOffset> {
-        self.cluster.read(|state| state.log(partition).ok().map(end_of))
+        self.cluster.read(|state| state.log(partition).ok().map(Log::end))
     }
 
     /// Refuses writes to `topic` with `error` until called with `None`.
@@ -82,6 +83,14 @@ impl MemoryBroker {
         self.cluster.change(|state| match error {
             Some(error) => drop(state.refused_writes.insert(topic.clone(), error)),
             None => drop(state.refused_writes.remove(topic)),
+        });
+    }
+
+    /// Refuses to make `topic` with `error` until called with `None`.
+    pub fn refuse_creation(&self, topic: &TopicName, error: Option<BrokerError>) {
+        self.cluster.change(|state| match error {
+            Some(error) => drop(state.refused_creations.insert(topic.clone(), error)),
+            None => drop(state.refused_creations.remove(topic)),
         });
     }
 
@@ -134,8 +143,10 @@ impl Broker for MemoryBroker {
                 // As on Kafka, one is the default.
                 let partitions =
                     if *partitions == -1 { Ok(1) } else { usize::try_from(*partitions) };
-                let created = match partitions {
-                    Ok(partitions) if partitions > 0 => {
+                let refused = state.refused_creations.get(topic).cloned();
+                let created = match (refused, partitions) {
+                    (Some(error), _) => Err(error),
+                    (None, Ok(partitions)) if partitions > 0 => {
                         state.create_topic(topic, partitions);
                         Ok(is_new)
                     }
@@ -156,8 +167,8 @@ impl Broker for MemoryBroker {
     ) -> Result<Vec<Watermarks>, BrokerError> {
         self.cluster.read(|state| {
             let watermarks = |partition: &TopicPartition| {
-                let end = end_of(state.log(partition)?);
-                // Nothing is ever removed here.
+                let end = state.log(partition)?.end();
+                // Nothing is ever removed from the beginning.
                 Ok(Watermarks { partition: partition.clone(), low: NextOffset(0), end })
             };
             partitions.iter().map(watermarks).collect()
@@ -173,8 +184,8 @@ impl Broker for MemoryBroker {
         self.cluster.read(|state| {
             let offset = |partition: &TopicPartition| {
                 let log = state.log(partition)?;
-                let first = log.iter().find(|record| record.timestamp_ms >= timestamp_ms);
-                let offset = first.map_or(end_of(log), |record| NextOffset(record.offset.0));
+                let first = log.records.iter().find(|record| record.timestamp_ms >= timestamp_ms);
+                let offset = first.map_or(log.end(), |record| NextOffset(record.offset.0));
                 Ok((partition.clone(), offset))
             };
             partitions.iter().map(offset).collect()
@@ -222,10 +233,6 @@ impl Broker for MemoryBroker {
             link: Arc::clone(&self.link),
         }))
     }
-}
-
-fn end_of(log: &[Arc<StoredRecord>]) -> NextOffset {
-    NextOffset(i64::try_from(log.len()).unwrap_or(i64::MAX))
 }
 
 impl std::fmt::Debug for MemoryBroker {

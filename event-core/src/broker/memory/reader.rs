@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::cluster::Cluster;
-use super::consumer::{Records, read};
-use super::end_of;
+use super::consumer::read;
+use super::records::Records;
 use crate::broker::{BrokerError, ReadRequest, Reader};
 use crate::delivery::{Epoch, NextOffset, RecordBatch, TopicPartition};
 
@@ -27,7 +27,7 @@ impl MemoryReader {
         let ReadRequest { partitions, follow } = request;
         let opened: Result<Vec<Open>, BrokerError> = cluster.read(|state| {
             let open = |(partition, from, to): (TopicPartition, NextOffset, Option<NextOffset>)| {
-                let end = end_of(state.log(&partition)?);
+                let end = state.log(&partition)?.end();
                 let next = from.clamp(NextOffset(0), end);
                 let to = if follow { to } else { Some(to.map_or(end, |to| to.min(end))) };
                 Ok(Open { partition: Arc::new(partition), next, to })

@@ -8,7 +8,7 @@ use rand::{RngExt, SeedableRng};
 
 use super::super::tracker::Tracker;
 use super::*;
-use crate::delivery::Offset;
+use crate::delivery::{Offset, Stamp};
 
 const ONE: Rule = Rule { concurrency: 1, batch: None };
 const MANY: Rule = Rule { concurrency: 100, batch: None };
@@ -34,7 +34,8 @@ impl Script {
 
     fn admit(&mut self, handler: HandlerIndex, rule: Rule, place: Place) {
         let offset = i64::try_from(self.sequences.len()).unwrap();
-        let sequence = self.tracker.deliver(Offset(offset));
+        let stamp = Stamp { offset: Offset(offset), leader_epoch: None, timestamp_ms: -1 };
+        let sequence = self.tracker.deliver(stamp);
         self.sequences.push(sequence);
         self.agenda.admit(sequence, (handler, rule), place, self.now);
     }

@@ -5,6 +5,7 @@
 //! delay is over, so that waiting takes no place of another.
 
 mod held;
+mod starting;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -13,19 +14,18 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
 use rustc_hash::{FxHashMap, FxHasher};
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::task::coop::consume_budget;
 use tokio::time::{Instant, sleep_until};
 
 use self::held::MAX_KEPT_BYTES;
-use super::call::{Returned, Shared, call, judge};
-use super::{Ended, LaneFailure, Progress, ended};
-use crate::delivery::{Offset, RecordBatch, RecordRef};
+use super::call::{Returned, Shared, judge};
+use super::{Ended, Ending, LaneFailure, Progress, ended};
+use crate::delivery::{Offset, RecordBatch, RecordRef, Remembered};
 use crate::handler::Order;
 use crate::observe::SkipReason;
-use crate::processor::agenda::{Agenda, Call, HandlerIndex, Place, Rule};
-use crate::processor::gate::Entry;
+use crate::processor::agenda::{Agenda, HandlerIndex, Place, Rule};
 use crate::processor::settle::{Attempted, Job, Read, Settler};
 use crate::processor::tracker::Sequence;
 
@@ -74,7 +74,7 @@ pub(super) async fn run(
     settler: Settler,
     progress: Arc<Progress>,
     mut stopped: watch::Receiver<bool>,
-    cut: Arc<Notify>,
+    ending: Arc<Ending>,
     failed: impl Fn(LaneFailure),
 ) -> Ended {
     let settler = Arc::new(settler);
@@ -88,6 +88,7 @@ pub(super) async fn run(
             break;
         }
         lane.start();
+        ending.note_in_hand(!lane.calls.is_empty());
         let wake = lane.wakes_at();
         let timer = async {
             match wake {
@@ -123,19 +124,28 @@ pub(super) async fn run(
             biased;
             returned = lane.calls.join_next() => match returned {
                 Some(returned) => ended = ended.and(lane.returned(returned)),
-                None => return ended,
+                None => {
+                    ending.note_in_hand(false);
+                    return ended;
+                }
             },
-            () = cut.notified() => break,
+            () = ending.cut.notified() => break,
         }
     }
     // Those that have ended in this moment still count.
     lane.calls.abort_all();
+    let mut leaves = false;
     while let Some(returned) = lane.calls.join_next().await {
-        if let Ok(mut returned) = returned {
-            returned.unjudged.clear();
-            ended = ended.and(lane.returned(Ok(returned)));
+        match returned {
+            Ok(mut returned) => {
+                leaves |= !returned.unjudged.is_empty();
+                returned.unjudged.clear();
+                ended = ended.and(lane.returned(Ok(returned)));
+            }
+            Err(_) => leaves = true,
         }
     }
+    ending.note_in_hand(leaves);
     ended
 }
 
@@ -222,18 +232,24 @@ impl Concurrent {
     ) -> Result<(Arc<Shared>, u64), LaneFailure> {
         let Some(record) = shared.batch.get(index) else { return Ok((shared, 0)) };
         let offset = record.offset;
-        let is_remembered = self.progress.track(|tracker| tracker.is_remembered(offset));
-        let read = if is_remembered == Some(true) {
-            self.settler.skip(offset, &self.settler.partition, SkipReason::SettledBefore);
-            Read::Skip
-        } else {
-            self.settler.read(record)
+        let stamp = record.stamp();
+        let remembered = self.progress.track(|tracker| tracker.judge(stamp));
+        let read = match remembered {
+            Some(Remembered::Settled) => {
+                self.settler.skip(offset, &self.settler.partition, SkipReason::SettledBefore);
+                Read::Skip
+            }
+            Some(Remembered::OfAnotherLog) => {
+                self.settler.log_changed(offset);
+                self.settler.read(record)
+            }
+            Some(Remembered::No) | None => self.settler.read(record),
         };
         if let Read::Stop(name) = read {
             return Err(LaneFailure::UnknownEvent(offset, name));
         }
         let place = self.place(&read, record);
-        let sequence = self.progress.track(|tracker| tracker.deliver(offset));
+        let sequence = self.progress.track(|tracker| tracker.deliver(stamp));
         let Some(sequence) = sequence else { return Ok((shared, 0)) };
         let (handler, rule, job) = match read {
             Read::Skip | Read::Stop(_) => {
@@ -281,55 +297,6 @@ impl Concurrent {
         }
     }
 
-    /// Starts every call that may be made now.
-    fn start(&mut self) {
-        let now = Instant::now();
-        // At every turn: while calls end all the time, no timer is heard.
-        self.wake(now);
-        self.started_at = now;
-        self.opens = None;
-        let mut starts = false;
-        loop {
-            let (settler, opens) = (&self.settler, std::cell::Cell::new(self.opens));
-            let is_open = |handler: HandlerIndex| {
-                if handler == NO_HANDLER {
-                    return true;
-                }
-                match settler.engine.handler_at(handler).gate.look() {
-                    Entry::Open => true,
-                    Entry::NotBefore(at) => {
-                        opens.set(Some(opens.get().map_or(at, |earlier| earlier.min(at))));
-                        false
-                    }
-                    Entry::Shut => false,
-                }
-            };
-            let call = self.agenda.start(now, is_open);
-            self.opens = opens.get();
-            let Some(call) = call else { break };
-            self.spawn(call);
-            starts = true;
-        }
-        // A place that nobody takes, or nobody waits for one: whatever rests now waits for else.
-        let has_place = std::mem::take(&mut self.has_place);
-        if !starts && !self.resting.is_empty() && (has_place || !self.agenda.lacks_room()) {
-            self.let_resting_go();
-        }
-    }
-
-    fn spawn(&mut self, Call { handler, records }: Call) {
-        let mut taken = Vec::with_capacity(records.len());
-        for sequence in records {
-            if let Some(ticket) = self.tickets.get_mut(&sequence) {
-                ticket.is_running = true;
-                let shared = Arc::clone(&ticket.shared);
-                shared.running.fetch_add(1, Ordering::Relaxed);
-                taken.push((sequence, shared, ticket.index, ticket.job.take()));
-            }
-        }
-        self.calls.spawn(call(Arc::clone(&self.settler), handler, taken));
-    }
-
     /// Writes down what a call has done.
     fn returned(&mut self, returned: Result<Returned, tokio::task::JoinError>) -> Ended {
         let Ok(Returned { handler, records, unjudged }) = returned else {
@@ -367,25 +334,6 @@ impl Concurrent {
         }
         self.settler.engine.count_settled(settled);
         result
-    }
-
-    /// When there is something to do although nothing happens.
-    fn wakes_at(&self) -> Option<Instant> {
-        let delayed = self.delayed.peek().map(|Reverse((at, _))| *at);
-        // What was due when the calls were started waits for something else.
-        let flush = self.agenda.next_flush(self.started_at);
-        let times = [delayed, self.not_before, flush, self.opens];
-        times.into_iter().flatten().min()
-    }
-
-    /// Lines up the records whose delay is over.
-    fn wake(&mut self, now: Instant) {
-        while let Some(Reverse((at, sequence))) = self.delayed.peek().copied()
-            && at <= now
-        {
-            self.delayed.pop();
-            self.agenda.again(sequence);
-        }
     }
 }
 

@@ -10,7 +10,7 @@ mod concurrent;
 mod sequential;
 
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -49,8 +49,7 @@ pub(super) struct Lane {
     batches: mpsc::UnboundedSender<RecordBatch>,
     progress: Arc<Progress>,
     stop: watch::Sender<bool>,
-    /// Tells a lane with tasks to cancel those that have not ended.
-    cut: Arc<Notify>,
+    ending: Arc<Ending>,
     task: JoinHandle<()>,
 }
 
@@ -71,13 +70,28 @@ impl Failures {
     }
 }
 
+/// What a lane and its owner have to tell each other at the end.
+#[derive(Debug, Default)]
+struct Ending {
+    /// Tells a lane with tasks to cancel those that have not ended.
+    cut: Notify,
+    /// Whether the lane has records in hand; after the end, whether it had to leave some.
+    has_in_hand: AtomicBool,
+}
+
+impl Ending {
+    fn note_in_hand(&self, has_in_hand: bool) {
+        self.has_in_hand.store(has_in_hand, Ordering::Release);
+    }
+}
+
 /// How far a lane has come.
 #[derive(Debug)]
 enum Progress {
     /// The next offset, everything before which is settled.
     Sequential(AtomicI64),
     /// What is settled, in whatever order.
-    Tracked(Mutex<Tracker>),
+    Tracked(Box<Mutex<Tracker>>),
 }
 
 impl Progress {
@@ -121,18 +135,18 @@ impl Lane {
         let settler = Settler::new(engine, partition.clone(), source, stopped.clone());
         let progress = Arc::new(match is_sequential {
             true => Progress::Sequential(AtomicI64::new(NOTHING)),
-            false => Progress::Tracked(Mutex::new(Tracker::new(next, remembered))),
+            false => Progress::Tracked(Box::new(Mutex::new(Tracker::new(next, remembered)))),
         });
         let told = Arc::clone(&progress);
-        let cut = Arc::<Notify>::default();
-        let told_to_end = Arc::clone(&cut);
+        let ending = Arc::<Ending>::default();
+        let ends = Arc::clone(&ending);
         let task = tokio::spawn(async move {
             let run = async {
                 if is_sequential {
-                    sequential::run(incoming, settler, told, stopped).await
+                    sequential::run(incoming, settler, told, stopped, ends).await
                 } else {
                     let failed = |failure| failures.tell(&partition, failure);
-                    concurrent::run(incoming, settler, told, stopped, told_to_end, failed).await
+                    concurrent::run(incoming, settler, told, stopped, ends, failed).await
                 }
             };
             let ended = AssertUnwindSafe(run).catch_unwind().await;
@@ -140,7 +154,7 @@ impl Lane {
                 failures.tell(&partition, failure);
             }
         });
-        Lane { batches, progress, stop, cut, task }
+        Lane { batches, progress, stop, ending, task }
     }
 
     pub(super) fn push(&self, batch: RecordBatch) {
@@ -182,13 +196,18 @@ impl Lane {
         }
     }
 
+    /// Whether it has records in hand, or had to leave some when it was aborted.
+    pub(super) fn has_in_hand(&self) -> bool {
+        self.ending.has_in_hand.load(Ordering::Acquire)
+    }
+
     /// Cancels handlers where they wait. One that blocks its thread never waits, so this gives it
     /// a moment and no more: what is settled is known without it, and nothing else is committed.
     pub(super) async fn abort(&mut self) {
         match &*self.progress {
             Progress::Sequential(_) => self.task.abort(),
             // It writes down what has ended by then, and ends itself.
-            Progress::Tracked(_) => self.cut.notify_one(),
+            Progress::Tracked(_) => self.ending.cut.notify_one(),
         }
         if tokio::time::timeout(ABORT_GRACE, self.ended()).await.is_err() {
             self.task.abort();

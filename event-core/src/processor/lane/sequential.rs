@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use tokio::task::coop::consume_budget;
 
-use super::{Ended, Progress, ended};
+use super::{Ended, Ending, Progress, ended};
 use crate::delivery::RecordBatch;
 use crate::processor::engine::Engine;
 use crate::processor::settle::{NotSettled, Settler};
@@ -17,6 +17,7 @@ pub(super) async fn run(
     settler: Settler,
     progress: Arc<Progress>,
     mut stopped: watch::Receiver<bool>,
+    ending: Arc<Ending>,
 ) -> Ended {
     let slot = settler.engine.watch.slot(&settler.partition);
     loop {
@@ -34,17 +35,20 @@ pub(super) async fn run(
                 result = Err(NotSettled::Stopped);
                 break;
             }
+            ending.note_in_hand(true);
             let settles = settler.settle(record, &slot);
             result = counted_before(&settler.engine, &mut settled, settles).await;
             if result.is_err() {
                 break;
             }
             progress.settled(record.offset);
+            ending.note_in_hand(false);
             settled += 1;
             // A handler that never waits would keep the thread from all else, timers and signals
             // among it, for as long as there are records.
             counted_before(&settler.engine, &mut settled, consume_budget()).await;
         }
+        ending.note_in_hand(false);
         settler.engine.count_settled(settled);
         if let Err(left) = result {
             return ended(left);

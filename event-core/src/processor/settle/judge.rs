@@ -220,6 +220,12 @@ impl Settler {
         self.engine.observers.notify(&Observation::Skipped { partition, offset, reason });
     }
 
+    /// What the last commit remembers is of another log than the record at `offset`.
+    pub(in crate::processor) fn log_changed(&self, offset: Offset) {
+        let partition = &self.partition;
+        self.engine.observers.notify(&Observation::LogChanged { partition, offset });
+    }
+
     pub(super) async fn give_up(
         &self,
         record: RecordRef<'_>,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use event_core::delivery::TopicPartition;
+use event_core::delivery::{NextOffset, TopicPartition};
 use event_core::observe::Observation;
 
 use super::Simulation;
@@ -34,7 +34,8 @@ impl Simulation {
                 self.world.killed(number);
                 self.members[number].crash().await;
             }
-            22..50 => self.crash_at_step(number),
+            22..47 => self.crash_at_step(number),
+            47..50 => self.truncate(&partition).await,
             50..70 => {
                 self.world.fault("partition revoked", || partition.to_string());
                 self.broker.revoke(&self.group, &[partition]);
@@ -73,6 +74,26 @@ impl Simulation {
         }
     }
 
+    // The log is cut off while nobody reads it, and above what is committed: below, a group of Kafka's goes
+    // on where it was and misses what was written meanwhile, so nothing could be judged.
+    async fn truncate(&mut self, partition: &TopicPartition) {
+        // Which record a copy in a retry topic was made of is not told.
+        if !self.world.record().rules.retry_topics.is_empty() {
+            return;
+        }
+        for number in 0..self.members.len() {
+            self.world.killed(number);
+            self.members[number].crash().await;
+        }
+        let committed = self.broker.committed(&self.group, partition).map_or(0, |next| next.0);
+        let end = self.broker.end(partition).map_or(0, |end| end.0);
+        let lost = self.dice.between(0, u64::try_from(end - committed).unwrap_or(0));
+        let cut = end - i64::try_from(lost).unwrap_or(0);
+        self.world.fault("log cut off", || format!("{partition} at {cut} of {end}"));
+        self.world.cut_off(partition, cut);
+        self.broker.truncate(partition, NextOffset(cut));
+    }
+
     // Nothing is paused any more.
     pub(super) fn resume(&self) {
         for member in &self.members {
@@ -101,8 +122,8 @@ impl Simulation {
                 }
                 Observation::CommitSent { .. } => (step == 2, "crash before a commit leaves"),
                 Observation::Retrying { .. } => (step == 3, "crash between attempts"),
-                Observation::Assigned(_) => (step == 4, "crash at an assignment"),
-                Observation::Revoked(_) => (step == 5, "crash at a revocation"),
+                Observation::Assigned { .. } => (step == 4, "crash at an assignment"),
+                Observation::Revoked { .. } => (step == 5, "crash at a revocation"),
                 _ => (false, ""),
             };
             countdown -= u64::from(here && countdown > 0);

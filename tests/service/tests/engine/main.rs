@@ -8,6 +8,7 @@ mod forged;
 mod groups;
 mod made_topics;
 mod order;
+mod other_log;
 mod positions;
 mod retry_topics;
 mod shut;

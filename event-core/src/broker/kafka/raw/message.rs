@@ -78,6 +78,13 @@ impl<'a> MessageView<'a> {
         unsafe { sys::rd_kafka_message_timestamp(self.message, ptr::null_mut()) }
     }
 
+    /// In which leader's epoch it was written; `None` for a batch of the format before version 2.
+    pub(in super::super) fn leader_epoch(&self) -> Option<i32> {
+        // SAFETY: the message is alive, and is a consumer's.
+        let epoch = unsafe { sys::rd_kafka_message_leader_epoch(self.message) };
+        (epoch >= 0).then_some(epoch)
+    }
+
     pub(in super::super) fn key(&self) -> Option<&'a [u8]> {
         // SAFETY: the pointer is null, or to bytes of this length that live with the message.
         unsafe { bytes(self.get().key, self.get().key_len) }

@@ -53,7 +53,7 @@ fn lane() -> (Concurrent, watch::Sender<bool>) {
     let (stop, stopped) = watch::channel(false);
     let partition = TopicPartition { topic: TOPIC, partition: 0 };
     let settler = Arc::new(Settler::new(engine, partition, source, stopped));
-    let progress = Progress::Tracked(Mutex::new(Tracker::default()));
+    let progress = Progress::Tracked(Box::new(Mutex::new(Tracker::default())));
     (Concurrent::new(settler, Arc::new(progress)), stop)
 }
 
