@@ -51,7 +51,8 @@ pub(super) struct Agenda {
     queues: FxHashMap<HandlerIndex, Queue>,
     /// The handlers that have something to start, in turn.
     turns: VecDeque<HandlerIndex>,
-    /// Of each key its records in order; the first is being worked on or may be.
+    /// Of each key its records in order; the first is being worked on or may be. One that is settled
+    /// before the first, as those of a batch may be, stays until it would be the first.
     chains: FxHashMap<u64, VecDeque<Sequence>>,
     /// Ordered records that wait for the end of the present phase.
     held: VecDeque<Sequence>,
@@ -61,8 +62,6 @@ pub(super) struct Agenda {
     exclusive: Option<HandlerIndex>,
     /// Those of them that were started and are not settled.
     exclusive_started: BTreeSet<Sequence>,
-    /// Records whose delay is over, and whose turn is before all others of their handler.
-    again: VecDeque<Sequence>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -70,12 +69,16 @@ struct Job {
     handler: HandlerIndex,
     place: Place,
     started: bool,
+    /// Its delay is over, but one that was started before it is in its way.
+    is_due: bool,
 }
 
 #[derive(Debug)]
 struct Queue {
     rule: Rule,
     running: u32,
+    /// Records that are to be tried again now, before all others.
+    again: VecDeque<Sequence>,
     ready: VecDeque<Sequence>,
     /// Since when the first of them waits for a batch to fill.
     since: Option<Instant>,
@@ -91,7 +94,7 @@ impl Agenda {
         place: Place,
         now: Instant,
     ) {
-        self.jobs.insert(sequence, Job { handler, place, started: false });
+        self.jobs.insert(sequence, Job { handler, place, started: false, is_due: false });
         self.queues.entry(handler).or_insert_with(|| Queue::new(rule));
         if place == Place::Free {
             self.make_ready(sequence, now);
@@ -117,7 +120,7 @@ impl Agenda {
     }
 
     fn join(&mut self, sequence: Sequence, now: Instant) {
-        let Some(&Job { handler, place, .. }) = self.jobs.get(&sequence) else { return };
+        let Some(&Job { handler, place, .. }) = look(&self.jobs, sequence) else { return };
         self.ordered += 1;
         if let Place::Key(key) = place {
             let chain = self.chains.entry(key).or_default();
@@ -132,12 +135,18 @@ impl Agenda {
     }
 
     fn make_ready(&mut self, sequence: Sequence, now: Instant) {
-        let Some(job) = self.jobs.get(&sequence) else { return };
+        let Some(job) = look(&self.jobs, sequence) else { return };
         let Some(queue) = self.queues.get_mut(&job.handler) else { return };
         queue.ready.push_back(sequence);
         queue.since.get_or_insert(now);
-        if !std::mem::replace(&mut queue.has_turn, true) {
-            self.turns.push_back(job.handler);
+        self.give_turn(job.handler);
+    }
+
+    fn give_turn(&mut self, handler: HandlerIndex) {
+        if let Some(queue) = self.queues.get_mut(&handler)
+            && !std::mem::replace(&mut queue.has_turn, true)
+        {
+            self.turns.push_back(handler);
         }
     }
 
@@ -148,9 +157,6 @@ impl Agenda {
         now: Instant,
         is_open: impl Fn(HandlerIndex) -> bool,
     ) -> Option<Call> {
-        if let Some(call) = self.start_again(&is_open) {
-            return Some(call);
-        }
         for _ in 0..self.turns.len() {
             let handler = self.turns.pop_front()?;
             let records = match self.can_take(handler, now) && is_open(handler) {
@@ -158,7 +164,7 @@ impl Agenda {
                 false => Vec::new(),
             };
             let Some(queue) = self.queues.get_mut(&handler) else { continue };
-            queue.has_turn = !queue.ready.is_empty();
+            queue.has_turn = !queue.ready.is_empty() || !queue.again.is_empty();
             if queue.has_turn {
                 self.turns.push_back(handler);
             }
@@ -167,19 +173,6 @@ impl Agenda {
             }
         }
         None
-    }
-
-    fn start_again(&mut self, is_open: impl Fn(HandlerIndex) -> bool) -> Option<Call> {
-        let index = self.again.iter().position(|sequence| {
-            let Some(job) = self.jobs.get(sequence) else { return false };
-            let has_room = self.queues.get(&job.handler).is_some_and(Queue::has_room);
-            // Asked last: who is let in through a breaker must go in.
-            has_room && self.is_first(*sequence, job.place) && is_open(job.handler)
-        })?;
-        let sequence = self.again.remove(index)?;
-        let handler = self.jobs.get(&sequence)?.handler;
-        self.queues.get_mut(&handler)?.running += 1;
-        Some(Call { handler, records: vec![sequence] })
     }
 
     /// Whether nothing that was started before it is in its way: records of one batch that failed
@@ -195,15 +188,22 @@ impl Agenda {
     /// Whether a call of a handler could be made.
     fn can_take(&self, handler: HandlerIndex, now: Instant) -> bool {
         let Some(queue) = self.queues.get(&handler) else { return false };
+        if !queue.has_room() || !queue.again.is_empty() {
+            return queue.has_room();
+        }
         let is_exclusive = self.exclusive == Some(handler)
             && queue.ready.front().is_some_and(|first| is_by_partition(&self.jobs, *first));
         let cannot_grow = is_exclusive && !self.held.is_empty();
         let is_free = !is_exclusive || self.exclusive_started.is_empty();
-        is_free && queue.has_room() && (cannot_grow || queue.is_due(now))
+        is_free && (cannot_grow || queue.is_due(now))
     }
 
     fn take(&mut self, handler: HandlerIndex, now: Instant) -> Vec<Sequence> {
         let Some(queue) = self.queues.get_mut(&handler) else { return Vec::new() };
+        if let Some(sequence) = queue.again.pop_front() {
+            queue.running += 1;
+            return vec![sequence];
+        }
         let max = queue.rule.batch.map_or(1, |(max, _)| max);
         let mut records = Vec::new();
         while records.len() < max
@@ -246,7 +246,31 @@ impl Agenda {
 
     /// A record that was started is to be tried again now. It kept its place.
     pub(super) fn again(&mut self, sequence: Sequence) {
-        self.again.push_back(sequence);
+        let Some(&Job { place, .. }) = look(&self.jobs, sequence) else { return };
+        let is_first = self.is_first(sequence, place);
+        let Some(job) = self.jobs.get_mut(&sequence) else { return };
+        job.is_due = !is_first;
+        if is_first {
+            self.line_up(sequence);
+        }
+    }
+
+    /// Nothing is in the way of a record that is to be tried again.
+    fn line_up(&mut self, sequence: Sequence) {
+        let Some(&Job { handler, .. }) = look(&self.jobs, sequence) else { return };
+        let Some(queue) = self.queues.get_mut(&handler) else { return };
+        queue.again.push_back(sequence);
+        self.give_turn(handler);
+    }
+
+    /// What was in the way of a record is settled.
+    fn advance(&mut self, sequence: Sequence, now: Instant) {
+        let Some(job) = self.jobs.get_mut(&sequence) else { return };
+        if std::mem::replace(&mut job.is_due, false) {
+            self.line_up(sequence);
+        } else if !job.started {
+            self.make_ready(sequence, now);
+        }
     }
 
     /// A record is settled.
@@ -256,6 +280,9 @@ impl Agenda {
             Place::Free => return,
             Place::Partition => {
                 self.exclusive_started.remove(&sequence);
+                if let Some(next) = self.exclusive_started.first().copied() {
+                    self.advance(next, now);
+                }
             }
             Place::Key(key) => self.leave_chain(key, sequence, now),
         }
@@ -264,7 +291,7 @@ impl Agenda {
             self.exclusive = None;
         }
         while let Some(next) = self.held.front().copied()
-            && let Some(job) = self.jobs.get(&next)
+            && let Some(job) = look(&self.jobs, next)
             && self.fits(job.handler, job.place)
         {
             self.held.pop_front();
@@ -274,18 +301,13 @@ impl Agenda {
 
     fn leave_chain(&mut self, key: u64, sequence: Sequence, now: Instant) {
         let Some(chain) = self.chains.get_mut(&key) else { return };
-        let was_first = chain.front() == Some(&sequence);
-        if was_first {
-            chain.pop_front();
-        } else {
-            chain.retain(|other| *other != sequence);
+        if chain.front() != Some(&sequence) {
+            return;
         }
+        while chain.pop_front_if(|first| look(&self.jobs, *first).is_none()).is_some() {}
         match chain.front().copied() {
             None => drop(self.chains.remove(&key)),
-            Some(next) if was_first && self.jobs.get(&next).is_some_and(|job| !job.started) => {
-                self.make_ready(next, now);
-            }
-            Some(_) => {}
+            Some(next) => self.advance(next, now),
         }
     }
 
@@ -297,6 +319,12 @@ impl Agenda {
         flushes.filter(|at| *at > now).min()
     }
 
+    /// Whether something that could start waits for a call of its handler to end.
+    pub(super) fn lacks_room(&self) -> bool {
+        let mut queues = self.turns.iter().filter_map(|handler| self.queues.get(handler));
+        queues.any(|queue| !queue.has_room())
+    }
+
     /// How many records are not settled.
     pub(super) fn len(&self) -> usize {
         self.jobs.len()
@@ -304,17 +332,30 @@ impl Agenda {
 
     /// Whether a record waits for its turn, and was never started.
     pub(super) fn is_waiting(&self, sequence: Sequence) -> bool {
-        self.jobs.get(&sequence).is_some_and(|job| !job.started)
+        look(&self.jobs, sequence).is_some_and(|job| !job.started)
     }
 }
 
+fn look(jobs: &FxHashMap<Sequence, Job>, sequence: Sequence) -> Option<&Job> {
+    #[cfg(test)]
+    tests::LOOKS.set(tests::LOOKS.get() + 1);
+    jobs.get(&sequence)
+}
+
 fn is_by_partition(jobs: &FxHashMap<Sequence, Job>, sequence: Sequence) -> bool {
-    jobs.get(&sequence).is_some_and(|job| job.place == Place::Partition)
+    look(jobs, sequence).is_some_and(|job| job.place == Place::Partition)
 }
 
 impl Queue {
     fn new(rule: Rule) -> Self {
-        Queue { rule, running: 0, ready: VecDeque::new(), since: None, has_turn: false }
+        Queue {
+            rule,
+            running: 0,
+            again: VecDeque::new(),
+            ready: VecDeque::new(),
+            since: None,
+            has_turn: false,
+        }
     }
 
     fn has_room(&self) -> bool {

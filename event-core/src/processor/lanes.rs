@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
 use super::engine::Engine;
-use super::lane::{Lane, LaneFailure};
+use super::lane::{Failures, Lane, LaneFailure};
 use crate::broker::{AssignedPartition, BrokerError, Progress, Revocation};
 use crate::delivery::{Epoch, NextOffset, RecordBatch, SettledAbove, TopicPartition};
 use crate::observe::{InHand, Observation};
@@ -18,6 +19,8 @@ use crate::observe::{InHand, Observation};
 pub(super) struct Lanes {
     engine: Arc<Engine>,
     open: BTreeMap<TopicPartition, OpenLane>,
+    failures: Failures,
+    failed: mpsc::UnboundedReceiver<(TopicPartition, LaneFailure)>,
     /// Gives back what is left of revocations, without progress: that is released with them.
     releasing: JoinSet<Drained>,
     /// How much metadata goes with a commit; less once the broker refused so much.
@@ -35,19 +38,29 @@ struct OpenLane {
 const RELEASE_GRACE: Duration = Duration::from_secs(1);
 
 /// What is left when all lanes have ended.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Drained {
     pub(super) progress: Vec<Progress>,
     /// How many lanes had to be cut off.
     pub(super) abandoned: usize,
     /// What was in hand then.
     pub(super) in_hand: Vec<InHand>,
+    /// The first lane that failed without the processor's loop having heard of it.
+    pub(super) failure: Option<(TopicPartition, LaneFailure)>,
 }
 
 impl Lanes {
     pub(super) fn new(engine: Arc<Engine>) -> Self {
         let max_metadata_bytes = engine.policy.max_metadata_bytes;
-        Lanes { engine, open: BTreeMap::new(), releasing: JoinSet::new(), max_metadata_bytes }
+        let (failures, failed) = Failures::new();
+        Lanes {
+            engine,
+            open: BTreeMap::new(),
+            failures,
+            failed,
+            releasing: JoinSet::new(),
+            max_metadata_bytes,
+        }
     }
 
     pub(super) fn open(&mut self, assigned: Vec<AssignedPartition>, epoch: Epoch) {
@@ -62,6 +75,7 @@ impl Lanes {
                 partition.clone(),
                 next,
                 remembered.unwrap_or_default(),
+                self.failures.clone(),
             );
             self.open.insert(partition, OpenLane { lane, epoch, committed: None });
         }
@@ -84,11 +98,9 @@ impl Lanes {
         }
     }
 
-    /// A partition whose lane ended without being told to, and would stand still.
-    pub(super) fn failure(&mut self) -> Option<(TopicPartition, LaneFailure)> {
-        self.open.iter_mut().find_map(|(partition, open)| {
-            open.lane.failure().map(|failure| (partition.clone(), failure))
-        })
+    /// A partition whose lane does not go on although nobody told it to stop.
+    pub(super) async fn failure(&mut self) -> Option<(TopicPartition, LaneFailure)> {
+        self.failed.recv().await
     }
 
     /// What is settled and was not yet sent to be committed.
@@ -163,6 +175,7 @@ impl Lanes {
                 drained.in_hand.extend(released.in_hand);
             }
         }
+        drained.failure = self.failed.try_recv().ok();
         drained
     }
 }
@@ -185,7 +198,7 @@ async fn finish(
     // All are cut off before the first is waited for, and have one moment together: when handlers
     // block every thread, each would need all of its own.
     join_all(late.iter_mut().map(|(_, lane, _)| lane.abort())).await;
-    let mut drained = Drained { progress: Vec::new(), abandoned: 0, in_hand: Vec::new() };
+    let mut drained = Drained::default();
     for (partition, lane, in_hand) in late {
         // An idle one may only not have been told yet, where nothing was waited for.
         if !lane.has_in_hand() {

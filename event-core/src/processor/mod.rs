@@ -50,9 +50,6 @@ use engine::Engine;
 use lane::LaneFailure;
 use lanes::Lanes;
 
-// How long a lane that ended by itself goes unseen at most.
-const CHECK: Duration = Duration::from_secs(1);
-
 // What the last commit and leaving the group may take, however long the lanes took.
 const LEAVE_DEADLINE: Duration = Duration::from_secs(3);
 
@@ -187,9 +184,6 @@ impl EventProcessor {
         let mut lanes = Lanes::new(Arc::clone(&engine));
         let mut commits = interval(engine.policy.commit_interval);
         commits.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        // A commit may be an hour away; a lane that has ended must not stand still for so long.
-        let mut checks = interval(engine.policy.commit_interval.min(CHECK));
-        checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut shutdown = std::pin::pin!(shutdown);
         // Before the first assignment, what the broker does not let us do ends the service: it is a
         // mistake in its set-up, and the client would repeat it for ever.
@@ -199,10 +193,8 @@ impl EventProcessor {
                 biased;
                 () = &mut shutdown => break None,
                 // Before the consumer, which may have something at every turn.
-                _ = checks.tick() => {
-                    if let Some((partition, failure)) = lanes.failure() {
-                        break Some(ProcessorError::of_lane(partition, failure));
-                    }
+                Some((partition, failure)) = lanes.failure() => {
+                    break Some(ProcessorError::of_lane(partition, failure));
                 }
                 _ = commits.tick() => {
                     if let Some(progress) = lanes.uncommitted() {
@@ -248,7 +240,8 @@ impl EventProcessor {
         let left = deadline.saturating_duration_since(Instant::now()).max(LEAVE_DEADLINE);
         let closed = consumer.close(drained.progress, left).await;
         let closed = closed.map(|progress| engine.committed(&progress));
-        match failure {
+        let of_lane = |(partition, failure)| ProcessorError::of_lane(partition, failure);
+        match failure.or_else(|| drained.failure.map(of_lane)) {
             Some(error) => Err(error),
             None if drained.abandoned > 0 => Err(ProcessorError::DrainDeadline {
                 partitions: drained.abandoned,

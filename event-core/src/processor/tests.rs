@@ -11,6 +11,8 @@ mod groups;
 mod kept;
 mod observed;
 mod postponed;
+mod stuck;
+mod turns;
 mod writes;
 
 use std::sync::{Arc, Mutex};

@@ -1,5 +1,6 @@
 //! Programs of records that come and go.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use rand::rngs::SmallRng;
@@ -12,6 +13,11 @@ use crate::delivery::{Offset, Stamp};
 const ONE: Rule = Rule { concurrency: 1, batch: None };
 const MANY: Rule = Rule { concurrency: 100, batch: None };
 const WAIT: Duration = Duration::from_millis(50);
+
+thread_local! {
+    /// How many records were looked at.
+    pub(super) static LOOKS: Cell<usize> = const { Cell::new(0) };
+}
 
 struct Script {
     agenda: Agenda,
@@ -136,6 +142,66 @@ fn a_batch_by_key_takes_what_follows_and_retries_in_order() {
     assert_eq!(script.start(), [[0]]);
     script.end(0, &[0]);
     assert_eq!(script.start(), [[1]]);
+}
+
+/// Each of these records fails once and is then tried again, one at a time.
+fn looks_at_each(rule: Rule, place: impl Fn(u64) -> Place) -> usize {
+    const RECORDS: usize = 2_000;
+    let mut script = Script::new();
+    for record in 0..RECORDS {
+        script.admit(0, rule, place(record as u64));
+    }
+    LOOKS.set(0);
+    script.now += WAIT;
+    let mut failed = Vec::new();
+    while let Some(call) = script.agenda.start(script.now, |_| true) {
+        script.agenda.returned(0);
+        failed.extend(call.records);
+    }
+    // The last comes first, so that nearly all have one before them.
+    failed.iter().rev().for_each(|sequence| script.agenda.again(*sequence));
+    while let Some(call) = script.agenda.start(script.now, |_| true) {
+        assert!(script.agenda.start(script.now, |_| true).is_none(), "there is no room");
+        script.agenda.returned(0);
+        script.agenda.finish(call.records[0], script.now);
+    }
+    assert_eq!(script.agenda.len(), 0);
+    LOOKS.get() / RECORDS
+}
+
+#[test]
+fn what_it_looks_at_for_a_record_does_not_grow_with_their_number() {
+    let batch = Rule { concurrency: 1, batch: Some((2_000, WAIT)) };
+    let ways = [
+        looks_at_each(ONE, |_| Place::Free),
+        looks_at_each(ONE, Place::Key),
+        looks_at_each(batch, |_| Place::Key(1)),
+        looks_at_each(batch, |_| Place::Partition),
+    ];
+    assert!(ways.iter().all(|looks| *looks < 20), "{ways:?}");
+}
+
+#[test]
+fn of_a_batch_by_key_all_but_the_first_may_be_settled() {
+    let batch = Rule { concurrency: 1, batch: Some((4, WAIT)) };
+    let mut script = Script::new();
+    for _ in 0..5 {
+        script.admit(0, batch, Place::Key(1));
+    }
+    script.now += WAIT;
+    assert_eq!(script.start(), [[0, 1, 2, 3]]);
+    script.end(0, &[1, 3]);
+    script.agenda.again(script.sequences[2]);
+    assert!(script.start().is_empty(), "the first of its key is not settled");
+    script.agenda.again(script.sequences[0]);
+    for tried in [0, 2] {
+        assert_eq!(script.start(), [[tried]]);
+        script.end(0, &[tried]);
+    }
+    script.now += WAIT;
+    assert_eq!(script.start(), [[4]]);
+    script.end(0, &[4]);
+    assert!(script.agenda.chains.is_empty());
 }
 
 #[test]

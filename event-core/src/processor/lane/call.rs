@@ -1,7 +1,7 @@
 //! One call of a handler, which is a task.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::Duration;
 
 use crate::delivery::{RecordBatch, RecordRef};
@@ -20,13 +20,23 @@ pub(super) struct Shared {
     pub(super) batch: RecordBatch,
     /// How many are not settled.
     pub(super) open: AtomicUsize,
+    /// How many calls have.
+    pub(super) running: AtomicUsize,
+    /// Whether the lane has noted that none is running.
+    pub(super) is_resting: AtomicBool,
     /// The first record that was taken in; the others follow.
     pub(super) first: Option<Sequence>,
 }
 
 impl Shared {
     pub(super) fn new(batch: RecordBatch) -> Self {
-        Shared { batch, open: AtomicUsize::new(0), first: None }
+        Shared {
+            batch,
+            open: AtomicUsize::new(0),
+            running: AtomicUsize::new(0),
+            is_resting: AtomicBool::new(false),
+            first: None,
+        }
     }
 }
 

@@ -5,25 +5,26 @@
 //! delay is over, so that waiting takes no place of another.
 
 mod held;
+mod starting;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 
 use rustc_hash::{FxHashMap, FxHasher};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::task::coop::consume_budget;
 use tokio::time::{Instant, sleep_until};
 
-use super::call::{Returned, Shared, call, judge};
+use super::call::{Returned, Shared, judge};
 use super::{Ended, Ending, LaneFailure, Progress, ended};
 use crate::delivery::{Offset, RecordBatch, RecordRef, Remembered};
 use crate::handler::Order;
 use crate::observe::SkipReason;
-use crate::processor::agenda::{Agenda, Call, HandlerIndex, Place, Rule};
-use crate::processor::gate::Entry;
+use crate::processor::agenda::{Agenda, HandlerIndex, Place, Rule};
 use crate::processor::settle::{Attempted, Job, Read, Settler};
 use crate::processor::tracker::Sequence;
 
@@ -56,6 +57,10 @@ struct Concurrent {
     not_before: Option<Instant>,
     /// When that record was first looked at.
     looked_at: Option<(Offset, Instant)>,
+    /// Batches of which something is done, and nothing was running when that was noted.
+    resting: Vec<Weak<Shared>>,
+    /// Whether a call has ended since the last turn.
+    has_place: bool,
     /// When a handler that is shut may be asked again.
     opens: Option<Instant>,
     started_at: Instant,
@@ -67,27 +72,15 @@ pub(super) async fn run(
     progress: Arc<Progress>,
     mut stopped: watch::Receiver<bool>,
     ending: Arc<Ending>,
+    failed: impl Fn(LaneFailure),
 ) -> Ended {
     let settler = Arc::new(settler);
-    let mut lane = Concurrent {
-        settler: Arc::clone(&settler),
-        progress,
-        agenda: Agenda::default(),
-        tickets: FxHashMap::default(),
-        backlog: VecDeque::new(),
-        current: None,
-        calls: JoinSet::new(),
-        delayed: BinaryHeap::new(),
-        not_before: None,
-        looked_at: None,
-        opens: None,
-        started_at: Instant::now(),
-    };
+    let mut lane = Concurrent::new(Arc::clone(&settler), progress);
     let mut ended = Ok(());
     while ended.is_ok() {
         // Before handlers are asked whether they are shut, so that no change in between is missed.
         let changed = settler.engine.gates();
-        ended = lane.take_in();
+        ended = lane.take_in().await;
         if ended.is_err() {
             break;
         }
@@ -115,13 +108,14 @@ pub(super) async fn run(
                 None => break,
             },
             () = changed => {}
-            () = timer => lane.wake(),
+            () = timer => {}
         }
     }
-    // Also after a failure: what is in hand ends, and what has ended is written down. Nobody hears of
-    // a failure before, so that nobody else would cut short what does not end.
-    let has_failed = ended.is_err();
-    let deadline = Instant::now() + settler.engine.policy.drain_deadline;
+    if let Err(failure) = std::mem::replace(&mut ended, Ok(())) {
+        failed(failure);
+    }
+    // Also after a failure: what is in hand ends, and what has ended is written down, until the time
+    // that all lanes have is over.
     loop {
         tokio::select! {
             biased;
@@ -133,7 +127,6 @@ pub(super) async fn run(
                 }
             },
             () = ending.cut.notified() => break,
-            () = sleep_until(deadline), if has_failed => break,
         }
     }
     // Those that have ended in this moment still count.
@@ -154,6 +147,25 @@ pub(super) async fn run(
 }
 
 impl Concurrent {
+    fn new(settler: Arc<Settler>, progress: Arc<Progress>) -> Self {
+        Concurrent {
+            settler,
+            progress,
+            agenda: Agenda::default(),
+            tickets: FxHashMap::default(),
+            backlog: VecDeque::new(),
+            current: None,
+            calls: JoinSet::new(),
+            delayed: BinaryHeap::new(),
+            not_before: None,
+            looked_at: None,
+            resting: Vec::new(),
+            has_place: false,
+            opens: None,
+            started_at: Instant::now(),
+        }
+    }
+
     /// Whether another batch is taken. What waits here is bounded by the bytes that the consumer
     /// hands over.
     fn has_room(&self) -> bool {
@@ -166,7 +178,7 @@ impl Concurrent {
     }
 
     /// Takes records in as far as there is room and they are due.
-    fn take_in(&mut self) -> Ended {
+    async fn take_in(&mut self) -> Ended {
         self.not_before = None;
         let mut settled_here = 0;
         while !self.is_full() {
@@ -177,7 +189,10 @@ impl Concurrent {
                     None => break,
                 },
             };
-            let Some(record) = shared.batch.get(index) else { continue };
+            let Some(record) = shared.batch.get(index) else {
+                self.note_rest(&shared);
+                continue;
+            };
             if let Some((wait, at_most)) = self.settler.wait_of(record) {
                 let now = Instant::now();
                 let looked_at = match self.looked_at {
@@ -195,6 +210,8 @@ impl Concurrent {
             let (shared, settled) = self.admit(shared, index)?;
             settled_here += settled;
             self.current = Some((shared, index + 1));
+            // Records that are skipped are waited for nowhere else.
+            consume_budget().await;
         }
         if settled_here > 0 {
             self.settler.engine.count_settled(settled_here);
@@ -274,45 +291,6 @@ impl Concurrent {
         }
     }
 
-    /// Starts every call that may be made now.
-    fn start(&mut self) {
-        let now = Instant::now();
-        self.started_at = now;
-        self.opens = None;
-        loop {
-            let (settler, opens) = (&self.settler, std::cell::Cell::new(self.opens));
-            let is_open = |handler: HandlerIndex| {
-                if handler == NO_HANDLER {
-                    return true;
-                }
-                match settler.engine.handler_at(handler).gate.look() {
-                    Entry::Open => true,
-                    Entry::NotBefore(at) => {
-                        opens.set(Some(opens.get().map_or(at, |earlier| earlier.min(at))));
-                        false
-                    }
-                    Entry::Shut => false,
-                }
-            };
-            let call = self.agenda.start(now, is_open);
-            self.opens = opens.get();
-            let Some(call) = call else { break };
-            self.spawn(call);
-        }
-    }
-
-    fn spawn(&mut self, Call { handler, records }: Call) {
-        let mut taken = Vec::with_capacity(records.len());
-        for sequence in records {
-            if let Some(ticket) = self.tickets.get_mut(&sequence) {
-                ticket.is_running = true;
-                let shared = Arc::clone(&ticket.shared);
-                taken.push((sequence, shared, ticket.index, ticket.job.take()));
-            }
-        }
-        self.calls.spawn(call(Arc::clone(&self.settler), handler, taken));
-    }
-
     /// Writes down what a call has done.
     fn returned(&mut self, returned: Result<Returned, tokio::task::JoinError>) -> Ended {
         let Ok(Returned { handler, records, unjudged }) = returned else {
@@ -320,6 +298,7 @@ impl Concurrent {
         };
         if let Some(handler) = handler {
             self.agenda.returned(handler);
+            self.has_place = true;
         }
         for unjudged in unjudged {
             self.calls.spawn(judge(Arc::clone(&self.settler), unjudged));
@@ -336,12 +315,7 @@ impl Concurrent {
                     settled += 1;
                 }
                 Ok(Attempted::Again(delay)) => {
-                    if let Some(ticket) = self.tickets.get_mut(&sequence) {
-                        ticket.is_running = false;
-                        ticket.job = job;
-                    }
-                    // Its batch may be held for it alone.
-                    self.keep(sequence);
+                    self.take_back(sequence, job);
                     if delay.is_zero() {
                         self.agenda.again(sequence);
                     } else {
@@ -355,23 +329,7 @@ impl Concurrent {
         self.settler.engine.count_settled(settled);
         result
     }
-
-    /// When there is something to do although nothing happens.
-    fn wakes_at(&self) -> Option<Instant> {
-        let delayed = self.delayed.peek().map(|Reverse((at, _))| *at);
-        // What was due when the calls were started waits for something else.
-        let flush = self.agenda.next_flush(self.started_at);
-        let times = [delayed, self.not_before, flush, self.opens];
-        times.into_iter().flatten().min()
-    }
-
-    fn wake(&mut self) {
-        let now = Instant::now();
-        while let Some(Reverse((at, sequence))) = self.delayed.peek().copied()
-            && at <= now
-        {
-            self.delayed.pop();
-            self.agenda.again(sequence);
-        }
-    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,7 @@ mod call;
 mod concurrent;
 mod sequential;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -49,7 +50,24 @@ pub(super) struct Lane {
     progress: Arc<Progress>,
     stop: watch::Sender<bool>,
     ending: Arc<Ending>,
-    task: JoinHandle<Ended>,
+    task: JoinHandle<()>,
+}
+
+/// Tells the processor's loop why a lane does not go on. It is told at once, although what the lane has
+/// in hand may take its time: all partitions are then given the same time to end.
+#[derive(Clone, Debug)]
+pub(super) struct Failures(mpsc::UnboundedSender<(TopicPartition, LaneFailure)>);
+
+impl Failures {
+    pub(super) fn new() -> (Self, mpsc::UnboundedReceiver<(TopicPartition, LaneFailure)>) {
+        let (failures, told) = mpsc::unbounded_channel();
+        (Failures(failures), told)
+    }
+
+    fn tell(&self, partition: &TopicPartition, failure: LaneFailure) {
+        // Nobody listens to a processor that has ended.
+        let _ = self.0.send((partition.clone(), failure));
+    }
 }
 
 /// What a lane and its owner have to tell each other at the end.
@@ -101,6 +119,7 @@ impl Lane {
         partition: TopicPartition,
         next: Option<NextOffset>,
         remembered: SettledAbove,
+        failures: Failures,
     ) -> Self {
         // Unbounded in number only: the consumer stops fetching when the bytes handed over reach
         // its limit.
@@ -113,7 +132,7 @@ impl Lane {
             Source::Origin(routes) => routes.is_sequential() && remembered.is_empty(),
             Source::Returning { .. } => false,
         };
-        let settler = Settler::new(engine, partition, source, stopped.clone());
+        let settler = Settler::new(engine, partition.clone(), source, stopped.clone());
         let progress = Arc::new(match is_sequential {
             true => Progress::Sequential(AtomicI64::new(NOTHING)),
             false => Progress::Tracked(Box::new(Mutex::new(Tracker::new(next, remembered)))),
@@ -121,11 +140,20 @@ impl Lane {
         let told = Arc::clone(&progress);
         let ending = Arc::<Ending>::default();
         let ends = Arc::clone(&ending);
-        let task = if is_sequential {
-            tokio::spawn(sequential::run(incoming, settler, told, stopped, ends))
-        } else {
-            tokio::spawn(concurrent::run(incoming, settler, told, stopped, ends))
-        };
+        let task = tokio::spawn(async move {
+            let run = async {
+                if is_sequential {
+                    sequential::run(incoming, settler, told, stopped, ends).await
+                } else {
+                    let failed = |failure| failures.tell(&partition, failure);
+                    concurrent::run(incoming, settler, told, stopped, ends, failed).await
+                }
+            };
+            let ended = AssertUnwindSafe(run).catch_unwind().await;
+            if let Err(failure) = ended.unwrap_or(Err(LaneFailure::Panicked)) {
+                failures.tell(&partition, failure);
+            }
+        });
         Lane { batches, progress, stop, ending, task }
     }
 
@@ -159,17 +187,6 @@ impl Lane {
     /// Asks the lane to finish what is in hand and take nothing else.
     pub(super) fn stop(&self) {
         self.stop.send_replace(true);
-    }
-
-    /// Why the lane ended although nobody told it to; `None` while it goes on.
-    pub(super) fn failure(&mut self) -> Option<LaneFailure> {
-        if !self.task.is_finished() {
-            return None;
-        }
-        match (&mut self.task).now_or_never()? {
-            Ok(Err(failure)) => Some(failure),
-            Ok(Ok(())) | Err(_) => Some(LaneFailure::Panicked),
-        }
     }
 
     /// Waits for the lane to end.

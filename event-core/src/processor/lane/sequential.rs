@@ -5,9 +5,11 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
+use tokio::task::coop::consume_budget;
 
 use super::{Ended, Ending, Progress, ended};
 use crate::delivery::RecordBatch;
+use crate::processor::engine::Engine;
 use crate::processor::settle::{NotSettled, Settler};
 
 pub(super) async fn run(
@@ -25,7 +27,6 @@ pub(super) async fn run(
             batch = incoming.recv() => batch,
         };
         let Some(batch) = batch else { return Ok(()) };
-        ending.note_in_hand(true);
         let mut settled = 0;
         let mut result = Ok(());
         for record in batch.iter() {
@@ -34,22 +35,18 @@ pub(super) async fn run(
                 result = Err(NotSettled::Stopped);
                 break;
             }
-            let mut settling = pin!(settler.settle(record, &slot));
-            let settles = poll_fn(|context| {
-                let polled = settling.as_mut().poll(context);
-                // A batch may take its time: what is settled is counted before a wait, and not one by
-                // one, because all lanes count in one place.
-                if polled.is_pending() && settled > 0 {
-                    settler.engine.count_settled(std::mem::take(&mut settled));
-                }
-                polled
-            });
-            result = settles.await;
+            ending.note_in_hand(true);
+            let settles = settler.settle(record, &slot);
+            result = counted_before(&settler.engine, &mut settled, settles).await;
             if result.is_err() {
                 break;
             }
             progress.settled(record.offset);
+            ending.note_in_hand(false);
             settled += 1;
+            // A handler that never waits would keep the thread from all else, timers and signals
+            // among it, for as long as there are records.
+            counted_before(&settler.engine, &mut settled, consume_budget()).await;
         }
         ending.note_in_hand(false);
         settler.engine.count_settled(settled);
@@ -57,4 +54,22 @@ pub(super) async fn run(
             return ended(left);
         }
     }
+}
+
+/// Runs `future`; what is `settled` is counted before it waits, and not one by one, because all lanes
+/// count in one place.
+async fn counted_before<T>(
+    engine: &Engine,
+    settled: &mut u64,
+    future: impl Future<Output = T>,
+) -> T {
+    let mut future = pin!(future);
+    poll_fn(|context| {
+        let polled = future.as_mut().poll(context);
+        if polled.is_pending() && *settled > 0 {
+            engine.count_settled(std::mem::take(settled));
+        }
+        polled
+    })
+    .await
 }
