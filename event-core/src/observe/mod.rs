@@ -186,6 +186,12 @@ pub enum Observation<'a> {
         /// What handlers had in hand, the oldest first.
         in_hand: &'a [InHand],
     },
+    /// At a shutdown so many records waited for their next attempt, or for a handler that is left alone
+    /// or paused. They will be delivered again, and their attempts in this process do not count then.
+    LeftWaiting {
+        /// How many, of those that were taken up.
+        records: u64,
+    },
     /// A handler has not let go of its thread for a while: it computes or calls what blocks, and
     /// nothing else runs there.
     Blocked {

@@ -131,6 +131,14 @@ impl TracingObserver {
                     in_hand.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
                 tell!(warn, group, %partition, next, in_hand, "given up at the deadline, will be delivered again");
             }
+            Observation::LeftWaiting { records } => {
+                tell!(
+                    warn,
+                    group,
+                    records,
+                    "ended while records wait to be tried again or for their handler: the next start delivers them again, with their attempts counted anew"
+                );
+            }
             Observation::Blocked { partition, offset, handler, since } => {
                 tell!(warn, group, %partition, %offset, handler, ?since, "blocks its thread: make it `blocking`, or let it wait with `.await`");
             }

@@ -122,6 +122,7 @@ pub(super) async fn run(
             () = timer => lane.wake(),
         }
     }
+    settler.engine.count_left(lane.waiting());
     // Also after a failure: what is in hand ends, and what has ended is written down. Nobody hears of
     // a failure before, so that nobody else would cut short what does not end.
     let has_failed = ended.is_err();
@@ -354,6 +355,16 @@ impl Concurrent {
         }
         self.settler.engine.count_settled(settled);
         result
+    }
+
+    /// How many records wait for their next attempt, or for a handler that is shut.
+    fn waiting(&self) -> u64 {
+        let waits = |job: &Job| {
+            job.trial.has_failed()
+                || self.settler.engine.handler(&job.route).gate.look() != Entry::Open
+        };
+        let jobs = self.tickets.values().filter_map(|ticket| ticket.job.as_ref());
+        jobs.filter(|job| waits(job)).map(|_| 1).sum()
     }
 
     /// When there is something to do although nothing happens.

@@ -268,6 +268,11 @@ fn due_ms(now: Timestamp, delay: Duration) -> i64 {
 }
 
 impl Trial {
+    /// Whether an attempt in this process failed already.
+    pub(in crate::processor) fn has_failed(&self) -> bool {
+        self.failures.last().is_some()
+    }
+
     pub(super) fn first(policy: &HandlerPolicy) -> Self {
         Trial { attempt: 1, left: policy.attempts, failures: Failures::default() }
     }
