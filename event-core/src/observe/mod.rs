@@ -119,6 +119,10 @@ pub enum Observation<'a> {
         partition: &'a TopicPartition,
         /// The record.
         offset: Offset,
+        /// The event's name, if it could be read.
+        event: Option<&'a str>,
+        /// The handler's id, if one was to have it.
+        handler: Option<&'a str>,
         /// The code of the reason.
         reason: &'a str,
         /// The reason in words.

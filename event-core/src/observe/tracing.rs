@@ -95,8 +95,8 @@ impl TracingObserver {
             Observation::Received { partition, first, records } => {
                 tell!(debug, group, %partition, %first, records, "received");
             }
-            Observation::DeadLettered { partition, offset, reason, error } => {
-                tell!(error, group, %partition, %offset, reason, error, "dead-lettered");
+            Observation::DeadLettered { partition, offset, event, handler, reason, error } => {
+                tell!(error, group, %partition, %offset, event, handler, reason, error, "dead-lettered");
             }
             Observation::DeadLetterFailed { partition, offset, dead_letter_topic, error } => {
                 tell!(error, group, %partition, %offset, dead_letter_topic, %error, "dead letter not written, the partition waits");

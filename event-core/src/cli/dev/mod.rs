@@ -248,7 +248,7 @@ impl Observer for DevPrinter {
                 say!("left alone     {handler}  for {pause:?}: {error}");
             }
             Observation::BreakerClosed { handler } => say!("works again    {handler}"),
-            Observation::DeadLettered { partition, offset, reason, error } => {
+            Observation::DeadLettered { partition, offset, reason, error, .. } => {
                 say!("dead-lettered  {partition}@{offset}  {reason}: {}", shown(error));
             }
             Observation::DeadLetterFailed { partition, offset, error, .. } => {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{NotSettled, Settled, Settler};
 use crate::broker::{BrokerError, OutgoingRecord};
-use crate::event::TopicName;
+use crate::event::{Envelope, TopicName, excerpt};
 use crate::observe::{BlockedWrite, Observation};
 use crate::outcome::Backoff;
 use crate::processor::dead_letter::DeadLetter;
@@ -39,9 +39,13 @@ impl Settler {
             false => TooLarge::Wait,
         };
         self.write(outgoing, origin, shrink).await?;
+        let envelope = letter.record.value.and_then(|value| Envelope::read(value).ok());
+        let event = envelope.as_ref().map(|envelope| excerpt(envelope.event_type(), 64));
         self.engine.observers.notify(&Observation::DeadLettered {
             partition: &origin.partition,
             offset: origin.offset,
+            event: event.as_deref(),
+            handler: letter.handler,
             reason: letter.reason,
             error: &letter.error,
         });
