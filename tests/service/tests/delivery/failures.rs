@@ -221,6 +221,23 @@ async fn a_dead_letter_over_the_topics_limit_leaves_out_as_much_as_it_must() {
     assert_eq!(text(last, header::KEY_BYTES_LEFT_OUT), "2000");
 }
 
+mod stays_unavailable {
+    use super::*;
+
+    #[event_handler]
+    async fn asks(_: Event<ClaimAdded>) -> Result {
+        Err(Error::msg("down").unavailable())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+#[should_panic(expected = "never settled; wait for what the test is about with `eventually(..)`")]
+async fn waiting_for_what_stays_unavailable_says_what_to_wait_for() {
+    let app = service("failures::stays_unavailable").start().unwrap();
+    publish(&app, 0..1).await;
+    app.settle().await;
+}
+
 /// The event and the handler of each dead letter.
 #[derive(Clone, Default)]
 struct Letters(std::sync::Arc<std::sync::Mutex<Vec<(String, String)>>>);
