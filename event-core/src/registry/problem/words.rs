@@ -212,8 +212,12 @@ impl StartupProblem {
             StartupProblem::UselessConcurrency { .. } => {
                 "write `order = key` or `order = none` in its attribute, or remove the setting".into()
             }
-            StartupProblem::UnknownSettingTarget { table, nearest, .. } => {
-                format!("write `[{table}.\"{}\"]`", nearest.as_deref().unwrap_or(".."))
+            StartupProblem::UnknownSettingTarget { table, nearest: Some(nearest), .. } => {
+                format!("write `[{table}.\"{nearest}\"]`")
+            }
+            StartupProblem::UnknownSettingTarget { table, known, .. } => {
+                let what = if *table == "handlers" { "ids" } else { "topics" };
+                format!("the {what} are {}", known.join(", "))
             }
             StartupProblem::LonelyCatchAll { nearest: Some(nearest), .. } => {
                 format!("did you mean `topic = \"{nearest}\"`?")
