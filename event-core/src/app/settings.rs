@@ -139,6 +139,10 @@ impl Settings {
         let file = read_file(path.as_ref(), &mut problems);
         let path = file_path(path.as_ref());
         check_variables(&variables, &mut warnings, &mut problems);
+        let tables = [
+            file.tables.handlers.keys().cloned().collect(),
+            file.tables.unknown_events_of.keys().cloned().collect(),
+        ];
         let merged = merge(service, (&path, &file), &variables, overrides);
         let read = merged.and_then(|merged| {
             let kafka = merged.get::<BTreeMap<String, String>>("kafka")?;
@@ -161,6 +165,7 @@ impl Settings {
             None => {
                 let mut report = StartupReport::new(problems);
                 report.add_warnings(warnings);
+                report.tables = tables;
                 Err(report)
             }
         }
@@ -256,8 +261,18 @@ impl Given {
         let brokers = always("brokers").text.to_owned();
         let kafka: BTreeMap<String, SecretString> =
             self.kafka.into_iter().map(|(name, value)| (name, value.into())).collect();
+        let unset = self
+            .values
+            .get("brokers")
+            .filter(|origin| origin.source == "EVENT_BROKERS" && origin.value.trim().is_empty());
+        if unset.is_some() {
+            let help = "write `EVENT_BROKERS=localhost:9092`, or unset it";
+            read.0.push(problem("the variable EVENT_BROKERS is set, but empty", help));
+        }
         #[cfg(feature = "kafka")]
-        read.0.extend(kafka_problems(&brokers, &kafka));
+        if unset.is_none() {
+            read.0.extend(kafka_problems(&brokers, &kafka));
+        }
         let (first, longest) = backoff?;
         Some(Settings {
             brokers,

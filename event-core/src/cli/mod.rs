@@ -222,6 +222,8 @@ impl EventApp {
                 let mut report = self.check(self.service());
                 report.add_problems(wrong.problems().iter().cloned());
                 report.add_warnings(wrong.warnings().iter().cloned());
+                let [handlers, topics] = &wrong.tables;
+                report.add_problems(self.registry().check_named(handlers, topics));
                 (None, report)
             }
         }
