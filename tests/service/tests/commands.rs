@@ -395,3 +395,14 @@ fn dev_is_idle_when_each_group_has_passed_over_what_another_takes() {
     assert!(!ran.out.contains("skipped  "), "what one of the groups took: {}", ran.out);
     assert!(ran.out.ends_with("\n2 handled, 0 skipped, 0 dead-lettered\n"), "{}", ran.out);
 }
+
+#[test]
+fn help_tells_the_options_of_a_command_from_those_of_every_command() {
+    let ran = run(SOUND, &["lag", "--help"], &[]);
+    let (own, common) =
+        ran.out.split_once("\nSettings:\n").unwrap_or_else(|| panic!("{}", ran.out));
+    for option in ["--config", "--brokers", "--group"] {
+        assert!(common.contains(option) && !own.contains(option), "{option}: {}", ran.out);
+    }
+    assert!(own.contains("--json") && !common.contains("--json"), "{}", ran.out);
+}
