@@ -76,6 +76,10 @@ use crate::registry::{StartupProblem, StartupReport};
 /// [`EnvFilter`](https://docs.rs/tracing-subscriber/latest/tracing_subscriber/filter/struct.EnvFilter.html):
 /// `info`, or `warn,event_core=debug`.
 ///
+/// Within bounds: `backoff`, `breaker_pause` and `timeout` from 1 ms to a day, `commit_interval` from 1 ms
+/// to an hour, `drain` from 1 s to 4 minutes, `liveness_after` from 10 s to a day; `attempts`,
+/// `max_concurrency`, `max_value_bytes`, `max_in_flight_bytes` and `commit_records` from 1 on.
+///
 /// Durations are an integer and `ms`, `s`, `m` or `h`. The file is `event.toml` in the working
 /// directory, or what `--config` or `EVENT_CONFIG` names.
 #[derive(Clone, Debug)]
