@@ -76,6 +76,10 @@ use crate::registry::{StartupProblem, StartupReport};
 /// [`EnvFilter`](https://docs.rs/tracing-subscriber/latest/tracing_subscriber/filter/struct.EnvFilter.html):
 /// `info`, or `warn,event_core=debug`.
 ///
+/// Within bounds: `backoff`, `breaker_pause` and `timeout` from 1 ms to a day, `commit_interval` from 1 ms
+/// to an hour, `drain` from 1 s to 4 minutes, `liveness_after` from 10 s to a day; `attempts`,
+/// `max_concurrency`, `max_value_bytes`, `max_in_flight_bytes` and `commit_records` from 1 on.
+///
 /// Durations are an integer and `ms`, `s`, `m` or `h`. The file is `event.toml` in the working
 /// directory, or what `--config` or `EVENT_CONFIG` names.
 #[derive(Clone, Debug)]
@@ -139,6 +143,10 @@ impl Settings {
         let file = read_file(path.as_ref(), &mut problems);
         let path = file_path(path.as_ref());
         check_variables(&variables, &mut warnings, &mut problems);
+        let tables = [
+            file.tables.handlers.keys().cloned().collect(),
+            file.tables.unknown_events_of.keys().cloned().collect(),
+        ];
         let merged = merge(service, (&path, &file), &variables, overrides);
         let read = merged.and_then(|merged| {
             let kafka = merged.get::<BTreeMap<String, String>>("kafka")?;
@@ -161,6 +169,7 @@ impl Settings {
             None => {
                 let mut report = StartupReport::new(problems);
                 report.add_warnings(warnings);
+                report.tables = tables;
                 Err(report)
             }
         }
@@ -256,8 +265,18 @@ impl Given {
         let brokers = always("brokers").text.to_owned();
         let kafka: BTreeMap<String, SecretString> =
             self.kafka.into_iter().map(|(name, value)| (name, value.into())).collect();
+        let unset = self
+            .values
+            .get("brokers")
+            .filter(|origin| origin.source == "EVENT_BROKERS" && origin.value.trim().is_empty());
+        if unset.is_some() {
+            let help = "write `EVENT_BROKERS=localhost:9092`, or unset it";
+            read.0.push(problem("the variable EVENT_BROKERS is set, but empty", help));
+        }
         #[cfg(feature = "kafka")]
-        read.0.extend(kafka_problems(&brokers, &kafka));
+        if unset.is_none() {
+            read.0.extend(kafka_problems(&brokers, &kafka));
+        }
         let (first, longest) = backoff?;
         Some(Settings {
             brokers,

@@ -57,13 +57,13 @@ struct Cli {
 #[derive(Debug, Args)]
 struct Flags {
     /// The settings file in place of `event.toml`
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, help_heading = "Settings", value_name = "FILE")]
     config: Option<PathBuf>,
     /// Bootstrap addresses of the Kafka cluster, with commas
-    #[arg(long, global = true, value_name = "HOST:PORT")]
+    #[arg(long, global = true, help_heading = "Settings", value_name = "HOST:PORT")]
     brokers: Option<String>,
     /// The consumer group in place of the service's name
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Settings")]
     group: Option<String>,
 }
 
@@ -224,6 +224,8 @@ impl EventApp {
                 let mut report = self.check(self.service());
                 report.add_problems(wrong.problems().iter().cloned());
                 report.add_warnings(wrong.warnings().iter().cloned());
+                let [handlers, topics] = &wrong.tables;
+                report.add_problems(self.registry().check_named(handlers, topics));
                 (None, report)
             }
         }

@@ -168,7 +168,7 @@ impl Observer for ReplayPrinter {
                 let error = excerpt(error, 1000);
                 say!("put off   {partition}@{offset}  attempt {attempt} of {handler}: {error}");
             }
-            Observation::DeadLettered { partition, offset, reason, error } => {
+            Observation::DeadLettered { partition, offset, reason, error, .. } => {
                 say!("given up  {partition}@{offset}  {reason}: {}", excerpt(error, 1000));
             }
             _ => {}

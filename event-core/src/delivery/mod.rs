@@ -31,7 +31,7 @@ pub struct Delivery<'a> {
     pub handler: &'a str,
     /// Which attempt this is, from 1 on.
     pub attempt: u32,
-    /// How many attempts there are at most.
+    /// The number of the last attempt, if all fail.
     pub attempts: u32,
     /// What handlers share.
     pub state: &'a StateMap,

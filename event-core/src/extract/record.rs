@@ -22,7 +22,8 @@ use crate::outcome::Rejection;
 pub struct Attempt {
     /// Its number, from 1 on.
     pub number: u32,
-    /// How many there are at most.
+    /// The number of the last one, if all fail: those here, those of the retry topics that follow,
+    /// and those before a redrive.
     pub limit: u32,
 }
 

@@ -119,6 +119,10 @@ pub enum Observation<'a> {
         partition: &'a TopicPartition,
         /// The record.
         offset: Offset,
+        /// The event's name, if it could be read.
+        event: Option<&'a str>,
+        /// The handler's id, if one was to have it.
+        handler: Option<&'a str>,
         /// The code of the reason.
         reason: &'a str,
         /// The reason in words.
@@ -194,6 +198,12 @@ pub enum Observation<'a> {
         next: Option<NextOffset>,
         /// What handlers had in hand and what was being written, the oldest first.
         in_hand: &'a [InHand],
+    },
+    /// At a shutdown so many records waited for their next attempt, or for a handler that is left alone
+    /// or paused. They will be delivered again, and their attempts in this process do not count then.
+    LeftWaiting {
+        /// How many, of those that were taken up.
+        records: u64,
     },
     /// A handler has not let go of its thread for a while: it computes or calls what blocks, and
     /// nothing else runs there.

@@ -95,8 +95,8 @@ impl TracingObserver {
             Observation::Received { partition, first, records } => {
                 tell!(debug, group, %partition, %first, records, "received");
             }
-            Observation::DeadLettered { partition, offset, reason, error } => {
-                tell!(error, group, %partition, %offset, reason, error, "dead-lettered");
+            Observation::DeadLettered { partition, offset, event, handler, reason, error } => {
+                tell!(error, group, %partition, %offset, event, handler, reason, error, "dead-lettered");
             }
             Observation::DeadLetterFailed { partition, offset, dead_letter_topic, error } => {
                 tell!(error, group, %partition, %offset, dead_letter_topic, %error, "dead letter not written, the partition waits");
@@ -133,6 +133,14 @@ impl TracingObserver {
                 let in_hand =
                     in_hand.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
                 tell!(warn, group, %partition, next, in_hand, "given up at the deadline, will be delivered again");
+            }
+            Observation::LeftWaiting { records } => {
+                tell!(
+                    warn,
+                    group,
+                    records,
+                    "ended while records wait to be tried again or for their handler: the next start delivers them again, with their attempts counted anew"
+                );
             }
             Observation::Blocked { partition, offset, handler, since } => {
                 tell!(warn, group, %partition, %offset, handler, ?since, "blocks its thread: make it `blocking`, or let it wait with `.await`");

@@ -95,6 +95,10 @@ impl Failures {
         self.first
     }
 
+    pub(super) fn last(&self) -> Option<Timestamp> {
+        self.last
+    }
+
     pub(super) fn note(&mut self, now: Timestamp) {
         self.first.get_or_insert(now);
         self.last = Some(now);

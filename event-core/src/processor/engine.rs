@@ -33,6 +33,8 @@ pub(super) struct Engine {
     settled: Arc<AtomicU64>,
     pub(super) commit_due: Notify,
     pub(super) watch: Watch,
+    /// How many records lanes that were told to stop left waiting.
+    left: AtomicU64,
 }
 
 /// What is known of a handler in this process.
@@ -83,6 +85,7 @@ impl Engine {
             gates: Notify::new(),
             commit_due: Notify::new(),
             watch: Watch::new(),
+            left: AtomicU64::new(0),
         }
     }
 
@@ -124,6 +127,16 @@ impl Engine {
         if before / every != (before + records) / every {
             self.commit_due.notify_one();
         }
+    }
+
+    /// Counts records that a lane leaves as they wait: for their next attempt, or for a handler that
+    /// is left alone or paused.
+    pub(super) fn count_left(&self, records: u64) {
+        self.left.fetch_add(records, Ordering::Relaxed);
+    }
+
+    pub(super) fn left(&self) -> u64 {
+        self.left.load(Ordering::Relaxed)
     }
 
     /// Tells what the broker has.

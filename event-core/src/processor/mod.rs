@@ -236,10 +236,15 @@ impl EventProcessor {
             consumer.commit(&progress);
         }
         let deadline = Instant::now() + engine.policy.drain_deadline;
+        let left_before = engine.left();
         let drained = lanes.drain(deadline).await;
         let left = deadline.saturating_duration_since(Instant::now()).max(LEAVE_DEADLINE);
         let closed = consumer.close(drained.progress, left).await;
         let closed = closed.map(|progress| engine.committed(&progress));
+        let records = engine.left() - left_before;
+        if records > 0 {
+            engine.observers.notify(&Observation::LeftWaiting { records });
+        }
         let of_lane = |(partition, failure)| ProcessorError::of_lane(partition, failure);
         match failure.or_else(|| drained.failure.map(of_lane)) {
             Some(error) => Err(error),

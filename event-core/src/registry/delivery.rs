@@ -17,6 +17,14 @@ pub struct DeliveryBounds {
     pub max_concurrency: usize,
 }
 
+// Whether one may be meant by the other: it has the same last part, is inside it, or spelt nearly so.
+fn is_like(name: &str, known: &str) -> bool {
+    let last = |name: &str| name.rsplit("::").next().map(str::to_owned);
+    last(name) == last(known)
+        || (!name.is_empty() && known.contains(name))
+        || strsim::damerau_levenshtein(name, known) <= known.len() / 3
+}
+
 impl Registry {
     /// Warnings about handlers whose policies do not fit to the settings.
     #[must_use]
@@ -71,7 +79,8 @@ impl Registry {
             let problems = strangers.map(|name| StartupProblem::UnknownSettingTarget {
                 table,
                 name: name.clone(),
-                nearest: nearest_name(name, &known),
+                nearest: nearest_name(name, &known).filter(|near| is_like(name, near)),
+                known: known.iter().cloned().collect(),
             });
             problems.collect::<Vec<_>>()
         };

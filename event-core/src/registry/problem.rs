@@ -154,8 +154,10 @@ pub enum StartupProblem {
         table: &'static str,
         /// The handler's id, or the topic.
         name: String,
-        /// The known one that is most like it.
+        /// The known one that is most like it, if it is.
         nearest: Option<String>,
+        /// All that are known.
+        known: Vec<String>,
     },
     /// A catch-all for a topic of which nothing else is known.
     LonelyCatchAll {

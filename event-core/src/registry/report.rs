@@ -13,6 +13,8 @@ use super::StartupProblem;
 pub struct StartupReport {
     problems: Vec<StartupProblem>,
     warnings: Vec<StartupProblem>,
+    /// The handlers and topics that have a table in settings that are wrong otherwise.
+    pub(crate) tables: [Vec<String>; 2],
 }
 
 impl StartupReport {

@@ -112,6 +112,7 @@ impl Happened {
             Observation::BreakerOpened { handler, pause, .. } => {
                 ("breaker-opened", None, format!("{handler} for {pause:?}"))
             }
+            Observation::LeftWaiting { records } => ("left-waiting", None, records.to_string()),
             Observation::BreakerClosed { handler } => {
                 ("breaker-closed", None, (*handler).to_owned())
             }

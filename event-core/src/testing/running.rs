@@ -12,7 +12,7 @@ use crate::broker::memory::{MemoryBroker, StoredRecord};
 use crate::broker::{Broker, OutgoingRecord, Subscription};
 use crate::delivery::{NextOffset, TopicPartition};
 use crate::event::{Contract, GroupName, Headers, TopicName};
-use crate::observe::{Health, Observer, Observers};
+use crate::observe::{Health, HealthProblem, Observer, Observers};
 use crate::operations::dead_letters::dead_letter_topics;
 use crate::processor::{
     Clock, Concurrency, Control, DeliveryPolicy, EventProcessor, Neighbours, ProcessorError,
@@ -116,7 +116,9 @@ impl RunningApp {
         }
     }
 
-    /// Waits until every record of the subscribed topics is settled and committed.
+    /// Waits until every record of the subscribed topics is settled and committed. A record whose
+    /// handler fails as `unavailable` is not settled before the handler succeeds: wait with
+    /// [`eventually`](RunningApp::eventually) for what the test is about.
     ///
     /// # Panics
     ///
@@ -137,11 +139,11 @@ impl RunningApp {
         let (deadline, began) = (tokio::time::Instant::now() + DEADLINE, Instant::now());
         let mut step = Duration::from_millis(1);
         while !condition() {
+            let is_over = tokio::time::Instant::now() >= deadline;
             assert!(
-                tokio::time::Instant::now() < deadline && began.elapsed() < REAL_DEADLINE,
-                "not reached: {what}\n  open: {:?}\n  health: {:?}\n  (is the clock paused? `#[tokio::test(start_paused = true)]`)",
-                self.open_partitions(),
-                self.health.problems(),
+                !is_over && began.elapsed() < REAL_DEADLINE,
+                "not reached: {what}{}",
+                self.what_is_open(is_over)
             );
             tokio::time::sleep(step).await;
             step = (step * 2).min(Duration::from_secs(1));
@@ -318,7 +320,34 @@ impl RunningApp {
         }
     }
 
-    fn open_partitions(&self) -> Vec<(TopicPartition, NextOffset, Option<NextOffset>)> {
+    /// What is not settled and why, for whoever waits for it; `is_over` when the test's own day is.
+    fn what_is_open(&self, is_over: bool) -> String {
+        let mut lines = String::new();
+        for (group, partition, end, next) in self.open_partitions() {
+            let next = next.map_or(0, |next| next.0);
+            lines += &format!(
+                "\n  open: {partition} is settled up to offset {next} of {end} in group `{group}`"
+            );
+        }
+        let problems = self.health.problems();
+        for problem in &problems {
+            lines += &format!("\n  health: {problem}");
+        }
+        let left_alone =
+            problems.iter().any(|problem| matches!(problem, HealthProblem::BreakerOpen { .. }));
+        lines += match is_over {
+            false => {
+                "\n  help: pause the clock with `#[tokio::test(start_paused = true)]`; a minute of real time is over"
+            }
+            true if left_alone => {
+                "\n  help: a record whose handler goes on failing as `unavailable` is never settled; wait for what the test is about with `eventually(..)`"
+            }
+            true => "\n  help: a day of the test's clock is over; what is open waits for something",
+        };
+        lines
+    }
+
+    fn open_partitions(&self) -> Vec<(&GroupName, TopicPartition, NextOffset, Option<NextOffset>)> {
         let mut open = Vec::new();
         for member in &self.members {
             let mut ends = std::collections::BTreeMap::new();
@@ -329,7 +358,7 @@ impl RunningApp {
             }
             open.extend(ends.into_iter().filter_map(|(partition, end)| {
                 let next = self.broker.committed(&member.group, &partition);
-                (next != Some(end)).then_some((partition, end, next))
+                (next != Some(end)).then_some((&member.group, partition, end, next))
             }));
         }
         open

@@ -11,6 +11,7 @@ const BROKEN: &str = env!("CARGO_BIN_EXE_broken-service");
 const BUSY: &str = env!("CARGO_BIN_EXE_busy-service");
 const CHAIN: &str = env!("CARGO_BIN_EXE_chain-service");
 const FIVE: &str = env!("CARGO_BIN_EXE_five-mistakes");
+const HALVES: &str = env!("CARGO_BIN_EXE_halves-service");
 const NEARLY: &str = env!("CARGO_BIN_EXE_nearly-service");
 const SOUND: &str = env!("CARGO_BIN_EXE_sound-service");
 const TUNED: &str = env!("CARGO_BIN_EXE_tuned-service");
@@ -385,4 +386,23 @@ fn dev_is_idle_when_each_group_has_handled_what_is_there() {
     let ran = run(TUNED, &arguments, &[]);
     assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
     assert!(ran.out.ends_with("\n60 handled, 0 skipped, 0 dead-lettered\n"), "{}", ran.out);
+}
+
+#[test]
+fn dev_is_idle_when_each_group_has_passed_over_what_another_takes() {
+    let ran = run(HALVES, &["dev", "--exit-when-idle"], &[]);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    assert!(!ran.out.contains("skipped  "), "what one of the groups took: {}", ran.out);
+    assert!(ran.out.ends_with("\n2 handled, 0 skipped, 0 dead-lettered\n"), "{}", ran.out);
+}
+
+#[test]
+fn help_tells_the_options_of_a_command_from_those_of_every_command() {
+    let ran = run(SOUND, &["lag", "--help"], &[]);
+    let (own, common) =
+        ran.out.split_once("\nSettings:\n").unwrap_or_else(|| panic!("{}", ran.out));
+    for option in ["--config", "--brokers", "--group"] {
+        assert!(common.contains(option) && !own.contains(option), "{option}: {}", ran.out);
+    }
+    assert!(own.contains("--json") && !common.contains("--json"), "{}", ran.out);
 }

@@ -1,4 +1,4 @@
-//! A broker that counts what is sent to the topics of the handlers, so that `dev` knows when
+//! Counts what is sent to the topics of the handlers and what became of it, so that `dev` knows when
 //! nothing is left to handle: not the samples, and not what handlers sent because of them.
 
 use std::collections::BTreeMap;
@@ -6,11 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use tokio::sync::Notify;
+
 use crate::broker::{
     Acknowledged, Broker, BrokerError, OutgoingRecord, PortFuture, Producer, Subscription,
     asks_inner,
 };
 use crate::event::TopicName;
+use crate::observe::{Observation, Observer, SkipReason};
 
 /// How many records were acknowledged on the topics of the handlers, once for each consumer group
 /// that will read them. Cloning shares it.
@@ -25,6 +28,49 @@ impl Sent {
 
 /// How many consumer groups read each topic.
 pub(super) type Readers = BTreeMap<TopicName, u64>;
+
+/// How often a consumer group was done with a record. What one group passes over because another
+/// takes it was sent to both, and so counts for both.
+pub(super) struct Done {
+    readers: Arc<Readers>,
+    count: AtomicU64,
+    changed: Notify,
+}
+
+impl Done {
+    pub(super) fn new(readers: Arc<Readers>) -> Self {
+        Done { readers, count: AtomicU64::new(0), changed: Notify::new() }
+    }
+
+    /// Waits until everything that was sent is done with.
+    pub(super) async fn wait_for_all(&self, sent: &Sent) {
+        loop {
+            let changed = self.changed.notified();
+            if self.count.load(Ordering::Acquire) >= sent.count() {
+                return;
+            }
+            changed.await;
+        }
+    }
+}
+
+impl Observer for Done {
+    fn observe(&self, observation: &Observation<'_>) {
+        match observation {
+            Observation::Handled { .. } | Observation::DeadLettered { .. } => {}
+            // On a retry topic it was not sent to this group.
+            Observation::Skipped { partition, reason: SkipReason::OtherGroup, .. }
+                if !self.readers.contains_key(&partition.topic) =>
+            {
+                return;
+            }
+            Observation::Skipped { .. } => {}
+            _ => return,
+        }
+        self.count.fetch_add(1, Ordering::AcqRel);
+        self.changed.notify_waiters();
+    }
+}
 
 /// A broker whose producers count into [`Sent`].
 pub(super) struct CountedBroker<B> {

@@ -11,7 +11,7 @@ use clap::Args;
 use serde::Deserialize;
 use serde_json::Value;
 
-use counted::{CountedBroker, Readers, Sent};
+use counted::{CountedBroker, Done, Readers, Sent};
 
 use super::known::{contract_of, topic_named, topic_of};
 use crate::app::{EventApp, ExitStatus, Settings, signals};
@@ -66,13 +66,15 @@ pub(super) async fn run(
             *readers.entry(topic).or_default() += 1;
         }
     }
-    let tally = Arc::new(Tally::default());
+    let readers = Arc::new(readers);
+    let (tally, done) = (Arc::new(Tally::default()), Arc::new(Done::new(Arc::clone(&readers))));
     let after_dev = std::mem::take(&mut app.after_dev);
     let service = app.service().to_owned();
+    // The one that ends it comes last, so that by then the others have heard of the record too.
     let app = app.observer(Arc::clone(&tally) as _).observer(Arc::new(DevPrinter));
+    let app = app.observer(Arc::clone(&done) as _);
     let sent = Sent::default();
-    let broker =
-        CountedBroker { inner: cluster.broker(), readers: Arc::new(readers), sent: sent.clone() };
+    let broker = CountedBroker { inner: cluster.broker(), readers, sent: sent.clone() };
     let producer = EventProducer::new(broker.producer()?);
     let admin_address = app.admin_address();
     let ready = app.prepare(broker, settings).await?;
@@ -90,12 +92,12 @@ pub(super) async fn run(
     for sample in samples {
         producer.send_raw(sample).await?;
     }
-    let (exit_when_idle, seen) = (arguments.exit_when_idle, Arc::clone(&tally));
+    let exit_when_idle = arguments.exit_when_idle;
     let idle = async move {
         if !exit_when_idle {
             std::future::pending::<()>().await;
         }
-        seen.wait_until(|counts| counts.settled() >= sent.count()).await;
+        done.wait_for_all(&sent).await;
     };
     let shutdown = async {
         tokio::select! {
@@ -226,7 +228,8 @@ impl Observer for DevPrinter {
                         format!("nobody handles {}", crate::event::excerpt(name, 64))
                     }
                     SkipReason::Tombstone => "a tombstone".to_owned(),
-                    SkipReason::OtherGroup => "for another group".to_owned(),
+                    // The group that takes it has a line for it.
+                    SkipReason::OtherGroup => return,
                     SkipReason::SettledBefore => "settled before".to_owned(),
                     SkipReason::ByHandler(handler) => format!("by {handler}"),
                 };
@@ -246,7 +249,7 @@ impl Observer for DevPrinter {
                 say!("left alone     {handler}  for {pause:?}: {error}");
             }
             Observation::BreakerClosed { handler } => say!("works again    {handler}"),
-            Observation::DeadLettered { partition, offset, reason, error } => {
+            Observation::DeadLettered { partition, offset, reason, error, .. } => {
                 say!("dead-lettered  {partition}@{offset}  {reason}: {}", shown(error));
             }
             Observation::DeadLetterFailed { partition, offset, error, .. } => {

@@ -25,6 +25,7 @@ use crate::delivery::{Offset, RecordBatch, RecordRef, Remembered};
 use crate::handler::Order;
 use crate::observe::SkipReason;
 use crate::processor::agenda::{Agenda, HandlerIndex, Place, Rule};
+use crate::processor::gate::Entry;
 use crate::processor::settle::{Attempted, Job, Read, Settler};
 use crate::processor::tracker::Sequence;
 
@@ -111,6 +112,7 @@ pub(super) async fn run(
             () = timer => {}
         }
     }
+    settler.engine.count_left(lane.waiting());
     if let Err(failure) = std::mem::replace(&mut ended, Ok(())) {
         failed(failure);
     }
@@ -328,6 +330,16 @@ impl Concurrent {
         }
         self.settler.engine.count_settled(settled);
         result
+    }
+
+    /// How many records wait for their next attempt, or for a handler that is shut.
+    fn waiting(&self) -> u64 {
+        let waits = |job: &Job| {
+            job.trial.has_failed()
+                || self.settler.engine.handler(&job.route).gate.look() != Entry::Open
+        };
+        let jobs = self.tickets.values().filter_map(|ticket| ticket.job.as_ref());
+        jobs.filter(|job| waits(job)).map(|_| 1).sum()
     }
 }
 

@@ -134,8 +134,10 @@ impl Settler {
             };
         }
         job.trial.failures.note(self.engine.clock.now());
-        let delay =
-            asked.unwrap_or_else(|| self.engine.policy_of(&job.route).backoff.delay(attempt));
+        let policy = self.engine.policy_of(&job.route);
+        // The delays grow with the attempts here; those before a redrive do not count.
+        let here = policy.attempts.saturating_sub(job.trial.left) + 1;
+        let delay = asked.unwrap_or_else(|| policy.backoff.delay(here));
         self.retrying(job, delay, &error);
         job.trial.attempt += 1;
         job.trial.left -= 1;
@@ -174,13 +176,25 @@ impl Settler {
         });
     }
 
+    /// The number of the last attempt, if all fail: those here, and one from each retry topic ahead.
+    pub(super) fn last_attempt(&self, job: &Job) -> u32 {
+        let topics = u32::try_from(self.retry_topics_ahead(&job.route).count()).unwrap_or(u32::MAX);
+        let Trial { attempt, left, .. } = job.trial;
+        attempt.saturating_add(left.saturating_sub(1)).saturating_add(topics)
+    }
+
     /// The delay of the retry topic that comes after the one that the record was on.
-    pub(super) fn next_retry_topic(&self, route: &Route) -> Option<Duration> {
-        let mut delays = route.handler.retry_topics().iter().copied();
-        match &self.source {
-            Source::Returning { delay: Some(before), .. } => delays.find(|delay| delay > before),
-            _ => delays.next(),
-        }
+    fn next_retry_topic(&self, route: &Route) -> Option<Duration> {
+        self.retry_topics_ahead(route).next()
+    }
+
+    fn retry_topics_ahead(&self, route: &Route) -> impl Iterator<Item = Duration> {
+        let before = match &self.source {
+            Source::Returning { delay, .. } => *delay,
+            Source::Origin(_) => None,
+        };
+        let delays = route.handler.retry_topics().iter().copied();
+        delays.filter(move |delay| before.is_none_or(|before| *delay > before))
     }
 
     /// Has the record wait in a topic, which frees its place here.
@@ -275,6 +289,11 @@ fn due_ms(now: Timestamp, delay: Duration) -> i64 {
 }
 
 impl Trial {
+    /// Whether an attempt in this process failed already.
+    pub(in crate::processor) fn has_failed(&self) -> bool {
+        self.failures.last().is_some()
+    }
+
     pub(super) fn first(policy: &HandlerPolicy) -> Self {
         Trial { attempt: 1, left: policy.attempts, failures: Failures::default() }
     }

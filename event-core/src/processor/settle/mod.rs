@@ -96,7 +96,7 @@ impl Settler {
             };
             tokio::select! {
                 biased;
-                () = self.told_to_stop() => return Err(NotSettled::Stopped),
+                () = self.told_to_stop() => return Err(self.left_waiting()),
                 () = changed => {}
                 () = over => {}
             }
@@ -216,9 +216,14 @@ impl Settler {
     pub(super) async fn pause(&self, delay: Duration) -> Settled {
         tokio::select! {
             biased;
-            () = self.told_to_stop() => Err(NotSettled::Stopped),
+            () = self.told_to_stop() => Err(self.left_waiting()),
             () = tokio::time::sleep(delay) => Ok(()),
         }
+    }
+
+    fn left_waiting(&self) -> NotSettled {
+        self.engine.count_left(1);
+        NotSettled::Stopped
     }
 
     pub(super) fn is_told_to_stop(&self) -> bool {

@@ -165,7 +165,7 @@ impl Settler {
             envelope,
             handler: &job.route.id,
             attempt: job.trial.attempt,
-            attempts: self.engine.policy_of(&job.route).all_attempts().max(job.trial.attempt),
+            attempts: self.last_attempt(job),
             state: &self.engine.state,
             shutdown: &self.shutdown,
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{NotSettled, Settled, Settler};
 use crate::broker::{BrokerError, OutgoingRecord};
 use crate::delivery::RecordRef;
-use crate::event::TopicName;
+use crate::event::{Envelope, TopicName, excerpt};
 use crate::observe::{BlockedWrite, Observation};
 use crate::outcome::Backoff;
 use crate::processor::dead_letter::DeadLetter;
@@ -49,9 +49,13 @@ impl Settler {
         };
         let write = Write { record: letter.record, origin, handler: letter.handler };
         self.write(outgoing, write, shrink).await?;
+        let envelope = letter.record.value.and_then(|value| Envelope::read(value).ok());
+        let event = envelope.as_ref().map(|envelope| excerpt(envelope.event_type(), 64));
         self.engine.observers.notify(&Observation::DeadLettered {
             partition: &origin.partition,
             offset: origin.offset,
+            event: event.as_deref(),
+            handler: letter.handler,
             reason: letter.reason,
             error: &letter.error,
         });

@@ -220,8 +220,12 @@ impl StartupProblem {
             StartupProblem::BlockingTimeout { .. } => {
                 "remove the setting, and limit what the function itself waits for".into()
             }
-            StartupProblem::UnknownSettingTarget { table, nearest, .. } => {
-                format!("write `[{table}.\"{}\"]`", nearest.as_deref().unwrap_or(".."))
+            StartupProblem::UnknownSettingTarget { table, nearest: Some(nearest), .. } => {
+                format!("write `[{table}.\"{nearest}\"]`")
+            }
+            StartupProblem::UnknownSettingTarget { table, known, .. } => {
+                let what = if *table == "handlers" { "ids" } else { "topics" };
+                format!("the {what} are {}", known.join(", "))
             }
             StartupProblem::LonelyCatchAll { nearest: Some(nearest), .. } => {
                 format!("did you mean `topic = \"{nearest}\"`?")

@@ -1,6 +1,7 @@
 //! What becomes of a record whose handler fails: retries and dead letters.
 
 use super::*;
+use event_core::observe::{Observation, Observer};
 
 mod fails_twice {
     use super::*;
@@ -218,4 +219,48 @@ async fn a_dead_letter_over_the_topics_limit_leaves_out_as_much_as_it_must() {
     assert_eq!(text(last, header::VALUE_BYTES_LEFT_OUT), "2064");
     assert_eq!(text(last, header::HEADERS_LEFT_OUT), "1");
     assert_eq!(text(last, header::KEY_BYTES_LEFT_OUT), "2000");
+}
+
+mod stays_unavailable {
+    use super::*;
+
+    #[event_handler]
+    async fn asks(_: Event<ClaimAdded>) -> Result {
+        Err(Error::msg("down").unavailable())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+#[should_panic(expected = "never settled; wait for what the test is about with `eventually(..)`")]
+async fn waiting_for_what_stays_unavailable_says_what_to_wait_for() {
+    let app = service("failures::stays_unavailable").start().unwrap();
+    publish(&app, 0..1).await;
+    app.settle().await;
+}
+
+/// The event and the handler of each dead letter.
+#[derive(Clone, Default)]
+struct Letters(std::sync::Arc<std::sync::Mutex<Vec<(String, String)>>>);
+
+impl Observer for Letters {
+    fn observe(&self, observation: &Observation<'_>) {
+        if let Observation::DeadLettered { event, handler, .. } = observation {
+            let [event, handler] = [event, handler].map(|text| text.unwrap_or("-").to_owned());
+            self.0.lock().unwrap().push((event, handler));
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_letter_is_told_with_its_event_and_its_handler() {
+    let letters = Letters::default();
+    let app = service("failures::always_fails").state(Seen::default()).observer(letters.clone());
+    let app = app.start().unwrap();
+    publish(&app, 1..2).await;
+    app.publish_raw(CLAIMS, None, Some(b"{")).await;
+    app.settle().await;
+    let told = letters.0.lock().unwrap().clone();
+    let told: Vec<_> = told.iter().map(|(event, handler)| (&**event, &**handler)).collect();
+    let id = "failures::always_fails::broken";
+    assert_eq!(told, [("CLAIM_ADDED", id), ("-", "-")]);
 }

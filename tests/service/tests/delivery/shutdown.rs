@@ -1,6 +1,7 @@
 //! What is in hand when a service is told to end.
 
 use super::*;
+use event_core::observe::{Observation, Observer};
 
 mod slow {
     use super::*;
@@ -53,6 +54,55 @@ async fn a_shutdown_does_not_wait_for_further_attempts() {
     app.restart();
     app.settle().await;
     assert_eq!(app.dead_letters(CLAIMS).len(), 1);
+}
+
+mod waiting {
+    use super::*;
+
+    #[event_handler(group = "tries", retry(attempts = 5, backoff = "1m..1m"))]
+    async fn tries(event: Event<ClaimAdded>, State(seen): State<Seen>) -> Result {
+        seen.note(event.id);
+        Err(Error::msg("not yet"))
+    }
+
+    #[event_handler(group = "frees", order = none, retry(attempts = 5, backoff = "1m..1m"))]
+    async fn frees(event: Event<ClaimAdded>, State(seen): State<Seen>) -> Result {
+        seen.note(event.id);
+        if event.id < 2 { Err(Error::msg("not yet")) } else { Ok(()) }
+    }
+
+    #[event_handler(group = "rests")]
+    async fn rests(_: Event<ClaimAdded>) {
+        panic!("it is paused");
+    }
+}
+
+/// How many records each group said at the end to have left.
+#[derive(Clone, Default)]
+struct Left(std::sync::Arc<std::sync::Mutex<Vec<u64>>>);
+
+impl Observer for Left {
+    fn observe(&self, observation: &Observation<'_>) {
+        if let Observation::LeftWaiting { records } = observation {
+            self.0.lock().unwrap().push(*records);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_says_how_many_records_wait_and_come_again() {
+    let (seen, left) = (Seen::default(), Left::default());
+    let app = service("shutdown::waiting").state(seen.clone()).observer(left.clone());
+    let mut app = app.start().unwrap();
+    app.control().pause_handler("shutdown::waiting::rests");
+    publish(&app, 0..3).await;
+    app.eventually("they were tried once", || seen.ids().len() == 4).await;
+    app.stop().await.unwrap();
+    let mut said = left.0.lock().unwrap().clone();
+    said.sort_unstable();
+    assert_eq!(said, [1, 1, 2], "one that is tried, one that rests, and two beside others");
+    app.restart();
+    app.eventually("they come again", || seen.ids().len() == 7).await;
 }
 
 mod blocks_its_thread {

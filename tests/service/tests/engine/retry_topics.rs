@@ -122,7 +122,7 @@ mod redriven {
         log.note(event.id);
     }
 
-    async fn redrive(app: &RunningApp, group: &str, handler: &str, offset: &str) {
+    pub(super) async fn redrive(app: &RunningApp, group: &str, handler: &str, offset: &str) {
         let mut headers = Headers::new();
         for (name, value) in [
             (retry_header::TOPIC, CLAIMS),
@@ -259,5 +259,38 @@ mod own_headers {
         let letter = &app.dead_letters(CLAIMS)[0];
         assert_eq!(letter.headers.get_text(dead_letter_header::HEADERS_LEFT_OUT), Some("8"));
         assert!(letter.headers.get("padding").is_none());
+    }
+}
+
+mod counted {
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Saw(Arc<Mutex<Vec<(Instant, Attempt)>>>);
+
+    #[event_handler(
+        order = none,
+        retry(attempts = 3, backoff = "1s..1m", jitter = none, topics = ["10m", "20m"])
+    )]
+    async fn record(_: Event<ClaimAdded>, attempt: Attempt, State(Saw(saw)): State<Saw>) -> Result {
+        saw.lock().unwrap().push((Instant::now(), attempt));
+        Err(Error::msg("never"))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn attempts_and_delays_are_counted_anew_after_a_redrive() {
+        let saw = Saw::default();
+        let app = service(module_path!()).state(saw.clone()).start().unwrap();
+        // It was tried 5 times before.
+        redriven::redrive(&app, "admin", "retry_topics::counted::record", "4").await;
+        app.settle().await;
+        let saw = saw.0.lock().unwrap().clone();
+        let told: Vec<_> = saw.iter().map(|(_, a)| (a.number, a.limit, a.is_last())).collect();
+        let expected =
+            [(6, 10, false), (7, 10, false), (8, 10, false), (9, 10, false), (10, 10, true)];
+        assert_eq!(told, expected);
+        let waits: Vec<_> =
+            saw.windows(2).map(|pair| (pair[1].0 - pair[0].0).as_secs_f64().round()).collect();
+        assert_eq!(waits, [1.0, 2.0, 600.0, 1200.0]);
     }
 }

@@ -123,6 +123,13 @@ const CASES: &[(&str, Program)] = &[
         Binary(SOUND, &[("EVENT_KAFKA_ENABLE_AUTO_COMMIT", "true")]),
     ),
     ("unknown keys", File("atempts = 3\nthreads = 4\n")),
+    (
+        "an unknown key beside unknown handlers and topics",
+        File(
+            "threads = 4\n[handlers.\"claims::on_claim_added\"]\nattempts = 3\n[topic.\"orders\"]\nunknown_events = \"stop\"\n",
+        ),
+    ),
+    ("no broker in the variable", Binary(SOUND, &[("EVENT_BROKERS", "")])),
     ("a file that is not TOML", File("attempts = 3\ngroup = admin\n")),
     ("a crate that is not linked, and more", Binary(BROKEN, &[])),
     ("several problems in one module", Module("several_at_once", bare)),
