@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use event_core::broker::{Broker, Progress};
+use event_core::broker::{Broker, Consumer, OutgoingRecord, Producer, Progress, Subscription};
 use event_core::delivery::{NextOffset, Offset, RecordBatch};
+use event_core::event::TopicName;
 
 use crate::TestCluster;
-use crate::member::{Member, fill, topic};
+use crate::member::{Member, fill, record, subscription, topic};
 
 const EACH: usize = 100;
 
@@ -56,6 +57,66 @@ pub async fn a_revocation_waits_for_release_and_commits_it(cluster: &impl TestCl
     assert_eq!(first_offset, Some(Offset(40)));
     keep_first.abort();
     second.close().await;
+}
+
+pub async fn a_partition_that_went_while_paused_is_read_when_it_comes_back(
+    cluster: &impl TestCluster,
+) {
+    const RECORDS: usize = 400;
+    const BUDGET: usize = 64 << 10;
+    let topic = topic("went_paused");
+    cluster.create_topic(topic.as_str(), 2).await;
+    let broker = cluster.broker();
+    fill_kilobytes(&*broker.producer().unwrap(), &topic, RECORDS).await;
+
+    let bounded = Subscription { max_in_flight_bytes: BUDGET, ..subscription("went", &topic) };
+    let mut first = Member::subscribe(&broker, bounded);
+    let seen = Mutex::new(BTreeSet::new());
+    let held = hold_until_paused(&mut first).await;
+    let guest = Member::join(&broker, "went", &topic);
+    let visit = tokio::spawn(async move {
+        let mut guest = guest;
+        guest.assigned().await;
+        guest.close_with(Vec::new()).await;
+    });
+    first.revoked().await.release(Vec::new());
+    note(&seen, &held);
+    drop(held);
+    while seen.lock().unwrap().len() < RECORDS {
+        note(&seen, &[first.batch().await]);
+    }
+    visit.await.unwrap();
+    first.close().await;
+}
+
+/// Sends records of a kilobyte to two partitions in turn.
+pub async fn fill_kilobytes(producer: &dyn Producer, topic: &TopicName, count: usize) {
+    let kilobyte = "x".repeat(1024);
+    let sends: Vec<_> = (0..count)
+        .map(|number| {
+            let partition = Some((number % 2) as i32);
+            producer.send(OutgoingRecord { partition, ..record(topic, "k", &kilobyte) })
+        })
+        .collect();
+    for send in sends {
+        send.await.unwrap();
+    }
+}
+
+/// Reads two partitions, which have more than the member may hold, until none of them goes on.
+pub async fn hold_until_paused<C: Consumer>(member: &mut Member<C>) -> Vec<RecordBatch> {
+    let mut held = Vec::new();
+    let mut partitions = BTreeSet::new();
+    loop {
+        match member.batch_or_nothing().await.pop() {
+            Some(batch) => {
+                partitions.insert(batch.partition().partition);
+                held.push(batch);
+            }
+            None if partitions.len() == 2 => return held,
+            None => {}
+        }
+    }
 }
 
 pub async fn progress_of_an_old_epoch_is_not_committed(cluster: &impl TestCluster) {

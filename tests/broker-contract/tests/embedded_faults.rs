@@ -6,7 +6,9 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use broker_contract_tests::{DEADLINE, Member, fill, record, subscription, topic};
+use broker_contract_tests::{
+    DEADLINE, Member, fill, fill_kilobytes, hold_until_paused, record, subscription, topic,
+};
 use bytes::Bytes;
 use event_core::broker::kafka::{EmbeddedBroker, Fault, KafkaBroker, KafkaSettings, Request};
 use event_core::broker::{
@@ -99,6 +101,51 @@ async fn a_last_commit_that_is_refused_is_an_error_of_close() {
     let progress = member.progress();
     let closed = member.close_within(progress, DEADLINE).await;
     assert!(matches!(closed, Err(BrokerError::Unauthorised(_))), "{closed:?}");
+}
+
+async fn a_partition_that_is_lost_while_paused_is_read_when_it_comes_back(strategy: &str) {
+    const RECORDS: usize = 400;
+    let (embedded, topic) = cluster("lost_paused", 2, 0).await;
+    fill_kilobytes(&*embedded.broker().producer().unwrap(), &topic, RECORDS).await;
+    // A refused commit ends a member with the classic protocol only. The broker takes it for another
+    // one from then on, and waits for the one that it was until its session is over.
+    let properties = [("partition.assignment.strategy", strategy), ("session.timeout.ms", "6000")];
+    let properties = properties.map(|(name, value)| (name.to_owned(), value.into()));
+    let settings = KafkaSettings {
+        brokers: embedded.address().to_owned(),
+        client_id: "lost".to_owned(),
+        properties: properties.to_vec(),
+    };
+    let broker = KafkaBroker::connect(settings).unwrap();
+    let bounded = Subscription { max_in_flight_bytes: 64 << 10, ..subscription("lost", &topic) };
+    let mut member = Member::subscribe(&broker, bounded);
+    let held = hold_until_paused(&mut member).await;
+    embedded.fail_next(Request::OffsetCommit, Fault::UnknownMember, 1).unwrap();
+    member.commit(&member.progress());
+    let revocation = member.revoked().await;
+    assert!(revocation.lost);
+    revocation.release(Vec::new());
+    drop(held);
+    let (partitions, _) = member.assigned().await;
+    let mut next = 0;
+    while next < RECORDS / 2 {
+        let batch = member.batch().await;
+        if **batch.partition() == partitions[0] {
+            assert_eq!(batch.first_offset(), Some(Offset(next as i64)));
+            next += batch.len();
+        }
+    }
+    member.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_lost_while_paused_is_read_again_with_the_eager_protocol() {
+    a_partition_that_is_lost_while_paused_is_read_when_it_comes_back("range").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_lost_while_paused_is_read_again_with_the_cooperative_protocol() {
+    a_partition_that_is_lost_while_paused_is_read_when_it_comes_back("cooperative-sticky").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

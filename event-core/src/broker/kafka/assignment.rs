@@ -74,14 +74,20 @@ impl Assignment {
         epoch
     }
 
-    /// Gives partitions up: whatever still comes of them is stale.
-    pub(super) fn remove(&mut self, partitions: &[TopicPartition]) {
-        for partition in partitions {
-            if let Some(owned) = self.topics.get_mut(partition.topic.as_str()) {
-                owned.remove(&partition.partition);
+    /// Gives partitions up: whatever still comes of them is stale. Says which of them are paused:
+    /// librdkafka would keep that until they are ours again, and nobody would resume them then.
+    #[must_use]
+    pub(super) fn remove(&mut self, partitions: &[TopicPartition]) -> Option<TopicPartitionList> {
+        let mut paused = TopicPartitionList::new();
+        for TopicPartition { topic, partition } in partitions {
+            let owned = self.topics.get_mut(topic.as_str());
+            if owned.and_then(|owned| owned.remove(partition)).is_some_and(|owned| owned.is_paused)
+            {
+                paused.add_partition(topic.as_str(), *partition);
             }
         }
         self.count_paused();
+        (paused.count() > 0).then_some(paused)
     }
 
     fn count_paused(&mut self) {
@@ -177,6 +183,7 @@ impl Assignment {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::broker::kafka::committed::names;
     use crate::delivery::NextOffset;
 
     fn partition(number: i32) -> TopicPartition {
@@ -187,7 +194,7 @@ mod tests {
     fn progress_of_an_old_epoch_is_dropped() {
         let mut assignment = Assignment::default();
         let old = assignment.add(&[partition(0), partition(1)]);
-        assignment.remove(&[partition(0)]);
+        assert!(assignment.remove(&[partition(0)]).is_none());
         let new = assignment.add(&[partition(0)]);
         let progress = |number, epoch| Progress {
             partition: partition(number),
@@ -208,7 +215,7 @@ mod tests {
         budget.share_among(assignment.len());
         let before = assignment.open("role_events", 0).map(|owned| owned.in_flight);
         let held = before.map(|in_flight| budget.charge(&in_flight, 60 << 10));
-        assignment.remove(&[partition(0), partition(1)]);
+        assert!(assignment.remove(&[partition(0), partition(1)]).is_none());
         assignment.add(&[partition(0), partition(1)]);
         let count = |list: Option<TopicPartitionList>| list.map(|list| list.count());
         assert_eq!(count(assignment.take_pausing(&budget)), Some(1));
@@ -218,6 +225,21 @@ mod tests {
         drop(held);
         assert_eq!(count(assignment.take_resuming(&budget)), Some(1));
         assert!(!assignment.has_paused());
+    }
+
+    #[test]
+    fn what_goes_while_it_is_paused_is_told_once() {
+        let budget = Budget::new(100 << 10);
+        let mut assignment = Assignment::default();
+        assignment.add(&[partition(0), partition(1)]);
+        let in_flight = assignment.open("role_events", 1).map(|owned| owned.in_flight);
+        let _held = in_flight.map(|in_flight| budget.charge(&in_flight, 200 << 10));
+        assert!(assignment.take_pausing(&budget).is_some());
+        let paused = assignment.remove(&[partition(0), partition(1)]);
+        let paused = paused.map(|list| names(&list));
+        assert_eq!(paused, Some(vec![partition(1)]));
+        assert!(!assignment.has_paused());
+        assert!(assignment.remove(&[partition(0), partition(1)]).is_none());
     }
 
     #[test]
@@ -231,7 +253,7 @@ mod tests {
         assert!(assignment.is_current(&partition(0), epoch));
         assert!(assignment.take_pausing(&budget).is_some());
         assert!(assignment.take_resuming(&budget).is_none());
-        assignment.remove(&[partition(0)]);
+        assert!(assignment.remove(&[partition(0)]).is_some());
         assignment.add(&[partition(0)]);
         assert!(assignment.open("role_events", 0).is_some());
     }

@@ -233,10 +233,15 @@ impl GroupContext {
         if settled.is_err() {
             tracing::error!("a revocation panicked; its partitions are given up uncommitted");
         }
-        self.change_assignment(|ours| {
-            ours.remove(&partitions);
+        let paused = self.change_assignment(|ours| {
+            let paused = ours.remove(&partitions);
             self.budget.share_among(ours.len());
+            paused
         });
+        // They fetch nothing for that: librdkafka pauses all partitions itself until it is answered.
+        if let Some(paused) = paused {
+            self.report(consumer.resume(&paused), "resuming");
+        }
         let unassigned = match consumer.rebalance_protocol() {
             RebalanceProtocol::Cooperative => consumer.incremental_unassign(list),
             RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.unassign(),
