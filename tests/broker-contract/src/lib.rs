@@ -68,6 +68,7 @@ macro_rules! contract {
             fetching_stops_at_the_byte_budget
             a_partition_whose_records_are_held_stops_no_other
             a_revocation_waits_for_release_and_commits_it
+            a_kept_partition_is_committed_while_another_is_waited_for
             a_partition_that_went_while_paused_is_read_when_it_comes_back
             progress_of_an_old_epoch_is_not_committed
             a_storm_of_joins_loses_nothing

@@ -12,14 +12,20 @@ use rustc_hash::FxHashMap;
 
 use super::assignment::Assignment;
 use super::raw::CommitQueue;
+use super::trouble;
 use crate::broker::Progress;
 use crate::delivery::TopicPartition;
+
+/// A failed commit is told after this, so that its repetition does not become a busy loop.
+const FAILED_PAUSE: Duration = Duration::from_millis(200);
 
 /// The commits of one consumer, which they keep alive.
 pub(super) struct Commits {
     queue: CommitQueue,
     is_open: bool,
     waiting: FxHashMap<TopicPartition, Progress>,
+    /// Why one failed, and when that is to be told.
+    failure: Option<(Instant, Code)>,
 }
 
 /// What became of a commit that was waited for.
@@ -37,7 +43,7 @@ impl Commits {
         consumer: &Arc<BaseConsumer<C>>,
     ) -> Option<Commits> {
         let queue = CommitQueue::new(consumer)?;
-        Some(Commits { queue, is_open: false, waiting: FxHashMap::default() })
+        Some(Commits { queue, is_open: false, waiting: FxHashMap::default(), failure: None })
     }
 
     /// Takes progress in, to be sent by [`Commits::advance`].
@@ -47,26 +53,29 @@ impl Commits {
         }
     }
 
-    /// Sends what waits once the commit before it is answered; says why one failed.
+    /// Sends what waits once the commit before it is answered; says why one failed, a moment later.
     pub(super) fn advance(&mut self, ours: &Assignment) -> Option<Code> {
-        let failed = match self.hear(Duration::ZERO) {
-            Some(Err(code)) => Some(code),
-            Some(Ok(())) | None => None,
-        };
-        if self.is_open || self.waiting.is_empty() {
-            return failed;
+        if let Some(Err(code)) = self.hear(Duration::ZERO) {
+            self.failed(code);
         }
-        let waiting: Vec<Progress> = self.waiting.drain().map(|(_, done)| done).collect();
-        let Some(offsets) = ours.committable(&waiting) else {
-            return failed;
-        };
-        match self.queue.commit(&offsets) {
-            Ok(()) => {
-                self.is_open = true;
-                failed
+        if !self.is_open && !self.waiting.is_empty() {
+            let waiting: Vec<Progress> = self.waiting.drain().map(|(_, done)| done).collect();
+            match ours.committable(&waiting).map(|offsets| self.queue.commit(&offsets)) {
+                None => {}
+                Some(Ok(())) => self.is_open = true,
+                Some(Err(code)) => self.failed(code),
             }
-            Err(code) => Some(code),
         }
+        let told = self.failure.take_if(|(due, _)| *due <= Instant::now());
+        told.map(|(_, code)| code)
+    }
+
+    fn failed(&mut self, code: Code) {
+        if trouble::is_member_over(code) {
+            tracing::info!(%code, "a commit of a member that is over was dropped");
+            return;
+        }
+        self.failure.get_or_insert((Instant::now() + FAILED_PAUSE, code));
     }
 
     /// Commits `progress`, and what waits for the same `partitions` (`None`: for all), and waits

@@ -31,12 +31,9 @@ const FETCHES_PER_TURN: usize = 8;
 const FETCH: usize = 512;
 /// The same trouble is told again after this.
 const TROUBLE_AGAIN: Duration = Duration::from_secs(10);
-/// A failed commit is told after this, so that its repetition does not become a busy loop.
-const COMMIT_FAILED_PAUSE: Duration = Duration::from_millis(200);
 
 pub(super) struct PollLoop {
     fetch_queue: Arc<FetchQueue>,
-    commit_failure: Option<(Instant, BrokerError)>,
     open: OpenBatches,
     told: FxHashMap<String, Instant>,
     // The last one to let it go drops the client: rdkafka then polls until it is closed, which can
@@ -59,7 +56,6 @@ impl PollLoop {
         *context.commits.lock().unwrap_or_else(PoisonError::into_inner) = Some(commits);
         Ok(PollLoop {
             fetch_queue,
-            commit_failure: None,
             open: OpenBatches::default(),
             told: FxHashMap::default(),
             consumer,
@@ -84,7 +80,7 @@ impl PollLoop {
             if let Some(ending) = self.obey() {
                 break ending;
             }
-            self.advance_commits();
+            self.context().advance_commits();
             self.serve_events();
             self.resume();
             self.take_messages();
@@ -112,34 +108,6 @@ impl PollLoop {
                 Command::Abandon => return Some(Ending::Abandon),
             }
         }
-    }
-
-    fn advance_commits(&mut self) {
-        let context = self.consumer.context();
-        let failed = {
-            let mut commits = context.commits.lock().unwrap_or_else(PoisonError::into_inner);
-            let commits = commits.as_mut();
-            commits.and_then(|commits| context.with_assignment(|ours| commits.advance(ours)))
-        };
-        if let Some(code) = failed {
-            self.commit_failed(code);
-        }
-        if self.commit_failure.as_ref().is_some_and(|(due, _)| *due <= Instant::now())
-            && let Some((_, error)) = self.commit_failure.take()
-        {
-            self.context().tell(ConsumerEvent::CommitFailed(error));
-        }
-    }
-
-    fn commit_failed(&mut self, code: Code) {
-        if trouble::is_member_over(code) {
-            tracing::info!(%code, "a commit of a member that is over was dropped");
-            return;
-        }
-        let context = self.context();
-        let error = trouble::of_commit(code, &context.address, &context.heard);
-        let due = Instant::now() + COMMIT_FAILED_PAUSE;
-        self.commit_failure.get_or_insert((due, error));
     }
 
     fn resume(&self) {

@@ -31,6 +31,8 @@ use crate::delivery::TopicPartition;
 
 /// The processor drains for the same time, but begins later: it has to hear of the revocation.
 const DRAIN_MARGIN: Duration = Duration::from_secs(2);
+/// How often commits are looked after while a release is waited for.
+const RELEASE_POLL: Duration = Duration::from_millis(20);
 /// How long a revocation waits for the answer to its commit, beyond the drain.
 const COMMIT_DEADLINE: Duration = Duration::from_secs(5);
 
@@ -181,6 +183,19 @@ impl GroupContext {
         }
     }
 
+    /// Sends what is to be committed, and tells what failed.
+    pub(super) fn advance_commits(&self) {
+        let failed = {
+            let mut commits = self.commits.lock().unwrap_or_else(PoisonError::into_inner);
+            let commits = commits.as_mut();
+            commits.and_then(|commits| self.with_assignment(|ours| commits.advance(ours)))
+        };
+        if let Some(code) = failed {
+            let error = trouble::of_commit(code, &self.address, &self.heard);
+            self.tell(ConsumerEvent::CommitFailed(error));
+        }
+    }
+
     fn assign(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
         let partitions = names(list);
         // librdkafka goes on where this says, so that the offset and the metadata are of one commit.
@@ -278,14 +293,20 @@ impl GroupContext {
         }
     }
 
-    /// Waits for the release of a revocation. What is committed meanwhile goes with it; a close brings its own
-    /// progress, and a consumer that is dropped has none.
+    /// Waits for the release of a revocation. A close brings its own progress, and a consumer that is
+    /// dropped has none.
+    ///
+    /// Commits go on meanwhile, also of the partitions that are kept. Fetching does not: librdkafka
+    /// pauses every partition from before it tells of a revocation until that is answered, and drops
+    /// what it had fetched ahead of it.
     fn wait_for_release(&self, number: u64) -> Vec<Progress> {
         let deadline = Instant::now() + self.drain_deadline + DRAIN_MARGIN;
         let commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
+            self.advance_commits();
             let left = deadline.saturating_duration_since(Instant::now());
-            match commands.recv_timeout(left) {
+            match commands.recv_timeout(left.min(RELEASE_POLL)) {
+                Err(RecvTimeoutError::Timeout) if left > RELEASE_POLL => {}
                 Ok(Command::Release { number: released, progress }) if released == number => {
                     return progress;
                 }
