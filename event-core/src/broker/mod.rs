@@ -174,7 +174,8 @@ pub trait Consumer: Send {
         None
     }
 
-    /// Commits, waits for the answer and leaves the group, all within `deadline`.
+    /// Commits, waits for the answer and leaves the group, all within `deadline`. A commit that is
+    /// refused for a while only, because the group is changing, say, is tried again until then.
     ///
     /// # Errors
     ///

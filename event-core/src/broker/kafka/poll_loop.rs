@@ -14,7 +14,7 @@ use rustc_hash::FxHashMap;
 
 use super::assignment::Assignment;
 use super::batch::{Expected, OpenBatch};
-use super::commits::Commits;
+use super::commits::{Commits, Repeat};
 use super::consumer::{Close, Command};
 use super::raw::{FetchQueue, MessageView};
 use super::rebalance::{Ending, GroupContext};
@@ -238,8 +238,10 @@ impl PollLoop {
     }
 
     fn close(&self, close: Close) {
-        let left = close.deadline.saturating_duration_since(Instant::now());
-        let committed = self.context().commit_now(None, close.progress, left);
+        let context = self.context();
+        let repeat = Repeat::Serving(&self.consumer);
+        let committed = context.commit_until(None, close.progress, close.deadline, repeat);
+        let committed = committed.and_then(|()| context.take_uncommitted().map_or(Ok(()), Err));
         // The caller stops listening at its deadline.
         let _ = close.committed.send(committed);
         self.depart(close.deadline);

@@ -21,7 +21,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::assignment::Assignment;
 use super::budget::Budget;
-use super::commits::{Commits, Settled};
+use super::commits::{Commits, Repeat};
 use super::committed::{self, names};
 use super::consumer::{Close, Command};
 use super::raw::FetchQueue;
@@ -63,6 +63,8 @@ struct State {
     leaving: bool,
     /// A command that ended the wait of a revocation, for the poll loop.
     ending: Option<Ending>,
+    /// Why a revocation during the last commit committed nothing.
+    uncommitted: Option<BrokerError>,
     revocations: u64,
     /// Records and errors of some partition come through `poll`.
     unforwarded: bool,
@@ -142,57 +144,11 @@ impl GroupContext {
         let _ = self.events.send(event);
     }
 
-    /// Commits and waits for the answer, at most for `timeout`: for `partitions`, or for all.
-    pub(super) fn commit_now(
-        &self,
-        partitions: Option<&[TopicPartition]>,
-        progress: Vec<Progress>,
-        timeout: Duration,
-    ) -> Result<(), BrokerError> {
-        let mut commits = self.commits.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(commits) = commits.as_mut() else {
-            return Ok(());
-        };
-        let (settled, before) = {
-            let state = self.state();
-            commits.settle(&state.assignment, partitions, progress, timeout)
-        };
-        if let Some(code) = before
-            && !trouble::is_member_over(code)
-        {
-            let error = trouble::of_commit(code, &self.address, &self.heard);
-            self.tell(ConsumerEvent::CommitFailed(error));
-        }
-        match settled {
-            Settled::Committed => Ok(()),
-            Settled::Refused(code) => Err(trouble::of_commit(code, &self.address, &self.heard)),
-            Settled::TimedOut => {
-                Err(self.heard.refusal(&self.address).unwrap_or(BrokerError::TimedOut {
-                    what: "a commit".to_owned(),
-                    last_heard: self.heard.reason(),
-                }))
-            }
-        }
-    }
-
     /// Takes progress in, to be committed with the next one.
     pub(super) fn commit_soon(&self, progress: Vec<Progress>) {
         let mut commits = self.commits.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(commits) = commits.as_mut() {
             commits.add(progress);
-        }
-    }
-
-    /// Sends what is to be committed, and tells what failed.
-    pub(super) fn advance_commits(&self) {
-        let failed = {
-            let mut commits = self.commits.lock().unwrap_or_else(PoisonError::into_inner);
-            let commits = commits.as_mut();
-            commits.and_then(|commits| self.with_assignment(|ours| commits.advance(ours)))
-        };
-        if let Some(code) = failed {
-            let error = trouble::of_commit(code, &self.address, &self.heard);
-            self.tell(ConsumerEvent::CommitFailed(error));
         }
     }
 
@@ -266,10 +222,14 @@ impl GroupContext {
 
     /// Tells of a revocation, waits for the release and commits it.
     fn settle(&self, consumer: &BaseConsumer<Self>, partitions: &[TopicPartition]) {
-        if partitions.is_empty() || self.state().leaving {
+        if partitions.is_empty() {
             return;
         }
         let lost = consumer.assignment_lost();
+        if self.state().leaving {
+            self.settle_leaving(partitions, lost);
+            return;
+        }
         let number = {
             let mut state = self.state();
             state.revocations += 1;
@@ -288,9 +248,36 @@ impl GroupContext {
         let released = self.wait_for_release(number);
         let released: Vec<Progress> =
             released.into_iter().filter(|done| partitions.contains(&done.partition)).collect();
-        if let Err(error) = self.commit_now(Some(partitions), released, COMMIT_DEADLINE) {
+        // The client follows its group on a thread of its own.
+        let deadline = Instant::now() + COMMIT_DEADLINE;
+        if let Err(error) = self.commit_until(Some(partitions), released, deadline, Repeat::Alone) {
             self.tell(ConsumerEvent::CommitFailed(error));
         }
+    }
+
+    /// The last commit was refused, and before it could be tried again its partitions have to go.
+    fn settle_leaving(&self, partitions: &[TopicPartition], lost: bool) {
+        let waits = {
+            let commits = self.commits.lock().unwrap_or_else(PoisonError::into_inner);
+            commits.as_ref().is_some_and(|commits| commits.waits_for(partitions))
+        };
+        if !waits {
+            return;
+        }
+        let deadline = Instant::now() + COMMIT_DEADLINE;
+        let committed = if lost {
+            Err(BrokerError::Other("partitions were lost before the last commit".to_owned()))
+        } else {
+            self.commit_until(Some(partitions), Vec::new(), deadline, Repeat::Alone)
+        };
+        if let Err(error) = committed {
+            self.state().uncommitted = Some(error);
+        }
+    }
+
+    /// Why partitions that went during the last commit were not committed.
+    pub(super) fn take_uncommitted(&self) -> Option<BrokerError> {
+        self.state().uncommitted.take()
     }
 
     /// Waits for the release of a revocation. A close brings its own progress, and a consumer that is
