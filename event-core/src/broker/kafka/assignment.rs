@@ -4,6 +4,7 @@
 //! epochs kept here prevent that.
 
 use std::sync::{Arc, Weak};
+use std::time::Instant;
 
 use rdkafka::TopicPartitionList;
 use rdkafka::topic_partition_list::Offset as NativeOffset;
@@ -45,6 +46,8 @@ pub(super) struct Assignment {
     /// Also of partitions that are gone, as long as records of theirs are held.
     in_flight: FxHashMap<TopicPartition, Weak<InFlight>>,
     paused: usize,
+    /// When a partition paused or went on last.
+    turned: Option<Instant>,
     last_epoch: u64,
 }
 
@@ -145,13 +148,22 @@ impl Assignment {
                 list.add_partition(owned.partition.topic.as_str(), owned.partition.partition);
             }
         }
+        if list.count() == 0 {
+            return None;
+        }
         self.count_paused();
-        (list.count() > 0).then_some(list)
+        self.turned = Some(Instant::now());
+        Some(list)
     }
 
     /// Whether any partition is paused.
     pub(super) fn has_paused(&self) -> bool {
         self.paused > 0
+    }
+
+    /// Since when the paused partitions are the same; `None` when none is paused.
+    pub(super) fn paused_since(&self) -> Option<Instant> {
+        self.turned.filter(|_| self.has_paused())
     }
 
     /// Whether work of `epoch` on `partition` still counts.

@@ -23,7 +23,7 @@ use crate::broker::{BrokerError, ConsumerEvent};
 
 /// How long an idle poll may keep a command waiting.
 const IDLE_POLL: Duration = Duration::from_millis(20);
-/// The same while paused, when every wait is a wait for memory.
+/// The same at the beginning of a pause, when every wait is a wait for memory.
 const PAUSED_POLL: Duration = Duration::from_millis(2);
 /// How many times messages are taken before commands and events are looked at.
 const FETCHES_PER_TURN: usize = 8;
@@ -151,8 +151,8 @@ impl PollLoop {
     /// nothing to do this is where the thread waits.
     fn take_messages(&mut self) {
         if self.fetch(Duration::ZERO, self.fetch_size()) == 0 {
-            let paused = self.context().with_assignment(Assignment::has_paused);
-            let wait = if paused { PAUSED_POLL } else { IDLE_POLL };
+            let paused = self.context().with_assignment(Assignment::paused_since);
+            let wait = paused.map_or(IDLE_POLL, |since| paused_poll(since.elapsed()));
             if self.fetch(wait, 1) == 0 {
                 return;
             }
@@ -262,6 +262,12 @@ impl PollLoop {
     }
 }
 
+/// How long to wait in a pause that has lasted so long. A partition goes on at half of its share, which
+/// took it the pause to get to: half of that later it still has records in hand, and nobody waits.
+fn paused_poll(lasted: Duration) -> Duration {
+    (lasted / 2).clamp(PAUSED_POLL, IDLE_POLL)
+}
+
 impl Drop for PollLoop {
     fn drop(&mut self) {
         let commits = &self.context().commits;
@@ -341,5 +347,16 @@ impl OpenBatches {
             self.has_to_pause |= context.budget.has_to_pause(&in_flight);
             context.tell(ConsumerEvent::Records(batch));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_is_looked_at_often_first_and_seldom_when_it_lasts() {
+        let wait = |ms| paused_poll(Duration::from_millis(ms)).as_millis();
+        assert_eq!([0, 1, 10, 30, 3_600_000].map(wait), [2, 2, 5, 15, 20]);
     }
 }
