@@ -241,7 +241,8 @@ pub trait Consumer: Send {
     }
 
     /// Commits, waits for the answer and leaves the group, all within `deadline`; gives back what was
-    /// committed.
+    /// committed. A commit that is refused for a while only, because the group is changing, say, is
+    /// tried again until then.
     ///
     /// # Errors
     ///

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use event_core::broker::{Broker, Progress};
+use event_core::broker::{Broker, Consumer, OutgoingRecord, Producer, Progress, Subscription};
 use event_core::delivery::{NextOffset, Offset, RecordBatch};
+use event_core::event::{GroupName, TopicName};
 
 use crate::TestCluster;
-use crate::member::{Member, fill, topic};
+use crate::member::{DEADLINE, Member, fill, record, subscription, topic};
 
 const EACH: usize = 100;
 
@@ -56,6 +57,116 @@ pub async fn a_revocation_waits_for_release_and_commits_it(cluster: &impl TestCl
     assert_eq!(first_offset, Some(Offset(40)));
     keep_first.abort();
     second.close().await;
+}
+
+/// Records of kept partitions come when the release is there: librdkafka pauses them itself as long
+/// as a rebalance is not answered.
+pub async fn a_kept_partition_is_committed_while_another_is_waited_for(cluster: &impl TestCluster) {
+    let topic = topic("kept");
+    cluster.create_topic(topic.as_str(), 2).await;
+    let broker = cluster.broker();
+    let producer = broker.producer().unwrap();
+    for partition in 0..2 {
+        fill(&*producer, &topic, partition, EACH).await;
+    }
+
+    let mut first = Member::join(&broker, topic.as_str(), &topic);
+    first.read(2 * EACH).await;
+    let mut second = Member::join(&broker, topic.as_str(), &topic);
+    let arrival = tokio::spawn(async move {
+        second.assigned().await;
+        second
+    });
+    let revocation = first.revoked().await;
+    let mut kept = first.progress();
+    kept.retain(|done| !revocation.partitions.contains(&done.partition));
+    // The eager protocol keeps none.
+    if let [kept] = &kept[..] {
+        first.commit(&[Progress { next: NextOffset(7), ..kept.clone() }]);
+        let group = GroupName::parse(topic.as_str()).unwrap();
+        let asked = std::slice::from_ref(&kept.partition);
+        let since = Instant::now();
+        loop {
+            let committed = broker.committed(&group, asked, DEADLINE).await.unwrap();
+            if committed[0].next == Some(NextOffset(7)) {
+                break;
+            }
+            assert!(since.elapsed() < DEADLINE / 3, "{committed:?} while a release is waited for");
+        }
+    }
+    assert!(!arrival.is_finished(), "a partition went over before it was released");
+    revocation.release(first.progress());
+    if let [kept] = &kept[..] {
+        fill(&*producer, &topic, kept.partition.partition, 1).await;
+        let batch = first.batch().await;
+        assert_eq!((&**batch.partition(), batch.epoch()), (&kept.partition, kept.epoch));
+        let offsets: Vec<Offset> = batch.iter().map(|record| record.offset).collect();
+        assert_eq!(offsets, [Offset(EACH as i64)], "it goes on where it was");
+    } else {
+        tokio::spawn(async move { first.assigned().await });
+    }
+    drop(arrival.await.unwrap());
+}
+
+pub async fn a_partition_that_went_while_paused_is_read_when_it_comes_back(
+    cluster: &impl TestCluster,
+) {
+    const RECORDS: usize = 400;
+    const BUDGET: usize = 64 << 10;
+    let topic = topic("went_paused");
+    cluster.create_topic(topic.as_str(), 2).await;
+    let broker = cluster.broker();
+    fill_kilobytes(&*broker.producer().unwrap(), &topic, RECORDS).await;
+
+    let bounded =
+        Subscription { max_in_flight_bytes: BUDGET, ..subscription(topic.as_str(), &topic) };
+    let mut first = Member::subscribe(&broker, bounded);
+    let seen = Mutex::new(BTreeSet::new());
+    let held = hold_until_paused(&mut first).await;
+    let guest = Member::join(&broker, topic.as_str(), &topic);
+    let visit = tokio::spawn(async move {
+        let mut guest = guest;
+        guest.assigned().await;
+        guest.close_with(Vec::new()).await;
+    });
+    first.revoked().await.release(Vec::new());
+    note(&seen, &held);
+    drop(held);
+    while seen.lock().unwrap().len() < RECORDS {
+        note(&seen, &[first.batch().await]);
+    }
+    visit.await.unwrap();
+    first.close().await;
+}
+
+/// Sends records of a kilobyte to two partitions in turn.
+pub async fn fill_kilobytes(producer: &dyn Producer, topic: &TopicName, count: usize) {
+    let kilobyte = "x".repeat(1024);
+    let sends: Vec<_> = (0..count)
+        .map(|number| {
+            let partition = Some((number % 2) as i32);
+            producer.send(OutgoingRecord { partition, ..record(topic, "k", &kilobyte) })
+        })
+        .collect();
+    for send in sends {
+        send.await.unwrap();
+    }
+}
+
+/// Reads two partitions, which have more than the member may hold, until none of them goes on.
+pub async fn hold_until_paused<C: Consumer>(member: &mut Member<C>) -> Vec<RecordBatch> {
+    let mut held = Vec::new();
+    let mut partitions = BTreeSet::new();
+    loop {
+        match member.batch_or_nothing().await.pop() {
+            Some(batch) => {
+                partitions.insert(batch.partition().partition);
+                held.push(batch);
+            }
+            None if partitions.len() == 2 => return held,
+            None => {}
+        }
+    }
 }
 
 pub async fn progress_of_an_old_epoch_is_not_committed(cluster: &impl TestCluster) {

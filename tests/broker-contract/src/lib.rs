@@ -71,6 +71,8 @@ macro_rules! contract {
             what_is_held_back_is_told
             a_partition_whose_records_are_held_stops_no_other
             a_revocation_waits_for_release_and_commits_it
+            a_kept_partition_is_committed_while_another_is_waited_for
+            a_partition_that_went_while_paused_is_read_when_it_comes_back
             progress_of_an_old_epoch_is_not_committed
             a_storm_of_joins_loses_nothing
             a_record_is_acknowledged_with_its_place

@@ -6,7 +6,9 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use broker_contract_tests::{DEADLINE, Member, fill, record, subscription, topic};
+use broker_contract_tests::{
+    DEADLINE, Member, fill, fill_kilobytes, hold_until_paused, record, subscription, topic,
+};
 use bytes::Bytes;
 use event_core::broker::kafka::{EmbeddedBroker, Fault, KafkaBroker, KafkaSettings, Request};
 use event_core::broker::{
@@ -99,6 +101,126 @@ async fn a_last_commit_that_is_refused_is_an_error_of_close() {
     let progress = member.progress();
     let closed = member.close_within(progress, DEADLINE).await;
     assert!(matches!(closed, Err(BrokerError::Unauthorised(_))), "{closed:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_last_commit_is_repeated_while_the_group_changes() {
+    let (embedded, topic) = cluster("repeated", 1, 1).await;
+    let mut member = Member::join(&embedded.broker(), "repeated", &topic);
+    member.read(1).await;
+    embedded.fail_next(Request::OffsetCommit, Fault::RebalanceInProgress, 3).unwrap();
+    member.close().await;
+    let producer = embedded.broker().producer().unwrap();
+    fill(&*producer, &topic, 0, 1).await;
+    let mut member = Member::join(&embedded.broker(), "repeated", &topic);
+    assert_eq!(member.read(1).await[0].offset, Offset(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partition_that_goes_during_the_last_commit_is_committed_too() {
+    let (embedded, topic) = cluster("goes", 2, 10).await;
+    let broker = embedded.broker();
+    let mut first = Member::join(&broker, "goes", &topic);
+    first.read(20).await;
+    // Long enough for the first to hear of the second.
+    embedded.fail_next(Request::OffsetCommit, Fault::StaleMember, 80).unwrap();
+    let mut second = Member::join(&broker, "goes", &topic);
+    let ((), _) = tokio::join!(first.close(), second.assigned());
+    let producer = broker.producer().unwrap();
+    for partition in 0..2 {
+        fill(&*producer, &topic, partition, 1).await;
+    }
+    for seen in second.read(2).await {
+        assert_eq!(seen.offset, Offset(10), "{seen:?}");
+    }
+    second.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_last_commit_is_given_up_at_the_deadline_with_the_reason() {
+    let (embedded, topic) = cluster("given_up", 1, 1).await;
+    let mut member = Member::join(&embedded.broker(), "given_up", &topic);
+    member.read(1).await;
+    embedded.fail_next(Request::OffsetCommit, Fault::RebalanceInProgress, 1_000).unwrap();
+    let progress = member.progress();
+    let began = Instant::now();
+    let error = member.close_within(progress, Duration::from_millis(600)).await.unwrap_err();
+    assert!(error.to_string().contains("RebalanceInProgress"), "{error}");
+    assert!(began.elapsed() < DEADLINE / 3, "{:?}", began.elapsed());
+}
+
+/// Its partitions are another's by now.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_last_commit_of_a_member_that_is_over_is_not_repeated() {
+    let (embedded, topic) = cluster("over", 1, 1).await;
+    let mut member = Member::join(&embedded.broker(), "over", &topic);
+    member.read(1).await;
+    embedded.fail_next(Request::OffsetCommit, Fault::UnknownMember, 1).unwrap();
+    let progress = member.progress();
+    assert!(member.close_within(progress, DEADLINE).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_commit_of_a_revocation_is_repeated_when_its_epoch_was_stale() {
+    let (embedded, topic) = cluster("repeated_release", 2, 10).await;
+    let broker = embedded.broker();
+    let mut first = Member::join(&broker, "repeated_release", &topic);
+    first.read(20).await;
+    let mut second = Member::join(&broker, "repeated_release", &topic);
+    let revocation = first.revoked().await;
+    let moved = revocation.partitions[0].clone();
+    embedded.fail_next(Request::OffsetCommit, Fault::StaleMember, 3).unwrap();
+    revocation.release(first.progress());
+    second.assigned().await;
+    let producer = broker.producer().unwrap();
+    fill(&*producer, &topic, moved.partition, 1).await;
+    let batch = second.batch().await;
+    assert_eq!(batch.iter().next().map(|record| record.offset), Some(Offset(10)));
+}
+
+async fn a_partition_that_is_lost_while_paused_is_read_when_it_comes_back(strategy: &str) {
+    const RECORDS: usize = 400;
+    let (embedded, topic) = cluster("lost_paused", 2, 0).await;
+    fill_kilobytes(&*embedded.broker().producer().unwrap(), &topic, RECORDS).await;
+    // A refused commit ends a member with the classic protocol only. The broker takes it for another
+    // one from then on, and waits for the one that it was until its session is over.
+    let properties = [("partition.assignment.strategy", strategy), ("session.timeout.ms", "6000")];
+    let properties = properties.map(|(name, value)| (name.to_owned(), value.into()));
+    let settings = KafkaSettings {
+        brokers: embedded.address().to_owned(),
+        client_id: "lost".to_owned(),
+        properties: properties.to_vec(),
+    };
+    let broker = KafkaBroker::connect(settings).unwrap();
+    let bounded = Subscription { max_in_flight_bytes: 64 << 10, ..subscription("lost", &topic) };
+    let mut member = Member::subscribe(&broker, bounded);
+    let held = hold_until_paused(&mut member).await;
+    embedded.fail_next(Request::OffsetCommit, Fault::UnknownMember, 1).unwrap();
+    member.commit(&member.progress());
+    let revocation = member.revoked().await;
+    assert!(revocation.lost);
+    revocation.release(Vec::new());
+    drop(held);
+    let (partitions, _) = member.assigned().await;
+    let mut next = 0;
+    while next < RECORDS / 2 {
+        let batch = member.batch().await;
+        if **batch.partition() == partitions[0] {
+            assert_eq!(batch.first_offset(), Some(Offset(next as i64)));
+            next += batch.len();
+        }
+    }
+    member.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_lost_while_paused_is_read_again_with_the_eager_protocol() {
+    a_partition_that_is_lost_while_paused_is_read_when_it_comes_back("range").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_lost_while_paused_is_read_again_with_the_cooperative_protocol() {
+    a_partition_that_is_lost_while_paused_is_read_when_it_comes_back("cooperative-sticky").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

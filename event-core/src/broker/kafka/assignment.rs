@@ -4,6 +4,7 @@
 //! epochs kept here prevent that.
 
 use std::sync::{Arc, Weak};
+use std::time::Instant;
 
 use rdkafka::TopicPartitionList;
 use rdkafka::topic_partition_list::Offset as NativeOffset;
@@ -45,6 +46,8 @@ pub(super) struct Assignment {
     /// Also of partitions that are gone, as long as records of theirs are held.
     in_flight: FxHashMap<TopicPartition, Weak<InFlight>>,
     paused: usize,
+    /// When a partition paused or went on last.
+    turned: Option<Instant>,
     last_epoch: u64,
 }
 
@@ -74,14 +77,20 @@ impl Assignment {
         epoch
     }
 
-    /// Gives partitions up: whatever still comes of them is stale.
-    pub(super) fn remove(&mut self, partitions: &[TopicPartition]) {
-        for partition in partitions {
-            if let Some(owned) = self.topics.get_mut(partition.topic.as_str()) {
-                owned.remove(&partition.partition);
+    /// Gives partitions up: whatever still comes of them is stale. Says which of them are paused:
+    /// librdkafka would keep that until they are ours again, and nobody would resume them then.
+    #[must_use]
+    pub(super) fn remove(&mut self, partitions: &[TopicPartition]) -> Option<TopicPartitionList> {
+        let mut paused = TopicPartitionList::new();
+        for TopicPartition { topic, partition } in partitions {
+            let owned = self.topics.get_mut(topic.as_str());
+            if owned.and_then(|owned| owned.remove(partition)).is_some_and(|owned| owned.is_paused)
+            {
+                paused.add_partition(topic.as_str(), *partition);
             }
         }
         self.count_paused();
+        (paused.count() > 0).then_some(paused)
     }
 
     fn count_paused(&mut self) {
@@ -139,13 +148,22 @@ impl Assignment {
                 list.add_partition(owned.partition.topic.as_str(), owned.partition.partition);
             }
         }
+        if list.count() == 0 {
+            return None;
+        }
         self.count_paused();
-        (list.count() > 0).then_some(list)
+        self.turned = Some(Instant::now());
+        Some(list)
     }
 
     /// Whether any partition is paused.
     pub(super) fn has_paused(&self) -> bool {
         self.paused > 0
+    }
+
+    /// Since when the paused partitions are the same; `None` when none is paused.
+    pub(super) fn paused_since(&self) -> Option<Instant> {
+        self.turned.filter(|_| self.has_paused())
     }
 
     /// Whether work of `epoch` on `partition` still counts.
@@ -177,6 +195,7 @@ impl Assignment {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::broker::kafka::committed::names;
     use crate::delivery::NextOffset;
 
     fn partition(number: i32) -> TopicPartition {
@@ -187,7 +206,7 @@ mod tests {
     fn progress_of_an_old_epoch_is_dropped() {
         let mut assignment = Assignment::default();
         let old = assignment.add(&[partition(0), partition(1)]);
-        assignment.remove(&[partition(0)]);
+        assert!(assignment.remove(&[partition(0)]).is_none());
         let new = assignment.add(&[partition(0)]);
         let progress = |number, epoch| Progress {
             partition: partition(number),
@@ -208,7 +227,7 @@ mod tests {
         budget.share_among(assignment.len());
         let before = assignment.open("role_events", 0).map(|owned| owned.in_flight);
         let held = before.map(|in_flight| budget.charge(&in_flight, 60 << 10));
-        assignment.remove(&[partition(0), partition(1)]);
+        assert!(assignment.remove(&[partition(0), partition(1)]).is_none());
         assignment.add(&[partition(0), partition(1)]);
         let count = |list: Option<TopicPartitionList>| list.map(|list| list.count());
         assert_eq!(count(assignment.take_pausing(&budget)), Some(1));
@@ -218,6 +237,21 @@ mod tests {
         drop(held);
         assert_eq!(count(assignment.take_resuming(&budget)), Some(1));
         assert!(!assignment.has_paused());
+    }
+
+    #[test]
+    fn what_goes_while_it_is_paused_is_told_once() {
+        let budget = Budget::new(100 << 10);
+        let mut assignment = Assignment::default();
+        assignment.add(&[partition(0), partition(1)]);
+        let in_flight = assignment.open("role_events", 1).map(|owned| owned.in_flight);
+        let _held = in_flight.map(|in_flight| budget.charge(&in_flight, 200 << 10));
+        assert!(assignment.take_pausing(&budget).is_some());
+        let paused = assignment.remove(&[partition(0), partition(1)]);
+        let paused = paused.map(|list| names(&list));
+        assert_eq!(paused, Some(vec![partition(1)]));
+        assert!(!assignment.has_paused());
+        assert!(assignment.remove(&[partition(0), partition(1)]).is_none());
     }
 
     #[test]
@@ -231,7 +265,7 @@ mod tests {
         assert!(assignment.is_current(&partition(0), epoch));
         assert!(assignment.take_pausing(&budget).is_some());
         assert!(assignment.take_resuming(&budget).is_none());
-        assignment.remove(&[partition(0)]);
+        assert!(assignment.remove(&[partition(0)]).is_some());
         assignment.add(&[partition(0)]);
         assert!(assignment.open("role_events", 0).is_some());
     }

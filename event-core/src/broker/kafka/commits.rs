@@ -3,7 +3,7 @@
 //! librdkafka holds a commit back while the coordinator is away and sends it later. A second one
 //! under way could be overtaken by the first, which would turn the offset back.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, ConsumerContext};
@@ -12,8 +12,15 @@ use rustc_hash::FxHashMap;
 
 use super::assignment::Assignment;
 use super::raw::CommitQueue;
-use crate::broker::Progress;
+use super::rebalance::GroupContext;
+use super::trouble;
+use crate::broker::{BrokerError, ConsumerEvent, Progress};
 use crate::delivery::TopicPartition;
+
+/// How long a commit that was refused for a while waits for its next try.
+const COMMIT_PAUSE: Duration = Duration::from_millis(50);
+/// A failed commit is told after this, so that its repetition does not become a busy loop.
+const FAILED_PAUSE: Duration = Duration::from_millis(200);
 
 /// The commits of one consumer, which they keep alive.
 pub(super) struct Commits {
@@ -21,6 +28,8 @@ pub(super) struct Commits {
     /// The commit that is under way.
     open: Option<Vec<Progress>>,
     waiting: FxHashMap<TopicPartition, Progress>,
+    /// Why one failed, and when that is to be told.
+    failure: Option<(Instant, Refused)>,
 }
 
 /// What became of a commit that was waited for.
@@ -44,12 +53,15 @@ pub(super) struct Refused {
 /// What became of a commit.
 pub(super) type Answer = Result<Vec<Progress>, Refused>;
 
+/// The same with what was refused, for another try.
+type Outcome<T = Vec<Progress>> = Result<T, (Refused, Vec<Progress>)>;
+
 impl Commits {
     pub(super) fn new<C: ConsumerContext + 'static>(
         consumer: &Arc<BaseConsumer<C>>,
     ) -> Option<Commits> {
         let queue = CommitQueue::new(consumer)?;
-        Some(Commits { queue, open: None, waiting: FxHashMap::default() })
+        Some(Commits { queue, open: None, waiting: FxHashMap::default(), failure: None })
     }
 
     /// Takes progress in, to be sent by [`Commits::advance`].
@@ -59,18 +71,43 @@ impl Commits {
         }
     }
 
-    /// Sends what waits once the commit before it is answered; says what was answered.
+    /// Sends what waits once the commit before it is answered; says what was answered, a failure a
+    /// moment later.
     pub(super) fn advance(&mut self, ours: &Assignment) -> Vec<Answer> {
-        let mut answers: Vec<Answer> = self.hear(Duration::ZERO).into_iter().collect();
+        let mut answers = Vec::new();
+        match self.hear(Duration::ZERO) {
+            Some(Ok(committed)) => answers.push(Ok(committed)),
+            Some(Err((refused, _))) => self.failed(refused),
+            None => {}
+        }
         if self.open.is_none() && !self.waiting.is_empty() {
             let waiting = self.waiting.drain().map(|(_, done)| done).collect();
-            answers.extend(self.send(ours, waiting).err().map(Err));
+            if let Err((refused, _)) = self.send(ours, waiting) {
+                self.failed(refused);
+            }
         }
+        let told = self.failure.take_if(|(due, _)| *due <= Instant::now());
+        answers.extend(told.map(|(_, refused)| Err(refused)));
         answers
     }
 
+    fn failed(&mut self, refused: Refused) {
+        let code = refused.code;
+        if trouble::is_member_over(code) {
+            tracing::info!(%code, "a commit of a member that is over was dropped");
+            return;
+        }
+        self.failure.get_or_insert((Instant::now() + FAILED_PAUSE, refused));
+    }
+
+    /// Whether something waits for one of these partitions.
+    pub(super) fn waits_for(&self, partitions: &[TopicPartition]) -> bool {
+        partitions.iter().any(|partition| self.waiting.contains_key(partition))
+    }
+
     /// Commits `progress`, and what waits for the same `partitions` (`None`: for all), and waits
-    /// for the answer. Also says what became of the commit before it, if there was one.
+    /// for the answer. What is refused waits for another try. Also says what became of the commit before
+    /// it, if there was one.
     pub(super) fn settle(
         &mut self,
         ours: &Assignment,
@@ -88,25 +125,28 @@ impl Commits {
         let now: FxHashMap<TopicPartition, Progress> = now;
         let before = match self.open.is_some().then(|| self.hear(left())) {
             Some(None) => return (Settled::TimedOut, None),
-            Some(answer) => answer,
+            Some(Some(answer)) => Some(answer.map_err(|(refused, _)| refused)),
             None => None,
         };
-        if let Err(refused) = self.send(ours, now.into_values().collect()) {
-            return (Settled::Refused(refused), before);
-        }
-        if self.open.is_none() {
-            return (Settled::Committed(Vec::new()), before);
-        }
-        let settled = match self.hear(left()) {
+        let sent = self.send(ours, now.into_values().collect());
+        let answer = match sent {
+            Ok(()) if self.open.is_none() => Some(Ok(Vec::new())),
+            Ok(()) => self.hear(left()),
+            Err(refused) => Some(Err(refused)),
+        };
+        let settled = match answer {
             None => Settled::TimedOut,
             Some(Ok(committed)) => Settled::Committed(committed),
-            Some(Err(refused)) => Settled::Refused(refused),
+            Some(Err((refused, progress))) => {
+                self.add(progress);
+                Settled::Refused(refused)
+            }
         };
         (settled, before)
     }
 
     /// Sends what may be committed, if anything may.
-    fn send(&mut self, ours: &Assignment, mut progress: Vec<Progress>) -> Result<(), Refused> {
+    fn send(&mut self, ours: &Assignment, mut progress: Vec<Progress>) -> Outcome<()> {
         progress.retain(|done| ours.is_current(&done.partition, done.epoch));
         let Some(offsets) = ours.committable(&progress) else { return Ok(()) };
         match self.queue.commit(&offsets) {
@@ -114,17 +154,17 @@ impl Commits {
                 self.open = Some(progress);
                 Ok(())
             }
-            Err(code) => Err(Refused::new(code, &progress)),
+            Err(code) => Err((Refused::new(code, &progress), progress)),
         }
     }
 
-    fn hear(&mut self, timeout: Duration) -> Option<Answer> {
+    fn hear(&mut self, timeout: Duration) -> Option<Outcome> {
         self.open.as_ref()?;
         let answer = self.queue.answer(timeout)?;
         let progress = self.open.take().unwrap_or_default();
         Some(match answer {
             Ok(()) => Ok(progress),
-            Err(code) => Err(Refused::new(code, &progress)),
+            Err(code) => Err((Refused::new(code, &progress), progress)),
         })
     }
 }
@@ -133,5 +173,118 @@ impl Refused {
     fn new(code: Code, progress: &[Progress]) -> Self {
         let metadata = progress.iter().map(|done| done.metadata.len());
         Refused { code, metadata_bytes: metadata.max().unwrap_or_default() }
+    }
+}
+
+/// What happens between two tries of a commit that was refused for a while.
+#[derive(Clone, Copy)]
+pub(super) enum Repeat<'c> {
+    /// Nothing of ours: inside a rebalance. The client follows its coordinator on a thread of its own,
+    /// but a generation that is over stays so until the rebalance is answered.
+    Alone,
+    /// Rebalances are served, so that the group settles.
+    Serving(&'c BaseConsumer<GroupContext>),
+}
+
+impl Repeat<'_> {
+    fn helps(self, code: Code) -> bool {
+        match self {
+            Repeat::Alone => trouble::is_brief(code),
+            Repeat::Serving(_) => trouble::is_brief(code) || trouble::is_rebalance(code),
+        }
+    }
+
+    fn pause(self, pause: Duration) {
+        match self {
+            Repeat::Alone => std::thread::sleep(pause),
+            Repeat::Serving(consumer) => {
+                let until = Instant::now() + pause;
+                while Instant::now() < until {
+                    consumer.poll(Duration::from_millis(5));
+                }
+            }
+        }
+    }
+}
+
+impl GroupContext {
+    /// Sends what is to be committed, and tells what was answered.
+    pub(super) fn advance_commits(&self) {
+        let answers = {
+            let mut commits = self.commits.lock().unwrap_or_else(PoisonError::into_inner);
+            let commits = commits.as_mut();
+            commits.map(|commits| self.with_assignment(|ours| commits.advance(ours)))
+        };
+        for answer in answers.unwrap_or_default() {
+            self.tell_answer(answer);
+        }
+    }
+
+    fn tell_answer(&self, answer: Answer) {
+        match answer {
+            Ok(committed) => self.tell_committed(committed),
+            Err(refused) if trouble::is_member_over(refused.code) => {}
+            Err(refused) => {
+                let error = trouble::of_commit(refused, &self.address, &self.heard);
+                self.tell(ConsumerEvent::CommitFailed(error));
+            }
+        }
+    }
+
+    pub(super) fn tell_committed(&self, committed: Vec<Progress>) {
+        if !committed.is_empty() {
+            self.tell(ConsumerEvent::Committed(committed));
+        }
+    }
+
+    /// Commits and waits for the answer, at most until `deadline`: for `partitions`, or for all. What is
+    /// refused for a while only is tried again.
+    pub(super) fn commit_until(
+        &self,
+        partitions: Option<&[TopicPartition]>,
+        mut progress: Vec<Progress>,
+        deadline: Instant,
+        repeat: Repeat<'_>,
+    ) -> Result<Vec<Progress>, BrokerError> {
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.try_commit(partitions, std::mem::take(&mut progress), left) {
+                Settled::Committed(committed) => return Ok(committed),
+                Settled::Refused(Refused { code, .. })
+                    if repeat.helps(code) && Instant::now() + COMMIT_PAUSE < deadline =>
+                {
+                    tracing::info!(%code, "a commit is tried again");
+                    repeat.pause(COMMIT_PAUSE);
+                }
+                Settled::Refused(refused) => {
+                    return Err(trouble::of_commit(refused, &self.address, &self.heard));
+                }
+                Settled::TimedOut => {
+                    let timed_out = || BrokerError::TimedOut {
+                        what: "a commit".to_owned(),
+                        last_heard: self.heard.reason(),
+                    };
+                    return Err(self.heard.refusal(&self.address).unwrap_or_else(timed_out));
+                }
+            }
+        }
+    }
+
+    fn try_commit(
+        &self,
+        partitions: Option<&[TopicPartition]>,
+        progress: Vec<Progress>,
+        timeout: Duration,
+    ) -> Settled {
+        let mut commits = self.commits.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(commits) = commits.as_mut() else {
+            return Settled::Committed(Vec::new());
+        };
+        let (settled, before) =
+            self.with_assignment(|ours| commits.settle(ours, partitions, progress, timeout));
+        if let Some(answer) = before {
+            self.tell_answer(answer);
+        }
+        settled
     }
 }

@@ -141,9 +141,9 @@ impl Drop for KafkaConsumer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::broker::Broker;
     use crate::broker::kafka::EmbeddedBroker;
-    use crate::event::{GroupName, TopicName};
+    use crate::broker::{Broker, OutgoingRecord};
+    use crate::event::{GroupName, Headers, TopicName};
 
     fn join(embedded: &EmbeddedBroker) -> Result<KafkaConsumer, BrokerError> {
         embedded.broker().subscribe(Subscription {
@@ -172,6 +172,43 @@ mod tests {
             beats += u32::from(now < last);
             last = now;
         }
+        Ok(())
+    }
+
+    /// For hours, perhaps: a dead letter that cannot be written holds its partition.
+    #[tokio::test]
+    async fn a_thread_that_is_paused_for_long_seldom_wakes() -> Result<(), BrokerError> {
+        let embedded = EmbeddedBroker::start()?;
+        embedded.create_topic("role_events", 1)?;
+        let producer = embedded.broker().producer()?;
+        for _ in 0..20 {
+            let value = Some(bytes::Bytes::from(vec![0; 100 << 10]));
+            let topic = TopicName::from_static("role_events");
+            let (key, headers) = (None, Headers::new());
+            let (partition, timestamp_ms) = (None, None);
+            let record = OutgoingRecord { topic, partition, key, value, headers, timestamp_ms };
+            producer.send(record).await?;
+        }
+        let mut consumer = join(&embedded)?;
+        let mut held = Vec::new();
+        let soon = Duration::from_millis(500);
+        loop {
+            match tokio::time::timeout(soon, consumer.next()).await {
+                Ok(ConsumerEvent::Records(batch)) => held.push(batch),
+                Err(_) if !held.is_empty() => break,
+                _ => {}
+            }
+        }
+        let pulse = consumer.pulse().ok_or(BrokerError::Fatal("no pulse".into()))?;
+        let began = std::time::Instant::now();
+        let (mut beats, mut last) = (0, pulse.silent_for());
+        while began.elapsed() < Duration::from_secs(1) {
+            std::thread::yield_now();
+            let now = pulse.silent_for();
+            beats += u32::from(now < last);
+            last = now;
+        }
+        assert!(beats < 100, "{beats} times a second");
         Ok(())
     }
 

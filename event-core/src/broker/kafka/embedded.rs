@@ -363,6 +363,8 @@ pub enum Fault {
     UnknownMember,
     /// The group is changing.
     RebalanceInProgress,
+    /// The member has not heard of the group's last change yet.
+    StaleMember,
     /// The connection is closed instead of an answer.
     Disconnect,
 }
@@ -379,6 +381,7 @@ impl Fault {
             }
             Fault::TooLarge => RDKafkaRespErr::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE,
             Fault::UnknownMember => RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID,
+            Fault::StaleMember => RDKafkaRespErr::RD_KAFKA_RESP_ERR_STALE_MEMBER_EPOCH,
             Fault::RebalanceInProgress => RDKafkaRespErr::RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS,
             Fault::Disconnect => RDKafkaRespErr::RD_KAFKA_RESP_ERR__TRANSPORT,
         }

@@ -14,7 +14,7 @@ use rustc_hash::FxHashMap;
 
 use super::asking::EVENTS_AT_ONCE;
 use super::assignment::Assignment;
-use super::commits::{Commits, Refused};
+use super::commits::{Commits, Repeat};
 use super::committed::names;
 use super::consumer::{Close, Command};
 use super::open_batches::OpenBatches;
@@ -25,7 +25,7 @@ use crate::broker::{BrokerError, ConsumerEvent};
 
 /// How long an idle poll may keep a command waiting.
 const IDLE_POLL: Duration = Duration::from_millis(20);
-/// The same while paused, when every wait is a wait for memory.
+/// The same at the beginning of a pause, when every wait is a wait for memory.
 const PAUSED_POLL: Duration = Duration::from_millis(2);
 /// How many times messages are taken before commands and events are looked at.
 const FETCHES_PER_TURN: usize = 8;
@@ -33,13 +33,10 @@ const FETCHES_PER_TURN: usize = 8;
 const FETCH: usize = 512;
 /// The same trouble is told again after this.
 const TROUBLE_AGAIN: Duration = Duration::from_secs(10);
-/// A failed commit is told after this, so that its repetition does not become a busy loop.
-const COMMIT_FAILED_PAUSE: Duration = Duration::from_millis(200);
 
 pub(super) struct PollLoop {
     fetch_queue: Arc<FetchQueue>,
     events: EventQueue,
-    commit_failure: Option<(Instant, BrokerError)>,
     open: OpenBatches,
     told: FxHashMap<String, Instant>,
     // The last one to let it go drops the client: rdkafka then polls until it is closed, which can
@@ -63,7 +60,6 @@ impl PollLoop {
         Ok(PollLoop {
             fetch_queue,
             events,
-            commit_failure: None,
             open: OpenBatches::default(),
             told: FxHashMap::default(),
             consumer,
@@ -88,7 +84,7 @@ impl PollLoop {
             if let Some(ending) = self.obey() {
                 break ending;
             }
-            self.advance_commits();
+            self.context().advance_commits();
             self.serve_events();
             self.resume();
             self.take_messages();
@@ -116,39 +112,6 @@ impl PollLoop {
                 Command::Abandon => return Some(Ending::Abandon),
             }
         }
-    }
-
-    fn advance_commits(&mut self) {
-        let context = self.consumer.context();
-        let answers = {
-            let mut commits = context.commits.lock().unwrap_or_else(PoisonError::into_inner);
-            let commits = commits.as_mut();
-            let advance =
-                |commits: &mut Commits| context.with_assignment(|ours| commits.advance(ours));
-            commits.map(advance).unwrap_or_default()
-        };
-        for answer in answers {
-            match answer {
-                Ok(committed) => self.context().tell_committed(committed),
-                Err(refused) => self.commit_failed(refused),
-            }
-        }
-        if self.commit_failure.as_ref().is_some_and(|(due, _)| *due <= Instant::now())
-            && let Some((_, error)) = self.commit_failure.take()
-        {
-            self.context().tell(ConsumerEvent::CommitFailed(error));
-        }
-    }
-
-    fn commit_failed(&mut self, refused: Refused) {
-        if trouble::is_member_over(refused.code) {
-            tracing::info!(code = %refused.code, "a commit of a member that is over was dropped");
-            return;
-        }
-        let context = self.context();
-        let error = trouble::of_commit(refused, &context.address, &context.heard);
-        let due = Instant::now() + COMMIT_FAILED_PAUSE;
-        self.commit_failure.get_or_insert((due, error));
     }
 
     fn resume(&self) {
@@ -199,8 +162,8 @@ impl PollLoop {
     /// nothing to do this is where the thread waits.
     fn take_messages(&mut self) {
         if self.fetch(Duration::ZERO, self.fetch_size()) == 0 {
-            let paused = self.context().with_assignment(Assignment::has_paused);
-            let wait = if paused { PAUSED_POLL } else { IDLE_POLL };
+            let paused = self.context().with_assignment(Assignment::paused_since);
+            let wait = paused.map_or(IDLE_POLL, |since| paused_poll(since.elapsed()));
             if self.fetch(wait, 1) == 0 {
                 return;
             }
@@ -286,8 +249,11 @@ impl PollLoop {
     }
 
     fn close(&self, close: Close) {
-        let left = close.deadline.saturating_duration_since(Instant::now());
-        let committed = self.context().commit_now(None, close.progress, left);
+        let context = self.context();
+        let repeat = Repeat::Serving(&self.consumer);
+        let committed = context.commit_until(None, close.progress, close.deadline, repeat);
+        let committed =
+            committed.and_then(|committed| context.take_uncommitted().map_or(Ok(committed), Err));
         // The caller stops listening at its deadline.
         let _ = close.committed.send(committed);
         self.depart(close.deadline);
@@ -306,6 +272,12 @@ impl PollLoop {
             self.consumer.poll(Duration::from_millis(5));
         }
     }
+}
+
+/// How long to wait in a pause that has lasted so long. A partition goes on at half of its share, which
+/// took it the pause to get to: half of that later it still has records in hand, and nobody waits.
+fn paused_poll(lasted: Duration) -> Duration {
+    (lasted / 2).clamp(PAUSED_POLL, IDLE_POLL)
 }
 
 impl Drop for PollLoop {
@@ -368,5 +340,11 @@ mod tests {
         let events = EventQueue::new(&poll_loop.consumer).unwrap();
         check(|| events.len(), || poll_loop.serve_events());
         Ok(())
+    }
+
+    #[test]
+    fn a_pause_is_looked_at_often_first_and_seldom_when_it_lasts() {
+        let wait = |ms| paused_poll(Duration::from_millis(ms)).as_millis();
+        assert_eq!([0, 1, 10, 30, 3_600_000].map(wait), [2, 2, 5, 15, 20]);
     }
 }

@@ -21,7 +21,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::assignment::Assignment;
 use super::budget::Budget;
-use super::commits::{Commits, Settled};
+use super::commits::{Commits, Repeat};
 use super::committed::{self, names};
 use super::consumer::{Close, Command};
 use super::raw::FetchQueue;
@@ -31,6 +31,8 @@ use crate::delivery::TopicPartition;
 
 /// The processor drains for the same time, but begins later: it has to hear of the revocation.
 const DRAIN_MARGIN: Duration = Duration::from_secs(2);
+/// How often commits are looked after while a release is waited for.
+const RELEASE_POLL: Duration = Duration::from_millis(20);
 /// How long a revocation waits for the answer to its commit, beyond the drain.
 const COMMIT_DEADLINE: Duration = Duration::from_secs(5);
 
@@ -61,6 +63,8 @@ struct State {
     leaving: bool,
     /// A command that ended the wait of a revocation, for the poll loop.
     ending: Option<Ending>,
+    /// Why a revocation during the last commit committed nothing.
+    uncommitted: Option<BrokerError>,
     revocations: u64,
     /// Records and errors of some partition come through `poll`.
     unforwarded: bool,
@@ -140,49 +144,6 @@ impl GroupContext {
         let _ = self.events.send(event);
     }
 
-    pub(super) fn tell_committed(&self, committed: Vec<Progress>) {
-        if !committed.is_empty() {
-            self.tell(ConsumerEvent::Committed(committed));
-        }
-    }
-
-    /// Commits and waits for the answer, at most for `timeout`: for `partitions`, or for all.
-    pub(super) fn commit_now(
-        &self,
-        partitions: Option<&[TopicPartition]>,
-        progress: Vec<Progress>,
-        timeout: Duration,
-    ) -> Result<Vec<Progress>, BrokerError> {
-        let mut commits = self.commits.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(commits) = commits.as_mut() else {
-            return Ok(Vec::new());
-        };
-        let (settled, before) = {
-            let state = self.state();
-            commits.settle(&state.assignment, partitions, progress, timeout)
-        };
-        match before {
-            Some(Ok(committed)) => self.tell_committed(committed),
-            Some(Err(refused)) if !trouble::is_member_over(refused.code) => {
-                let error = trouble::of_commit(refused, &self.address, &self.heard);
-                self.tell(ConsumerEvent::CommitFailed(error));
-            }
-            Some(Err(_)) | None => {}
-        }
-        match settled {
-            Settled::Committed(committed) => Ok(committed),
-            Settled::Refused(refused) => {
-                Err(trouble::of_commit(refused, &self.address, &self.heard))
-            }
-            Settled::TimedOut => {
-                Err(self.heard.refusal(&self.address).unwrap_or(BrokerError::TimedOut {
-                    what: "a commit".to_owned(),
-                    last_heard: self.heard.reason(),
-                }))
-            }
-        }
-    }
-
     /// Takes progress in, to be committed with the next one.
     pub(super) fn commit_soon(&self, progress: Vec<Progress>) {
         let mut commits = self.commits.lock().unwrap_or_else(PoisonError::into_inner);
@@ -244,10 +205,15 @@ impl GroupContext {
         if settled.is_err() {
             tracing::error!("a revocation panicked; its partitions are given up uncommitted");
         }
-        self.change_assignment(|ours| {
-            ours.remove(&partitions);
+        let paused = self.change_assignment(|ours| {
+            let paused = ours.remove(&partitions);
             self.budget.share_among(ours.len());
+            paused
         });
+        // They fetch nothing for that: librdkafka pauses all partitions itself until it is answered.
+        if let Some(paused) = paused {
+            self.report(consumer.resume(&paused), "resuming");
+        }
         let unassigned = match consumer.rebalance_protocol() {
             RebalanceProtocol::Cooperative => consumer.incremental_unassign(list),
             RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.unassign(),
@@ -257,10 +223,14 @@ impl GroupContext {
 
     /// Tells of a revocation, waits for the release and commits it.
     fn settle(&self, consumer: &BaseConsumer<Self>, partitions: &[TopicPartition]) {
-        if partitions.is_empty() || self.state().leaving {
+        if partitions.is_empty() {
             return;
         }
         let lost = consumer.assignment_lost();
+        if self.state().leaving {
+            self.settle_leaving(partitions, lost);
+            return;
+        }
         let number = {
             let mut state = self.state();
             state.revocations += 1;
@@ -279,20 +249,53 @@ impl GroupContext {
         let released = self.wait_for_release(number);
         let released: Vec<Progress> =
             released.into_iter().filter(|done| partitions.contains(&done.partition)).collect();
-        match self.commit_now(Some(partitions), released, COMMIT_DEADLINE) {
+        // The client follows its group on a thread of its own.
+        let deadline = Instant::now() + COMMIT_DEADLINE;
+        match self.commit_until(Some(partitions), released, deadline, Repeat::Alone) {
             Ok(committed) => self.tell_committed(committed),
             Err(error) => self.tell(ConsumerEvent::CommitFailed(error)),
         }
     }
 
-    /// Waits for the release of a revocation. What is committed meanwhile goes with it; a close brings its own
-    /// progress, and a consumer that is dropped has none.
+    /// The last commit was refused, and before it could be tried again its partitions have to go.
+    fn settle_leaving(&self, partitions: &[TopicPartition], lost: bool) {
+        let waits = {
+            let commits = self.commits.lock().unwrap_or_else(PoisonError::into_inner);
+            commits.as_ref().is_some_and(|commits| commits.waits_for(partitions))
+        };
+        if !waits {
+            return;
+        }
+        let deadline = Instant::now() + COMMIT_DEADLINE;
+        let committed = if lost {
+            Err(BrokerError::Other("partitions were lost before the last commit".to_owned()))
+        } else {
+            self.commit_until(Some(partitions), Vec::new(), deadline, Repeat::Alone)
+        };
+        if let Err(error) = committed {
+            self.state().uncommitted = Some(error);
+        }
+    }
+
+    /// Why partitions that went during the last commit were not committed.
+    pub(super) fn take_uncommitted(&self) -> Option<BrokerError> {
+        self.state().uncommitted.take()
+    }
+
+    /// Waits for the release of a revocation. A close brings its own progress, and a consumer that is
+    /// dropped has none.
+    ///
+    /// Commits go on meanwhile, also of the partitions that are kept. Fetching does not: librdkafka
+    /// pauses every partition from before it tells of a revocation until that is answered, and drops
+    /// what it had fetched ahead of it.
     fn wait_for_release(&self, number: u64) -> Vec<Progress> {
         let deadline = Instant::now() + self.drain_deadline + DRAIN_MARGIN;
         let commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
+            self.advance_commits();
             let left = deadline.saturating_duration_since(Instant::now());
-            match commands.recv_timeout(left) {
+            match commands.recv_timeout(left.min(RELEASE_POLL)) {
+                Err(RecvTimeoutError::Timeout) if left > RELEASE_POLL => {}
                 Ok(Command::Release { number: released, progress }) if released == number => {
                     return progress;
                 }

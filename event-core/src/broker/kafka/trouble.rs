@@ -255,6 +255,30 @@ pub(super) fn is_member_over(code: Code) -> bool {
     )
 }
 
+/// Whether a commit was refused because the group is changing: once it has changed, what is still
+/// ours can be committed.
+pub(super) fn is_rebalance(code: Code) -> bool {
+    matches!(code, Code::RebalanceInProgress | Code::IllegalGeneration)
+}
+
+/// Whether a commit was refused for a moment only: the coordinator moves, or the client is about to
+/// hear of the group's last change.
+pub(super) fn is_brief(code: Code) -> bool {
+    matches!(
+        code,
+        Code::StaleMemberEpoch
+            | Code::CoordinatorLoadInProgress
+            | Code::CoordinatorNotAvailable
+            | Code::NotCoordinator
+            | Code::WaitingForCoordinator
+            | Code::RequestTimedOut
+            | Code::OperationTimedOut
+            | Code::NetworkException
+            | Code::BrokerTransportFailure
+            | Code::AllBrokersDown
+    )
+}
+
 /// Why a client could not be made. Never names a value: it may be a secret.
 pub(super) fn of_creation(error: &KafkaError) -> BrokerError {
     BrokerError::Settings(match error {
