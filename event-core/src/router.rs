@@ -169,6 +169,11 @@ impl TopicRoutes {
         }
     }
 
+    /// Whether nobody listens to the topic.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
     /// All routes.
     pub(crate) fn routes(&self) -> impl Iterator<Item = Arc<Route>> + '_ {
         self.all.iter().cloned()

@@ -60,7 +60,7 @@ use proc_macro::TokenStream;
 /// | `event` | the event: upper snake case, `"CLAIM_ADDED"`; `*` for every event of the topic that no other handler takes; `tombstone` for the records without a value |
 /// | `id` | the handler's name in dead letters, settings and lists; its module path and name unless given. 1 to 249 bytes of `[a-zA-Z0-9._:-]` |
 /// | `emits(A, B)` | the contracts that it sends, checked against what it takes and returns |
-/// | `dead_letter` | the topic that takes the dead letters of the topic, in place of `<topic>_dlq` |
+/// | `dead_letter` | the topic that takes the dead letters of the topic in the group, in place of `<topic>_dlq` |
 /// | `blocking` | it is a plain `fn`, and runs off the async threads. It cannot be cancelled, and owns its arguments |
 /// | `foreign_names` | names that others chose: only Kafka's own rules hold; the variant of a closed list needs no word for it |
 /// | `crate` | the path of `event_core`, when it is not `::event_core` |

@@ -290,7 +290,7 @@ impl EventApp {
 
     /// The handlers of each consumer group with the layers around them; `default` is the group of
     /// those that name none.
-    pub(crate) fn routers(&self, default: &str) -> BTreeMap<String, EventRouter> {
+    pub(crate) fn routers(&self, default: &GroupName) -> BTreeMap<GroupName, EventRouter> {
         let router = |handlers: Vec<_>| EventRouter::with_layers(&handlers, &self.layers);
         let groups = self.registry().groups(default).into_iter();
         groups.map(|(group, handlers)| (group, router(handlers))).collect()

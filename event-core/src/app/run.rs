@@ -74,7 +74,7 @@ impl EventApp {
         settings: Settings,
     ) -> Result<ReadyApp<B>, StartupReport> {
         let mut report = self.check_with(&settings);
-        let routers = self.routers(settings.group.as_str());
+        let routers = self.routers(&settings.group);
         let missing = match settings.create_topics {
             false => Missing::Reported,
             true if report.problems().is_empty() => Missing::Made,
@@ -108,21 +108,14 @@ impl EventApp {
         }
         let log: Arc<dyn Observer> = Arc::new(log);
         let observers = [log].into_iter().chain(self.observers).collect::<Observers>();
-        let all: Vec<_> = routers
-            .iter()
-            // Its rule was checked by the attribute, or by the settings.
-            .filter_map(|(group, router)| Some((GroupName::parse(group).ok()?, router.clone())))
-            .collect();
-        let members = all.iter().cloned().map(|(group, router)| {
+        let members = routers.iter().map(|(group, router)| {
+            let (group, router) = (group.clone(), router.clone());
             let topics = router.topics().filter_map(Result::ok);
             let topics =
                 topics.chain(returning(&router)).filter(|t| !missing.contains(t)).collect();
             let health = self.health.watch(&group, health_rules(&settings, &router));
             let processor = EventProcessor {
-                neighbours: Neighbours::of(
-                    &group,
-                    all.iter().map(|(group, router)| (group, router)),
-                ),
+                neighbours: Neighbours::of(&group, &routers),
                 router,
                 state: Arc::clone(&state),
                 policy: settings.policy.clone(),
@@ -158,7 +151,7 @@ impl EventApp {
     fn admin(
         &self,
         settings: &Settings,
-        routers: &BTreeMap<String, EventRouter>,
+        routers: &BTreeMap<GroupName, EventRouter>,
     ) -> Result<Option<(AdminPort, Administered)>, StartupProblem> {
         let Some(address) = settings.admin else { return Ok(None) };
         let taken = AdminPort::bind(address).and_then(|port| Ok((port.address()?, port)));

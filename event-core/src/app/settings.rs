@@ -105,6 +105,7 @@ pub struct Settings {
     /// What deserves a look but keeps nobody from starting.
     pub warnings: Vec<StartupProblem>,
     origins: BTreeMap<&'static str, Origin>,
+    kafka_sources: BTreeMap<String, String>,
     origins_in_tables: BTreeMap<(&'static str, String, &'static str), Origin>,
 }
 
@@ -141,7 +142,9 @@ impl Settings {
         let merged = merge(service, (&path, &file), &variables, overrides);
         let read = merged.and_then(|merged| {
             let kafka = merged.get::<BTreeMap<String, String>>("kafka")?;
-            Ok(Given { values: origin::origins(&merged), kafka, tables: file.tables })
+            let (values, kafka_sources) =
+                (origin::origins(&merged), origin::kafka_sources(&merged));
+            Ok(Given { values, kafka, kafka_sources, tables: file.tables })
         });
         let settings = match read {
             Ok(given) => given.interpret(&mut problems),
@@ -182,6 +185,24 @@ impl Settings {
         self.origin_in("topic", topic, key)
     }
 
+    /// Every setting that no handler, group or topic has of its own, with its value and what gave it.
+    /// The values for librdkafka may be secrets, so they are not told.
+    pub fn common(&self) -> impl Iterator<Item = (String, Origin)> + '_ {
+        let tables = || keys::HANDLER_KEYS.iter().chain(keys::TOPIC_KEYS);
+        let common = keys::KEYS
+            .iter()
+            .filter(move |key| key.name != "group" && tables().all(|other| other.name != key.name));
+        let common = common.map(|key| {
+            let absent = || Origin { value: key.absent.into(), source: "default".into() };
+            (key.name.to_owned(), self.origin(key.name).cloned().unwrap_or_else(absent))
+        });
+        let kafka = self.kafka_sources.iter().map(|(name, source)| {
+            let origin = Origin { value: "not shown".into(), source: source.clone() };
+            (format!("[kafka] {name}"), origin)
+        });
+        common.chain(kafka)
+    }
+
     fn origin_in(&self, table: &str, name: &str, key: &str) -> Option<&Origin> {
         let mut all = self.origins_in_tables.iter();
         all.find(|((t, n, k), _)| *t == table && n == name && *k == key).map(|(_, origin)| origin)
@@ -196,6 +217,7 @@ fn problem(message: impl Into<String>, help: impl Into<String>) -> StartupProble
 struct Given {
     values: BTreeMap<&'static str, Origin>,
     kafka: BTreeMap<String, String>,
+    kafka_sources: BTreeMap<String, String>,
     tables: Tables,
 }
 
@@ -269,6 +291,7 @@ impl Given {
             kafka,
             warnings: Vec::new(),
             origins: self.values,
+            kafka_sources: self.kafka_sources,
             origins_in_tables: self.tables.origins,
         })
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use crate::broker::{Broker, BrokerError, NewTopic};
-use crate::event::TopicName;
+use crate::event::{GroupName, TopicName};
 use crate::registry::StartupProblem;
 use crate::router::{DerivedTopic, EventRouter, Purpose};
 
@@ -41,7 +41,7 @@ struct Needed {
 /// service can do without those for what a person redrives.
 pub(super) async fn look_for_topics<B: Broker>(
     broker: &B,
-    routers: &BTreeMap<String, EventRouter>,
+    routers: &BTreeMap<GroupName, EventRouter>,
     when_missing: Missing,
 ) -> (Vec<StartupProblem>, Vec<TopicName>) {
     let mut topics = BTreeMap::new();

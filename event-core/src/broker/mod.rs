@@ -136,6 +136,71 @@ pub trait Broker: Send + Sync + 'static {
     fn producer(&self) -> Result<Arc<dyn Producer>, BrokerError>;
 }
 
+/// In the `impl Broker` of a broker around another one: what is asked of it is asked of the field
+/// `$inner`. How it is joined and what sends is left to say.
+macro_rules! asks_inner {
+    ($inner:ident) => {
+        type Reader = B::Reader;
+
+        fn topics(
+            &self,
+            names: &[$crate::event::TopicName],
+            deadline: std::time::Duration,
+        ) -> impl Future<Output = Result<Vec<$crate::broker::TopicStatus>, $crate::broker::BrokerError>> + Send {
+            self.$inner.topics(names, deadline)
+        }
+
+        fn create_topics(
+            &self,
+            topics: &[$crate::broker::NewTopic],
+            deadline: std::time::Duration,
+        ) -> impl Future<Output = Result<Vec<$crate::broker::CreatedTopic>, $crate::broker::BrokerError>> + Send {
+            self.$inner.create_topics(topics, deadline)
+        }
+
+        fn watermarks(
+            &self,
+            partitions: &[$crate::delivery::TopicPartition],
+            deadline: std::time::Duration,
+        ) -> impl Future<Output = Result<Vec<$crate::broker::Watermarks>, $crate::broker::BrokerError>> + Send {
+            self.$inner.watermarks(partitions, deadline)
+        }
+
+        fn offsets_at(
+            &self,
+            partitions: &[$crate::delivery::TopicPartition],
+            timestamp_ms: i64,
+            deadline: std::time::Duration,
+        ) -> impl Future<Output = Result<Vec<($crate::delivery::TopicPartition, $crate::delivery::NextOffset)>, $crate::broker::BrokerError>> + Send {
+            self.$inner.offsets_at(partitions, timestamp_ms, deadline)
+        }
+
+        fn committed(
+            &self,
+            group: &$crate::event::GroupName,
+            partitions: &[$crate::delivery::TopicPartition],
+            deadline: std::time::Duration,
+        ) -> impl Future<Output = Result<Vec<$crate::broker::Committed>, $crate::broker::BrokerError>> + Send {
+            self.$inner.committed(group, partitions, deadline)
+        }
+
+        fn reset(
+            &self,
+            group: &$crate::event::GroupName,
+            offsets: &[($crate::delivery::TopicPartition, $crate::delivery::NextOffset)],
+            deadline: std::time::Duration,
+        ) -> impl Future<Output = Result<(), $crate::broker::BrokerError>> + Send {
+            self.$inner.reset(group, offsets, deadline)
+        }
+
+        fn read(&self, request: $crate::broker::ReadRequest) -> Result<Self::Reader, $crate::broker::BrokerError> {
+            self.$inner.read(request)
+        }
+    };
+}
+
+pub(crate) use asks_inner;
+
 /// What a consumer reads.
 #[derive(Clone, Debug)]
 pub struct Subscription {
@@ -164,7 +229,8 @@ pub trait Consumer: Send {
     /// Waits for the next thing that happens. Cancel safe.
     fn next(&mut self) -> impl Future<Output = ConsumerEvent> + Send;
 
-    /// Commits without waiting. An entry whose epoch is over is dropped. A failure arrives as
+    /// Commits without waiting. An entry whose epoch is over is dropped. What the broker has then
+    /// arrives as [`ConsumerEvent::Committed`], a failure as
     /// [`ConsumerEvent::CommitFailed`]; the caller then commits its present progress again, with
     /// less metadata than [`BrokerError::MetadataTooLarge`] says was refused.
     fn commit(&mut self, progress: &[Progress]);
@@ -174,7 +240,8 @@ pub trait Consumer: Send {
         None
     }
 
-    /// Commits, waits for the answer and leaves the group, all within `deadline`.
+    /// Commits, waits for the answer and leaves the group, all within `deadline`; gives back what was
+    /// committed.
     ///
     /// # Errors
     ///
@@ -183,7 +250,7 @@ pub trait Consumer: Send {
         self,
         progress: Vec<Progress>,
         deadline: Duration,
-    ) -> impl Future<Output = Result<(), BrokerError>> + Send;
+    ) -> impl Future<Output = Result<Vec<Progress>, BrokerError>> + Send;
 }
 
 /// What happens to a consumer.
@@ -200,8 +267,15 @@ pub enum ConsumerEvent {
     Revoked(Revocation),
     /// Records of one partition.
     Records(RecordBatch),
+    /// A commit was acknowledged, also the one with which partitions were released.
+    Committed(Vec<Progress>),
     /// An asynchronous commit failed, and was not repeated.
     CommitFailed(BrokerError),
+    /// Nothing more is read of these partitions until records of theirs are dropped
+    /// ([`Subscription::max_in_flight_bytes`]).
+    FetchPaused(Vec<TopicPartition>),
+    /// These partitions are read again.
+    FetchResumed(Vec<TopicPartition>),
     /// The broker reports trouble; the consumer goes on by itself unless it is fatal.
     Trouble(BrokerError),
 }

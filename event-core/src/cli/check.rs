@@ -66,7 +66,7 @@ fn summary(app: &EventApp, settings: &Settings) -> String {
         router.topics().filter_map(|topic| Some(topic.ok()?.to_string())).collect();
     let handlers = registry.handlers().len();
     let s = if handlers == 1 { "" } else { "s" };
-    let groups = registry.groups(settings.group.as_str());
+    let groups = registry.groups(&settings.group);
     let named: Vec<_> = groups.keys().map(|group| format!("`{group}`")).collect();
     let groups = if named.len() == 1 { "group" } else { "groups" };
     let (topics, named) = (topics.join(", "), named.join(", "));

@@ -1,5 +1,7 @@
 //! `handlers`: what is linked into the binary.
 
+use std::collections::BTreeMap;
+
 use clap::Args;
 use serde::Serialize;
 
@@ -72,9 +74,11 @@ pub(super) fn run(
         return Ok(());
     }
     let settings = or_report(settings)?;
-    let router = EventRouter::new(registry.handlers());
+    let groups = registry.groups(&settings.group).into_iter();
+    let routers = groups.map(|(group, own)| (group.to_string(), EventRouter::new(&own)));
+    let routers: BTreeMap<_, _> = routers.collect();
     let rows: Vec<Row> =
-        pairs.map(|(handler, event)| row(handler, event, &settings, &router)).collect();
+        pairs.map(|(handler, event)| row(handler, event, &settings, &routers)).collect();
     if arguments.json {
         say!("{}", serde_json::to_string_pretty(&rows)?);
     } else {
@@ -113,8 +117,9 @@ fn row(
     handler: &HandlerRegistration,
     event: &'static str,
     settings: &Settings,
-    router: &EventRouter,
+    routers: &BTreeMap<String, EventRouter>,
 ) -> Row {
+    let group = handler.options.group.unwrap_or(settings.group.as_str()).to_owned();
     let contract = handler.contracts().iter().find(|contract| contract.name == event);
     let sent = |contract: &&ContractInfo| Sent { topic: contract.topic, event: contract.name };
     let policy = settings.policy.of(handler);
@@ -124,11 +129,11 @@ fn row(
         handler: path(handler),
         place: handler.place(),
         id: handler.id(),
-        group: handler.options.group.unwrap_or(settings.group.as_str()).to_owned(),
         payload: contract.map(|c| Contract { r#type: c.type_name, version: c.version }),
         delivery: Delivery::from(&policy),
         differs: differences(&policy, &settings.policy),
-        dead_letters: dead_letters(handler, router),
+        dead_letters: routers.get(&group).and_then(|router| dead_letters(handler, router)),
+        group,
         blocking: handler.blocking,
         sends: handler.sends().map(|contracts| contracts.iter().map(sent).collect()),
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 use jiff::Timestamp;
 
+use super::explain::left_to;
 use super::known::{meant, topic_named, usage};
 use super::stop::on_signal;
 use super::when::parse_place;
@@ -189,6 +190,9 @@ async fn dry_run<B: Broker>(
         let what = match dry_run.becomes {
             Becomes::Handled => {
                 format!("would be handled by {}", dry_run.handler.unwrap_or_default())
+            }
+            Becomes::OtherGroup => {
+                format!("would be {}", left_to(dry_run.other_group.as_ref()))
             }
             Becomes::Skipped => "would be skipped: no handler takes them".to_owned(),
             Becomes::Stops => "would stop the service: no handler takes them".to_owned(),

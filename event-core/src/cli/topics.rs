@@ -62,7 +62,8 @@ pub(super) async fn run(
     settings: &Settings,
     arguments: TopicsArgs,
 ) -> Result<(), Error> {
-    let needed = needed_topics(app.registry().handlers(), &app.router())?;
+    let routers = app.routers(&settings.group);
+    let needed = needed_topics(app.registry().handlers(), routers.values())?;
     let broker = kafka_broker(app.service(), settings)?;
     let states = topic_states(&broker, needed).await?;
     let arguments = match arguments.command {

@@ -8,12 +8,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use event_names::{Kind, Violation, advice, check, check_foreign, complaint};
+use event_names::{Kind, Violation, advice, check, check_foreign, complaint, duration_text};
 
 /// Why a text is not a topic or event name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{complaint}; {advice}")]
 pub struct NameError {
+    name: String,
     complaint: String,
     advice: String,
 }
@@ -21,9 +22,16 @@ pub struct NameError {
 impl NameError {
     fn new(kind: Kind, name: &str, violation: Violation) -> Self {
         NameError {
+            name: name.to_owned(),
             complaint: complaint(kind, name, violation).as_str().to_owned(),
             advice: advice(kind, name, violation).as_str().to_owned(),
         }
+    }
+
+    /// The text itself.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// What is wrong, without what to write instead.
@@ -222,7 +230,13 @@ name! {
     EventName, Kind::Event
 }
 
+// What the name of a redrive topic ends with.
+const REDRIVE_SUFFIX: &str = "_redrive";
+
 impl TopicName {
+    /// The longest name, in bytes, that leaves room for the redrive topic's.
+    pub(crate) const MAX_BYTES_TO_REDRIVE: usize = event_names::MAX_BYTES - REDRIVE_SUFFIX.len();
+
     /// The name of a topic that code of ours was generated for.
     ///
     /// # Errors
@@ -251,7 +265,7 @@ impl TopicName {
     ///
     /// [`NameError`] when the longer name is over the limit.
     pub fn redrive(&self) -> Result<TopicName, NameError> {
-        TopicName::foreign(&format!("{self}_redrive"))
+        TopicName::foreign(&format!("{self}{REDRIVE_SUFFIX}"))
     }
 
     /// The topic in which records wait for `delay` before they are tried again: the name with the
@@ -261,11 +275,8 @@ impl TopicName {
     ///
     /// [`NameError`] when the longer name is over the limit.
     pub fn retry(&self, delay: Duration) -> Result<TopicName, NameError> {
-        let ms = delay.as_millis();
-        let units = [(3_600_000, "h"), (60_000, "m"), (1000, "s"), (1, "ms")];
-        let whole = units.into_iter().find(|(unit, _)| ms.is_multiple_of(*unit) && ms > 0);
-        let (unit, name) = whole.unwrap_or((1, "ms"));
-        TopicName::foreign(&format!("{self}_retry_{}{name}", ms / unit))
+        let ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+        TopicName::foreign(&format!("{self}_retry_{}", duration_text(ms).as_str()))
     }
 }
 
@@ -331,7 +342,7 @@ mod tests {
     fn a_retry_topic_has_its_delay_in_the_largest_whole_unit() {
         let topic = TopicName::from_static("role_events");
         for (ms, name) in
-            [(60_000, "1m"), (90_000, "90s"), (7_200_000, "2h"), (1500, "1500ms"), (0, "0ms")]
+            [(60_000, "1m"), (90_000, "90s"), (7_200_000, "2h"), (1500, "1500ms"), (0, "0s")]
         {
             let retry = topic.retry(Duration::from_millis(ms)).unwrap();
             assert_eq!(retry.as_str(), format!("role_events_retry_{name}"));

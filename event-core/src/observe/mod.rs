@@ -19,7 +19,7 @@ pub use self::tracing::TracingObserver;
 pub use self::unknown_names::UnknownNames;
 
 use crate::broker::BrokerError;
-use crate::delivery::{NextOffset, Offset, TopicPartition};
+use crate::delivery::{Epoch, NextOffset, Offset, TopicPartition};
 use crate::event::GroupName;
 
 /// One thing that happened.
@@ -136,18 +136,45 @@ pub enum Observation<'a> {
         error: &'a BrokerError,
     },
     /// Partitions came to this member.
-    Assigned(&'a [TopicPartition]),
-    /// Partitions left this member.
-    Revoked(&'a [TopicPartition]),
-    /// An offset was sent to be committed; what fails is told as [`Observation::CommitFailed`].
+    Assigned {
+        /// The new ones, not those that it had before; none for a member that is spare.
+        partitions: &'a [TopicPartition],
+        /// What is read of them belongs to this epoch.
+        epoch: Epoch,
+    },
+    /// Partitions left this member. Those that came together are told together.
+    Revoked {
+        /// The partitions.
+        partitions: &'a [TopicPartition],
+        /// The epoch that is over for them.
+        epoch: Epoch,
+    },
+    /// An offset was sent to be committed. What comes of it is told as [`Observation::Committed`] or
+    /// [`Observation::CommitFailed`]. The last one before a partition is given up is told only then.
     CommitSent {
         /// The partition.
         partition: &'a TopicPartition,
+        /// The epoch of the work that it covers.
+        epoch: Epoch,
+        /// Where it goes on.
+        next: NextOffset,
+    },
+    /// The broker acknowledged a commit: whoever has the partition next goes on there.
+    Committed {
+        /// The partition.
+        partition: &'a TopicPartition,
+        /// The epoch of the work that it covers; it may be over.
+        epoch: Epoch,
         /// Where it goes on.
         next: NextOffset,
     },
     /// A commit failed; the next one repeats it.
     CommitFailed(&'a BrokerError),
+    /// Nothing more is read of these partitions: as many bytes of records are held as may be, until
+    /// some are settled.
+    FetchPaused(&'a [TopicPartition]),
+    /// Of what was held enough is settled, and these partitions are read again.
+    FetchResumed(&'a [TopicPartition]),
     /// The broker reports trouble.
     Trouble(&'a BrokerError),
     /// A record was still in hand when the time to drain was over; it will be delivered again.

@@ -12,7 +12,7 @@ macro_rules! tell {
 
 /// The listener that every service has: it writes events with the target `event_core`.
 ///
-/// Handled and skipped records are told at `debug`, failed attempts at `warn`, dead letters and
+/// Handled and skipped records, commits and what is read are told at `debug`, failed attempts at `warn`, dead letters and
 /// partitions that wait at `error`. The names of events that nobody handles are counted, and told
 /// at `warn` with the first record and then with the 10th, 100th and so on: a name that is spelt
 /// wrongly at the other end must not go unseen.
@@ -101,14 +101,23 @@ impl TracingObserver {
             Observation::DeadLetterFailed { partition, offset, dead_letter_topic, error } => {
                 tell!(error, group, %partition, %offset, dead_letter_topic, %error, "dead letter not written, the partition waits");
             }
-            Observation::Assigned(partitions) => {
-                tell!(info, group, partitions = %list(partitions), "assigned");
+            Observation::Assigned { partitions, epoch } => {
+                tell!(info, group, partitions = %list(partitions), epoch = epoch.0, "assigned");
             }
-            Observation::Revoked(partitions) => {
-                tell!(info, group, partitions = %list(partitions), "revoked");
+            Observation::Revoked { partitions, epoch } => {
+                tell!(info, group, partitions = %list(partitions), epoch = epoch.0, "revoked");
             }
-            Observation::CommitSent { partition, next } => {
-                tell!(debug, group, %partition, %next, "commit sent");
+            Observation::CommitSent { partition, epoch, next } => {
+                tell!(trace, group, %partition, epoch = epoch.0, %next, "commit sent");
+            }
+            Observation::Committed { partition, epoch, next } => {
+                tell!(debug, group, %partition, epoch = epoch.0, %next, "committed");
+            }
+            Observation::FetchPaused(partitions) => {
+                tell!(debug, group, partitions = %list(partitions), "enough is held, nothing more is read");
+            }
+            Observation::FetchResumed(partitions) => {
+                tell!(debug, group, partitions = %list(partitions), "read again");
             }
             Observation::CommitFailed(error) => {
                 tell!(warn, group, %error, "commit failed, the next one repeats it");

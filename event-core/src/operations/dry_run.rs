@@ -9,10 +9,10 @@ use futures_util::FutureExt;
 
 use super::{OwnedRecord, Spot};
 use crate::delivery::{Delivery, Epoch, RecordBatch, RecordRef, Shutdown, TopicPartition};
-use crate::event::{Envelope, EnvelopeError, TopicName};
+use crate::event::{Envelope, EnvelopeError, GroupName, TopicName};
 use crate::handler::HandlerRegistration;
 use crate::outcome::Rejection;
-use crate::processor::{DeliveryPolicy, UnknownEvents};
+use crate::processor::{DeliveryPolicy, Neighbours, UnknownEvents, unknown_event};
 use crate::registry::short_type;
 use crate::router::EventRouter;
 use crate::state::StateMap;
@@ -31,6 +31,8 @@ pub struct DryRun {
     pub handler: Option<String>,
     /// Where that handler is in the code.
     pub place: Option<String>,
+    /// The consumer group whose business it is, when it is another's.
+    pub other_group: Option<GroupName>,
     /// The code of a dead letter.
     pub reason: Option<&'static str>,
     /// The reason in words.
@@ -52,6 +54,9 @@ pub enum Becomes {
     Handled,
     /// No handler takes it.
     Skipped,
+    /// No handler of this consumer group takes it, and it is the business of another group: of one
+    /// that handles it, or of the first, which says for all that nobody does.
+    OtherGroup,
     /// An argument cannot be made now, so it would be tried again.
     Retried,
     /// It would be dead-lettered before its handler runs.
@@ -63,6 +68,8 @@ pub enum Becomes {
 /// Runs records dry with the handlers of the build at hand.
 pub struct DryRunner {
     router: EventRouter,
+    /// The consumer group whose handlers these are, if they are those of one.
+    member: Option<(GroupName, Neighbours)>,
     policy: DeliveryPolicy,
     state: &'static StateMap,
     shutdown: &'static Shutdown,
@@ -75,13 +82,32 @@ impl DryRunner {
     #[must_use]
     pub fn new(router: EventRouter, policy: DeliveryPolicy, state: StateMap) -> Self {
         let state = Box::leak(Box::new(state));
-        DryRunner { router, policy, state, shutdown: Box::leak(Box::new(Shutdown::never())) }
+        DryRunner {
+            router,
+            member: None,
+            policy,
+            state,
+            shutdown: Box::leak(Box::new(Shutdown::never())),
+        }
     }
 
-    /// The same with other handlers, such as those of another consumer group.
+    /// The same for one consumer group of the service: its handlers, and those of the others.
     #[must_use]
-    pub fn with_handlers(&self, router: EventRouter) -> Self {
-        DryRunner { router, policy: self.policy.clone(), ..*self }
+    pub fn in_group(&self, group: GroupName, router: EventRouter, others: Neighbours) -> Self {
+        let member = Some((group, others));
+        DryRunner { router, member, policy: self.policy.clone(), ..*self }
+    }
+
+    /// The same without the limits of records.
+    pub(super) fn without_limits(&self) -> Self {
+        let policy = DeliveryPolicy {
+            max_value_bytes: usize::MAX,
+            max_headers: usize::MAX,
+            max_header_bytes: usize::MAX,
+            ..self.policy.clone()
+        };
+        let (router, member) = (self.router.clone(), self.member.clone());
+        DryRunner { router, member, policy, ..*self }
     }
 
     /// The handlers.
@@ -148,16 +174,21 @@ impl DryRunner {
             };
             let topic = topic?;
             let routes = self.router.topic(topic.as_str());
-            let route = match &envelope {
-                Some(envelope) => routes.find(envelope.event_type()),
-                None => routes.tombstones(),
-            };
+            let route = routes.of(envelope.as_ref());
+            let other = self.other_group(&topic, envelope.as_ref());
             let mut dry_run = self.becomes(Becomes::Skipped, Some(topic));
             dry_run.event =
                 envelope.as_ref().map(|read| crate::event::excerpt(read.event_type(), 64));
             let handler = handler.or_else(|| Some(route?.handler));
-            if let (None, Some(envelope)) = (handler, &envelope) {
-                self.unknown(envelope.event_type(), record, &mut dry_run);
+            match (handler, other, &envelope) {
+                (None, Some(other), _) => {
+                    dry_run.becomes = Becomes::OtherGroup;
+                    dry_run.other_group = Some(other);
+                }
+                (None, None, Some(envelope)) => {
+                    self.unknown(envelope.event_type(), record, &mut dry_run);
+                }
+                _ => {}
             }
             (handler, dry_run)
         };
@@ -170,14 +201,18 @@ impl DryRunner {
         Ok(dry_run)
     }
 
+    // Whose business a record is that nobody here handles, as the engine decides it.
+    fn other_group(&self, topic: &TopicName, envelope: Option<&Envelope<'_>>) -> Option<GroupName> {
+        let (group, others) = self.member.as_ref()?;
+        others.take(group, topic, |routes| routes.of(envelope).is_some()).cloned()
+    }
+
     fn unknown(&self, event: &str, record: RecordRef<'_>, dry_run: &mut DryRun) {
         let topic = dry_run.topic.as_ref().map_or("", TopicName::as_str);
         match self.policy.unknown_events(topic) {
             UnknownEvents::Skip => {}
             UnknownEvents::DeadLetter => {
-                let event = crate::event::excerpt(event, 64);
-                let message = format!("nobody handles the event `{event}`");
-                dry_run.reject(&Rejection::Refused { code: "unknown_event", message }, record);
+                dry_run.reject(&unknown_event(event), record);
             }
             UnknownEvents::Stop => dry_run.becomes = Becomes::Stops,
         }
@@ -238,6 +273,7 @@ impl DryRunner {
             event: None,
             handler: None,
             place: None,
+            other_group: None,
             reason: None,
             message: None,
             byte: None,
@@ -259,11 +295,8 @@ pub(super) fn route_of(
     value: Option<&[u8]>,
 ) -> Result<Option<String>, EnvelopeError> {
     let routes = router.topic(topic.as_str());
-    let route = match value.map(Envelope::read).transpose()? {
-        None => routes.tombstones(),
-        Some(envelope) => routes.find(envelope.event_type()),
-    };
-    Ok(route.map(|route| route.id.to_string()))
+    let envelope = value.map(Envelope::read).transpose()?;
+    Ok(routes.of(envelope.as_ref()).map(|route| route.id.to_string()))
 }
 
 impl DryRun {
@@ -282,3 +315,6 @@ impl DryRun {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

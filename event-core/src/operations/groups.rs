@@ -1,9 +1,10 @@
 //! The consumer groups of a service, and what they read.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::event::{GroupName, TopicName};
 use crate::handler::HandlerRegistration;
+use crate::registry;
 
 /// A consumer group with what it reads.
 #[derive(Clone, Debug)]
@@ -16,25 +17,13 @@ pub struct GroupTopics {
     pub topics: Vec<TopicName>,
 }
 
-/// The groups of `handlers`, sorted: the service's, and those that handlers name. What has no good
-/// name, which start-up refuses, is left out.
+/// The groups of `handlers`, sorted: the service's, and those that handlers name.
 #[must_use]
 pub fn groups_of(
     handlers: &[&'static HandlerRegistration],
     service: &GroupName,
 ) -> Vec<GroupTopics> {
-    let mut groups = BTreeMap::<String, (GroupName, Vec<_>)>::new();
-    for handler in handlers {
-        let group = match handler.options.group {
-            None => service.clone(),
-            Some(name) => match GroupName::parse(name) {
-                Ok(group) => group,
-                Err(_) => continue,
-            },
-        };
-        groups.entry(group.to_string()).or_insert((group, Vec::new())).1.push(*handler);
-    }
-    let groups = groups.into_values().map(|(group, handlers)| {
+    let groups = registry::groups_of(handlers, service).into_iter().map(|(group, handlers)| {
         let topics: BTreeSet<_> =
             handlers.iter().filter_map(|handler| TopicName::foreign(handler.topic).ok()).collect();
         GroupTopics { group, handlers, topics: topics.into_iter().collect() }

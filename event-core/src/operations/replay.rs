@@ -9,20 +9,19 @@ mod producer;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use super::dead_letters::dead_letter_topics;
 use super::dry_run::route_of;
 use super::seek::some_partitions;
 use super::{DEADLINE, DryRun, DryRunner, GroupTopics, OperationError, Place, Rate, resolve};
 use crate::broker::{
-    Broker, BrokerError, Committed, CreatedTopic, NewTopic, Producer, Progress, ReadRequest,
-    Reader, Subscription, TopicStatus, Watermarks,
+    Broker, BrokerError, Producer, Progress, ReadRequest, Reader, Subscription, asks_inner,
 };
 use crate::delivery::{NextOffset, Offset, Shutdown, TopicPartition};
-use crate::event::{GroupName, TopicName};
-use crate::router::EventRouter;
+use crate::event::TopicName;
+use crate::router::{EventRouter, Purpose};
 
 pub use consumer::ReplayConsumer;
 use producer::ReplayProducer;
@@ -232,76 +231,25 @@ impl State {
 
 impl<B: Broker> Broker for ReplayBroker<B> {
     type Consumer = ReplayConsumer<B::Reader>;
-    type Reader = B::Reader;
 
-    fn topics(
-        &self,
-        names: &[TopicName],
-        deadline: Duration,
-    ) -> impl Future<Output = Result<Vec<TopicStatus>, BrokerError>> + Send {
-        self.inner.topics(names, deadline)
-    }
-
-    fn create_topics(
-        &self,
-        topics: &[NewTopic],
-        deadline: Duration,
-    ) -> impl Future<Output = Result<Vec<CreatedTopic>, BrokerError>> + Send {
-        self.inner.create_topics(topics, deadline)
-    }
-
-    fn watermarks(
-        &self,
-        partitions: &[TopicPartition],
-        deadline: Duration,
-    ) -> impl Future<Output = Result<Vec<Watermarks>, BrokerError>> + Send {
-        self.inner.watermarks(partitions, deadline)
-    }
-
-    fn offsets_at(
-        &self,
-        partitions: &[TopicPartition],
-        timestamp_ms: i64,
-        deadline: Duration,
-    ) -> impl Future<Output = Result<Vec<(TopicPartition, NextOffset)>, BrokerError>> + Send {
-        self.inner.offsets_at(partitions, timestamp_ms, deadline)
-    }
-
-    fn committed(
-        &self,
-        group: &GroupName,
-        partitions: &[TopicPartition],
-        deadline: Duration,
-    ) -> impl Future<Output = Result<Vec<Committed>, BrokerError>> + Send {
-        self.inner.committed(group, partitions, deadline)
-    }
-
-    fn reset(
-        &self,
-        group: &GroupName,
-        offsets: &[(TopicPartition, NextOffset)],
-        deadline: Duration,
-    ) -> impl Future<Output = Result<(), BrokerError>> + Send {
-        self.inner.reset(group, offsets, deadline)
-    }
-
-    fn read(&self, request: ReadRequest) -> Result<Self::Reader, BrokerError> {
-        self.inner.read(request)
-    }
+    asks_inner!(inner);
 
     fn subscribe(&self, subscription: Subscription) -> Result<Self::Consumer, BrokerError> {
         ReplayConsumer::new(self, &subscription)
     }
 
     fn producer(&self) -> Result<Arc<dyn Producer>, BrokerError> {
-        let handlers: Vec<_> = self.groups.iter().flat_map(|own| own.handlers.clone()).collect();
-        let router = EventRouter::new(&handlers);
-        let topics = router.topics().filter_map(Result::ok);
-        let dead_letters = topics.filter_map(|topic| router.dead_letters(&topic).ok());
-        let withheld: BTreeSet<_> =
-            if self.dead_letters { BTreeSet::new() } else { dead_letters.collect() };
+        let routers: Vec<_> =
+            self.groups.iter().map(|own| EventRouter::new(&own.handlers)).collect();
+        let withheld = match self.dead_letters {
+            true => BTreeSet::new(),
+            false => dead_letter_topics(&routers).into_keys().collect(),
+        };
+        let derived = routers.iter().flat_map(EventRouter::derived_topics).filter_map(Result::ok);
+        let retries = derived.filter(|derived| matches!(derived.purpose, Purpose::Retry(_)));
+        let retry_topics = retries.map(|derived| derived.topic).collect();
         let (inner, replayed) = (self.inner.producer()?, self.replayed.clone());
-        Ok(Arc::new(ReplayProducer { inner, withheld, replayed }))
+        Ok(Arc::new(ReplayProducer { inner, withheld, retry_topics, replayed }))
     }
 }
 

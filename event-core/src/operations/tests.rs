@@ -277,7 +277,7 @@ async fn every_topic_that_is_needed_is_known_and_made_once() {
     let broker = MemoryBroker::new();
     broker.create_topic(&ORDERS, 3);
     let (handlers, router) = (handlers(), EventRouter::new(&handlers()));
-    let states = topic_states(&broker, needed_topics(&handlers, &router).unwrap()).await.unwrap();
+    let states = topic_states(&broker, needed_topics(&handlers, [&router]).unwrap()).await.unwrap();
     let shown: Vec<_> = states
         .iter()
         .map(|state| {
@@ -295,7 +295,7 @@ async fn every_topic_that_is_needed_is_known_and_made_once() {
     let missing = missing_topics(&states, 2, -1);
     let made = create_topics(&broker, &missing).await.unwrap();
     assert!(made.iter().all(|(_, made)| *made == Ok(true)), "{made:?}");
-    let states = topic_states(&broker, needed_topics(&handlers, &router).unwrap()).await.unwrap();
+    let states = topic_states(&broker, needed_topics(&handlers, [&router]).unwrap()).await.unwrap();
     let partitions: Vec<_> = states.iter().map(|state| state.partitions).collect();
     assert_eq!(partitions, [Some(3), Some(2), Some(2)]);
     assert!(missing_topics(&states, 2, -1).is_empty());

@@ -17,16 +17,16 @@ pub struct NeededTopic {
     pub needed_for: Vec<String>,
 }
 
-/// Every topic that `handlers` need, sorted: those that they listen to, and for each of these where
+/// Every topic that `handlers` need, a table for each of their groups, sorted: those that they listen to, and for each of these where
 /// its dead letters go, where they are redriven, and where its records wait to be tried again; and
 /// those that they are known to send to.
 ///
 /// # Errors
 ///
 /// [`NameError`] for a topic that cannot have its others, because their names are over the limit.
-pub fn needed_topics(
+pub fn needed_topics<'a>(
     handlers: &[&'static HandlerRegistration],
-    router: &EventRouter,
+    groups: impl IntoIterator<Item = &'a EventRouter>,
 ) -> Result<Vec<NeededTopic>, NameError> {
     let mut needed = BTreeMap::<TopicName, Vec<String>>::new();
     let mut need = |topic: TopicName, what: String| {
@@ -35,10 +35,15 @@ pub fn needed_topics(
             needed_for.push(what);
         }
     };
-    for topic in router.topics() {
-        need(topic?, "handlers".to_owned());
+    let mut derived = Vec::new();
+    for router in groups {
+        for topic in router.topics() {
+            need(topic?, "handlers".to_owned());
+        }
+        for topic in router.derived_topics() {
+            derived.push(topic?);
+        }
     }
-    let derived = router.derived_topics().collect::<Result<Vec<_>, _>>()?;
     for DerivedTopic { topic, origin, purpose } in derived {
         need(
             topic,
@@ -116,3 +121,6 @@ pub async fn create_topics<B: Broker>(
         topics => Ok(broker.create_topics(topics, DEADLINE).await?),
     }
 }
+
+#[cfg(test)]
+mod tests;

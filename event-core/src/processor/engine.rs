@@ -15,6 +15,7 @@ use super::control::Paused;
 use super::gate::Gate;
 use super::policy::DeliveryPolicy;
 use super::watch::Watch;
+use crate::broker::Progress;
 use crate::event::TopicName;
 use crate::handler::{HandlerPolicy, Order};
 use crate::observe::Observation;
@@ -124,6 +125,14 @@ impl Engine {
         let every = self.policy.commit_records.max(1);
         if before / every != (before + records) / every {
             self.commit_due.notify_one();
+        }
+    }
+
+    /// Tells what the broker has.
+    pub(super) fn committed(&self, progress: &[Progress]) {
+        for Progress { partition, epoch, next, .. } in progress {
+            let (epoch, next) = (*epoch, *next);
+            self.observers.notify(&Observation::Committed { partition, epoch, next });
         }
     }
 

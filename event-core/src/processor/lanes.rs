@@ -33,10 +33,6 @@ struct OpenLane {
 // is settled in them is known a moment later.
 const RELEASE_GRACE: Duration = Duration::from_secs(1);
 
-// A lane that has nothing in hand ends as soon as its task runs. One that has not ended after this has
-// something, even where nothing is waited for.
-const NOTICE: Duration = Duration::from_millis(500);
-
 /// What is left when all lanes have ended.
 #[derive(Debug)]
 pub(super) struct Drained {
@@ -55,7 +51,7 @@ impl Lanes {
 
     pub(super) fn open(&mut self, assigned: Vec<AssignedPartition>, epoch: Epoch) {
         let partitions: Vec<_> = assigned.iter().map(|one| one.partition.clone()).collect();
-        self.engine.observers.notify(&Observation::Assigned(&partitions));
+        self.engine.observers.notify(&Observation::Assigned { partitions: &partitions, epoch });
         for AssignedPartition { partition, next, metadata } in assigned {
             let remembered = next.map(|next| SettledAbove::decode(&metadata, next));
             let lane = Lane::spawn(
@@ -101,8 +97,9 @@ impl Lanes {
                 && let Some((next, metadata)) = settled.clone()
             {
                 open.committed = settled;
-                self.engine.observers.notify(&Observation::CommitSent { partition, next });
-                let (partition, epoch) = (partition.clone(), open.epoch);
+                let epoch = open.epoch;
+                self.engine.observers.notify(&Observation::CommitSent { partition, epoch, next });
+                let partition = partition.clone();
                 changed.push(Progress { partition, epoch, next, metadata });
             }
         }
@@ -129,7 +126,14 @@ impl Lanes {
             revocation.partitions.iter().filter_map(|p| self.open.remove_entry(p)).collect();
         // At once, so that nothing more of them is started.
         lanes.values().for_each(|open| open.lane.stop());
-        self.engine.observers.notify(&Observation::Revoked(&revocation.partitions));
+        let mut epochs = BTreeMap::<_, Vec<_>>::new();
+        for (partition, open) in &lanes {
+            epochs.entry(open.epoch).or_default().push(partition.clone());
+        }
+        for (epoch, partitions) in epochs {
+            let partitions = &partitions;
+            self.engine.observers.notify(&Observation::Revoked { partitions, epoch });
+        }
         let engine = Arc::clone(&self.engine);
         let wait = if revocation.lost { Duration::ZERO } else { engine.policy.drain_deadline };
         let max_metadata_bytes = self.max_metadata_bytes;
@@ -167,20 +171,22 @@ async fn finish(
     max_metadata_bytes: usize,
 ) -> Drained {
     lanes.values().for_each(|open| open.lane.stop());
-    let deadline = deadline.max(Instant::now() + NOTICE);
     let mut drained = Drained { progress: Vec::new(), abandoned: 0, in_hand: Vec::new() };
     for (partition, mut open) in lanes {
         if timeout_at(deadline, open.lane.ended()).await.is_err() {
             let in_hand = engine.in_hand(Some(&partition));
             open.lane.abort().await;
-            drained.abandoned += 1;
-            let settled = open.lane.settled(max_metadata_bytes);
-            engine.observers.notify(&Observation::Abandoned {
-                partition: &partition,
-                next: settled.map(|(next, _)| next),
-                in_hand: &in_hand,
-            });
-            drained.in_hand.extend(in_hand);
+            // An idle one may only not have been told yet, where nothing was waited for.
+            if open.lane.has_in_hand() {
+                drained.abandoned += 1;
+                let settled = open.lane.settled(max_metadata_bytes);
+                engine.observers.notify(&Observation::Abandoned {
+                    partition: &partition,
+                    next: settled.map(|(next, _)| next),
+                    in_hand: &in_hand,
+                });
+                drained.in_hand.extend(in_hand);
+            }
         }
         if let Some((next, metadata)) = open.lane.settled(max_metadata_bytes) {
             drained.progress.push(Progress { partition, epoch: open.epoch, next, metadata });

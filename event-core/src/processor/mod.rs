@@ -34,6 +34,7 @@ pub use control::{Control, Paused};
 pub use dead_letter::header as dead_letter_header;
 pub use neighbours::Neighbours;
 pub use policy::{DeliveryPolicy, UnknownEvents};
+pub(crate) use policy::{UNKNOWN_EVENT, unknown_event};
 pub use returning::header as retry_header;
 
 use crate::broker::{BrokerError, Consumer, ConsumerEvent, Producer};
@@ -206,7 +207,14 @@ impl EventProcessor {
                         lanes.open(partitions, epoch);
                     }
                     ConsumerEvent::Revoked(revocation) => lanes.give_up(revocation),
+                    ConsumerEvent::Committed(progress) => engine.committed(&progress),
                     ConsumerEvent::CommitFailed(error) => lanes.commit_again(&error),
+                    ConsumerEvent::FetchPaused(partitions) => {
+                        engine.observers.notify(&Observation::FetchPaused(&partitions));
+                    }
+                    ConsumerEvent::FetchResumed(partitions) => {
+                        engine.observers.notify(&Observation::FetchResumed(&partitions));
+                    }
                     ConsumerEvent::Trouble(error) if error.is_fatal() || !(joined || error.is_retriable()) => {
                         break Some(ProcessorError::Consumer(error));
                     }
@@ -224,6 +232,7 @@ impl EventProcessor {
         let drained = lanes.drain(deadline).await;
         let left = deadline.saturating_duration_since(Instant::now()).max(LEAVE_DEADLINE);
         let closed = consumer.close(drained.progress, left).await;
+        let closed = closed.map(|progress| engine.committed(&progress));
         match failure {
             Some(error) => Err(error),
             None if drained.abandoned > 0 => Err(ProcessorError::DrainDeadline {

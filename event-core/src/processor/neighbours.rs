@@ -1,7 +1,7 @@
 //! The other consumer groups of the process, which read the same topics.
 
-use crate::event::{Envelope, GroupName, TopicName};
-use crate::router::EventRouter;
+use crate::event::{GroupName, TopicName};
+use crate::router::{EventRouter, TopicRoutes};
 
 /// What the other consumer groups of a process handle. A record that nobody in a group handles is not
 /// unknown when another group handles it, and when none does, one group is enough to say so.
@@ -19,16 +19,21 @@ impl Neighbours {
         Neighbours(others.map(|(other, router)| (other.clone(), router.clone())).collect())
     }
 
-    /// Whether a record that nobody in `group` handles is another group's business.
-    pub(super) fn take(
+    /// The other group whose business a record is that nobody in `group` handles: the one that
+    /// `handles` it, or else the first that reads the topic, if that comes before `group`.
+    pub(crate) fn take(
         &self,
         group: &GroupName,
         topic: &TopicName,
-        envelope: Option<&Envelope<'_>>,
-    ) -> bool {
-        self.0.iter().any(|(other, router)| {
-            let routes = router.topic(topic.as_str());
-            routes.of(envelope).is_some() || (other < group && routes.routes().next().is_some())
-        })
+        handles: impl Fn(&TopicRoutes) -> bool,
+    ) -> Option<&GroupName> {
+        let routes = |router: &EventRouter| router.topic(topic.as_str());
+        let mut all = self.0.iter();
+        let handling = all.find(|(_, router)| handles(&routes(router)));
+        let reading = || {
+            let readers = self.0.iter().filter(|(_, router)| !routes(router).is_empty());
+            readers.min_by_key(|(other, _)| other).filter(|(other, _)| other < group)
+        };
+        handling.or_else(reading).map(|(other, _)| other)
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::delivery::RecordRef;
+use crate::event::excerpt;
 use crate::handler::{
     BreakerOptions, HandlerDefaults, HandlerOverrides, HandlerPolicy, HandlerRegistration,
 };
@@ -57,6 +58,15 @@ pub enum UnknownEvents {
     DeadLetter,
     /// The service stops before it, with an error.
     Stop,
+}
+
+/// Why a record is dead-lettered whose event nobody handles.
+pub(crate) const UNKNOWN_EVENT: &str = "unknown_event";
+
+/// What is said of such a record.
+pub(crate) fn unknown_event(name: &str) -> Rejection {
+    let message = format!("nobody handles the event `{}`", excerpt(name, 64));
+    Rejection::Refused { code: UNKNOWN_EVENT, message }
 }
 
 impl Default for DeliveryPolicy {

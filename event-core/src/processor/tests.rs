@@ -1,10 +1,12 @@
 //! What a user notices of the engine, on the memory broker with the clock paused.
 
+#![expect(clippy::unwrap_used, reason = "a test")]
+
 mod abandoned;
 mod batches;
 mod breaker;
 mod commits;
-
+mod observed;
 mod postponed;
 
 use std::sync::{Arc, Mutex};

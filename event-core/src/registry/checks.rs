@@ -18,12 +18,12 @@ impl Registry {
         let (written, derived) = self.colliding_ids();
         report.add_problems(written);
         report.add_warnings(derived);
-        report.add_problems(self.topic_names());
-        report.add_problems(self.colliding_topics());
-        report.add_problems(self.dead_letter_topics());
-        report.add_problems(self.dead_letter_loops());
+        report.add_problems(self.topic_names(group));
+        report.add_problems(self.colliding_topics(group));
+        report.add_problems(self.dead_letter_topics(group));
+        report.add_problems(self.dead_letter_loops(group));
         report.add_problems(self.retry_names());
-        let (returning, letters) = self.handled_derived_topics();
+        let (returning, letters) = self.handled_derived_topics(group);
         report.add_problems(returning);
         report.add_warnings(letters);
         report.add_warnings(self.mixed_orders(group));

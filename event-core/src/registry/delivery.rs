@@ -127,7 +127,10 @@ impl Registry {
 
     /// Handlers on a topic that the engine keeps for itself: problems, then warnings. What is in a
     /// retry or redrive topic is for one handler of another topic; dead letters may well be looked at.
-    pub(super) fn handled_derived_topics(&self) -> (Vec<StartupProblem>, Vec<StartupProblem>) {
+    pub(super) fn handled_derived_topics(
+        &self,
+        group: &str,
+    ) -> (Vec<StartupProblem>, Vec<StartupProblem>) {
         let topics = self.topics();
         let (mut problems, mut warnings) = (Vec::new(), Vec::new());
         for (origin, handlers) in &topics {
@@ -135,11 +138,10 @@ impl Registry {
             let delays: BTreeSet<_> = handlers.iter().flat_map(|h| h.retry_topics()).collect();
             let retries = delays.into_iter().map(|delay| (name.retry(*delay), "retries"));
             let returning = retries.chain([(name.redrive(), "redriven records")]);
-            let all = returning.chain([(dead_letters(&name, handlers), "dead letters")]);
-            for (derived, purpose) in all {
-                let Some((topic, handlers)) =
-                    derived.ok().and_then(|derived| topics.get_key_value(derived.as_str()))
-                else {
+            let letters = dead_letters(&name, handlers, group).map(|name| (name, "dead letters"));
+            let all = returning.chain(letters).filter_map(|(name, what)| Some((name.ok()?, what)));
+            for (derived, purpose) in all.collect::<BTreeSet<_>>() {
+                let Some((topic, handlers)) = topics.get_key_value(derived.as_str()) else {
                     continue;
                 };
                 let problem = StartupProblem::HandledDerivedTopic {
@@ -155,7 +157,7 @@ impl Registry {
             }
         }
         // Letters that come back are a problem, which says more.
-        let loops = self.dead_letter_loops();
+        let loops = self.dead_letter_loops(group);
         let in_loop = |of: &str| {
             loops.iter().any(|one| {
                 matches!(one, StartupProblem::DeadLetterLoop { topics, .. } if topics.iter().any(|t| t == of))
@@ -197,7 +199,10 @@ mod tests {
         let registry = Registry { handlers, contracts: Vec::new(), modules: Vec::new() };
         let [problem] = &registry.retry_names()[..] else { panic!("no problem") };
         let message = problem.message();
-        assert!(message.ends_with("topic name is 251 bytes long, the limit is 249"), "{message}");
+        assert!(
+            message.ends_with("aa_retry_1h`: topic name is 251 bytes long, the limit is 249"),
+            "{message}"
+        );
         assert_eq!(problem.places()[0].line, 7);
     }
 }

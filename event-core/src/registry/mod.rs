@@ -18,7 +18,7 @@ pub(crate) use near_state::short_type;
 pub use problem::{Place, StartupProblem};
 pub use report::StartupReport;
 
-use crate::event::{ContractInfo, ContractRegistration};
+use crate::event::{ContractInfo, ContractRegistration, GroupName};
 use crate::handler::HandlerRegistration;
 
 /// A crate that `link_handlers!` names.
@@ -90,13 +90,8 @@ impl Registry {
 
     /// The handlers by their consumer groups; `default` is the group of those that name none.
     #[must_use]
-    pub fn groups(&self, default: &str) -> BTreeMap<String, Vec<&'static HandlerRegistration>> {
-        let mut groups = BTreeMap::<_, Vec<_>>::new();
-        for handler in &self.handlers {
-            let group = handler.options.group.unwrap_or(default);
-            groups.entry(group.to_owned()).or_default().push(*handler);
-        }
-        groups
+    pub fn groups(&self, default: &GroupName) -> Groups {
+        groups_of(&self.handlers, default)
     }
 
     /// The contracts of the whole binary, sorted by topic, name and version.
@@ -119,6 +114,25 @@ impl Registry {
         });
         taken.collect()
     }
+}
+
+/// Handlers by their consumer groups.
+pub type Groups = BTreeMap<GroupName, Vec<&'static HandlerRegistration>>;
+
+/// `handlers` by their consumer groups; `default` is the group of those that name none. What has no
+/// good name, which its attribute refuses, is left out.
+pub(crate) fn groups_of(handlers: &[&'static HandlerRegistration], default: &GroupName) -> Groups {
+    let mut groups = Groups::new();
+    for handler in handlers {
+        let group = match handler.options.group {
+            None => Ok(default.clone()),
+            Some(name) => GroupName::parse(name),
+        };
+        if let Ok(group) = group {
+            groups.entry(group).or_default().push(*handler);
+        }
+    }
+    groups
 }
 
 /// The known name that was probably meant. An id is a path, and who leaves out its beginning means

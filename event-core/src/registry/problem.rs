@@ -47,10 +47,12 @@ pub enum StartupProblem {
         /// What needs them.
         places: Vec<Place>,
     },
-    /// Handlers of one topic that name different topics for its dead letters.
+    /// Handlers of one topic in one consumer group that name different topics for its dead letters.
     DeadLetterTopics {
         /// The topic.
         topic: &'static str,
+        /// The consumer group.
+        group: String,
         /// Those that name one.
         handlers: Vec<&'static HandlerRegistration>,
     },
@@ -70,6 +72,15 @@ pub enum StartupProblem {
     },
     /// A topic whose dead-letter topic would have a name that Kafka does not take.
     DeadLetterName {
+        /// The topic.
+        topic: &'static str,
+        /// What is wrong with the other name.
+        error: NameError,
+        /// Who listens to the topic.
+        handlers: Vec<&'static HandlerRegistration>,
+    },
+    /// A topic whose redrive topic would have a name that Kafka does not take.
+    RedriveName {
         /// The topic.
         topic: &'static str,
         /// What is wrong with the other name.
@@ -259,6 +270,7 @@ impl StartupProblem {
             StartupProblem::DeadLetterLoop { .. } => "dead_letter_loop",
             StartupProblem::TopicName { .. } => "topic_name",
             StartupProblem::DeadLetterName { .. } => "dead_letter_name",
+            StartupProblem::RedriveName { .. } => "redrive_name",
             StartupProblem::RetryName { .. } => "retry_name",
             StartupProblem::HandledDerivedTopic { .. } => "handled_derived_topic",
             StartupProblem::MixedOrders { .. } => "mixed_orders",
@@ -300,6 +312,7 @@ impl StartupProblem {
             | StartupProblem::CollidingTopics { .. }
             | StartupProblem::DeadLetterTopics { .. }
             | StartupProblem::DeadLetterLoop { .. }
+            | StartupProblem::RedriveName { .. }
             | StartupProblem::RetryName { .. }
             | StartupProblem::HandledDerivedTopic { .. }
             | StartupProblem::MixedOrders { .. }
@@ -326,6 +339,7 @@ impl StartupProblem {
             | StartupProblem::DeadLetterLoop { handlers, .. }
             | StartupProblem::TopicName { handlers, .. }
             | StartupProblem::DeadLetterName { handlers, .. }
+            | StartupProblem::RedriveName { handlers, .. }
             | StartupProblem::RetryName { handlers, .. }
             | StartupProblem::HandledDerivedTopic { handlers, .. }
             | StartupProblem::LongTimeout { handlers, .. }

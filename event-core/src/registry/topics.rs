@@ -34,59 +34,60 @@ impl Registry {
         (excluded.collect(), unused.collect())
     }
 
-    pub(super) fn topic_names(&self) -> Vec<StartupProblem> {
+    pub(super) fn topic_names(&self, group: &str) -> Vec<StartupProblem> {
         let problems = self.topics().into_iter().filter_map(|(topic, handlers)| {
             let foreign = is_foreign(&handlers);
             let name = match TopicName::registered(topic, foreign) {
                 Ok(name) => name,
                 Err(error) => return Some(StartupProblem::TopicName { error, handlers }),
             };
-            let error = dead_letters(&name, &handlers).err()?;
+            // Its dead-letter topic may be named; the one to redrive through has the longer name.
+            if let Err(error) = name.redrive() {
+                return Some(StartupProblem::RedriveName { topic, error, handlers });
+            }
+            let error = dead_letters(&name, &handlers, group).find_map(Result::err)?;
             Some(StartupProblem::DeadLetterName { topic, error, handlers })
         });
         problems.collect()
     }
 
-    pub(super) fn dead_letter_topics(&self) -> Vec<StartupProblem> {
-        let problems = self.topics().into_iter().filter_map(|(topic, mut handlers)| {
-            handlers.retain(|handler| handler.dead_letter.is_some());
-            let names: BTreeSet<_> = handlers.iter().map(|handler| handler.dead_letter).collect();
-            (names.len() > 1).then_some(StartupProblem::DeadLetterTopics { topic, handlers })
+    /// Each group has dead letters of its own, so only the handlers of one have to agree.
+    pub(super) fn dead_letter_topics(&self, group: &str) -> Vec<StartupProblem> {
+        let problems = self.topics().into_iter().flat_map(|(topic, handlers)| {
+            let groups = by_group(&handlers, group).into_iter();
+            let problems = groups.filter_map(|(group, mut handlers)| {
+                handlers.retain(|handler| handler.dead_letter.is_some());
+                let names: BTreeSet<_> = handlers.iter().map(|one| one.dead_letter).collect();
+                let group = group.to_owned();
+                (names.len() > 1).then_some(StartupProblem::DeadLetterTopics {
+                    topic,
+                    group,
+                    handlers,
+                })
+            });
+            problems.collect::<Vec<_>>()
         });
         problems.collect()
     }
 
     /// A letter that is read by the handlers that gave it up would go round for ever.
-    pub(super) fn dead_letter_loops(&self) -> Vec<StartupProblem> {
+    pub(super) fn dead_letter_loops(&self, group: &str) -> Vec<StartupProblem> {
         let topics = self.topics();
-        let next: BTreeMap<&str, String> = topics
-            .iter()
-            .filter_map(|(topic, handlers)| {
-                let name = TopicName::registered(topic, is_foreign(handlers)).ok()?;
-                Some((*topic, dead_letters(&name, handlers).ok()?.to_string()))
-            })
-            .collect();
-        let loops = topics.iter().filter_map(|(topic, handlers)| {
-            let mut seen = vec![(*topic).to_owned()];
-            while let Some(after) = seen.last().and_then(|last| next.get(last.as_str())) {
-                if after == topic {
-                    // Each loop is told once, by the first of its topics.
-                    let first = seen.iter().all(|other| other.as_str() >= *topic);
-                    let (topics, handlers) = (seen, handlers.clone());
-                    return first.then_some(StartupProblem::DeadLetterLoop { topics, handlers });
-                }
-                // A way into a loop is no loop of its own.
-                if seen.contains(after) {
-                    return None;
-                }
-                seen.push(after.clone());
-            }
-            None
+        let next = topics.iter().filter_map(|(topic, handlers)| {
+            let name = TopicName::registered(topic, is_foreign(handlers)).ok()?;
+            let letters = dead_letters(&name, handlers, group).filter_map(Result::ok);
+            Some((*topic, letters.map(|letters| letters.to_string()).collect()))
+        });
+        let next = next.collect();
+        let loops = topics.into_iter().filter_map(|(topic, handlers)| {
+            let mut topics = vec![topic.to_owned()];
+            comes_back(&next, &mut topics)
+                .then_some(StartupProblem::DeadLetterLoop { topics, handlers })
         });
         loops.collect()
     }
 
-    pub(super) fn colliding_topics(&self) -> Vec<StartupProblem> {
+    pub(super) fn colliding_topics(&self, group: &str) -> Vec<StartupProblem> {
         // Each name with the first thing that needs it.
         let mut names = BTreeMap::<String, Place>::new();
         for handler in &self.handlers {
@@ -100,13 +101,14 @@ impl Registry {
         // These collide with each other only when their topics do, which is enough to say.
         let mut derived = BTreeSet::new();
         for (topic, handlers) in self.topics() {
-            if let Ok(topic) = TopicName::registered(topic, is_foreign(&handlers))
-                && let Ok(name) = dead_letters(&topic, &handlers)
-                && let [first, ..] = handlers[..]
-                && !names.contains_key(name.as_str())
-            {
-                names.insert(name.to_string(), Place::from(first));
-                derived.insert(name.to_string());
+            let Ok(topic) = TopicName::registered(topic, is_foreign(&handlers)) else { continue };
+            for name in dead_letters(&topic, &handlers, group).filter_map(Result::ok) {
+                if let [first, ..] = handlers[..]
+                    && !names.contains_key(name.as_str())
+                {
+                    names.insert(name.to_string(), Place::from(first));
+                    derived.insert(name.to_string());
+                }
             }
         }
         let mut alike = BTreeMap::<String, Vec<(String, Place)>>::new();
@@ -159,11 +161,49 @@ pub(super) fn is_foreign(handlers: &Handlers) -> bool {
     handlers.iter().any(|handler| handler.has_foreign_names())
 }
 
-pub(super) fn dead_letters(topic: &TopicName, handlers: &Handlers) -> Result<TopicName, NameError> {
-    match handlers.iter().find_map(|handler| handler.dead_letter) {
-        Some(name) => TopicName::registered(name, is_foreign(handlers)),
-        None => topic.dead_letters(),
+/// `handlers` by their consumer groups; `default` is the group of those that name none.
+fn by_group<'a>(handlers: &Handlers, default: &'a str) -> BTreeMap<&'a str, Handlers> {
+    let mut groups = BTreeMap::<_, Handlers>::new();
+    for handler in handlers.iter().copied() {
+        groups.entry(handler.options.group.unwrap_or(default)).or_default().push(handler);
     }
+    groups
+}
+
+/// The topics that take the dead letters of `topic`, whose handlers these are: one for each group.
+pub(super) fn dead_letters(
+    topic: &TopicName,
+    handlers: &Handlers,
+    default_group: &str,
+) -> impl Iterator<Item = Result<TopicName, NameError>> {
+    let groups = by_group(handlers, default_group).into_values();
+    groups.map(|handlers| match handlers.iter().find_map(|handler| handler.dead_letter) {
+        Some(name) => TopicName::registered(name, is_foreign(&handlers)),
+        None => topic.dead_letters(),
+    })
+}
+
+/// Whether the letters of the last of `topics` come back to the first; `topics` is then the way. Each
+/// loop is found by the first of its topics only.
+fn comes_back(next: &BTreeMap<&str, BTreeSet<String>>, topics: &mut Vec<String>) -> bool {
+    let [first, ..] = &topics[..] else { return false };
+    let first = first.clone();
+    let after = topics.last().and_then(|last| next.get(last.as_str()));
+    for after in after.into_iter().flatten() {
+        if *after == first {
+            return true;
+        }
+        // A way into a loop is no loop of its own.
+        if *after < first || topics.contains(after) {
+            continue;
+        }
+        topics.push(after.clone());
+        if comes_back(next, topics) {
+            return true;
+        }
+        topics.pop();
+    }
+    false
 }
 
 fn nearest(topic: &str, known: impl Iterator<Item = &'static str>) -> Option<&'static str> {

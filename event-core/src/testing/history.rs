@@ -31,12 +31,12 @@ pub struct Happened {
     /// How long after the service was started for the first time, by the test's clock.
     pub at: Duration,
     /// What it was, as one word: `received`, `handled`, `skipped`, `retrying`, `postponed`,
-    /// `dead-lettered`, `dead-letter-failed`, `assigned`, `revoked`, `commit-sent`, `commit-failed`,
-    /// `breaker-opened`, `breaker-closed`, `paused`, `resumed`, `blocked`, `trouble`, `abandoned`.
+    /// `dead-lettered`, `dead-letter-failed`, `assigned`, `revoked`, `commit-sent`, `committed`,
+    /// `commit-failed`, `fetch-paused`, `fetch-resumed`, `breaker-opened`, `breaker-closed`, `paused`, `resumed`, `blocked`, `trouble`, `abandoned`.
     pub what: &'static str,
     /// The partition it happened to, if it was one.
     pub partition: Option<TopicPartition>,
-    /// The record it happened to, if it was one; with `commit-sent` and `abandoned`, where the
+    /// The record it happened to, if it was one; with `commit-sent`, `committed` and `abandoned`, where the
     /// partition goes on.
     pub offset: Option<Offset>,
     /// The rest in words.
@@ -82,10 +82,15 @@ impl Happened {
                 let detail = format!("to {dead_letter_topic}");
                 ("dead-letter-failed", Some((*partition, Some(*offset))), detail)
             }
-            Observation::Assigned(partitions) => ("assigned", None, list(partitions)),
-            Observation::Revoked(partitions) => ("revoked", None, list(partitions)),
+            Observation::Assigned { partitions, .. } => ("assigned", None, list(partitions)),
+            Observation::Revoked { partitions, .. } => ("revoked", None, list(partitions)),
+            Observation::FetchPaused(partitions) => ("fetch-paused", None, list(partitions)),
+            Observation::FetchResumed(partitions) => ("fetch-resumed", None, list(partitions)),
             Observation::CommitSent { partition, next, .. } => {
                 ("commit-sent", Some((*partition, Some(Offset(next.0)))), String::new())
+            }
+            Observation::Committed { partition, next, .. } => {
+                ("committed", Some((*partition, Some(Offset(next.0)))), String::new())
             }
             Observation::CommitFailed(..) => ("commit-failed", None, String::new()),
             Observation::Trouble(..) => ("trouble", None, String::new()),

@@ -13,6 +13,7 @@ use crate::broker::{Broker, OutgoingRecord, Subscription};
 use crate::delivery::{NextOffset, TopicPartition};
 use crate::event::{Contract, GroupName, Headers, TopicName};
 use crate::observe::{Health, Observer, Observers};
+use crate::operations::dead_letters::dead_letter_topics;
 use crate::processor::{
     Clock, Control, DeliveryPolicy, EventProcessor, Neighbours, ProcessorError, ServiceIdentity,
 };
@@ -162,7 +163,8 @@ impl RunningApp {
         self.broker.records(&name(topic))
     }
 
-    /// The dead letters of a topic, wherever its handlers have them written.
+    /// The dead letters of a topic, wherever its handlers have them written; none of a topic that none
+    /// listens to.
     ///
     /// # Panics
     ///
@@ -170,15 +172,10 @@ impl RunningApp {
     #[must_use]
     pub fn dead_letters(&self, topic: &str) -> Vec<StoredRecord> {
         let topic = name(topic);
-        let listens = |member: &&Member| member.topics.contains(&topic);
-        let dead_letters = match self.members.iter().find(listens) {
-            Some(member) => member.router.dead_letters(&topic),
-            None => topic.dead_letters(),
-        };
-        match dead_letters {
-            Ok(topic) => self.broker.records(&topic),
-            Err(error) => panic!("{error}"),
-        }
+        let routers = self.members.iter().map(|member| &member.router);
+        let all = dead_letter_topics(routers).into_iter();
+        let own = all.filter(|(_, origins)| origins.contains(&topic));
+        own.flat_map(|(letters, _)| self.broker.records(&letters)).collect()
     }
 
     /// Where the group goes on in a partition.

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use event_core::broker::{Broker, OutgoingRecord, Subscription};
-use event_core::delivery::{NextOffset, Offset, RecordBatch};
-use event_core::event::{Header, Headers};
+use event_core::broker::{Broker, ConsumerEvent, OutgoingRecord, Subscription};
+use event_core::delivery::{Epoch, NextOffset, Offset, RecordBatch, TopicPartition};
+use event_core::event::{Header, Headers, TopicName};
 
 use crate::TestCluster;
-use crate::member::{Member, fill, record, subscription, topic};
+use crate::member::{DEADLINE, Member, fill, record, subscription, topic};
 
 pub async fn records_arrive_as_they_were_sent(cluster: &impl TestCluster) {
     let topic = topic("as_sent");
@@ -46,6 +46,25 @@ pub async fn records_arrive_as_they_were_sent(cluster: &impl TestCluster) {
     assert_eq!(seen[0].timestamp_ms, 1_700_000_000_123);
     assert!(seen[1].timestamp_ms > 1_700_000_000_123, "the present is the default");
     member.close().await;
+}
+
+pub async fn a_topic_that_others_named_is_like_any_other(cluster: &impl TestCluster) {
+    let topic = TopicName::foreign(&format!("Orders.v1-{}", topic("eu"))).unwrap();
+    cluster.create_topic(topic.as_str(), 1).await;
+    let broker = cluster.broker();
+    fill(&*broker.producer().unwrap(), &topic, 0, 3).await;
+
+    let mut first = Member::join(&broker, "others_named", &topic);
+    let seen = first.read(3).await;
+    assert_eq!(seen[2].text(), "2");
+    first.close().await;
+
+    // What was committed for it holds, and a revocation of it is heard.
+    fill(&*broker.producer().unwrap(), &topic, 0, 1).await;
+    let mut second = Member::join(&broker, "others_named", &topic);
+    let seen = second.read(1).await;
+    assert_eq!(seen[0].offset, Offset(3));
+    second.close().await;
 }
 
 pub async fn records_of_a_partition_arrive_in_order(cluster: &impl TestCluster) {
@@ -121,6 +140,32 @@ pub async fn asynchronous_commits_count(cluster: &impl TestCluster) {
     member.close().await;
 }
 
+pub async fn what_is_committed_is_told(cluster: &impl TestCluster) {
+    let topic = topic("told");
+    cluster.create_topic(topic.as_str(), 1).await;
+    let broker = cluster.broker();
+    let producer = broker.producer().unwrap();
+    fill(&*producer, &topic, 0, 10).await;
+
+    let mut member = Member::join(&broker, "told", &topic);
+    member.read(10).await;
+    let last = member.progress();
+    let mut progress = last.clone();
+    progress[0].next = NextOffset(4);
+    // An epoch that is over is not committed, and so not told.
+    let mut over = last.clone();
+    over[0].epoch = Epoch(over[0].epoch.0 + 1);
+    member.commit(&over);
+    member.commit(&progress);
+    loop {
+        if let ConsumerEvent::Committed(committed) = member.next().await {
+            assert_eq!(committed, progress);
+            break;
+        }
+    }
+    assert_eq!(member.close_within(last.clone(), DEADLINE).await, Ok(last));
+}
+
 pub async fn a_dropped_consumer_repeats_what_was_not_committed(cluster: &impl TestCluster) {
     let topic = topic("dropped");
     cluster.create_topic(topic.as_str(), 1).await;
@@ -174,6 +219,37 @@ pub async fn fetching_stops_at_the_byte_budget(cluster: &impl TestCluster) {
                 *partition += 1;
                 arrived += 1;
             }
+        }
+    }
+    member.close().await;
+}
+
+pub async fn what_is_held_back_is_told(cluster: &impl TestCluster) {
+    let topic = topic("held_back");
+    cluster.create_topic(topic.as_str(), 1).await;
+    let broker = cluster.broker();
+    let producer = broker.producer().unwrap();
+    let value = "x".repeat(8 << 10);
+    for _ in 0..100 {
+        producer.send(record(&topic, "k", &value)).await.unwrap();
+    }
+
+    let bounded = Subscription { max_in_flight_bytes: 128 << 10, ..subscription("held", &topic) };
+    let mut member = Member::subscribe(&broker, bounded);
+    let mut held = Vec::new();
+    let partition = TopicPartition { topic, partition: 0 };
+    loop {
+        match member.next().await {
+            ConsumerEvent::Records(batch) => held.push(batch),
+            ConsumerEvent::FetchPaused(paused) => {
+                assert_eq!(paused, std::slice::from_ref(&partition));
+                held.clear();
+            }
+            ConsumerEvent::FetchResumed(resumed) => {
+                assert_eq!(resumed, std::slice::from_ref(&partition));
+                break;
+            }
+            _ => {}
         }
     }
     member.close().await;

@@ -60,12 +60,15 @@ macro_rules! contract {
         $crate::contract! {
             @each $start, [$(#[$attribute])*],
             records_arrive_as_they_were_sent
+            a_topic_that_others_named_is_like_any_other
             records_of_a_partition_arrive_in_order
             a_new_group_starts_at_the_earliest_record
             a_group_resumes_where_it_was_closed
             asynchronous_commits_count
+            what_is_committed_is_told
             a_dropped_consumer_repeats_what_was_not_committed
             fetching_stops_at_the_byte_budget
+            what_is_held_back_is_told
             a_partition_whose_records_are_held_stops_no_other
             a_revocation_waits_for_release_and_commits_it
             progress_of_an_old_epoch_is_not_committed

@@ -189,7 +189,7 @@ impl<C: Consumer> Member<C> {
         self,
         progress: Vec<Progress>,
         deadline: Duration,
-    ) -> Result<(), BrokerError> {
+    ) -> Result<Vec<Progress>, BrokerError> {
         self.consumer.close(progress, deadline).await
     }
 }

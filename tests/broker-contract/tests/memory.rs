@@ -17,7 +17,7 @@ impl TestCluster for Memory {
 
     async fn create_topic(&self, name: &str, partitions: i32) {
         let partitions = u32::try_from(partitions).unwrap();
-        self.0.create_topic(&TopicName::parse(name).unwrap(), partitions);
+        self.0.create_topic(&TopicName::foreign(name).unwrap(), partitions);
     }
 
     fn max_metadata_bytes(&self) -> Option<usize> {

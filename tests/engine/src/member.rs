@@ -269,7 +269,7 @@ impl Observer for Member {
             Observation::DeadLettered { partition, offset, .. } => {
                 self.settled(partition, offset.0, End::DeadLettered);
             }
-            Observation::Assigned(partitions) => {
+            Observation::Assigned { partitions, .. } => {
                 let record = &mut *self.world.record();
                 for partition in *partitions {
                     let owner = self.world.broker.owner(&self.world.group, partition);
@@ -293,7 +293,7 @@ impl Observer for Member {
                     });
                 }
             }
-            Observation::Revoked(partitions) => {
+            Observation::Revoked { partitions, .. } => {
                 let record = &mut *self.world.record();
                 for partition in *partitions {
                     if let Some(index) = record.last_of(self.number, partition) {

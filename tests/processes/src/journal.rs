@@ -78,17 +78,17 @@ impl Drop for Begun<'_> {
 impl Observer for Journal {
     fn observe(&self, observation: &Observation<'_>) {
         match observation {
-            Observation::Assigned(partitions) => self.write("assigned", &list(partitions)),
-            Observation::Revoked(partitions) => self.write("revoked", &list(partitions)),
+            Observation::Assigned { partitions, .. } => self.write("assigned", &list(partitions)),
+            Observation::Revoked { partitions, .. } => self.write("revoked", &list(partitions)),
             Observation::CommitFailed(error) => self.write("commit-failed", &error.to_string()),
             Observation::Trouble(error) => self.write("trouble", &error.to_string()),
             _ => return,
         }
         // Whoever started the process follows what it owns.
-        if let Observation::Assigned(partitions) = observation {
+        if let Observation::Assigned { partitions, .. } = observation {
             println!("assigned {}", list(partitions));
         }
-        if let Observation::Revoked(partitions) = observation {
+        if let Observation::Revoked { partitions, .. } = observation {
             println!("revoked {}", list(partitions));
         }
     }

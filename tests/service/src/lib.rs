@@ -40,3 +40,21 @@ impl Seen {
 pub fn claim(id: u64) -> ClaimAdded {
     ClaimAdded { id, role_id: 3 }
 }
+
+/// How the commands show the delivery of a handler that says nothing of it, where the settings say
+/// nothing either.
+#[must_use]
+pub fn delivery_unless_said() -> serde_json::Value {
+    serde_json::json!({
+        "order": "partition",
+        "concurrency": 1,
+        "attempts": 5,
+        "backoff": "200ms..30s",
+        "jitter": "equal",
+        "retry_on": false,
+        "timeout": null,
+        "retry_topics": [],
+        "batch": null,
+        "breaker": { "failures": 20, "pause": "5s..1m" },
+    })
+}

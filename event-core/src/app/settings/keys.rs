@@ -24,14 +24,22 @@ pub(super) struct Key {
     pub(super) default: Option<&'static str>,
     /// A value to show to whoever wrote a wrong one.
     pub(super) example: &'static str,
+    /// What holds without a value.
+    pub(super) absent: &'static str,
 }
 
 const fn key(name: &'static str, kind: Kind, default: &'static str) -> Key {
-    Key { name, kind, default: Some(default), example: default }
+    Key { name, kind, default: Some(default), example: default, absent: "none" }
 }
 
 const fn unset(name: &'static str, kind: Kind, example: &'static str) -> Key {
-    Key { name, kind, default: None, example }
+    Key { name, kind, default: None, example, absent: "none" }
+}
+
+impl Key {
+    const fn or(self, absent: &'static str) -> Self {
+        Key { absent, ..self }
+    }
 }
 
 /// The keys with one value. Each is a variable too: `EVENT_` and the key in capitals.
@@ -40,7 +48,7 @@ pub(super) const KEYS: &[Key] = &[
     // The service's name.
     unset("group", Kind::Text, "admin"),
     unset("group_instance_id", Kind::Text, "admin-1"),
-    unset("topics", Kind::List, "role_events"),
+    unset("topics", Kind::List, "role_events").or("all that have a handler"),
     key("create_topics", Kind::Flag, "false"),
     key("unknown_events", Kind::Text, "skip"),
     key("attempts", Kind::Number, "5"),
@@ -58,7 +66,7 @@ pub(super) const KEYS: &[Key] = &[
     key("commit_records", Kind::Number, "100000"),
     key("max_metadata_bytes", Kind::Number, "4096"),
     key("drain", Kind::Text, "20s"),
-    unset("admin_port", Kind::Number, "9090"),
+    unset("admin_port", Kind::Number, "9090").or("off"),
     key("admin_address", Kind::Text, "127.0.0.1"),
     key("liveness_after", Kind::Text, "5m"),
 ];

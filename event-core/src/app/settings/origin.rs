@@ -13,6 +13,18 @@ pub struct Origin {
     pub source: String,
 }
 
+/// Which properties of librdkafka are given, and by what.
+pub(super) fn kafka_sources(merged: &Config) -> BTreeMap<String, String> {
+    let ValueKind::Table(table) = &merged.cache.kind else { return BTreeMap::new() };
+    let Some(ValueKind::Table(kafka)) = table.get("kafka").map(|value| &value.kind) else {
+        return BTreeMap::new();
+    };
+    let sources = kafka
+        .iter()
+        .map(|(name, value)| (name.clone(), value.origin().unwrap_or("default").to_owned()));
+    sources.collect()
+}
+
 /// The settings with one value, each with its origin. Those for librdkafka, which may be secrets, are
 /// in a table and not among them.
 pub(super) fn origins(merged: &Config) -> BTreeMap<&'static str, Origin> {

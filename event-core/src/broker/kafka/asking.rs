@@ -11,12 +11,14 @@ use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::message::BorrowedMessage;
 use rdkafka::metadata::Metadata;
 use rdkafka::types::RDKafkaErrorCode as Code;
 use tokio::sync::oneshot;
 
 use super::KafkaSettings;
+use super::raw::EventQueue;
 use super::trouble::{self, Heard};
 use crate::broker::{BrokerError, TopicStatus};
 use crate::delivery::TopicPartition;
@@ -24,6 +26,8 @@ use crate::event::{GroupName, TopicName};
 
 /// The first attempt; each further one takes twice as long.
 const FIRST_ATTEMPT: Duration = Duration::from_millis(250);
+/// How many events are served before anything else is looked at.
+pub(super) const EVENTS_AT_ONCE: usize = 1000;
 /// Between two attempts.
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -60,6 +64,7 @@ pub(super) struct Asking {
     pub(super) client: Arc<BaseConsumer<AskingContext>>,
     pub(super) heard: Arc<Heard>,
     pub(super) settings: KafkaSettings,
+    events: EventQueue,
     until: Instant,
 }
 
@@ -74,7 +79,10 @@ impl Asking {
         let context = AskingContext { heard: Arc::clone(&heard) };
         let client = BaseConsumer::from_config_and_context(config, context)
             .map_err(|error| trouble::of_creation(&error))?;
-        Ok(Asking { client: Arc::new(client), heard, settings, until })
+        let client = Arc::new(client);
+        let events = EventQueue::new(&client)
+            .ok_or_else(|| BrokerError::Fatal("the client has no queue".to_owned()))?;
+        Ok(Asking { client, heard, settings, events, until })
     }
 
     /// How much time is left.
@@ -89,7 +97,23 @@ impl Asking {
 
     /// Serves errors and log lines: a call only says that it took too long, the reason waits here.
     pub(super) fn listen(&self) {
-        while self.client.poll(Duration::ZERO).is_some() {}
+        while self.poll().is_some() {}
+    }
+
+    #[cfg(test)]
+    pub(super) fn waiting_events(&self) -> usize {
+        self.events.len()
+    }
+
+    /// Serves log lines and the like until there is something to look at, or nothing waits.
+    pub(super) fn poll(&self) -> Option<KafkaResult<BorrowedMessage<'_>>> {
+        for _ in 0..EVENTS_AT_ONCE {
+            match self.client.poll(Duration::ZERO) {
+                None if self.events.len() > 0 => {}
+                polled => return polled,
+            }
+        }
+        None
     }
 
     /// What the cluster says about each of `names`.

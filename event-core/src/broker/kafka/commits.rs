@@ -6,7 +6,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, ConsumerContext};
 use rdkafka::types::RDKafkaErrorCode as Code;
 use rustc_hash::FxHashMap;
@@ -19,15 +18,15 @@ use crate::delivery::TopicPartition;
 /// The commits of one consumer, which they keep alive.
 pub(super) struct Commits {
     queue: CommitQueue,
-    /// How long the longest metadata is of the commit that is under way.
-    open: Option<usize>,
+    /// The commit that is under way.
+    open: Option<Vec<Progress>>,
     waiting: FxHashMap<TopicPartition, Progress>,
 }
 
 /// What became of a commit that was waited for.
 pub(super) enum Settled {
-    /// The broker has it, or there was nothing to commit.
-    Committed,
+    /// The broker has it. Empty when there was nothing to commit.
+    Committed(Vec<Progress>),
     /// The broker refused it.
     Refused(Refused),
     /// There was no answer in time.
@@ -41,6 +40,9 @@ pub(super) struct Refused {
     /// How long the longest metadata of the commit was.
     pub(super) metadata_bytes: usize,
 }
+
+/// What became of a commit.
+pub(super) type Answer = Result<Vec<Progress>, Refused>;
 
 impl Commits {
     pub(super) fn new<C: ConsumerContext + 'static>(
@@ -57,31 +59,25 @@ impl Commits {
         }
     }
 
-    /// Sends what waits once the commit before it is answered; says why one failed.
-    pub(super) fn advance(&mut self, ours: &Assignment) -> Option<Refused> {
-        let failed = match self.hear(Duration::ZERO) {
-            Some(Err(refused)) => Some(refused),
-            Some(Ok(())) | None => None,
-        };
-        if self.open.is_some() || self.waiting.is_empty() {
-            return failed;
+    /// Sends what waits once the commit before it is answered; says what was answered.
+    pub(super) fn advance(&mut self, ours: &Assignment) -> Vec<Answer> {
+        let mut answers: Vec<Answer> = self.hear(Duration::ZERO).into_iter().collect();
+        if self.open.is_none() && !self.waiting.is_empty() {
+            let waiting = self.waiting.drain().map(|(_, done)| done).collect();
+            answers.extend(self.send(ours, waiting).err().map(Err));
         }
-        let waiting: Vec<Progress> = self.waiting.drain().map(|(_, done)| done).collect();
-        let Some(offsets) = ours.committable(&waiting) else {
-            return failed;
-        };
-        self.send(&offsets, &waiting).err().or(failed)
+        answers
     }
 
     /// Commits `progress`, and what waits for the same `partitions` (`None`: for all), and waits
-    /// for the answer. Also says why the commit before it failed, if it did.
+    /// for the answer. Also says what became of the commit before it, if there was one.
     pub(super) fn settle(
         &mut self,
         ours: &Assignment,
         partitions: Option<&[TopicPartition]>,
         progress: Vec<Progress>,
         timeout: Duration,
-    ) -> (Settled, Option<Refused>) {
+    ) -> (Settled, Option<Answer>) {
         let deadline = Instant::now() + timeout;
         let left = || deadline.saturating_duration_since(Instant::now());
         self.add(progress);
@@ -90,37 +86,52 @@ impl Commits {
         });
         self.waiting = later;
         let now: FxHashMap<TopicPartition, Progress> = now;
-        let now: Vec<Progress> = now.into_values().collect();
         let before = match self.open.is_some().then(|| self.hear(left())) {
             Some(None) => return (Settled::TimedOut, None),
-            Some(Some(Err(refused))) => Some(refused),
-            Some(Some(Ok(()))) | None => None,
+            Some(answer) => answer,
+            None => None,
         };
-        let Some(offsets) = ours.committable(&now) else {
-            return (Settled::Committed, before);
-        };
-        if let Err(refused) = self.send(&offsets, &now) {
+        if let Err(refused) = self.send(ours, now.into_values().collect()) {
             return (Settled::Refused(refused), before);
+        }
+        if self.open.is_none() {
+            return (Settled::Committed(Vec::new()), before);
         }
         let settled = match self.hear(left()) {
             None => Settled::TimedOut,
-            Some(Ok(())) => Settled::Committed,
+            Some(Ok(committed)) => Settled::Committed(committed),
             Some(Err(refused)) => Settled::Refused(refused),
         };
         (settled, before)
     }
 
-    fn send(&mut self, offsets: &TopicPartitionList, of: &[Progress]) -> Result<(), Refused> {
-        let metadata_bytes = of.iter().map(|done| done.metadata.len()).max().unwrap_or_default();
-        self.queue.commit(offsets).map_err(|code| Refused { code, metadata_bytes })?;
-        self.open = Some(metadata_bytes);
-        Ok(())
+    /// Sends what may be committed, if anything may.
+    fn send(&mut self, ours: &Assignment, mut progress: Vec<Progress>) -> Result<(), Refused> {
+        progress.retain(|done| ours.is_current(&done.partition, done.epoch));
+        let Some(offsets) = ours.committable(&progress) else { return Ok(()) };
+        match self.queue.commit(&offsets) {
+            Ok(()) => {
+                self.open = Some(progress);
+                Ok(())
+            }
+            Err(code) => Err(Refused::new(code, &progress)),
+        }
     }
 
-    fn hear(&mut self, timeout: Duration) -> Option<Result<(), Refused>> {
-        let metadata_bytes = self.open?;
+    fn hear(&mut self, timeout: Duration) -> Option<Answer> {
+        self.open.as_ref()?;
         let answer = self.queue.answer(timeout)?;
-        self.open = None;
-        Some(answer.map_err(|code| Refused { code, metadata_bytes }))
+        let progress = self.open.take().unwrap_or_default();
+        Some(match answer {
+            Ok(()) => Ok(progress),
+            Err(code) => Err(Refused::new(code, &progress)),
+        })
+    }
+}
+
+impl Refused {
+    fn new(code: Code, progress: &[Progress]) -> Self {
+        let metadata = progress.iter().map(|done| done.metadata.len());
+        Refused { code, metadata_bytes: metadata.max().unwrap_or_default() }
     }
 }

@@ -64,9 +64,9 @@ pub(super) fn with_committed(
 pub(super) fn names(list: &TopicPartitionList) -> Vec<TopicPartition> {
     list.elements()
         .iter()
-        // What we subscribe to is a `TopicName`, so every one parses.
+        // What we subscribe to is a `TopicName`, perhaps one that others chose, so every one is valid.
         .filter_map(|one| {
-            let topic = TopicName::parse(one.topic()).ok()?;
+            let topic = TopicName::foreign(one.topic()).ok()?;
             Some(TopicPartition { topic, partition: one.partition() })
         })
         .collect()

@@ -40,7 +40,7 @@ pub(super) enum Command {
 pub(super) struct Close {
     pub(super) progress: Vec<Progress>,
     pub(super) deadline: std::time::Instant,
-    pub(super) committed: oneshot::Sender<Result<(), BrokerError>>,
+    pub(super) committed: oneshot::Sender<Result<Vec<Progress>, BrokerError>>,
     pub(super) left: oneshot::Sender<()>,
 }
 
@@ -106,7 +106,7 @@ impl Consumer for KafkaConsumer {
         mut self,
         progress: Vec<Progress>,
         deadline: Duration,
-    ) -> Result<(), BrokerError> {
+    ) -> Result<Vec<Progress>, BrokerError> {
         let deadline = Instant::now() + deadline;
         let (committed, answer) = oneshot::channel();
         let (left, departure) = oneshot::channel();

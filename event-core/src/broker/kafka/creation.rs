@@ -3,6 +3,8 @@
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic as NativeTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::consumer::Consumer;
+use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode as Code;
 
 use super::asking::Asking;
@@ -10,8 +12,10 @@ use super::trouble;
 use crate::broker::{BrokerError, CreatedTopic, NewTopic};
 use crate::event::TopicName;
 
-/// Makes those of `topics` that are not there. Never to be called with the embedded broker: its
-/// admin API ends the process.
+/// What the id of an embedded cluster begins with.
+const EMBEDDED_CLUSTER: &str = "mockCluster";
+
+/// Makes those of `topics` that are not there.
 pub(super) fn create_topics(
     asking: &Asking,
     topics: &[NewTopic],
@@ -37,7 +41,28 @@ pub(super) fn create_topics(
     Ok(answers.collect())
 }
 
+/// The embedded broker of another process has no admin API: it never names a controller, so a client
+/// would ask for one until its time is over.
+fn check_admin_api(asking: &Asking) -> Result<(), BrokerError> {
+    let cluster = asking.client.client().fetch_cluster_id(asking.left());
+    if cluster.is_some_and(|id| id.starts_with(EMBEDDED_CLUSTER)) {
+        return Err(BrokerError::Other(format!(
+            "the broker at {} is an embedded one, where no topic can be made from outside: the process that it runs in has to make it, as `dev` does with the topics of its handlers and contracts",
+            asking.address()
+        )));
+    }
+    Ok(())
+}
+
+fn code_of(error: &KafkaError) -> Code {
+    match error {
+        KafkaError::AdminOp(code) => *code,
+        error => error.rdkafka_error_code().unwrap_or(Code::Unknown),
+    }
+}
+
 fn create(asking: &Asking, missing: &[&NewTopic]) -> Result<Vec<CreatedTopic>, BrokerError> {
+    check_admin_api(asking)?;
     let admin =
         AdminClient::from_config_and_context(&asking.settings.client(), DefaultClientContext)
             .map_err(|error| trouble::of_creation(&error))?;
@@ -54,7 +79,7 @@ fn create(asking: &Asking, missing: &[&NewTopic]) -> Result<Vec<CreatedTopic>, B
         .build()
         .map_err(|error| BrokerError::Other(error.to_string()))?
         .block_on(admin.create_topics(&topics, &options))
-        .map_err(|error| asking.refused(error.rdkafka_error_code().unwrap_or(Code::Unknown)))?;
+        .map_err(|error| asking.refused(code_of(&error)))?;
     let created = |(new, answer): (&&NewTopic, Result<String, (String, Code)>)| {
         let topic = new.topic.clone();
         let created = match answer {
@@ -76,4 +101,37 @@ fn create(asking: &Asking, missing: &[&NewTopic]) -> Result<Vec<CreatedTopic>, B
         (topic, created)
     };
     Ok(missing.iter().zip(answers).map(created).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::broker::Broker;
+    use crate::broker::kafka::{EmbeddedBroker, KafkaBroker};
+
+    #[tokio::test]
+    async fn an_embedded_broker_of_another_process_is_told_from_kafka() -> Result<(), BrokerError> {
+        let embedded = EmbeddedBroker::start()?;
+        embedded.create_topic("role_events", 1)?;
+        let from_outside = KafkaBroker::connect(embedded.broker().settings)?;
+        let new = |topic| NewTopic { topic, partitions: 1, replication: -1 };
+        let deadline = Duration::from_secs(30);
+        let there = [new(TopicName::from_static("role_events"))];
+        let answers = from_outside.create_topics(&there, deadline).await?;
+        assert_eq!(answers[0].1, Ok(false));
+
+        let began = Instant::now();
+        let missing = [new(TopicName::from_static("user_events"))];
+        let error = from_outside.create_topics(&missing, deadline).await.unwrap_err().to_string();
+        let address = embedded.address();
+        assert!(
+            error.starts_with(&format!("the broker at {address} is an embedded one")),
+            "{error}"
+        );
+        assert!(began.elapsed() < deadline / 2, "{:?}", began.elapsed());
+        // It goes on.
+        embedded.create_topic("user_events", 1)
+    }
 }

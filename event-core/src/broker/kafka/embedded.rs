@@ -221,7 +221,7 @@ impl Jobs {
     }
 }
 
-/// Makes topics where there is no admin API: the mock cluster ends the process for it.
+/// Makes topics where there is no admin API.
 pub(super) fn create_topics(
     jobs: &Weak<Jobs>,
     topics: &[NewTopic],
@@ -308,7 +308,7 @@ pub(super) async fn reset(
         next: *next,
         metadata: String::new(),
     });
-    member.close(progress.collect(), deadline).await
+    member.close(progress.collect(), deadline).await.map(drop)
 }
 
 fn gone() -> BrokerError {

@@ -47,6 +47,7 @@ mod consumer;
 mod creation;
 mod embedded;
 mod inspection;
+mod open_batches;
 mod poll_loop;
 mod producer;
 mod raw;

@@ -12,11 +12,13 @@ use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode as Code;
 use rustc_hash::FxHashMap;
 
+use super::asking::EVENTS_AT_ONCE;
 use super::assignment::Assignment;
-use super::batch::{Expected, OpenBatch};
 use super::commits::{Commits, Refused};
+use super::committed::names;
 use super::consumer::{Close, Command};
-use super::raw::{FetchQueue, MessageView};
+use super::open_batches::OpenBatches;
+use super::raw::{EventQueue, FetchQueue, MessageView};
 use super::rebalance::{Ending, GroupContext};
 use super::trouble;
 use crate::broker::{BrokerError, ConsumerEvent};
@@ -36,6 +38,7 @@ const COMMIT_FAILED_PAUSE: Duration = Duration::from_millis(200);
 
 pub(super) struct PollLoop {
     fetch_queue: Arc<FetchQueue>,
+    events: EventQueue,
     commit_failure: Option<(Instant, BrokerError)>,
     open: OpenBatches,
     told: FxHashMap<String, Instant>,
@@ -47,8 +50,8 @@ pub(super) struct PollLoop {
 impl PollLoop {
     pub(super) fn new(consumer: BaseConsumer<GroupContext>) -> Result<PollLoop, BrokerError> {
         let consumer = Arc::new(consumer);
-        let (Some(commits), Some(fetch_queue)) =
-            (Commits::new(&consumer), FetchQueue::new(&consumer))
+        let (Some(commits), Some(fetch_queue), Some(events)) =
+            (Commits::new(&consumer), FetchQueue::new(&consumer), EventQueue::new(&consumer))
         else {
             return Err(BrokerError::Fatal("the consumer's queues could not be made".to_owned()));
         };
@@ -59,6 +62,7 @@ impl PollLoop {
         *context.commits.lock().unwrap_or_else(PoisonError::into_inner) = Some(commits);
         Ok(PollLoop {
             fetch_queue,
+            events,
             commit_failure: None,
             open: OpenBatches::default(),
             told: FxHashMap::default(),
@@ -116,13 +120,18 @@ impl PollLoop {
 
     fn advance_commits(&mut self) {
         let context = self.consumer.context();
-        let failed = {
+        let answers = {
             let mut commits = context.commits.lock().unwrap_or_else(PoisonError::into_inner);
             let commits = commits.as_mut();
-            commits.and_then(|commits| context.with_assignment(|ours| commits.advance(ours)))
+            let advance =
+                |commits: &mut Commits| context.with_assignment(|ours| commits.advance(ours));
+            commits.map(advance).unwrap_or_default()
         };
-        if let Some(refused) = failed {
-            self.commit_failed(refused);
+        for answer in answers {
+            match answer {
+                Ok(committed) => self.context().tell_committed(committed),
+                Err(refused) => self.commit_failed(refused),
+            }
         }
         if self.commit_failure.as_ref().is_some_and(|(due, _)| *due <= Instant::now())
             && let Some((_, error)) = self.commit_failure.take()
@@ -149,16 +158,23 @@ impl PollLoop {
         });
         if let Some(list) = resumed {
             context.report(self.consumer.resume(&list), "resuming");
+            context.tell(ConsumerEvent::FetchResumed(names(&list)));
         }
     }
 
     /// Serves rebalances, errors and log lines. Messages come this way only when their partition
     /// could not be forwarded.
     fn serve_events(&mut self) {
-        loop {
+        for _ in 0..EVENTS_AT_ONCE {
             let troubled = match self.consumer.poll(Duration::ZERO) {
-                // Also after a rebalance: so no open batch ever spans two epochs.
-                None => break,
+                // After a log line or a rebalance, too: so no open batch ever spans two epochs.
+                None => {
+                    self.hand_over_all();
+                    if self.events.len() == 0 {
+                        return;
+                    }
+                    None
+                }
                 Some(Ok(message)) => {
                     let context = self.consumer.context();
                     self.open.collect(context, MessageView::of(&message));
@@ -199,7 +215,7 @@ impl PollLoop {
 
     /// How many messages the budget has room for, going by the size of the last ones.
     fn fetch_size(&self) -> usize {
-        let open: usize = self.open.batches.iter().map(|(_, batch)| batch.size_bytes()).sum();
+        let open = self.open.size_bytes();
         let room = self.context().budget.room().saturating_sub(open);
         match self.open.expected.record_bytes() {
             Some(bytes) => (room / bytes).clamp(1, FETCH),
@@ -299,77 +315,58 @@ impl Drop for PollLoop {
     }
 }
 
-/// The batches that are being filled, one a partition.
-#[derive(Default)]
-struct OpenBatches {
-    batches: Vec<(PartitionId, OpenBatch)>,
-    expected: Expected,
-    /// A partition that was handed over is above its share.
-    has_to_pause: bool,
-}
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
 
-/// A partition as librdkafka names it: the address of its topic is the same for all messages of
-/// one assignment, and an open batch never outlives its assignment.
-type PartitionId = (usize, i32);
+    use rdkafka::config::FromClientConfigAndContext;
+    use tokio::sync::mpsc::unbounded_channel;
 
-impl OpenBatches {
-    /// Puts a message into the batch of its partition, and hands the batch over when it is full.
-    fn collect(&mut self, context: &GroupContext, message: MessageView<'_>) {
-        let id = (message.topic_id(), message.partition());
-        // Messages come in runs of one partition: the last batch is usually the right one.
-        let index = match self.batches.iter().rposition(|(partition, _)| *partition == id) {
-            Some(index) => index,
-            None => {
-                let (topic, number) = (message.topic(), message.partition());
-                // Fetched before a revocation, when it is nobody's: the next owner reads it.
-                let Some(owned) = context.with_assignment(|ours| ours.open(topic, number)) else {
-                    return;
-                };
-                let batch = OpenBatch::new(owned, context.budget.batch_bytes(), self.expected);
-                self.batches.push((id, batch));
-                self.batches.len() - 1
-            }
-        };
-        let (_, batch) = &mut self.batches[index];
-        batch.push(message);
-        if batch.is_full() {
-            let (_, batch) = self.batches.swap_remove(index);
-            self.hand_over(context, batch);
+    use super::*;
+    use crate::broker::kafka::EmbeddedBroker;
+    use crate::broker::kafka::asking::Asking;
+    use crate::broker::kafka::budget::Budget;
+
+    /// Fewer log lines than a client writes when it is made.
+    const BURST: usize = 16;
+    const DEADLINE: Duration = Duration::from_secs(10);
+
+    /// Waits for a burst of log lines, has them served, and looks that no more than a few came meanwhile.
+    fn check(len: impl Fn() -> usize, serve: impl FnOnce()) {
+        let began = Instant::now();
+        while len() < BURST && began.elapsed() < DEADLINE {
+            std::thread::yield_now();
         }
+        let burst = len();
+        assert!(burst >= BURST, "{burst}");
+        serve();
+        assert!(len() < BURST / 2, "{} of {burst} wait", len());
     }
 
-    /// A record that cannot be read: what follows it in its partition is not handed over, because
-    /// a commit of it would skip the damaged one.
-    fn stop(&mut self, context: &GroupContext, message: MessageView<'_>, code: Code, reason: &str) {
-        let (topic, number) = (message.topic(), message.partition());
-        let id = (message.topic_id(), number);
-        if let Some(index) = self.batches.iter().position(|(partition, _)| *partition == id) {
-            let (_, before) = self.batches.swap_remove(index);
-            self.hand_over(context, before);
-        }
-        // Also fetched before a revocation, when it is the next owner's to tell.
-        if context.change_assignment(|ours| ours.stop(topic, number)) {
-            self.has_to_pause = true;
-            let place = trouble::Place { topic, partition: number, offset: message.offset() };
-            context.tell(ConsumerEvent::Trouble(trouble::of_damage(Some(place), code, reason)));
-        }
-    }
+    #[test]
+    fn a_burst_of_log_lines_is_served_at_once() -> Result<(), BrokerError> {
+        let embedded = EmbeddedBroker::start()?;
+        let mut settings = embedded.broker().settings;
+        settings.properties.push(("debug".to_owned(), "all".into()));
 
-    fn hand_over_all(&mut self, context: &GroupContext) {
-        while let Some((_, batch)) = self.batches.pop() {
-            self.hand_over(context, batch);
-        }
-    }
+        let asking = Asking::new(&settings.client(), settings.clone(), DEADLINE)?;
+        check(|| asking.waiting_events(), || asking.listen());
 
-    fn hand_over(&mut self, context: &GroupContext, batch: OpenBatch) {
-        let (partition, epoch) = (batch.partition(), batch.epoch());
-        // A revocation came while the batch was filled: the records are the next owner's.
-        if context.with_assignment(|ours| ours.is_current(partition, epoch)) {
-            self.expected = batch.expect_alike();
-            let in_flight = batch.in_flight();
-            let batch = batch.finish(&context.budget);
-            self.has_to_pause |= context.budget.has_to_pause(&in_flight);
-            context.tell(ConsumerEvent::Records(batch));
-        }
+        let (events, _told) = unbounded_channel();
+        let context = GroupContext::new(
+            settings.brokers.clone(),
+            events,
+            mpsc::channel(),
+            DEADLINE,
+            Budget::new(1 << 20),
+            false,
+        );
+        let consumer =
+            BaseConsumer::from_config_and_context(&settings.consumer("g", None), context)
+                .map_err(|error| trouble::of_creation(&error))?;
+        let mut poll_loop = PollLoop::new(consumer)?;
+        let events = EventQueue::new(&poll_loop.consumer).unwrap();
+        check(|| events.len(), || poll_loop.serve_events());
+        Ok(())
     }
 }

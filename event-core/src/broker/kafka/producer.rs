@@ -8,7 +8,8 @@
 //! A client that failed for good never sends again. The thread then makes another one for the line,
 //! and what the old one still had is answered with an error.
 
-use std::collections::VecDeque;
+mod line;
+
 use std::ffi::CString;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -28,6 +29,7 @@ use super::trouble::{self, Heard};
 use crate::broker::{Acknowledged, BrokerError, OutgoingRecord, PortFuture, Producer};
 use crate::delivery::{Offset, TopicPartition};
 use crate::event::TopicName;
+use line::Line;
 
 /// librdkafka's own limits are 100 000 messages and 1 GiB.
 const MAX_IN_FLIGHT_RECORDS: usize = 20_000;
@@ -54,20 +56,6 @@ struct Shared {
     heard: Arc<Heard>,
 }
 
-/// What is under way. Sends are numbered in turns that a flush closes, so that a flush waits for
-/// what was sent before it and not for what is sent meanwhile.
-struct Line {
-    client: Arc<Client>,
-    waiting: VecDeque<(OutgoingRecord, Box<Pending>)>,
-    records: usize,
-    bytes: usize,
-    /// librdkafka had no room for the first one that waits.
-    is_starved: bool,
-    /// How many records of each turn are open; the first one is turn number `first_turn`.
-    open: VecDeque<usize>,
-    first_turn: u64,
-}
-
 /// A record that is not settled yet; librdkafka carries it to the delivery report.
 struct Pending {
     topic: TopicName,
@@ -82,15 +70,7 @@ impl KafkaProducer {
         let heard = Arc::new(Heard::default());
         let client = connect(settings, &heard)?;
         let shared = Arc::new(Shared {
-            line: Mutex::new(Line {
-                client: Arc::clone(&client),
-                waiting: VecDeque::new(),
-                records: 0,
-                bytes: 0,
-                is_starved: false,
-                open: VecDeque::from([0]),
-                first_turn: 0,
-            }),
+            line: Mutex::new(Line::new(Arc::clone(&client))),
             settled: Notify::new(),
             settings: settings.clone(),
             heard,
@@ -173,46 +153,6 @@ impl Producer for KafkaProducer {
                 )
             })
         })
-    }
-}
-
-impl Line {
-    fn has_room(&self) -> bool {
-        self.records < MAX_IN_FLIGHT_RECORDS && self.bytes < MAX_IN_FLIGHT_BYTES
-    }
-
-    /// Counts a record in and returns its turn.
-    fn begin(&mut self) -> u64 {
-        if let Some(open) = self.open.back_mut() {
-            *open += 1;
-        }
-        self.first_turn + self.open.len() as u64 - 1
-    }
-
-    /// Counts a record out.
-    fn end(&mut self, turn: u64) {
-        let index = usize::try_from(turn - self.first_turn).unwrap_or(usize::MAX);
-        if let Some(open) = self.open.get_mut(index) {
-            *open -= 1;
-        }
-        while self.open.len() > 1 && self.open.front() == Some(&0) {
-            self.open.pop_front();
-            self.first_turn += 1;
-        }
-    }
-
-    /// Ends the present turn and returns the next one, which nothing sent so far belongs to.
-    fn close_turn(&mut self) -> u64 {
-        if self.open.back() != Some(&0) {
-            self.open.push_back(0);
-        }
-        self.first_turn + self.open.len() as u64 - 1
-    }
-
-    /// How many records of the turns before `turn` are open.
-    fn open_before(&self, turn: u64) -> usize {
-        let turns = turn.saturating_sub(self.first_turn);
-        self.open.iter().take(usize::try_from(turns).unwrap_or(usize::MAX)).sum()
     }
 }
 
@@ -434,57 +374,4 @@ impl ProducerContext for DeliveryContext {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::broker::kafka::EmbeddedBroker;
-    use crate::event::Headers;
-
-    fn record() -> OutgoingRecord {
-        OutgoingRecord {
-            topic: TopicName::from_static("role_events"),
-            partition: None,
-            key: None,
-            value: None,
-            headers: Headers::new(),
-            timestamp_ms: None,
-        }
-    }
-
-    #[tokio::test]
-    async fn a_client_that_failed_for_good_is_replaced() -> Result<(), BrokerError> {
-        let embedded = EmbeddedBroker::start()?;
-        embedded.create_topic("role_events", 1)?;
-        let producer = KafkaProducer::start(&embedded.broker().settings)?;
-        assert_eq!(producer.send(record()).await?.offset, Offset(0));
-
-        embedded.take_down()?;
-        let under_way = producer.send(record());
-        let old = Arc::clone(&producer.shared.line().client);
-        raw::fail_for_good(&old);
-        drop(old);
-        // Answered now, not after the 30 s that a record has.
-        let soon = Duration::from_secs(10);
-        let error = match tokio::time::timeout(soon, under_way).await {
-            Ok(Err(error)) => error,
-            other => panic!("{other:?}"),
-        };
-        assert!(error.is_retriable() && error.to_string().contains("made anew"), "{error}");
-        embedded.bring_up()?;
-        let sends: Vec<_> = (0..100).map(|_| producer.send(record())).collect();
-        for (number, send) in sends.into_iter().enumerate() {
-            assert_eq!(send.await?.offset, Offset(number as i64 + 1));
-        }
-        producer.flush(soon).await
-    }
-
-    #[tokio::test]
-    async fn a_send_right_after_the_failure_goes_to_the_new_client() -> Result<(), BrokerError> {
-        let embedded = EmbeddedBroker::start()?;
-        embedded.create_topic("role_events", 1)?;
-        let producer = KafkaProducer::start(&embedded.broker().settings)?;
-        producer.send(record()).await?;
-        raw::fail_for_good(&producer.shared.line().client);
-        assert_eq!(producer.send(record()).await?.offset, Offset(1));
-        Ok(())
-    }
-}
+mod tests;

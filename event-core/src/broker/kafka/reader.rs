@@ -158,7 +158,7 @@ impl Reading<'_> {
             if self.sender.is_closed() {
                 return Err(Stop::NobodyReads);
             }
-            while let Some(served) = self.asking.client.poll(Duration::ZERO) {
+            while let Some(served) = self.asking.poll() {
                 if let Err(error) = served
                     && let Some(code) = error.rdkafka_error_code()
                 {

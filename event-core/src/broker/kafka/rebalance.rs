@@ -140,29 +140,37 @@ impl GroupContext {
         let _ = self.events.send(event);
     }
 
+    pub(super) fn tell_committed(&self, committed: Vec<Progress>) {
+        if !committed.is_empty() {
+            self.tell(ConsumerEvent::Committed(committed));
+        }
+    }
+
     /// Commits and waits for the answer, at most for `timeout`: for `partitions`, or for all.
     pub(super) fn commit_now(
         &self,
         partitions: Option<&[TopicPartition]>,
         progress: Vec<Progress>,
         timeout: Duration,
-    ) -> Result<(), BrokerError> {
+    ) -> Result<Vec<Progress>, BrokerError> {
         let mut commits = self.commits.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(commits) = commits.as_mut() else {
-            return Ok(());
+            return Ok(Vec::new());
         };
         let (settled, before) = {
             let state = self.state();
             commits.settle(&state.assignment, partitions, progress, timeout)
         };
-        if let Some(refused) = before
-            && !trouble::is_member_over(refused.code)
-        {
-            let error = trouble::of_commit(refused, &self.address, &self.heard);
-            self.tell(ConsumerEvent::CommitFailed(error));
+        match before {
+            Some(Ok(committed)) => self.tell_committed(committed),
+            Some(Err(refused)) if !trouble::is_member_over(refused.code) => {
+                let error = trouble::of_commit(refused, &self.address, &self.heard);
+                self.tell(ConsumerEvent::CommitFailed(error));
+            }
+            Some(Err(_)) | None => {}
         }
         match settled {
-            Settled::Committed => Ok(()),
+            Settled::Committed(committed) => Ok(committed),
             Settled::Refused(refused) => {
                 Err(trouble::of_commit(refused, &self.address, &self.heard))
             }
@@ -226,6 +234,7 @@ impl GroupContext {
     pub(super) fn pause_what_has_to(&self, consumer: &BaseConsumer<Self>) {
         if let Some(list) = self.change_assignment(|ours| ours.take_pausing(&self.budget)) {
             self.report(consumer.pause(&list), "pausing");
+            self.tell(ConsumerEvent::FetchPaused(names(&list)));
         }
     }
 
@@ -270,8 +279,9 @@ impl GroupContext {
         let released = self.wait_for_release(number);
         let released: Vec<Progress> =
             released.into_iter().filter(|done| partitions.contains(&done.partition)).collect();
-        if let Err(error) = self.commit_now(Some(partitions), released, COMMIT_DEADLINE) {
-            self.tell(ConsumerEvent::CommitFailed(error));
+        match self.commit_now(Some(partitions), released, COMMIT_DEADLINE) {
+            Ok(committed) => self.tell_committed(committed),
+            Err(error) => self.tell(ConsumerEvent::CommitFailed(error)),
         }
     }
 
@@ -370,34 +380,4 @@ impl Drop for Release {
 }
 
 #[cfg(test)]
-mod tests {
-    use tokio::sync::mpsc::unbounded_channel;
-
-    use super::*;
-
-    #[test]
-    fn a_panic_is_told_and_a_close_does_not_wait_for_the_thread() {
-        let (events, mut told) = unbounded_channel();
-        let (sender, commands) = channel();
-        let ours = sender.clone();
-        let budget = Budget::new(1 << 20);
-        let context = GroupContext::new(
-            "127.0.0.1:1".into(),
-            events,
-            (sender, commands),
-            Duration::from_secs(1),
-            budget,
-            false,
-        );
-        context.fail(&"index out of bounds");
-        // The context lives until the client is gone, which can take for ever.
-        match told.try_recv() {
-            Ok(ConsumerEvent::Trouble(error)) => {
-                assert!(error.is_fatal());
-                assert!(error.to_string().contains("index out of bounds"), "{error}");
-            }
-            other => panic!("{other:?}"),
-        }
-        assert!(ours.send(Command::Abandon).is_err());
-    }
-}
+mod tests;

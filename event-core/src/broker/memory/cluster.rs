@@ -47,6 +47,7 @@ pub(super) struct ClusterState {
     pub(super) topics: BTreeMap<TopicName, Vec<Vec<Arc<StoredRecord>>>>,
     pub(super) groups: BTreeMap<GroupName, Group>,
     pub(super) refused_writes: BTreeMap<TopicName, BrokerError>,
+    pub(super) refused_creations: BTreeMap<TopicName, BrokerError>,
     pub(super) record_limits: BTreeMap<TopicName, usize>,
     pub(super) max_metadata_bytes: Option<usize>,
     pub(super) failing_commits: u32,
@@ -207,25 +208,25 @@ impl ClusterState {
         Some(Change::Assigned(taken.collect(), epoch))
     }
 
-    /// Commits what belongs to the present owner and epoch; the rest is dropped.
+    /// Commits what belongs to the present owner and epoch, and gives it back; the rest is dropped.
     pub(super) fn commit(
         &mut self,
         group: &GroupName,
         member: MemberId,
-        progress: &[Progress],
-    ) -> Result<(), BrokerError> {
+        mut progress: Vec<Progress>,
+    ) -> Result<Vec<Progress>, BrokerError> {
         if self.failing_commits > 0 {
             self.failing_commits -= 1;
             return Err(BrokerError::Other("the commit was told to fail".into()));
         }
         let max_metadata_bytes = self.max_metadata_bytes.unwrap_or(MAX_METADATA_BYTES);
-        let Some(group) = self.groups.get_mut(group) else { return Ok(()) };
+        let Some(group) = self.groups.get_mut(group) else { return Ok(Vec::new()) };
+        progress.retain(|done| {
+            let owner = group.owners.get(&done.partition);
+            owner.is_some_and(|owner| owner.member == member && owner.epoch == done.epoch)
+        });
         let mut committed = Ok(());
-        for Progress { partition, epoch, next, metadata } in progress {
-            let owner = group.owners.get(partition);
-            if owner.is_none_or(|owner| owner.member != member || owner.epoch != *epoch) {
-                continue;
-            }
+        for Progress { partition, next, metadata, .. } in &progress {
             if metadata.len() > max_metadata_bytes {
                 let bytes = match committed {
                     Err(BrokerError::MetadataTooLarge { bytes }) => bytes.max(metadata.len()),
@@ -236,7 +237,7 @@ impl ClusterState {
             }
             group.committed.insert(partition.clone(), (*next, metadata.clone()));
         }
-        committed
+        committed.map(|()| progress)
     }
 
     /// Sets the offsets of a group that has no members.

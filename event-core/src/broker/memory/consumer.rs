@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
@@ -10,10 +10,9 @@ use tokio::time::{Instant, sleep_until};
 use super::cluster::{Change, Cluster, ClusterState, MemberId, StoredRecord};
 use super::end_of;
 use super::faults::{Fault, Link, Request};
-use crate::broker::{
-    BrokerError, Consumer, ConsumerEvent, Progress, Revocation, Subscription, size_bytes,
-};
-use crate::delivery::{Epoch, NextOffset, Offset, RecordBatch, RecordSource, TopicPartition};
+use super::records::Records;
+use crate::broker::{BrokerError, Consumer, ConsumerEvent, Progress, Revocation, Subscription};
+use crate::delivery::{Epoch, NextOffset, RecordBatch, TopicPartition};
 use crate::event::GroupName;
 
 // Small enough that a test of a few hundred records sees several batches.
@@ -24,7 +23,6 @@ const MAX_BATCH_RECORDS: usize = 64;
 pub struct MemoryConsumer {
     membership: Membership,
     positions: BTreeMap<TopicPartition, (Epoch, NextOffset)>,
-    events: VecDeque<ConsumerEvent>,
     /// Also of partitions that are gone: their records may be held still.
     in_flight: BTreeMap<TopicPartition, Arc<AtomicUsize>>,
     max_in_flight_bytes: usize,
@@ -48,6 +46,8 @@ struct Membership {
     link: Arc<Link>,
     /// Commits under way, in order; not yet there when the process ends.
     under_way: Arc<Mutex<VecDeque<LateCommit>>>,
+    /// What the member is to be told.
+    told: Arc<Mutex<VecDeque<ConsumerEvent>>>,
 }
 
 struct LateCommit {
@@ -55,6 +55,7 @@ struct LateCommit {
     progress: Vec<Progress>,
     /// What is released after it.
     released: Vec<(TopicPartition, Epoch)>,
+    is_answered: bool,
 }
 
 impl MemoryConsumer {
@@ -63,9 +64,15 @@ impl MemoryConsumer {
         let member = cluster.change(|state| state.join(&group, topics));
         link.joined(&group, member);
         MemoryConsumer {
-            membership: Membership { cluster, group, member, link, under_way: Arc::default() },
+            membership: Membership {
+                cluster,
+                group,
+                member,
+                link,
+                under_way: Arc::default(),
+                told: Arc::default(),
+            },
             positions: BTreeMap::new(),
-            events: VecDeque::new(),
             in_flight: BTreeMap::new(),
             max_in_flight_bytes,
             wants_metadata,
@@ -76,12 +83,12 @@ impl MemoryConsumer {
     }
 
     fn try_next(&mut self) -> Option<ConsumerEvent> {
-        if let Some(event) = self.events.pop_front() {
-            return Some(event);
-        }
         let now = Instant::now();
         for error in self.membership.finish_commits(now) {
-            self.events.push_back(ConsumerEvent::CommitFailed(error));
+            self.membership.tell(ConsumerEvent::CommitFailed(error));
+        }
+        if let Some(event) = self.membership.told().pop_front() {
+            return Some(event);
         }
         if let Some(index) = self.late.iter().position(|late| late.due <= now) {
             return Some(ConsumerEvent::Records(self.late.remove(index).batch));
@@ -90,13 +97,13 @@ impl MemoryConsumer {
         match cluster.change_quietly(|state| state.next_change(&group, member)) {
             Some(Change::Revoked(leaving)) => {
                 for (partition, _) in &leaving {
-                    self.positions.remove(partition);
+                    self.forget(partition);
                 }
                 Some(ConsumerEvent::Revoked(self.membership.revocation(leaving)))
             }
             Some(Change::Lost(partitions)) => {
                 for partition in &partitions {
-                    self.positions.remove(partition);
+                    self.forget(partition);
                 }
                 // The group gives this member partitions again.
                 cluster.wake();
@@ -119,6 +126,9 @@ impl MemoryConsumer {
     fn fetch(&mut self) -> Option<ConsumerEvent> {
         self.reset_positions();
         self.pause_or_resume();
+        if let Some(event) = self.membership.told().pop_front() {
+            return Some(event);
+        }
         // Partitions take turns, beginning after the one that was served last.
         let after =
             self.positions.keys().position(|p| Some(p) > self.last_served.as_ref()).unwrap_or(0);
@@ -178,17 +188,31 @@ impl MemoryConsumer {
     /// Each partition may hold its share of the limit, and goes on at half of it: one whose
     /// records are held stops no other.
     fn pause_or_resume(&mut self) {
+        let (mut pauses, mut resumes) = (Vec::new(), Vec::new());
         let share = self.max_in_flight_bytes / self.positions.len().max(1);
         for partition in self.positions.keys() {
             let in_flight = self.in_flight.get(partition);
             let in_flight = in_flight.map_or(0, |bytes| bytes.load(Ordering::Acquire));
             let limit = if self.paused.contains(partition) { share / 2 } else { share };
             if in_flight > 0 && in_flight >= limit {
-                self.paused.insert(partition.clone());
-            } else {
-                self.paused.remove(partition);
+                if self.paused.insert(partition.clone()) {
+                    pauses.push(partition.clone());
+                }
+            } else if self.paused.remove(partition) {
+                resumes.push(partition.clone());
             }
         }
+        if !pauses.is_empty() {
+            self.membership.tell(ConsumerEvent::FetchPaused(pauses));
+        }
+        if !resumes.is_empty() {
+            self.membership.tell(ConsumerEvent::FetchResumed(resumes));
+        }
+    }
+
+    fn forget(&mut self, partition: &TopicPartition) {
+        self.positions.remove(partition);
+        self.paused.remove(partition);
     }
 }
 
@@ -228,12 +252,17 @@ impl Consumer for MemoryConsumer {
     }
 
     fn commit(&mut self, progress: &[Progress]) {
-        if let Err(error) = self.membership.commit(progress.to_vec(), false, Vec::new()) {
-            self.events.push_back(ConsumerEvent::CommitFailed(error));
+        match self.membership.commit(progress.to_vec(), false, Vec::new()) {
+            Ok(committed) => self.membership.tell_committed(committed),
+            Err(error) => self.membership.tell(ConsumerEvent::CommitFailed(error)),
         }
     }
 
-    async fn close(self, progress: Vec<Progress>, deadline: Duration) -> Result<(), BrokerError> {
+    async fn close(
+        self,
+        progress: Vec<Progress>,
+        deadline: Duration,
+    ) -> Result<Vec<Progress>, BrokerError> {
         let committed = self.membership.commit(progress, true, Vec::new());
         let last = self.membership.under_way().back().map(|commit| commit.due);
         if let Some(last) = last {
@@ -258,15 +287,16 @@ impl Drop for MemoryConsumer {
 }
 
 impl Membership {
-    /// Commits, then releases: at once, or late when that is the fault of it.
+    /// Commits, then releases: at once, or late when that is the fault of it. What is committed at
+    /// once is returned.
     fn commit(
         &self,
         progress: Vec<Progress>,
         last: bool,
         released: Vec<(TopicPartition, Epoch)>,
-    ) -> Result<(), BrokerError> {
+    ) -> Result<Vec<Progress>, BrokerError> {
         if self.link.is_cut() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let request =
             Request::Commit { group: &self.group, member: self.member, progress: &progress, last };
@@ -281,21 +311,40 @@ impl Membership {
         let before = self.under_way().back().map(|commit| commit.due);
         let now = Instant::now();
         match (before, delay) {
-            (None, None) => return self.take_effect(&progress, &released).and(answer),
+            (None, None) => {
+                let committed = self.take_effect(progress, &released);
+                return answer.and(committed);
+            }
             (before, delay) => {
                 let due = (now + delay.unwrap_or_default()).max(before.unwrap_or(now));
-                self.under_way().push_back(LateCommit { due, progress, released });
+                let is_answered = answer.is_ok();
+                self.under_way().push_back(LateCommit { due, progress, released, is_answered });
                 self.cluster.wake();
             }
         }
-        answer
+        answer.map(|()| Vec::new())
+    }
+
+    fn told(&self) -> MutexGuard<'_, VecDeque<ConsumerEvent>> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self, event: ConsumerEvent) {
+        self.told().push_back(event);
+        self.cluster.wake();
+    }
+
+    fn tell_committed(&self, committed: Vec<Progress>) {
+        if !committed.is_empty() {
+            self.tell(ConsumerEvent::Committed(committed));
+        }
     }
 
     fn take_effect(
         &self,
-        progress: &[Progress],
+        progress: Vec<Progress>,
         released: &[(TopicPartition, Epoch)],
-    ) -> Result<(), BrokerError> {
+    ) -> Result<Vec<Progress>, BrokerError> {
         self.cluster.change(|state| {
             let committed = state.commit(&self.group, self.member, progress);
             state.release(&self.group, self.member, released);
@@ -303,19 +352,26 @@ impl Membership {
         })
     }
 
-    /// Lets the commits arrive that are due; what fails so late is returned.
+    /// Lets the commits arrive that are due and tells of them; what fails so late is returned.
     fn finish_commits(&self, now: Instant) -> Vec<BrokerError> {
         let mut failed = Vec::new();
         loop {
             let commit = self.under_way().pop_front_if(|commit| commit.due <= now);
-            let Some(LateCommit { progress, released, .. }) = commit else { return failed };
-            if !self.link.is_cut() {
-                failed.extend(self.take_effect(&progress, &released).err());
+            let Some(LateCommit { progress, released, is_answered, .. }) = commit else {
+                return failed;
+            };
+            if self.link.is_cut() {
+                continue;
+            }
+            match self.take_effect(progress, &released) {
+                Ok(committed) if is_answered => self.tell_committed(committed),
+                Ok(_) => {}
+                Err(error) => failed.push(error),
             }
         }
     }
 
-    fn under_way(&self) -> std::sync::MutexGuard<'_, VecDeque<LateCommit>> {
+    fn under_way(&self) -> MutexGuard<'_, VecDeque<LateCommit>> {
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -324,64 +380,9 @@ impl Membership {
         let partitions = leaving.iter().map(|(partition, _)| partition.clone()).collect();
         Revocation::new(partitions, false, move |progress| {
             // A commit that fails here is lost with the partition; its records are delivered again.
-            let _ = membership.commit(progress, true, leaving);
+            if let Ok(committed) = membership.commit(progress, true, leaving) {
+                membership.tell_committed(committed);
+            }
         })
-    }
-}
-
-pub(super) struct Records {
-    records: Vec<Arc<StoredRecord>>,
-    bytes: usize,
-    in_flight: Arc<AtomicUsize>,
-    cluster: Arc<Cluster>,
-}
-
-impl Records {
-    pub(super) fn new(
-        records: Vec<Arc<StoredRecord>>,
-        in_flight: Arc<AtomicUsize>,
-        cluster: Arc<Cluster>,
-    ) -> Self {
-        let bytes = records.iter().map(|r| size_bytes(&r.key, &r.value, &r.headers)).sum();
-        in_flight.fetch_add(bytes, Ordering::AcqRel);
-        Records { records, bytes, in_flight, cluster }
-    }
-}
-
-impl Drop for Records {
-    fn drop(&mut self) {
-        self.in_flight.fetch_sub(self.bytes, Ordering::AcqRel);
-        self.cluster.wake();
-    }
-}
-
-impl RecordSource for Records {
-    fn len(&self) -> usize {
-        self.records.len()
-    }
-
-    fn stamp(&self, index: usize) -> (Offset, i64) {
-        (self.records[index].offset, self.records[index].timestamp_ms)
-    }
-
-    fn key(&self, index: usize) -> Option<&[u8]> {
-        self.records[index].key.as_deref()
-    }
-
-    fn value(&self, index: usize) -> Option<&[u8]> {
-        self.records[index].value.as_deref()
-    }
-
-    fn header_count(&self, index: usize) -> usize {
-        self.records[index].headers.len()
-    }
-
-    fn header(&self, index: usize, header: usize) -> (&[u8], Option<&[u8]>) {
-        let header = self.records[index].headers.iter().nth(header);
-        header.map_or((&[], None), |header| (&header.name, header.value.as_deref()))
-    }
-
-    fn size_bytes(&self) -> usize {
-        self.bytes
     }
 }

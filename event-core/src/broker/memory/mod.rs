@@ -9,6 +9,7 @@ mod consumer;
 mod faults;
 mod producer;
 mod reader;
+mod records;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -85,6 +86,14 @@ impl MemoryBroker {
         });
     }
 
+    /// Refuses to make `topic` with `error` until called with `None`.
+    pub fn refuse_creation(&self, topic: &TopicName, error: Option<BrokerError>) {
+        self.cluster.change(|state| match error {
+            Some(error) => drop(state.refused_creations.insert(topic.clone(), error)),
+            None => drop(state.refused_creations.remove(topic)),
+        });
+    }
+
     /// Sets the size of key, value and headers up to which `topic` takes a record, like Kafka's
     /// `max.message.bytes`.
     pub fn limit_record_bytes(&self, topic: &TopicName, limit: usize) {
@@ -134,8 +143,10 @@ impl Broker for MemoryBroker {
                 // As on Kafka, one is the default.
                 let partitions =
                     if *partitions == -1 { Ok(1) } else { usize::try_from(*partitions) };
-                let created = match partitions {
-                    Ok(partitions) if partitions > 0 => {
+                let refused = state.refused_creations.get(topic).cloned();
+                let created = match (refused, partitions) {
+                    (Some(error), _) => Err(error),
+                    (None, Ok(partitions)) if partitions > 0 => {
                         state.create_topic(topic, partitions);
                         Ok(is_new)
                     }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::cluster::Cluster;
-use super::consumer::{Records, read};
+use super::consumer::read;
 use super::end_of;
+use super::records::Records;
 use crate::broker::{BrokerError, ReadRequest, Reader};
 use crate::delivery::{Epoch, NextOffset, RecordBatch, TopicPartition};
 

@@ -7,11 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::broker::{
-    Acknowledged, Broker, BrokerError, Committed, CreatedTopic, NewTopic, OutgoingRecord,
-    PortFuture, Producer, ReadRequest, Subscription, TopicStatus, Watermarks,
+    Acknowledged, Broker, BrokerError, OutgoingRecord, PortFuture, Producer, Subscription,
+    asks_inner,
 };
-use crate::delivery::{NextOffset, TopicPartition};
-use crate::event::{GroupName, TopicName};
+use crate::event::TopicName;
 
 /// How many records were acknowledged on the topics of the handlers, once for each consumer group
 /// that will read them. Cloning shares it.
@@ -42,62 +41,8 @@ struct CountedProducer {
 
 impl<B: Broker> Broker for CountedBroker<B> {
     type Consumer = B::Consumer;
-    type Reader = B::Reader;
 
-    fn topics(
-        &self,
-        names: &[TopicName],
-        deadline: Duration,
-    ) -> impl Future<Output = Result<Vec<TopicStatus>, BrokerError>> + Send {
-        self.inner.topics(names, deadline)
-    }
-
-    fn create_topics(
-        &self,
-        topics: &[NewTopic],
-        deadline: Duration,
-    ) -> impl Future<Output = Result<Vec<CreatedTopic>, BrokerError>> + Send {
-        self.inner.create_topics(topics, deadline)
-    }
-
-    fn watermarks(
-        &self,
-        partitions: &[TopicPartition],
-        deadline: Duration,
-    ) -> impl Future<Output = Result<Vec<Watermarks>, BrokerError>> + Send {
-        self.inner.watermarks(partitions, deadline)
-    }
-
-    fn offsets_at(
-        &self,
-        partitions: &[TopicPartition],
-        timestamp_ms: i64,
-        deadline: Duration,
-    ) -> impl Future<Output = Result<Vec<(TopicPartition, NextOffset)>, BrokerError>> + Send {
-        self.inner.offsets_at(partitions, timestamp_ms, deadline)
-    }
-
-    fn committed(
-        &self,
-        group: &GroupName,
-        partitions: &[TopicPartition],
-        deadline: Duration,
-    ) -> impl Future<Output = Result<Vec<Committed>, BrokerError>> + Send {
-        self.inner.committed(group, partitions, deadline)
-    }
-
-    fn reset(
-        &self,
-        group: &GroupName,
-        offsets: &[(TopicPartition, NextOffset)],
-        deadline: Duration,
-    ) -> impl Future<Output = Result<(), BrokerError>> + Send {
-        self.inner.reset(group, offsets, deadline)
-    }
-
-    fn read(&self, request: ReadRequest) -> Result<Self::Reader, BrokerError> {
-        self.inner.read(request)
-    }
+    asks_inner!(inner);
 
     fn subscribe(&self, subscription: Subscription) -> Result<Self::Consumer, BrokerError> {
         self.inner.subscribe(subscription)

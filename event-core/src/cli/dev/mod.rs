@@ -47,10 +47,12 @@ pub(super) async fn run(
     let registry = app.registry();
     let samples = samples(&app, &registry, arguments.events)?;
     let cluster = EmbeddedBroker::start()?;
-    let router = EventRouter::new(registry.handlers());
-    let topics = router.topics().collect::<Result<Vec<_>, _>>()?;
-    let derived = router.derived_topics().filter_map(Result::ok).map(|derived| derived.topic);
-    let all: BTreeSet<_> = topics.iter().cloned().chain(derived).collect();
+    let routers = app.routers(&settings.group);
+    let topics = routers.values().flat_map(EventRouter::topics);
+    let topics = topics.collect::<Result<BTreeSet<_>, _>>()?;
+    let derived = routers.values().flat_map(EventRouter::derived_topics).filter_map(Result::ok);
+    let all: BTreeSet<_> =
+        topics.iter().cloned().chain(derived.map(|derived| derived.topic)).collect();
     for topic in &all {
         cluster.create_topic(topic.as_str(), i32::from(arguments.partitions))?;
     }
@@ -59,7 +61,7 @@ pub(super) async fn run(
         cluster.create_topic(contract.topic, i32::from(arguments.partitions))?;
     }
     let mut readers = Readers::new();
-    for router in app.routers(settings.group.as_str()).values() {
+    for router in routers.values() {
         for topic in router.topics().filter_map(Result::ok) {
             *readers.entry(topic).or_default() += 1;
         }
@@ -121,7 +123,7 @@ pub(super) async fn run(
     Ok(())
 }
 
-fn introduce(service: &str, bootstrap: &str, topics: &[TopicName]) {
+fn introduce(service: &str, bootstrap: &str, topics: &BTreeSet<TopicName>) {
     let topics: Vec<_> = topics.iter().map(TopicName::as_str).collect();
     say!("{service} runs on an embedded broker at {bootstrap}");
     say!("  topics: {}, each with its dead-letter topic", topics.join(", "));

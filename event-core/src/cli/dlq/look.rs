@@ -173,7 +173,7 @@ pub(super) async fn show(
         Some(topic) => Some(topic_named(&registry, topic)?),
         None => None,
     };
-    let topics = topics(&app, topic.as_ref(), &registry)?;
+    let topics = topics(&app, &settings.group, topic.as_ref(), &registry)?;
     let ids = read_ids(std::slice::from_ref(&arguments.id))?;
     let Some(id) = ids.first() else { return Err(usage("no id is given".to_owned()).into()) };
     let broker = kafka_broker(app.service(), settings)?;

@@ -166,7 +166,7 @@ impl FilterArgs {
             until: time(&self.until)?,
             limit: self.limit,
         };
-        let topics = topics(app, filter.topic.as_ref(), &registry)?;
+        let topics = topics(app, &settings.group, filter.topic.as_ref(), &registry)?;
         let ids = registry.handlers().iter().map(|handler| handler.id()).collect();
         Ok(Desk { topics, filter, ids })
     }
@@ -180,10 +180,11 @@ fn read_ids(ids: &[String]) -> Result<Vec<DeadLetterId>, ExitStatus> {
 /// The dead-letter topics of the service, or those of one of its topics.
 fn topics(
     app: &EventApp,
+    group: &GroupName,
     topic: Option<&TopicName>,
     registry: &Registry,
 ) -> Result<Vec<TopicName>, Error> {
-    let all = dead_letter_topics(&app.router());
+    let all = dead_letter_topics(app.routers(group).values());
     let Some(topic) = topic else { return Ok(all.into_keys().collect()) };
     let of_topic: Vec<_> = all
         .into_iter()

@@ -9,6 +9,7 @@ use super::look::id_of;
 use super::{Desk, FilterArgs, letters};
 use crate::app::{EventApp, ExitStatus, Settings, kafka_broker};
 use crate::broker::kafka::KafkaBroker;
+use crate::cli::explain::left_to;
 use crate::cli::known::usage;
 use crate::cli::stop::on_signal;
 use crate::operations::dead_letters::{
@@ -186,6 +187,7 @@ fn print_fate(dry_run: &DryRun) {
     let handler = dry_run.handler.as_deref().unwrap_or("-");
     match dry_run.becomes {
         Becomes::Handled => say!("  would be handled by {handler}"),
+        Becomes::OtherGroup => say!("  would be {}", left_to(dry_run.other_group.as_ref())),
         Becomes::Skipped => say!("  would be skipped: no handler takes it"),
         Becomes::Stops => say!("  would stop the service: no handler takes it"),
         Becomes::Retried => say!("  would fail and be tried again, as it did here"),

@@ -1,20 +1,23 @@
 //! What becomes of an event of this name, in each consumer group.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::left_to;
 use super::policy::{delivery, on_failure, unknown};
 use super::sources::{Setting, common, of_dead_letters, of_group, of_route, of_unknown_events};
 use crate::app::{EventApp, Settings};
 use crate::cli::delivery::Delivery;
 use crate::cli::known::{contract_of, events, meant, usage};
 use crate::cli::table::Table;
-use crate::event::{ContractInfo, TopicName, excerpt};
+use crate::event::{ContractInfo, GroupName, TopicName, excerpt};
 use crate::handler::{HandlerPolicy, HandlerRegistration, Selector};
 use crate::outcome::Error;
+use crate::processor::Neighbours;
 use crate::registry::{Registry, short_type};
-use crate::router::{EventRouter, Route};
+use crate::router::{EventRouter, Route, TopicRoutes};
 
 #[derive(Serialize)]
 struct Explained {
@@ -103,13 +106,13 @@ fn explain(
             meant(&topic, &topics)
         ));
     }
-    let routers = app.routers(settings.group.as_str());
+    let routers = app.routers(&settings.group);
     let groups = routers
-        .iter()
-        .filter(|(own, _)| group.is_none_or(|group| *own == group))
-        .filter_map(|(group, router)| in_group(&registry, settings, (group, router), topic, event));
+        .keys()
+        .filter(|own| group.is_none_or(|group| own.as_str() == group))
+        .filter_map(|group| in_group(&registry, settings, (group, &routers), topic, event));
     let groups: Vec<_> = groups.collect();
-    let is_handled = groups.iter().any(|group| group.handler.is_some());
+    let is_handled = routers.values().any(|own| route_of(&own.topic(topic), event).is_some());
     if !is_handled && !matches!(event, "tombstone" | "*") && !known.contains(&(topic, event)) {
         let names = known.iter().filter(|(of, _)| *of == topic).map(|(_, name)| *name);
         let event = excerpt(event, 64);
@@ -139,31 +142,33 @@ fn explain(
 fn in_group(
     registry: &Registry,
     settings: &Settings,
-    (group, router): (&str, &EventRouter),
+    (group, routers): (&GroupName, &BTreeMap<GroupName, EventRouter>),
     topic: &str,
     event: &str,
 ) -> Option<InGroup> {
-    let routes = router.topic(topic);
+    let routes = routers.get(group)?.topic(topic);
     let all: Vec<_> = routes.routes().collect();
     if all.is_empty() {
         return None;
     }
-    let route = match event {
-        "tombstone" => routes.tombstones(),
-        "*" => routes.rest(),
-        event => routes.find(event),
-    };
+    let route = route_of(&routes, event);
     let name = TopicName::foreign(topic).ok()?;
     let dead_letters = routes.dead_letters(&name).ok()?.to_string();
+    let others = Neighbours::of(group, routers);
+    let other = others.take(group, &name, |routes| route_of(routes, event).is_some());
     let unknown_events = unknown(settings.policy.unknown_events(topic), &dead_letters);
+    let of_rest = match others.take(group, &name, |routes| routes.rest().is_some()) {
+        Some(other) => left_to(Some(other)),
+        None => unknown_events.clone(),
+    };
     let policy = route.map(|route| settings.policy.of(route.handler));
-    let mut of_this = vec![of_group(settings, group)];
+    let mut of_this = vec![of_group(settings, group.as_str())];
     of_this.extend(route.into_iter().flat_map(|route| of_route(settings, route)));
     let given = all.iter().find(|route| route.handler.dead_letter.is_some());
     of_this.push(of_dead_letters(&dead_letters, given.map(|route| &**route)));
     of_this.push(of_unknown_events(settings, topic));
     Some(InGroup {
-        group: group.to_owned(),
+        group: group.to_string(),
         becomes: match route {
             Some(route) if event != "*" && matches!(route.handler.selects, Selector::Rest) => {
                 format!(
@@ -172,6 +177,7 @@ fn in_group(
                 )
             }
             Some(route) => format!("handled by {}", route.id),
+            None if other.is_some() => left_to(other),
             None if event == "tombstone" => {
                 "skipped and counted: no handler takes tombstones".to_owned()
             }
@@ -185,10 +191,19 @@ fn in_group(
             .as_ref()
             .map(|policy| on_failure(policy, topic, &dead_letters))
             .unwrap_or_default(),
-        unknown_events: routes.rest().is_none().then_some(unknown_events),
+        unknown_events: routes.rest().is_none().then_some(of_rest),
         dead_letters,
         settings: of_this,
     })
+}
+
+/// The handler of an event, as the command line names it.
+fn route_of<'a>(routes: &'a TopicRoutes, event: &str) -> Option<&'a Arc<Route>> {
+    match event {
+        "tombstone" => routes.tombstones(),
+        "*" => routes.rest(),
+        event => routes.find(event),
+    }
 }
 
 fn describe(

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-pub(super) use record::print_dry_run;
+pub(super) use record::{left_to, print_dry_run};
 
 use crate::app::{EventApp, Settings};
 use crate::outcome::Error;

@@ -12,9 +12,10 @@ use super::ExplainArgs;
 use crate::app::{EventApp, ExitStatus, Settings};
 use crate::cli::known::{meant, topic_of, usage};
 use crate::delivery::Offset;
-use crate::event::{Envelope, Header, TopicName};
+use crate::event::{Envelope, GroupName, Header, TopicName};
 use crate::operations::{Becomes, DryRun, DryRunner, OwnedRecord};
 use crate::outcome::Error;
+use crate::processor::Neighbours;
 use crate::registry::Registry;
 
 /// What would become of the record, as JSON.
@@ -27,6 +28,8 @@ struct Json<'a> {
     event: Option<&'a str>,
     handler: Option<&'a str>,
     place: Option<&'a str>,
+    /// The consumer group whose business it is, when it is another's.
+    other_group: Option<&'a str>,
     /// The code of a dead letter.
     reason: Option<&'static str>,
     message: Option<&'a str>,
@@ -90,16 +93,17 @@ async fn in_each_group(
     record: OwnedRecord,
     topic: Result<TopicName, String>,
 ) -> Result<Vec<(Option<String>, DryRun)>, String> {
-    let routers = app.routers(settings.group.as_str());
+    let routers = app.routers(&settings.group);
     let router = app.router();
     let dry_runner = DryRunner::new(router, settings.policy.clone(), app.into_state());
     let mut dry_runs = Vec::new();
-    for (group, router) in routers {
+    for (group, router) in &routers {
         let routes = topic.as_ref().map(|topic| router.topic(topic.as_str()));
-        if routes.is_ok_and(|routes| routes.routes().next().is_some()) {
-            let dry_runner = dry_runner.with_handlers(router);
+        if routes.is_ok_and(|routes| !routes.is_empty()) {
+            let others = Neighbours::of(group, &routers);
+            let dry_runner = dry_runner.in_group(group.clone(), router.clone(), others);
             let dry_run = dry_runner.run_on(record.clone(), topic.clone()).await?;
-            dry_runs.push((Some(group), dry_run));
+            dry_runs.push((Some(group.to_string()), dry_run));
         }
     }
     if dry_runs.is_empty() {
@@ -157,6 +161,7 @@ impl<'a> Json<'a> {
             becomes: match dry_run.becomes {
                 Becomes::Handled => "handled",
                 Becomes::Skipped => "skipped",
+                Becomes::OtherGroup => "other_group",
                 Becomes::Retried => "retried",
                 Becomes::DeadLettered => "dead_lettered",
                 Becomes::Stops => "stops",
@@ -165,6 +170,7 @@ impl<'a> Json<'a> {
             event: dry_run.event.as_deref(),
             handler: dry_run.handler.as_deref(),
             place: dry_run.place.as_deref(),
+            other_group: dry_run.other_group.as_ref().map(GroupName::as_str),
             reason: dry_run.reason,
             message: dry_run.message.as_deref(),
             byte: dry_run.byte,
@@ -174,6 +180,14 @@ impl<'a> Json<'a> {
             not_made: &dry_run.not_made,
         }
     }
+}
+
+/// What a group does with a record that is another's business.
+pub(crate) fn left_to(other: Option<&GroupName>) -> String {
+    other.map_or_else(
+        || "left to another group".to_owned(),
+        |group| format!("left to group `{group}`"),
+    )
 }
 
 pub(crate) fn print_dry_run(dry_run: &DryRun) {
@@ -189,6 +203,7 @@ pub(crate) fn print_dry_run(dry_run: &DryRun) {
         (Becomes::DeadLettered, None) => say!("would be dead-lettered"),
         (Becomes::Handled, _) => say!("would be handled by {}", name(&dry_run.handler)),
         (Becomes::Retried, _) => say!("would fail and be tried again, as it did here"),
+        (Becomes::OtherGroup, _) => say!("would be {}", left_to(dry_run.other_group.as_ref())),
         (Becomes::Skipped, _) => say!("would be skipped: no handler takes it"),
         (Becomes::Stops, _) => say!("would stop the service: no handler takes it"),
     }

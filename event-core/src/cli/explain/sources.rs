@@ -1,5 +1,7 @@
 //! The settings that decide about an event, each with what gave it.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use crate::app::{Origin, Settings};
@@ -8,43 +10,24 @@ use crate::handler::Order;
 use crate::processor::UnknownEvents;
 use crate::router::Route;
 
-// What is the same for all handlers.
-const COMMON: [&str; 12] = [
-    "brokers",
-    "topics",
-    "max_concurrency",
-    "max_value_bytes",
-    "max_headers",
-    "max_header_bytes",
-    "max_in_flight_bytes",
-    "commit_interval",
-    "commit_records",
-    "max_metadata_bytes",
-    "group_instance_id",
-    "drain",
-];
-
 /// A setting with what gave it.
 #[derive(Serialize)]
 pub(super) struct Setting {
-    key: &'static str,
+    key: Cow<'static, str>,
     value: String,
     source: String,
 }
 
 impl Setting {
     pub(super) fn row(&self) -> [String; 3] {
-        [self.key.to_owned(), self.value.clone(), self.source.clone()]
+        [self.key.to_string(), self.value.clone(), self.source.clone()]
     }
 }
 
 /// The settings that no handler has of its own.
 pub(super) fn common(settings: &Settings) -> Vec<Setting> {
-    let settings = COMMON.iter().filter_map(|key| {
-        let Origin { value, source } = settings.origin(key)?.clone();
-        Some(Setting { key, value, source })
-    });
-    settings.collect()
+    let all = settings.common();
+    all.map(|(key, Origin { value, source })| Setting { key: key.into(), value, source }).collect()
 }
 
 /// The settings of one handler: what the file says of it, or its attribute, or what holds for all.
@@ -62,7 +45,7 @@ pub(super) fn of_route(settings: &Settings, route: &Route) -> Vec<Setting> {
         }
     };
     let setting = |key: &'static str, value: String, in_attribute: bool| Setting {
-        key,
+        key: key.into(),
         value,
         source: source(key, in_attribute),
     };
@@ -101,7 +84,7 @@ pub(super) fn of_group(settings: &Settings, group: &str) -> Setting {
         || "the attributes of its handlers".to_owned(),
         |origin| origin.source.clone(),
     );
-    Setting { key: "group", value: group.to_owned(), source }
+    Setting { key: "group".into(), value: group.to_owned(), source }
 }
 
 /// Where the dead letters of a topic go; `given` is the handler whose attribute says it.
@@ -110,7 +93,7 @@ pub(super) fn of_dead_letters(topic: &str, given: Option<&Route>) -> Setting {
         format!("`dead_letter` of {}, {}", route.handler.name, route.handler.place())
     };
     let source = given.map_or_else(|| "default".to_owned(), by);
-    Setting { key: "dead letters", value: topic.to_owned(), source }
+    Setting { key: "dead letters".into(), value: topic.to_owned(), source }
 }
 
 /// What becomes of the events of a topic that no handler takes.
@@ -123,5 +106,5 @@ pub(super) fn of_unknown_events(settings: &Settings, topic: &str) -> Setting {
         UnknownEvents::Stop => "stop",
     };
     let source = origin.map_or_else(|| "default".to_owned(), |origin| origin.source.clone());
-    Setting { key, value: value.to_owned(), source }
+    Setting { key: key.into(), value: value.to_owned(), source }
 }

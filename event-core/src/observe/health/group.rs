@@ -302,12 +302,12 @@ impl Observer for GroupHealth {
             _ => self.state(),
         };
         match observation {
-            Observation::Assigned(partitions) => {
+            Observation::Assigned { partitions, .. } => {
                 state.has_joined = true;
                 state.partitions.add(partitions);
             }
-            Observation::Revoked(partitions) => state.partitions.remove(partitions),
-            Observation::CommitSent { partition, next } => {
+            Observation::Revoked { partitions, .. } => state.partitions.remove(partitions),
+            Observation::CommitSent { partition, next, .. } => {
                 if state.partitions.advance(partition, *next) {
                     state.note_settled();
                 }

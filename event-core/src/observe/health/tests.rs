@@ -1,11 +1,14 @@
+use std::sync::LazyLock;
+
 use tokio::time::advance;
 
 use super::*;
 use crate::broker::Pulse;
-use crate::delivery::Offset;
+use crate::delivery::{Epoch, Offset};
 use crate::event::TopicName;
 use crate::observe::{InHand, Observation, Observer};
 
+const EPOCH: Epoch = Epoch(1);
 const FIVE_MINUTES: Duration = Duration::from_secs(300);
 
 /// The health of a service with one group, which the tests tell what happens.
@@ -16,6 +19,11 @@ struct Service {
 
 fn claims() -> TopicPartition {
     TopicPartition { topic: TopicName::from_static("role_events"), partition: 0 }
+}
+
+fn commit_sent(next: i64) -> Observation<'static> {
+    static CLAIMS: LazyLock<TopicPartition> = LazyLock::new(claims);
+    Observation::CommitSent { partition: &CLAIMS, epoch: EPOCH, next: NextOffset(next) }
 }
 
 impl Service {
@@ -39,7 +47,7 @@ impl Service {
     }
 
     fn joined(self) -> Self {
-        self.tell(&Observation::Assigned(&[claims()]));
+        self.tell(&Observation::Assigned { partitions: &[claims()], epoch: EPOCH });
         self.group.note_committed(&claims(), Some(NextOffset(7)));
         self
     }
@@ -86,14 +94,14 @@ async fn a_group_is_ready_when_it_was_joined() {
     assert_eq!(service.says(), (true, false, vec!["not_assigned"]));
     let service = service.joined().with_lag(0);
     assert_eq!(service.says(), (true, true, vec![]));
-    service.tell(&Observation::Revoked(&[claims()]));
+    service.tell(&Observation::Revoked { partitions: &[claims()], epoch: EPOCH });
     assert_eq!(service.says(), (true, true, vec![]), "others have the partitions now");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_spare_member_is_ready_when_it_is_told_or_after_a_while() {
     let service = Service::new();
-    service.tell(&Observation::Assigned(&[]));
+    service.tell(&Observation::Assigned { partitions: &[], epoch: EPOCH });
     assert!(service.health.is_ready());
 
     let service = Service::new();
@@ -115,7 +123,7 @@ async fn records_that_wait_while_nothing_is_settled_end_liveness() {
         words,
         "group `billing` has settled nothing for 301s, although records wait in role_events/0"
     );
-    service.tell(&Observation::CommitSent { partition: &claims(), next: NextOffset(8) });
+    service.tell(&commit_sent(8));
     assert_eq!(service.says(), (true, true, vec![]));
 }
 
@@ -155,7 +163,7 @@ async fn what_was_settled_out_of_order_counts() {
 #[tokio::test(start_paused = true)]
 async fn a_commit_that_is_repeated_is_no_sign_of_life() {
     let service = Service::stuck();
-    let told = Observation::CommitSent { partition: &claims(), next: NextOffset(7) };
+    let told = commit_sent(7);
     for _ in 0..7 {
         service.wait(Duration::from_secs(60), true).await;
         service.tell(&told);
@@ -259,7 +267,7 @@ async fn a_record_in_hand_for_too_long_ends_readiness_although_others_go_on() {
         offset: Offset(7),
         since: FIVE_MINUTES,
     }]);
-    service.tell(&Observation::CommitSent { partition: &claims(), next: NextOffset(8) });
+    service.tell(&commit_sent(8));
     assert_eq!(service.says(), (true, false, vec!["in_hand_long"]));
     let words = service.health.problems()[0].to_string();
     assert!(words.starts_with("`bill` has had role_events/0@7 in hand for 300s"), "{words}");
@@ -276,7 +284,10 @@ async fn records_in_a_retry_topic_wait_for_their_time() {
         retry_topics: [retries].into(),
         ..HealthRules::default()
     });
-    service.tell(&Observation::Assigned(std::slice::from_ref(&partition)));
+    service.tell(&Observation::Assigned {
+        partitions: std::slice::from_ref(&partition),
+        epoch: EPOCH,
+    });
     service.group.note_committed(&partition, None);
     service.health.answered(Ok(&[(partition, NextOffset(0), NextOffset(3))]));
     service.wait(FIVE_MINUTES * 2, true).await;
@@ -342,13 +353,13 @@ async fn a_silent_poll_thread_ends_liveness() {
 #[tokio::test(start_paused = true)]
 async fn lag_is_known_once_the_broker_answered_for_every_partition() {
     let service = Service::new();
-    service.tell(&Observation::Assigned(&[claims()]));
+    service.tell(&Observation::Assigned { partitions: &[claims()], epoch: EPOCH });
     assert_eq!(service.health.groups()[0].lag(), None);
     service.ends_at(12);
     assert_eq!(service.health.groups()[0].lag(), None);
     service.group.note_committed(&claims(), Some(NextOffset(7)));
     assert_eq!(service.health.groups()[0].lag(), Some(5));
-    service.tell(&Observation::CommitSent { partition: &claims(), next: NextOffset(9) });
+    service.tell(&commit_sent(9));
     // An older answer says nothing new.
     service.group.note_committed(&claims(), Some(NextOffset(7)));
     assert_eq!(service.health.groups()[0].lag(), Some(3));

@@ -5,6 +5,7 @@ use crate::event::{GroupName, TopicName, excerpt};
 use crate::handler::HandlerRegistration;
 use crate::operations::dry_run::route_of;
 use crate::operations::{GroupTopics, OwnedRecord, groups_of};
+use crate::processor::UNKNOWN_EVENT;
 use crate::router::EventRouter;
 
 /// The handlers of a service that dead letters can be redriven to, each in its group.
@@ -63,11 +64,13 @@ impl Addressees {
     }
 
     // Of the group that gave it up, as long as there is one: the others had the record themselves.
+    // That an event is unknown one group says for all, so that none of them had it.
     fn taker(&self, letter: &DeadLetter, original: &OwnedRecord) -> Result<Addressee, Left> {
         let topic = &letter.origin.partition.topic;
-        let has_own = self.0.iter().any(|(group, _)| group.gave_up(letter));
-        for (group, router) in self.0.iter().filter(|(group, _)| !has_own || group.gave_up(letter))
-        {
+        let (own, others): (Vec<_>, Vec<_>) = self.0.iter().partition(|(g, _)| g.gave_up(letter));
+        let is_for_all = own.is_empty() || letter.reason == UNKNOWN_EVENT;
+        let groups = own.into_iter().chain(others.into_iter().filter(|_| is_for_all));
+        for (group, router) in groups {
             let id =
                 route_of(router, topic, original.value.as_deref()).map_err(Left::Unreadable)?;
             if let Some(addressee) = id.and_then(|id| group.addressee(topic, &id)) {

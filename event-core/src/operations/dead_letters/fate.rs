@@ -48,6 +48,8 @@ pub async fn fates<B: Broker>(
     mut tell: impl FnMut(&DeadLetter, Fate) -> ControlFlow<()>,
 ) -> Result<bool, OperationError> {
     let mut originals = Originals::read(broker, letters)?;
+    // What was redriven is not held to the limits again.
+    let dry_runner = dry_runner.without_limits();
     while let Some((letter, original)) = originals.next().await? {
         if stop.is_requested() {
             return Ok(false);

@@ -9,7 +9,7 @@ use crate::delivery::{NextOffset, Offset, TopicPartition};
 use crate::event::TopicName;
 use crate::operations::place::all_partitions;
 use crate::operations::{DEADLINE, OperationError};
-use crate::router::EventRouter;
+use crate::router::{EventRouter, Purpose};
 
 /// What was found in dead-letter topics.
 #[derive(Clone, Debug, Default)]
@@ -35,14 +35,16 @@ pub struct DeadLetters {
     pub missing: Vec<TopicName>,
 }
 
-/// The dead-letter topics of a service, each with the topics whose letters it takes.
+/// The dead-letter topics of a service with these handlers, a table for each of its groups: each with
+/// the topics whose letters it takes.
 #[must_use]
-pub fn dead_letter_topics(router: &EventRouter) -> BTreeMap<TopicName, Vec<TopicName>> {
-    let mut topics = BTreeMap::<_, Vec<_>>::new();
-    for topic in router.topics().filter_map(Result::ok) {
-        if let Ok(dead_letters) = router.dead_letters(&topic) {
-            topics.entry(dead_letters).or_default().push(topic);
-        }
+pub fn dead_letter_topics<'a>(
+    groups: impl IntoIterator<Item = &'a EventRouter>,
+) -> BTreeMap<TopicName, BTreeSet<TopicName>> {
+    let mut topics = BTreeMap::<_, BTreeSet<_>>::new();
+    let derived = groups.into_iter().flat_map(EventRouter::derived_topics).filter_map(Result::ok);
+    for derived in derived.filter(|derived| derived.purpose == Purpose::DeadLetters) {
+        topics.entry(derived.topic).or_default().insert(derived.origin);
     }
     topics
 }

@@ -29,6 +29,7 @@ const REDRIVE: TopicName = TopicName::from_static("claim_events_redrive");
 const GOOD: &[u8] = br#"{"eventType": "CLAIM_ADDED", "data": {"id": 7}}"#;
 const NO_ID: &[u8] = br#"{"eventType": "CLAIM_ADDED", "data": {}}"#;
 const RENAMED: &[u8] = br#"{"eventType": "CLAIM_RENAMED", "data": {}}"#;
+const ARCHIVED: &[u8] = br#"{"eventType": "CLAIM_ARCHIVED", "data": {"id": 7}}"#;
 const BROKEN: &[u8] = b"{oops";
 
 mod handlers {
@@ -44,6 +45,14 @@ mod handlers {
 
     #[event_handler(topic = "claim_events", event = "CLAIM_ADDED", id = "claims")]
     async fn claims(_claim: Json<Claim>) {}
+
+    #[event_handler(
+        topic = "claim_events",
+        event = "CLAIM_ARCHIVED",
+        id = "archive",
+        group = "archive"
+    )]
+    async fn archive(_claim: Json<Claim>) {}
 }
 
 /// What a dead letter is made of.
@@ -160,8 +169,12 @@ impl Desk {
     }
 
     async fn fates(&self) -> Vec<String> {
+        self.fates_under(DeliveryPolicy::default()).await
+    }
+
+    async fn fates_under(&self, policy: DeliveryPolicy) -> Vec<String> {
         let letters = self.list(DeadLetterFilter::default()).await.letters;
-        let dry_runner = DryRunner::new(self.router(), DeliveryPolicy::default(), StateMap::new());
+        let dry_runner = DryRunner::new(self.router(), policy, StateMap::new());
         let mut told = Vec::new();
         let (addressees, stop) = (self.addressees(), Shutdown::never());
         let tell = |_: &DeadLetter, fate: Fate| {

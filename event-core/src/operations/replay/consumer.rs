@@ -161,9 +161,14 @@ impl<R: Reader> Consumer for ReplayConsumer<R> {
         self.replayed.settled(self.number, progress);
     }
 
-    async fn close(self, progress: Vec<Progress>, _deadline: Duration) -> Result<(), BrokerError> {
+    async fn close(
+        self,
+        progress: Vec<Progress>,
+        _deadline: Duration,
+    ) -> Result<Vec<Progress>, BrokerError> {
         self.replayed.settled(self.number, &progress);
-        Ok(())
+        // A replay commits nothing.
+        Ok(Vec::new())
     }
 }
 

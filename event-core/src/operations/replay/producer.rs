@@ -14,6 +14,8 @@ pub(super) struct ReplayProducer {
     pub(super) inner: Arc<dyn Producer>,
     /// Dead-letter topics to which nothing is written.
     pub(super) withheld: BTreeSet<TopicName>,
+    /// The retry topics, to which nothing is written either.
+    pub(super) retry_topics: BTreeSet<TopicName>,
     pub(super) replayed: Replayed,
 }
 
@@ -24,8 +26,8 @@ impl Producer for ReplayProducer {
     ) -> PortFuture<'static, Result<Acknowledged, BrokerError>> {
         let has = |name| record.headers.get(name).is_some();
         let is_letter = has(dead_letter_header::ID) && self.withheld.contains(&record.topic);
-        // Only the engine says when a record is due.
-        let is_retry = has(retry_header::DUE) && !has(dead_letter_header::ID);
+        // On any other topic the header is the user's own.
+        let is_retry = has(retry_header::DUE) && self.retry_topics.contains(&record.topic);
         if is_retry {
             self.replayed.change(|state| state.put_off += 1);
         }

@@ -24,7 +24,14 @@ async fn track(_id: Json<u64>, State(seen): State<Seen>) {
     seen.lock().unwrap().push("track");
 }
 
-#[event_handler(topic = "parcel_events", event = "PARCEL_SENT", id = "bill", group = "billing")]
+#[event_handler(
+    topic = "parcel_events",
+    event = "PARCEL_SENT",
+    id = "bill",
+    group = "billing",
+    order = none,
+    retry(topics = ["1m"])
+)]
 async fn bill(_id: Json<u64>, State(seen): State<Seen>) {
     seen.lock().unwrap().push("bill");
 }
@@ -32,7 +39,9 @@ async fn bill(_id: Json<u64>, State(seen): State<Seen>) {
 async fn replayed(handler: Option<&str>) -> Vec<&'static str> {
     let memory = MemoryBroker::new();
     memory.create_topic(&PARCELS, 1);
-    memory.create_topic(&PARCELS.dead_letters().unwrap(), 1);
+    for derived in ["parcel_events_dlq", "parcel_events_retry_1m"] {
+        memory.create_topic(&TopicName::from_static(derived), 1);
+    }
     let record = OutgoingRecord {
         topic: PARCELS,
         partition: None,
@@ -67,4 +76,39 @@ async fn each_group_has_its_own_turn_and_one_handler_is_one_of_a_group() {
     assert_eq!(replayed(None).await, ["bill", "track"]);
     assert_eq!(replayed(Some("bill")).await, ["bill"]);
     assert_eq!(replayed(Some("track")).await, ["track"]);
+}
+
+#[tokio::test]
+async fn a_record_that_would_wait_in_a_retry_topic_is_counted_and_not_sent() {
+    let memory = MemoryBroker::new();
+    let app = EventApp::from_env("parcels").unwrap().handlers_from(module_path!());
+    let settings = Settings::load("parcels_replay_1", &SettingsOverrides::default(), []).unwrap();
+    let replayed = Replayed::default();
+    let replay = ReplayBroker {
+        inner: memory.clone(),
+        range: ReplayRange(Vec::new()),
+        groups: groups_of(app.registry().handlers(), &settings.group),
+        handler: None,
+        rate: None,
+        dead_letters: true,
+        replayed: replayed.clone(),
+    };
+    let retry = TopicName::from_static("parcel_events_retry_1m");
+    let letters = PARCELS.dead_letters().unwrap();
+    // The header is the user's own anywhere but in a retry topic.
+    for (topic, put_off, sent) in [(retry, 1, 0), (letters, 1, 1), (PARCELS, 1, 1)] {
+        memory.create_topic(&topic, 1);
+        let mut headers = Headers::new();
+        headers.push("retry.due", "1700000000000");
+        let record = OutgoingRecord {
+            topic: topic.clone(),
+            partition: None,
+            key: None,
+            value: None,
+            headers,
+            timestamp_ms: None,
+        };
+        replay.producer().unwrap().send(record).await.unwrap();
+        assert_eq!((replayed.put_off(), memory.records(&topic).len()), (put_off, sent), "{topic}");
+    }
 }

@@ -158,33 +158,3 @@ async fn a_dry_replay_runs_no_handler() {
     }
     assert!(seen.ids().is_empty());
 }
-
-#[tokio::test]
-async fn a_record_that_would_wait_in_a_retry_topic_is_counted_and_not_sent() {
-    let broker = broker().await;
-    let retry = TopicName::from_static("order_events_retry_1m");
-    broker.create_topic(&retry, 1);
-    let range = ReplayRange::resolve(&broker, &ORDERS, Place::Beginning, Place::End).await.unwrap();
-    let replayed = Replayed::default();
-    let replay = ReplayBroker {
-        inner: broker.clone(),
-        range,
-        groups: groups_of(&handlers(), &group("orders_replay_1")),
-        handler: None,
-        rate: None,
-        dead_letters: true,
-        replayed: replayed.clone(),
-    };
-    let mut headers = Headers::new();
-    headers.push("retry.due", "1700000000000");
-    let record = OutgoingRecord {
-        topic: retry.clone(),
-        partition: None,
-        key: None,
-        value: None,
-        headers,
-        timestamp_ms: None,
-    };
-    replay.producer().unwrap().send(record).await.unwrap();
-    assert_eq!((replayed.put_off(), broker.records(&retry).len()), (1, 0));
-}

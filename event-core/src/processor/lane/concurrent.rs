@@ -13,13 +13,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use rustc_hash::{FxHashMap, FxHasher};
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use self::held::MAX_KEPT_BYTES;
 use super::call::{Returned, Shared, call, judge};
-use super::{Ended, LaneFailure, Progress, ended};
+use super::{Ended, Ending, LaneFailure, Progress, ended};
 use crate::delivery::{Offset, RecordBatch, RecordRef};
 use crate::handler::Order;
 use crate::observe::SkipReason;
@@ -69,7 +69,7 @@ pub(super) async fn run(
     settler: Settler,
     progress: Arc<Progress>,
     mut stopped: watch::Receiver<bool>,
-    cut: Arc<Notify>,
+    ending: Arc<Ending>,
 ) -> Ended {
     let settler = Arc::new(settler);
     let mut lane = Concurrent {
@@ -96,6 +96,7 @@ pub(super) async fn run(
             break;
         }
         lane.start();
+        ending.note_in_hand(!lane.calls.is_empty());
         let wake = lane.wakes_at();
         let timer = async {
             match wake {
@@ -130,20 +131,29 @@ pub(super) async fn run(
             biased;
             returned = lane.calls.join_next() => match returned {
                 Some(returned) => ended = ended.and(lane.returned(returned)),
-                None => return ended,
+                None => {
+                    ending.note_in_hand(false);
+                    return ended;
+                }
             },
-            () = cut.notified() => break,
+            () = ending.cut.notified() => break,
             () = sleep_until(deadline), if has_failed => break,
         }
     }
     // Those that have ended in this moment still count.
     lane.calls.abort_all();
+    let mut leaves = false;
     while let Some(returned) = lane.calls.join_next().await {
-        if let Ok(mut returned) = returned {
-            returned.unjudged.clear();
-            ended = ended.and(lane.returned(Ok(returned)));
+        match returned {
+            Ok(mut returned) => {
+                leaves |= !returned.unjudged.is_empty();
+                returned.unjudged.clear();
+                ended = ended.and(lane.returned(Ok(returned)));
+            }
+            Err(_) => leaves = true,
         }
     }
+    ending.note_in_hand(leaves);
     ended
 }
 

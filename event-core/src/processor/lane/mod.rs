@@ -9,7 +9,7 @@ mod call;
 mod concurrent;
 mod sequential;
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -48,9 +48,23 @@ pub(super) struct Lane {
     batches: mpsc::UnboundedSender<RecordBatch>,
     progress: Arc<Progress>,
     stop: watch::Sender<bool>,
-    /// Tells a lane with tasks to cancel those that have not ended.
-    cut: Arc<Notify>,
+    ending: Arc<Ending>,
     task: JoinHandle<Ended>,
+}
+
+/// What a lane and its owner have to tell each other at the end.
+#[derive(Debug, Default)]
+struct Ending {
+    /// Tells a lane with tasks to cancel those that have not ended.
+    cut: Notify,
+    /// Whether the lane has records in hand; after the end, whether it had to leave some.
+    has_in_hand: AtomicBool,
+}
+
+impl Ending {
+    fn note_in_hand(&self, has_in_hand: bool) {
+        self.has_in_hand.store(has_in_hand, Ordering::Release);
+    }
 }
 
 /// How far a lane has come.
@@ -105,13 +119,14 @@ impl Lane {
             false => Progress::Tracked(Mutex::new(Tracker::new(next, remembered))),
         });
         let told = Arc::clone(&progress);
-        let cut = Arc::<Notify>::default();
+        let ending = Arc::<Ending>::default();
+        let ends = Arc::clone(&ending);
         let task = if is_sequential {
-            tokio::spawn(sequential::run(incoming, settler, told, stopped))
+            tokio::spawn(sequential::run(incoming, settler, told, stopped, ends))
         } else {
-            tokio::spawn(concurrent::run(incoming, settler, told, stopped, Arc::clone(&cut)))
+            tokio::spawn(concurrent::run(incoming, settler, told, stopped, ends))
         };
-        Lane { batches, progress, stop, cut, task }
+        Lane { batches, progress, stop, ending, task }
     }
 
     pub(super) fn push(&self, batch: RecordBatch) {
@@ -164,13 +179,18 @@ impl Lane {
         }
     }
 
+    /// Whether it has records in hand, or had to leave some when it was aborted.
+    pub(super) fn has_in_hand(&self) -> bool {
+        self.ending.has_in_hand.load(Ordering::Acquire)
+    }
+
     /// Cancels handlers where they wait. One that blocks its thread never waits, so this gives it
     /// a moment and no more: what is settled is known without it, and nothing else is committed.
     pub(super) async fn abort(&mut self) {
         match &*self.progress {
             Progress::Sequential(_) => self.task.abort(),
             // It writes down what has ended by then, and ends itself.
-            Progress::Tracked(_) => self.cut.notify_one(),
+            Progress::Tracked(_) => self.ending.cut.notify_one(),
         }
         if tokio::time::timeout(ABORT_GRACE, self.ended()).await.is_err() {
             self.task.abort();

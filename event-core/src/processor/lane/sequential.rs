@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
 
-use super::{Ended, Progress, ended};
+use super::{Ended, Ending, Progress, ended};
 use crate::delivery::RecordBatch;
 use crate::processor::settle::{NotSettled, Settler};
 
@@ -15,6 +15,7 @@ pub(super) async fn run(
     settler: Settler,
     progress: Arc<Progress>,
     mut stopped: watch::Receiver<bool>,
+    ending: Arc<Ending>,
 ) -> Ended {
     let slot = settler.engine.watch.slot(&settler.partition);
     loop {
@@ -24,6 +25,7 @@ pub(super) async fn run(
             batch = incoming.recv() => batch,
         };
         let Some(batch) = batch else { return Ok(()) };
+        ending.note_in_hand(true);
         let mut settled = 0;
         let mut result = Ok(());
         for record in batch.iter() {
@@ -49,6 +51,7 @@ pub(super) async fn run(
             progress.settled(record.offset);
             settled += 1;
         }
+        ending.note_in_hand(false);
         settler.engine.count_settled(settled);
         if let Err(left) = result {
             return ended(left);

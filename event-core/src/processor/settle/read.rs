@@ -10,9 +10,9 @@ use crate::observe::SkipReason;
 use crate::outcome::Rejection;
 use crate::processor::dead_letter::Failures;
 use crate::processor::engine::Source;
-use crate::processor::policy::UnknownEvents;
+use crate::processor::policy::{UnknownEvents, unknown_event};
 use crate::processor::returning::{Origin, Returned};
-use crate::router::Route;
+use crate::router::{Route, TopicRoutes};
 
 /// What is known of a record before its first attempt here.
 pub(in crate::processor) struct Job {
@@ -116,11 +116,10 @@ impl Settler {
     /// What becomes of a record that nobody in this group handles.
     pub(super) fn unhandled(&self, record: RecordRef<'_>, envelope: Option<&Envelope<'_>>) -> Read {
         let engine = &*self.engine;
-        let topic = &self.partition.topic;
+        let (group, topic) = (&engine.identity.group, &self.partition.topic);
+        let handles = |routes: &TopicRoutes| routes.of(envelope).is_some();
         let reason = match envelope {
-            _ if engine.neighbours.take(&engine.identity.group, topic, envelope) => {
-                SkipReason::OtherGroup
-            }
+            _ if engine.neighbours.take(group, topic, handles).is_some() => SkipReason::OtherGroup,
             Some(envelope) => SkipReason::UnknownEvent(envelope.event_type()),
             None => SkipReason::Tombstone,
         };
@@ -129,9 +128,7 @@ impl Settler {
                 UnknownEvents::Skip => {}
                 UnknownEvents::DeadLetter => {
                     engine.health.unknown_events().count(name);
-                    let message = format!("nobody handles the event `{}`", excerpt(name, 64));
-                    let rejection = Rejection::Refused { code: "unknown_event", message };
-                    return self.refuse(record, rejection);
+                    return self.refuse(record, unknown_event(name));
                 }
                 UnknownEvents::Stop => return Read::Stop(excerpt(name, 64)),
             }

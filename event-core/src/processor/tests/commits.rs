@@ -1,6 +1,7 @@
 //! What is committed, and what is said with it.
 
 use super::*;
+use crate::app::{Settings, SettingsOverrides};
 
 mod of_an_earlier_version {
     use super::*;
@@ -26,28 +27,51 @@ mod of_an_earlier_version {
         }
     }
 
+    /// A version of the service that has finished all of 20 records but the first.
+    async fn earlier_version() -> (Log, MemoryBroker) {
+        let (log, broker) = (Log::default(), MemoryBroker::new());
+        let app = service(&version("by_key")).state(log.clone()).broker(&broker);
+        let mut app = app.start().unwrap();
+        publish(&app, 0..20).await;
+        app.eventually("all others are finished", || log.ids().len() == 19).await;
+        tokio::time::sleep(2 * SECOND).await;
+        app.crash().await;
+        assert!(!committed(&broker).await.1.is_empty());
+        (log, broker)
+    }
+
+    fn version(of: &str) -> String {
+        format!("{}::{of}", module_path!())
+    }
+
     #[tokio::test(start_paused = true)]
     async fn what_was_finished_does_not_run_again_when_the_order_is_another() {
-        let (log, broker) = (Log::default(), MemoryBroker::new());
-        let start = |version: &str| {
-            let module = format!("{}::{version}", module_path!());
-            service(&module).state(log.clone()).broker(&broker).start().unwrap()
-        };
-        let mut before = start("by_key");
-        publish(&before, 0..20).await;
-        before.eventually("all others are finished", || log.ids().len() == 19).await;
-        tokio::time::sleep(2 * SECOND).await;
-        before.crash().await;
-        assert!(!committed(&broker).await.1.is_empty());
-
-        let mut now = start("by_partition");
-        now.eventually("the first", || log.ids().len() == 20).await;
-        now.settle().await;
-        publish(&now, 20..25).await;
-        now.settle().await;
+        let (log, broker) = earlier_version().await;
+        let app = service(&version("by_partition")).state(log.clone()).broker(&broker);
+        let mut app = app.start().unwrap();
+        app.settle().await;
+        publish(&app, 20..25).await;
+        app.settle().await;
         assert_eq!(log.ids()[19..], [0, 20, 21, 22, 23, 24]);
         assert_eq!(committed(&broker).await, (NextOffset(25), String::new()));
-        now.stop().await.unwrap();
+        app.stop().await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nor_in_the_service_that_is_deployed() {
+        let (log, broker) = earlier_version().await;
+        broker.create_topic(&TopicName::from_static("engine_events_dlq"), 1);
+        let app = EventApp::from_env("engine").unwrap().state(log.clone());
+        let app = app.handlers_from(version("by_partition"));
+        let settings = Settings::load("engine", &SettingsOverrides::default(), []).unwrap();
+        let first = async {
+            while log.ids().len() < 20 {
+                tokio::time::sleep(SECOND).await;
+            }
+        };
+        app.run_on(broker.clone(), settings, first).await.unwrap();
+        assert_eq!(log.ids()[19..], [0]);
+        assert_eq!(committed(&broker).await, (NextOffset(20), String::new()));
     }
 }
 

@@ -7,7 +7,7 @@ use event_names::duration_text;
 
 use super::StartupProblem;
 use crate::broker::BrokerError;
-use crate::event::excerpt;
+use crate::event::{NameError, TopicName, excerpt};
 use crate::handler::HandlerRegistration;
 use crate::registry::near_state;
 
@@ -34,10 +34,10 @@ impl StartupProblem {
                 "topics {} differ only in `.` and `_`, so Kafka keeps no two of them",
                 named(topics)
             ),
-            StartupProblem::DeadLetterTopics { topic, handlers } => {
+            StartupProblem::DeadLetterTopics { topic, group, handlers } => {
                 let topics: BTreeSet<_> = handlers.iter().filter_map(|h| h.dead_letter).collect();
                 format!(
-                    "handlers of topic `{topic}` name different dead-letter topics: {}",
+                    "handlers of topic `{topic}` in group `{group}` name different dead-letter topics: {}",
                     named(&topics)
                 )
             }
@@ -46,16 +46,15 @@ impl StartupProblem {
                 topics.iter().map(|topic| format!("`{topic}`")).collect::<Vec<_>>().join(", by ")
             ),
             StartupProblem::TopicName { error, .. } => error.complaint().to_owned(),
-            StartupProblem::DeadLetterName { topic, error, .. } => format!(
-                "the dead-letter topic of topic `{}` cannot have its name: {}",
-                excerpt(topic, 64),
-                error.complaint()
-            ),
-            StartupProblem::RetryName { topic, error, .. } => format!(
-                "a retry topic of topic `{}` cannot have its name: {}",
-                excerpt(topic, 64),
-                error.complaint()
-            ),
+            StartupProblem::DeadLetterName { topic, error, .. } => {
+                derived_name("the dead-letter topic", topic, error)
+            }
+            StartupProblem::RedriveName { topic, error, .. } => {
+                derived_name("the redrive topic", topic, error)
+            }
+            StartupProblem::RetryName { topic, error, .. } => {
+                derived_name("a retry topic", topic, error)
+            }
             StartupProblem::HandledDerivedTopic { topic, origin, purpose, .. } => {
                 format!("topic `{topic}` takes the {purpose} of `{origin}`, and has handlers")
             }
@@ -183,13 +182,11 @@ impl StartupProblem {
                 "write the same `dead_letter = \"..\"` on each, or on one of them only".into()
             }
             StartupProblem::TopicName { error, .. } => error.advice().to_owned(),
-            StartupProblem::DeadLetterName { handlers, .. } => {
-                match handlers.iter().any(|handler| handler.dead_letter.is_some()) {
-                    true => "write another `dead_letter = \"..\"`",
-                    false => "it is the topic with `_dlq` appended; name a shorter one with `dead_letter = \"..\"`",
-                }
-                .into()
-            }
+            StartupProblem::DeadLetterName { .. } => "write another `dead_letter = \"..\"`".into(),
+            StartupProblem::RedriveName { .. } => format!(
+                "shorten the topic to {} bytes or fewer, so that `_redrive` can be appended",
+                TopicName::MAX_BYTES_TO_REDRIVE
+            ),
             StartupProblem::RetryName { .. } => {
                 "shorten the topic, or remove `topics` from `retry(..)`".into()
             }
@@ -304,6 +301,17 @@ impl StartupProblem {
             StartupProblem::Provider(_) => "mend what `.state_with(..)` does".into(),
         }
     }
+}
+
+// A topic of ours whose name, made of the topic's, is over the limit.
+fn derived_name(what: &str, topic: &str, error: &NameError) -> String {
+    let (topic, name, complaint) = (excerpt(topic, 64), error.name(), error.complaint());
+    // Its end says what it is.
+    let name = match name.char_indices().rev().nth(31) {
+        Some((end, _)) if end > 32 => format!("{}{}", excerpt(name, 32), &name[end..]),
+        _ => name.to_owned(),
+    };
+    format!("{what} of topic `{topic}` cannot be `{name}`: {complaint}")
 }
 
 // How many of the known modules a help names.

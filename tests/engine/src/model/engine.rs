@@ -220,9 +220,13 @@ impl Consumer for ScriptedConsumer {
         }
     }
 
-    async fn close(self, progress: Vec<Progress>, _: Duration) -> Result<(), BrokerError> {
+    async fn close(
+        self,
+        progress: Vec<Progress>,
+        _: Duration,
+    ) -> Result<Vec<Progress>, BrokerError> {
         self.shared.facts().close(&progress);
-        Ok(())
+        Ok(progress)
     }
 }
 

@@ -101,8 +101,8 @@ impl Simulation {
                 }
                 Observation::CommitSent { .. } => (step == 2, "crash before a commit leaves"),
                 Observation::Retrying { .. } => (step == 3, "crash between attempts"),
-                Observation::Assigned(_) => (step == 4, "crash at an assignment"),
-                Observation::Revoked(_) => (step == 5, "crash at a revocation"),
+                Observation::Assigned { .. } => (step == 4, "crash at an assignment"),
+                Observation::Revoked { .. } => (step == 5, "crash at a revocation"),
                 _ => (false, ""),
             };
             countdown -= u64::from(here && countdown > 0);

@@ -4,13 +4,9 @@ use std::sync::Arc;
 
 use super::*;
 use event_core::app::{Settings, SettingsOverrides};
-use event_core::broker::memory::{MemoryBroker, MemoryConsumer, MemoryReader};
-use event_core::broker::{
-    Broker, BrokerError, Committed, CreatedTopic, NewTopic, Producer, ReadRequest, Subscription,
-    TopicStatus, Watermarks,
-};
-use event_core::delivery::{NextOffset, TopicPartition};
-use event_core::event::GroupName;
+use event_core::broker::memory::MemoryBroker;
+use event_core::broker::{Broker, BrokerError};
+use event_core::event::TopicName;
 use tokio::sync::Notify;
 
 #[event_handler(order = none, retry(attempts = 1, topics = ["1s"]))]
@@ -102,7 +98,12 @@ async fn none_is_made_for_a_service_that_does_not_start() {
 
 #[tokio::test(start_paused = true)]
 async fn one_that_cannot_be_made_is_a_problem() {
-    let report = run(Grudging(with_claims().await), MADE).await.unwrap_err().to_string();
+    let broker = with_claims().await;
+    for topic in &DERIVED[1..] {
+        let no = BrokerError::Unauthorised("no".into());
+        broker.refuse_creation(&TopicName::from_static(topic), Some(no));
+    }
+    let report = run(broker, MADE).await.unwrap_err().to_string();
     let expected = "\
 cannot start: 2 problems
   1. topic `role_events_redrive`, needed for the redriven dead letters of `role_events`, cannot be made: not authorised: no
@@ -110,79 +111,4 @@ cannot start: 2 problems
   2. topic `role_events_retry_1s`, needed for the retries of `role_events`, cannot be made: not authorised: no
      help: give this user create on the topic, or let somebody else make it: `kafka-topics.sh --bootstrap-server .. --create --topic role_events_retry_1s`";
     assert_eq!(report, expected);
-}
-
-/// Makes topics for dead letters and no others.
-struct Grudging(MemoryBroker);
-
-impl Broker for Grudging {
-    type Consumer = MemoryConsumer;
-    type Reader = MemoryReader;
-
-    async fn topics(
-        &self,
-        names: &[TopicName],
-        deadline: Duration,
-    ) -> Result<Vec<TopicStatus>, BrokerError> {
-        self.0.topics(names, deadline).await
-    }
-
-    async fn create_topics(
-        &self,
-        topics: &[NewTopic],
-        _deadline: Duration,
-    ) -> Result<Vec<CreatedTopic>, BrokerError> {
-        let answer = |new: &NewTopic| match new.topic.as_str().ends_with("_dlq") {
-            true => (new.topic.clone(), Ok(true)),
-            false => (new.topic.clone(), Err(BrokerError::Unauthorised("no".into()))),
-        };
-        Ok(topics.iter().map(answer).collect())
-    }
-
-    async fn watermarks(
-        &self,
-        partitions: &[TopicPartition],
-        deadline: Duration,
-    ) -> Result<Vec<Watermarks>, BrokerError> {
-        self.0.watermarks(partitions, deadline).await
-    }
-
-    async fn offsets_at(
-        &self,
-        partitions: &[TopicPartition],
-        timestamp_ms: i64,
-        deadline: Duration,
-    ) -> Result<Vec<(TopicPartition, NextOffset)>, BrokerError> {
-        self.0.offsets_at(partitions, timestamp_ms, deadline).await
-    }
-
-    async fn committed(
-        &self,
-        group: &GroupName,
-        partitions: &[TopicPartition],
-        deadline: Duration,
-    ) -> Result<Vec<Committed>, BrokerError> {
-        Broker::committed(&self.0, group, partitions, deadline).await
-    }
-
-    async fn reset(
-        &self,
-        group: &GroupName,
-        offsets: &[(TopicPartition, NextOffset)],
-        deadline: Duration,
-    ) -> Result<(), BrokerError> {
-        self.0.reset(group, offsets, deadline).await
-    }
-
-    fn read(&self, request: ReadRequest) -> Result<MemoryReader, BrokerError> {
-        self.0.read(request)
-    }
-
-    fn subscribe(&self, subscription: Subscription) -> Result<MemoryConsumer, BrokerError> {
-        self.0.subscribe(subscription)
-    }
-
-    fn producer(&self) -> Result<Arc<dyn Producer>, BrokerError> {
-        self.0.producer()
-    }
 }

@@ -46,7 +46,7 @@ const CASES: &[(&str, Program)] = &[
     ("two catch-alls", Module("two_catch_alls", bare)),
     ("two handlers of tombstones", Module("two_of_tombstones", bare)),
     ("a sum, and a handler of one of its events", Module("a_sum_and_one_of_its_events", bare)),
-    ("dead letters that come back", Module("dead_letters_that_come_back", bare)),
+    ("dead letters that come back", Module("topics::dead_letters_that_come_back", bare)),
     ("a missing state", Module("a_state_is_missing", bare)),
     (
         "states that are nearly right",
@@ -72,26 +72,32 @@ const CASES: &[(&str, Program)] = &[
     ("one id for several events", Module("one_id_for_several_events", bare)),
     ("two contracts that differ", Module("contracts_that_differ", bare)),
     ("a copy of a contract, and an older version", Module("contracts_that_agree", bare)),
-    ("topics that Kafka takes for one", Module("topics_that_kafka_takes_for_one", bare)),
+    ("topics that Kafka takes for one", Module("topics::topics_that_kafka_takes_for_one", bare)),
     (
         "a topic like another's dead-letter topic",
-        Module("dead_letters_on_a_topic_like_another", bare),
+        Module("topics::dead_letters_on_a_topic_like_another", bare),
     ),
-    ("two dead-letter topics for one topic", Module("dead_letters_on_two_topics", bare)),
+    ("two dead-letter topics for one topic", Module("topics::dead_letters_on_two_topics", bare)),
     (
         "a name that leaves no room for dead letters",
-        Module("a_name_without_room_for_dead_letters", bare),
+        Module("topics::a_name_without_room_for_dead_letters", bare),
     ),
-    ("a catch-all of a misspelt topic", Module("a_catch_all_of_a_misspelt_topic", bare)),
-    ("a catch-all of a foreign topic", Module("a_catch_all_of_a_foreign_topic", bare)),
+    ("a catch-all of a misspelt topic", Module("topics::a_catch_all_of_a_misspelt_topic", bare)),
+    ("a catch-all of a foreign topic", Module("topics::a_catch_all_of_a_foreign_topic", bare)),
     ("emits that is not true", Module("emits_that_is_not_true", bare)),
-    ("a topic that the settings exclude", With("two_topics", &[("EVENT_TOPICS", "role_events")])),
+    (
+        "a topic that the settings exclude",
+        With("topics::two_topics", &[("EVENT_TOPICS", "role_events")]),
+    ),
     (
         "topics of the settings without a handler",
-        With("two_topics", &[("EVENT_TOPICS", "role_events,user_events,user_event,mail_events")]),
+        With(
+            "topics::two_topics",
+            &[("EVENT_TOPICS", "role_events,user_events,user_event,mail_events")],
+        ),
     ),
     ("the topics of the settings as they are", {
-        With("two_topics", &[("EVENT_TOPICS", "user_events, role_events")])
+        With("topics::two_topics", &[("EVENT_TOPICS", "user_events, role_events")])
     }),
     ("a setting that is not well formed", Binary(SOUND, &[("EVENT_TOPICS", "role/events")])),
     (
@@ -132,7 +138,10 @@ const CASES: &[(&str, Program)] = &[
         "time and calls that the settings give",
         With("time_to_spare", &[("EVENT_DRAIN", "4m"), ("EVENT_MAX_CONCURRENCY", "2000")]),
     ),
-    ("handlers of topics that are kept for others", Module("handlers_of_derived_topics", bare)),
+    (
+        "handlers of topics that are kept for others",
+        Module("topics::handlers_of_derived_topics", bare),
+    ),
     (
         "a layer around a handler of batches",
         Module("a_layer_around_a_batch", programs::a_layer_around_a_batch::layered),
@@ -176,6 +185,15 @@ const CASES: &[(&str, Program)] = &[
     (
         "concurrency for a handler in order",
         File("[handlers.\"record_claim\"]\nconcurrency = 8\n[handlers.\"claim\"]\nattempts = 8\n"),
+    ),
+    ("dead-letter topics of two groups", Module("topics::dead_letters_of_two_groups", bare)),
+    (
+        "dead letters that come back through another group",
+        Module("topics::dead_letters_that_come_back_through_a_group", bare),
+    ),
+    (
+        "a name that leaves no room for redriven records",
+        Module("topics::a_name_without_room_for_redriven_records", bare),
     ),
 ];
 
@@ -250,7 +268,7 @@ fn there_is_a_case_for_each_kind_of_problem() {
         "differ only in `.` and `_`",
         "different dead-letter topics",
         "come back to its handlers",
-        "cannot have its name",
+        "the redrive topic of topic",
         "of which no event is known here",
         "which sends anything",
         "is not in the setting `topics`",

@@ -1,7 +1,7 @@
 //! The one place with unsafe code: what librdkafka can do and rdkafka's safe face cannot.
 //!
 //! Headers as bytes (rdkafka panics on a name that is not UTF-8), producing with such headers,
-//! messages in batches, commits whose answer can be waited for with a deadline, committed metadata
+//! messages in batches, how many events wait, commits whose answer can be waited for with a deadline, committed metadata
 //! that is not UTF-8, and the times of the mock cluster's groups. Nothing here decides anything, and nothing here can be misused by
 //! safe code: queues keep their client alive, and a record's opaque has the type that its producer
 //! expects.
@@ -24,3 +24,4 @@ pub(super) use mock::set_session;
 #[cfg(test)]
 pub(super) use produce::fail_for_good;
 pub(super) use produce::produce;
+pub(super) use queue::EventQueue;

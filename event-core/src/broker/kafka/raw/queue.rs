@@ -1,4 +1,4 @@
-//! A queue of librdkafka that keeps its client.
+//! Queues of librdkafka that keep their client.
 
 use std::any::Any;
 use std::ptr::NonNull;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rdkafka::bindings as sys;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 
-/// A queue of our own, and the consumer that must not go before it.
+/// A queue, and the consumer that must not go before it.
 pub(super) struct Queue {
     queue: NonNull<sys::rd_kafka_queue_t>,
     /// Alive as long as `consumer` is.
@@ -31,6 +31,18 @@ impl Queue {
         Some(Queue { queue, client, _consumer: consumer })
     }
 
+    /// The queue from which a consumer's `poll` takes.
+    fn of_events<C: ConsumerContext + 'static>(consumer: &Arc<BaseConsumer<C>>) -> Option<Queue> {
+        let client = NonNull::new(consumer.client().native_ptr())?;
+        // SAFETY: the client is alive. Without a group there is only the main queue.
+        let queue = unsafe { sys::rd_kafka_queue_get_consumer(client.as_ptr()) };
+        let queue = NonNull::new(queue)
+            // SAFETY: the same.
+            .or_else(|| NonNull::new(unsafe { sys::rd_kafka_queue_get_main(client.as_ptr()) }))?;
+        let consumer: Arc<BaseConsumer<C>> = Arc::clone(consumer);
+        Some(Queue { queue, client, _consumer: consumer })
+    }
+
     /// The queue, alive as long as `self`.
     pub(super) fn as_ptr(&self) -> *mut sys::rd_kafka_queue_t {
         self.queue.as_ptr()
@@ -44,9 +56,28 @@ impl Queue {
 
 impl Drop for Queue {
     fn drop(&mut self) {
-        // SAFETY: made by rd_kafka_queue_new and destroyed once, while the client is still kept.
+        // SAFETY: got from librdkafka and destroyed once, while the client is still kept; of one that
+        // is the client's own, that ends our reference only.
         // Partitions that forward here hold a reference of their own; an answer that is still
         // under way finds the queue disabled and is freed.
         unsafe { sys::rd_kafka_queue_destroy(self.queue.as_ptr()) };
+    }
+}
+
+/// What a consumer's `poll` takes from: it serves one event and says that there was no message,
+/// whether more events wait or not.
+pub(in super::super) struct EventQueue(Queue);
+
+impl EventQueue {
+    pub(in super::super) fn new<C: ConsumerContext + 'static>(
+        consumer: &Arc<BaseConsumer<C>>,
+    ) -> Option<EventQueue> {
+        Queue::of_events(consumer).map(EventQueue)
+    }
+
+    /// How many events wait.
+    pub(in super::super) fn len(&self) -> usize {
+        // SAFETY: the queue is alive.
+        unsafe { sys::rd_kafka_queue_length(self.0.as_ptr()) }
     }
 }

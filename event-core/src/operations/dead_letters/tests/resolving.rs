@@ -292,3 +292,27 @@ async fn a_record_that_the_redrive_topic_does_not_take_stays_a_letter() {
     assert!(matches!(&resolved.left[0].1, Left::TooLarge(_)));
     assert_eq!(desk.all().await, ["0@0"]);
 }
+
+#[tokio::test]
+async fn an_event_that_was_unknown_to_all_goes_to_whichever_group_handles_it_now() {
+    let unknown =
+        Letter { handler: None, reason: "unknown_event", value: Some(ARCHIVED), ..LETTER };
+    let desk = Desk::with(&[unknown]).await;
+    assert_eq!(desk.fates().await, ["handled"]);
+    assert_eq!(desk.redrive().await.unwrap().done, 1);
+    let sent = &desk.redriven()[0];
+    assert_eq!(text(sent, retry_header::GROUP), "archive");
+    assert_eq!(text(sent, retry_header::HANDLER), "archive");
+    // What could not be read, each group gave up for itself.
+    let unread =
+        Letter { handler: None, reason: "malformed_json", value: Some(ARCHIVED), ..LETTER };
+    let desk = Desk::with(&[unread]).await;
+    assert_eq!(desk.fates().await, ["no handler takes it"]);
+}
+
+#[tokio::test]
+async fn what_was_over_a_limit_is_not_held_to_it_again() {
+    let desk = Desk::with(&[Letter { handler: None, reason: "value_too_large", ..LETTER }]).await;
+    let policy = DeliveryPolicy { max_value_bytes: 10, ..DeliveryPolicy::default() };
+    assert_eq!(desk.fates_under(policy).await, ["handled"]);
+}

@@ -1,0 +1,96 @@
+use super::*;
+
+fn settings(properties: &[(&str, &str)]) -> KafkaSettings {
+    let properties =
+        properties.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
+    KafkaSettings { brokers: "127.0.0.1:9092".into(), client_id: "admin".into(), properties }
+}
+
+#[test]
+fn every_problem_is_reported_at_once() {
+    let problems = settings(&[
+        ("enable.auto.commit", "true"),
+        ("fetch.wait.max.ms", "5"),
+        ("acks", "1"),
+        ("sasl.pasword", "hunter2"),
+    ])
+    .problems();
+    assert_eq!(problems.len(), 3, "{problems:#?}");
+    assert!(!format!("{problems:?}").contains("hunter2"), "{problems:#?}");
+}
+
+#[test]
+fn what_would_break_a_promise_or_hang_is_refused() {
+    for (name, value) in [
+        ("delivery.report.only.error", "true"),
+        ("enable.gapless.guarantee", "true"),
+        ("queuing.strategy", "lifo"),
+        ("offset.store.method", "file"),
+        ("check.crcs", "false"),
+        ("topic.blacklist", ".*"),
+        ("test.mock.num.brokers", "1"),
+        ("enabled_events", "0"),
+        ("message.timeout.ms", "0"),
+        ("delivery.timeout.ms", "0"),
+        ("retries", "0"),
+        // librdkafka refuses these itself.
+        ("dr_cb", "1"),
+        ("dr_msg_cb", "1"),
+        ("background_event_cb", "1"),
+        ("rebalance_cb", "1"),
+        ("opaque", "1"),
+        ("go.delivery.reports", "false"),
+    ] {
+        let problems = settings(&[(name, value)]).problems();
+        assert_eq!(problems.len(), 1, "{name}: {problems:?}");
+        assert!(problems[0].to_string().contains(name), "{problems:?}");
+    }
+    for (name, value) in [("message.timeout.ms", "5000"), ("retries", "3")] {
+        assert_eq!(settings(&[(name, value)]).problems(), [], "{name}");
+    }
+}
+
+#[test]
+fn a_build_without_tls_names_the_feature() {
+    for (name, value) in [
+        ("security.protocol", "SASL_SSL"),
+        ("ssl.ca.location", "/ca.pem"),
+        ("sasl.mechanisms", "SCRAM-SHA-512"),
+    ] {
+        assert!(needs_tls(name, value), "{name}");
+    }
+    assert!(!needs_tls("security.protocol", "sasl_plaintext"));
+    assert!(!needs_tls("sasl.mechanisms", "PLAIN"));
+    if cfg!(not(any(feature = "tls", feature = "tls-vendored"))) {
+        let problems = settings(&[("security.protocol", "ssl")]).problems();
+        assert!(problems[0].help.contains("feature `tls`"), "{problems:?}");
+    }
+}
+
+#[test]
+fn debug_shows_names_only() {
+    let shown = format!("{:?}", settings(&[("sasl.password", "hunter2")]));
+    assert!(shown.contains("sasl.password") && !shown.contains("hunter2"), "{shown}");
+}
+
+#[test]
+fn the_new_protocol_gets_no_assignor() {
+    let classic = settings(&[]).consumer("g", None);
+    assert_eq!(classic.get("partition.assignment.strategy"), Some("cooperative-sticky"));
+    let new = settings(&[("group.protocol", "consumer")]).consumer("g", None);
+    assert_eq!(new.get("partition.assignment.strategy"), None);
+    // What is no member needs the old one, and librdkafka must accept the rest with it.
+    let new = settings(&[
+        ("group.protocol", "consumer"),
+        ("group.remote.assignor", "uniform"),
+        ("group.instance.id", "one"),
+    ]);
+    for config in [new.reader(), new.outside("g")] {
+        assert_eq!(config.get("group.protocol"), Some("classic"));
+        assert_eq!(config.get("group.instance.id"), None);
+        let made: rdkafka::error::KafkaResult<rdkafka::consumer::BaseConsumer> = config.create();
+        assert!(made.is_ok(), "{:?}", made.err());
+    }
+    let both = settings(&[("session.timeout.ms", "9000"), ("group.protocol", "consumer")]);
+    assert_eq!(both.problems().len(), 1, "{:?}", both.problems());
+}

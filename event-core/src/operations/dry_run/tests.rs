@@ -1,0 +1,71 @@
+//! A record in each group of a service of two.
+
+use bytes::Bytes;
+use event_macros::event_handler;
+
+use super::*;
+use crate::Json;
+use crate::delivery::Offset;
+use crate::event::Headers;
+use crate::registry::Registry;
+
+const PARCELS: TopicName = TopicName::from_static("parcel_events");
+
+#[event_handler(topic = "parcel_events", event = "PARCEL_SENT", id = "track", group = "tracking")]
+async fn track(_id: Json<u64>) {}
+
+#[event_handler(topic = "parcel_events", event = "PARCEL_SENT", id = "bill", group = "billing")]
+async fn bill(_id: Json<u64>) {}
+
+#[event_handler(topic = "parcel_events", event = "PARCEL_PAID", id = "close", group = "billing")]
+async fn close(_id: Json<u64>) {}
+
+/// What becomes of an event, or of a tombstone, in `billing` and in `tracking`.
+async fn in_both(event: Option<&str>, unknown_events: UnknownEvents) -> [String; 2] {
+    let registry = Registry::linked().only_modules(&[module_path!().to_owned()]);
+    let default = GroupName::parse("parcels").unwrap();
+    let groups = registry.groups(&default).into_iter();
+    let routers: Vec<_> = groups.map(|(group, own)| (group, EventRouter::new(&own))).collect();
+    let policy = DeliveryPolicy { unknown_events, ..DeliveryPolicy::default() };
+    let runner = DryRunner::new(EventRouter::new(&[]), policy, StateMap::new());
+    let mut said = [String::new(), String::new()];
+    for ((group, router), said) in routers.iter().zip(&mut said) {
+        let others = Neighbours::of(group, routers.iter().map(|(group, router)| (group, router)));
+        let record = OwnedRecord {
+            offset: Offset(0),
+            timestamp_ms: -1,
+            key: None,
+            value: event
+                .map(|event| Bytes::from(format!(r#"{{"eventType": "{event}", "data": 7}}"#))),
+            headers: Headers::new(),
+        };
+        let runner = runner.in_group(group.clone(), router.clone(), others);
+        let run = runner.run(record, PARCELS).await;
+        let other = run.other_group.map_or_else(String::new, |group| format!(" {group}"));
+        *said = format!("{:?}{other}", run.becomes);
+    }
+    said
+}
+
+#[tokio::test]
+async fn what_another_group_handles_is_unknown_to_none() {
+    for unknown_events in [UnknownEvents::Skip, UnknownEvents::DeadLetter, UnknownEvents::Stop] {
+        assert_eq!(in_both(Some("PARCEL_SENT"), unknown_events).await, ["Handled", "Handled"]);
+        let paid = in_both(Some("PARCEL_PAID"), unknown_events).await;
+        assert_eq!(paid, ["Handled", "OtherGroup billing"]);
+    }
+}
+
+#[tokio::test]
+async fn that_an_event_is_unknown_is_said_by_the_first_group_for_all() {
+    let lost = Some("PARCEL_LOST");
+    for (unknown_events, first) in [
+        (UnknownEvents::Skip, "Skipped"),
+        (UnknownEvents::DeadLetter, "DeadLettered"),
+        (UnknownEvents::Stop, "Stops"),
+    ] {
+        assert_eq!(in_both(lost, unknown_events).await, [first, "OtherGroup billing"]);
+    }
+    let tombstone = in_both(None, UnknownEvents::DeadLetter).await;
+    assert_eq!(tombstone, ["Skipped", "OtherGroup billing"]);
+}

@@ -1,0 +1,148 @@
+//! `tail`, `replay`, `lag` and `seek`: where groups and records are.
+
+use super::*;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tail_shows_every_record_and_a_replay_handles_them_again() {
+    let desk = Desk::new();
+    for value in [WORKS, BROKEN, FAILS] {
+        desk.send(value).await;
+    }
+    let ran = desk.run(LEDGER, &["tail"]);
+    let expected = "\
+2023-11-14T22:13:20.000Z  role_events/0@0  4  CLAIM_ADDED  43  {\"id\": 8, \"roleId\": 3}
+2023-11-14T22:13:20.000Z  role_events/0@1  4  unreadable: the value is not JSON at byte 38: key must be a string
+2023-11-14T22:13:20.000Z  role_events/0@2  4  CLAIM_ADDED  42  {\"id\": 7, \"roleId\": 4}
+";
+    assert_eq!(ran.out, expected, "{}", ran.err);
+    let ran =
+        desk.run(LEDGER, &["tail", "--user", "42", "--from", "1", "--limit", "1", "--follow"]);
+    assert_eq!(ran.out, expected.lines().last().unwrap().to_owned() + "\n", "{}", ran.err);
+
+    let ran = desk.run(LEDGER, &["replay", "--topic", "role_events", "--from", "beginning"]);
+    assert_eq!(ran.code, Some(1), "{}", ran.err);
+    assert!(ran.out.ends_with("\n1 handled, 0 skipped, 2 failed, 0 passed over\n"), "{}", ran.out);
+    assert!(
+        ran.out.contains("given up  role_events/0@2  attempts_exhausted: no account for role 4\n"),
+        "{}",
+        ran.out
+    );
+    let range = ["replay", "--topic", "role_events", "--from", "2", "--handler", "book_claim"];
+    let ran = desk.run(FIXED, &range);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    assert!(ran.out.contains("\nbooked claim 7 of role_events/0@2, attempt 1\n"), "{}", ran.out);
+    assert!(
+        ran.out.starts_with("role_events/0  2 up to 3\nin group ledger_replay_"),
+        "{}",
+        ran.out
+    );
+    let ran =
+        desk.run(FIXED, &["replay", "--topic", "role_events", "--from", "beginning", "--dry-run"]);
+    assert_eq!(ran.code, Some(1), "{}", ran.err);
+    assert!(
+        ran.out.ends_with("\n2 would be handled by book_claim\n1 would fail as malformed_json\n"),
+        "{}",
+        ran.out
+    );
+    let ran = desk.run(FIXED, &["replay", "--topic", "role_events", "--from", "2", "--to", "1"]);
+    assert_eq!(ran.code, Some(2), "{}", ran.err);
+    // Nothing of it was written or committed.
+    assert_eq!(desk.json(LEDGER, &["dlq", "ls", "--json"])["open"], 0);
+    assert_eq!(desk.json(LEDGER, &["lag", "--json"])["partitions"][0]["committed"], Value::Null);
+    let ran = desk.run(
+        LEDGER,
+        &["replay", "--topic", "role_events", "--from", "0", "--handler", "bok_claim"],
+    );
+    assert_eq!(
+        (ran.code, ran.err.as_str()),
+        (Some(2), "no handler of role_events has the id bok_claim; did you mean book_claim?\n")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lag_is_told_and_a_seek_changes_it() {
+    let desk = Desk::new();
+    for _ in 0..3 {
+        desk.send(WORKS).await;
+    }
+    let ran = desk.run(LEDGER, &["seek", "--topic", "role_events", "--to", "1", "--dry-run"]);
+    let expected = "role_events/0  the beginning -> 1\ngroup ledger would go on there\n";
+    assert_eq!(ran.out, expected, "{}", ran.err);
+    let ran = desk.run(LEDGER, &["seek", "--topic", "role_events", "--to", "1"]);
+    assert_eq!(
+        ran.out, "role_events/0  the beginning -> 1\ngroup ledger goes on there\n",
+        "{}",
+        ran.err
+    );
+    let ran = desk.run(LEDGER, &["lag"]);
+    let expected = "\
+GROUP   TOPIC                PARTITION  COMMITTED  END  LAG  SETTLED_ABOVE  OPEN
+ledger  role_events          0          1          3    2    0              2
+ledger  role_events_redrive  0          -          0    0    0              0
+
+HANDLER     GROUP   TOPIC        LAG  OPEN
+book_claim  ledger  role_events  2    2
+
+2 behind in all, 2 of them open
+";
+    assert_eq!(ran.out, expected, "{}", ran.err);
+    let committed = desk.0.broker();
+    let partition = event_core::delivery::TopicPartition { topic: CLAIMS, partition: 0 };
+    let group = GroupName::parse("ledger").unwrap();
+    let deadline = std::time::Duration::from_secs(10);
+    let committed = committed.committed(&group, &[partition], deadline).await.unwrap();
+    assert_eq!(committed[0].next, Some(NextOffset(1)));
+    let ran = desk.run(LEDGER, &["seek", "--topic", "role_events", "--to", "9"]);
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.err.starts_with("offset 9 is not in role_events/0\nhelp: "), "{}", ran.err);
+    let ran = desk.run(LEDGER, &["seek", "--topic", "role_events", "--to", "tomorrow"]);
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.err.starts_with("`tomorrow` is not a place in a topic\nhelp: "), "{}", ran.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_leaves_the_admin_port_to_the_running_service() {
+    let desk = Desk::new();
+    desk.send(WORKS).await;
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let variables = [&desk.variables()[..], &[("EVENT_ADMIN_PORT", &port)]].concat();
+    let replay = ["replay", "--topic", "role_events", "--from", "beginning"];
+    let ran = run(LEDGER, &replay, &variables);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+}
+
+/// A command that goes on, with what it prints.
+fn spawn(desk: &Desk, program: &str, arguments: &[&str]) -> (Child, Lines<BufReader<ChildStdout>>) {
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(empty_folder()).envs(desk.variables());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    (child, lines)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_group_of_a_running_service_is_not_moved() {
+    let desk = Desk::new();
+    desk.send(WORKS).await;
+    let (mut service, mut lines) = spawn(&desk, FIXED, &["run"]);
+    assert!(lines.any(|line| line.unwrap().starts_with("booked claim 8")));
+    let ran = desk.run(FIXED, &["seek", "--topic", "role_events", "--to", "beginning"]);
+    service.kill().unwrap();
+    service.wait().unwrap();
+    assert_eq!((ran.code, ran.out.as_str()), (Some(1), ""), "{}", ran.err);
+    assert!(ran.err.contains("\nhelp: "), "{}", ran.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tail_that_follows_shows_what_comes_later_a_line_each() {
+    let desk = Desk::new();
+    desk.send(&WORKS.replace(", ", ",\n  ")).await;
+    let arguments = ["tail", "--follow", "--from", "beginning", "--limit", "2", "--json"];
+    let (mut tail, mut lines) = spawn(&desk, FIXED, &arguments);
+    let mut next = || serde_json::from_str::<Value>(&lines.next().unwrap().unwrap()).unwrap();
+    assert_eq!(next()["value"]["data"]["id"], 8);
+    desk.send(FAILS).await;
+    assert_eq!(next()["value"]["data"]["id"], 7);
+    assert!(tail.wait().unwrap().success());
+}
