@@ -3,9 +3,11 @@
 //!
 //! A small edge: four paths, a JSON object for each, one connection for each request. It listens on
 //! the loopback address unless told otherwise, and knows no passwords: who reaches it can pause
-//! handlers. A browser that some page sends here is turned away.
+//! handlers. A browser that some page sends here is turned away; on the loopback address also when the
+//! page has its own name point here.
 
 mod answer;
+mod host;
 mod shape;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -16,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, CONTENT_TYPE, ORIGIN};
+use hyper::header::{ALLOW, CONTENT_TYPE, HOST, ORIGIN};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -66,6 +68,8 @@ impl AdminPort {
     /// Answers until it is dropped.
     pub(crate) async fn serve(self, administered: Administered) {
         let administered = Arc::new(administered);
+        // Elsewhere it is reached by names that only who deploys the service knows.
+        let only_local = self.address().is_ok_and(|at| at.ip().to_canonical().is_loopback());
         // Dropped with this future, and with it every connection.
         let mut connections = JoinSet::new();
         let mut open = VecDeque::<AbortHandle>::new();
@@ -90,7 +94,7 @@ impl AdminPort {
             }
             let connection = connections.spawn(async move {
                 let answer = service_fn(|request| {
-                    let response = respond(&administered, &request);
+                    let response = respond(&administered, &request, only_local);
                     async move { Ok::<_, Infallible>(response) }
                 });
                 let mut http = hyper::server::conn::http1::Builder::new();
@@ -104,12 +108,20 @@ impl AdminPort {
     }
 }
 
-fn respond(administered: &Administered, request: &Request<Incoming>) -> Response<String> {
+fn respond(
+    administered: &Administered,
+    request: &Request<Incoming>,
+    only_local: bool,
+) -> Response<String> {
+    let hosts =
+        request.headers().get_all(HOST).iter().map(|host| host.to_str().unwrap_or_default());
+    let mut hosts = hosts.chain(request.uri().authority().map(|authority| authority.as_str()));
     let Answer { status, allow, body } = administered.answer(&Question {
         method: request.method().as_str(),
         path: request.uri().path(),
         query: request.uri().query().unwrap_or_default(),
         is_of_a_page: request.headers().contains_key(ORIGIN),
+        foreign_host: hosts.find(|host| only_local && !host::is_local(host)),
     });
     let mut response = Response::builder().status(status).header(CONTENT_TYPE, "application/json");
     if let Some(allow) = allow {
