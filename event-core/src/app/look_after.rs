@@ -50,6 +50,10 @@ async fn ask<B: Broker>(
     health.answered(ends.as_deref());
     ends?;
     for group in health.watched() {
+        if let Some(partition) = group.doubt() {
+            let answer = broker.committed(group.group(), &[partition], DEADLINE).await;
+            group.note_coordinator(answer.is_ok());
+        }
         // Where the group goes on is heard of with its first commit; until then it is asked for.
         let unknown = group.unknown();
         if !unknown.is_empty() {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::membership::Membership;
 use super::partitions::{Partitions, Suspect};
 use super::{HealthProblem, lock};
 use crate::broker::Pulse;
@@ -16,8 +17,6 @@ use crate::observe::{InHand, Observation, Observer};
 
 /// How long the thread that polls may be silent. A turn takes 20 ms; asking for offsets in one, 5 s.
 const SILENCE: Duration = Duration::from_secs(30);
-/// When a member that was given nothing is taken for a spare.
-const SPARE: Duration = Duration::from_secs(30);
 /// What a commit may take beyond its interval, and finding out what waits.
 const COMMIT_SLACK: Duration = Duration::from_secs(30);
 /// How late the news of a handler that blocks may come.
@@ -28,6 +27,8 @@ const BLOCKED_SLACK: Duration = Duration::from_secs(1);
 pub(crate) struct HealthRules {
     pub(crate) liveness_after: Duration,
     pub(crate) commit_interval: Duration,
+    /// The handlers of each topic that is judged, with those that take redriven records.
+    pub(crate) handlers: BTreeMap<TopicName, BTreeSet<String>>,
     /// Topics whose records wait for their time.
     pub(crate) retry_topics: BTreeSet<TopicName>,
 }
@@ -55,9 +56,13 @@ pub struct GroupStatus {
 }
 
 impl GroupStatus {
-    /// How many records wait; `None` while that is not known of every partition.
+    /// How many records wait; `None` while that is not known of every partition, or when this process
+    /// has none: then others know.
     #[must_use]
     pub fn lag(&self) -> Option<u64> {
+        if self.partitions.is_empty() {
+            return None;
+        }
         self.partitions.iter().map(|one| one.lag).sum()
     }
 }
@@ -85,8 +90,7 @@ pub(crate) struct GroupHealth {
 
 #[derive(Debug)]
 struct State {
-    begun: Instant,
-    has_joined: bool,
+    membership: Membership,
     partitions: Partitions,
     settled: u64,
     last_settled: Option<Instant>,
@@ -134,8 +138,7 @@ impl GroupHealth {
             settled: Arc::default(),
             pulse: OnceLock::new(),
             state: Mutex::new(State {
-                begun: now,
-                has_joined: false,
+                membership: Membership::begun(now),
                 partitions: Partitions::default(),
                 settled: 0,
                 last_settled: None,
@@ -186,6 +189,17 @@ impl GroupHealth {
         self.state().partitions.unknown()
     }
 
+    /// A partition to ask the coordinator about, when it is not known whether the process is a member.
+    pub(crate) fn doubt(&self) -> Option<TopicPartition> {
+        let topic = self.rules.handlers.keys().next()?.clone();
+        self.state().membership.is_doubtful().then_some(TopicPartition { topic, partition: 0 })
+    }
+
+    /// Whether the coordinator of the group answered.
+    pub(crate) fn note_coordinator(&self, answers: bool) {
+        self.state().membership.note_coordinator(answers);
+    }
+
     pub(crate) fn note_committed(&self, partition: &TopicPartition, next: Option<NextOffset>) {
         self.state().partitions.note_committed(partition, next);
     }
@@ -233,9 +247,8 @@ impl GroupHealth {
             || !state.breakers.is_empty()
     }
 
-    /// What is wrong with the group. `raised` is what is in the way of partitions and handlers;
-    /// `answers` says whether the broker answered when it was asked last.
-    pub(super) fn problems(&self, raised: &[HealthProblem], answers: bool) -> Vec<HealthProblem> {
+    /// What is wrong with the group. `raised` is what is in the way of partitions and handlers.
+    pub(super) fn problems(&self, raised: &[HealthProblem]) -> Vec<HealthProblem> {
         let state = self.state();
         let group = || self.group.clone();
         let mut problems = Vec::new();
@@ -254,9 +267,8 @@ impl GroupHealth {
         {
             problems.push(HealthProblem::Stalled { group: group(), partition, since });
         }
-        let is_spare = answers && state.begun.elapsed() >= SPARE;
-        if !state.has_joined && !is_spare {
-            problems.push(HealthProblem::NotAssigned { group: group() });
+        if let Some((since, lost)) = state.membership.missing() {
+            problems.push(HealthProblem::NotAssigned { group: group(), since, lost });
         }
         for (handler, blocking) in &state.blocking {
             // It is told each time that it has gone on for twice as long; without that it is over.
@@ -303,10 +315,15 @@ impl Observer for GroupHealth {
         };
         match observation {
             Observation::Assigned { partitions, .. } => {
-                state.has_joined = true;
+                state.membership.assigned();
                 state.partitions.add(partitions);
             }
-            Observation::Revoked { partitions, .. } => state.partitions.remove(partitions),
+            Observation::Revoked { partitions, lost, .. } => {
+                state.partitions.remove(partitions);
+                if *lost && state.partitions.names().next().is_none() {
+                    state.membership.lost();
+                }
+            }
             Observation::CommitSent { partition, next, .. } => {
                 if state.partitions.advance(partition, *next) {
                     state.note_settled();

@@ -47,10 +47,14 @@ pub enum HealthProblem {
         /// For how long.
         since: Duration,
     },
-    /// The group has given this process nothing yet.
+    /// The process does not belong to the group.
     NotAssigned {
         /// The consumer group.
         group: GroupName,
+        /// For how long: since the start, or since the membership was lost.
+        since: Duration,
+        /// Whether it belonged to the group before.
+        lost: bool,
     },
     /// The broker does not answer a question about topics and offsets.
     BrokerTrouble {
@@ -112,7 +116,7 @@ impl HealthProblem {
             | HealthProblem::BreakerOpen { group, .. }
             | HealthProblem::PollThreadSilent { group, .. }
             | HealthProblem::Stalled { group, .. }
-            | HealthProblem::NotAssigned { group }
+            | HealthProblem::NotAssigned { group, .. }
             | HealthProblem::HandlerBlocks { group, .. }
             | HealthProblem::InHandLong { group, .. } => Some(group),
             HealthProblem::BrokerTrouble { .. } | HealthProblem::ShuttingDown => None,
@@ -154,9 +158,14 @@ impl fmt::Display for HealthProblem {
                 f,
                 "group `{group}` has settled nothing for {since:.0?}, although records wait in {partition}"
             ),
-            HealthProblem::NotAssigned { group } => {
-                write!(f, "group `{group}` has given this process no partition yet")
-            }
+            HealthProblem::NotAssigned { group, since, lost: false } => write!(
+                f,
+                "group `{group}` has not answered in the {since:.0?} since the start that this process is a member"
+            ),
+            HealthProblem::NotAssigned { group, since, lost: true } => write!(
+                f,
+                "group `{group}` took all partitions from this process {since:.0?} ago, without asking, and has not let it in again"
+            ),
             HealthProblem::BrokerTrouble { error } => {
                 write!(f, "the broker does not answer: {error}")
             }

@@ -9,16 +9,17 @@ mod shared;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use event_core::EventProducer;
 use event_core::app::{Settings, SettingsOverrides};
 use event_core::broker::memory::MemoryBroker;
 use event_core::broker::{Broker, BrokerError};
-use event_core::event::TopicName;
-use event_core::observe::HealthProblem;
+use event_core::delivery::TopicPartition;
+use event_core::event::{GroupName, TopicName};
+use event_core::observe::{Health, HealthProblem, Observation, Observer};
 use event_core::prelude::*;
 use serde_json::Value;
 use service_tests::{ClaimAdded, Seen, claim};
