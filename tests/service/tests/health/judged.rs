@@ -237,3 +237,24 @@ async fn a_member_that_lost_everything_is_not_ready_until_it_is_in_again() {
     assert_eq!(*going.1.lock().unwrap(), [(true, false), (false, true)]);
     running.abort();
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_lag_of_a_new_partition_is_known_in_two_seconds() {
+    let (app, broker) = (app("judged::hangs").state(Seen::default()), memory());
+    let health = app.health();
+    let producer = EventProducer::new(broker.producer().unwrap());
+    producer.send(&claim(0)).await.unwrap();
+    // Somebody looks before the group is joined.
+    let _ = health.is_ready();
+    let running = tokio::spawn(app.run_on(broker.clone(), settings(&[]), std::future::pending()));
+    let group = GroupName::parse("admin").unwrap();
+    let claims = [TopicPartition { topic: TopicName::from_static("role_events"), partition: 0 }];
+    lives(&health, Duration::from_secs(3)).await;
+    assert_eq!(health.groups()[0].lag(), Some(1));
+    // In the middle of the time between two questions.
+    broker.lose(&group, &claims, Duration::ZERO);
+    lives(&health, Duration::from_secs(2)).await;
+    // The second time the handler takes the record.
+    assert_eq!(health.groups()[0].lag(), Some(0));
+    running.abort();
+}
