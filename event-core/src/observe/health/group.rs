@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::commits::{CommitsUnderWay, Failing};
 use super::membership::Membership;
 use super::partitions::{Partitions, Suspect};
 use super::{HealthProblem, lock};
@@ -19,6 +20,8 @@ use crate::observe::{InHand, Observation, Observer};
 const SILENCE: Duration = Duration::from_secs(30);
 /// What a commit may take beyond its interval, and finding out what waits.
 const COMMIT_SLACK: Duration = Duration::from_secs(30);
+/// How long commits may fail.
+const COMMITS_FAIL: Duration = Duration::from_secs(60);
 /// How late the news of a handler that blocks may come.
 const BLOCKED_SLACK: Duration = Duration::from_secs(1);
 
@@ -38,6 +41,11 @@ impl HealthRules {
     /// committed.
     fn patience(&self) -> Duration {
         self.liveness_after.max(self.commit_interval * 2 + COMMIT_SLACK)
+    }
+
+    /// For how long commits may fail. One that failed is repeated only after the interval.
+    fn commits_may_fail(&self) -> Duration {
+        COMMITS_FAIL.max(self.commit_interval + COMMIT_SLACK)
     }
 }
 
@@ -92,6 +100,7 @@ pub(crate) struct GroupHealth {
 struct State {
     membership: Membership,
     partitions: Partitions,
+    commits: CommitsUnderWay,
     settled: u64,
     last_settled: Option<Instant>,
     /// The last sign of life; ahead of now when it is known that nothing will happen for a while.
@@ -140,6 +149,7 @@ impl GroupHealth {
             state: Mutex::new(State {
                 membership: Membership::begun(now),
                 partitions: Partitions::default(),
+                commits: CommitsUnderWay::default(),
                 settled: 0,
                 last_settled: None,
                 active: now,
@@ -270,6 +280,10 @@ impl GroupHealth {
         if let Some((since, lost)) = state.membership.missing() {
             problems.push(HealthProblem::NotAssigned { group: group(), since, lost });
         }
+        if let Some(failing) = state.commits.failing(self.rules.commits_may_fail()) {
+            let Failing { partitions, error, since } = failing;
+            problems.push(HealthProblem::CommitsFail { group: group(), partitions, error, since });
+        }
         for (handler, blocking) in &state.blocking {
             // It is told each time that it has gone on for twice as long; without that it is over.
             if blocking.told.elapsed() <= blocking.since + BLOCKED_SLACK {
@@ -317,17 +331,28 @@ impl Observer for GroupHealth {
             Observation::Assigned { partitions, .. } => {
                 state.membership.assigned();
                 state.partitions.add(partitions);
+                state.commits.forget(partitions);
             }
             Observation::Revoked { partitions, lost, .. } => {
                 state.partitions.remove(partitions);
+                state.commits.forget(partitions);
                 if *lost && state.partitions.names().next().is_none() {
                     state.membership.lost();
                 }
             }
             Observation::CommitSent { partition, next, .. } => {
+                state.commits.sent(partition, *next);
                 if state.partitions.advance(partition, *next) {
                     state.note_settled();
                 }
+                return;
+            }
+            Observation::Committed { partition, next, .. } => {
+                state.commits.acknowledged(partition, *next);
+                return;
+            }
+            Observation::CommitFailed(error) => {
+                state.commits.failed(error.to_string());
                 return;
             }
             Observation::Retrying { delay, .. } => state.is_active(*delay),

@@ -56,6 +56,17 @@ pub enum HealthProblem {
         /// Whether it belonged to the group before.
         lost: bool,
     },
+    /// What is settled cannot be committed.
+    CommitsFail {
+        /// The consumer group.
+        group: GroupName,
+        /// The partitions of which no commit arrives.
+        partitions: Vec<TopicPartition>,
+        /// What the broker says.
+        error: String,
+        /// For how long.
+        since: Duration,
+    },
     /// The broker does not answer a question about topics and offsets.
     BrokerTrouble {
         /// What became of the question.
@@ -101,6 +112,7 @@ impl HealthProblem {
             HealthProblem::PollThreadSilent { .. } => "poll_thread_silent",
             HealthProblem::Stalled { .. } => "stalled",
             HealthProblem::NotAssigned { .. } => "not_assigned",
+            HealthProblem::CommitsFail { .. } => "commits_fail",
             HealthProblem::BrokerTrouble { .. } => "broker_trouble",
             HealthProblem::HandlerBlocks { .. } => "handler_blocks",
             HealthProblem::InHandLong { .. } => "in_hand_long",
@@ -117,6 +129,7 @@ impl HealthProblem {
             | HealthProblem::PollThreadSilent { group, .. }
             | HealthProblem::Stalled { group, .. }
             | HealthProblem::NotAssigned { group, .. }
+            | HealthProblem::CommitsFail { group, .. }
             | HealthProblem::HandlerBlocks { group, .. }
             | HealthProblem::InHandLong { group, .. } => Some(group),
             HealthProblem::BrokerTrouble { .. } | HealthProblem::ShuttingDown => None,
@@ -166,6 +179,14 @@ impl fmt::Display for HealthProblem {
                 f,
                 "group `{group}` took all partitions from this process {since:.0?} ago, without asking, and has not let it in again"
             ),
+            HealthProblem::CommitsFail { group, partitions, error, since } => {
+                let names: Vec<_> = partitions.iter().map(ToString::to_string).collect();
+                let names = names.join(", ");
+                write!(
+                    f,
+                    "group `{group}` has not been able to commit {names} for {since:.0?}: {error}"
+                )
+            }
             HealthProblem::BrokerTrouble { error } => {
                 write!(f, "the broker does not answer: {error}")
             }

@@ -8,6 +8,7 @@ use crate::delivery::{Epoch, Offset};
 use crate::event::TopicName;
 use crate::observe::{InHand, Observation, Observer};
 
+mod commits;
 mod membership;
 
 const EPOCH: Epoch = Epoch(1);
@@ -364,6 +365,7 @@ fn every_problem_is_in_the_table() {
         "poll_thread_silent",
         "stalled",
         "not_assigned",
+        "commits_fail",
         "broker_trouble",
         "handler_blocks",
         "in_hand_long",
