@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::commits::{CommitsUnderWay, Failing};
+use super::excuses::Excuses;
 use super::membership::Membership;
 use super::partitions::{Partitions, Suspect};
 use super::{HealthProblem, lock};
@@ -101,6 +102,7 @@ struct State {
     membership: Membership,
     partitions: Partitions,
     commits: CommitsUnderWay,
+    excuses: Excuses,
     settled: u64,
     last_settled: Option<Instant>,
     /// The last sign of life; ahead of now when it is known that nothing will happen for a while.
@@ -150,6 +152,7 @@ impl GroupHealth {
                 membership: Membership::begun(now),
                 partitions: Partitions::default(),
                 commits: CommitsUnderWay::default(),
+                excuses: Excuses::default(),
                 settled: 0,
                 last_settled: None,
                 active: now,
@@ -222,13 +225,20 @@ impl GroupHealth {
     pub(crate) fn suspects(&self) -> Vec<Suspect> {
         let state = self.state();
         let patience = self.rules.patience();
+        let suspects = state.partitions.suspects(patience).into_iter();
+        let suspects = suspects.filter(|suspect| self.counts(&suspect.partition));
         match self.has_excuse(&state) {
-            true => Vec::new(),
-            false => {
-                let suspects = state.partitions.suspects(patience).into_iter();
-                suspects.filter(|suspect| self.counts(&suspect.partition)).collect()
+            // One at a time while the group goes on; each read is a connection.
+            true => {
+                suspects.filter(|one| !self.is_excused(&state, &one.partition)).take(1).collect()
             }
+            false => suspects.collect(),
         }
+    }
+
+    fn is_excused(&self, state: &State, partition: &TopicPartition) -> bool {
+        let resting = [&state.paused, &state.breakers];
+        state.excuses.has(partition, self.rules.patience(), &self.rules.handlers, &resting)
     }
 
     pub(crate) fn note_looked(&self, suspect: &Suspect, found: bool) {
@@ -271,11 +281,26 @@ impl GroupHealth {
             matches!(problem, HealthProblem::DeadLetterBlocked { group, partition, .. }
                 if *group == self.group && state.partitions.has(partition))
         });
-        if !is_blocked
-            && !self.has_excuse(&state)
-            && let Some((partition, since)) = state.partitions.stuck(self.rules.patience())
-        {
-            problems.push(HealthProblem::Stalled { group: group(), partition, since });
+        let stuck = state.partitions.stuck(self.rules.patience());
+        if !is_blocked && !self.has_excuse(&state) {
+            if let Some((partition, since)) = stuck.into_iter().next() {
+                problems.push(HealthProblem::Stalled { group: group(), partition, since });
+            }
+        } else {
+            let blocked = |partition: &TopicPartition| {
+                raised.iter().any(|problem| {
+                    matches!(problem, HealthProblem::DeadLetterBlocked { group, partition: of, .. }
+                        if *group == self.group && of == partition)
+                })
+            };
+            let stuck = stuck.into_iter().filter(|(partition, _)| {
+                self.counts(partition) && !blocked(partition) && !self.is_excused(&state, partition)
+            });
+            problems.extend(stuck.map(|(partition, since)| HealthProblem::PartitionStalled {
+                group: group(),
+                partition,
+                since,
+            }));
         }
         if let Some((since, lost)) = state.membership.missing() {
             problems.push(HealthProblem::NotAssigned { group: group(), since, lost });
@@ -332,10 +357,12 @@ impl Observer for GroupHealth {
                 state.membership.assigned();
                 state.partitions.add(partitions);
                 state.commits.forget(partitions);
+                state.excuses.forget(partitions);
             }
             Observation::Revoked { partitions, lost, .. } => {
                 state.partitions.remove(partitions);
                 state.commits.forget(partitions);
+                state.excuses.forget(partitions);
                 if *lost && state.partitions.names().next().is_none() {
                     state.membership.lost();
                 }
@@ -355,18 +382,25 @@ impl Observer for GroupHealth {
                 state.commits.failed(error.to_string());
                 return;
             }
-            Observation::Retrying { delay, .. } => state.is_active(*delay),
+            Observation::Retrying { partition, handler, delay, .. } => {
+                state.is_active(*delay);
+                state.excuses.partition(partition, *delay);
+                // What was redriven is told by where it is from.
+                state.excuses.redriven(&self.rules.handlers, partition, handler, *delay);
+            }
             Observation::BreakerOpened { handler, .. } => {
                 state.breakers.insert((*handler).to_owned());
             }
             Observation::BreakerClosed { handler } => {
                 state.breakers.remove(*handler);
+                state.excuses.handler(handler);
             }
             Observation::Paused { handler } => {
                 state.paused.insert((*handler).to_owned());
             }
             Observation::Resumed { handler } => {
                 state.paused.remove(*handler);
+                state.excuses.handler(handler);
             }
             Observation::Blocked { partition, offset, handler, since } => {
                 let blocking = Blocking {
@@ -378,9 +412,11 @@ impl Observer for GroupHealth {
                 state.blocking.insert((*handler).to_owned(), blocking);
                 return;
             }
-            Observation::Postponed { .. }
-            | Observation::DeadLettered { .. }
-            | Observation::DeadLetterFailed { .. } => {}
+            Observation::Postponed { partition, .. }
+            | Observation::DeadLettered { partition, .. }
+            | Observation::DeadLetterFailed { partition, .. } => {
+                state.excuses.partition(partition, Duration::ZERO);
+            }
             // What the broker says is no work of ours.
             _ => return,
         }

@@ -7,6 +7,7 @@
 
 mod blocked;
 mod commits;
+mod excuses;
 mod group;
 mod membership;
 mod partitions;
@@ -42,6 +43,7 @@ const LOOKS_AGAIN: Duration = Duration::from_secs(120);
 /// |---|---|---|---|
 /// | `poll_thread_silent` | The thread that polls the broker has not come back for 30 s, beyond what it waits for the records in hand when partitions are given up | no | no |
 /// | `stalled` | For `liveness_after` (or twice the commit interval and 30 s, if that is longer) records have waited in a partition and nothing of its group was settled, no attempt failed, no handler of it is paused, no breaker open and no dead letter blocked. That a record waits is made sure of by reading it. Records in retry topics wait for their time and do not count | no | no |
+/// | `partition_stalled` | The same of one partition, while others of its group go on: a record has waited there for that time. What excuses it is of its own: a handler of its topic is paused or its breaker open, an attempt failed, a dead letter is blocked | yes | no |
 /// | `not_assigned` | The group was not joined yet, or the membership was lost and is not back. A member that others have left no partition is ready: when it is told so or, if it was never told anything, when 30 s have gone and the group's coordinator answers | yes | no |
 /// | `commits_fail` | For a minute (or the commit interval and 30 s, if that is longer) commits of a partition have failed and none has arrived: whoever has it next handles again what was handled since | yes | no |
 /// | `broker_trouble` | The last question to the broker was not answered | yes | no |

@@ -47,6 +47,15 @@ pub enum HealthProblem {
         /// For how long.
         since: Duration,
     },
+    /// A record waits in one partition and nothing happens there, while others of the group go on.
+    PartitionStalled {
+        /// The consumer group.
+        group: GroupName,
+        /// The partition.
+        partition: TopicPartition,
+        /// For how long.
+        since: Duration,
+    },
     /// The process does not belong to the group.
     NotAssigned {
         /// The consumer group.
@@ -111,6 +120,7 @@ impl HealthProblem {
             HealthProblem::BreakerOpen { .. } => "breaker_open",
             HealthProblem::PollThreadSilent { .. } => "poll_thread_silent",
             HealthProblem::Stalled { .. } => "stalled",
+            HealthProblem::PartitionStalled { .. } => "partition_stalled",
             HealthProblem::NotAssigned { .. } => "not_assigned",
             HealthProblem::CommitsFail { .. } => "commits_fail",
             HealthProblem::BrokerTrouble { .. } => "broker_trouble",
@@ -128,6 +138,7 @@ impl HealthProblem {
             | HealthProblem::BreakerOpen { group, .. }
             | HealthProblem::PollThreadSilent { group, .. }
             | HealthProblem::Stalled { group, .. }
+            | HealthProblem::PartitionStalled { group, .. }
             | HealthProblem::NotAssigned { group, .. }
             | HealthProblem::CommitsFail { group, .. }
             | HealthProblem::HandlerBlocks { group, .. }
@@ -170,6 +181,10 @@ impl fmt::Display for HealthProblem {
             HealthProblem::Stalled { group, partition, since } => write!(
                 f,
                 "group `{group}` has settled nothing for {since:.0?}, although records wait in {partition}"
+            ),
+            HealthProblem::PartitionStalled { group, partition, since } => write!(
+                f,
+                "group `{group}` has not come further in {partition} for {since:.0?}, although a record waits there"
             ),
             HealthProblem::NotAssigned { group, since, lost: false } => write!(
                 f,

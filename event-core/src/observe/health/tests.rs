@@ -10,6 +10,7 @@ use crate::observe::{InHand, Observation, Observer};
 
 mod commits;
 mod membership;
+mod partition;
 
 const EPOCH: Epoch = Epoch(1);
 const FIVE_MINUTES: Duration = Duration::from_secs(300);
@@ -364,6 +365,7 @@ fn every_problem_is_in_the_table() {
         "breaker_open",
         "poll_thread_silent",
         "stalled",
+        "partition_stalled",
         "not_assigned",
         "commits_fail",
         "broker_trouble",
