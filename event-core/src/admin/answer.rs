@@ -11,6 +11,8 @@ pub(super) struct Question<'a> {
     pub(super) query: &'a str,
     /// A browser says whose page sends a request that changes something.
     pub(super) is_of_a_page: bool,
+    /// The name that it is addressed to, when the port does not go by it.
+    pub(super) foreign_host: Option<&'a str>,
 }
 
 /// A status, and a JSON object.
@@ -38,6 +40,15 @@ enum Subject {
 
 impl Administered {
     pub(super) fn answer(&self, question: &Question<'_>) -> Answer {
+        if let Some(host) = question.foreign_host {
+            let host = crate::event::excerpt(host, 64);
+            return refused(
+                403,
+                format!(
+                    "the host `{host}` is not served: on the loopback address say `localhost` or the address"
+                ),
+            );
+        }
         let allow = match question.path {
             "/health/live" | "/health/ready" => "GET, HEAD",
             "/pause" => "GET, HEAD, POST",
@@ -153,7 +164,8 @@ mod tests {
 
     fn ask(service: &Administered, method: &str, path: &str) -> (u16, String) {
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
-        let answer = service.answer(&Question { method, path, query, is_of_a_page: false });
+        let question = Question { method, path, query, is_of_a_page: false, foreign_host: None };
+        let answer = service.answer(&question);
         (answer.status, answer.body)
     }
 
@@ -200,7 +212,8 @@ mod tests {
     fn a_page_in_a_browser_pauses_nothing() {
         let service = service();
         let (method, path, query) = ("POST", "/pause", "handler=bill");
-        let answer = service.answer(&Question { method, path, query, is_of_a_page: true });
+        let question = Question { method, path, query, is_of_a_page: true, foreign_host: None };
+        let answer = service.answer(&question);
         assert_eq!(answer.status, 403);
         assert_eq!(service.control.paused(), Default::default());
     }

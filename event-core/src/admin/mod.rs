@@ -3,9 +3,11 @@
 //!
 //! A small edge: four paths, a JSON object for each, one connection for each request. It listens on
 //! the loopback address unless told otherwise, and knows no passwords: who reaches it can pause
-//! handlers. A browser that some page sends here is turned away.
+//! handlers. A browser that some page sends here is turned away; on the loopback address also when the
+//! page has its own name point here.
 
 mod answer;
+mod host;
 mod shape;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -16,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, CONTENT_TYPE, ORIGIN};
+use hyper::header::{ALLOW, CONTENT_TYPE, HOST, ORIGIN};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -65,12 +67,14 @@ impl AdminPort {
 
     /// Answers until it is dropped, on the runtime that this is called on.
     pub(crate) fn serve(self, administered: Administered) -> io::Result<impl Future<Output = ()>> {
+        // Elsewhere it is reached by names that only who deploys the service knows.
+        let only_local = self.address().is_ok_and(|at| at.ip().to_canonical().is_loopback());
         let listener = TcpListener::from_std(self.0)?;
-        Ok(answer_all(listener, administered))
+        Ok(answer_all(listener, administered, only_local))
     }
 }
 
-async fn answer_all(listener: TcpListener, administered: Administered) {
+async fn answer_all(listener: TcpListener, administered: Administered, only_local: bool) {
     let administered = Arc::new(administered);
     // Dropped with this future, and with it every connection.
     let mut connections = JoinSet::new();
@@ -96,7 +100,7 @@ async fn answer_all(listener: TcpListener, administered: Administered) {
         }
         let connection = connections.spawn(async move {
             let answer = service_fn(|request| {
-                let response = respond(&administered, &request);
+                let response = respond(&administered, &request, only_local);
                 async move { Ok::<_, Infallible>(response) }
             });
             let mut http = hyper::server::conn::http1::Builder::new();
@@ -109,12 +113,20 @@ async fn answer_all(listener: TcpListener, administered: Administered) {
     }
 }
 
-fn respond(administered: &Administered, request: &Request<Incoming>) -> Response<String> {
+fn respond(
+    administered: &Administered,
+    request: &Request<Incoming>,
+    only_local: bool,
+) -> Response<String> {
+    let hosts =
+        request.headers().get_all(HOST).iter().map(|host| host.to_str().unwrap_or_default());
+    let mut hosts = hosts.chain(request.uri().authority().map(|authority| authority.as_str()));
     let Answer { status, allow, body } = administered.answer(&Question {
         method: request.method().as_str(),
         path: request.uri().path(),
         query: request.uri().query().unwrap_or_default(),
         is_of_a_page: request.headers().contains_key(ORIGIN),
+        foreign_host: hosts.find(|host| only_local && !host::is_local(host)),
     });
     let mut response = Response::builder().status(status).header(CONTENT_TYPE, "application/json");
     if let Some(allow) = allow {

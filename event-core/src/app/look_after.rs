@@ -13,7 +13,7 @@ use crate::observe::{GroupHealth, Health, Suspect};
 const LOOK: Duration = Duration::from_secs(1);
 /// How often the broker is asked. Each question is a connection of its own.
 const ASK: Duration = Duration::from_secs(15);
-/// The same after a question that was not answered, and for partitions that are new.
+/// The same after a question that was not answered, or left something out.
 const ASK_SOON: Duration = Duration::from_secs(5);
 /// How long an answer may take.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -23,20 +23,21 @@ const DEADLINE: Duration = Duration::from_secs(5);
 pub(super) async fn look_after<B: Broker>(broker: &B, health: &Health, topics: &[TopicName]) {
     let mut looks = interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut asked: Option<(Instant, bool)> = None;
+    let mut asked: Option<(Instant, Duration)> = None;
+    let mut had_new = false;
     loop {
         looks.tick().await;
         health.sample();
         if !health.is_looked_at() {
             continue;
         }
-        let has_new = health.watched().iter().any(|group| group.has_new());
-        let is_due = asked.is_none_or(|(at, answered)| {
-            at.elapsed() >= if answered && !has_new { ASK } else { ASK_SOON }
-        });
+        let has_new = || health.watched().iter().any(|group| group.has_new());
+        // Partitions that came since are asked about at once.
+        let is_due = asked.is_none_or(|(at, pause)| at.elapsed() >= pause) || !had_new && has_new();
         if is_due {
             let answered = ask(broker, health, topics).await.is_ok();
-            asked = Some((Instant::now(), answered));
+            had_new = has_new();
+            asked = Some((Instant::now(), if answered && !had_new { ASK } else { ASK_SOON }));
         }
     }
 }
@@ -50,6 +51,10 @@ async fn ask<B: Broker>(
     health.answered(ends.as_deref());
     ends?;
     for group in health.watched() {
+        if let Some(partition) = group.doubt() {
+            let answer = broker.committed(group.group(), &[partition], DEADLINE).await;
+            group.note_coordinator(answer.is_ok());
+        }
         // Where the group goes on is heard of with its first commit; until then it is asked for.
         let unknown = group.unknown();
         if !unknown.is_empty() {

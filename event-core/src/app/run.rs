@@ -289,12 +289,19 @@ impl<B: Broker> ReadyApp<B> {
 }
 
 fn health_rules(settings: &Settings, router: &EventRouter) -> HealthRules {
-    let derived = router.derived_topics().filter_map(Result::ok);
-    let retries = derived.filter(|one| matches!(one.purpose, Purpose::Retry(_)));
+    let derived: Vec<_> = router.derived_topics().filter_map(Result::ok).collect();
+    let retries = derived.iter().filter(|one| matches!(one.purpose, Purpose::Retry(_)));
+    let redriven = derived.iter().filter(|one| one.purpose == Purpose::Redrive);
+    let handlers_of = |topic: &TopicName| {
+        router.topic(topic.as_str()).routes().map(|route| route.id.to_string()).collect()
+    };
+    let own = router.topics().filter_map(Result::ok).map(|topic| (handlers_of(&topic), topic));
+    let redriven = redriven.map(|one| (handlers_of(&one.origin), one.topic.clone()));
     HealthRules {
         liveness_after: settings.liveness_after,
         commit_interval: settings.policy.commit_interval,
-        retry_topics: retries.map(|one| one.topic).collect(),
+        handlers: own.chain(redriven).map(|(handlers, topic)| (topic, handlers)).collect(),
+        retry_topics: retries.map(|one| one.topic.clone()).collect(),
     }
 }
 

@@ -152,6 +152,8 @@ pub enum Observation<'a> {
         partitions: &'a [TopicPartition],
         /// The epoch that is over for them.
         epoch: Epoch,
+        /// Whether they were taken without asking: the membership was over before this was known.
+        lost: bool,
     },
     /// An offset was sent to be committed. What comes of it is told as [`Observation::Committed`] or
     /// [`Observation::CommitFailed`]. The last one before a partition is given up is told only then.

@@ -104,7 +104,7 @@ impl TracingObserver {
             Observation::Assigned { partitions, epoch } => {
                 tell!(info, group, partitions = %list(partitions), epoch = epoch.0, "assigned");
             }
-            Observation::Revoked { partitions, epoch } => {
+            Observation::Revoked { partitions, epoch, .. } => {
                 tell!(info, group, partitions = %list(partitions), epoch = epoch.0, "revoked");
             }
             Observation::CommitSent { partition, epoch, next } => {

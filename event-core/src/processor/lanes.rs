@@ -146,8 +146,8 @@ impl Lanes {
             epochs.entry(open.epoch).or_default().push(partition.clone());
         }
         for (epoch, partitions) in epochs {
-            let partitions = &partitions;
-            self.engine.observers.notify(&Observation::Revoked { partitions, epoch });
+            let (partitions, lost) = (&partitions, revocation.lost);
+            self.engine.observers.notify(&Observation::Revoked { partitions, epoch, lost });
         }
         let engine = Arc::clone(&self.engine);
         let wait = if revocation.lost { Duration::ZERO } else { engine.policy.drain_deadline };

@@ -7,6 +7,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::commits::{CommitsUnderWay, Failing};
+use super::excuses::Excuses;
+use super::membership::Membership;
 use super::partitions::{Partitions, Suspect};
 use super::{HealthProblem, lock};
 use crate::broker::Pulse;
@@ -16,10 +19,10 @@ use crate::observe::{InHand, Observation, Observer};
 
 /// How long the thread that polls may be silent. A turn takes 20 ms; asking for offsets in one, 5 s.
 const SILENCE: Duration = Duration::from_secs(30);
-/// When a member that was given nothing is taken for a spare.
-const SPARE: Duration = Duration::from_secs(30);
 /// What a commit may take beyond its interval, and finding out what waits.
 const COMMIT_SLACK: Duration = Duration::from_secs(30);
+/// How long commits may fail.
+const COMMITS_FAIL: Duration = Duration::from_secs(60);
 /// How late the news of a handler that blocks may come.
 const BLOCKED_SLACK: Duration = Duration::from_secs(1);
 
@@ -28,6 +31,8 @@ const BLOCKED_SLACK: Duration = Duration::from_secs(1);
 pub(crate) struct HealthRules {
     pub(crate) liveness_after: Duration,
     pub(crate) commit_interval: Duration,
+    /// The handlers of each topic that is judged, with those that take redriven records.
+    pub(crate) handlers: BTreeMap<TopicName, BTreeSet<String>>,
     /// Topics whose records wait for their time.
     pub(crate) retry_topics: BTreeSet<TopicName>,
 }
@@ -37,6 +42,11 @@ impl HealthRules {
     /// committed.
     fn patience(&self) -> Duration {
         self.liveness_after.max(self.commit_interval * 2 + COMMIT_SLACK)
+    }
+
+    /// For how long commits may fail. One that failed is repeated only after the interval.
+    fn commits_may_fail(&self) -> Duration {
+        COMMITS_FAIL.max(self.commit_interval + COMMIT_SLACK)
     }
 }
 
@@ -55,9 +65,13 @@ pub struct GroupStatus {
 }
 
 impl GroupStatus {
-    /// How many records wait; `None` while that is not known of every partition.
+    /// How many records wait; `None` while that is not known of every partition, or when this process
+    /// has none: then others know.
     #[must_use]
     pub fn lag(&self) -> Option<u64> {
+        if self.partitions.is_empty() {
+            return None;
+        }
         self.partitions.iter().map(|one| one.lag).sum()
     }
 }
@@ -85,9 +99,10 @@ pub(crate) struct GroupHealth {
 
 #[derive(Debug)]
 struct State {
-    begun: Instant,
-    has_joined: bool,
+    membership: Membership,
     partitions: Partitions,
+    commits: CommitsUnderWay,
+    excuses: Excuses,
     settled: u64,
     last_settled: Option<Instant>,
     /// The last sign of life; ahead of now when it is known that nothing will happen for a while.
@@ -134,9 +149,10 @@ impl GroupHealth {
             settled: Arc::default(),
             pulse: OnceLock::new(),
             state: Mutex::new(State {
-                begun: now,
-                has_joined: false,
+                membership: Membership::begun(now),
                 partitions: Partitions::default(),
+                commits: CommitsUnderWay::default(),
+                excuses: Excuses::default(),
                 settled: 0,
                 last_settled: None,
                 active: now,
@@ -186,6 +202,17 @@ impl GroupHealth {
         self.state().partitions.unknown()
     }
 
+    /// A partition to ask the coordinator about, when it is not known whether the process is a member.
+    pub(crate) fn doubt(&self) -> Option<TopicPartition> {
+        let topic = self.rules.handlers.keys().next()?.clone();
+        self.state().membership.is_doubtful().then_some(TopicPartition { topic, partition: 0 })
+    }
+
+    /// Whether the coordinator of the group answered.
+    pub(crate) fn note_coordinator(&self, answers: bool) {
+        self.state().membership.note_coordinator(answers);
+    }
+
     pub(crate) fn note_committed(&self, partition: &TopicPartition, next: Option<NextOffset>) {
         self.state().partitions.note_committed(partition, next);
     }
@@ -198,13 +225,20 @@ impl GroupHealth {
     pub(crate) fn suspects(&self) -> Vec<Suspect> {
         let state = self.state();
         let patience = self.rules.patience();
+        let suspects = state.partitions.suspects(patience).into_iter();
+        let suspects = suspects.filter(|suspect| self.counts(&suspect.partition));
         match self.has_excuse(&state) {
-            true => Vec::new(),
-            false => {
-                let suspects = state.partitions.suspects(patience).into_iter();
-                suspects.filter(|suspect| self.counts(&suspect.partition)).collect()
+            // One at a time while the group goes on; each read is a connection.
+            true => {
+                suspects.filter(|one| !self.is_excused(&state, &one.partition)).take(1).collect()
             }
+            false => suspects.collect(),
         }
+    }
+
+    fn is_excused(&self, state: &State, partition: &TopicPartition) -> bool {
+        let resting = [&state.paused, &state.breakers];
+        state.excuses.has(partition, self.rules.patience(), &self.rules.handlers, &resting)
     }
 
     pub(crate) fn note_looked(&self, suspect: &Suspect, found: bool) {
@@ -233,9 +267,8 @@ impl GroupHealth {
             || !state.breakers.is_empty()
     }
 
-    /// What is wrong with the group. `raised` is what is in the way of partitions and handlers;
-    /// `answers` says whether the broker answered when it was asked last.
-    pub(super) fn problems(&self, raised: &[HealthProblem], answers: bool) -> Vec<HealthProblem> {
+    /// What is wrong with the group. `raised` is what is in the way of partitions and handlers.
+    pub(super) fn problems(&self, raised: &[HealthProblem]) -> Vec<HealthProblem> {
         let state = self.state();
         let group = || self.group.clone();
         let mut problems = Vec::new();
@@ -248,15 +281,33 @@ impl GroupHealth {
             matches!(problem, HealthProblem::DeadLetterBlocked { group, partition, .. }
                 if *group == self.group && state.partitions.has(partition))
         });
-        if !is_blocked
-            && !self.has_excuse(&state)
-            && let Some((partition, since)) = state.partitions.stuck(self.rules.patience())
-        {
-            problems.push(HealthProblem::Stalled { group: group(), partition, since });
+        let stuck = state.partitions.stuck(self.rules.patience());
+        if !is_blocked && !self.has_excuse(&state) {
+            if let Some((partition, since)) = stuck.into_iter().next() {
+                problems.push(HealthProblem::Stalled { group: group(), partition, since });
+            }
+        } else {
+            let blocked = |partition: &TopicPartition| {
+                raised.iter().any(|problem| {
+                    matches!(problem, HealthProblem::DeadLetterBlocked { group, partition: of, .. }
+                        if *group == self.group && of == partition)
+                })
+            };
+            let stuck = stuck.into_iter().filter(|(partition, _)| {
+                self.counts(partition) && !blocked(partition) && !self.is_excused(&state, partition)
+            });
+            problems.extend(stuck.map(|(partition, since)| HealthProblem::PartitionStalled {
+                group: group(),
+                partition,
+                since,
+            }));
         }
-        let is_spare = answers && state.begun.elapsed() >= SPARE;
-        if !state.has_joined && !is_spare {
-            problems.push(HealthProblem::NotAssigned { group: group() });
+        if let Some((since, lost)) = state.membership.missing() {
+            problems.push(HealthProblem::NotAssigned { group: group(), since, lost });
+        }
+        if let Some(failing) = state.commits.failing(self.rules.commits_may_fail()) {
+            let Failing { partitions, error, since } = failing;
+            problems.push(HealthProblem::CommitsFail { group: group(), partitions, error, since });
         }
         for (handler, blocking) in &state.blocking {
             // It is told each time that it has gone on for twice as long; without that it is over.
@@ -306,28 +357,53 @@ impl Observer for GroupHealth {
         };
         match observation {
             Observation::Assigned { partitions, .. } => {
-                state.has_joined = true;
+                state.membership.assigned();
                 state.partitions.add(partitions);
+                state.commits.forget(partitions);
+                state.excuses.forget(partitions);
             }
-            Observation::Revoked { partitions, .. } => state.partitions.remove(partitions),
+            Observation::Revoked { partitions, lost, .. } => {
+                state.partitions.remove(partitions);
+                state.commits.forget(partitions);
+                state.excuses.forget(partitions);
+                if *lost && state.partitions.names().next().is_none() {
+                    state.membership.lost();
+                }
+            }
             Observation::CommitSent { partition, next, .. } => {
+                state.commits.sent(partition, *next);
                 if state.partitions.advance(partition, *next) {
                     state.note_settled();
                 }
                 return;
             }
-            Observation::Retrying { delay, .. } => state.is_active(*delay),
+            Observation::Committed { partition, next, .. } => {
+                state.commits.acknowledged(partition, *next);
+                return;
+            }
+            Observation::CommitFailed(error) => {
+                state.commits.failed(error.to_string());
+                return;
+            }
+            Observation::Retrying { partition, handler, delay, .. } => {
+                state.is_active(*delay);
+                state.excuses.partition(partition, *delay);
+                // What was redriven is told by where it is from.
+                state.excuses.redriven(&self.rules.handlers, partition, handler, *delay);
+            }
             Observation::BreakerOpened { handler, .. } => {
                 state.breakers.insert((*handler).to_owned());
             }
             Observation::BreakerClosed { handler } => {
                 state.breakers.remove(*handler);
+                state.excuses.handler(handler);
             }
             Observation::Paused { handler } => {
                 state.paused.insert((*handler).to_owned());
             }
             Observation::Resumed { handler } => {
                 state.paused.remove(*handler);
+                state.excuses.handler(handler);
             }
             Observation::Blocked { partition, offset, handler, since } => {
                 let blocking = Blocking {
@@ -339,9 +415,11 @@ impl Observer for GroupHealth {
                 state.blocking.insert((*handler).to_owned(), blocking);
                 return;
             }
-            Observation::Postponed { .. }
-            | Observation::DeadLettered { .. }
-            | Observation::DeadLetterFailed { .. } => {}
+            Observation::Postponed { partition, .. }
+            | Observation::DeadLettered { partition, .. }
+            | Observation::DeadLetterFailed { partition, .. } => {
+                state.excuses.partition(partition, Duration::ZERO);
+            }
             // What the broker says is no work of ours.
             _ => return,
         }

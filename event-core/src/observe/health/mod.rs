@@ -6,7 +6,10 @@
 //! there anyway.
 
 mod blocked;
+mod commits;
+mod excuses;
 mod group;
+mod membership;
 mod partitions;
 mod problem;
 
@@ -40,7 +43,9 @@ const LOOKS_AGAIN: Duration = Duration::from_secs(120);
 /// |---|---|---|---|
 /// | `poll_thread_silent` | The thread that polls the broker has not come back for 30 s, beyond what it waits for the records in hand when partitions are given up | no | no |
 /// | `stalled` | For `liveness_after` (or twice the commit interval and 30 s, if that is longer) records have waited in a partition and nothing of its group was settled, no attempt failed, no handler of it is paused, no breaker open and no dead letter blocked. That a record waits is made sure of by reading it. Records in retry topics wait for their time and do not count | no | no |
-/// | `not_assigned` | The group was not joined yet. One that has more members than partitions gives some of them nothing: they are ready when they are told so, or when 30 s have gone and the broker answers | yes | no |
+/// | `partition_stalled` | The same of one partition, while others of its group go on: a record has waited there for that time. What excuses it is of its own: a handler of its topic is paused or its breaker open, an attempt failed, a dead letter is blocked | yes | no |
+/// | `not_assigned` | The group was not joined yet, or the membership was lost and is not back. A member that others have left no partition is ready: when it is told so or, if it was never told anything, when 30 s have gone and the group's coordinator answers | yes | no |
+/// | `commits_fail` | For a minute (or the commit interval and 30 s, if that is longer) commits of a partition have failed and none has arrived: whoever has it next handles again what was handled since | yes | no |
 /// | `broker_trouble` | The last question to the broker was not answered | yes | no |
 /// | `dead_letter_blocked` | A dead letter, or a record for a retry topic, cannot be written, and its partition waits | yes | no |
 /// | `shutting_down` | The service was told to end | yes | no |
@@ -92,10 +97,9 @@ impl Health {
         let mut raised = self.0.blocked.problems();
         raised.extend(lock(&self.0.breakers).values().cloned());
         let answer = lock(&self.0.answer).clone();
-        let answers = matches!(answer, Some(Ok(())));
         let mut problems = Vec::new();
         for group in self.watched() {
-            problems.extend(group.problems(&raised, answers));
+            problems.extend(group.problems(&raised));
         }
         if let Some(Err(error)) = answer {
             problems.push(HealthProblem::BrokerTrouble { error });

@@ -154,11 +154,10 @@ impl Partitions {
         }
     }
 
-    /// The partition in which a record has waited longest, with how long.
-    pub(super) fn stuck(&self, time: Duration) -> Option<(TopicPartition, Duration)> {
-        let mut overdue = self.overdue(time).into_iter();
-        let (partition, _, since) = overdue.find(|(_, waiting, _)| is_proved(waiting))?;
-        Some((partition.clone(), since))
+    /// The partitions in which a record has waited, the longest first, with how long.
+    pub(super) fn stuck(&self, time: Duration) -> Vec<(TopicPartition, Duration)> {
+        let proved = self.overdue(time).into_iter().filter(|(_, waiting, _)| is_proved(waiting));
+        proved.map(|(partition, _, since)| (partition.clone(), since)).collect()
     }
 }
 

@@ -47,10 +47,34 @@ pub enum HealthProblem {
         /// For how long.
         since: Duration,
     },
-    /// The group has given this process nothing yet.
+    /// A record waits in one partition and nothing happens there, while others of the group go on.
+    PartitionStalled {
+        /// The consumer group.
+        group: GroupName,
+        /// The partition.
+        partition: TopicPartition,
+        /// For how long.
+        since: Duration,
+    },
+    /// The process does not belong to the group.
     NotAssigned {
         /// The consumer group.
         group: GroupName,
+        /// For how long: since the start, or since the membership was lost.
+        since: Duration,
+        /// Whether it belonged to the group before.
+        lost: bool,
+    },
+    /// What is settled cannot be committed.
+    CommitsFail {
+        /// The consumer group.
+        group: GroupName,
+        /// The partitions of which no commit arrives.
+        partitions: Vec<TopicPartition>,
+        /// What the broker says.
+        error: String,
+        /// For how long.
+        since: Duration,
     },
     /// The broker does not answer a question about topics and offsets.
     BrokerTrouble {
@@ -96,7 +120,9 @@ impl HealthProblem {
             HealthProblem::BreakerOpen { .. } => "breaker_open",
             HealthProblem::PollThreadSilent { .. } => "poll_thread_silent",
             HealthProblem::Stalled { .. } => "stalled",
+            HealthProblem::PartitionStalled { .. } => "partition_stalled",
             HealthProblem::NotAssigned { .. } => "not_assigned",
+            HealthProblem::CommitsFail { .. } => "commits_fail",
             HealthProblem::BrokerTrouble { .. } => "broker_trouble",
             HealthProblem::HandlerBlocks { .. } => "handler_blocks",
             HealthProblem::InHandLong { .. } => "in_hand_long",
@@ -112,7 +138,9 @@ impl HealthProblem {
             | HealthProblem::BreakerOpen { group, .. }
             | HealthProblem::PollThreadSilent { group, .. }
             | HealthProblem::Stalled { group, .. }
-            | HealthProblem::NotAssigned { group }
+            | HealthProblem::PartitionStalled { group, .. }
+            | HealthProblem::NotAssigned { group, .. }
+            | HealthProblem::CommitsFail { group, .. }
             | HealthProblem::HandlerBlocks { group, .. }
             | HealthProblem::InHandLong { group, .. } => Some(group),
             HealthProblem::BrokerTrouble { .. } | HealthProblem::ShuttingDown => None,
@@ -154,8 +182,25 @@ impl fmt::Display for HealthProblem {
                 f,
                 "group `{group}` has settled nothing for {since:.0?}, although records wait in {partition}"
             ),
-            HealthProblem::NotAssigned { group } => {
-                write!(f, "group `{group}` has given this process no partition yet")
+            HealthProblem::PartitionStalled { group, partition, since } => write!(
+                f,
+                "group `{group}` has not come further in {partition} for {since:.0?}, although a record waits there"
+            ),
+            HealthProblem::NotAssigned { group, since, lost: false } => write!(
+                f,
+                "group `{group}` has not answered in the {since:.0?} since the start that this process is a member"
+            ),
+            HealthProblem::NotAssigned { group, since, lost: true } => write!(
+                f,
+                "group `{group}` took all partitions from this process {since:.0?} ago, without asking, and has not let it in again"
+            ),
+            HealthProblem::CommitsFail { group, partitions, error, since } => {
+                let names: Vec<_> = partitions.iter().map(ToString::to_string).collect();
+                let names = names.join(", ");
+                write!(
+                    f,
+                    "group `{group}` has not been able to commit {names} for {since:.0?}: {error}"
+                )
             }
             HealthProblem::BrokerTrouble { error } => {
                 write!(f, "the broker does not answer: {error}")

@@ -8,6 +8,10 @@ use crate::delivery::{Epoch, Offset};
 use crate::event::TopicName;
 use crate::observe::{InHand, Observation, Observer};
 
+mod commits;
+mod membership;
+mod partition;
+
 const EPOCH: Epoch = Epoch(1);
 const FIVE_MINUTES: Duration = Duration::from_secs(300);
 
@@ -31,6 +35,7 @@ impl Service {
         Service::with(HealthRules {
             liveness_after: FIVE_MINUTES,
             commit_interval: Duration::from_secs(1),
+            handlers: [(claims().topic, ["bill".to_owned()].into())].into(),
             ..HealthRules::default()
         })
     }
@@ -86,29 +91,6 @@ impl Service {
     fn says(&self) -> (bool, bool, Vec<&'static str>) {
         (self.health.is_live(), self.health.is_ready(), self.codes())
     }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_group_is_ready_when_it_was_joined() {
-    let service = Service::new();
-    assert_eq!(service.says(), (true, false, vec!["not_assigned"]));
-    let service = service.joined().with_lag(0);
-    assert_eq!(service.says(), (true, true, vec![]));
-    service.tell(&Observation::Revoked { partitions: &[claims()], epoch: EPOCH });
-    assert_eq!(service.says(), (true, true, vec![]), "others have the partitions now");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_spare_member_is_ready_when_it_is_told_or_after_a_while() {
-    let service = Service::new();
-    service.tell(&Observation::Assigned { partitions: &[], epoch: EPOCH });
-    assert!(service.health.is_ready());
-
-    let service = Service::new();
-    advance(Duration::from_secs(31)).await;
-    assert!(!service.health.is_ready(), "the broker was not heard of");
-    service.health.answered(Ok(&[]));
-    assert!(service.health.is_ready());
 }
 
 #[tokio::test(start_paused = true)]
@@ -385,7 +367,9 @@ fn every_problem_is_in_the_table() {
         "breaker_open",
         "poll_thread_silent",
         "stalled",
+        "partition_stalled",
         "not_assigned",
+        "commits_fail",
         "broker_trouble",
         "handler_blocks",
         "in_hand_long",

@@ -16,7 +16,9 @@ impl Observer for Told {
             Observation::Assigned { partitions, epoch } if partitions.contains(&partition(0)) => {
                 ("assigned", *epoch, None)
             }
-            Observation::Revoked { partitions, epoch } if partitions.contains(&partition(0)) => {
+            Observation::Revoked { partitions, epoch, .. }
+                if partitions.contains(&partition(0)) =>
+            {
                 ("revoked", *epoch, None)
             }
             Observation::CommitSent { partition: of, epoch, next } if of.partition == 0 => {

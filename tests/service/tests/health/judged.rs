@@ -190,3 +190,71 @@ async fn groups_are_judged_one_by_one() {
     assert_eq!(seen, [("admin", &["works".to_owned()][..]), ("audit", &[][..])]);
     running.abort();
 }
+
+mod loses {
+    use super::*;
+
+    #[event_handler(id = "note")]
+    async fn note(_: Event<ClaimAdded>) {}
+
+    /// Notes of partitions that went whether they were lost, and whether the service was ready until
+    /// the next ones came.
+    pub(super) struct Going(pub(super) Health, pub(super) Mutex<Vec<(bool, bool)>>);
+
+    impl Observer for Going {
+        fn observe(&self, observation: &Observation<'_>) {
+            let mut went = self.1.lock().unwrap();
+            match observation {
+                Observation::Revoked { lost, .. } => went.push((*lost, true)),
+                Observation::Assigned { .. } => {
+                    // The listener of health is the last to hear of it.
+                    if let Some(last) = went.last_mut() {
+                        last.1 = self.0.is_ready();
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_that_lost_everything_is_not_ready_until_it_is_in_again() {
+    let (app, broker) = (app("judged::loses"), memory());
+    let health = app.health();
+    let going = Arc::new(loses::Going(health.clone(), Mutex::default()));
+    let app = app.observer(going.clone());
+    let running = tokio::spawn(app.run_on(broker.clone(), settings(&[]), std::future::pending()));
+    lives(&health, Duration::from_secs(10)).await;
+    let group = GroupName::parse("admin").unwrap();
+    let claims = [TopicPartition { topic: TopicName::from_static("role_events"), partition: 0 }];
+    broker.lose(&group, &claims, Duration::ZERO);
+    lives(&health, Duration::from_secs(10)).await;
+    assert!(health.is_ready(), "{:?}", health.problems());
+    broker.revoke(&group, &claims);
+    lives(&health, Duration::from_secs(10)).await;
+    assert!(health.is_ready(), "{:?}", health.problems());
+    assert_eq!(*going.1.lock().unwrap(), [(true, false), (false, true)]);
+    running.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_lag_of_a_new_partition_is_known_in_two_seconds() {
+    let (app, broker) = (app("judged::hangs").state(Seen::default()), memory());
+    let health = app.health();
+    let producer = EventProducer::new(broker.producer().unwrap());
+    producer.send(&claim(0)).await.unwrap();
+    // Somebody looks before the group is joined.
+    let _ = health.is_ready();
+    let running = tokio::spawn(app.run_on(broker.clone(), settings(&[]), std::future::pending()));
+    let group = GroupName::parse("admin").unwrap();
+    let claims = [TopicPartition { topic: TopicName::from_static("role_events"), partition: 0 }];
+    lives(&health, Duration::from_secs(3)).await;
+    assert_eq!(health.groups()[0].lag(), Some(1));
+    // In the middle of the time between two questions.
+    broker.lose(&group, &claims, Duration::ZERO);
+    lives(&health, Duration::from_secs(2)).await;
+    // The second time the handler takes the record.
+    assert_eq!(health.groups()[0].lag(), Some(0));
+    running.abort();
+}

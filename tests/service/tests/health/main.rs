@@ -9,16 +9,17 @@ mod shared;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use event_core::EventProducer;
 use event_core::app::{Settings, SettingsOverrides};
 use event_core::broker::memory::MemoryBroker;
 use event_core::broker::{Broker, BrokerError};
-use event_core::event::TopicName;
-use event_core::observe::HealthProblem;
+use event_core::delivery::TopicPartition;
+use event_core::event::{GroupName, TopicName};
+use event_core::observe::{Health, HealthProblem, Observation, Observer};
 use event_core::prelude::*;
 use serde_json::Value;
 use service_tests::{ClaimAdded, Seen, claim};
@@ -54,11 +55,16 @@ fn settings(variables: &[(&str, &str)]) -> Settings {
 
 impl Service {
     async fn start(app: EventApp, broker: MemoryBroker) -> Self {
-        let settings = settings(&[
+        Service::start_with(app, broker, &[]).await
+    }
+
+    async fn start_with(app: EventApp, broker: MemoryBroker, variables: &[(&str, &str)]) -> Self {
+        let usual = [
             ("EVENT_ADMIN_PORT", "0"),
             ("EVENT_BACKOFF", "10ms..20ms"),
             ("EVENT_COMMIT_INTERVAL", "10ms"),
-        ]);
+        ];
+        let settings = settings(&[&usual, variables].concat());
         let address = app.admin_address();
         let (stop, stopped) = oneshot::channel();
         let running = app.run_on(broker.clone(), settings, async {
@@ -120,9 +126,13 @@ fn http(address: SocketAddr, method: &str, path: &str) -> (u16, Value) {
 }
 
 fn http_with(address: SocketAddr, method: &str, path: &str, headers: &str) -> (u16, Value) {
+    http_to(address, &format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\n{headers}"))
+}
+
+fn http_to(address: SocketAddr, head: &str) -> (u16, Value) {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(DEADLINE)).unwrap();
-    write!(stream, "{method} {path} HTTP/1.1\r\nHost: {address}\r\n{headers}\r\n").unwrap();
+    write!(stream, "{head}\r\n").unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
@@ -195,6 +205,33 @@ async fn what_is_not_there_is_refused_with_what_is() {
         assert!(refusal["paths"]["GET /health/ready"].is_string(), "{refusal:#}");
     }
     assert_eq!(http(service.address, "GET", "/pause").1["handlers"], serde_json::json!([]));
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_of_others_that_points_to_the_loopback_address_is_refused() {
+    let ask = |address: SocketAddr, host: &str| {
+        let (status, body) =
+            http_to(address, &format!("GET /health/live HTTP/1.1\r\nHost: {host}\r\n"));
+        (status, body["error"].as_str().unwrap_or_default().to_owned())
+    };
+    let service = Service::start(app("notes").state(Seen::default()), memory()).await;
+    for host in ["localhost", "localhost:9090", "127.0.0.1", "[::1]:9090"] {
+        assert_eq!(ask(service.address, host), (200, String::new()), "{host}");
+    }
+    for host in ["evil.example", "evil.example:9090"] {
+        let (status, why) = ask(service.address, host);
+        assert_eq!(status, 403, "{host}");
+        assert!(why.contains(&format!("`{host}`")) && why.contains("localhost"), "{why}");
+    }
+    service.stop().await;
+
+    // Who opens the port to others gives it the names.
+    let variables = [("EVENT_ADMIN_ADDRESS", "0.0.0.0")];
+    let app = app("notes").state(Seen::default());
+    let service = Service::start_with(app, memory(), &variables).await;
+    let near = SocketAddr::from(([127, 0, 0, 1], service.address.port()));
+    assert_eq!(ask(near, "billing.example").0, 200);
     service.stop().await;
 }
 
