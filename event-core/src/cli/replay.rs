@@ -26,6 +26,9 @@ pub(super) struct ReplayArgs {
     /// The topic
     #[arg(long)]
     topic: String,
+    /// One partition; all without
+    #[arg(long, value_name = "N")]
+    partition: Option<i32>,
     /// Where to begin: beginning, an offset, a time such as 2026-01-31T08:00:00Z, or 2h for two
     /// hours ago
     #[arg(long, value_name = "PLACE")]
@@ -81,7 +84,7 @@ pub(super) async fn run(
         return Err(usage(message).into());
     }
     let broker = kafka_broker(app.service(), &settings)?;
-    let range = ReplayRange::resolve(&broker, &topic, from, to).await?;
+    let range = ReplayRange::resolve(&broker, &topic, arguments.partition, from, to).await?;
     for (partition, from, to) in &range.0 {
         say!("{partition}  {from} up to {to}");
     }
@@ -107,6 +110,7 @@ async fn replay<B: Broker>(
     range: ReplayRange,
     arguments: ReplayArgs,
 ) -> Result<(), Error> {
+    let service = app.service().to_owned();
     let began = Timestamp::now().strftime("%Y%m%d%H%M%S").to_string();
     settings.group = GroupName::parse(&format!("{}_replay_{began}", settings.group))?;
     // That is the running service's.
@@ -115,9 +119,9 @@ async fn replay<B: Broker>(
     let app = app.observer(Arc::clone(&tally) as _).observer(Arc::new(ReplayPrinter));
     let broker = ReplayBroker {
         inner: broker,
-        range,
+        range: range.clone(),
         groups: groups_of(app.registry().handlers(), &settings.group),
-        handler: arguments.handler,
+        handler: arguments.handler.clone(),
         rate: arguments.rate,
         dead_letters: arguments.dead_letter,
         replayed: replayed.clone(),
@@ -131,7 +135,7 @@ async fn replay<B: Broker>(
             () = signals() => {}
         }
     };
-    ready.run(shutdown).await?;
+    let ended = ready.run(shutdown).await;
     let (counts, put_off) = (tally.counts(), replayed.put_off());
     let written = if arguments.dead_letter { "dead-lettered" } else { "failed" };
     say!(
@@ -144,12 +148,42 @@ async fn replay<B: Broker>(
     if put_off > 0 {
         say!("{put_off} would be tried again later through a retry topic, and were not");
     }
+    if !replayed.is_done() {
+        tell_rest(&service, &replayed.rest(&range), &arguments);
+    }
+    ended?;
     let message = match (replayed.is_done(), counts.dead_lettered + put_off) {
         (false, _) => "ended before all of the range was settled".to_owned(),
         (true, 0) => return Ok(()),
         (true, failed) => format!("{failed} records failed"),
     };
     Err(ExitStatus { code: 1, message }.into())
+}
+
+// How far each partition has come, and how to go on from there.
+fn tell_rest(service: &str, rest: &ReplayRange, arguments: &ReplayArgs) {
+    for (partition, next, to) in &rest.0 {
+        say!("{partition}  settled up to {next} of {to}");
+    }
+    let open: Vec<_> = rest.0.iter().filter(|(_, next, to)| next < to).collect();
+    if !open.is_empty() {
+        say!("to go on, with the same settings:");
+    }
+    let mut options = String::new();
+    if let Some(handler) = &arguments.handler {
+        options += &format!(" --handler {handler}");
+    }
+    if let Some(rate) = arguments.rate {
+        options += &format!(" --rate {rate}");
+    }
+    if arguments.dead_letter {
+        options += " --dead-letter";
+    }
+    for (TopicPartition { topic, partition }, next, to) in open {
+        say!(
+            "  {service} replay --topic {topic} --partition {partition} --from {next} --to {to}{options}"
+        );
+    }
 }
 
 /// Prints what fails.
@@ -171,6 +205,7 @@ impl Observer for ReplayPrinter {
             Observation::DeadLettered { partition, offset, reason, error, .. } => {
                 say!("given up  {partition}@{offset}  {reason}: {}", excerpt(error, 1000));
             }
+            Observation::Trouble(trouble) => eprintln!("{trouble}; going on"),
             _ => {}
         }
     }

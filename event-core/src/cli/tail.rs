@@ -11,6 +11,7 @@ use super::stop::on_signal;
 use super::value::JsonOrText;
 use super::when::{parse_place, shown_ms};
 use crate::app::{EventApp, Settings, kafka_broker};
+use crate::broker::BrokerError;
 use crate::event::excerpt;
 use crate::operations::{Place, TailFilter, TailedEvent, TailedRecord, printable, tail};
 use crate::outcome::Error;
@@ -69,7 +70,14 @@ pub(super) async fn run(
     let filter = TailFilter { event, key, user_id: user };
     let broker = kafka_broker(app.service(), settings)?;
     let mut shown = 0;
-    let show = |record: &TailedRecord<'_>| {
+    let show = |record: Result<&TailedRecord<'_>, &BrokerError>| {
+        let record = match record {
+            Ok(record) => record,
+            Err(trouble) => {
+                eprintln!("{trouble}; going on");
+                return ControlFlow::Continue(());
+            }
+        };
         say!("{}", if json { as_json(record) } else { as_line(record) });
         shown += 1;
         if Some(shown) == limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }

@@ -10,6 +10,7 @@ mod error;
 mod groups;
 mod lag;
 mod owned_record;
+mod patient;
 mod place;
 mod rate;
 mod replay;

@@ -1,5 +1,6 @@
 //! How fast records are moved.
 
+use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -11,6 +12,8 @@ use crate::delivery::Shutdown;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
     interval: Duration,
+    number: u32,
+    unit: &'static str,
 }
 
 /// A text that is no rate.
@@ -26,14 +29,20 @@ impl FromStr for Rate {
     fn from_str(text: &str) -> Result<Self, RateError> {
         let wrong = || RateError(crate::event::excerpt(text, 64));
         let (number, unit) = text.split_once('/').ok_or_else(wrong)?;
-        let time = match unit {
-            "s" => Duration::from_secs(1),
-            "m" => Duration::from_secs(60),
-            "h" => Duration::from_secs(3600),
+        let (unit, time) = match unit {
+            "s" => ("s", Duration::from_secs(1)),
+            "m" => ("m", Duration::from_secs(60)),
+            "h" => ("h", Duration::from_secs(3600)),
             _ => return Err(wrong()),
         };
         let number: u32 = number.parse().ok().filter(|number| *number > 0).ok_or_else(wrong)?;
-        Ok(Rate { interval: time / number })
+        Ok(Rate { interval: time / number, number, unit })
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.number, self.unit)
     }
 }
 
@@ -54,7 +63,7 @@ impl Pace {
 
     /// Waits for the turn of the next record; false when it is time to end. Cancel safe.
     pub(super) async fn turn(&mut self, stop: &Shutdown) -> bool {
-        if let Some(Rate { interval }) = self.rate {
+        if let Some(Rate { interval, .. }) = self.rate {
             tokio::select! {
                 () = stop.requested() => {}
                 () = sleep_until(self.next) => {
@@ -79,7 +88,8 @@ mod tests {
             ("600/m", Duration::from_millis(100)),
             ("1/h", Duration::from_secs(3600)),
         ] {
-            assert_eq!(text.parse(), Ok(Rate { interval }), "{text}");
+            let rate: Rate = text.parse().unwrap();
+            assert_eq!((rate.interval, rate.to_string().as_str()), (interval, text));
         }
         for wrong in ["", "10", "10/", "/s", "0/s", "-1/s", "1.5/s", "10/d", "10 /s"] {
             let error = wrong.parse::<Rate>().unwrap_err().to_string();

@@ -31,18 +31,20 @@ use producer::ReplayProducer;
 pub struct ReplayRange(pub Vec<(TopicPartition, NextOffset, NextOffset)>);
 
 impl ReplayRange {
-    /// The range of `topic` from one place to another; what comes in later is no part of it.
+    /// The range of one partition of `topic`, or of all of them, from one place to another; what comes
+    /// in later is no part of it.
     ///
     /// # Errors
     ///
-    /// [`OperationError::Broker`].
+    /// [`OperationError::NoSuchPartition`] and [`OperationError::Broker`].
     pub async fn resolve<B: Broker>(
         broker: &B,
         topic: &TopicName,
+        partition: Option<i32>,
         from: Place,
         to: Place,
     ) -> Result<Self, OperationError> {
-        let partitions = some_partitions(broker, topic, None).await?;
+        let partitions = some_partitions(broker, topic, partition).await?;
         let from = resolve(broker, &partitions, from).await?;
         let to = resolve(broker, &partitions, to).await?;
         let held = broker.watermarks(&partitions, DEADLINE).await?;
@@ -152,6 +154,8 @@ struct State {
     consumers: usize,
     /// How many of them have read their range.
     read_to_the_end: usize,
+    /// How far each of them has read each partition.
+    read: BTreeMap<(usize, TopicPartition), NextOffset>,
     /// The last record of each partition that a consumer handed over.
     delivered: BTreeMap<(usize, TopicPartition), Offset>,
     settled: BTreeMap<(usize, TopicPartition), NextOffset>,
@@ -175,6 +179,19 @@ impl Replayed {
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.read(State::is_done)
+    }
+
+    /// Where to go on in each partition of `range`, so that no record that is not settled is left
+    /// out: what is before that was settled in every group.
+    #[must_use]
+    pub fn rest(&self, range: &ReplayRange) -> ReplayRange {
+        self.read(|state| {
+            let rest = range.0.iter().map(|(partition, from, to)| {
+                let next = (0..state.consumers).map(|of| state.next(of, partition, *from)).min();
+                (partition.clone(), next.unwrap_or(*from).clamp(*from, *to), *to)
+            });
+            ReplayRange(rest.collect())
+        })
     }
 
     /// How many records were passed over because they are not for the handler.
@@ -219,6 +236,17 @@ impl Replayed {
 }
 
 impl State {
+    // Where a consumer has to go on in a partition: behind what was read, if all of that is settled.
+    fn next(&self, consumer: usize, partition: &TopicPartition, from: NextOffset) -> NextOffset {
+        let place = (consumer, partition.clone());
+        let settled = self.settled.get(&place).copied().unwrap_or(from);
+        let is_settled = self.delivered.get(&place).is_none_or(|last| settled >= last.next());
+        match self.read.get(&place) {
+            Some(read) if is_settled => *read,
+            _ => settled,
+        }
+    }
+
     fn is_done(&self) -> bool {
         let is_settled = |(place, last): (&(usize, TopicPartition), &Offset)| {
             self.settled.get(place).is_some_and(|next| *next >= last.next())

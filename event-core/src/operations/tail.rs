@@ -2,8 +2,9 @@
 
 use std::ops::ControlFlow;
 
+use super::patient::{Patient, Read};
 use super::{OperationError, Place, partitions_of, resolve};
-use crate::broker::{Broker, ReadRequest, Reader};
+use crate::broker::{Broker, BrokerError, ReadRequest, Reader};
 use crate::delivery::{RecordRef, Shutdown, TopicPartition};
 use crate::event::{Envelope, EnvelopeError, TopicName};
 
@@ -62,7 +63,8 @@ impl TailFilter {
 }
 
 /// Shows the records of `topics` from `from` on to `show`, until it breaks, `stop` is requested or,
-/// unless it is to `follow`, what is there now was shown.
+/// unless it is to `follow`, what is there now was shown. A trouble that passes by itself is shown
+/// too, and it goes on.
 ///
 /// # Errors
 ///
@@ -74,20 +76,33 @@ pub async fn tail<B: Broker>(
     follow: bool,
     filter: &TailFilter,
     stop: &Shutdown,
-    mut show: impl FnMut(&TailedRecord<'_>) -> ControlFlow<()>,
+    show: impl FnMut(Result<&TailedRecord<'_>, &BrokerError>) -> ControlFlow<()>,
 ) -> Result<(), OperationError> {
     let partitions = partitions_of(broker, topics).await?;
     let from = resolve(broker, &partitions, from).await?;
     let partitions = partitions.into_iter().zip(from).map(|(p, from)| (p, from, None)).collect();
-    let mut reader = broker.read(ReadRequest { partitions, follow })?;
+    show_all(broker.read(ReadRequest { partitions, follow })?, filter, stop, show).await
+}
+
+async fn show_all(
+    reader: impl Reader,
+    filter: &TailFilter,
+    stop: &Shutdown,
+    mut show: impl FnMut(Result<&TailedRecord<'_>, &BrokerError>) -> ControlFlow<()>,
+) -> Result<(), OperationError> {
+    let mut reader = Patient::new(reader);
     loop {
-        let batch = tokio::select! {
+        let read = tokio::select! {
             biased;
             () = stop.requested() => return Ok(()),
-            batch = reader.next() => batch,
+            read = reader.next() => read?,
         };
-        let Some(batch) = batch else { return Ok(()) };
-        let batch = batch?;
+        let batch = match read {
+            Read::Records(batch) => batch,
+            Read::Trouble(error) if show(Err(&error)).is_break() => return Ok(()),
+            Read::Trouble(_) => continue,
+            Read::End => return Ok(()),
+        };
         for record in batch.iter() {
             let event = match record.value.map(Envelope::read) {
                 None => TailedEvent::Tombstone,
@@ -95,9 +110,12 @@ pub async fn tail<B: Broker>(
                 Some(Err(error)) => TailedEvent::Unreadable(error),
             };
             let tailed = TailedRecord { partition: batch.partition(), record, event };
-            if filter.matches(&tailed) && show(&tailed).is_break() {
+            if filter.matches(&tailed) && show(Ok(&tailed)).is_break() {
                 return Ok(());
             }
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

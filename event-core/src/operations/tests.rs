@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::*;
 use crate::app::{Settings, SettingsOverrides};
 use crate::broker::memory::MemoryBroker;
-use crate::broker::{Broker, OutgoingRecord, Subscription};
+use crate::broker::{Broker, BrokerError, OutgoingRecord, Subscription};
 use crate::delivery::{NextOffset, Offset, SettledAbove, Shutdown, TopicPartition};
 use crate::event::{GroupName, Headers, TopicName};
 use crate::handler::HandlerRegistration;
@@ -206,7 +206,8 @@ async fn a_seek_that_would_go_wrong_is_refused_with_what_to_do() {
 
 async fn tailed(broker: &MemoryBroker, from: Place, filter: TailFilter) -> Vec<String> {
     let mut shown = Vec::new();
-    let show = |record: &TailedRecord<'_>| {
+    let show = |record: Result<&TailedRecord<'_>, &BrokerError>| {
+        let record = record.unwrap();
         let what = match &record.event {
             TailedEvent::Event(envelope) => envelope.event_type().to_owned(),
             TailedEvent::Tombstone => "tombstone".to_owned(),
@@ -256,8 +257,8 @@ async fn a_tail_that_follows_shows_what_comes_until_it_is_told_to_end() {
     let follow = tokio::spawn({
         let broker = broker.clone();
         async move {
-            let show = |record: &TailedRecord<'_>| {
-                let _ = sent.send(record.record.offset);
+            let show = |record: Result<&TailedRecord<'_>, &BrokerError>| {
+                let _ = sent.send(record.unwrap().record.offset);
                 ControlFlow::Continue(())
             };
             let stop = Shutdown::new(told);

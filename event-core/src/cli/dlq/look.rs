@@ -1,11 +1,12 @@
 //! `dlq ls` and `dlq show`.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use clap::Args;
 use serde::Serialize;
 
-use super::{FilterArgs, letters, read_ids, topics};
+use super::{FilterArgs, addressees, letters, read_ids, topics};
 use crate::app::{EventApp, Settings, kafka_broker};
 use crate::cli::explain::print_dry_run;
 use crate::cli::known::{topic_named, usage};
@@ -15,7 +16,7 @@ use crate::cli::when::{shown_ms, shown_time};
 use crate::delivery::Shutdown;
 use crate::event::excerpt;
 use crate::operations::dead_letters::{
-    Addressees, DeadLetter, Fate, fates, find, list, original_of, record_of,
+    DeadLetter, Fate, fates, find, list, original_of, record_of,
 };
 use crate::operations::{DryRunner, OwnedRecord, printable};
 use crate::outcome::Error;
@@ -47,6 +48,7 @@ struct Listed {
     matching: usize,
     open: usize,
     of_other_groups: usize,
+    other_groups: BTreeSet<String>,
     resolved: usize,
     foreign: usize,
 }
@@ -116,6 +118,7 @@ pub(super) async fn ls(
             matching: found.matching,
             open: found.open,
             of_other_groups: found.of_other_groups,
+            other_groups: found.other_groups.clone(),
             resolved: found.resolved,
             foreign: found.foreign,
         };
@@ -166,6 +169,7 @@ pub(super) fn id_of(letter: &DeadLetter, several: bool) -> String {
 pub(super) async fn show(
     app: EventApp,
     settings: &Settings,
+    group: Option<String>,
     arguments: &ShowArgs,
 ) -> Result<(), Error> {
     let registry = app.registry();
@@ -187,7 +191,7 @@ pub(super) async fn show(
     }
     print_letter(&letter, record.as_ref(), original.as_ref());
     say!("\nwith this build");
-    let addressees = Addressees::new(registry.handlers(), &settings.group);
+    let addressees = addressees(&app, settings, &broker, group.as_deref()).await?;
     let dry_runner = DryRunner::new(app.router(), settings.policy.clone(), app.into_state());
     let letters = [letter];
     let tell = |_: &DeadLetter, fate: Fate| {

@@ -11,9 +11,10 @@ use jiff::Timestamp;
 use super::known::{meant, topic_named, usage};
 use super::when::parse_time;
 use crate::app::{EventApp, ExitStatus, Settings};
+use crate::broker::kafka::KafkaBroker;
 use crate::event::{GroupName, TopicName, excerpt};
 use crate::operations::dead_letters::{
-    DeadLetterFilter, DeadLetterId, DeadLetters, dead_letter_topics,
+    Addressees, DeadLetterFilter, DeadLetterId, DeadLetters, dead_letter_topics,
 };
 use crate::operations::groups_of;
 use crate::outcome::Error;
@@ -80,10 +81,15 @@ impl Desk {
         }
         if found.of_other_groups > 0 {
             let groups = self.filter.groups.iter().map(GroupName::as_str).collect::<Vec<_>>();
+            let others = found.other_groups.iter().take(10);
+            let others = others.map(|group| excerpt(group, 64)).collect::<Vec<_>>();
+            let rest = found.other_groups.len() - others.len();
+            let rest = if rest > 0 { format!(" and {rest} more") } else { String::new() };
             remarks.push(format!(
-                "{} were given up by other groups than {}; `--group` names one",
+                "{} were given up by other groups than {}: {}{rest}; `--group` names one",
                 found.of_other_groups,
-                groups.join(", ")
+                groups.join(", "),
+                others.join(", ")
             ));
         }
         if found.foreign > 0 {
@@ -110,8 +116,7 @@ impl Desk {
     }
 }
 
-/// `group` is the one that the command line names; the settings have the service's own, whose handlers
-/// get what is redriven.
+/// `group` is the one that the command line names; the settings have the one without that.
 pub(super) async fn run(
     app: EventApp,
     settings: &Settings,
@@ -120,7 +125,7 @@ pub(super) async fn run(
 ) -> Result<(), Error> {
     match arguments.command {
         DlqCommand::Ls(arguments) => look::ls(&app, settings, group, &arguments).await,
-        DlqCommand::Show(arguments) => look::show(app, settings, &arguments).await,
+        DlqCommand::Show(arguments) => look::show(app, settings, group, &arguments).await,
         DlqCommand::Redrive(arguments) => resolve::redrive(app, settings, group, arguments).await,
         DlqCommand::Drop(arguments) => resolve::give_up(&app, settings, group, arguments).await,
     }
@@ -170,6 +175,19 @@ impl FilterArgs {
         let ids = registry.handlers().iter().map(|handler| handler.id()).collect();
         Ok(Desk { topics, filter, ids })
     }
+}
+
+/// The handlers that get what is redriven, also where the service runs as `run --group` does.
+async fn addressees(
+    app: &EventApp,
+    settings: &Settings,
+    broker: &KafkaBroker,
+    group: Option<&str>,
+) -> Result<Addressees, Error> {
+    let (registry, own) = (app.registry(), &settings.group);
+    let Some(group) = group else { return Ok(Addressees::new(registry.handlers(), own)) };
+    let group = GroupName::parse(group)?;
+    Ok(Addressees::of_group(broker, registry.handlers(), app.service(), own, &group).await?)
 }
 
 fn read_ids(ids: &[String]) -> Result<Vec<DeadLetterId>, ExitStatus> {

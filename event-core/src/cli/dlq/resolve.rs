@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use clap::Args;
 
 use super::look::id_of;
-use super::{Desk, FilterArgs, letters};
+use super::{Desk, FilterArgs, addressees, letters};
 use crate::app::{EventApp, ExitStatus, Settings, kafka_broker};
 use crate::broker::kafka::KafkaBroker;
 use crate::cli::explain::left_to;
@@ -64,8 +64,9 @@ pub(super) async fn redrive(
     let limit = desk.filter.limit.take().unwrap_or(usize::MAX);
     let broker = kafka_broker(app.service(), settings)?;
     let found = found(&broker, &desk).await?;
+    let addressees = addressees(&app, settings, &broker, group.as_deref()).await?;
     if arguments.dry_run {
-        return dry_run(app, settings, &broker, &desk, &found, limit).await;
+        return dry_run(app, settings, &broker, &addressees, &desk, &found, limit).await;
     }
     let is_narrow = arguments.filter.is_given() || !arguments.ids.is_empty();
     let count = found.letters.len().min(limit);
@@ -73,7 +74,6 @@ pub(super) async fn redrive(
         confirm(count)?;
     }
     let resolver = Resolver::new(&broker, arguments.rate, on_signal())?.limit(limit);
-    let addressees = Addressees::new(app.registry().handlers(), &settings.group);
     let several = desk.topics.len() > 1;
     let progress = |step: &Step<'_>| tell("redriven", step, several);
     let resolved = resolver.redrive(&found.letters, &addressees, progress).await?;
@@ -147,11 +147,11 @@ async fn dry_run(
     app: EventApp,
     settings: &Settings,
     broker: &KafkaBroker,
+    addressees: &Addressees,
     desk: &Desk,
     found: &DeadLetters,
     limit: usize,
 ) -> Result<(), Error> {
-    let addressees = Addressees::new(app.registry().handlers(), &settings.group);
     let dry_runner = DryRunner::new(app.router(), settings.policy.clone(), app.into_state());
     let (several, stop) = (desk.topics.len() > 1, on_signal());
     let (mut handled, mut not, mut redriven) = (0, 0, 0);
@@ -168,9 +168,9 @@ async fn dry_run(
         }
         ControlFlow::Continue(())
     };
-    let ended = fates(broker, &dry_runner, &addressees, &found.letters, &stop, tell).await?;
+    let ended = fates(broker, &dry_runner, addressees, &found.letters, &stop, tell).await?;
     say!("{handled} would be handled, {not} not");
-    check_redrive_topics(broker, &found.letters, &addressees).await?;
+    check_redrive_topics(broker, &found.letters, addressees).await?;
     match (not, ended) {
         (0, true) => Ok(()),
         (_, true) => {

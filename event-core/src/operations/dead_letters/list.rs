@@ -27,6 +27,8 @@ pub struct DeadLetters {
     pub reasons: BTreeSet<String>,
     /// How many of these were given up by other groups than the filter's.
     pub of_other_groups: usize,
+    /// The names of those groups.
+    pub other_groups: BTreeSet<String>,
     /// How many were resolved before.
     pub resolved: usize,
     /// How many records are no dead letters of this framework.
@@ -95,7 +97,10 @@ pub async fn list<B: Broker>(
     found.open = letters.len();
     found.handlers = letters.iter().filter_map(|letter| letter.handler.clone()).collect();
     found.reasons = letters.iter().map(|letter| letter.reason.clone()).collect();
-    found.of_other_groups = letters.iter().filter(|letter| !filter.is_group(letter)).count();
+    for letter in letters.iter().filter(|letter| !filter.is_group(letter)) {
+        found.of_other_groups += 1;
+        found.other_groups.insert(letter.group.clone());
+    }
     found.letters = letters.into_iter().filter(|letter| filter.matches(letter)).collect();
     found.matching = found.letters.len();
     found.letters.truncate(filter.limit.unwrap_or(usize::MAX));

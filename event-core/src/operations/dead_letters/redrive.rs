@@ -40,6 +40,15 @@ pub enum Left {
     /// The build at hand has no such handler, so that nobody would handle the record.
     #[error("no handler of its topic has the id {0} any more")]
     NoHandler(String),
+    /// A group gave it up that is not known to be one of the service's, so that the record might be
+    /// passed over by all.
+    #[error(
+        "it was given up by group {0}, which is not known to be one that this service runs in; if it is, say so with EVENT_GROUP={0}"
+    )]
+    OtherGroup(String),
+    /// Another service gave it up.
+    #[error("it was given up by the service {0}")]
+    OtherService(String),
     /// No handler was found when the record was dead-lettered, and none takes it now.
     #[error("no handler takes it")]
     NobodyTakesIt,

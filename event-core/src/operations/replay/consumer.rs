@@ -15,6 +15,7 @@ use crate::delivery::{
     ByteCharge, Epoch, Offset, RecordBatch, RecordSource, Shutdown, TopicPartition,
 };
 use crate::operations::dry_run::route_of;
+use crate::operations::patient::{Patient, Read};
 use crate::operations::rate::Pace;
 use crate::router::EventRouter;
 
@@ -22,7 +23,7 @@ const EPOCH: Epoch = Epoch(1);
 
 /// A consumer that reads a range once and commits nothing.
 pub struct ReplayConsumer<R> {
-    reader: R,
+    reader: Patient<R>,
     assigned: Option<Vec<AssignedPartition>>,
     router: EventRouter,
     handler: Option<String>,
@@ -76,7 +77,7 @@ impl<R: Reader> ReplayConsumer<R> {
         });
         Ok(ReplayConsumer {
             assigned: Some(assigned.collect()),
-            reader: broker.inner.read(request)?,
+            reader: Patient::new(broker.inner.read(request)?),
             router: EventRouter::new(handlers),
             handler: broker.handler.clone(),
             pace: Pace::new(broker.rate),
@@ -99,9 +100,14 @@ impl<R: Reader> ReplayConsumer<R> {
         };
         let chosen: VecDeque<_> = (0..batch.len()).filter(is_chosen).collect();
         let passed_over = batch.len() - chosen.len();
-        let last = chosen.back().and_then(|index| Some(batch.get(*index)?.offset));
+        let offset_of = |index: usize| batch.get(index).map(|record| record.offset);
+        let last = chosen.back().and_then(|index| offset_of(*index));
+        let read = batch.len().checked_sub(1).and_then(offset_of);
         self.replayed.change(|state| {
             state.passed_over += passed_over as u64;
+            if let Some(read) = read {
+                state.read.insert((self.number, (**batch.partition()).clone()), read.next());
+            }
             // Before it is handed over, so that it is never taken for done in between.
             if let Some(last) = last {
                 state.delivered.insert((self.number, (**batch.partition()).clone()), last);
@@ -146,12 +152,11 @@ impl<R: Reader> Consumer for ReplayConsumer<R> {
                 return std::future::pending().await;
             }
             match self.reader.next().await {
-                Some(Ok(batch)) => self.choose(batch),
+                Ok(Read::Records(batch)) => self.choose(batch),
+                Ok(Read::Trouble(error)) => return ConsumerEvent::Trouble(error),
                 // What follows it would be handled without what it kept from being read.
-                Some(Err(error)) => {
-                    return ConsumerEvent::Trouble(BrokerError::Fatal(error.to_string()));
-                }
-                None => {
+                Err(error) => return ConsumerEvent::Trouble(BrokerError::Fatal(error.to_string())),
+                Ok(Read::End) => {
                     self.is_read = true;
                     self.replayed.change(|state| state.read_to_the_end += 1);
                 }

@@ -11,6 +11,8 @@ struct Replay {
     rate: Option<&'static str>,
     dead_letters: bool,
     max_in_flight_bytes: usize,
+    /// Whether it is told to end when so many records were handled.
+    ends_after: Option<u64>,
 }
 
 const REPLAY: Replay = Replay {
@@ -20,6 +22,7 @@ const REPLAY: Replay = Replay {
     rate: None,
     dead_letters: false,
     max_in_flight_bytes: 1 << 20,
+    ends_after: None,
 };
 
 struct Ran {
@@ -30,7 +33,7 @@ struct Ran {
 }
 
 async fn replay(broker: &MemoryBroker, replay: Replay) -> Ran {
-    let range = ReplayRange::resolve(broker, &ORDERS, replay.from, replay.to).await.unwrap();
+    let range = ReplayRange::resolve(broker, &ORDERS, None, replay.from, replay.to).await.unwrap();
     replay_range(broker, range, replay).await
 }
 
@@ -56,7 +59,14 @@ async fn replay_range(broker: &MemoryBroker, range: ReplayRange, replay: Replay)
     let app = EventApp::from_env("orders").unwrap().handlers_from(MODULE).state(seen.clone());
     let app = app.observer(Arc::clone(&tally) as _);
     let done = replayed.clone();
-    let ended = app.run_on(broker, settings, async move { done.done().await }).await;
+    let handled = Arc::clone(&tally);
+    let end = async move {
+        match replay.ends_after {
+            Some(count) => drop(handled.wait_until(|counts| counts.handled >= count).await),
+            None => done.done().await,
+        }
+    };
+    let ended = app.run_on(broker, settings, end).await;
     Ran { seen, tally, replayed, ended }
 }
 
@@ -120,6 +130,27 @@ async fn a_replay_goes_at_its_rate_and_holds_no_more_than_it_may() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_replay_that_was_ended_tells_where_to_go_on() {
+    let broker = broker().await;
+    let (topic, from) = (ORDERS, Place::Offset(2));
+    let range = ReplayRange::resolve(&broker, &topic, Some(0), from, Place::End).await.unwrap();
+    assert_eq!(range.0, [(partition(0), NextOffset(2), NextOffset(10))]);
+    let ends_early = Replay { rate: Some("1/s"), ends_after: Some(3), ..REPLAY };
+    let ran = replay_range(&broker, range.clone(), ends_early).await;
+    assert!(!ran.replayed.is_done());
+    let handled = ran.seen.ids().len() as i64;
+    let rest = ran.replayed.rest(&range);
+    assert_eq!(rest.0, [(partition(0), NextOffset(2 + handled), NextOffset(10))]);
+    // From there on nothing is left out, and nothing handled twice.
+    let again = replay_range(&broker, rest, REPLAY).await;
+    let all: Vec<_> = [ran.seen.ids(), again.seen.ids()].concat();
+    assert_eq!(all, (2..10).collect::<Vec<_>>());
+    assert!(again.replayed.rest(&range).is_empty());
+    let wrong = ReplayRange::resolve(&broker, &topic, Some(9), Place::Beginning, Place::End).await;
+    assert!(matches!(wrong, Err(OperationError::NoSuchPartition { partition: 9, .. })));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_replay_that_cannot_read_on_fails() {
     let broker = broker().await;
     let range = ReplayRange(vec![(partition(7), NextOffset(0), NextOffset(5))]);
@@ -134,7 +165,8 @@ async fn a_dry_replay_runs_no_handler() {
     let broker = broker().await;
     send(&broker, 0, 0, &event("ORDER_PLACED", "\"ten\"")).await;
     send(&broker, 0, 0, &event("ORDER_PAID", 1)).await;
-    let range = ReplayRange::resolve(&broker, &ORDERS, Place::Offset(9), Place::End).await.unwrap();
+    let range =
+        ReplayRange::resolve(&broker, &ORDERS, None, Place::Offset(9), Place::End).await.unwrap();
     assert_eq!(range.len(), 3);
     let router = EventRouter::new(&handlers());
     let mut state = StateMap::new();

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 mod dead_letters;
+mod groups;
 mod positions;
 #[path = "../shared/mod.rs"]
 mod shared;
@@ -76,8 +77,12 @@ impl Desk {
 
     /// Runs the service until it printed `lines` lines with `text`.
     fn serve(&self, program: &str, text: &str, lines: usize) -> Vec<String> {
+        self.serve_as(program, &["run"], text, lines)
+    }
+
+    fn serve_as(&self, program: &str, arguments: &[&str], text: &str, lines: usize) -> Vec<String> {
         let mut service = Command::new(program)
-            .arg("run")
+            .args(arguments)
             .current_dir(empty_folder())
             .envs(self.variables())
             .stdout(Stdio::piped())

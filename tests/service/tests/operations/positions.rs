@@ -60,6 +60,40 @@ async fn a_tail_shows_every_record_and_a_replay_handles_them_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_replay_that_is_ended_says_how_to_go_on() {
+    let desk = Desk::new();
+    for _ in 0..2 {
+        desk.send(WORKS).await;
+    }
+    let replay = ["replay", "--topic", "role_events", "--partition", "0", "--from", "0"];
+    let slowly = [&replay[..], &["--rate", "1/h"]].concat();
+    let (mut child, mut lines) = spawn(&desk, FIXED, &slowly);
+    assert!(lines.any(|line| line.unwrap().starts_with("booked claim 8")));
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    let told: Vec<_> = lines.map_while(Result::ok).collect();
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    let next = "  ledger replay --topic role_events --partition 0 --from 1 --to 2 --rate 1/h";
+    assert_eq!(
+        told[told.len() - 4..],
+        [
+            "1 handled, 0 skipped, 0 failed, 0 passed over",
+            "role_events/0  settled up to 1 of 2",
+            "to go on, with the same settings:",
+            next,
+        ],
+        "{told:?}"
+    );
+    let words: Vec<_> = next.split_whitespace().skip(1).collect();
+    let ran = desk.run(FIXED, &words);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    assert!(ran.out.contains("\nbooked claim 8 of role_events/0@1, attempt 1\n"), "{}", ran.out);
+    let ran =
+        desk.run(FIXED, &["replay", "--topic", "role_events", "--from", "0", "--partition", "7"]);
+    assert!(ran.err.starts_with("topic `role_events` has no partition 7\n"), "{}", ran.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn lag_is_told_and_a_seek_changes_it() {
     let desk = Desk::new();
     for _ in 0..3 {

@@ -82,6 +82,7 @@ async fn a_letter_that_nobody_gets_needs_no_redrive_topic() {
             record.headers.push(name, value);
         }
         record.headers.push(header::ID, "admin:elsewhere/0@1");
+        record.headers.push(header::GROUP, "admin");
         desk.send(record).await;
     }
     let resolved = desk.redrive().await.unwrap();

@@ -263,10 +263,60 @@ async fn the_original_is_what_was_on_the_topic() {
 }
 
 #[tokio::test]
-async fn a_letter_of_a_group_that_is_gone_goes_to_the_group_in_which_its_handler_runs() {
+async fn a_letter_of_a_replay_goes_to_the_group_in_which_its_handler_runs() {
     let desk = Desk::with(&[Letter { group: "admin_replay_1", ..LETTER }]).await;
     assert_eq!(desk.redrive().await.unwrap().done, 1);
     assert_eq!(text(&desk.redriven()[0], retry_header::GROUP), "admin");
+}
+
+#[tokio::test]
+async fn a_letter_of_another_group_is_left_as_it_is() {
+    for group in ["blue", "blue_replay_1", "admin_replay_x"] {
+        let unread = Letter { offset: 1, handler: None, reason: "malformed_json", ..LETTER };
+        let letters = [Letter { group, ..LETTER }, Letter { group, ..unread }];
+        let desk = Desk::with(&letters).await;
+        let resolved = desk.redrive().await.unwrap();
+        assert_eq!((resolved.done, resolved.left.len()), (0, 2), "{group}");
+        assert!(matches!(&resolved.left[0].1, Left::OtherGroup(_)), "{:?}", resolved.left);
+        assert_eq!(desk.all().await, ["0@0", "0@1"]);
+        assert!(desk.redriven().is_empty());
+    }
+}
+
+// What became of a letter of `blue` when these groups have positions.
+async fn of_blue(service: &str, with_positions: &[&str]) -> Result<String, String> {
+    let desk = Desk::with(&[Letter { group: "blue", ..LETTER }]).await;
+    let partition = crate::delivery::TopicPartition { topic: CLAIMS, partition: 0 };
+    for group in with_positions {
+        let at = [(partition.clone(), crate::delivery::NextOffset(0))];
+        let deadline = std::time::Duration::from_secs(1);
+        desk.broker.reset(&group.parse_group(), &at, deadline).await.unwrap();
+    }
+    let (handlers, own) = (desk.registry.handlers(), "admin".parse_group());
+    let blue = "blue".parse_group();
+    let addressees = Addressees::of_group(&desk.broker, handlers, service, &own, &blue);
+    let addressees = addressees.await.unwrap();
+    let letters = desk.list(DeadLetterFilter::default()).await.letters;
+    let resolver = Resolver::new(&desk.broker, None, Shutdown::never()).unwrap();
+    let resolved = resolver.redrive(&letters, &addressees, |_| {}).await.unwrap();
+    match resolved.left.first() {
+        Some((_, left)) => Err(left.to_string()),
+        None => Ok(text(&desk.redriven()[0], retry_header::GROUP).to_owned()),
+    }
+}
+
+#[tokio::test]
+async fn positions_tell_whether_the_service_runs_in_a_group_or_left_it() {
+    assert_eq!(of_blue("admin", &["blue"]).await.unwrap(), "blue");
+    assert_eq!(of_blue("admin", &["admin"]).await.unwrap(), "admin");
+    for doubtful in [&[][..], &["blue", "admin"]] {
+        let left = of_blue("admin", doubtful).await.unwrap_err();
+        assert!(left.starts_with("it was given up by group blue, which is not known"), "{left}");
+    }
+    for groups in [["blue"], ["admin"]] {
+        let left = of_blue("ledger", &groups).await.unwrap_err();
+        assert_eq!(left, "it was given up by the service admin");
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,68 @@
+//! Trouble while it is read.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::*;
+use crate::delivery::{Epoch, Offset, RecordBatch};
+use crate::event::Headers;
+use crate::operations::OwnedRecord;
+
+struct Scripted(VecDeque<Result<RecordBatch, BrokerError>>);
+
+impl Reader for Scripted {
+    async fn next(&mut self) -> Option<Result<RecordBatch, BrokerError>> {
+        self.0.pop_front()
+    }
+}
+
+fn record(offset: i64) -> Result<RecordBatch, BrokerError> {
+    let partition = TopicPartition { topic: TopicName::from_static("order_events"), partition: 0 };
+    let record = OwnedRecord {
+        offset: Offset(offset),
+        timestamp_ms: 0,
+        key: None,
+        value: Some(Bytes::from_static(b"{}")),
+        headers: Headers::new(),
+    };
+    Ok(RecordBatch::new(Arc::new(partition), Epoch::default(), Box::new(record)))
+}
+
+fn gone() -> Result<RecordBatch, BrokerError> {
+    Err(BrokerError::Unreachable { address: "kafka:9092".into(), last_heard: "refused".into() })
+}
+
+async fn shown<const N: usize>(
+    script: [Result<RecordBatch, BrokerError>; N],
+) -> (Vec<String>, Result<(), OperationError>) {
+    let mut shown = Vec::new();
+    let show = |what: Result<&TailedRecord<'_>, &BrokerError>| {
+        shown.push(match what {
+            Ok(tailed) => format!("@{}", tailed.record.offset),
+            Err(_) => "trouble".to_owned(),
+        });
+        ControlFlow::Continue(())
+    };
+    let (filter, stop) = (TailFilter::default(), Shutdown::never());
+    let ended = show_all(Scripted(script.into()), &filter, &stop, show).await;
+    (shown, ended)
+}
+
+#[tokio::test]
+async fn a_trouble_that_passes_is_told_and_it_goes_on() {
+    let (told, ended) = shown([record(0), gone(), gone(), record(1)]).await;
+    assert_eq!(told, ["@0", "trouble", "trouble", "@1"]);
+    assert!(ended.is_ok(), "{ended:?}");
+}
+
+#[tokio::test]
+async fn what_does_not_pass_ends_it() {
+    let (told, ended) = shown([Err(BrokerError::Fatal("a record is damaged".into()))]).await;
+    assert!(told.is_empty() && ended.is_err(), "{told:?} {ended:?}");
+    // The reader ended with it.
+    let (told, ended) = shown([record(0), gone()]).await;
+    assert_eq!(told, ["@0", "trouble"]);
+    assert!(ended.is_err());
+}
