@@ -187,7 +187,10 @@ impl Replayed {
     pub fn rest(&self, range: &ReplayRange) -> ReplayRange {
         self.read(|state| {
             let rest = range.0.iter().map(|(partition, from, to)| {
-                let next = (0..state.consumers).map(|of| state.next(of, partition, *from)).min();
+                let next = (0..state.consumers)
+                    .filter(|of| state.read.contains_key(&(*of, partition.clone())))
+                    .map(|of| state.next(of, partition, *from))
+                    .min();
                 (partition.clone(), next.unwrap_or(*from).clamp(*from, *to), *to)
             });
             ReplayRange(rest.collect())
@@ -217,11 +220,14 @@ impl Replayed {
     }
 
     /// The number of a new consumer.
-    fn begin(&self) -> usize {
+    fn begin(&self, request: &ReadRequest) -> usize {
         let mut number = 0;
         self.change(|state| {
             number = state.consumers;
             state.consumers += 1;
+            for (partition, from, _) in &request.partitions {
+                state.read.insert((number, partition.clone()), *from);
+            }
         });
         number
     }

@@ -70,11 +70,18 @@ impl<R: Reader> ReplayConsumer<R> {
         request.partitions.retain(|(partition, ..)| subscription.topics.contains(&partition.topic));
         let own = broker.groups.iter().find(|own| own.group == subscription.group);
         let handlers = own.map_or(&[][..], |own| &own.handlers);
+        // A group without the only handler that is meant has nothing to read, nor to count.
+        if let Some(handler) = &broker.handler {
+            request.partitions.retain(|(partition, ..)| {
+                own.is_some_and(|own| own.handler(&partition.topic, handler).is_some())
+            });
+        }
         let assigned = request.partitions.iter().map(|(partition, from, _)| AssignedPartition {
             partition: partition.clone(),
             next: Some(*from),
             metadata: String::new(),
         });
+        let number = broker.replayed.begin(&request);
         Ok(ReplayConsumer {
             assigned: Some(assigned.collect()),
             reader: Patient::new(broker.inner.read(request)?),
@@ -85,7 +92,7 @@ impl<R: Reader> ReplayConsumer<R> {
             is_read: false,
             in_flight: Arc::default(),
             max_in_flight_bytes: subscription.max_in_flight_bytes,
-            number: broker.replayed.begin(),
+            number,
             replayed: broker.replayed.clone(),
         })
     }

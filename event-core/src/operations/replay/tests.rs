@@ -36,7 +36,7 @@ async fn bill(_id: Json<u64>, State(seen): State<Seen>) {
     seen.lock().unwrap().push("bill");
 }
 
-async fn replayed(handler: Option<&str>) -> Vec<&'static str> {
+async fn replayed(handler: Option<&str>) -> (Vec<&'static str>, u64) {
     let memory = MemoryBroker::new();
     memory.create_topic(&PARCELS, 1);
     for derived in ["parcel_events_dlq", "parcel_events_retry_1m"] {
@@ -67,17 +67,19 @@ async fn replayed(handler: Option<&str>) -> Vec<&'static str> {
         dead_letters: false,
         replayed: replayed.clone(),
     };
-    app.run_on(broker, settings, async move { replayed.done().await }).await.unwrap();
+    let done = replayed.clone();
+    app.run_on(broker, settings, async move { done.done().await }).await.unwrap();
     let mut seen = seen.lock().unwrap().clone();
     seen.sort_unstable();
-    seen
+    (seen, replayed.passed_over())
 }
 
 #[tokio::test(start_paused = true)]
 async fn each_group_has_its_own_turn_and_one_handler_is_one_of_a_group() {
-    assert_eq!(replayed(None).await, ["bill", "track"]);
-    assert_eq!(replayed(Some("bill")).await, ["bill"]);
-    assert_eq!(replayed(Some("track")).await, ["track"]);
+    // What the other group has to do with a record does not count.
+    assert_eq!(replayed(None).await, (vec!["bill", "track"], 0));
+    assert_eq!(replayed(Some("bill")).await, (vec!["bill"], 0));
+    assert_eq!(replayed(Some("track")).await, (vec!["track"], 0));
 }
 
 #[tokio::test]
