@@ -2,7 +2,7 @@
 //!
 //! Every acknowledged event is done at least once; the first completions of a key are in the order
 //! of its sequence; executions of a key overlap only between processes, and only when the first lost
-//! its partition; and every repetition is explained by a fault, within the time that the fault could
+//! its partition, or the second has just thawed and not heard yet that it did; and every repetition is explained by a fault, within the time that the fault could
 //! leave uncommitted. A repetition that nothing explains is a defect.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -71,7 +71,7 @@ pub struct Findings {
     pub disorder: Vec<String>,
     /// Executions of one key that overlap although nothing allows it.
     pub overlaps: Vec<String>,
-    /// Executions of one key that overlap after the first process lost the partition.
+    /// Executions of one key that overlap after one of the processes lost the partition.
     pub allowed_overlaps: usize,
     /// Failed attempts after which another process began with the first attempt again: nothing that
     /// was done is repeated, but the failure does not count.
@@ -167,6 +167,7 @@ fn overlaps(all: &[(&Process, &Execution)], phases: &[Phase], findings: &mut Fin
             let is_allowed = first.name != process.name
                 && (is_over
                     || was_frozen(first, before, one)
+                    || has_just_thawed(process, one)
                     || explained_by(Cause::Broker, phases, before, one));
             if is_allowed {
                 findings.allowed_overlaps += 1;
@@ -248,6 +249,13 @@ fn was_frozen(first: &Process, before: &Execution, again: &Execution) -> bool {
         let to = to.saturating_add(UNHEARD);
         again.begin > *from && before.begin < to && ended(first, before) > from - UNCOMMITTED
     })
+}
+
+/// Who thaws begins what it has taken in until it hears that the partition is another's by now.
+fn has_just_thawed(process: &Process, one: &Execution) -> bool {
+    let unheard =
+        |&(from, to): &(i64, i64)| (from..to.saturating_add(UNHEARD)).contains(&one.begin);
+    process.frozen.iter().any(unheard)
 }
 
 fn explained_by(cause: Cause, phases: &[Phase], before: &Execution, again: &Execution) -> bool {
@@ -335,6 +343,16 @@ mod tests {
         first.written.revoked.push((2, vec!["payment_events/0".to_owned()]));
         let findings = check_of(&[first, second]);
         assert_eq!((findings.overlaps.len(), findings.allowed_overlaps), (0, 1));
+    }
+
+    #[test]
+    fn who_thaws_overlaps_until_it_hears_of_its_loss_and_no_longer() {
+        let now = process("b", &[(1, 30 * SECOND, 40 * SECOND)]);
+        let mut thawed =
+            process("a", &[(0, 31 * SECOND, 32 * SECOND), (2, 34 * SECOND, 35 * SECOND)]);
+        thawed.frozen = vec![(20 * SECOND, 31 * SECOND)];
+        let findings = check_of(&[now, thawed]);
+        assert_eq!((findings.overlaps.len(), findings.allowed_overlaps), (1, 1));
     }
 
     #[test]
