@@ -10,6 +10,7 @@ mod run;
 mod settings;
 mod shutdown;
 mod thread;
+mod topic_sets;
 mod topics;
 
 use std::collections::BTreeMap;

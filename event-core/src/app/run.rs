@@ -9,12 +9,12 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
-#[cfg(feature = "admin")]
 use tracing::info;
 
 use super::look_after::look_after;
 use super::thread::apart;
-use super::topics::{Missing, look_for_topics};
+use super::topic_sets::topic_sets;
+use super::topics::{Found, Missing, look_for_topics};
 use super::{EventApp, Settings, provided};
 #[cfg(feature = "admin")]
 use crate::admin::{AdminPort, Administered};
@@ -50,7 +50,7 @@ pub(crate) struct ReadyApp<B> {
 /// One consumer group of the service: its own consumer, offsets, retries and dead letters.
 struct Member {
     group: GroupName,
-    topics: Vec<TopicName>,
+    topics: Vec<Vec<TopicName>>,
     processor: EventProcessor,
     health: Arc<GroupHealth>,
 }
@@ -91,7 +91,8 @@ impl EventApp {
             // A service that does not start leaves nothing behind.
             true => Missing::Left,
         };
-        let (problems, missing) = look_for_topics(&broker, &routers, missing).await;
+        let Found { problems, missing, partitions } =
+            look_for_topics(&broker, &routers, missing).await;
         report.add_problems(problems);
         report.add_problems(self.make_state().await);
         #[cfg(feature = "admin")]
@@ -121,9 +122,17 @@ impl EventApp {
         let concurrency = Concurrency::of(&settings.policy);
         let members = routers.iter().map(|(group, router)| {
             let (group, router) = (group.clone(), router.clone());
-            let topics = router.topics().filter_map(Result::ok);
-            let topics =
-                topics.chain(returning(&router)).filter(|t| !missing.contains(t)).collect();
+            let own: Vec<_> = router.topics().filter_map(Result::ok).collect();
+            let retries: Vec<_> = returning(&router).filter(|t| !missing.contains(t)).collect();
+            let topics = topic_sets(&own, &retries, &partitions, settings.max_members);
+            let wanted = topic_sets(&own, &retries, &partitions, usize::MAX).len();
+            if topics.len() < wanted {
+                info!(
+                    target: "event_core",
+                    %group, max_members = settings.max_members, wanted,
+                    "some topics share a member of the group, so that instances may get unequal shares of them; raise `max_members` for a member each"
+                );
+            }
             let health = self.health.watch(&group, health_rules(&settings, &router));
             let processor = EventProcessor {
                 neighbours: Neighbours::of(&group, &routers),
@@ -214,8 +223,11 @@ impl<B: Broker> ReadyApp<B> {
     async fn run_here(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), Error> {
         let (stop, stopped) = watch::channel(false);
         let mut running = FuturesUnordered::new();
-        let asked: Vec<_> =
-            self.members.iter().flat_map(|member| member.topics.iter().cloned()).collect();
+        let asked: Vec<_> = self
+            .members
+            .iter()
+            .flat_map(|member| member.topics.iter().flatten().cloned())
+            .collect();
         for Member { group, topics, processor, health } in self.members {
             let consumer = self.broker.subscribe(Subscription {
                 group,
@@ -227,9 +239,7 @@ impl<B: Broker> ReadyApp<B> {
                 // had settled above a record that waited.
                 wants_metadata: true,
             })?;
-            if let Some(pulse) = consumer.pulse() {
-                health.set_pulse(pulse);
-            }
+            health.set_pulses(consumer.pulses());
             let mut stopped = stopped.clone();
             running.push(processor.run(consumer, async move {
                 // A sender that is gone means the same.

@@ -35,6 +35,7 @@ use crate::registry::{StartupProblem, StartupReport};
 /// | `brokers` | `EVENT_BROKERS` | `localhost:9092` | bootstrap addresses, with commas |
 /// | `group` | `EVENT_GROUP` | the service's name | consumer group |
 /// | `group_instance_id` | `EVENT_GROUP_INSTANCE_ID` | none | a name that this process keeps in its groups when it is restarted; no other process may have it |
+/// | `max_members` | `EVENT_MAX_MEMBERS` | `16` | how many members of each group this process is at most: by default each topic has one of its own, so that its partitions are shared evenly; each is a client with threads and connections |
 /// | `topics` | `EVENT_TOPICS` | all that have a handler | the topics that this deployment may read, with commas or as an array; start-up refuses a handler of another |
 /// | `create_topics` | `EVENT_CREATE_TOPICS` | `false` | whether `run` makes the topics for dead letters, retries and redriven records that are missing |
 /// | `unknown_events` | `EVENT_UNKNOWN_EVENTS` | `skip` | what becomes of an event that no handler takes: `skip`, `dead_letter` or `stop`; see `[topic."name"]` |
@@ -78,7 +79,7 @@ use crate::registry::{StartupProblem, StartupReport};
 ///
 /// Within bounds: `backoff`, `breaker_pause` and `timeout` from 1 ms to a day, `commit_interval` from 1 ms
 /// to an hour, `drain` from 1 s to 4 minutes, `liveness_after` from 10 s to a day; `attempts`,
-/// `max_concurrency`, `max_value_bytes`, `max_in_flight_bytes` and `commit_records` from 1 on.
+/// `max_members`, `max_concurrency`, `max_value_bytes`, `max_in_flight_bytes` and `commit_records` from 1 on.
 ///
 /// Durations are an integer and `ms`, `s`, `m` or `h`. The file is `event.toml` in the working
 /// directory, or what `--config` or `EVENT_CONFIG` names.
@@ -98,6 +99,9 @@ pub struct Settings {
     /// The name that this process keeps in its consumer groups when it is restarted
     /// (`group.instance.id`).
     pub group_instance_id: Option<String>,
+    /// How many members of a consumer group this process is at most. Topics beyond that share a member,
+    /// and an instance of the service may then get more partitions of one of them than another does.
+    pub max_members: usize,
     /// Where health is told and handlers are paused over HTTP; `None` for nowhere.
     pub admin: Option<SocketAddr>,
     /// For how long nothing may be settled while records wait, before the service counts as stuck.
@@ -241,6 +245,7 @@ impl Given {
         let always = |key| given(key).unwrap_or(Value { at: At { key, table: None }, text: "" });
         let group = read.group(always("group"));
         let group_instance_id = given("group_instance_id").map(|value| read.instance_id(value));
+        let max_members = read.number(always("max_members"), 1);
         let topics = given("topics").map(|value| read.topics(value));
         let create_topics = read.flag(always("create_topics"));
         let unknown_events = read.unknown_events(always("unknown_events"));
@@ -301,6 +306,7 @@ impl Given {
             },
             max_in_flight_bytes: max_in_flight_bytes?,
             group_instance_id: group_instance_id.flatten(),
+            max_members: max_members?,
             admin: admin_port
                 .flatten()
                 .zip(admin_address)

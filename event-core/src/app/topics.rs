@@ -37,13 +37,23 @@ struct Needed {
     partitions: Result<i32, BrokerError>,
 }
 
-/// What is wrong with the topics of the service on the broker, and which are missing all the same: the
-/// service can do without those for what a person redrives.
+/// What the broker says about the topics of the service.
+#[derive(Default)]
+pub(super) struct Found {
+    /// What is wrong with them.
+    pub(super) problems: Vec<StartupProblem>,
+    /// Those that are missing all the same: the service can do without those for what a person redrives.
+    pub(super) missing: Vec<TopicName>,
+    /// How many partitions those have that are there.
+    pub(super) partitions: BTreeMap<TopicName, i32>,
+}
+
+/// Looks for the topics of the service on the broker.
 pub(super) async fn look_for_topics<B: Broker>(
     broker: &B,
     routers: &BTreeMap<GroupName, EventRouter>,
     when_missing: Missing,
-) -> (Vec<StartupProblem>, Vec<TopicName>) {
+) -> Found {
     let mut topics = BTreeMap::new();
     for router in routers.values() {
         for derived in router.derived_topics().filter_map(Result::ok) {
@@ -54,13 +64,15 @@ pub(super) async fn look_for_topics<B: Broker>(
         topics.insert(topic, None);
     }
     if topics.is_empty() {
-        return (Vec::new(), Vec::new());
+        return Found::default();
     }
     let names: Vec<_> = topics.keys().cloned().collect();
     // All at once: an answer may take its whole time.
     let found = match broker.topics(&names, BROKER_DEADLINE).await {
         Ok(found) => found,
-        Err(error) => return (vec![StartupProblem::Broker(error)], Vec::new()),
+        Err(error) => {
+            return Found { problems: vec![StartupProblem::Broker(error)], ..Found::default() };
+        }
     };
     let needed = topics.into_iter().zip(found).map(|((topic, derived), status)| Needed {
         topic,
@@ -68,12 +80,16 @@ pub(super) async fn look_for_topics<B: Broker>(
         partitions: status.partitions,
     });
     let needed: Vec<_> = needed.collect();
+    let partitions =
+        needed.iter().filter_map(|one| Some((one.topic.clone(), *one.partitions.as_ref().ok()?)));
+    let partitions = partitions.collect();
     let (mut problems, missing) = problems_and_missing(&needed, when_missing);
     if when_missing == Missing::Made {
         problems.extend(make(broker, &needed, &missing).await);
-        return (problems, Vec::new());
+        return Found { problems, missing: Vec::new(), partitions };
     }
-    (problems, missing.into_iter().map(|derived| derived.topic.clone()).collect())
+    let missing = missing.into_iter().map(|derived| derived.topic.clone()).collect();
+    Found { problems, missing, partitions }
 }
 
 /// The problems, and the derived topics that are missing without being one.

@@ -206,8 +206,9 @@ pub(crate) use asks_inner;
 pub struct Subscription {
     /// The consumer group.
     pub group: GroupName,
-    /// The topics.
-    pub topics: Vec<TopicName>,
+    /// The topics, in sets. The partitions of each set are shared evenly among the consumers of the
+    /// group, whatever these have of the other sets. Each topic stands in one set.
+    pub topics: Vec<Vec<TopicName>>,
     /// How many bytes of records may be handed over and not yet dropped. Each assigned partition
     /// has an equal share: above it, it pauses until half of its share is free, so that one whose
     /// records are held never stops the others.
@@ -215,7 +216,8 @@ pub struct Subscription {
     /// How long a revocation may wait for the records in hand.
     pub drain_deadline: Duration,
     /// A name for this member that no other of the group has, and that it keeps when it is
-    /// restarted (`group.instance.id`). Back within the session time-out it has the partitions it
+    /// restarted (`group.instance.id`; where there are several sets of topics, the name of the first
+    /// topic of the set is added). Back within the session time-out it has the partitions it
     /// had, and the group does not change; until then nobody reads them. `None` for a member that
     /// is another one after each start.
     pub group_instance_id: Option<String>,
@@ -235,9 +237,9 @@ pub trait Consumer: Send {
     /// less metadata than [`BrokerError::MetadataTooLarge`] says was refused.
     fn commit(&mut self, progress: &[Progress]);
 
-    /// Shows whether the thread behind it goes on; `None` when it has none of its own.
-    fn pulse(&self) -> Option<Arc<Pulse>> {
-        None
+    /// Shows whether the threads behind it go on; empty when it has none of its own.
+    fn pulses(&self) -> Vec<Arc<Pulse>> {
+        Vec::new()
     }
 
     /// Commits, waits for the answer and leaves the group, all within `deadline`; gives back what was
@@ -279,6 +281,9 @@ pub enum ConsumerEvent {
     FetchResumed(Vec<TopicPartition>),
     /// The broker reports trouble; the consumer goes on by itself unless it is fatal.
     Trouble(BrokerError),
+    /// The same while some of the topics were never assigned: the consumer could not join the group
+    /// for them yet.
+    NotJoined(BrokerError),
 }
 
 /// A partition that is ours, and what was last committed for it.

@@ -135,7 +135,7 @@ async fn what_is_settled_above_the_committed_offset_is_counted() {
     let orders = group("orders");
     let subscription = Subscription {
         group: orders.clone(),
-        topics: vec![ORDERS],
+        topics: vec![vec![ORDERS]],
         max_in_flight_bytes: 1 << 20,
         drain_deadline: Duration::from_secs(1),
         group_instance_id: None,
@@ -190,7 +190,7 @@ async fn a_seek_that_would_go_wrong_is_refused_with_what_to_do() {
     );
     let subscription = Subscription {
         group: orders.clone(),
-        topics: vec![ORDERS],
+        topics: vec![vec![ORDERS]],
         max_in_flight_bytes: 1,
         drain_deadline: Duration::from_secs(1),
         group_instance_id: None,

@@ -185,9 +185,6 @@ impl EventProcessor {
         let mut commits = interval(engine.policy.commit_interval);
         commits.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut shutdown = std::pin::pin!(shutdown);
-        // Before the first assignment, what the broker does not let us do ends the service: it is a
-        // mistake in its set-up, and the client would repeat it for ever.
-        let mut joined = false;
         let failure = loop {
             tokio::select! {
                 biased;
@@ -209,10 +206,7 @@ impl EventProcessor {
                 Ok(()) = pauses.changed() => engine.pause(&pauses.borrow_and_update().clone()),
                 event = consumer.next() => match event {
                     ConsumerEvent::Records(batch) => lanes.deliver(batch),
-                    ConsumerEvent::Assigned { partitions, epoch } => {
-                        joined = true;
-                        lanes.open(partitions, epoch);
-                    }
+                    ConsumerEvent::Assigned { partitions, epoch } => lanes.open(partitions, epoch),
                     ConsumerEvent::Revoked(revocation) => lanes.give_up(revocation),
                     ConsumerEvent::Committed(progress) => engine.committed(&progress),
                     ConsumerEvent::CommitFailed(error) => lanes.commit_again(&error),
@@ -222,10 +216,15 @@ impl EventProcessor {
                     ConsumerEvent::FetchResumed(partitions) => {
                         engine.observers.notify(&Observation::FetchResumed(&partitions));
                     }
-                    ConsumerEvent::Trouble(error) if error.is_fatal() || !(joined || error.is_retriable()) => {
+                    ConsumerEvent::Trouble(error) if error.is_fatal() => {
                         break Some(ProcessorError::Consumer(error));
                     }
-                    ConsumerEvent::Trouble(error) => {
+                    // What the broker does not let us do is a mistake in the set-up of the service, and
+                    // the client would repeat it for ever.
+                    ConsumerEvent::NotJoined(error) if error.is_fatal() || !error.is_retriable() => {
+                        break Some(ProcessorError::Consumer(error));
+                    }
+                    ConsumerEvent::Trouble(error) | ConsumerEvent::NotJoined(error) => {
                         engine.observers.notify(&Observation::Trouble(&error));
                     }
                 },

@@ -267,7 +267,7 @@ impl RunningApp {
             let processor = self.processor(member, &process, concurrency.clone());
             let subscription = Subscription {
                 group: member.group.clone(),
-                topics: member.topics.clone(),
+                topics: vec![member.topics.clone()],
                 max_in_flight_bytes: 1 << 20,
                 drain_deadline: self.policy.drain_deadline,
                 group_instance_id: None,

@@ -185,7 +185,7 @@ mod tests {
     async fn first_record(broker: &impl Broker) -> (Vec<u8>, Value) {
         let subscription = Subscription {
             group: GroupName::parse("reader").unwrap(),
-            topics: vec![TopicName::from_static("role_events")],
+            topics: vec![vec![TopicName::from_static("role_events")]],
             max_in_flight_bytes: 1 << 20,
             drain_deadline: Duration::from_secs(1),
             group_instance_id: None,

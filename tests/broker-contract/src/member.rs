@@ -49,7 +49,7 @@ pub async fn fill(producer: &dyn Producer, topic: &TopicName, partition: i32, co
 pub fn subscription(group: &str, topic: &TopicName) -> Subscription {
     Subscription {
         group: GroupName::parse(group).unwrap(),
-        topics: vec![topic.clone()],
+        topics: vec![vec![topic.clone()]],
         max_in_flight_bytes: 64 << 20,
         drain_deadline: DEADLINE,
         group_instance_id: None,

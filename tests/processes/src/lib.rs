@@ -15,5 +15,6 @@ pub mod events;
 pub mod journal;
 pub mod member;
 pub mod scenario;
+pub mod sharing;
 pub mod shutdown;
 pub mod table;

@@ -22,6 +22,8 @@ pub struct Start {
     pub takes: (u64, u64),
     /// How long the records in hand may take at the end.
     pub drain: &'static str,
+    /// What else it is told.
+    pub variables: Vec<(&'static str, String)>,
 }
 
 /// A process, and what was done to it.
@@ -63,6 +65,7 @@ impl Member {
             .env("MEMBER_RUN", start.run.to_string())
             .env("MEMBER_TAKES_FROM_MS", start.takes.0.to_string())
             .env("MEMBER_TAKES_MORE_MS", start.takes.1.to_string())
+            .envs(start.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(File::create(&log).unwrap())
@@ -125,6 +128,12 @@ impl Member {
     /// Tells it to stop.
     pub fn terminate(&self) {
         self.signal("-TERM");
+    }
+
+    /// The id of its process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process.id()
     }
 
     fn signal(&self, signal: &str) {

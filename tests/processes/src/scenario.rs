@@ -79,7 +79,7 @@ pub async fn run(rig: &Rig, cluster: Cluster, name: &str, seed: u64, faults: Fau
     let group = format!("processes_{run}");
     let named = GroupName::parse(&group).unwrap();
     cluster.begin_at_the_end(&named).await;
-    let start = Start { group, run, takes: (1, 4), drain: "10s" };
+    let start = Start { group, run, takes: (1, 4), drain: "10s", variables: Vec::new() };
     let load = Load::start(&cluster, run, RATE);
     let mut scenario = Scenario {
         rig,

@@ -20,7 +20,7 @@ async fn start_of(cluster: &Cluster, takes: (u64, u64), drain: &'static str) -> 
     let run = now().unsigned_abs();
     let group = format!("processes_{run}");
     cluster.begin_at_the_end(&GroupName::parse(&group).unwrap()).await;
-    Start { group, run, takes, drain }
+    Start { group, run, takes, drain, variables: Vec::new() }
 }
 
 async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {

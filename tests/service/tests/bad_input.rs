@@ -52,7 +52,7 @@ fn settings() -> Settings {
 fn subscription(group: &str, topic: TopicName) -> Subscription {
     Subscription {
         group: GroupName::parse(group).unwrap(),
-        topics: vec![topic],
+        topics: vec![vec![topic]],
         max_in_flight_bytes: 64 << 20,
         drain_deadline: Duration::from_secs(5),
         group_instance_id: None,

@@ -290,6 +290,7 @@ unknown_events    skip        default
 SETTING              VALUE                    FROM
 brokers              localhost:9092           default
 group_instance_id    none                     default
+max_members          16                       default
 topics               all that have a handler  default
 create_topics        false                    default
 max_concurrency      1000                     default

@@ -48,6 +48,7 @@ pub(super) const KEYS: &[Key] = &[
     // The service's name.
     unset("group", Kind::Text, "admin"),
     unset("group_instance_id", Kind::Text, "admin-1"),
+    key("max_members", Kind::Number, "16"),
     unset("topics", Kind::List, "role_events").or("all that have a handler"),
     key("create_topics", Kind::Flag, "false"),
     key("unknown_events", Kind::Text, "skip"),

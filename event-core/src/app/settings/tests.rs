@@ -221,6 +221,7 @@ fn every_key_is_read_from_the_file_and_from_its_variable() {
         ("unknown_events", "dead_letter"),
         ("create_topics", "true"),
         ("group_instance_id", "admin-1"),
+        ("max_members", "3"),
     ];
     let bare = |value: &str| value == "true" || value.parse::<u64>().is_ok();
     let file = values.map(|(key, value)| match bare(value) {
@@ -241,6 +242,7 @@ fn every_key_is_read_from_the_file_and_from_its_variable() {
         assert_eq!(policy.unknown_events, UnknownEvents::DeadLetter);
         assert!(settings.create_topics);
         assert_eq!(settings.group_instance_id.as_deref(), Some("admin-1"));
+        assert_eq!(settings.max_members, 3);
     }
     let settings = load("", &[]).unwrap();
     assert_eq!((settings.create_topics, settings.group_instance_id), (false, None));

@@ -224,7 +224,7 @@ mod tests {
         let budget = Budget::new(100 << 10);
         let mut assignment = Assignment::default();
         assignment.add(&[partition(0), partition(1)]);
-        budget.share_among(assignment.len());
+        budget.add_partitions(2);
         let before = assignment.open("role_events", 0).map(|owned| owned.in_flight);
         let held = before.map(|in_flight| budget.charge(&in_flight, 60 << 10));
         assert!(assignment.remove(&[partition(0), partition(1)]).is_none());

@@ -18,7 +18,7 @@ const MAX_BATCH_BYTES: usize = 1 << 20;
 pub(super) struct Budget {
     in_flight: AtomicUsize,
     limit: usize,
-    /// Written and read by the consumer thread only.
+    /// The partitions of all members of the consumer.
     partitions: AtomicUsize,
 }
 
@@ -37,12 +37,17 @@ impl InFlight {
 
 impl Budget {
     pub(super) fn new(limit: usize) -> Arc<Budget> {
-        Arc::new(Budget { in_flight: AtomicUsize::new(0), limit, partitions: AtomicUsize::new(1) })
+        Arc::new(Budget { in_flight: AtomicUsize::new(0), limit, partitions: AtomicUsize::new(0) })
     }
 
-    /// From now on the limit is shared by this many partitions.
-    pub(super) fn share_among(&self, partitions: usize) {
-        self.partitions.store(partitions.max(1), Ordering::Relaxed);
+    /// The limit is shared by this many partitions more.
+    pub(super) fn add_partitions(&self, partitions: usize) {
+        self.partitions.fetch_add(partitions, Ordering::Relaxed);
+    }
+
+    /// The limit is shared by this many partitions fewer.
+    pub(super) fn remove_partitions(&self, partitions: usize) {
+        self.partitions.fetch_sub(partitions, Ordering::Relaxed);
     }
 
     /// Counts `bytes` of a partition until the charge is dropped.
@@ -54,7 +59,7 @@ impl Budget {
 
     /// What one partition may have in flight: at least one batch.
     pub(super) fn share(&self) -> usize {
-        (self.limit / self.partitions.load(Ordering::Relaxed)).max(MIN_BATCH_BYTES)
+        (self.limit / self.partitions.load(Ordering::Relaxed).max(1)).max(MIN_BATCH_BYTES)
     }
 
     /// At how many bytes a batch is full: small against the share, so that the share means
@@ -119,7 +124,7 @@ mod tests {
 
     fn budget_of_four() -> (Arc<Budget>, Arc<InFlight>, Arc<InFlight>) {
         let budget = Budget::new(LIMIT);
-        budget.share_among(4);
+        budget.add_partitions(4);
         (budget, Arc::default(), Arc::default())
     }
 
@@ -162,7 +167,7 @@ mod tests {
     #[test]
     fn a_share_is_at_least_a_batch() {
         let budget = Budget::new(LIMIT);
-        budget.share_among(1000);
+        budget.add_partitions(1000);
         assert!(budget.share() >= budget.batch_bytes());
     }
 }

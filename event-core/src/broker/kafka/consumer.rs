@@ -1,13 +1,14 @@
-//! The consumer port: a handle on the consumer thread.
+//! The consumer port: a handle on the consumer threads.
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, Sender};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaError;
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -17,15 +18,26 @@ use super::poll_loop::PollLoop;
 use super::rebalance::GroupContext;
 use super::trouble;
 use crate::broker::{BrokerError, Consumer, ConsumerEvent, Progress, Pulse, Subscription};
+use crate::event::TopicName;
 
-/// A member of a consumer group on Kafka.
+/// An instance of a consumer group on Kafka: a member of the group for each set of topics.
+///
+/// Kafka's cooperative assignment, and that of the brokers, level out how many partitions a member
+/// has, whatever topics they are of: one member for all topics would get all of one topic and none of
+/// another. A member that subscribes to one topic gets a share of that.
 ///
 /// Dropped without [`close`](Consumer::close) it leaves the group without committing.
 pub struct KafkaConsumer {
     events: UnboundedReceiver<ConsumerEvent>,
+    members: Vec<Member>,
+    ended: bool,
+}
+
+/// The handle on the thread of one member.
+struct Member {
+    topics: Vec<TopicName>,
     commands: Sender<Command>,
     pulse: Arc<Pulse>,
-    ended: bool,
 }
 
 /// What the handle asks of the consumer thread.
@@ -50,31 +62,94 @@ impl KafkaConsumer {
         subscription: &Subscription,
     ) -> Result<KafkaConsumer, BrokerError> {
         let (event_sender, events) = unbounded_channel();
+        let mut consumer = KafkaConsumer { events, members: Vec::new(), ended: false };
+        let budget = Budget::new(subscription.max_in_flight_bytes);
+        let instance = Instance::new(settings, subscription);
+        let together = [subscription.topics.concat()];
+        let sets = match settings.shares_by_total() {
+            true => subscription.topics.as_slice(),
+            false => &together,
+        };
+        for topics in sets {
+            let id = instance.group_instance_id(topics, sets.len() == 1);
+            let member = instance.join(topics, id.as_deref(), event_sender.clone(), &budget)?;
+            consumer.members.push(member);
+        }
+        Ok(consumer)
+    }
+
+    /// What of `progress` belongs to each member.
+    fn by_member(&self, progress: &[Progress]) -> impl Iterator<Item = (&Member, Vec<Progress>)> {
+        self.members.iter().map(|member| {
+            let is_of = |done: &&Progress| member.topics.contains(&done.partition.topic);
+            (member, progress.iter().filter(is_of).cloned().collect())
+        })
+    }
+}
+
+/// What the members of one consumer have in common.
+struct Instance<'a> {
+    settings: &'a KafkaSettings,
+    subscription: &'a Subscription,
+    /// Tells the members of this instance from those of others: brokers and tools show it.
+    client_id: String,
+}
+
+impl<'a> Instance<'a> {
+    fn new(settings: &'a KafkaSettings, subscription: &'a Subscription) -> Self {
+        let name = match &subscription.group_instance_id {
+            Some(id) => id.clone(),
+            // Of the random end of an id whose beginning is the time.
+            None => uuid::Uuid::now_v7().simple().to_string()[24..].to_owned(),
+        };
+        let client_id = match settings.client_id.as_str() {
+            "" => name,
+            service => format!("{service}-{name}"),
+        };
+        Instance { settings, subscription, client_id }
+    }
+
+    fn join(
+        &self,
+        topics: &[TopicName],
+        instance_id: Option<&str>,
+        events: UnboundedSender<ConsumerEvent>,
+        budget: &Arc<Budget>,
+    ) -> Result<Member, BrokerError> {
+        let Subscription { group, drain_deadline, wants_metadata, .. } = self.subscription;
         let (commands, receiver) = mpsc::channel();
         let context = GroupContext::new(
-            settings.brokers.clone(),
-            event_sender,
+            self.settings.brokers.clone(),
+            events,
             (commands.clone(), receiver),
-            subscription.drain_deadline,
-            Budget::new(subscription.max_in_flight_bytes),
-            subscription.wants_metadata,
+            *drain_deadline,
+            Arc::clone(budget),
+            *wants_metadata,
         );
-        let instance_id = subscription.group_instance_id.as_deref();
-        let config = settings.consumer(subscription.group.as_str(), instance_id);
+        let config = self.settings.consumer(group.as_str(), &self.client_id, instance_id);
         let consumer = BaseConsumer::from_config_and_context(&config, context)
             .map_err(|error| trouble::of_creation(&error))?;
-        let topics: Vec<&str> = subscription.topics.iter().map(|topic| topic.as_str()).collect();
-        consumer.subscribe(&topics).map_err(|error| match error {
+        let names: Vec<&str> = topics.iter().map(|topic| topic.as_str()).collect();
+        consumer.subscribe(&names).map_err(|error| match error {
             KafkaError::Subscription(reason) => BrokerError::Settings(reason),
             other => trouble::of_creation(&other),
         })?;
         let pulse = Arc::clone(&consumer.context().pulse);
         let poll_loop = PollLoop::new(consumer)?;
         std::thread::Builder::new()
-            .name(format!("kafka-{}", subscription.group))
+            .name(format!("kafka-{group}"))
             .spawn(move || poll_loop.run())
             .map_err(|error| BrokerError::Fatal(format!("no consumer thread: {error}")))?;
-        Ok(KafkaConsumer { events, commands, pulse, ended: false })
+        Ok(Member { topics: topics.to_vec(), commands, pulse })
+    }
+
+    /// The `group.instance.id` of the member for these topics: each member needs one of its own.
+    fn group_instance_id(&self, topics: &[TopicName], is_alone: bool) -> Option<String> {
+        let id = self.subscription.group_instance_id.as_deref()?;
+        Some(match topics.first() {
+            Some(first) if !is_alone => format!("{id}.{first}"),
+            _ => id.to_owned(),
+        })
     }
 }
 
@@ -87,19 +162,22 @@ impl Consumer for KafkaConsumer {
             Some(event) => event,
             None => {
                 self.ended = true;
-                let reason = "the consumer thread ended".to_owned();
-                ConsumerEvent::Trouble(BrokerError::Fatal(reason))
+                ConsumerEvent::Trouble(thread_ended())
             }
         }
     }
 
     fn commit(&mut self, progress: &[Progress]) {
-        // A thread that is gone has said so through `next`.
-        let _ = self.commands.send(Command::Commit(progress.to_vec()));
+        for (member, progress) in self.by_member(progress) {
+            if !progress.is_empty() {
+                // A thread that is gone has said so through `next`.
+                let _ = member.commands.send(Command::Commit(progress));
+            }
+        }
     }
 
-    fn pulse(&self) -> Option<Arc<Pulse>> {
-        Some(Arc::clone(&self.pulse))
+    fn pulses(&self) -> Vec<Arc<Pulse>> {
+        self.members.iter().map(|member| Arc::clone(&member.pulse)).collect()
     }
 
     async fn close(
@@ -108,33 +186,60 @@ impl Consumer for KafkaConsumer {
         deadline: Duration,
     ) -> Result<Vec<Progress>, BrokerError> {
         let deadline = Instant::now() + deadline;
-        let (committed, answer) = oneshot::channel();
-        let (left, departure) = oneshot::channel();
-        let close = Close { progress, deadline: deadline.into_std(), committed, left };
-        if self.commands.send(Command::Close(close)).is_err() {
-            return Err(BrokerError::Fatal("the consumer thread ended".to_owned()));
-        }
+        let closing: Vec<_> = self
+            .by_member(&progress)
+            .map(|(member, progress)| member.close(progress, deadline))
+            .collect();
         // A revocation that nobody looked at yet is dropped, and so released.
         self.events.close();
         while self.events.try_recv().is_ok() {}
-        let committed = match tokio::time::timeout_at(deadline, answer).await {
-            Ok(Ok(committed)) => committed,
-            Ok(Err(_)) => Err(BrokerError::Fatal("the consumer thread ended".to_owned())),
-            Err(_) => Err(BrokerError::TimedOut {
-                what: "the last commit".to_owned(),
-                last_heard: "no answer".to_owned(),
-            }),
-        };
-        // What is committed is safe: a departure that takes longer goes on by itself, and at
-        // worst the group waits for the session to time out.
-        let _ = tokio::time::timeout_at(deadline, departure).await;
-        committed
+        // Each member waits for its own commit only, and the group for none of them.
+        let closed = join_all(closing).await;
+        closed.into_iter().try_fold(Vec::new(), |mut all, one| {
+            all.extend(one?);
+            Ok(all)
+        })
     }
+}
+
+impl Member {
+    /// Asks the thread to commit and to leave the group; waits for both until `deadline`.
+    fn close(
+        &self,
+        progress: Vec<Progress>,
+        deadline: Instant,
+    ) -> impl Future<Output = Result<Vec<Progress>, BrokerError>> + Send + use<> {
+        let (committed, answer) = oneshot::channel();
+        let (left, departure) = oneshot::channel();
+        let close = Close { progress, deadline: deadline.into_std(), committed, left };
+        let sent = self.commands.send(Command::Close(close)).map_err(|_| thread_ended());
+        async move {
+            sent?;
+            let committed = match tokio::time::timeout_at(deadline, answer).await {
+                Ok(Ok(committed)) => committed,
+                Ok(Err(_)) => Err(thread_ended()),
+                Err(_) => Err(BrokerError::TimedOut {
+                    what: "the last commit".to_owned(),
+                    last_heard: "no answer".to_owned(),
+                }),
+            };
+            // What is committed is safe: a departure that takes longer goes on by itself, and at
+            // worst the group waits for the session to time out.
+            let _ = tokio::time::timeout_at(deadline, departure).await;
+            committed
+        }
+    }
+}
+
+fn thread_ended() -> BrokerError {
+    BrokerError::Fatal("the consumer thread ended".to_owned())
 }
 
 impl Drop for KafkaConsumer {
     fn drop(&mut self) {
-        let _ = self.commands.send(Command::Abandon);
+        for member in &self.members {
+            let _ = member.commands.send(Command::Abandon);
+        }
     }
 }
 
@@ -143,12 +248,12 @@ mod tests {
     use super::*;
     use crate::broker::kafka::EmbeddedBroker;
     use crate::broker::{Broker, OutgoingRecord};
-    use crate::event::{GroupName, Headers, TopicName};
+    use crate::event::{GroupName, Headers};
 
     fn join(embedded: &EmbeddedBroker) -> Result<KafkaConsumer, BrokerError> {
         embedded.broker().subscribe(Subscription {
             group: GroupName::parse("pulse").map_err(|e| BrokerError::Other(e.to_string()))?,
-            topics: vec![TopicName::from_static("role_events")],
+            topics: vec![vec![TopicName::from_static("role_events")]],
             max_in_flight_bytes: 1 << 20,
             drain_deadline: Duration::from_secs(1),
             group_instance_id: None,
@@ -161,7 +266,7 @@ mod tests {
         let embedded = EmbeddedBroker::start()?;
         embedded.create_topic("role_events", 1)?;
         let consumer = join(&embedded)?;
-        let pulse = consumer.pulse().ok_or(BrokerError::Fatal("no pulse".into()))?;
+        let pulse = consumer.pulses().pop().ok_or(BrokerError::Fatal("no pulse".into()))?;
         let began = std::time::Instant::now();
         let mut beats = 0;
         let mut last = pulse.silent_for();
@@ -199,7 +304,7 @@ mod tests {
                 _ => {}
             }
         }
-        let pulse = consumer.pulse().ok_or(BrokerError::Fatal("no pulse".into()))?;
+        let pulse = consumer.pulses().pop().ok_or(BrokerError::Fatal("no pulse".into()))?;
         let began = std::time::Instant::now();
         let (mut beats, mut last) = (0, pulse.silent_for());
         while began.elapsed() < Duration::from_secs(1) {
@@ -225,7 +330,7 @@ mod tests {
                 break revocation;
             }
         };
-        let pulse = first.pulse().ok_or(BrokerError::Fatal("no pulse".into()))?;
+        let pulse = first.pulses().pop().ok_or(BrokerError::Fatal("no pulse".into()))?;
         let began = std::time::Instant::now();
         // It is told before it waits.
         while pulse.silent_for() > Duration::ZERO {

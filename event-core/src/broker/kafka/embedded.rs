@@ -281,7 +281,7 @@ pub(super) async fn reset(
         there.iter().map(|topic| topic.partitions.as_ref().map_or(0, |count| *count)).sum();
     let mut member = broker.subscribe(Subscription {
         group: group.clone(),
-        topics,
+        topics: vec![topics],
         max_in_flight_bytes: 1 << 20,
         drain_deadline: Duration::ZERO,
         group_instance_id: None,

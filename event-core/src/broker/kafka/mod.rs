@@ -20,7 +20,9 @@
 //! | `fetch.queue.backoff.ms` | 1 | the default costs a consumer that catches up a factor of six |
 //! | `check.crcs` | true | a damaged record is an error |
 //! | `topic.metadata.refresh.interval.ms` | 3000 (consumer) | a topic made anew is noticed, not a silent stall |
-//! | `partition.assignment.strategy` | cooperative-sticky | the group goes on while it changes; not with `group.protocol=consumer`, where the broker assigns |
+//! | `partition.assignment.strategy` | cooperative-sticky | the group goes on while it changes (classic protocol) |
+//! | `heartbeat.interval.ms` | 1000 | a change of the group takes a heartbeat or two (classic protocol) |
+//! | `session.timeout.ms` | 15000 | the partitions of an instance that crashed are taken over after this, in place of 45 s (classic protocol) |
 //! | `acks`, `enable.idempotence` | all, true | acknowledged means written, once and in order |
 //! | `linger.ms` | 2 | batches fill under load |
 //! | `message.timeout.ms` | 30000 | a record is acknowledged or given up within this |

@@ -244,7 +244,7 @@ impl PollLoop {
         let again = self.told.get(&kind).is_none_or(|told| now - *told >= TROUBLE_AGAIN);
         if again {
             self.told.insert(kind, now);
-            context.tell(ConsumerEvent::Trouble(trouble));
+            context.tell_error(trouble);
         }
     }
 
@@ -334,7 +334,7 @@ mod tests {
             false,
         );
         let consumer =
-            BaseConsumer::from_config_and_context(&settings.consumer("g", None), context)
+            BaseConsumer::from_config_and_context(&settings.consumer("g", "g", None), context)
                 .map_err(|error| trouble::of_creation(&error))?;
         let mut poll_loop = PollLoop::new(consumer)?;
         let events = EventQueue::new(&poll_loop.consumer).unwrap();

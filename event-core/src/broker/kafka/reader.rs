@@ -101,7 +101,7 @@ fn read(
         .ok_or_else(|| BrokerError::Fatal("the reader's queue could not be made".to_owned()))?;
     let open = begin(asking, request, &fetch_queue)?;
     let budget = Budget::new(BUDGET_BYTES);
-    budget.share_among(open.len());
+    budget.add_partitions(open.len());
     let mut reading = Reading { asking, sender, fetch_queue, open, budget, told: None };
     match reading.run() {
         Ok(()) | Err(Stop::NobodyReads) => Ok(()),

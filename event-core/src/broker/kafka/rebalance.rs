@@ -59,6 +59,8 @@ pub(super) struct GroupContext {
 #[derive(Default)]
 struct State {
     assignment: Assignment,
+    /// There was an assignment, perhaps an empty one.
+    has_joined: bool,
     /// The consumer is being closed or abandoned: nobody listens any more.
     leaving: bool,
     /// A command that ended the wait of a revocation, for the poll loop.
@@ -139,6 +141,15 @@ impl GroupContext {
         *self.commands.lock().unwrap_or_else(PoisonError::into_inner) = channel().1;
     }
 
+    /// Tells of an error that the client met by itself.
+    pub(super) fn tell_error(&self, error: BrokerError) {
+        let joined = self.state().has_joined;
+        self.tell(match joined {
+            true => ConsumerEvent::Trouble(error),
+            false => ConsumerEvent::NotJoined(error),
+        });
+    }
+
     pub(super) fn tell(&self, event: ConsumerEvent) {
         // Nobody listens once the consumer is dropped; its end is under way then.
         let _ = self.events.send(event);
@@ -163,8 +174,9 @@ impl GroupContext {
             Some(Err(trouble)) => (None, Some(trouble)),
         };
         let epoch = self.change_assignment(|ours| {
+            let before = ours.len();
             let epoch = ours.add(&partitions);
-            self.budget.share_among(ours.len());
+            self.budget.add_partitions(ours.len() - before);
             epoch
         });
         let fetch_queue = self.fetch_queue.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
@@ -176,6 +188,7 @@ impl GroupContext {
             }
         }
         let partitions = committed::with_committed(partitions, committed.as_ref());
+        self.state().has_joined = true;
         self.tell(ConsumerEvent::Assigned { partitions, epoch });
         if let Some(trouble) = trouble {
             self.tell(ConsumerEvent::Trouble(trouble));
@@ -206,8 +219,9 @@ impl GroupContext {
             tracing::error!("a revocation panicked; its partitions are given up uncommitted");
         }
         let paused = self.change_assignment(|ours| {
+            let before = ours.len();
             let paused = ours.remove(&partitions);
-            self.budget.share_among(ours.len());
+            self.budget.remove_partitions(before - ours.len());
             paused
         });
         // They fetch nothing for that: librdkafka pauses all partitions itself until it is answered.

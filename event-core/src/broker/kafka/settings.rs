@@ -146,6 +146,21 @@ const CONSUMER: &[(&str, &str)] = &[
     ("topic.metadata.refresh.interval.ms", "3000"),
 ];
 
+/// Defaults of the member of a group with the classic protocol.
+const CLASSIC_MEMBER: &[(&str, &str)] = &[
+    // The default of librdkafka stops the whole group at every change.
+    ("partition.assignment.strategy", ASSIGNOR),
+    // The clock of every change of the group: each member hears of it with its next heartbeat.
+    ("heartbeat.interval.ms", "1000"),
+    // For so long nobody reads the partitions of an instance that crashed. Longer than
+    // `socket.timeout.ms`, so that a frozen coordinator costs nobody the membership.
+    ("session.timeout.ms", "15000"),
+];
+
+/// The assignor of members with the classic protocol: few partitions move, and those that stay are
+/// read meanwhile. Another one cannot be rolled out while members with this one run.
+const ASSIGNOR: &str = "cooperative-sticky";
+
 /// Defaults of the producer.
 const PRODUCER: &[(&str, &str)] = &[
     ("acks", "all"),
@@ -267,19 +282,44 @@ impl KafkaSettings {
         config
     }
 
-    /// The configuration of a member of `group`.
-    pub(super) fn consumer(&self, group: &str, instance_id: Option<&str>) -> ClientConfig {
+    /// The configuration of a member of `group`, with the `client_id` that brokers show.
+    pub(super) fn consumer(
+        &self,
+        group: &str,
+        client_id: &str,
+        instance_id: Option<&str>,
+    ) -> ClientConfig {
         let mut config = self.with(CONSUMER);
         config.set("group.id", group);
+        config.set("client.id", client_id);
         if let Some(instance_id) = instance_id {
             config.set("group.instance.id", instance_id);
         }
-        // With KIP-848 the broker assigns, and librdkafka refuses the setting. The classic
-        // default of librdkafka stops the whole group at every change.
-        if !self.has_new_protocol() && config.get("partition.assignment.strategy").is_none() {
-            config.set("partition.assignment.strategy", "cooperative-sticky");
+        // With KIP-848 these are the broker's, and librdkafka refuses them.
+        if !self.has_new_protocol() {
+            for (name, value) in CLASSIC_MEMBER {
+                if config.get(name).is_none() {
+                    config.set(*name, *value);
+                }
+            }
         }
         config
+    }
+
+    /// Whether the assignor levels out the partitions of all topics together. Those that a user chooses
+    /// in place of it (`range`, `roundrobin`) take each topic by itself, and keep the same partitions of
+    /// several topics together, as long as all topics are of one member.
+    pub(super) fn shares_by_total(&self) -> bool {
+        let last = |name| {
+            let last = self.properties.iter().rfind(|(property, _)| property == name);
+            last.map(|(_, value)| value.expose_secret())
+        };
+        match self.has_new_protocol() {
+            true => last("group.remote.assignor").is_none_or(|name| name == "uniform"),
+            false => {
+                last("partition.assignment.strategy").is_none_or(|names| names.contains(ASSIGNOR))
+            }
+        }
     }
 
     /// The configuration of a producer.

@@ -93,7 +93,7 @@ pub(crate) struct GroupHealth {
     group: GroupName,
     rules: HealthRules,
     settled: Arc<AtomicU64>,
-    pulse: OnceLock<Arc<Pulse>>,
+    pulses: OnceLock<Vec<Arc<Pulse>>>,
     state: Mutex<State>,
 }
 
@@ -147,7 +147,7 @@ impl GroupHealth {
             group,
             rules,
             settled: Arc::default(),
-            pulse: OnceLock::new(),
+            pulses: OnceLock::new(),
             state: Mutex::new(State {
                 membership: Membership::begun(now),
                 partitions: Partitions::default(),
@@ -168,10 +168,10 @@ impl GroupHealth {
         &self.group
     }
 
-    /// How the thread is seen that polls.
-    pub(crate) fn set_pulse(&self, pulse: Arc<Pulse>) {
+    /// How the threads are seen that poll.
+    pub(crate) fn set_pulses(&self, pulses: Vec<Arc<Pulse>>) {
         // There is one consumer for a group.
-        let _ = self.pulse.set(pulse);
+        let _ = self.pulses.set(pulses);
     }
 
     pub(super) fn settled_counter(&self) -> Arc<AtomicU64> {
@@ -272,7 +272,8 @@ impl GroupHealth {
         let state = self.state();
         let group = || self.group.clone();
         let mut problems = Vec::new();
-        if let Some(since) = self.pulse.get().map(|pulse| pulse.silent_for())
+        let pulses = self.pulses.get().into_iter().flatten();
+        if let Some(since) = pulses.map(|pulse| pulse.silent_for()).max()
             && since >= SILENCE
         {
             problems.push(HealthProblem::PollThreadSilent { group: group(), since });

@@ -67,7 +67,8 @@ impl<R: Reader> ReplayConsumer<R> {
         subscription: &Subscription,
     ) -> Result<Self, BrokerError> {
         let mut request = broker.range.request();
-        request.partitions.retain(|(partition, ..)| subscription.topics.contains(&partition.topic));
+        let topics: Vec<_> = subscription.topics.iter().flatten().collect();
+        request.partitions.retain(|(partition, ..)| topics.contains(&&partition.topic));
         let own = broker.groups.iter().find(|own| own.group == subscription.group);
         let handlers = own.map_or(&[][..], |own| &own.handlers);
         // A group without the only handler that is meant has nothing to read, nor to count.

@@ -75,9 +75,9 @@ fn debug_shows_names_only() {
 
 #[test]
 fn the_new_protocol_gets_no_assignor() {
-    let classic = settings(&[]).consumer("g", None);
+    let classic = settings(&[]).consumer("g", "admin-1", None);
     assert_eq!(classic.get("partition.assignment.strategy"), Some("cooperative-sticky"));
-    let new = settings(&[("group.protocol", "consumer")]).consumer("g", None);
+    let new = settings(&[("group.protocol", "consumer")]).consumer("g", "admin-1", None);
     assert_eq!(new.get("partition.assignment.strategy"), None);
     // What is no member needs the old one, and librdkafka must accept the rest with it.
     let new = settings(&[

@@ -1,0 +1,62 @@
+//! How instances share topics on a real Kafka.
+
+use std::time::Duration;
+
+use process_tests::cluster::{Cluster, Rig};
+use process_tests::sharing::{LAYOUTS, Starts, named, share};
+
+const RIG: Rig = Rig {
+    member: env!("CARGO_BIN_EXE_sharing-member"),
+    broker: env!("CARGO_BIN_EXE_embedded-broker"),
+    folder: env!("CARGO_TARGET_TMPDIR"),
+};
+
+/// `SHARING_LAYOUTS=two_of_3,one_of_12` takes these only, `SHARING_INSTANCES=2,3` so many instances.
+#[ignore = "takes an hour: prints a table"]
+#[tokio::test(flavor = "multi_thread")]
+async fn the_table() {
+    let cluster = Cluster::kafka().await;
+    let chosen = std::env::var("SHARING_LAYOUTS").unwrap_or_default();
+    let counts = std::env::var("SHARING_INSTANCES").unwrap_or_else(|_| "2,3,4".to_owned());
+    let counts: Vec<usize> = counts.split(',').map(|count| count.parse().unwrap()).collect();
+    for layout in LAYOUTS {
+        if !chosen.is_empty() && !chosen.split(',').any(|name| name == layout.name) {
+            continue;
+        }
+        for &count in &counts {
+            for starts in [Starts::Together, Starts::Staggered] {
+                let takes = Duration::from_secs(5);
+                let shares = share(&RIG, &cluster, *layout, count, starts, takes).await;
+                println!("{} {} x {count} {starts:?}: {shares}", cluster.name, layout.name);
+            }
+        }
+    }
+}
+
+async fn is_shared(layout: &str, count: usize, starts: Starts) {
+    let cluster = Cluster::kafka().await;
+    let takes = Duration::from_millis(5);
+    let shares = share(&RIG, &cluster, named(layout), count, starts, takes).await;
+    println!("{layout} x {count} {starts:?}: {shares}");
+    assert!(shares.largest() <= 1.0, "{shares}");
+    let (fewest, most) = shares.totals();
+    assert!(most - fewest <= 1, "{shares}");
+}
+
+#[ignore = "needs a Kafka: set KAFKA_TEST_BROKERS"]
+#[tokio::test(flavor = "multi_thread")]
+async fn two_instances_share_each_of_two_topics() {
+    is_shared("two_of_3", 2, Starts::Staggered).await;
+}
+
+#[ignore = "needs a Kafka: set KAFKA_TEST_BROKERS"]
+#[tokio::test(flavor = "multi_thread")]
+async fn retry_and_redrive_topics_weigh_nothing() {
+    is_shared("one_of_3_retried", 2, Starts::Staggered).await;
+}
+
+#[ignore = "needs a Kafka: set KAFKA_TEST_BROKERS"]
+#[tokio::test(flavor = "multi_thread")]
+async fn three_instances_share_each_of_three_topics() {
+    is_shared("three_of_3", 3, Starts::Together).await;
+}
