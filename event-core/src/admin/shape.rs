@@ -35,6 +35,8 @@ struct ProblemShape {
 #[derive(Debug, Serialize)]
 struct GroupShape {
     group: String,
+    /// What brokers, and `lag`, call this instance.
+    client_id: Option<String>,
     /// Null while it is not known of every partition.
     lag: Option<u64>,
     /// Null when nothing was since the start.
@@ -96,6 +98,7 @@ impl From<GroupStatus> for GroupShape {
         GroupShape {
             group: status.group.to_string(),
             lag: status.lag(),
+            client_id: status.client_id,
             last_settled_seconds_ago: status.last_settled.map(|ago| ago.as_secs()),
             paused_handlers: status.paused,
             partitions: status

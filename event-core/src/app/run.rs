@@ -13,7 +13,7 @@ use tracing::info;
 
 use super::look_after::look_after;
 use super::thread::apart;
-use super::topic_sets::topic_sets;
+use super::topic_sets::TopicSets;
 use super::topics::{Found, Missing, look_for_topics};
 use super::{EventApp, Settings, provided};
 #[cfg(feature = "admin")]
@@ -50,7 +50,7 @@ pub(crate) struct ReadyApp<B> {
 /// One consumer group of the service: its own consumer, offsets, retries and dead letters.
 struct Member {
     group: GroupName,
-    topics: Vec<Vec<TopicName>>,
+    topics: TopicSets,
     processor: EventProcessor,
     health: Arc<GroupHealth>,
 }
@@ -124,8 +124,8 @@ impl EventApp {
             let (group, router) = (group.clone(), router.clone());
             let own: Vec<_> = router.topics().filter_map(Result::ok).collect();
             let retries: Vec<_> = returning(&router).filter(|t| !missing.contains(t)).collect();
-            let topics = topic_sets(&own, &retries, &partitions, settings.max_members);
-            let wanted = topic_sets(&own, &retries, &partitions, usize::MAX).len();
+            let topics = TopicSets::new(&own, &retries, &partitions, settings.max_members);
+            let wanted = TopicSets::new(&own, &retries, &partitions, usize::MAX).len();
             if topics.len() < wanted {
                 info!(
                     target: "event_core",
@@ -223,15 +223,13 @@ impl<B: Broker> ReadyApp<B> {
     async fn run_here(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), Error> {
         let (stop, stopped) = watch::channel(false);
         let mut running = FuturesUnordered::new();
-        let asked: Vec<_> = self
-            .members
-            .iter()
-            .flat_map(|member| member.topics.iter().flatten().cloned())
-            .collect();
+        let asked: Vec<_> =
+            self.members.iter().flat_map(|member| member.topics.all().cloned()).collect();
         for Member { group, topics, processor, health } in self.members {
             let consumer = self.broker.subscribe(Subscription {
                 group,
-                topics,
+                topics: topics.sets,
+                retry_topics: topics.retries,
                 max_in_flight_bytes: self.settings.max_in_flight_bytes,
                 drain_deadline: self.settings.policy.drain_deadline,
                 group_instance_id: self.settings.group_instance_id.clone(),
@@ -240,6 +238,9 @@ impl<B: Broker> ReadyApp<B> {
                 wants_metadata: true,
             })?;
             health.set_pulses(consumer.pulses());
+            if let Some(client_id) = consumer.client_id() {
+                health.set_client_id(client_id.to_owned());
+            }
             let mut stopped = stopped.clone();
             running.push(processor.run(consumer, async move {
                 // A sender that is gone means the same.

@@ -15,36 +15,53 @@ use std::collections::BTreeMap;
 
 use crate::event::TopicName;
 
-/// Puts `topics` into at most `max` sets (at least one). A topic whose `partitions` are not known
-/// counts as one with several.
-pub(super) fn topic_sets(
-    topics: &[TopicName],
-    retries: &[TopicName],
-    partitions: &BTreeMap<TopicName, i32>,
-    max: usize,
-) -> Vec<Vec<TopicName>> {
-    let has_one = |topic: &&TopicName| partitions.get(*topic) == Some(&1);
-    let (single, mut several): (Vec<_>, Vec<_>) = topics.iter().partition(has_one);
-    let single: Vec<TopicName> = single.into_iter().cloned().collect();
-    let own = [single, retries.to_vec()].into_iter().filter(|set| !set.is_empty());
-    let mut own: Vec<_> = own.collect();
-    if several.is_empty() || max <= own.len() {
-        // Too few members to tell topics apart.
-        if max <= own.len() {
-            let rest = several.into_iter().cloned();
-            return vec![own.into_iter().flatten().chain(rest).collect()];
+/// The topics of a group, in sets that have a member each.
+#[derive(Debug)]
+pub(super) struct TopicSets {
+    /// Those with handlers.
+    pub(super) sets: Vec<Vec<TopicName>>,
+    /// Those for retries and redriven records, unless they are in the one set of all.
+    pub(super) retries: Vec<TopicName>,
+}
+
+impl TopicSets {
+    /// Puts `topics` and `retries` into at most `max` sets (at least one). A topic whose `partitions`
+    /// are not known counts as one with several.
+    pub(super) fn new(
+        topics: &[TopicName],
+        retries: &[TopicName],
+        partitions: &BTreeMap<TopicName, i32>,
+        max: usize,
+    ) -> Self {
+        let has_one = |topic: &TopicName| partitions.get(topic) == Some(&1);
+        let (single, mut several): (Vec<_>, Vec<_>) = topics.iter().cloned().partition(has_one);
+        let own = usize::from(!single.is_empty()) + usize::from(!retries.is_empty());
+        if own + usize::from(!several.is_empty()) > max {
+            let all = [several, single, retries.to_vec()].concat();
+            return TopicSets { sets: vec![all], retries: Vec::new() };
         }
-        return own;
+        // Alike topics in different sets, and the same sets in each instance of the service.
+        several.sort_by_key(|topic| (partitions.get(topic).copied(), topic.clone()));
+        let count = several.len().min(max - own);
+        let mut sets = vec![Vec::new(); count];
+        for (index, topic) in several.into_iter().enumerate() {
+            sets[index % count].push(topic);
+        }
+        if !single.is_empty() {
+            sets.push(single);
+        }
+        TopicSets { sets, retries: retries.to_vec() }
     }
-    // Alike topics in different sets, and the same sets in each instance of the service.
-    several.sort_by_key(|topic| (partitions.get(*topic).copied().unwrap_or(i32::MAX), *topic));
-    let count = several.len().min(max - own.len());
-    let mut sets = vec![Vec::new(); count];
-    for (index, topic) in several.into_iter().enumerate() {
-        sets[index % count].push(topic.clone());
+
+    /// How many members the group gets of this instance.
+    pub(super) fn len(&self) -> usize {
+        self.sets.len() + usize::from(!self.retries.is_empty())
     }
-    sets.append(&mut own);
-    sets
+
+    /// All topics.
+    pub(super) fn all(&self) -> impl Iterator<Item = &TopicName> {
+        self.sets.iter().flatten().chain(&self.retries)
+    }
 }
 
 #[cfg(test)]
@@ -60,28 +77,27 @@ mod tests {
             let count = if names(single).contains(&topic) { 1 } else { 3 };
             (topic, count)
         });
-        let sets = topic_sets(&names(topics), &names(retries), &partitions.collect(), max);
+        let sets = TopicSets::new(&names(topics), &names(retries), &partitions.collect(), max);
+        assert!(sets.len() <= max.max(1), "{sets:?}");
         let text =
             |set: Vec<TopicName>| set.iter().map(TopicName::as_str).collect::<Vec<_>>().join(" ");
-        sets.into_iter().map(text).collect()
+        sets.sets.into_iter().chain([sets.retries]).map(text).collect()
     }
 
     #[test]
     fn each_topic_has_a_set_and_retries_and_single_partitions_share_one_each() {
-        assert_eq!(
-            sets("b a c d", "a_redrive b_retry_1m", "c d", 16),
-            ["a", "b", "c d", "a_redrive b_retry_1m"]
-        );
-        assert_eq!(sets("a", "", "", 16), ["a"]);
-        assert_eq!(sets("a b", "", "a b", 16), ["a b"]);
+        let shared = sets("b a c d", "a_redrive b_retry_1m", "c d", 16);
+        assert_eq!(shared, ["a", "b", "c d", "a_redrive b_retry_1m"]);
+        assert_eq!(sets("a", "", "", 16), ["a", ""]);
+        assert_eq!(sets("a b", "", "a b", 16), ["a b", ""]);
     }
 
     #[test]
     fn above_the_limit_topics_share_sets_and_none_is_left_out() {
         assert_eq!(sets("a b c d", "a_redrive", "", 3), ["a c", "b d", "a_redrive"]);
-        assert_eq!(sets("a b c", "a_redrive", "", 1), ["a_redrive a b c"]);
-        assert_eq!(sets("a b", "b_redrive", "a", 2), ["a b_redrive b"]);
+        assert_eq!(sets("a b c", "a_redrive", "", 1), ["a b c a_redrive", ""]);
+        assert_eq!(sets("a b", "b_redrive", "a", 2), ["b a b_redrive", ""]);
         assert_eq!(sets("a b", "b_redrive", "a", 3), ["b", "a", "b_redrive"]);
-        assert_eq!(sets("a b", "", "", 0), ["a b"]);
+        assert_eq!(sets("a b", "", "", 0), ["a b", ""]);
     }
 }

@@ -51,6 +51,18 @@ pub struct Committed {
     pub metadata: String,
 }
 
+/// A member of a consumer group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupMember {
+    /// The name of its client. Here all members of one instance of a service have the same, and those
+    /// of two instances never have.
+    pub client_id: String,
+    /// The address it connects from.
+    pub host: String,
+    /// What it has.
+    pub partitions: Vec<TopicPartition>,
+}
+
 /// What to read without a group.
 #[derive(Clone, Debug)]
 pub struct ReadRequest {

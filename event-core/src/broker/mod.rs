@@ -23,7 +23,7 @@ use crate::event::{GroupName, Headers, TopicName};
 
 pub use error::BrokerError;
 pub use inspection::{
-    Committed, CreatedTopic, NewTopic, ReadRequest, Reader, TopicStatus, Watermarks,
+    Committed, CreatedTopic, GroupMember, NewTopic, ReadRequest, Reader, TopicStatus, Watermarks,
 };
 pub use pulse::Pulse;
 
@@ -98,6 +98,21 @@ pub trait Broker: Send + Sync + 'static {
         partitions: &[TopicPartition],
         deadline: Duration,
     ) -> impl Future<Output = Result<Vec<Committed>, BrokerError>> + Send;
+
+    /// Who is in `group`, and what each member has. `None` while the group rebalances, and where the
+    /// broker does not tell, as the embedded one.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Broker::committed`]; it needs the right to describe the group.
+    fn members(
+        &self,
+        group: &GroupName,
+        timeout: Duration,
+    ) -> impl Future<Output = Result<Option<Vec<GroupMember>>, BrokerError>> + Send {
+        let _ = (group, timeout);
+        std::future::ready(Ok(None))
+    }
 
     /// Lets a group without members go on elsewhere, and forgets the metadata it committed there.
     ///
@@ -184,6 +199,14 @@ macro_rules! asks_inner {
             self.$inner.committed(group, partitions, deadline)
         }
 
+        fn members(
+            &self,
+            group: &$crate::event::GroupName,
+            timeout: std::time::Duration,
+        ) -> impl Future<Output = Result<Option<Vec<$crate::broker::GroupMember>>, $crate::broker::BrokerError>> + Send {
+            self.$inner.members(group, timeout)
+        }
+
         fn reset(
             &self,
             group: &$crate::event::GroupName,
@@ -209,6 +232,9 @@ pub struct Subscription {
     /// The topics, in sets. The partitions of each set are shared evenly among the consumers of the
     /// group, whatever these have of the other sets. Each topic stands in one set.
     pub topics: Vec<Vec<TopicName>>,
+    /// Topics in which little happens, for retries and redriven records. What a consumer has of them
+    /// counts for nothing when the others are shared out.
+    pub retry_topics: Vec<TopicName>,
     /// How many bytes of records may be handed over and not yet dropped. Each assigned partition
     /// has an equal share: above it, it pauses until half of its share is free, so that one whose
     /// records are held never stops the others.
@@ -226,6 +252,13 @@ pub struct Subscription {
     pub wants_metadata: bool,
 }
 
+impl Subscription {
+    /// All topics.
+    pub fn all_topics(&self) -> impl Iterator<Item = &TopicName> {
+        self.topics.iter().flatten().chain(&self.retry_topics)
+    }
+}
+
 /// A member of a consumer group.
 pub trait Consumer: Send {
     /// Waits for the next thing that happens. Cancel safe.
@@ -240,6 +273,11 @@ pub trait Consumer: Send {
     /// Shows whether the threads behind it go on; empty when it has none of its own.
     fn pulses(&self) -> Vec<Arc<Pulse>> {
         Vec::new()
+    }
+
+    /// What brokers call it ([`GroupMember::client_id`]); `None` where they have no name for it.
+    fn client_id(&self) -> Option<&str> {
+        None
     }
 
     /// Commits, waits for the answer and leaves the group, all within `deadline`; gives back what was

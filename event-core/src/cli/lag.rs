@@ -37,6 +37,8 @@ struct Partition {
     settled_above: i64,
     /// How many are not.
     open: i64,
+    /// Which instance has it, where that is known.
+    owner: Option<String>,
 }
 
 /// A handler, with how far its group is behind in its topic.
@@ -87,6 +89,7 @@ impl From<&PartitionLag> for Partition {
             lag: lag.lag(),
             settled_above: lag.settled_above,
             open: lag.open(),
+            owner: lag.owner.clone(),
         }
     }
 }
@@ -121,6 +124,7 @@ fn print(lag: Lag) {
         "LAG",
         "SETTLED_ABOVE",
         "OPEN",
+        "OWNER",
     ]);
     for row in lag.partitions {
         table.row([
@@ -132,6 +136,7 @@ fn print(lag: Lag) {
             row.lag.to_string(),
             row.settled_above.to_string(),
             row.open.to_string(),
+            row.owner.unwrap_or_default(),
         ]);
     }
     say!("{table}");

@@ -23,6 +23,10 @@ pub struct PartitionLag {
     pub end: NextOffset,
     /// How many records above the committed offset are settled already.
     pub settled_above: i64,
+    /// The instance of the service that has the partition, as `client@host`; `None` when nobody has, or
+    /// when it is not known: while the group rebalances, without the right to describe the group, or on an
+    /// embedded broker.
+    pub owner: Option<String>,
 }
 
 impl PartitionLag {
@@ -69,11 +73,19 @@ pub async fn lag_of<B: Broker>(
         }
         let watermarks = broker.watermarks(&partitions, DEADLINE).await?;
         let committed = broker.committed(&group.group, &partitions, DEADLINE).await?;
+        // The offsets are worth showing without it.
+        let members =
+            broker.members(&group.group, DEADLINE).await.ok().flatten().unwrap_or_default();
+        let owner = |partition: &TopicPartition| {
+            let owner = members.iter().find(|member| member.partitions.contains(partition))?;
+            Some(format!("{}@{}", owner.client_id, owner.host))
+        };
         for (watermarks, committed) in watermarks.into_iter().zip(committed) {
             let above = committed.next.map(|next| SettledAbove::decode(&committed.metadata, next));
             let ranges = above.iter().flat_map(|above| above.ranges());
             lags.push(PartitionLag {
                 group: group.group.clone(),
+                owner: owner(&watermarks.partition),
                 partition: watermarks.partition,
                 committed: committed.next,
                 low: watermarks.low,

@@ -136,6 +136,7 @@ async fn what_is_settled_above_the_committed_offset_is_counted() {
     let subscription = Subscription {
         group: orders.clone(),
         topics: vec![vec![ORDERS]],
+        retry_topics: Vec::new(),
         max_in_flight_bytes: 1 << 20,
         drain_deadline: Duration::from_secs(1),
         group_instance_id: None,
@@ -191,6 +192,7 @@ async fn a_seek_that_would_go_wrong_is_refused_with_what_to_do() {
     let subscription = Subscription {
         group: orders.clone(),
         topics: vec![vec![ORDERS]],
+        retry_topics: Vec::new(),
         max_in_flight_bytes: 1,
         drain_deadline: Duration::from_secs(1),
         group_instance_id: None,

@@ -268,6 +268,7 @@ impl RunningApp {
             let subscription = Subscription {
                 group: member.group.clone(),
                 topics: vec![member.topics.clone()],
+                retry_topics: Vec::new(),
                 max_in_flight_bytes: 1 << 20,
                 drain_deadline: self.policy.drain_deadline,
                 group_instance_id: None,

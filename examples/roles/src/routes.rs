@@ -186,6 +186,7 @@ mod tests {
         let subscription = Subscription {
             group: GroupName::parse("reader").unwrap(),
             topics: vec![vec![TopicName::from_static("role_events")]],
+            retry_topics: Vec::new(),
             max_in_flight_bytes: 1 << 20,
             drain_deadline: Duration::from_secs(1),
             group_instance_id: None,

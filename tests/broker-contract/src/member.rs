@@ -50,6 +50,7 @@ pub fn subscription(group: &str, topic: &TopicName) -> Subscription {
     Subscription {
         group: GroupName::parse(group).unwrap(),
         topics: vec![vec![topic.clone()]],
+        retry_topics: Vec::new(),
         max_in_flight_bytes: 64 << 20,
         drain_deadline: DEADLINE,
         group_instance_id: None,

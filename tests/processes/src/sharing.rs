@@ -13,8 +13,9 @@ use crate::cluster::{Cluster, DEADLINE, Rig};
 use crate::journal::now;
 use crate::member::{Member, Start};
 
-/// For so long nothing changes before the shares count as settled.
-const CALM: Duration = Duration::from_secs(4);
+/// For so long nothing changes before the shares count as settled: longer than instances wait before they
+/// level out what they have in all.
+const CALM: Duration = Duration::from_secs(18);
 /// How long the instances may take to share.
 const SHARED_WITHIN: Duration = Duration::from_secs(120);
 /// Between two instances that start one after the other.

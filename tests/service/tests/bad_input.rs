@@ -53,6 +53,7 @@ fn subscription(group: &str, topic: TopicName) -> Subscription {
     Subscription {
         group: GroupName::parse(group).unwrap(),
         topics: vec![vec![topic]],
+        retry_topics: Vec::new(),
         max_in_flight_bytes: 64 << 20,
         drain_deadline: Duration::from_secs(5),
         group_instance_id: None,

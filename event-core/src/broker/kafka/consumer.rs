@@ -12,11 +12,12 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::KafkaSettings;
 use super::budget::Budget;
+use super::leveling::Leveling;
 use super::poll_loop::PollLoop;
 use super::rebalance::GroupContext;
 use super::trouble;
+use super::{KafkaBroker, KafkaSettings};
 use crate::broker::{BrokerError, Consumer, ConsumerEvent, Progress, Pulse, Subscription};
 use crate::event::TopicName;
 
@@ -30,6 +31,9 @@ use crate::event::TopicName;
 pub struct KafkaConsumer {
     events: UnboundedReceiver<ConsumerEvent>,
     members: Vec<Member>,
+    client_id: String,
+    /// Where instances are told apart, and their members are free to leave and join again.
+    leveling: Option<Leveling>,
     ended: bool,
 }
 
@@ -43,7 +47,12 @@ struct Member {
 /// What the handle asks of the consumer thread.
 pub(super) enum Command {
     Commit(Vec<Progress>),
-    Release { number: u64, progress: Vec<Progress> },
+    /// Gives all partitions back, and joins the group again a moment later.
+    Rejoin,
+    Release {
+        number: u64,
+        progress: Vec<Progress>,
+    },
     Close(Close),
     Abandon,
 }
@@ -58,19 +67,35 @@ pub(super) struct Close {
 
 impl KafkaConsumer {
     pub(super) fn join(
-        settings: &KafkaSettings,
+        broker: &KafkaBroker,
         subscription: &Subscription,
     ) -> Result<KafkaConsumer, BrokerError> {
         let (event_sender, events) = unbounded_channel();
-        let mut consumer = KafkaConsumer { events, members: Vec::new(), ended: false };
-        let budget = Budget::new(subscription.max_in_flight_bytes);
-        let instance = Instance::new(settings, subscription);
-        let together = [subscription.topics.concat()];
-        let sets = match settings.shares_by_total() {
-            true => subscription.topics.as_slice(),
-            false => &together,
+        let instance = Instance::new(&broker.settings, subscription);
+        let mut consumer = KafkaConsumer {
+            events,
+            members: Vec::new(),
+            client_id: instance.client_id.clone(),
+            leveling: None,
+            ended: false,
         };
-        for topics in sets {
+        let budget = Budget::new(subscription.max_in_flight_bytes);
+        let mut sets = subscription.topics.clone();
+        sets.extend(
+            (!subscription.retry_topics.is_empty()).then(|| subscription.retry_topics.clone()),
+        );
+        if !broker.settings.shares_by_total() {
+            sets = vec![sets.concat()];
+        }
+        let levels = sets.len() > 1
+            && subscription.topics.len() > 1
+            && subscription.group_instance_id.is_none();
+        if levels && broker.embedded.is_none() {
+            let (group, client_id) = (subscription.group.clone(), instance.client_id.clone());
+            let topics = subscription.topics.clone();
+            consumer.leveling = Some(Leveling::new(broker.clone(), group, client_id, topics));
+        }
+        for topics in &sets {
             let id = instance.group_instance_id(topics, sets.len() == 1);
             let member = instance.join(topics, id.as_deref(), event_sender.clone(), &budget)?;
             consumer.members.push(member);
@@ -158,13 +183,26 @@ impl Consumer for KafkaConsumer {
         if self.ended {
             return std::future::pending().await;
         }
-        match self.events.recv().await {
-            Some(event) => event,
-            None => {
-                self.ended = true;
-                ConsumerEvent::Trouble(thread_ended())
+        let event = loop {
+            let Some(leveling) = &mut self.leveling else { break self.events.recv().await };
+            tokio::select! {
+                biased;
+                event = self.events.recv() => {
+                    if let Some(ConsumerEvent::Assigned { .. } | ConsumerEvent::Revoked(_)) = event {
+                        leveling.changed();
+                    }
+                    break event;
+                }
+                set = leveling.next() => {
+                    // The sets of `leveling` are those of the first members.
+                    let _ = self.members[set].commands.send(Command::Rejoin);
+                }
             }
-        }
+        };
+        event.unwrap_or_else(|| {
+            self.ended = true;
+            ConsumerEvent::Trouble(thread_ended())
+        })
     }
 
     fn commit(&mut self, progress: &[Progress]) {
@@ -178,6 +216,10 @@ impl Consumer for KafkaConsumer {
 
     fn pulses(&self) -> Vec<Arc<Pulse>> {
         self.members.iter().map(|member| Arc::clone(&member.pulse)).collect()
+    }
+
+    fn client_id(&self) -> Option<&str> {
+        Some(&self.client_id)
     }
 
     async fn close(
@@ -254,6 +296,7 @@ mod tests {
         embedded.broker().subscribe(Subscription {
             group: GroupName::parse("pulse").map_err(|e| BrokerError::Other(e.to_string()))?,
             topics: vec![vec![TopicName::from_static("role_events")]],
+            retry_topics: Vec::new(),
             max_in_flight_bytes: 1 << 20,
             drain_deadline: Duration::from_secs(1),
             group_instance_id: None,

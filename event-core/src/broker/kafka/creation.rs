@@ -44,14 +44,19 @@ pub(super) fn create_topics(
 /// The embedded broker of another process has no admin API: it never names a controller, so a client
 /// would ask for one until its time is over.
 fn check_admin_api(asking: &Asking) -> Result<(), BrokerError> {
-    let cluster = asking.client.client().fetch_cluster_id(asking.left());
-    if cluster.is_some_and(|id| id.starts_with(EMBEDDED_CLUSTER)) {
+    if is_embedded(asking) {
         return Err(BrokerError::Other(format!(
             "the broker at {} is an embedded one, where no topic can be made from outside: the process that it runs in has to make it, as `dev` does with the topics of its handlers and contracts",
             asking.address()
         )));
     }
     Ok(())
+}
+
+/// Whether the broker is an embedded one, perhaps of another process.
+pub(super) fn is_embedded(asking: &Asking) -> bool {
+    let cluster = asking.client.client().fetch_cluster_id(asking.left());
+    cluster.is_some_and(|id| id.starts_with(EMBEDDED_CLUSTER))
 }
 
 fn code_of(error: &KafkaError) -> Code {

@@ -282,6 +282,7 @@ pub(super) async fn reset(
     let mut member = broker.subscribe(Subscription {
         group: group.clone(),
         topics: vec![topics],
+        retry_topics: Vec::new(),
         max_in_flight_bytes: 1 << 20,
         drain_deadline: Duration::ZERO,
         group_instance_id: None,

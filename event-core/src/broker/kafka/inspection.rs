@@ -10,11 +10,12 @@ use rdkafka::types::RDKafkaErrorCode as Code;
 
 use super::asking::Asking;
 use super::commits::Refused;
-use super::raw::{CommitQueue, committed_in};
+use super::creation;
+use super::raw::{CommitQueue, GroupQueue, NativeGroup, committed_in};
 use super::trouble;
-use crate::broker::{BrokerError, Committed, Watermarks};
+use crate::broker::{BrokerError, Committed, GroupMember, Watermarks};
 use crate::delivery::{NextOffset, TopicPartition};
-use crate::event::GroupName;
+use crate::event::{GroupName, TopicName};
 
 pub(super) fn watermarks(
     asking: &Asking,
@@ -98,6 +99,38 @@ pub(super) fn committed(
     partitions.iter().zip(answers).map(committed).collect()
 }
 
+pub(super) fn members(
+    asking: &Asking,
+    group: &GroupName,
+) -> Result<Option<Vec<GroupMember>>, BrokerError> {
+    if creation::is_embedded(asking) {
+        return Ok(None);
+    }
+    let queue = GroupQueue::new(&asking.client)
+        .ok_or_else(|| BrokerError::Fatal("the client's queue could not be made".to_owned()))?;
+    queue.ask(group.as_str(), asking.left());
+    let described = match wait(asking, |time| queue.answer(time)) {
+        Some(Ok(described)) => described,
+        Some(Err(code)) => return Err(asking.refused(code)),
+        None => return Err(asking.refused(Code::OperationTimedOut)),
+    };
+    let NativeGroup { is_stable, members } = described;
+    if !is_stable && !members.is_empty() {
+        return Ok(None);
+    }
+    let members = members.into_iter().map(|member| {
+        let partitions = member.partitions.into_iter().filter_map(|(topic, partition)| {
+            Some(TopicPartition { topic: TopicName::foreign(&topic).ok()?, partition })
+        });
+        GroupMember {
+            client_id: member.client_id,
+            host: member.host.trim_start_matches('/').to_owned(),
+            partitions: partitions.collect(),
+        }
+    });
+    Ok(Some(members.collect()))
+}
+
 pub(super) fn reset(
     asking: &Asking,
     group: &GroupName,
@@ -118,7 +151,7 @@ pub(super) fn reset(
         .ok_or_else(|| BrokerError::Fatal("the client's queue could not be made".to_owned()))?;
     let sent = queue.commit(&list);
     let answer = match sent {
-        Ok(()) => wait(asking, &queue),
+        Ok(()) => wait(asking, |time| queue.answer(time)),
         Err(code) => Some(Err(code)),
     };
     match answer {
@@ -133,11 +166,14 @@ pub(super) fn reset(
 }
 
 /// Waits for the answer, listening meanwhile to why there is none.
-fn wait(asking: &Asking, queue: &CommitQueue) -> Option<Result<(), Code>> {
+fn wait<T>(
+    asking: &Asking,
+    answer: impl Fn(Duration) -> Option<Result<T, Code>>,
+) -> Option<Result<T, Code>> {
     let until = Instant::now() + asking.left();
     loop {
         let left = until.saturating_duration_since(Instant::now());
-        if let Some(answer) = queue.answer(left.min(Duration::from_millis(100))) {
+        if let Some(answer) = answer(left.min(Duration::from_millis(100))) {
             return Some(answer);
         }
         asking.listen();

@@ -49,6 +49,7 @@ mod consumer;
 mod creation;
 mod embedded;
 mod inspection;
+mod leveling;
 mod open_batches;
 mod poll_loop;
 mod producer;
@@ -62,8 +63,8 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::{
-    Broker, BrokerError, Committed, CreatedTopic, NewTopic, Producer, ReadRequest, Subscription,
-    TopicStatus, Watermarks,
+    Broker, BrokerError, Committed, CreatedTopic, GroupMember, NewTopic, Producer, ReadRequest,
+    Subscription, TopicStatus, Watermarks,
 };
 use crate::delivery::{NextOffset, TopicPartition};
 use crate::event::{GroupName, TopicName};
@@ -162,6 +163,19 @@ impl Broker for KafkaBroker {
         asking::ask(&self.settings, Some(group), deadline, committed).await
     }
 
+    async fn members(
+        &self,
+        group: &GroupName,
+        timeout: Duration,
+    ) -> Result<Option<Vec<GroupMember>>, BrokerError> {
+        if self.embedded.is_some() {
+            return Ok(None);
+        }
+        let named = group.clone();
+        let members = move |asking: &Asking| inspection::members(asking, &named);
+        asking::ask(&self.settings, Some(group), timeout, members).await
+    }
+
     async fn reset(
         &self,
         group: &GroupName,
@@ -184,7 +198,7 @@ impl Broker for KafkaBroker {
     }
 
     fn subscribe(&self, subscription: Subscription) -> Result<KafkaConsumer, BrokerError> {
-        KafkaConsumer::join(&self.settings, &subscription)
+        KafkaConsumer::join(self, &subscription)
     }
 
     fn producer(&self) -> Result<Arc<dyn Producer>, BrokerError> {

@@ -34,11 +34,24 @@ const FETCH: usize = 512;
 /// The same trouble is told again after this.
 const TROUBLE_AGAIN: Duration = Duration::from_secs(10);
 
+/// How long a member that gave its partitions back stays away: until the others have them. One that joins
+/// while the group has not yet heard that it left might get the same ones again.
+const REJOIN_AFTER: Duration = Duration::from_secs(3);
+
+/// A member that leaves the group to join it again.
+enum Rejoining {
+    /// Its partitions are being given up.
+    Leaves(Vec<String>),
+    /// It has none.
+    Waits { topics: Vec<String>, at: Instant },
+}
+
 pub(super) struct PollLoop {
     fetch_queue: Arc<FetchQueue>,
     events: EventQueue,
     open: OpenBatches,
     told: FxHashMap<String, Instant>,
+    rejoining: Option<Rejoining>,
     // The last one to let it go drops the client: rdkafka then polls until it is closed, which can
     // take for ever when the broker is gone. Only this thread waits for it.
     consumer: Arc<BaseConsumer<GroupContext>>,
@@ -62,6 +75,7 @@ impl PollLoop {
             events,
             open: OpenBatches::default(),
             told: FxHashMap::default(),
+            rejoining: None,
             consumer,
         })
     }
@@ -85,6 +99,7 @@ impl PollLoop {
                 break ending;
             }
             self.context().advance_commits();
+            self.rejoin();
             self.serve_events();
             self.resume();
             self.take_messages();
@@ -92,6 +107,39 @@ impl PollLoop {
         self.context().leave();
         if let Ending::Close(close) = ending {
             self.close(close);
+        }
+    }
+
+    /// Goes on with leaving the group and joining it again.
+    fn rejoin(&mut self) {
+        match &self.rejoining {
+            Some(Rejoining::Leaves(topics))
+                if self.context().with_assignment(|ours| ours.len() == 0) =>
+            {
+                let (topics, at) = (topics.clone(), Instant::now() + REJOIN_AFTER);
+                self.rejoining = Some(Rejoining::Waits { topics, at });
+            }
+            Some(Rejoining::Waits { topics, at }) if *at <= Instant::now() => {
+                let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
+                self.context().report(self.consumer.subscribe(&topics), "joining the group again");
+                self.rejoining = None;
+            }
+            _ => {}
+        }
+    }
+
+    /// Begins to leave the group, to join it again when the others have shared the partitions out.
+    fn leave_to_rejoin(&mut self) {
+        if self.rejoining.is_some() {
+            return;
+        }
+        match self.consumer.subscription() {
+            Ok(list) => {
+                let topics = list.elements().iter().map(|one| one.topic().to_owned()).collect();
+                self.rejoining = Some(Rejoining::Leaves(topics));
+                self.consumer.unsubscribe();
+            }
+            Err(error) => self.context().report(Err(error), "giving partitions back"),
         }
     }
 
@@ -106,6 +154,7 @@ impl PollLoop {
             };
             match command {
                 Command::Commit(progress) => self.context().commit_soon(progress),
+                Command::Rejoin => self.leave_to_rejoin(),
                 // Of a revocation that was not waited for any longer.
                 Command::Release { .. } => {}
                 Command::Close(close) => return Some(Ending::Close(close)),

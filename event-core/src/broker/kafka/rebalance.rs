@@ -313,7 +313,7 @@ impl GroupContext {
                 Ok(Command::Release { number: released, progress }) if released == number => {
                     return progress;
                 }
-                Ok(Command::Release { .. }) => {}
+                Ok(Command::Release { .. } | Command::Rejoin) => {}
                 Ok(Command::Commit(progress)) => self.commit_soon(progress),
                 Ok(Command::Close(close)) => {
                     let progress = close.progress.clone();

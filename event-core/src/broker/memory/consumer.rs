@@ -67,8 +67,8 @@ struct LateCommit {
 
 impl MemoryConsumer {
     pub(super) fn join(cluster: Arc<Cluster>, link: Arc<Link>, subscription: Subscription) -> Self {
-        let Subscription { group, topics, max_in_flight_bytes, wants_metadata, .. } = subscription;
-        let topics = topics.into_iter().flatten().collect();
+        let topics = subscription.all_topics().cloned().collect();
+        let Subscription { group, max_in_flight_bytes, wants_metadata, .. } = subscription;
         let member = cluster.change(|state| state.join(&group, topics));
         link.joined(&group, member);
         MemoryConsumer {

@@ -56,6 +56,8 @@ impl HealthRules {
 pub struct GroupStatus {
     /// The group.
     pub group: GroupName,
+    /// What brokers call this process in the group; `None` before it joins.
+    pub client_id: Option<String>,
     /// The partitions that this process has.
     pub partitions: Vec<PartitionStatus>,
     /// How long ago a record was settled last; `None` when none was since the start.
@@ -94,6 +96,7 @@ pub(crate) struct GroupHealth {
     rules: HealthRules,
     settled: Arc<AtomicU64>,
     pulses: OnceLock<Vec<Arc<Pulse>>>,
+    client_id: OnceLock<String>,
     state: Mutex<State>,
 }
 
@@ -148,6 +151,7 @@ impl GroupHealth {
             rules,
             settled: Arc::default(),
             pulses: OnceLock::new(),
+            client_id: OnceLock::new(),
             state: Mutex::new(State {
                 membership: Membership::begun(now),
                 partitions: Partitions::default(),
@@ -172,6 +176,12 @@ impl GroupHealth {
     pub(crate) fn set_pulses(&self, pulses: Vec<Arc<Pulse>>) {
         // There is one consumer for a group.
         let _ = self.pulses.set(pulses);
+    }
+
+    /// What brokers call the consumer.
+    pub(crate) fn set_client_id(&self, client_id: String) {
+        // There is one consumer for a group.
+        let _ = self.client_id.set(client_id);
     }
 
     pub(super) fn settled_counter(&self) -> Arc<AtomicU64> {
@@ -340,6 +350,7 @@ impl GroupHealth {
         };
         GroupStatus {
             group: self.group.clone(),
+            client_id: self.client_id.get().cloned(),
             partitions: state.partitions.lags().map(partition).collect(),
             last_settled: state.last_settled.map(|at| at.elapsed()),
             paused: state.paused.iter().cloned().collect(),

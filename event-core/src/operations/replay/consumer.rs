@@ -67,7 +67,7 @@ impl<R: Reader> ReplayConsumer<R> {
         subscription: &Subscription,
     ) -> Result<Self, BrokerError> {
         let mut request = broker.range.request();
-        let topics: Vec<_> = subscription.topics.iter().flatten().collect();
+        let topics: Vec<_> = subscription.all_topics().collect();
         request.partitions.retain(|(partition, ..)| topics.contains(&&partition.topic));
         let own = broker.groups.iter().find(|own| own.group == subscription.group);
         let handlers = own.map_or(&[][..], |own| &own.handlers);

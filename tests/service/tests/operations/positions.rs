@@ -110,9 +110,9 @@ async fn lag_is_told_and_a_seek_changes_it() {
     );
     let ran = desk.run(LEDGER, &["lag"]);
     let expected = "\
-GROUP   TOPIC                PARTITION  COMMITTED  END  LAG  SETTLED_ABOVE  OPEN
-ledger  role_events          0          1          3    2    0              2
-ledger  role_events_redrive  0          -          0    0    0              0
+GROUP   TOPIC                PARTITION  COMMITTED  END  LAG  SETTLED_ABOVE  OPEN  OWNER
+ledger  role_events          0          1          3    2    0              2     -
+ledger  role_events_redrive  0          -          0    0    0              0     -
 
 HANDLER     GROUP   TOPIC        LAG  OPEN
 book_claim  ledger  role_events  2    2

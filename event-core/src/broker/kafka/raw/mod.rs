@@ -2,7 +2,7 @@
 //!
 //! Headers as bytes (rdkafka panics on a name that is not UTF-8), producing with such headers,
 //! messages in batches, how many events wait, commits whose answer can be waited for with a deadline, committed metadata
-//! that is not UTF-8, and the times of the mock cluster's groups. Nothing here decides anything, and nothing here can be misused by
+//! that is not UTF-8, who is in a group, and the times of the mock cluster's groups. Nothing here decides anything, and nothing here can be misused by
 //! safe code: queues keep their client alive, and a record's opaque has the type that its producer
 //! expects.
 
@@ -11,6 +11,7 @@
 mod commits;
 mod committed;
 mod fetch;
+mod groups;
 mod message;
 mod mock;
 mod produce;
@@ -19,6 +20,7 @@ mod queue;
 pub(super) use commits::CommitQueue;
 pub(super) use committed::committed_in;
 pub(super) use fetch::FetchQueue;
+pub(super) use groups::{GroupQueue, NativeGroup};
 pub(super) use message::MessageView;
 pub(super) use mock::set_session;
 #[cfg(test)]
