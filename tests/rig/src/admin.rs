@@ -13,7 +13,7 @@ use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use crate::cluster::{Kafka, until};
 use crate::group::{self, GroupDescription};
-use crate::requests::{self, Partition, Resource};
+use crate::requests::{self, Configured, Partition};
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -74,21 +74,21 @@ impl Kafka {
 
     /// Sets settings of a topic; `None` takes one back to its default.
     pub fn alter_topic(&self, name: &str, configs: &[(&str, Option<&str>)]) {
-        self.alter(Resource::Topic(name), configs);
+        self.alter(Configured::Topic(name), configs);
     }
 
     /// Sets settings of all brokers while they run, as far as Kafka allows it.
     pub fn alter_brokers(&self, configs: &[(&str, Option<&str>)]) {
-        self.alter(Resource::Brokers, configs);
+        self.alter(Configured::Brokers, configs);
     }
 
     /// Sets settings of a group with `group.protocol=consumer`: `consumer.session.timeout.ms`,
     /// `consumer.heartbeat.interval.ms`. From Kafka 4.0 on.
     pub fn alter_group(&self, name: &str, configs: &[(&str, Option<&str>)]) {
-        self.alter(Resource::Group(name), configs);
+        self.alter(Configured::Group(name), configs);
     }
 
-    fn alter(&self, resource: Resource<'_>, configs: &[(&str, Option<&str>)]) {
+    fn alter(&self, resource: Configured<'_>, configs: &[(&str, Option<&str>)]) {
         let altered = requests::alter_configs(self.any(), resource, configs);
         altered.unwrap_or_else(|error| panic!("{resource:?}: {error}"));
     }
@@ -207,7 +207,7 @@ impl Kafka {
         seen
     }
 
-    fn any(&self) -> std::net::SocketAddr {
+    pub(crate) fn any(&self) -> std::net::SocketAddr {
         self.running().first().copied().unwrap_or_else(|| panic!("no node runs"))
     }
 

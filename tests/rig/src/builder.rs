@@ -2,11 +2,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::cluster::Kafka;
-use crate::install::{FAST_START, Install};
+use crate::install::{FAST_START, Install, copy_formatted};
 use crate::java::kafka_version;
 use crate::node::{Launch, Node};
 use crate::ports::free_ports;
 use crate::properties::{self, Listener, Listeners};
+use crate::secured::{self, LISTENER_COUNT};
 use crate::start_error::{Context, StartError};
 use crate::watchdog::Watchdog;
 
@@ -18,6 +19,7 @@ pub struct Builder {
     jvm: Vec<String>,
     properties: Vec<(String, String)>,
     advertised: Option<String>,
+    secured: bool,
 }
 
 impl Builder {
@@ -28,6 +30,7 @@ impl Builder {
             jvm: FAST_START.iter().map(|option| (*option).to_owned()).collect(),
             properties: Vec::new(),
             advertised: None,
+            secured: false,
         }
     }
 
@@ -92,6 +95,15 @@ impl Builder {
         self
     }
 
+    /// Opens a listener for each [`Listener`](crate::Listener) with TLS and logins, and lets users do
+    /// only what they are [allowed](Kafka::allow) to. [`Kafka::brokers`] stays open without a login,
+    /// for the test itself. A start takes a second longer.
+    #[must_use]
+    pub fn secured(mut self) -> Builder {
+        self.secured = true;
+        self
+    }
+
     /// Starts the cluster and waits until it serves and has the topic behind consumer groups.
     ///
     /// # Panics
@@ -118,27 +130,44 @@ impl Builder {
         let watchdog = Watchdog::start(doomed).context("cannot start a shell for", &root)?;
 
         let listeners = self.listeners()?;
+        let mut certificates = None;
+        let mut properties = Vec::new();
+        if self.secured {
+            let (made, told) = secured::prepare(&folder.path().join("certificates"))?;
+            certificates = Some(made);
+            properties = told;
+        }
+        properties.extend(self.properties);
         let mut nodes = Vec::new();
+        let mut formatted: Option<PathBuf> = None;
         for (index, own) in listeners.iter().enumerate() {
             let of_node = folder.path().join(format!("node{}", own.node));
             let data = of_node.join("data");
-            let text = properties::server(&listeners, index, &data, &self.properties);
-            install.prepare_data(&data, own.node)?;
-            let settings: PathBuf = of_node.join("server.properties");
+            let text = properties::server(&listeners, index, &data, &properties);
+            let settings = of_node.join("server.properties");
+            std::fs::create_dir_all(&of_node).context("cannot create", &of_node)?;
             std::fs::write(&settings, text).context("cannot write", &settings)?;
+            match formatted.as_deref() {
+                _ if !self.secured => install.prepare_data(&data, own.node)?,
+                Some(formatted) => copy_formatted(formatted, &data, own.node)?,
+                None => {
+                    install.format(&settings, &secured::scram_users())?;
+                    formatted = Some(data);
+                }
+            }
             let jvm: Vec<&str> = self.jvm.iter().map(String::as_str).collect();
             let command = install.broker(&jvm, &settings);
             nodes.push(Node::new(Launch { command, log: of_node.join("log") }));
         }
-        let kafka = Kafka::new(listeners, nodes, watchdog, folder);
+        let kafka = Kafka::new(listeners, nodes, watchdog, certificates, folder);
         kafka.try_up()?;
         Ok(kafka)
     }
 
     fn listeners(&self) -> Result<Vec<Listeners>, StartError> {
-        let mut ports = free_ports(self.nodes * 3)?.into_iter();
-        let mut port = || ports.next().unwrap_or_default();
+        let mut ports = free_ports(self.nodes * (3 + LISTENER_COUNT))?.into_iter();
         let of_node = |node| {
+            let mut port = || ports.next().unwrap_or_default();
             let mut listeners = Listeners::plaintext(node, port(), port());
             let port = port();
             listeners.clients.extend(self.advertised.clone().map(|advertised| Listener {
@@ -147,6 +176,9 @@ impl Builder {
                 port,
                 advertised: Some(advertised),
             }));
+            if self.secured {
+                listeners.clients.extend(secured::listeners(|| ports.next().unwrap_or_default()));
+            }
             listeners
         };
         Ok((1..=self.nodes).map(of_node).collect())

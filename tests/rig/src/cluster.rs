@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::builder::Builder;
+use crate::certificates::Certificates;
 use crate::node::{Node, STEP};
 use crate::properties::Listeners;
 use crate::requests::has_coordinator;
@@ -33,6 +34,7 @@ pub struct Kafka {
     nodes: Vec<Mutex<Node>>,
     // Dropped after the nodes, and before their data.
     watchdog: Watchdog,
+    certificates: Option<Certificates>,
     folder: TempDir,
 }
 
@@ -68,9 +70,11 @@ impl Kafka {
         listeners: Vec<Listeners>,
         nodes: Vec<Node>,
         watchdog: Watchdog,
+        certificates: Option<Certificates>,
         folder: TempDir,
     ) -> Kafka {
-        Kafka { listeners, nodes: nodes.into_iter().map(Mutex::new).collect(), watchdog, folder }
+        let nodes = nodes.into_iter().map(Mutex::new).collect();
+        Kafka { listeners, nodes, watchdog, certificates, folder }
     }
 
     /// The addresses of all nodes for `bootstrap.servers`, without a login.
@@ -98,6 +102,10 @@ impl Kafka {
             format!("127.0.0.1:{}", port.unwrap_or_else(|| panic!("no listener {listener}")))
         };
         self.listeners.iter().map(of_name).collect::<Vec<String>>().join(",")
+    }
+
+    pub(crate) fn certificates(&self) -> &Certificates {
+        self.certificates.as_ref().unwrap_or_else(|| panic!("the cluster is not secured"))
     }
 
     /// How many nodes there are, running or not.

@@ -14,6 +14,17 @@
 //! kafka.restart(2);
 //! ```
 //!
+//! A [secured](Builder::secured) cluster has a listener for each way in, right and wrong:
+//!
+//! ```no_run
+//! use kafka_rig::{Kafka, Listener, Operation, Resource};
+//!
+//! let kafka = Kafka::builder().secured().start();
+//! kafka.allow("alice", &[Operation::Read, Operation::Describe], Resource::Topic("orders"));
+//! let mut properties = kafka.login(Listener::SaslSsl, "alice");
+//! properties.insert("sasl.password".to_owned(), "wrong".to_owned());
+//! ```
+//!
 //! A test binary whose tests share a broker takes [`Kafka::shared`]; a test that kills one starts its
 //! own. A package with such tests has `build = "../rig/detect.rs"`, and each test says what it needs:
 //!
@@ -35,8 +46,10 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod acl;
 mod admin;
 mod builder;
+mod certificates;
 mod cluster;
 mod group;
 mod install;
@@ -45,11 +58,14 @@ mod node;
 mod ports;
 mod properties;
 mod requests;
+mod secured;
 mod start_error;
 mod watchdog;
 mod wire;
 
+pub use acl::{Operation, Resource};
 pub use builder::Builder;
 pub use cluster::Kafka;
 pub use group::{GroupDescription, GroupMember, GroupProtocol};
+pub use secured::{ClientProperties, Listener, SUPER_USER, USERS};
 pub use start_error::StartError;

@@ -103,7 +103,7 @@ pub(crate) fn elect_preferred(broker: SocketAddr, topic: &str, partition: i32) -
 
 /// What settings belong to.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Resource<'a> {
+pub(crate) enum Configured<'a> {
     Topic(&'a str),
     /// All brokers.
     Brokers,
@@ -113,13 +113,13 @@ pub(crate) enum Resource<'a> {
 /// IncrementalAlterConfigs, version 0. `None` takes a setting back to its default.
 pub(crate) fn alter_configs(
     broker: SocketAddr,
-    resource: Resource<'_>,
+    resource: Configured<'_>,
     configs: &[(&str, Option<&str>)],
 ) -> io::Result<()> {
     let (kind, name) = match resource {
-        Resource::Topic(name) => (2, name),
-        Resource::Brokers => (4, ""),
-        Resource::Group(name) => (32, name),
+        Configured::Topic(name) => (2, name),
+        Configured::Brokers => (4, ""),
+        Configured::Group(name) => (32, name),
     };
     let mut request = Request::new(44, 0, Format::Fixed);
     request.array(1).i8(kind).string(name).array(configs.len());

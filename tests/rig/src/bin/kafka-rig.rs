@@ -5,12 +5,14 @@
 use std::io::{BufRead, Write, stdin, stdout};
 use std::process::ExitCode;
 
-use kafka_rig::{Builder, Kafka};
+use kafka_rig::{Builder, Kafka, Listener, USERS};
 
-const USAGE: &str = "usage: kafka-rig up [--nodes N] [--version V] [--property NAME=VALUE]..
+const USAGE: &str =
+    "usage: kafka-rig up [--nodes N] [--version V] [--secure] [--property NAME=VALUE]..
 
 Starts Kafka, prints the addresses for `bootstrap.servers` in one line, and runs until its standard
-input ends or it gets SIGTERM or Ctrl-C. The data is deleted then.
+input ends or it gets SIGTERM or Ctrl-C. The data is deleted then. --secure opens listeners with TLS
+and logins beside that without, and prints them to standard error.
 
 Orders on its standard input, each answered by one line, for one node (1 by default):
 
@@ -42,12 +44,24 @@ fn main() -> ExitCode {
     };
     // Who does not read the answers is not waiting for them.
     let _ = writeln!(stdout(), "{}", kafka.brokers());
+    if arguments.iter().any(|argument| argument == "--secure") {
+        show_logins(&kafka);
+    }
     for line in stdin().lock().lines() {
         let Ok(line) = line else { break };
         let answer = handle_order(&kafka, &line).unwrap_or_else(|| format!("unknown: {line}"));
         let _ = writeln!(stdout(), "{answer}");
     }
     ExitCode::SUCCESS
+}
+
+fn show_logins(kafka: &Kafka) {
+    for listener in Listener::ALL {
+        eprintln!("\n# {listener:?}: {USERS:?}");
+        for (name, value) in kafka.login(listener, "alice") {
+            eprintln!("{name}={value}");
+        }
+    }
 }
 
 fn builder(arguments: &[String]) -> Result<Builder, String> {
@@ -66,6 +80,7 @@ fn builder(arguments: &[String]) -> Result<Builder, String> {
                 let count = nodes.parse().ok().filter(|count| *count > 0);
                 builder.nodes(count.ok_or_else(|| format!("--nodes is `{nodes}`: write a number"))?)
             }
+            "--secure" => builder.secured(),
             "--version" => builder.version(value()?),
             "--property" => {
                 let property = value()?;
