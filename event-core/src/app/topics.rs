@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
+use tracing::info;
 
 use crate::broker::{Broker, BrokerError, NewTopic};
 use crate::event::{GroupName, TopicName};
+use crate::operations::{NeededTopic, TopicState, missing_topics, uneven_topics};
 use crate::registry::StartupProblem;
 use crate::router::{DerivedTopic, EventRouter, Purpose};
 
@@ -32,9 +34,23 @@ pub(super) enum Missing {
 /// A topic that the service needs, as the broker has it.
 struct Needed {
     topic: TopicName,
-    /// `None` for one that handlers listen to.
-    derived: Option<DerivedTopic>,
+    /// What it is for; nothing where handlers listen to it. Several topics may share one for their
+    /// dead letters.
+    derived: Vec<DerivedTopic>,
     partitions: Result<i32, BrokerError>,
+}
+
+impl Needed {
+    fn state(&self) -> TopicState {
+        TopicState {
+            needed: NeededTopic {
+                topic: self.topic.clone(),
+                needed_for: Vec::new(),
+                origins: self.derived.iter().map(|derived| derived.origin.clone()).collect(),
+            },
+            partitions: self.partitions.as_ref().ok().copied(),
+        }
+    }
 }
 
 /// What is wrong with the topics of the service on the broker, and which are missing all the same: the
@@ -44,14 +60,14 @@ pub(super) async fn look_for_topics<B: Broker>(
     routers: &BTreeMap<GroupName, EventRouter>,
     when_missing: Missing,
 ) -> (Vec<StartupProblem>, Vec<TopicName>) {
-    let mut topics = BTreeMap::new();
+    let mut topics = BTreeMap::<_, Vec<DerivedTopic>>::new();
     for router in routers.values() {
         for derived in router.derived_topics().filter_map(Result::ok) {
-            topics.entry(derived.topic.clone()).or_insert(Some(derived));
+            topics.entry(derived.topic.clone()).or_default().push(derived);
         }
     }
     for topic in routers.values().flat_map(EventRouter::topics).filter_map(Result::ok) {
-        topics.insert(topic, None);
+        topics.insert(topic, Vec::new());
     }
     if topics.is_empty() {
         return (Vec::new(), Vec::new());
@@ -83,7 +99,7 @@ fn problems_and_missing(
 ) -> (Vec<StartupProblem>, Vec<&DerivedTopic>) {
     let (mut problems, mut missing) = (Vec::new(), Vec::new());
     for Needed { topic, derived, partitions } in needed {
-        match (partitions, derived) {
+        match (partitions, derived.first()) {
             (Ok(_), _) => {}
             (Err(BrokerError::UnknownTopic(_)), Some(derived))
                 if when_missing != Missing::Reported || derived.purpose == Purpose::Redrive =>
@@ -121,35 +137,31 @@ fn needed_for(derived: &DerivedTopic) -> String {
     format!("the {what} of `{}`", derived.origin)
 }
 
-/// Makes what is missing, with as many partitions as the topic it is for. Where that one is missing
-/// itself, which is a problem already, nothing is made.
+/// Makes what is missing, as `topics create` does. Where the topic that it is for is missing itself,
+/// which is a problem already, nothing is made.
 async fn make<B: Broker>(
     broker: &B,
     needed: &[Needed],
     missing: &[&DerivedTopic],
 ) -> Vec<StartupProblem> {
-    let partitions_of = |origin: &TopicName| {
-        let origin = needed.iter().find(|one| one.topic == *origin)?;
-        origin.partitions.as_ref().ok().copied()
-    };
-    let made: Vec<_> = missing
-        .iter()
-        .filter_map(|derived| Some((*derived, partitions_of(&derived.origin)?)))
-        .collect();
+    let states: Vec<_> = needed.iter().map(Needed::state).collect();
+    for uneven in uneven_topics(&states) {
+        info!(target: "event_core", "{uneven}: it is left as it is");
+    }
+    let made = missing_topics(&states, -1, -1).into_iter().filter(|new| new.partitions > 0);
+    let made = made.filter_map(|new| {
+        let derived = missing.iter().find(|derived| derived.topic == new.topic)?;
+        Some((*derived, new))
+    });
+    let (made, new): (Vec<_>, Vec<_>) = made.unzip();
     if made.is_empty() {
         return Vec::new();
     }
-    let new = made.iter().map(|(derived, partitions)| NewTopic {
-        topic: derived.topic.clone(),
-        partitions: *partitions,
-        replication: -1,
-    });
-    let new: Vec<_> = new.collect();
     let answers = match broker.create_topics(&new, BROKER_DEADLINE).await {
         Ok(answers) => answers,
         Err(error) => return vec![StartupProblem::Broker(error)],
     };
-    let problems = made.iter().zip(answers).filter_map(|((derived, _), (topic, answer))| {
+    let problems = made.iter().zip(answers).filter_map(|(derived, (topic, answer))| {
         let error = answer.err()?;
         let topic = topic.to_string();
         Some(StartupProblem::UncreatedTopic { topic, needed_for: needed_for(derived), error })
