@@ -9,7 +9,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::look_after::look_after;
 use super::thread::apart;
@@ -91,9 +91,12 @@ impl EventApp {
             // A service that does not start leaves nothing behind.
             true => Missing::Left,
         };
-        let Found { problems, missing, partitions } =
-            look_for_topics(&broker, &routers, missing).await;
+        let found = look_for_topics(&broker, &routers, missing).await;
+        let Found { problems, warnings, unread, partitions } = found;
         report.add_problems(problems);
+        for warning in &warnings {
+            warn!(target: "event_core", help = warning.help(), "{}", warning.message());
+        }
         report.add_problems(self.make_state().await);
         #[cfg(feature = "admin")]
         let admin = self.admin(&settings, &routers).map_err(|problem| {
@@ -123,7 +126,7 @@ impl EventApp {
         let members = routers.iter().map(|(group, router)| {
             let (group, router) = (group.clone(), router.clone());
             let own: Vec<_> = router.topics().filter_map(Result::ok).collect();
-            let retries: Vec<_> = returning(&router).filter(|t| !missing.contains(t)).collect();
+            let retries: Vec<_> = returning(&router).filter(|t| !unread.contains(t)).collect();
             let topics = TopicSets::new(&own, &retries, &partitions, settings.max_members);
             let wanted = TopicSets::new(&own, &retries, &partitions, usize::MAX).len();
             if topics.len() < wanted {

@@ -5,9 +5,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
+use tracing::info;
 
+#[cfg(feature = "cli")]
+use super::{EventApp, Settings};
 use crate::broker::{Broker, BrokerError, NewTopic};
 use crate::event::{GroupName, TopicName};
+use crate::operations::{NeededTopic, TopicState, missing_topics, uneven_topics};
 use crate::registry::StartupProblem;
 use crate::router::{DerivedTopic, EventRouter, Purpose};
 
@@ -21,7 +25,7 @@ const PROPAGATION_LOOK: Duration = Duration::from_millis(100);
 /// What becomes of a derived topic that is missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Missing {
-    /// It is a problem, unless it is for what a person redrives.
+    /// It is a problem, unless it is for what a person redrives: that is read once it is made.
     Reported,
     /// It is made.
     Made,
@@ -32,9 +36,23 @@ pub(super) enum Missing {
 /// A topic that the service needs, as the broker has it.
 struct Needed {
     topic: TopicName,
-    /// `None` for one that handlers listen to.
-    derived: Option<DerivedTopic>,
+    /// What it is for; nothing where handlers listen to it. Several topics may share one for their
+    /// dead letters.
+    derived: Vec<DerivedTopic>,
     partitions: Result<i32, BrokerError>,
+}
+
+impl Needed {
+    fn state(&self) -> TopicState {
+        TopicState {
+            needed: NeededTopic {
+                topic: self.topic.clone(),
+                needed_for: Vec::new(),
+                origins: self.derived.iter().map(|derived| derived.origin.clone()).collect(),
+            },
+            partitions: self.partitions.as_ref().ok().copied(),
+        }
+    }
 }
 
 /// What the broker says about the topics of the service.
@@ -42,8 +60,11 @@ struct Needed {
 pub(super) struct Found {
     /// What is wrong with them.
     pub(super) problems: Vec<StartupProblem>,
-    /// Those that are missing all the same: the service can do without those for what a person redrives.
-    pub(super) missing: Vec<TopicName>,
+    /// What the service can do without: that a topic for what a person redrives may not be used.
+    pub(super) warnings: Vec<StartupProblem>,
+    /// The topics that are not to be subscribed to because of that. One that is only missing is
+    /// subscribed to all the same, and read as soon as it is made.
+    pub(super) unread: Vec<TopicName>,
     /// How many partitions those have that are there.
     pub(super) partitions: BTreeMap<TopicName, i32>,
 }
@@ -54,14 +75,14 @@ pub(super) async fn look_for_topics<B: Broker>(
     routers: &BTreeMap<GroupName, EventRouter>,
     when_missing: Missing,
 ) -> Found {
-    let mut topics = BTreeMap::new();
+    let mut topics = BTreeMap::<_, Vec<DerivedTopic>>::new();
     for router in routers.values() {
         for derived in router.derived_topics().filter_map(Result::ok) {
-            topics.entry(derived.topic.clone()).or_insert(Some(derived));
+            topics.entry(derived.topic.clone()).or_default().push(derived);
         }
     }
     for topic in routers.values().flat_map(EventRouter::topics).filter_map(Result::ok) {
-        topics.insert(topic, None);
+        topics.insert(topic, Vec::new());
     }
     if topics.is_empty() {
         return Found::default();
@@ -80,34 +101,55 @@ pub(super) async fn look_for_topics<B: Broker>(
         partitions: status.partitions,
     });
     let needed: Vec<_> = needed.collect();
-    let partitions =
-        needed.iter().filter_map(|one| Some((one.topic.clone(), *one.partitions.as_ref().ok()?)));
-    let partitions = partitions.collect();
-    let (mut problems, missing) = problems_and_missing(&needed, when_missing);
+    let (mut found, missing) = judge(&needed, when_missing);
+    let partitions = needed.iter().filter_map(|one| {
+        let partitions = *one.partitions.as_ref().ok()?;
+        Some((one.topic.clone(), partitions))
+    });
+    found.partitions = partitions.collect();
     if when_missing == Missing::Made {
-        problems.extend(make(broker, &needed, &missing).await);
-        return Found { problems, missing: Vec::new(), partitions };
+        found.problems.extend(make(broker, &needed, &missing).await);
     }
-    let missing = missing.into_iter().map(|derived| derived.topic.clone()).collect();
-    Found { problems, missing, partitions }
+    found
 }
 
-/// The problems, and the derived topics that are missing without being one.
-fn problems_and_missing(
-    needed: &[Needed],
-    when_missing: Missing,
-) -> (Vec<StartupProblem>, Vec<&DerivedTopic>) {
-    let (mut problems, mut missing) = (Vec::new(), Vec::new());
+#[cfg(feature = "cli")]
+impl EventApp {
+    /// What the broker would let the service start with: problems and warnings, about its topics. Makes
+    /// nothing.
+    pub(crate) async fn check_on<B: Broker>(
+        &self,
+        broker: &B,
+        settings: &Settings,
+    ) -> (Vec<StartupProblem>, Vec<StartupProblem>) {
+        let when_missing = match settings.create_topics {
+            true => Missing::Left,
+            false => Missing::Reported,
+        };
+        let routers = self.routers(&settings.group);
+        let found = look_for_topics(broker, &routers, when_missing).await;
+        (found.problems, found.warnings)
+    }
+}
+
+/// What is wrong, and the derived topics that are missing without being a problem.
+fn judge(needed: &[Needed], when_missing: Missing) -> (Found, Vec<&DerivedTopic>) {
+    let (mut found, mut missing) = (Found::default(), Vec::new());
     for Needed { topic, derived, partitions } in needed {
+        let derived = derived.first();
+        // Without the setting that makes it, a service can do without what a person redrives.
+        let dispensable = derived.filter(|derived| {
+            when_missing == Missing::Reported && derived.purpose == Purpose::Redrive
+        });
         match (partitions, derived) {
             (Ok(_), _) => {}
             (Err(BrokerError::UnknownTopic(_)), Some(derived))
-                if when_missing != Missing::Reported || derived.purpose == Purpose::Redrive =>
+                if when_missing != Missing::Reported || dispensable.is_some() =>
             {
                 missing.push(derived);
             }
             (Err(BrokerError::UnknownTopic(_)), derived) => {
-                problems.push(StartupProblem::MissingTopic {
+                found.problems.push(StartupProblem::MissingTopic {
                     topic: topic.to_string(),
                     needed_for: match derived {
                         Some(derived) => needed_for(derived),
@@ -116,16 +158,24 @@ fn problems_and_missing(
                     is_derived: derived.is_some(),
                 });
             }
-            // Whoever may not look at it may still do without it.
-            (Err(_), Some(derived))
-                if when_missing == Missing::Reported && derived.purpose == Purpose::Redrive =>
-            {
-                missing.push(derived);
-            }
-            (Err(error), _) => problems.push(StartupProblem::Broker(error.clone())),
+            (Err(error), _) => match dispensable {
+                Some(derived) => {
+                    // Where it is only forbidden to look, a group that subscribes to it is refused as a
+                    // whole. Anything else may be over soon.
+                    if matches!(error, BrokerError::Unauthorised(_)) {
+                        found.unread.push(topic.clone());
+                    }
+                    found.warnings.push(StartupProblem::UnreadTopic {
+                        topic: topic.to_string(),
+                        needed_for: needed_for(derived),
+                        error: error.clone(),
+                    });
+                }
+                None => found.problems.push(StartupProblem::Broker(error.clone())),
+            },
         }
     }
-    (problems, missing)
+    (found, missing)
 }
 
 fn needed_for(derived: &DerivedTopic) -> String {
@@ -137,35 +187,31 @@ fn needed_for(derived: &DerivedTopic) -> String {
     format!("the {what} of `{}`", derived.origin)
 }
 
-/// Makes what is missing, with as many partitions as the topic it is for. Where that one is missing
-/// itself, which is a problem already, nothing is made.
+/// Makes what is missing, as `topics create` does. Where the topic that it is for is missing itself,
+/// which is a problem already, nothing is made.
 async fn make<B: Broker>(
     broker: &B,
     needed: &[Needed],
     missing: &[&DerivedTopic],
 ) -> Vec<StartupProblem> {
-    let partitions_of = |origin: &TopicName| {
-        let origin = needed.iter().find(|one| one.topic == *origin)?;
-        origin.partitions.as_ref().ok().copied()
-    };
-    let made: Vec<_> = missing
-        .iter()
-        .filter_map(|derived| Some((*derived, partitions_of(&derived.origin)?)))
-        .collect();
+    let states: Vec<_> = needed.iter().map(Needed::state).collect();
+    for uneven in uneven_topics(&states) {
+        info!(target: "event_core", "{uneven}: it is left as it is");
+    }
+    let made = missing_topics(&states, -1, -1).into_iter().filter(|new| new.partitions > 0);
+    let made = made.filter_map(|new| {
+        let derived = missing.iter().find(|derived| derived.topic == new.topic)?;
+        Some((*derived, new))
+    });
+    let (made, new): (Vec<_>, Vec<_>) = made.unzip();
     if made.is_empty() {
         return Vec::new();
     }
-    let new = made.iter().map(|(derived, partitions)| NewTopic {
-        topic: derived.topic.clone(),
-        partitions: *partitions,
-        replication: -1,
-    });
-    let new: Vec<_> = new.collect();
     let answers = match broker.create_topics(&new, BROKER_DEADLINE).await {
         Ok(answers) => answers,
         Err(error) => return vec![StartupProblem::Broker(error)],
     };
-    let problems = made.iter().zip(answers).filter_map(|((derived, _), (topic, answer))| {
+    let problems = made.iter().zip(answers).filter_map(|(derived, (topic, answer))| {
         let error = answer.err()?;
         let topic = topic.to_string();
         Some(StartupProblem::UncreatedTopic { topic, needed_for: needed_for(derived), error })

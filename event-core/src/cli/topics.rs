@@ -5,7 +5,9 @@ use serde::Serialize;
 
 use super::table::Table;
 use crate::app::{EventApp, ExitStatus, Settings, kafka_broker};
-use crate::operations::{TopicState, create_topics, missing_topics, needed_topics, topic_states};
+use crate::operations::{
+    TopicState, create_topics, missing_topics, needed_topics, topic_states, uneven_topics,
+};
 use crate::outcome::Error;
 
 #[derive(Debug, Args)]
@@ -28,7 +30,8 @@ enum TopicsCommand {
 
 #[derive(Debug, Args)]
 struct CreateArgs {
-    /// Partitions of each new topic; the broker's default without
+    /// Partitions of each new topic that handlers listen to or send to; the broker's default without.
+    /// A topic for dead letters, retries or redriven records gets as many as the topic it is for
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..))]
     partitions: Option<i32>,
     /// On how many brokers each partition lies; the broker's default without
@@ -74,6 +77,9 @@ pub(super) async fn run(
     for state in there {
         say!("exists   {}", state.needed.topic);
     }
+    for uneven in uneven_topics(&states) {
+        say!("uneven   {uneven}: it is left as it is");
+    }
     let missing = missing_topics(
         &states,
         arguments.partitions.unwrap_or(-1),
@@ -81,7 +87,7 @@ pub(super) async fn run(
     );
     if arguments.dry_run {
         for new in &missing {
-            say!("missing  {}", new.topic);
+            say!("missing  {}, to be made with {}", new.topic, partitions(new.partitions));
         }
         say!("{} would be made", missing.len());
         return Ok(());
@@ -91,7 +97,8 @@ pub(super) async fn run(
         match created {
             Ok(true) => {
                 made += 1;
-                say!("made     {topic}");
+                let new = missing.iter().find(|new| new.topic == topic);
+                say!("made     {topic} with {}", partitions(new.map_or(-1, |new| new.partitions)));
             }
             Ok(false) => say!("exists   {topic}"),
             Err(error) => {
@@ -100,12 +107,20 @@ pub(super) async fn run(
             }
         }
     }
-    say!("{made} made; a service that runs finds new topics of its own at its next start");
+    say!("{made} made; a running service reads those of its own within seconds");
     if failed > 0 {
         let message = format!("{failed} of {} topics could not be made", missing.len());
         return Err(ExitStatus { code: 1, message }.into());
     }
     Ok(())
+}
+
+fn partitions(count: i32) -> String {
+    match count {
+        -1 => "the broker's default number of partitions".to_owned(),
+        1 => "1 partition".to_owned(),
+        count => format!("{count} partitions"),
+    }
 }
 
 fn ls(states: &[TopicState], json: bool) -> Result<(), Error> {
@@ -124,6 +139,9 @@ fn ls(states: &[TopicState], json: bool) -> Result<(), Error> {
         ]);
     }
     say!("{}", table.to_string().trim_end());
+    for uneven in uneven_topics(states) {
+        say!("{uneven}; that works");
+    }
     let missing = rows.iter().filter(|row| row.partitions.is_none()).count();
     if missing > 0 {
         say!("{missing} missing: `topics create` makes them");

@@ -33,7 +33,8 @@ pub use seek::{Move, plan_seek, seek};
 pub use spot::{Spot, printable};
 pub use tail::{TailFilter, TailedEvent, TailedRecord, tail};
 pub use topics::{
-    NeededTopic, TopicState, create_topics, missing_topics, needed_topics, topic_states,
+    NeededTopic, TopicState, UnevenTopic, create_topics, missing_topics, needed_topics,
+    topic_states, uneven_topics,
 };
 
 /// How long the broker may take to answer one question.

@@ -295,13 +295,64 @@ async fn every_topic_that_is_needed_is_known_and_made_once() {
             ("order_events_redrive", None, "redriven dead letters of order_events"),
         ]
     );
+    // What is for another topic has as many partitions as that one, whatever is said for new ones.
     let missing = missing_topics(&states, 2, -1);
     let made = create_topics(&broker, &missing).await.unwrap();
     assert!(made.iter().all(|(_, made)| *made == Ok(true)), "{made:?}");
     let states = topic_states(&broker, needed_topics(&handlers, [&router]).unwrap()).await.unwrap();
     let partitions: Vec<_> = states.iter().map(|state| state.partitions).collect();
-    assert_eq!(partitions, [Some(3), Some(2), Some(2)]);
+    assert_eq!(partitions, [Some(3); 3]);
     assert!(missing_topics(&states, 2, -1).is_empty());
+    assert!(uneven_topics(&states).is_empty());
+}
+
+#[test]
+fn a_derived_topic_gets_the_partitions_of_its_origin_also_of_one_that_is_yet_to_be_made() {
+    let state = |topic: &'static str, partitions, origins: &[&'static str]| TopicState {
+        needed: NeededTopic {
+            topic: TopicName::from_static(topic),
+            needed_for: Vec::new(),
+            origins: origins.iter().map(|origin| TopicName::from_static(origin)).collect(),
+        },
+        partitions,
+    };
+    let mut states = [
+        state("a_events", Some(3), &[]),
+        state("a_events_redrive", None, &["a_events"]),
+        state("b_events", None, &[]),
+        state("b_events_redrive", None, &["b_events"]),
+        // For two topics, and a dead-letter topic of its own.
+        state("lost", None, &["a_events", "b_events"]),
+        state("lost_dlq", None, &["lost"]),
+        state("sent_events", None, &[]),
+    ];
+    let planned = |states: &[TopicState], given| {
+        let new = missing_topics(states, given, 2).into_iter();
+        let new = new.map(|new| (new.topic.to_string(), new.partitions, new.replication));
+        new.collect::<Vec<_>>()
+    };
+    let with = |b: i32, lost: i32, sent: i32| {
+        [
+            ("a_events_redrive", 3),
+            ("b_events", b),
+            ("b_events_redrive", b),
+            ("lost", lost),
+            ("lost_dlq", lost),
+            ("sent_events", sent),
+        ]
+        .map(|(topic, partitions)| (topic.to_owned(), partitions, 2))
+    };
+    assert_eq!(planned(&states, 6), with(6, 6, 6));
+    // Both are left to the broker, which gives both the same.
+    assert_eq!(planned(&states, -1), with(-1, 3, -1));
+    assert!(uneven_topics(&states).is_empty());
+    states[1].partitions = Some(1);
+    states[4].partitions = Some(3);
+    let told: Vec<_> = uneven_topics(&states).iter().map(ToString::to_string).collect();
+    assert_eq!(told, ["a_events_redrive has 1 partition, a_events has 3"]);
+    // A loop, which start-up refuses, ends all the same.
+    let states = [state("c_events", None, &["d_events"]), state("d_events", None, &["c_events"])];
+    assert_eq!(missing_topics(&states, 4, -1).iter().map(|new| new.partitions).max(), Some(4));
 }
 
 #[test]

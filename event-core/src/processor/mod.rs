@@ -216,6 +216,10 @@ impl EventProcessor {
                     ConsumerEvent::FetchResumed(partitions) => {
                         engine.observers.notify(&Observation::FetchResumed(&partitions));
                     }
+                    // It is read as soon as somebody makes it.
+                    ConsumerEvent::Trouble(BrokerError::UnknownTopic(topic))
+                    | ConsumerEvent::NotJoined(BrokerError::UnknownTopic(topic))
+                        if engine.is_redrive(&topic) => {}
                     ConsumerEvent::Trouble(error) if error.is_fatal() => {
                         break Some(ProcessorError::Consumer(error));
                     }

@@ -137,14 +137,31 @@ role_events_redrive  missing     redriven dead letters of role_events
 2 missing: `topics create` makes them
 ";
     assert_eq!(ran.out, expected, "{}", ran.err);
+    let expected = "\
+exists   role_events
+missing  role_events_dlq, to be made with 2 partitions
+missing  role_events_redrive, to be made with 2 partitions
+2 would be made
+";
+    // What is for another topic has as many partitions as that one.
+    for given in [&[][..], &["--partitions", "7"]] {
+        let create = [&["topics", "create", "--dry-run"], given].concat();
+        let ran = desk.run(LEDGER, &create);
+        assert_eq!(ran.out, expected, "{}", ran.err);
+    }
+    desk.0.create_topic("role_events_redrive", 1).unwrap();
     let ran = desk.run(LEDGER, &["topics", "create", "--dry-run"]);
     let expected = "\
 exists   role_events
-missing  role_events_dlq
-missing  role_events_redrive
-2 would be made
+exists   role_events_redrive
+uneven   role_events_redrive has 1 partition, role_events has 2: it is left as it is
+missing  role_events_dlq, to be made with 2 partitions
+1 would be made
 ";
-    assert_eq!(ran.out, expected, "{}", ran.err);
+    assert_eq!((ran.code, ran.out.as_str()), (Some(0), expected), "{}", ran.err);
+    let ran = desk.run(LEDGER, &["topics", "ls"]);
+    let told = "\nrole_events_redrive has 1 partition, role_events has 2; that works\n";
+    assert!(ran.out.contains(told), "{}", ran.out);
     let ran = desk.run(LEDGER, &["dlq", "ls"]);
     assert_eq!(
         ran.out,
