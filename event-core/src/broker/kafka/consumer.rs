@@ -59,6 +59,8 @@ impl KafkaConsumer {
             Budget::new(subscription.max_in_flight_bytes),
             subscription.wants_metadata,
         );
+        context.heard.set_settings(settings);
+        context.heard.set_group(&subscription.group);
         let instance_id = subscription.group_instance_id.as_deref();
         let config = settings.consumer(subscription.group.as_str(), instance_id);
         let consumer = BaseConsumer::from_config_and_context(&config, context)

@@ -141,7 +141,7 @@ fn wait(asking: &Asking, queue: &CommitQueue) -> Option<Result<(), Code>> {
             return Some(answer);
         }
         asking.listen();
-        if left.is_zero() || asking.heard.refusal(asking.address()).is_some() {
+        if left.is_zero() || asking.heard.refusal().is_some() {
             return None;
         }
     }
