@@ -1,4 +1,4 @@
-//! What a broker refuses, in the words of the one who has to mend it.
+//! What a broker refuses, in the words of the one who has to fix it.
 
 /// An error of the broker or of the way to it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -13,12 +13,22 @@ pub enum BrokerError {
         last_heard: String,
     },
     /// The broker does not accept who we are, or we do not accept the broker.
-    #[error("the broker at {address} refused the login: {reason}")]
+    #[error("{reason}; {remedy}")]
     Authentication {
         /// The address.
         address: String,
-        /// The broker's reason.
+        /// What was refused, by whom and why.
         reason: String,
+        /// What to set.
+        remedy: String,
+    },
+    /// What a person can fix; the client tries again by itself until then.
+    #[error("{reason}; {remedy}")]
+    Fixable {
+        /// What happened.
+        reason: String,
+        /// What to set or to do.
+        remedy: String,
     },
     /// The broker knows us but does not let us.
     #[error("not authorised: {0}")]
@@ -75,8 +85,33 @@ impl BrokerError {
     pub fn is_retriable(&self) -> bool {
         matches!(
             self,
-            BrokerError::Unreachable { .. } | BrokerError::TimedOut { .. } | BrokerError::Other(_)
+            BrokerError::Unreachable { .. }
+                | BrokerError::TimedOut { .. }
+                | BrokerError::Fixable { .. }
+                | BrokerError::Other(_)
         )
+    }
+
+    /// What to set or to do, where the error itself knows it.
+    #[must_use]
+    pub fn remedy(&self) -> Option<&str> {
+        match self {
+            BrokerError::Authentication { remedy, .. } | BrokerError::Fixable { remedy, .. } => {
+                Some(remedy)
+            }
+            _ => None,
+        }
+    }
+
+    /// What happened, without [`BrokerError::remedy`].
+    #[must_use]
+    pub fn reason(&self) -> String {
+        match self {
+            BrokerError::Authentication { reason, .. } | BrokerError::Fixable { reason, .. } => {
+                reason.clone()
+            }
+            other => other.to_string(),
+        }
     }
 
     /// Whether the client that reported it is of no more use.

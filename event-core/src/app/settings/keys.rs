@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::problem;
+use super::reader::{is_number, shown};
 use crate::event::excerpt;
 use crate::registry::StartupProblem;
 
@@ -153,9 +154,15 @@ impl Key {
     }
 }
 
+// What is written for a flag, and is no secret.
+const FLAG_WORDS: [&str; 6] = ["true", "false", "yes", "no", "on", "off"];
+
 fn kind_of(value: &toml::Value) -> String {
     match value {
-        toml::Value::String(text) => format!("the text `{}`", excerpt(text, 64)),
+        toml::Value::String(text) if is_number(text) || FLAG_WORDS.contains(&&**text) => {
+            format!("the text `{}`", excerpt(text, 64))
+        }
+        toml::Value::String(text) => shown(text, false),
         toml::Value::Array(_) => "an array".to_owned(),
         toml::Value::Table(_) => "a table".to_owned(),
         toml::Value::Datetime(_) => "a date".to_owned(),

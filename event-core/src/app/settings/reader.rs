@@ -13,6 +13,26 @@ use crate::outcome::Jitter;
 use crate::processor::UnknownEvents;
 use crate::registry::StartupProblem;
 
+/// A wrong value in a message.
+///
+/// Somebody may have written a password where it does not belong. So a value is repeated only where it
+/// looks like what its key expects, and where the key holds names (`brokers`, `group`, `group_instance_id`,
+/// `topics`), which the service prints anyway.
+pub(super) fn shown(text: &str, looks_right: bool) -> String {
+    match text.chars().count() {
+        0 => "empty".to_owned(),
+        _ if looks_right => format!("`{}`", excerpt(text, 64)),
+        1 => "a text of 1 character".to_owned(),
+        characters => format!("a text of {characters} characters"),
+    }
+}
+
+/// Whether it looks like a number, though perhaps not like one that is taken.
+pub(super) fn is_number(text: &str) -> bool {
+    let in_numbers = |c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.' | ',' | '_' | ' ');
+    text.len() <= 24 && text.chars().any(|c| c.is_ascii_digit()) && text.chars().all(in_numbers)
+}
+
 /// From the shortest to the longest that is taken.
 pub(super) type Bounds = (Duration, Duration);
 
@@ -53,8 +73,8 @@ impl Reader<'_> {
         let number = text.parse().ok().filter(|number| *number >= least);
         let number = number.and_then(|number| N::try_from(number).ok());
         if number.is_none() {
-            let text = excerpt(text, 64);
-            let message = format!("{at} is `{text}`, it must be an integer from {least} on");
+            let text = shown(text, is_number(text));
+            let message = format!("{at} is {text}, it must be an integer from {least} on");
             self.0.push(problem(message, format!("write a number like `{}`", least.max(5))));
         }
         number
@@ -63,7 +83,8 @@ impl Reader<'_> {
     pub(super) fn port(&mut self, Value { at, text }: Value<'_>) -> Option<u16> {
         let port = text.parse().ok();
         if port.is_none() {
-            let message = format!("{at} is `{}`, it must be from 0 to 65535", excerpt(text, 64));
+            let text = shown(text, is_number(text));
+            let message = format!("{at} is {text}, it must be from 0 to 65535");
             self.0.push(problem(message, "write a port like `9090`, or leave it out for none"));
         }
         port
@@ -79,7 +100,13 @@ impl Reader<'_> {
         bounds: Bounds,
         example: &str,
     ) -> Option<Duration> {
-        let duration = self.value(at, parse_duration(text), || match meant_duration(text) {
+        let meant = meant_duration(text);
+        if meant.is_none() && !is_number(text) && parse_duration(text).is_err() {
+            let message = format!("{at} is {}, it must be a duration", shown(text, false));
+            self.0.push(problem(message, format!("write a duration like `\"{example}\"`")));
+            return None;
+        }
+        let duration = self.value(at, parse_duration(text), || match meant {
             Some(meant) => format!("write `\"{meant}\"`"),
             None => format!("write a duration like `\"{example}\"`"),
         })?;
@@ -93,6 +120,18 @@ impl Reader<'_> {
         example: &str,
     ) -> Option<(Duration, Duration)> {
         let parsed = parse_duration_range(text);
+        let ends = text.split_once("..").unwrap_or((text, "0"));
+        let is_end = |end: &str| {
+            let end = end.trim();
+            is_number(end) || meant_duration(end).is_some() || parse_duration(end).is_ok()
+        };
+        let is_range = is_end(ends.0) && is_end(ends.1) || meant_duration_range(text).is_some();
+        if !is_range {
+            let message =
+                format!("{at} is {}, it must be a range of durations", shown(text, false));
+            self.0.push(problem(message, format!("write a range like `\"{example}\"`")));
+            return None;
+        }
         let (first, longest) = self.value(at, parsed, || match meant_duration_range(text) {
             Some(meant) => format!("write `\"{meant}\"`"),
             None => format!("write a range like `\"{example}\"`"),
@@ -129,14 +168,14 @@ impl Reader<'_> {
         }
         let names = words.iter().map(|(word, _)| *word);
         let all = names.clone().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
-        let message = format!("{at} is `{}`, it must be one of {all}", excerpt(text, 64));
-        let help = match nearest(text, names) {
-            Some((near, distance)) if distance <= near.len() / 2 => {
-                format!("did you mean `{near}`?")
-            }
-            _ => "write one of these".to_owned(),
+        let near = nearest(text, names).filter(|(near, distance)| *distance <= near.len() / 2);
+        let is_flag = matches!(text, "yes" | "no" | "on" | "off");
+        let text = shown(text, near.is_some() || is_flag || is_number(text));
+        let help = match near {
+            Some((near, _)) => format!("did you mean `{near}`?"),
+            None => "write one of these".to_owned(),
         };
-        self.0.push(problem(message, help));
+        self.0.push(problem(format!("{at} is {text}, it must be one of {all}"), help));
         None
     }
 

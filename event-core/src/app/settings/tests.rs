@@ -41,10 +41,11 @@ fn the_environment_overrides_the_file_and_flags_override_both() {
 
 #[test]
 fn kafka_properties_come_from_both_and_never_print() {
-    let file = "[kafka]\n\"sasl.username\" = 'alice'\n\"fetch.min.bytes\" = 10\n";
+    let file = "[kafka]\n\"sasl.username\" = 'alice'\n\"sasl.mechanism\" = 'PLAIN'\n\
+                \"security.protocol\" = 'sasl_plaintext'\n";
     let settings = load(file, &[("EVENT_KAFKA_SASL_PASSWORD", "hunter2")]).unwrap();
     let names: Vec<_> = settings.kafka.keys().map(String::as_str).collect();
-    assert_eq!(names, ["fetch.min.bytes", "sasl.password", "sasl.username"]);
+    assert_eq!(names, ["sasl.mechanism", "sasl.password", "sasl.username", "security.protocol"]);
     let printed = format!("{settings:?}");
     assert!(!printed.contains("hunter2") && !printed.contains("alice"), "{printed}");
 }
@@ -90,9 +91,9 @@ fn properties_that_break_the_promises_are_refused() {
 
 #[test]
 fn properties_may_be_written_without_quotes() {
-    let settings = load("[kafka]\nsasl.username = 'alice'\nfetch.min.bytes = 10\n", &[]).unwrap();
+    let settings = load("[kafka]\nfetch.wait.max.ms = 5\nfetch.min.bytes = 10\n", &[]).unwrap();
     let names: Vec<_> = settings.kafka.keys().map(String::as_str).collect();
-    assert_eq!(names, ["fetch.min.bytes", "sasl.username"]);
+    assert_eq!(names, ["fetch.min.bytes", "fetch.wait.max.ms"]);
     let report = load("kafka = 'x'\n", &[]).unwrap_err();
     assert!(report.contains("gives `kafka` a value, it is a table"), "{report}");
 }
@@ -267,7 +268,7 @@ fn a_value_of_another_type_is_refused_with_its_key() {
         "setting `topics` is a table, it must be a text or an array of texts",
         "what holds for one topic stands in `[topic.\"role_events\"]`",
         "setting `backoff` is a table, it must be a text",
-        "setting `attempts` of `[handlers.\"audit\"]` is the text `x`, it must be an integer",
+        "setting `attempts` of `[handlers.\"audit\"]` is a text of 1 character, it must be an integer",
         "setting `concurrency` of `[handlers.\"audit\"]` is a table, it must be an integer",
         "setting `backoff` of `[handlers.\"audit\"]` is `true`, it must be a text",
         "cannot start: 13 problems",
@@ -289,7 +290,7 @@ fn a_word_that_is_none_is_told_the_nearest() {
     for expected in [
         "setting `unknown_events` is `dead-letter`, it must be one of `skip`, `dead_letter`, `stop`",
         "help: did you mean `dead_letter`?",
-        "setting `jitter` is `random`, it must be one of `none`, `equal`, `full`",
+        "setting `jitter` is a text of 6 characters, it must be one of `none`, `equal`, `full`",
         "help: write one of these",
         "setting `create_topics` is `1`, it must be one of `true`, `false`",
         "help: write `\"10s\"`",
@@ -343,4 +344,26 @@ fn a_mistake_inside_a_table_is_named_with_the_table() {
     }
     let report = load("handler = 3\n", &[]).unwrap_err();
     assert!(report.contains("did you mean `handlers`?"), "{report}");
+}
+
+#[test]
+fn a_wrong_value_that_may_be_a_secret_is_not_repeated() {
+    // Names are printed anyway, and have a form of their own.
+    let names = ["brokers", "group", "group_instance_id", "topics", "admin_address"];
+    for key in keys::KEYS.iter().filter(|key| !names.contains(&key.name)) {
+        for secret in ["hunter2", "5ecret", "p4ss w0rd!", "Tr0ub4dor&3"] {
+            let variable = format!("EVENT_{}", key.name.to_ascii_uppercase());
+            let of_variable = load("", &[(&variable, secret)]).unwrap_err();
+            let of_file = load(&format!("{} = '{secret}'\n", key.name), &[]).unwrap_err();
+            for report in [of_variable, of_file] {
+                let length = format!("a text of {} characters", secret.chars().count());
+                assert!(!report.contains(secret), "{}: {report}", key.name);
+                assert!(report.contains(&length), "{}: {report}", key.name);
+            }
+        }
+    }
+    let report = load("[kafka]\n'fetch.min.bytes' = 'hunter2'\n", &[]).unwrap_err();
+    assert!(!report.contains("hunter2"), "{report}");
+    let report = load("brokers = 'alice:hunter2@kafka:9092'\n", &[]).unwrap_err();
+    assert!(report.contains("a login") && !report.contains("hunter2"), "{report}");
 }

@@ -19,6 +19,7 @@ use tokio::sync::oneshot;
 
 use super::KafkaSettings;
 use super::raw::EventQueue;
+use super::remedies;
 use super::trouble::{self, Heard};
 use crate::broker::{BrokerError, TopicStatus};
 use crate::delivery::TopicPartition;
@@ -44,11 +45,15 @@ pub(super) async fn ask<T: Send + 'static>(
         None => settings.client(),
     };
     let settings = settings.clone();
+    let group = group.cloned();
     let (answer, answered) = oneshot::channel();
     std::thread::Builder::new()
         .name("kafka-asking".to_owned())
         .spawn(move || match Asking::new(&config, settings, deadline) {
             Ok(asking) => {
+                if let Some(group) = &group {
+                    asking.heard.set_group(group);
+                }
                 // Whoever asked may have lost interest. The client goes after the answer.
                 let _ = answer.send(question(&asking));
             }
@@ -75,7 +80,7 @@ impl Asking {
         deadline: Duration,
     ) -> Result<Asking, BrokerError> {
         let until = Instant::now() + deadline;
-        let heard = Arc::new(Heard::default());
+        let heard = Arc::new(Heard::of(&settings));
         let context = AskingContext { heard: Arc::clone(&heard) };
         let client = BaseConsumer::from_config_and_context(config, context)
             .map_err(|error| trouble::of_creation(&error))?;
@@ -175,10 +180,13 @@ impl Asking {
             let answer = attempt(time.min(self.left()));
             self.listen();
             let code = match answer {
-                Ok(answer) => return Ok(answer),
+                Ok(answer) => {
+                    self.heard.note_answer();
+                    return Ok(answer);
+                }
                 Err(error) => error.rdkafka_error_code().unwrap_or(Code::Unknown),
             };
-            if let Some(refusal) = self.heard.refusal(self.address()) {
+            if let Some(refusal) = self.heard.refusal() {
                 return Err(refusal);
             }
             if self.left().is_zero() || is_final(code) {
@@ -193,11 +201,12 @@ impl Asking {
     /// The error for what was refused, or was not answered in time.
     pub(super) fn refused(&self, code: Code) -> BrokerError {
         match code {
-            Code::GroupAuthorizationFailed => BrokerError::Unauthorised(
-                "the group: grant the service `READ` and `DESCRIBE` on it".to_owned(),
-            ),
+            Code::GroupAuthorizationFailed => BrokerError::Unauthorised(format!(
+                "{}: grant the service `READ` and `DESCRIBE` on it",
+                self.heard.group()
+            )),
             Code::TopicAuthorizationFailed | Code::ClusterAuthorizationFailed => {
-                BrokerError::Unauthorised(code.to_string())
+                trouble::unauthorised(code, &self.heard, None)
             }
             Code::OperationTimedOut
             | Code::RequestTimedOut
@@ -205,13 +214,8 @@ impl Asking {
             | Code::AllBrokersDown
             | Code::Resolve
             | Code::NetworkException
-            | Code::WaitingForCoordinator => {
-                self.heard.refusal(self.address()).unwrap_or(BrokerError::Unreachable {
-                    address: self.address().to_owned(),
-                    last_heard: self.heard.reason(),
-                })
-            }
-            code => BrokerError::Other(code.to_string()),
+            | Code::WaitingForCoordinator => self.heard.unreachable(self.address()),
+            code => remedies::of_code("the broker refused a question", code),
         }
     }
 }

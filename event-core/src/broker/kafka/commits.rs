@@ -264,7 +264,7 @@ impl GroupContext {
                         what: "a commit".to_owned(),
                         last_heard: self.heard.reason(),
                     };
-                    return Err(self.heard.refusal(&self.address).unwrap_or_else(timed_out));
+                    return Err(self.heard.refusal().unwrap_or_else(timed_out));
                 }
             }
         }

@@ -151,6 +151,8 @@ impl<'a> Instance<'a> {
             Arc::clone(budget),
             *wants_metadata,
         );
+        context.heard.set_settings(self.settings);
+        context.heard.set_group(group);
         let config = self.settings.consumer(group.as_str(), &self.client_id, instance_id);
         let consumer = BaseConsumer::from_config_and_context(&config, context)
             .map_err(|error| trouble::of_creation(&error))?;

@@ -8,7 +8,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode as Code;
 
 use super::asking::Asking;
-use super::trouble;
+use super::{remedies, trouble};
 use crate::broker::{BrokerError, CreatedTopic, NewTopic};
 use crate::event::TopicName;
 
@@ -100,7 +100,7 @@ fn create(asking: &Asking, missing: &[&NewTopic]) -> Result<Vec<CreatedTopic>, B
                 Err(asking.refused(code))
             }
             Err((_, code)) => {
-                Err(BrokerError::Other(format!("topic `{topic}` cannot be made: {code}")))
+                Err(remedies::of_code(&format!("topic `{topic}` cannot be made"), code))
             }
         };
         (topic, created)

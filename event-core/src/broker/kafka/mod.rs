@@ -38,6 +38,13 @@
 //! | `group.id` | event-core-reader (reading) | librdkafka reads nothing without one; no broker keeps anything for it, and no right to it is needed |
 //! | `enable.partition.eof` | true (reading) | the end is found also where the last offsets hold no record |
 //! | `queued.max.messages.kbytes` | 8192 (reading) | whoever looks at records is slower than the broker |
+//!
+//! # Errors that a person can fix
+//!
+//! What a right is missing for, what a connection fails of and which topic is not there is said by
+//! errors of their own. Of Kafka's and librdkafka's other errors these have a remedy:
+//!
+#![doc = include_str!("remedies.md")]
 
 mod asking;
 mod assignment;
@@ -45,6 +52,7 @@ mod batch;
 mod budget;
 mod commits;
 mod committed;
+mod connection;
 mod consumer;
 mod creation;
 mod embedded;
@@ -56,6 +64,7 @@ mod producer;
 mod raw;
 mod reader;
 mod rebalance;
+mod remedies;
 mod settings;
 mod trouble;
 

@@ -201,7 +201,8 @@ impl PollLoop {
                     self.stop_all(code);
                     continue;
                 }
-                self.tell_trouble(code, matches!(error, KafkaError::MessageConsumptionFatal(_)));
+                let is_fatal = matches!(error, KafkaError::MessageConsumptionFatal(_));
+                self.tell_trouble(code, None, is_fatal);
             }
         }
         self.hand_over_all();
@@ -244,11 +245,11 @@ impl PollLoop {
             Some((code, reason)) if trouble::is_damage(code) => {
                 open.stop(context, message, code, &reason);
             }
-            Some(trouble) => troubles.push(trouble),
+            Some((code, reason)) => troubles.push((code, reason, message.topic().to_owned())),
         });
-        for (code, reason) in troubles {
+        for (code, reason, topic) in troubles {
             self.context().heard.note(code, &reason);
-            self.tell_trouble(code, false);
+            self.tell_trouble(code, Some(&topic), false);
         }
         self.pause();
         count
@@ -275,12 +276,16 @@ impl PollLoop {
         context.tell(ConsumerEvent::Trouble(trouble::of_damage(None, code, &reason)));
     }
 
-    fn tell_trouble(&mut self, code: Code, is_fatal: bool) {
+    fn tell_trouble(&mut self, code: Code, topic: Option<&str>, is_fatal: bool) {
         let context = self.consumer.context();
         let trouble = if is_fatal {
-            BrokerError::Fatal(context.heard.reason())
+            let (code, reason) = match self.consumer.client().fatal_error() {
+                Some(fatal) => fatal,
+                None => (code, context.heard.reason()),
+            };
+            trouble::of_fatal(code, &reason, &context.heard)
         } else {
-            trouble::of_client(code, &context.address, &context.heard)
+            trouble::of_client(code, topic, &context.address, &context.heard)
         };
         // Reasons carry times and counts, so that the text never repeats; these are the kinds
         // where each text is another trouble.

@@ -67,7 +67,7 @@ struct Pending {
 
 impl KafkaProducer {
     pub(super) fn start(settings: &KafkaSettings) -> Result<KafkaProducer, BrokerError> {
-        let heard = Arc::new(Heard::default());
+        let heard = Arc::new(Heard::of(settings));
         let client = connect(settings, &heard)?;
         let shared = Arc::new(Shared {
             line: Mutex::new(Line::new(Arc::clone(&client))),
@@ -85,7 +85,8 @@ impl KafkaProducer {
                 let mut timeout = POLL;
                 while !stopped.load(Ordering::Relaxed) {
                     client.poll(timeout);
-                    if let Some((_, reason)) = client.client().fatal_error() {
+                    if let Some((code, reason)) = client.client().fatal_error() {
+                        let reason = trouble::of_failed_producer(code, reason);
                         client = polled.replace(client, &reason);
                     }
                     timeout = if polled.advance() { POLL } else { FULL_POLL };
@@ -145,12 +146,10 @@ impl Producer for KafkaProducer {
             };
             tokio::time::timeout(deadline, settled).await.map_err(|_| {
                 let open = self.shared.line().open_before(turn);
-                self.shared.heard.refusal(&self.shared.settings.brokers).unwrap_or(
-                    BrokerError::TimedOut {
-                        what: format!("{open} records"),
-                        last_heard: self.shared.heard.reason(),
-                    },
-                )
+                self.shared.heard.refusal().unwrap_or_else(|| BrokerError::TimedOut {
+                    what: format!("{open} records"),
+                    last_heard: self.shared.heard.reason(),
+                })
             })
         })
     }
@@ -218,7 +217,6 @@ impl Shared {
                 &pending.topic,
                 pending.partition,
                 pending.bytes,
-                &self.settings.brokers,
                 &self.heard,
             )
         });
@@ -245,6 +243,9 @@ impl Shared {
         let mut line = self.line();
         line.records -= 1;
         line.bytes -= pending.bytes;
+        if result.is_ok() {
+            self.heard.note_answer();
+        }
         // librdkafka gives up what it has when it fails, before the client is replaced.
         let failed = || {
             let present = || line.client.client().fatal_error().map(|(_, reason)| reason);

@@ -162,7 +162,7 @@ impl Reading<'_> {
                 if let Err(error) = served
                     && let Some(code) = error.rdkafka_error_code()
                 {
-                    self.tell(code)?;
+                    self.tell(code, None)?;
                 }
             }
             if self.fetch(Duration::ZERO, FETCH)? == 0 {
@@ -202,7 +202,7 @@ impl Reading<'_> {
                 }
                 Some((code, reason)) => {
                     asking.heard.note(code, &reason);
-                    troubles.push(code);
+                    troubles.push((code, message.topic().to_owned()));
                     false
                 }
             };
@@ -213,8 +213,8 @@ impl Reading<'_> {
             }
         });
         stop?;
-        for code in troubles {
-            self.tell(code)?;
+        for (code, topic) in troubles {
+            self.tell(code, Some(&topic))?;
         }
         Ok(count)
     }
@@ -224,7 +224,7 @@ impl Reading<'_> {
         open.try_for_each(|one| one.hand_over(&self.budget, self.sender))
     }
 
-    fn tell(&mut self, code: Code) -> Result<(), Stop> {
+    fn tell(&mut self, code: Code, topic: Option<&str>) -> Result<(), Stop> {
         // It is no member of the group that librdkafka wants named, and needs no right to it.
         let is_of_group = matches!(
             code,
@@ -238,7 +238,7 @@ impl Reading<'_> {
             return Ok(());
         }
         self.told = Some((code, now));
-        let error = trouble::of_client(code, self.asking.address(), &self.asking.heard);
+        let error = trouble::of_client(code, topic, self.asking.address(), &self.asking.heard);
         if error.is_retriable() { send(self.sender, Err(error)) } else { Err(Stop::Failed(error)) }
     }
 }

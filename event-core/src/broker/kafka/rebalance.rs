@@ -165,6 +165,7 @@ impl GroupContext {
 
     fn assign(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
         let partitions = names(list);
+        self.heard.note_answer();
         // librdkafka goes on where this says, so that the offset and the metadata are of one commit.
         let wants_metadata = self.wants_metadata && !partitions.is_empty() && !self.state().leaving;
         let asked = wants_metadata.then(|| committed::ask(consumer, list, &self.heard));

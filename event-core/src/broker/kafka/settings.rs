@@ -4,10 +4,15 @@
 //! Values are secrets from here on: rdkafka's `ClientConfig` prints them in `Debug` and in its
 //! errors, so neither ever leaves this folder.
 
+mod security;
+
 use std::fmt;
 
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::BaseConsumer;
+use rdkafka::error::KafkaResult;
+use rdkafka::producer::BaseProducer;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::trouble;
@@ -208,6 +213,13 @@ impl KafkaSettings {
         if self.brokers.split(',').all(|address| address.trim().is_empty()) {
             problems.push(problem("no broker address is set".to_owned(), "set `brokers`"));
         }
+        // Never repeated: it holds a password.
+        if self.brokers.contains('@') {
+            problems.push(problem(
+                "`brokers` has a login in an address".to_owned(),
+                "write `host:port` there, and `sasl.username` and `sasl.password` under `[kafka]`",
+            ));
+        }
         let new_protocol = self.has_new_protocol();
         let has_tls = cfg!(any(feature = "tls", feature = "tls-vendored"));
         for (name, value) in &self.properties {
@@ -233,26 +245,67 @@ impl KafkaSettings {
                         BrokerError::Settings(reason) => reason,
                         other => other.to_string(),
                     };
-                    problems.push(problem(
-                        format!("`{name}` under `[kafka]`: {reason}"),
-                        "see librdkafka's CONFIGURATION.md for the names and values",
-                    ));
+                    let help = security::accepted(name)
+                        .unwrap_or("see librdkafka's CONFIGURATION.md for the names and values");
+                    problems.push(problem(format!("`{name}` under `[kafka]`: {reason}"), help));
                 }
             }
         }
+        if problems.is_empty() {
+            problems = security::problems(self);
+        }
+        if problems.is_empty() && !self.properties.is_empty() {
+            problems.extend(self.refused());
+        }
         problems
+    }
+
+    /// What librdkafka refuses only when it makes a client: files that it cannot read, and properties
+    /// that do not fit together. These clients have no address, so they connect to nothing.
+    fn refused(&self) -> Option<KafkaSettingsProblem> {
+        let without_address = |mut config: ClientConfig| {
+            config.remove("bootstrap.servers");
+            config
+        };
+        let producer: KafkaResult<BaseProducer> = without_address(self.producer()).create();
+        let consumer = without_address(self.consumer("check", "check", None));
+        let consumer = producer.err().map_or_else(|| consumer.create::<BaseConsumer>().err(), Some);
+        let reason = match trouble::of_creation(&consumer?) {
+            BrokerError::Settings(reason) => reason,
+            other => other.to_string(),
+        };
+        let help = if reason.contains("key values mismatch") {
+            "give the key that belongs to the certificate in `ssl.certificate.location`"
+        } else if reason.starts_with("ssl.") {
+            "check that the file is there, that this process may read it, and that it is PEM where the property asks for PEM"
+        } else {
+            "see librdkafka's CONFIGURATION.md for the names and values"
+        };
+        Some(problem(format!("the client refuses what is under `[kafka]`: {reason}"), help))
+    }
+
+    /// The last value that is set for a property.
+    pub(super) fn property(&self, name: &str) -> Option<&SecretString> {
+        self.properties.iter().rfind(|(known, _)| known == name).map(|(_, value)| value)
+    }
+
+    /// How the client speaks to a broker: `plaintext`, `ssl`, `sasl_plaintext` or `sasl_ssl`.
+    pub(super) fn security_protocol(&self) -> String {
+        let set = self.property("security.protocol");
+        set.map_or("plaintext".to_owned(), |set| set.expose_secret().to_ascii_lowercase())
     }
 
     /// Whether groups follow
     /// [KIP-848](https://cwiki.apache.org/confluence/display/KAFKA/KIP-848%3A+The+Next+Generation+of+the+Consumer+Rebalance+Protocol).
     fn has_new_protocol(&self) -> bool {
-        let last = self.properties.iter().rfind(|(name, _)| name == "group.protocol");
-        last.is_some_and(|(_, protocol)| protocol.expose_secret().eq_ignore_ascii_case("consumer"))
+        let protocol = self.property("group.protocol");
+        protocol.is_some_and(|protocol| protocol.expose_secret().eq_ignore_ascii_case("consumer"))
     }
 
     /// The configuration of a client that only asks.
     pub(super) fn client(&self) -> ClientConfig {
-        self.with(&[])
+        // Shorter than the time that start-up has, so that it hears of an address that nobody answers.
+        self.with(&[("socket.connection.setup.timeout.ms", "4000")])
     }
 
     /// The configuration of a client that asks for the offsets of `group` and is no member.

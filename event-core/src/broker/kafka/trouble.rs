@@ -3,7 +3,8 @@
 //! The cause of a failure is usually said only to the error callback, while the call that waits
 //! just times out. So every client keeps what it [`Heard`] last, and its errors say it.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::config::RDKafkaLogLevel;
@@ -11,38 +12,97 @@ use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode as Code;
 
 use super::commits::Refused;
+use super::connection::{self, Cause};
+use super::{KafkaSettings, raw, remedies};
 use crate::broker::BrokerError;
-use crate::event::TopicName;
+use crate::event::{GroupName, TopicName};
 
 /// An unreachable or refusing broker is heard of about once a second: after this, it was another
 /// trouble, which may be over.
 const FRESH: Duration = Duration::from_secs(10);
+/// How long it may take to find out why a certificate is refused.
+const CERTIFICATE_TIMEOUT: Duration = Duration::from_millis(1500);
 
 /// What a client heard last from its brokers.
 #[derive(Debug, Default)]
 pub(super) struct Heard {
     last: Mutex<Option<Report>>,
+    settings: OnceLock<KafkaSettings>,
+    /// The group that the client is a member of or asks about.
+    group: OnceLock<GroupName>,
+    /// A broker answered once, so that the settings are right.
+    answered: AtomicBool,
 }
 
 #[derive(Debug)]
 struct Report {
     at: Instant,
-    code: Code,
     reason: String,
+    cause: Option<Cause>,
+}
+
+impl Report {
+    fn is_fresh(&self) -> bool {
+        self.at.elapsed() < FRESH
+    }
 }
 
 impl Heard {
+    /// Of a client with these settings.
+    pub(super) fn of(settings: &KafkaSettings) -> Heard {
+        let heard = Heard::default();
+        heard.set_settings(settings);
+        heard
+    }
+
+    /// The settings of the client, to say which of them is wrong.
+    pub(super) fn set_settings(&self, settings: &KafkaSettings) {
+        let _ = self.settings.set(settings.clone());
+    }
+
+    /// The group that the client is a member of or asks about.
+    pub(super) fn set_group(&self, group: &GroupName) {
+        let _ = self.group.set(group.clone());
+    }
+
+    /// The group, for people.
+    pub(super) fn group(&self) -> String {
+        self.group.get().map_or("the group".to_owned(), |group| format!("group `{group}`"))
+    }
+
+    fn settings(&self) -> &KafkaSettings {
+        self.settings.get_or_init(KafkaSettings::default)
+    }
+
     fn last(&self) -> MutexGuard<'_, Option<Report>> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes note of an error. That all brokers are down says less than why one of them is.
+    /// A broker answered: a connection that is closed later says nothing about the settings.
+    pub(super) fn note_answer(&self) {
+        self.answered.store(true, Ordering::Relaxed);
+    }
+
+    /// Takes note of an error. That all brokers are down says less than why one of them is, and any
+    /// other error less than a refusal.
     pub(super) fn note(&self, code: Code, reason: &str) {
+        let cause = Cause::of(code, reason, self.settings())
+            .filter(|cause| *cause != Cause::Closed || !self.answered.load(Ordering::Relaxed));
         let mut last = self.last();
-        let keep = code == Code::AllBrokersDown
-            && last.as_ref().is_some_and(|report| report.at.elapsed() < FRESH);
+        let keep = last.as_mut().filter(|report| report.is_fresh()).is_some_and(|report| {
+            // The code of the certificate's error stays known.
+            let is_same = matches!(
+                (&report.cause, &cause),
+                (Some(Cause::Certificate(_)), Some(Cause::Certificate(None)))
+            );
+            if is_same {
+                report.at = Instant::now();
+            }
+            let says_less = cause.is_none() && report.cause.as_ref().is_some_and(Cause::is_final);
+            is_same || says_less || code == Code::AllBrokersDown
+        });
         if !keep {
-            *last = Some(Report { at: Instant::now(), code, reason: reason.to_owned() });
+            *last = Some(Report { at: Instant::now(), reason: reason.to_owned(), cause });
         }
     }
 
@@ -50,7 +110,10 @@ impl Heard {
     pub(super) fn reason(&self) -> String {
         match &*self.last() {
             None => "nothing was heard from it".to_owned(),
-            Some(report) if report.at.elapsed() < FRESH => report.reason.clone(),
+            Some(report) if report.is_fresh() => match &report.cause {
+                Some(cause) => cause.error(self.endpoint(report), self.settings()).to_string(),
+                None => report.reason.clone(),
+            },
             Some(report) => format!(
                 "nothing was heard lately, {} s ago: {}",
                 report.at.elapsed().as_secs(),
@@ -59,61 +122,127 @@ impl Heard {
         }
     }
 
+    /// Who a report is of.
+    fn endpoint<'a>(&'a self, report: &'a Report) -> &'a str {
+        connection::endpoint(&report.reason).unwrap_or(&self.settings().brokers)
+    }
+
     /// The refusal that repeats at every new connection, if there is one.
-    pub(super) fn refusal(&self, address: &str) -> Option<BrokerError> {
+    pub(super) fn refusal(&self) -> Option<BrokerError> {
+        self.look_at_certificate();
         let last = self.last();
-        let report = last.as_ref()?;
-        let repeats = is_refusal(report.code) && report.at.elapsed() < FRESH;
-        repeats.then(|| BrokerError::Authentication {
+        let report = last.as_ref().filter(|report| report.is_fresh())?;
+        let cause = report.cause.as_ref().filter(|cause| cause.is_final())?;
+        Some(cause.error(self.endpoint(report), self.settings()))
+    }
+
+    /// The error for a broker that did not answer.
+    pub(super) fn unreachable(&self, address: &str) -> BrokerError {
+        if let Some(refusal) = self.refusal() {
+            return refusal;
+        }
+        let cause = {
+            let last = self.last();
+            let report = last.as_ref().filter(|report| report.is_fresh());
+            report.and_then(|report| {
+                Some(report.cause.as_ref()?.error(self.endpoint(report), self.settings()))
+            })
+        };
+        cause.unwrap_or_else(|| BrokerError::Unreachable {
             address: address.to_owned(),
-            reason: report.reason.clone(),
+            last_heard: self.reason(),
         })
+    }
+
+    /// Finds out why a certificate is refused, once for each report: librdkafka does not say.
+    fn look_at_certificate(&self) {
+        let endpoint = match &*self.last() {
+            Some(report) if report.is_fresh() && report.cause == Some(Cause::Certificate(None)) => {
+                self.endpoint(report).to_owned()
+            }
+            _ => return,
+        };
+        let mut config = self.settings().client();
+        config.set("bootstrap.servers", &endpoint);
+        let error = raw::certificate_error(&config, CERTIFICATE_TIMEOUT);
+        if let Some(report) = &mut *self.last()
+            && report.cause == Some(Cause::Certificate(None))
+        {
+            report.cause = Some(Cause::Certificate(error.or(Some(0))));
+        }
     }
 }
 
-fn is_refusal(code: Code) -> bool {
-    matches!(
-        code,
-        Code::Authentication
-            | Code::SSL
-            | Code::SaslAuthenticationFailed
-            | Code::UnsupportedSASLMechanism
-            | Code::IllegalSASLState
-    )
-}
-
-/// An error that a client met by itself, not in answer to a call.
-pub(super) fn of_client(code: Code, address: &str, heard: &Heard) -> BrokerError {
+/// An error that a client met by itself, not in answer to a call; of `topic`, where that is known.
+pub(super) fn of_client(
+    code: Code,
+    topic: Option<&str>,
+    address: &str,
+    heard: &Heard,
+) -> BrokerError {
     let reason = heard.reason();
     match code {
-        code if is_refusal(code) => {
-            BrokerError::Authentication { address: address.to_owned(), reason }
-        }
-        Code::AllBrokersDown
+        Code::Authentication
+        | Code::SSL
+        | Code::SaslAuthenticationFailed
+        | Code::UnsupportedSASLMechanism
+        | Code::IllegalSASLState
+        | Code::AllBrokersDown
         | Code::BrokerTransportFailure
         | Code::Resolve
         | Code::OperationTimedOut
         | Code::RequestTimedOut
-        | Code::NetworkException => heard.refusal(address).unwrap_or(BrokerError::Unreachable {
-            address: address.to_owned(),
-            last_heard: reason,
-        }),
+        | Code::NetworkException => heard.unreachable(address),
         Code::GroupAuthorizationFailed
         | Code::TopicAuthorizationFailed
         | Code::ClusterAuthorizationFailed
-        | Code::TransactionalIdAuthorizationFailed => BrokerError::Unauthorised(reason),
+        | Code::TransactionalIdAuthorizationFailed => unauthorised(code, heard, topic),
         Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownTopicId => {
-            match topic_in(&reason) {
+            match topic.map(str::to_owned).or_else(|| topic_in(&reason)) {
                 Some(topic) => BrokerError::UnknownTopic(topic),
                 None => BrokerError::Other(reason),
             }
         }
-        Code::PollExceeded => BrokerError::Other(format!(
-            "the group gave our partitions away, because nothing was polled for `max.poll.interval.ms`: {reason}"
-        )),
         Code::Fatal => BrokerError::Fatal(reason),
-        _ => BrokerError::Other(reason),
+        code => match remedies::Remedy::of(code) {
+            Some(_) => remedies::of_code(&heard.group(), code),
+            None => BrokerError::Other(reason),
+        },
     }
+}
+
+/// An error after which the client is of no more use.
+pub(super) fn of_fatal(code: Code, reason: &str, heard: &Heard) -> BrokerError {
+    match code {
+        Code::GroupAuthorizationFailed | Code::TopicAuthorizationFailed => {
+            unauthorised(code, heard, None)
+        }
+        code => BrokerError::Fatal(match remedies::Remedy::of(code) {
+            Some(remedy) => format!("{}: {}", heard.group(), remedy.text()),
+            None => reason.to_owned(),
+        }),
+    }
+}
+
+/// A right that is missing: on what, and which.
+pub(super) fn unauthorised(code: Code, heard: &Heard, topic: Option<&str>) -> BrokerError {
+    let reason = heard.reason();
+    let topic = topic.map(str::to_owned).or_else(|| topic_in(&reason));
+    BrokerError::Unauthorised(match (code, topic) {
+        (Code::GroupAuthorizationFailed, _) => {
+            format!("{}: grant the service `READ` on it", heard.group())
+        }
+        (Code::TopicAuthorizationFailed, Some(topic)) => {
+            format!("topic `{topic}`: grant the service `READ` on it, to consume from it")
+        }
+        (Code::TopicAuthorizationFailed, None) => {
+            "a topic: grant the service `READ` on those that it consumes and `WRITE` on those that it sends to".to_owned()
+        }
+        (Code::TransactionalIdAuthorizationFailed, _) => {
+            "the transactional id: grant the service `WRITE` and `DESCRIBE` on it".to_owned()
+        }
+        (code, _) => format!("the cluster refuses it ({code}): grant the service `CREATE` and `IDEMPOTENT_WRITE` on the cluster"),
+    })
 }
 
 /// Whether librdkafka could not read a record. It tells so once, and goes on with the next one.
@@ -169,7 +298,7 @@ pub(super) fn of_topic(code: Code, topic: &TopicName) -> BrokerError {
         Code::TopicAuthorizationFailed => BrokerError::Unauthorised(format!(
             "topic `{topic}`: grant the service `DESCRIBE` on it, with `READ` to consume from it or `WRITE` to send to it"
         )),
-        code => BrokerError::Other(format!("topic `{topic}` cannot be used: {code}")),
+        code => remedies::of_code(&format!("topic `{topic}` cannot be used"), code),
     }
 }
 
@@ -179,7 +308,6 @@ pub(super) fn of_delivery(
     topic: &TopicName,
     partition: Option<i32>,
     bytes: usize,
-    address: &str,
     heard: &Heard,
 ) -> BrokerError {
     match code {
@@ -196,14 +324,19 @@ pub(super) fn of_delivery(
             BrokerError::TooLarge {
                 topic: topic.to_string(),
                 bytes,
-                reason: "over the topic's `max.message.bytes` or the client's `message.max.bytes`"
+                reason: "raise `max.message.bytes` of the topic and `message.max.bytes` under `[kafka]`, or send less"
                     .to_owned(),
             }
         }
         Code::TopicAuthorizationFailed => {
-            BrokerError::Unauthorised(format!("writing to topic `{topic}`"))
+            BrokerError::Unauthorised(format!(
+                "topic `{topic}`: grant the service `WRITE` on it, to send to it"
+            ))
         }
-        Code::MessageTimedOut => heard.refusal(address).unwrap_or(BrokerError::TimedOut {
+        Code::ClusterAuthorizationFailed => BrokerError::Unauthorised(format!(
+            "topic `{topic}`: the producer is idempotent, which brokers before Kafka 2.8 allow only with `IDEMPOTENT_WRITE` on the cluster"
+        )),
+        Code::MessageTimedOut => heard.refusal().unwrap_or_else(|| BrokerError::TimedOut {
             what: format!("a record for topic `{topic}`"),
             last_heard: heard.reason(),
         }),
@@ -213,7 +346,18 @@ pub(super) fn of_delivery(
         Code::Fatal | Code::Fenced | Code::InvalidProducerEpoch => {
             of_replacement(topic, &heard.reason())
         }
-        code => BrokerError::Other(format!("a record for topic `{topic}` was refused: {code}")),
+        code => remedies::of_code(&format!("a record for topic `{topic}` was refused"), code),
+    }
+}
+
+/// Why a producer failed for good, with the remedy where there is one.
+pub(super) fn of_failed_producer(code: Code, reason: String) -> String {
+    match code {
+        Code::ClusterAuthorizationFailed => format!(
+            "{reason}; grant the service `IDEMPOTENT_WRITE` on the cluster, which brokers before Kafka 2.8 ask for"
+        ),
+        code => remedies::Remedy::of(code)
+            .map_or(reason.clone(), |remedy| format!("{reason}: {}", remedy.text())),
     }
 }
 
@@ -229,16 +373,15 @@ pub(super) fn of_commit(refused: Refused, address: &str, heard: &Heard) -> Broke
     let Refused { code, metadata_bytes: bytes } = refused;
     match code {
         Code::GroupAuthorizationFailed | Code::TopicAuthorizationFailed => {
-            BrokerError::Unauthorised(format!("committing offsets: {code}"))
+            BrokerError::Unauthorised(format!(
+                "offsets cannot be committed ({code}): grant the service `READ` on the group and the topics"
+            ))
         }
         Code::BrokerTransportFailure | Code::WaitingForCoordinator | Code::AllBrokersDown => {
-            heard.refusal(address).unwrap_or(BrokerError::Unreachable {
-                address: address.to_owned(),
-                last_heard: heard.reason(),
-            })
+            heard.unreachable(address)
         }
         Code::OffsetMetadataTooLarge => BrokerError::MetadataTooLarge { bytes },
-        code => BrokerError::Other(format!("a commit was refused: {code}")),
+        code => remedies::of_code("a commit was refused", code),
     }
 }
 
@@ -314,56 +457,4 @@ pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_cause_is_not_hidden_by_all_brokers_down() {
-        let heard = Heard::default();
-        heard.note(Code::BrokerTransportFailure, "Connection refused");
-        heard.note(Code::AllBrokersDown, "1/1 brokers are down");
-        assert_eq!(heard.reason(), "Connection refused");
-    }
-
-    #[test]
-    fn damage_ends_the_service_and_says_where_and_what_to_do() {
-        for code in [Code::BadMessage, Code::BadCompression, Code::NotImplemented] {
-            assert!(is_damage(code), "{code}");
-        }
-        // librdkafka repeats these itself, from the same offset.
-        for code in [Code::BrokerTransportFailure, Code::InvalidMessage, Code::PartitionEOF] {
-            assert!(!is_damage(code), "{code}");
-        }
-        let place = Place { topic: "role_events", partition: 3, offset: 17 };
-        let error = of_damage(Some(place), Code::BadCompression, "");
-        assert!(error.is_fatal());
-        let text = error.to_string();
-        for part in ["`role_events`", "partition 3", "offset 17", "--reset-offsets"] {
-            assert!(text.contains(part), "{text}");
-        }
-        let unknown = of_damage(Some(Place { offset: -1001, ..place }), Code::BadMessage, "CRC");
-        assert!(!unknown.to_string().contains("-1001"), "{unknown}");
-    }
-
-    #[test]
-    fn a_missing_topic_is_named() {
-        let heard = Heard::default();
-        heard.note(
-            Code::UnknownTopicOrPartition,
-            "Subscribed topic not available: role_events: Broker: Unknown topic or partition",
-        );
-        assert_eq!(
-            of_client(Code::UnknownTopicOrPartition, "a:1", &heard),
-            BrokerError::UnknownTopic("role_events".to_owned())
-        );
-    }
-
-    #[test]
-    fn a_refused_value_is_not_repeated() {
-        let mut config = rdkafka::ClientConfig::new();
-        config.set("sasl.pasword", "hunter2");
-        let error = config.create_native_config().err().map(|error| of_creation(&error));
-        let text = error.map(|error| error.to_string()).unwrap_or_default();
-        assert!(text.contains("sasl.pasword") && !text.contains("hunter2"), "{text}");
-    }
-}
+mod tests;

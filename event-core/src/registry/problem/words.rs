@@ -132,12 +132,15 @@ impl StartupProblem {
                 format!("topic `{topic}` does not exist; it is needed for {needed_for}")
             }
             StartupProblem::UncreatedTopic { topic, needed_for, error } => {
-                format!("topic `{topic}`, needed for {needed_for}, cannot be made: {error}")
+                format!(
+                    "topic `{topic}`, needed for {needed_for}, cannot be made: {}",
+                    error.reason()
+                )
             }
             StartupProblem::UnreadTopic { topic, needed_for, error } => {
-                format!("topic `{topic}`, needed for {needed_for}, is not read: {error}")
+                format!("topic `{topic}`, needed for {needed_for}, is not read: {}", error.reason())
             }
-            StartupProblem::Broker(error) => error.to_string(),
+            StartupProblem::Broker(error) => error.reason(),
             StartupProblem::Setting { message, .. } | StartupProblem::Provider(message) => {
                 message.clone()
             }
@@ -283,6 +286,7 @@ impl StartupProblem {
                 "create it: `kafka-topics.sh --bootstrap-server .. --create --topic {topic}`, or the command `topics create`"
             ),
             StartupProblem::UncreatedTopic { topic, error, .. } => match error {
+                BrokerError::Fixable { remedy, .. } => remedy.clone(),
                 BrokerError::Unauthorised(_) => format!(
                     "give this user create on the topic, or let somebody else make it: `kafka-topics.sh --bootstrap-server .. --create --topic {topic}`"
                 ),
@@ -300,12 +304,13 @@ impl StartupProblem {
                 BrokerError::Unreachable { .. } => {
                     "check that the broker runs and that `brokers` (EVENT_BROKERS) is its address"
                 }
-                BrokerError::Authentication { .. } => {
-                    "check `security.protocol`, `sasl.*` and `ssl.*` under `[kafka]`"
+                BrokerError::Authentication { remedy, .. } | BrokerError::Fixable { remedy, .. } => {
+                    remedy
                 }
                 BrokerError::Unauthorised(_) => {
-                    "give this user read on the topics and the group, and write on the dead-letter topics"
+                    "let whoever owns the cluster grant it: `kafka-acls.sh --bootstrap-server .. --add --allow-principal User:.. --operation ..`"
                 }
+                BrokerError::Settings(_) => "fix it under `[kafka]`, or in its variable EVENT_KAFKA_..",
                 _ => "see the message of the broker",
             }
             .into(),

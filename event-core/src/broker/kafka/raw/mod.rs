@@ -2,12 +2,14 @@
 //!
 //! Headers as bytes (rdkafka panics on a name that is not UTF-8), producing with such headers,
 //! messages in batches, how many events wait, commits whose answer can be waited for with a deadline, committed metadata
-//! that is not UTF-8, who is in a group, and the times of the mock cluster's groups. Nothing here decides anything, and nothing here can be misused by
+//! that is not UTF-8, who is in a group, the code for which a certificate is refused, and the times of the
+//! mock cluster's groups. Nothing here decides anything, and nothing here can be misused by
 //! safe code: queues keep their client alive, and a record's opaque has the type that its producer
 //! expects.
 
 #![allow(unsafe_code)]
 
+mod certificate;
 mod commits;
 mod committed;
 mod fetch;
@@ -17,6 +19,7 @@ mod mock;
 mod produce;
 mod queue;
 
+pub(super) use certificate::certificate_error;
 pub(super) use commits::CommitQueue;
 pub(super) use committed::committed_in;
 pub(super) use fetch::FetchQueue;

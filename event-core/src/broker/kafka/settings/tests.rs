@@ -94,3 +94,73 @@ fn the_new_protocol_gets_no_assignor() {
     let both = settings(&[("session.timeout.ms", "9000"), ("group.protocol", "consumer")]);
     assert_eq!(both.problems().len(), 1, "{:?}", both.problems());
 }
+
+#[test]
+fn a_login_that_cannot_work_is_a_problem_before_anything_is_connected() {
+    let user = [("sasl.username", "alice"), ("sasl.password", "hunter2")];
+    let with = |more: &[(&'static str, &'static str)]| [&user[..], more].concat();
+    for (properties, message, help) in [
+        (with(&[]), "`security.protocol` is not", "`sasl_ssl`, or `sasl_plaintext`"),
+        (
+            with(&[("security.protocol", "sasl_plaintext")]),
+            "`sasl.mechanism` is not set",
+            "`SCRAM-SHA-512`",
+        ),
+        (
+            with(&[("security.protocol", "sasl_plaintext"), ("sasl.mechanism", "swordfish")]),
+            "no mechanism",
+            "`PLAIN`",
+        ),
+        (
+            with(&[("security.protocol", "sasl_plaintext"), ("sasl.mechanisms", "GSSAPI")]),
+            "this build does not have",
+            "`PLAIN`",
+        ),
+        (
+            vec![("security.protocol", "SASL_PLAINTEXT"), ("sasl.mechanism", "PLAIN"), user[0]],
+            "`sasl.password` is not set",
+            "EVENT_KAFKA_SASL_PASSWORD",
+        ),
+        (
+            vec![("security.protocol", "tls")],
+            "does not accept the property `security.protocol`",
+            "`sasl_ssl`",
+        ),
+        (
+            vec![("max.poll.interval.ms", "9000"), ("session.timeout.ms", "20000")],
+            "`max.poll.interval.ms`must be >= `session.timeout.ms`",
+            "CONFIGURATION.md",
+        ),
+    ] {
+        let problems = settings(&properties).problems();
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        let KafkaSettingsProblem { message: told, help: helped } = &problems[0];
+        assert!(told.contains(message) && helped.contains(help), "{problems:?}");
+        assert!(!format!("{problems:?}").contains("swordfish"), "{problems:?}");
+    }
+    let plain = with(&[("security.protocol", "sasl_plaintext"), ("sasl.mechanism", "PLAIN")]);
+    assert_eq!(settings(&plain).problems(), []);
+}
+
+#[cfg(any(feature = "tls", feature = "tls-vendored"))]
+#[test]
+fn tls_that_cannot_work_is_a_problem_before_anything_is_connected() {
+    for (properties, message, help) in [
+        (vec![("ssl.ca.location", "/ca.pem")], "`security.protocol` is not", "to `ssl`"),
+        (
+            vec![("security.protocol", "ssl"), ("ssl.ca.location", "/no/such/ca.pem")],
+            "ssl.ca.location failed",
+            "that the file is there",
+        ),
+        (
+            vec![("security.protocol", "sasl_ssl"), ("sasl.mechanism", "OAUTHBEARER")],
+            "nothing here gets a token",
+            "`SCRAM-SHA-512`",
+        ),
+    ] {
+        let problems = settings(&properties).problems();
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        let KafkaSettingsProblem { message: told, help: helped } = &problems[0];
+        assert!(told.contains(message) && helped.contains(help), "{problems:?}");
+    }
+}

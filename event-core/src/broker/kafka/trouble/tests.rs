@@ -1,0 +1,115 @@
+use super::*;
+
+#[test]
+fn the_cause_is_not_hidden_by_all_brokers_down() {
+    let heard = Heard::default();
+    heard.note(Code::BrokerTransportFailure, "Connection refused");
+    heard.note(Code::AllBrokersDown, "1/1 brokers are down");
+    assert_eq!(heard.reason(), "Connection refused");
+}
+
+#[test]
+fn a_refusal_is_not_hidden_by_what_says_less() {
+    let heard = Heard::default();
+    let reason =
+        "sasl_ssl://a:1/bootstrap: SASL authentication error: no (after 1ms in state AUTH_REQ)";
+    heard.note(Code::Authentication, reason);
+    heard.note(Code::AllBrokersDown, "1/1 brokers are down");
+    heard.note(Code::BrokerTransportFailure, "b:1/bootstrap: Connection refused");
+    let refusal = heard.refusal().unwrap();
+    assert_eq!(refusal.reason(), "the broker at a:1 refused the login: no");
+    assert_eq!(heard.unreachable("a:1"), refusal);
+    assert!(!refusal.is_retriable());
+}
+
+#[test]
+fn a_connection_that_is_closed_says_something_only_before_the_first_answer() {
+    let heard = Heard::of(&KafkaSettings { brokers: "a:1".to_owned(), ..Default::default() });
+    heard.note(Code::AllBrokersDown, "1/1 brokers are down");
+    assert_eq!(heard.refusal(), None);
+    let error = heard.unreachable("a:1");
+    assert!(error.is_retriable() && error.to_string().contains("set `security.protocol`"));
+    heard.note(Code::BrokerTransportFailure, "a:1/bootstrap: Connection refused");
+    assert!(matches!(heard.unreachable("a:1"), BrokerError::Unreachable { .. }));
+
+    let heard = Heard::default();
+    heard.note_answer();
+    heard.note(Code::AllBrokersDown, "1/1 brokers are down");
+    assert!(matches!(heard.unreachable("a:1"), BrokerError::Unreachable { .. }));
+}
+
+#[test]
+fn a_right_that_is_missing_is_named_with_its_resource() {
+    let heard = Heard::default();
+    heard.set_group(&GroupName::parse("billing").unwrap());
+    heard.note(
+        Code::TopicAuthorizationFailed,
+        "Subscribed topic not available: role_events: Broker: Topic authorization failed",
+    );
+    let of = |code, topic| of_client(code, topic, "a:1", &heard).to_string();
+    for (text, parts) in [
+        (of(Code::GroupAuthorizationFailed, None), ["group `billing`", "`READ`"]),
+        (of(Code::TopicAuthorizationFailed, None), ["topic `role_events`", "`READ`"]),
+        (of(Code::TopicAuthorizationFailed, Some("a.b")), ["topic `a.b`", "`READ`"]),
+        (of(Code::TransactionalIdAuthorizationFailed, None), ["transactional id", "`WRITE`"]),
+        (of(Code::ClusterAuthorizationFailed, None), ["cluster", "`IDEMPOTENT_WRITE`"]),
+    ] {
+        assert!(parts.iter().all(|part| text.contains(part)), "{text}");
+    }
+}
+
+#[test]
+fn what_ends_a_client_says_what_to_set() {
+    let heard = Heard::default();
+    heard.set_group(&GroupName::parse("billing").unwrap());
+    let error = of_fatal(Code::FencedInstanceId, "Fatal consumer error", &heard);
+    assert!(error.is_fatal(), "{error}");
+    let text = error.to_string();
+    assert!(text.contains("`billing`") && text.contains("EVENT_GROUP_INSTANCE_ID"), "{text}");
+    let refused = of_fatal(Code::GroupAuthorizationFailed, "no", &heard);
+    assert!(matches!(refused, BrokerError::Unauthorised(_)), "{refused:?}");
+    let failed = of_failed_producer(Code::ClusterAuthorizationFailed, "no".to_owned());
+    assert!(failed.contains("`IDEMPOTENT_WRITE`"), "{failed}");
+}
+
+#[test]
+fn damage_ends_the_service_and_says_where_and_what_to_do() {
+    for code in [Code::BadMessage, Code::BadCompression, Code::NotImplemented] {
+        assert!(is_damage(code), "{code}");
+    }
+    // librdkafka repeats these itself, from the same offset.
+    for code in [Code::BrokerTransportFailure, Code::InvalidMessage, Code::PartitionEOF] {
+        assert!(!is_damage(code), "{code}");
+    }
+    let place = Place { topic: "role_events", partition: 3, offset: 17 };
+    let error = of_damage(Some(place), Code::BadCompression, "");
+    assert!(error.is_fatal());
+    let text = error.to_string();
+    for part in ["`role_events`", "partition 3", "offset 17", "--reset-offsets"] {
+        assert!(text.contains(part), "{text}");
+    }
+    let unknown = of_damage(Some(Place { offset: -1001, ..place }), Code::BadMessage, "CRC");
+    assert!(!unknown.to_string().contains("-1001"), "{unknown}");
+}
+
+#[test]
+fn a_missing_topic_is_named() {
+    let heard = Heard::default();
+    heard.note(
+        Code::UnknownTopicOrPartition,
+        "Subscribed topic not available: role_events: Broker: Unknown topic or partition",
+    );
+    assert_eq!(
+        of_client(Code::UnknownTopicOrPartition, None, "a:1", &heard),
+        BrokerError::UnknownTopic("role_events".to_owned())
+    );
+}
+
+#[test]
+fn a_refused_value_is_not_repeated() {
+    let mut config = rdkafka::ClientConfig::new();
+    config.set("sasl.pasword", "hunter2");
+    let error = config.create_native_config().err().map(|error| of_creation(&error));
+    let text = error.map(|error| error.to_string()).unwrap_or_default();
+    assert!(text.contains("sasl.pasword") && !text.contains("hunter2"), "{text}");
+}
