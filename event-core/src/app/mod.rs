@@ -4,7 +4,7 @@ mod admin_address;
 mod exit;
 #[cfg(feature = "kafka")]
 mod kafka;
-mod look_after;
+mod lag_monitor;
 mod provided;
 mod run;
 mod settings;

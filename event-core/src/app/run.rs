@@ -1,6 +1,5 @@
 //! Checks everything, then runs until told to stop.
 
-#[cfg(feature = "admin")]
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +10,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use super::look_after::look_after;
+use super::lag_monitor::LagMonitor;
 use super::thread::apart;
 use super::topic_sets::TopicSets;
 use super::topics::{Found, Missing, look_for_topics};
@@ -53,6 +52,7 @@ struct Member {
     topics: TopicSets,
     processor: EventProcessor,
     health: Arc<GroupHealth>,
+    observers: Observers,
 }
 
 impl EventApp {
@@ -137,6 +137,7 @@ impl EventApp {
                 );
             }
             let health = self.health.watch(&group, health_rules(&settings, &router));
+            let observers = observers.and(Arc::clone(&health) as _).in_group(&group);
             let processor = EventProcessor {
                 neighbours: Neighbours::of(&group, &routers),
                 router,
@@ -148,14 +149,14 @@ impl EventApp {
                     group: group.clone(),
                 },
                 producer: Arc::clone(&producer),
-                observers: observers.and(Arc::clone(&health) as _).in_group(&group),
+                observers: observers.clone(),
                 health: self.health.clone(),
                 control: self.control.clone(),
                 clock: Clock::system(),
                 runtime: Handle::current(),
                 concurrency: concurrency.clone(),
             };
-            Member { group, topics, processor, health }
+            Member { group, topics, processor, health, observers }
         });
         let members = members.collect();
         Ok(ReadyApp {
@@ -228,7 +229,9 @@ impl<B: Broker> ReadyApp<B> {
         let mut running = FuturesUnordered::new();
         let asked: Vec<_> =
             self.members.iter().flat_map(|member| member.topics.all().cloned()).collect();
-        for Member { group, topics, processor, health } in self.members {
+        let mut observers = BTreeMap::new();
+        for Member { group, topics, processor, health, observers: of_group } in self.members {
+            observers.insert(group.clone(), of_group);
             let consumer = self.broker.subscribe(Subscription {
                 group,
                 topics: topics.sets,
@@ -254,7 +257,13 @@ impl<B: Broker> ReadyApp<B> {
         // others are drained, and whoever started it starts it again.
         let mut shutdown = std::pin::pin!(shutdown);
         // Until the last lane has ended: what keeps it is what somebody wants to see then.
-        let mut looking = std::pin::pin!(look_after(&self.broker, &self.health, &asked));
+        let monitor = LagMonitor {
+            broker: &self.broker,
+            health: &self.health,
+            topics: &asked,
+            observers: &observers,
+        };
+        let mut looking = std::pin::pin!(monitor.run());
         #[cfg(feature = "admin")]
         let admin = match self.admin {
             Some((port, administered)) => Some(port.serve(administered)?),

@@ -12,6 +12,8 @@ pub struct TopicStatus {
     /// How many partitions it has, or why it cannot be used: [`BrokerError::UnknownTopic`],
     /// [`BrokerError::Unauthorised`] or another error.
     pub partitions: Result<i32, BrokerError>,
+    /// The partitions that have no leader, so that nobody can read or write them.
+    pub without_leader: Vec<i32>,
 }
 
 /// A topic to be made.

@@ -317,6 +317,16 @@ pub enum ConsumerEvent {
     FetchPaused(Vec<TopicPartition>),
     /// These partitions are read again.
     FetchResumed(Vec<TopicPartition>),
+    /// The broker does not let the consumer fetch a topic, or some of its partitions. It goes on trying,
+    /// and does not tell when it can again.
+    FetchFailed {
+        /// The topic.
+        topic: TopicName,
+        /// The partitions; none for the topic as a whole.
+        partitions: Vec<i32>,
+        /// Why.
+        error: BrokerError,
+    },
     /// The broker reports trouble; the consumer goes on by itself unless it is fatal.
     Trouble(BrokerError),
     /// The same while some of the topics were never assigned: the consumer could not join the group

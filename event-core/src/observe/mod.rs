@@ -190,6 +190,21 @@ pub enum Observation<'a> {
     FetchPaused(&'a [TopicPartition]),
     /// Of what was held enough is settled, and these partitions are read again.
     FetchResumed(&'a [TopicPartition]),
+    /// The broker does not let the group fetch a topic, or some of its partitions. It is told again while
+    /// that lasts, at longer and longer intervals, up to 5 minutes.
+    FetchFailed {
+        /// The topic.
+        topic: &'a TopicName,
+        /// The partitions; none for the topic as a whole.
+        partitions: &'a [i32],
+        /// Why.
+        error: &'a BrokerError,
+    },
+    /// A topic that could not be fetched can be fetched again.
+    FetchRecovered {
+        /// The topic.
+        topic: &'a TopicName,
+    },
     /// The broker reports trouble.
     Trouble(&'a BrokerError),
     /// A record was still in hand when the time to drain was over; it will be delivered again.

@@ -125,6 +125,12 @@ impl TracingObserver {
             Observation::CommitFailed(error) => {
                 tell!(warn, group, %error, "commit failed, the next one repeats it");
             }
+            Observation::FetchFailed { topic, partitions, error } => {
+                tell!(error, group, %topic, ?partitions, %error, "topic cannot be fetched, its records wait");
+            }
+            Observation::FetchRecovered { topic } => {
+                tell!(info, group, %topic, "topic can be fetched again");
+            }
             Observation::Trouble(error) => {
                 tell!(warn, group, %error, "trouble with the broker");
             }

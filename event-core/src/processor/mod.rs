@@ -217,6 +217,13 @@ impl EventProcessor {
                         engine.observers.notify(&Observation::FetchResumed(&partitions));
                     }
                     // It is read as soon as somebody makes it.
+                    ConsumerEvent::FetchFailed { topic, error: BrokerError::UnknownTopic(_), .. }
+                        if engine.is_redrive(topic.as_str()) => {}
+                    ConsumerEvent::FetchFailed { topic, partitions, error } => {
+                        let (topic, partitions, error) = (&topic, &partitions[..], &error);
+                        let failed = Observation::FetchFailed { topic, partitions, error };
+                        engine.observers.notify(&failed);
+                    }
                     ConsumerEvent::Trouble(BrokerError::UnknownTopic(topic))
                     | ConsumerEvent::NotJoined(BrokerError::UnknownTopic(topic))
                         if engine.is_redrive(&topic) => {}

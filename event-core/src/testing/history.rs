@@ -93,6 +93,10 @@ impl Happened {
             Observation::LogChanged { partition, offset } => {
                 ("log-changed", Some((*partition, Some(*offset))), String::new())
             }
+            Observation::FetchFailed { topic, error, .. } => {
+                ("fetch-failed", None, format!("{topic}: {error}"))
+            }
+            Observation::FetchRecovered { topic } => ("fetch-recovered", None, topic.to_string()),
             Observation::Committed { partition, next, .. } => {
                 ("committed", Some((*partition, Some(Offset(next.0)))), String::new())
             }

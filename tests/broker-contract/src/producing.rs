@@ -119,7 +119,7 @@ pub async fn topics_are_found_by_name(cluster: &impl TestCluster) {
     let unknown = BrokerError::UnknownTopic(missing.to_string());
     let found = cluster.broker().topics(&names, DEADLINE).await.unwrap();
     let expected = [(two, Ok(5)), (missing, Err(unknown)), (one, Ok(1))]
-        .map(|(topic, partitions)| TopicStatus { topic, partitions });
+        .map(|(topic, partitions)| TopicStatus { topic, partitions, without_leader: Vec::new() });
     assert_eq!(found, expected);
     assert_eq!(cluster.broker().topics(&[], DEADLINE).await.unwrap(), []);
 }

@@ -488,3 +488,22 @@ async fn a_damaged_record_is_not_skipped() {
     .await;
     assert!(again.is_fatal(), "{again}");
 }
+
+/// librdkafka says so once and goes on trying; the records come when the right is there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_that_may_not_be_read_is_named_with_its_partitions() {
+    let (embedded, topic) = cluster("unread", 2, 1).await;
+    embedded.fail_next(Request::Fetch, Fault::TopicUnauthorised, 4).unwrap();
+    let mut member = Member::join(&embedded.broker(), "unread", &topic);
+    let failed = until(&mut member, |event| match event {
+        ConsumerEvent::FetchFailed { topic, partitions, error } => Some((topic, partitions, error)),
+        _ => None,
+    })
+    .await;
+    assert_eq!(failed.0, topic);
+    assert!(failed.1.iter().all(|number| [0, 1].contains(number)), "{failed:?}");
+    let error = failed.2.to_string();
+    assert!(error.contains(&format!("`{topic}`")) && error.contains("`READ`"), "{error}");
+    member.read(2).await;
+    member.close().await;
+}

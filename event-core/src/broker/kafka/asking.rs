@@ -13,7 +13,7 @@ use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::BorrowedMessage;
-use rdkafka::metadata::Metadata;
+use rdkafka::metadata::{Metadata, MetadataPartition};
 use rdkafka::types::RDKafkaErrorCode as Code;
 use tokio::sync::oneshot;
 
@@ -144,8 +144,11 @@ impl Asking {
                 partitions => break partitions,
             }
         };
-        let partitions = partitions.map_err(|code| trouble::of_topic(code, topic));
-        Ok(TopicStatus { topic: topic.clone(), partitions })
+        let (partitions, without_leader) = match partitions {
+            Ok((count, without_leader)) => (Ok(count), without_leader),
+            Err(code) => (Err(trouble::of_topic(code, topic)), Vec::new()),
+        };
+        Ok(TopicStatus { topic: topic.clone(), partitions, without_leader })
     }
 
     /// Whether all `partitions` are there.
@@ -232,14 +235,17 @@ fn is_final(code: Code) -> bool {
     )
 }
 
-/// How many partitions the topic has, or the broker's word for what is wrong with it.
-fn of_topic(metadata: &Metadata, topic: &TopicName) -> Result<i32, Code> {
+/// How many partitions the topic has and which of them have no leader, or the broker's word for what is
+/// wrong with it.
+fn of_topic(metadata: &Metadata, topic: &TopicName) -> Result<(i32, Vec<i32>), Code> {
     let found = metadata.topics().iter().find(|found| topic.as_str() == found.name());
     let found = found.ok_or(Code::UnknownTopicOrPartition)?;
-    match found.error() {
-        Some(error) => Err(error.into()),
-        None => Ok(i32::try_from(found.partitions().len()).unwrap_or(i32::MAX)),
+    if let Some(error) = found.error() {
+        return Err(error.into());
     }
+    let without_leader = found.partitions().iter().filter(|one| one.leader() < 0);
+    let without_leader = without_leader.map(MetadataPartition::id).collect();
+    Ok((i32::try_from(found.partitions().len()).unwrap_or(i32::MAX), without_leader))
 }
 
 pub(super) struct AskingContext {

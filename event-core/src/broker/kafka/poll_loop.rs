@@ -22,6 +22,7 @@ use super::raw::{EventQueue, FetchQueue, MessageView};
 use super::rebalance::{Ending, GroupContext};
 use super::trouble;
 use crate::broker::{BrokerError, ConsumerEvent};
+use crate::event::TopicName;
 
 /// How long an idle poll may keep a command waiting.
 const IDLE_POLL: Duration = Duration::from_millis(20);
@@ -245,11 +246,27 @@ impl PollLoop {
             Some((code, reason)) if trouble::is_damage(code) => {
                 open.stop(context, message, code, &reason);
             }
-            Some((code, reason)) => troubles.push((code, reason, message.topic().to_owned())),
+            Some((code, reason)) => {
+                troubles.push((code, reason, message.topic().to_owned(), message.partition()));
+            }
         });
-        for (code, reason, topic) in troubles {
+        let mut failing: Vec<(Code, TopicName, Vec<i32>)> = Vec::new();
+        for (code, reason, topic, partition) in troubles {
             self.context().heard.note(code, &reason);
-            self.tell_trouble(code, Some(&topic), false);
+            match TopicName::foreign(&topic) {
+                Ok(topic) if trouble::keeps_from_fetching(code) => {
+                    let before =
+                        failing.iter_mut().find(|(of, name, _)| (*of, &*name) == (code, &topic));
+                    match before {
+                        Some((.., partitions)) => partitions.push(partition),
+                        None => failing.push((code, topic, vec![partition])),
+                    }
+                }
+                _ => self.tell_trouble(code, Some(&topic), false),
+            }
+        }
+        for (code, topic, partitions) in failing {
+            self.tell_fetch_failed(code, topic, partitions);
         }
         self.pause();
         count
@@ -276,8 +293,24 @@ impl PollLoop {
         context.tell(ConsumerEvent::Trouble(trouble::of_damage(None, code, &reason)));
     }
 
+    fn tell_fetch_failed(&self, code: Code, topic: TopicName, partitions: Vec<i32>) {
+        let context = self.consumer.context();
+        let name = Some(topic.as_str());
+        let error = trouble::of_client(code, name, &context.address, &context.heard);
+        context.tell(ConsumerEvent::FetchFailed { topic, partitions, error });
+    }
+
     fn tell_trouble(&mut self, code: Code, topic: Option<&str>, is_fatal: bool) {
         let context = self.consumer.context();
+        // A topic that the member subscribes to, and that is not to be had any more.
+        let gone = trouble::topic_in(&context.heard.reason());
+        if let Some(Ok(topic)) = gone.map(|topic| TopicName::foreign(&topic))
+            && trouble::keeps_from_fetching(code)
+            && context.has_joined()
+        {
+            self.tell_fetch_failed(code, topic, Vec::new());
+            return;
+        }
         let trouble = if is_fatal {
             let (code, reason) = match self.consumer.client().fatal_error() {
                 Some(fatal) => fatal,

@@ -141,10 +141,14 @@ impl GroupContext {
         *self.commands.lock().unwrap_or_else(PoisonError::into_inner) = channel().1;
     }
 
+    /// Whether there was an assignment.
+    pub(super) fn has_joined(&self) -> bool {
+        self.state().has_joined
+    }
+
     /// Tells of an error that the client met by itself.
     pub(super) fn tell_error(&self, error: BrokerError) {
-        let joined = self.state().has_joined;
-        self.tell(match joined {
+        self.tell(match self.has_joined() {
             true => ConsumerEvent::Trouble(error),
             false => ConsumerEvent::NotJoined(error),
         });

@@ -245,6 +245,18 @@ pub(super) fn unauthorised(code: Code, heard: &Heard, topic: Option<&str>) -> Br
     })
 }
 
+/// Whether nothing is fetched of a topic, or of a partition, until somebody changes something.
+pub(super) fn keeps_from_fetching(code: Code) -> bool {
+    matches!(
+        code,
+        Code::TopicAuthorizationFailed
+            | Code::UnknownTopicOrPartition
+            | Code::UnknownTopic
+            | Code::UnknownTopicId
+            | Code::UnknownPartition
+    )
+}
+
 /// Whether librdkafka could not read a record. It tells so once, and goes on with the next one.
 pub(super) fn is_damage(code: Code) -> bool {
     matches!(
@@ -283,7 +295,7 @@ pub(super) fn of_damage(place: Option<Place<'_>>, code: Code, reason: &str) -> B
 }
 
 /// The topic in librdkafka's `Subscribed topic not available: NAME: ..`.
-fn topic_in(reason: &str) -> Option<String> {
+pub(super) fn topic_in(reason: &str) -> Option<String> {
     let (_, rest) = reason.split_once("topic not available: ")?;
     let (topic, _) = rest.split_once(':')?;
     Some(topic.trim().to_owned())

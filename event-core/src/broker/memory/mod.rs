@@ -127,6 +127,7 @@ impl Broker for MemoryBroker {
             TopicStatus {
                 topic: topic.clone(),
                 partitions: partitions.map(|count| i32::try_from(count).unwrap_or(i32::MAX)),
+                without_leader: Vec::new(),
             }
         };
         Ok(self.cluster.read(|state| names.iter().map(|topic| status(state, topic)).collect()))

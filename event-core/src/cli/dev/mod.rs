@@ -260,6 +260,9 @@ impl Observer for DevPrinter {
             Observation::LogChanged { partition, offset } => {
                 say!("log changed    {partition}@{offset}  what was settled of it is forgotten");
             }
+            Observation::FetchFailed { topic, error, .. } => {
+                say!("fetch failed   {topic}  {error}");
+            }
             Observation::Trouble(error) | Observation::CommitFailed(error) => {
                 say!("trouble        {error}");
             }

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::commits::{CommitsUnderWay, Failing};
 use super::excuses::Excuses;
+use super::fetch_failures::{FetchFailure, FetchFailures};
 use super::membership::Membership;
 use super::partitions::{Partitions, Suspect};
 use super::{HealthProblem, lock};
@@ -106,6 +107,7 @@ struct State {
     partitions: Partitions,
     commits: CommitsUnderWay,
     excuses: Excuses,
+    fetch_failures: FetchFailures,
     settled: u64,
     last_settled: Option<Instant>,
     /// The last sign of life; ahead of now when it is known that nothing will happen for a while.
@@ -157,6 +159,7 @@ impl GroupHealth {
                 partitions: Partitions::default(),
                 commits: CommitsUnderWay::default(),
                 excuses: Excuses::default(),
+                fetch_failures: FetchFailures::default(),
                 settled: 0,
                 last_settled: None,
                 active: now,
@@ -246,6 +249,16 @@ impl GroupHealth {
         }
     }
 
+    /// A partition of each topic that cannot be fetched.
+    pub(crate) fn fetch_failures(&self) -> Vec<TopicPartition> {
+        self.state().fetch_failures.topics()
+    }
+
+    /// Whether it is to be logged once more that a topic cannot be fetched.
+    pub(crate) fn take_log_due(&self, topic: &TopicName) -> bool {
+        self.state().fetch_failures.take_log_due(topic)
+    }
+
     fn is_excused(&self, state: &State, partition: &TopicPartition) -> bool {
         let resting = [&state.paused, &state.breakers];
         state.excuses.has(partition, self.rules.patience(), &self.rules.handlers, &resting)
@@ -316,6 +329,10 @@ impl GroupHealth {
         if let Some((since, lost)) = state.membership.missing() {
             problems.push(HealthProblem::NotAssigned { group: group(), since, lost });
         }
+        let failures = state.fetch_failures.lasting();
+        problems.extend(failures.map(|FetchFailure { topic, partitions, error, since }| {
+            HealthProblem::FetchFails { group: group(), topic, partitions, error, since }
+        }));
         if let Some(failing) = state.commits.failing(self.rules.commits_may_fail()) {
             let Failing { partitions, error, since } = failing;
             problems.push(HealthProblem::CommitsFail { group: group(), partitions, error, since });
@@ -373,11 +390,13 @@ impl Observer for GroupHealth {
                 state.partitions.add(partitions);
                 state.commits.forget(partitions);
                 state.excuses.forget(partitions);
+                state.fetch_failures.forget(partitions.iter().map(|one| &one.topic));
             }
             Observation::Revoked { partitions, lost, .. } => {
                 state.partitions.remove(partitions);
                 state.commits.forget(partitions);
                 state.excuses.forget(partitions);
+                state.fetch_failures.revoked(partitions);
                 if *lost && state.partitions.names().next().is_none() {
                     state.membership.lost();
                 }
@@ -391,6 +410,14 @@ impl Observer for GroupHealth {
             }
             Observation::Committed { partition, next, .. } => {
                 state.commits.acknowledged(partition, *next);
+                return;
+            }
+            Observation::FetchFailed { topic, partitions, error } => {
+                state.fetch_failures.failed(topic, partitions, error.to_string());
+                return;
+            }
+            Observation::FetchRecovered { topic } => {
+                state.fetch_failures.forget([*topic].into_iter());
                 return;
             }
             Observation::CommitFailed(error) => {

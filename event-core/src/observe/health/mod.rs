@@ -8,6 +8,7 @@
 mod blocked;
 mod commits;
 mod excuses;
+mod fetch_failures;
 mod group;
 mod membership;
 mod partitions;
@@ -45,6 +46,7 @@ const LOOKS_AGAIN: Duration = Duration::from_secs(120);
 /// | `stalled` | For `liveness_after` (or twice the commit interval and 30 s, if that is longer) records have waited in a partition and nothing of its group was settled, no attempt failed, no handler of it is paused, no breaker open and no dead letter blocked. That a record waits is made sure of by reading it. Records in retry topics wait for their time and do not count | no | no |
 /// | `partition_stalled` | The same of one partition, while others of its group go on: a record has waited there for that time. What excuses it is of its own: a handler of its topic is paused or its breaker open, an attempt failed, a dead letter is blocked | yes | no |
 /// | `not_assigned` | The group was not joined yet, or the membership was lost and is not back. A member that others have left no partition is ready: when it is told so or, if it was never told anything, when 30 s have gone and the group's coordinator answers | yes | no |
+/// | `fetch_fails` | For 10 s the broker has not let the group fetch a topic, or some of its partitions: the right to read it is missing, the topic is gone, a partition has no leader. What was fetched before goes on, and a restart changes nothing | yes | no |
 /// | `commits_fail` | For a minute (or the commit interval and 30 s, if that is longer) commits of a partition have failed and none has arrived: whoever has it next handles again what was handled since | yes | no |
 /// | `broker_trouble` | The last question to the broker was not answered | yes | no |
 /// | `dead_letter_blocked` | A dead letter, or a record for a retry topic, cannot be written, and its partition waits | yes | no |
@@ -54,8 +56,8 @@ const LOOKS_AGAIN: Duration = Duration::from_secs(120);
 /// | `handler_blocks` | A handler has not let go of its thread for more than a second | yes | yes |
 ///
 /// A paused handler is told, and no problem. A failed attempt counts as a sign of life until the next
-/// one is due. The broker is asked every 15 s, and only while somebody looks: when health was not
-/// asked for in two minutes, what waits is not known until a few seconds after the next time.
+/// one is due. The broker is asked every 15 s while somebody looks, and otherwise once a minute: when
+/// health was not asked for in two minutes, what waits is known as it was then.
 #[derive(Clone, Debug, Default)]
 pub struct Health(Arc<Shared>);
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::delivery::{Offset, TopicPartition};
-use crate::event::GroupName;
+use crate::event::{GroupName, TopicName};
 
 /// One thing that is wrong. The table of what it means is in the documentation of
 /// [`Health`](super::Health).
@@ -65,6 +65,19 @@ pub enum HealthProblem {
         /// Whether it belonged to the group before.
         lost: bool,
     },
+    /// The broker does not let the group fetch a topic, or some of its partitions.
+    FetchFails {
+        /// The consumer group.
+        group: GroupName,
+        /// The topic.
+        topic: TopicName,
+        /// The partitions; empty for the topic as a whole.
+        partitions: Vec<i32>,
+        /// What the broker says.
+        error: String,
+        /// For how long.
+        since: Duration,
+    },
     /// What is settled cannot be committed.
     CommitsFail {
         /// The consumer group.
@@ -122,6 +135,7 @@ impl HealthProblem {
             HealthProblem::Stalled { .. } => "stalled",
             HealthProblem::PartitionStalled { .. } => "partition_stalled",
             HealthProblem::NotAssigned { .. } => "not_assigned",
+            HealthProblem::FetchFails { .. } => "fetch_fails",
             HealthProblem::CommitsFail { .. } => "commits_fail",
             HealthProblem::BrokerTrouble { .. } => "broker_trouble",
             HealthProblem::HandlerBlocks { .. } => "handler_blocks",
@@ -140,6 +154,7 @@ impl HealthProblem {
             | HealthProblem::Stalled { group, .. }
             | HealthProblem::PartitionStalled { group, .. }
             | HealthProblem::NotAssigned { group, .. }
+            | HealthProblem::FetchFails { group, .. }
             | HealthProblem::CommitsFail { group, .. }
             | HealthProblem::HandlerBlocks { group, .. }
             | HealthProblem::InHandLong { group, .. } => Some(group),
@@ -194,6 +209,18 @@ impl fmt::Display for HealthProblem {
                 f,
                 "group `{group}` took all partitions from this process {since:.0?} ago, without asking, and has not let it in again"
             ),
+            HealthProblem::FetchFails { group, topic, partitions, error, since } => {
+                let numbers: Vec<_> = partitions.iter().map(ToString::to_string).collect();
+                let which = match numbers.len() {
+                    0 => String::new(),
+                    1 => format!("partition {} of ", numbers[0]),
+                    _ => format!("partitions {} of ", numbers.join(", ")),
+                };
+                write!(
+                    f,
+                    "group `{group}` has not been able to fetch {which}topic `{topic}` for {since:.0?}: {error}"
+                )
+            }
             HealthProblem::CommitsFail { group, partitions, error, since } => {
                 let names: Vec<_> = partitions.iter().map(ToString::to_string).collect();
                 let names = names.join(", ");

@@ -1,0 +1,215 @@
+//! Finds out for health what only the broker knows: what waits in the partitions of the service, and which
+//! of them cannot be fetched.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+
+use crate::broker::{Broker, BrokerError, ReadRequest, Reader, TopicStatus};
+use crate::delivery::{NextOffset, TopicPartition};
+use crate::event::{GroupName, TopicName};
+use crate::observe::{GroupHealth, Health, Observation, Observers, Suspect};
+
+/// How often it is looked whether something was settled.
+const LOOK: Duration = Duration::from_secs(1);
+/// How often the broker is asked while somebody looks at health. Each question is a connection of its own.
+const ASK: Duration = Duration::from_secs(15);
+/// The same after a question that was not answered, or left something out.
+const ASK_SOON: Duration = Duration::from_secs(5);
+/// How often it is asked while nobody looks: whether every topic can be fetched.
+const ASK_SELDOM: Duration = Duration::from_secs(60);
+/// How long an answer may take.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// A partition that may not be read says so sooner than this.
+const REFUSED_WITHIN: Duration = Duration::from_secs(2);
+
+/// Asks the broker for health until it is dropped.
+pub(super) struct LagMonitor<'b, B> {
+    pub(super) broker: &'b B,
+    pub(super) health: &'b Health,
+    /// The topics of the service, to ask for something when it has no partition.
+    pub(super) topics: &'b [TopicName],
+    /// Who listens to what happens in each group.
+    pub(super) observers: &'b BTreeMap<GroupName, Observers>,
+}
+
+impl<B: Broker> LagMonitor<'_, B> {
+    pub(super) async fn run(&self) {
+        let mut looks = interval(LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut asked = (Instant::now(), Duration::ZERO);
+        let mut failures_looked_at = Instant::now();
+        let mut had_new = false;
+        loop {
+            looks.tick().await;
+            self.health.sample();
+            if failures_looked_at.elapsed() >= ASK {
+                self.look_at_failures().await;
+                failures_looked_at = Instant::now();
+            }
+            let is_looked_at = self.health.is_looked_at();
+            let has_new = || self.health.watched().iter().any(|group| group.has_new());
+            // Partitions that came since are asked about at once.
+            let (at, pause) = asked;
+            let pause = if is_looked_at { pause } else { ASK_SELDOM };
+            if at.elapsed() >= pause || is_looked_at && !had_new && has_new() {
+                let answered = self.ask().await.is_ok();
+                had_new = has_new();
+                asked = (Instant::now(), if answered && !had_new { ASK } else { ASK_SOON });
+            }
+        }
+    }
+
+    async fn ask(&self) -> Result<(), BrokerError> {
+        let ends = self.ends().await;
+        self.health.answered(ends.as_deref());
+        if let Err(error) = ends {
+            self.find_failures().await;
+            return Err(error);
+        }
+        for group in self.health.watched() {
+            if let Some(partition) = group.doubt() {
+                let answer = self.broker.committed(group.group(), &[partition], TIMEOUT).await;
+                group.note_coordinator(answer.is_ok());
+            }
+            // Where the group goes on is heard of with its first commit; until then it is asked for.
+            let unknown = group.unknown();
+            if !unknown.is_empty() {
+                for one in self.broker.committed(group.group(), &unknown, TIMEOUT).await? {
+                    group.note_committed(&one.partition, one.next);
+                }
+            }
+            for suspect in group.suspects() {
+                self.look_for_record(&group, &suspect).await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn ends(&self) -> Result<Ends, BrokerError> {
+        let partitions = self.health.partitions();
+        if partitions.is_empty() {
+            self.broker.topics(self.topics, TIMEOUT).await?;
+            return Ok(Vec::new());
+        }
+        let watermarks = self.broker.watermarks(&partitions, TIMEOUT).await?;
+        Ok(watermarks.into_iter().map(|one| (one.partition, one.low, one.end)).collect())
+    }
+
+    /// Reads the record that a partition should go on with.
+    async fn look_for_record(&self, group: &GroupHealth, suspect: &Suspect) {
+        let Suspect { partition, from, to } = suspect.clone();
+        let request =
+            ReadRequest { partitions: vec![(partition.clone(), from, Some(to))], follow: false };
+        let Ok(mut reader) = self.broker.read(request) else { return };
+        match timeout(TIMEOUT, reader.next()).await {
+            Ok(None) => group.note_looked(suspect, false),
+            Ok(Some(Ok(_))) => group.note_looked(suspect, true),
+            // What the broker does not let us read, the group cannot fetch.
+            Ok(Some(Err(error))) if is_refused(&error) => {
+                self.fetch_failed(group, &partition.topic, &[partition.partition], &error);
+            }
+            // Next time.
+            Ok(Some(Err(_))) | Err(_) => {}
+        }
+    }
+
+    /// Finds the topics of which the broker says nothing, and the partitions without a leader.
+    async fn find_failures(&self) {
+        for group in self.health.watched() {
+            let mut topics: Vec<_> = group.assigned().into_iter().map(|one| one.topic).collect();
+            topics.dedup();
+            let Ok(found) = self.broker.topics(&topics, TIMEOUT).await else { return };
+            for TopicStatus { topic, partitions, without_leader } in found {
+                match partitions {
+                    Err(error) if is_refused(&error) => {
+                        self.fetch_failed(&group, &topic, &[], &error);
+                    }
+                    _ => self.without_leader(&group, &topic, &without_leader),
+                }
+            }
+        }
+    }
+
+    fn without_leader(&self, group: &GroupHealth, topic: &TopicName, partitions: &[i32]) {
+        let ours = group.assigned().into_iter().filter(|one| one.topic == *topic);
+        let ours = ours.map(|one| one.partition).filter(|number| partitions.contains(number));
+        let ours: Vec<i32> = ours.collect();
+        if !ours.is_empty() {
+            self.fetch_failed(group, topic, &ours, &no_leader(topic, &ours));
+        }
+    }
+
+    /// Looks whether the topics that could not be fetched can be fetched by now.
+    async fn look_at_failures(&self) {
+        for group in self.health.watched() {
+            for partition in group.fetch_failures() {
+                let topic = &partition.topic;
+                match self.is_fetched(&partition).await {
+                    Ok(true) => self.notify(&group, &Observation::FetchRecovered { topic }),
+                    Ok(false) => {}
+                    Err(error) if group.take_log_due(topic) => {
+                        self.fetch_failed(&group, topic, &[partition.partition], &error);
+                    }
+                    Err(_) => {}
+                }
+            }
+        }
+    }
+
+    /// Whether the broker lets us read the partition; `false` when it does not answer.
+    async fn is_fetched(&self, partition: &TopicPartition) -> Result<bool, BrokerError> {
+        let topics = [partition.topic.clone()];
+        let Ok(mut found) = self.broker.topics(&topics, TIMEOUT).await else { return Ok(false) };
+        let Some(status) = found.pop() else { return Ok(false) };
+        match status.partitions {
+            Err(error) if is_refused(&error) => return Err(error),
+            Err(_) => return Ok(false),
+            Ok(_) if status.without_leader.contains(&partition.partition) => {
+                return Err(no_leader(&partition.topic, &[partition.partition]));
+            }
+            Ok(_) => {}
+        }
+        let at = std::slice::from_ref(partition);
+        let Ok(watermarks) = self.broker.watermarks(at, TIMEOUT).await else { return Ok(false) };
+        let ends = watermarks.into_iter().map(|one| (one.partition, one.end, None));
+        let request = ReadRequest { partitions: ends.collect(), follow: true };
+        let Ok(mut reader) = self.broker.read(request) else { return Ok(false) };
+        match timeout(REFUSED_WITHIN, reader.next()).await {
+            Ok(Some(Err(error))) if is_refused(&error) => Err(error),
+            Ok(Some(Err(_))) => Ok(false),
+            Ok(_) | Err(_) => Ok(true),
+        }
+    }
+
+    fn fetch_failed(
+        &self,
+        group: &GroupHealth,
+        topic: &TopicName,
+        partitions: &[i32],
+        error: &BrokerError,
+    ) {
+        self.notify(group, &Observation::FetchFailed { topic, partitions, error });
+    }
+
+    fn notify(&self, group: &GroupHealth, observation: &Observation<'_>) {
+        if let Some(observers) = self.observers.get(group.group()) {
+            observers.notify(observation);
+        }
+    }
+}
+
+fn is_refused(error: &BrokerError) -> bool {
+    matches!(error, BrokerError::Unauthorised(_) | BrokerError::UnknownTopic(_))
+}
+
+fn no_leader(topic: &TopicName, partitions: &[i32]) -> BrokerError {
+    let names: Vec<_> = partitions.iter().map(|number| format!("{topic}/{number}")).collect();
+    BrokerError::Other(format!(
+        "no leader for {}: none of the brokers that hold it in sync is up",
+        names.join(", ")
+    ))
+}
+
+type Ends = Vec<(TopicPartition, NextOffset, NextOffset)>;
