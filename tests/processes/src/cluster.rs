@@ -1,7 +1,6 @@
 //! The broker that the members meet at: an embedded one in a process of its own, or a real Kafka.
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
@@ -10,13 +9,14 @@ use event_core::broker::NewTopic;
 use event_core::broker::kafka::{KafkaBroker, KafkaSettings};
 use event_core::delivery::{NextOffset, TopicPartition};
 use event_core::event::{GroupName, TopicName};
+use kafka_rig::Kafka;
 
 use crate::events::{HANDLED, PARTITIONS, TOPICS};
 
 /// After this a silent member is dead for the group: on the embedded broker.
 pub const EMBEDDED_SESSION: Duration = Duration::from_secs(3);
-/// The same on a real Kafka: members say so with the classic protocol, and `tests/kafka/start` with
-/// the new one.
+/// The same on a real Kafka: members say so with the classic protocol, and the broker that the tests
+/// start with the new one.
 pub const KAFKA_SESSION: Duration = Duration::from_secs(6);
 /// How often members say something: the clock of every change of the group.
 pub const HEARTBEAT: Duration = Duration::from_millis(500);
@@ -46,8 +46,16 @@ pub struct Cluster {
 }
 
 enum Kind {
-    Embedded { process: Child, orders: ChildStdin, answers: BufReader<ChildStdout> },
-    Kafka { protocol: String },
+    Embedded {
+        process: Child,
+        orders: ChildStdin,
+        answers: BufReader<ChildStdout>,
+    },
+    /// `ours` is the broker if the tests started it.
+    Kafka {
+        protocol: String,
+        ours: Option<&'static Kafka>,
+    },
 }
 
 impl Cluster {
@@ -70,14 +78,16 @@ impl Cluster {
         }
     }
 
-    /// The Kafka of `KAFKA_TEST_BROKERS`, with the protocol of `KAFKA_TEST_GROUP_PROTOCOL`.
+    /// A Kafka that the tests of this binary share, or that of `KAFKA_TEST_BROKERS`; with the
+    /// protocol of `KAFKA_TEST_GROUP_PROTOCOL`.
     pub async fn kafka() -> Cluster {
-        let address = std::env::var("KAFKA_TEST_BROKERS").expect("KAFKA_TEST_BROKERS");
+        let started = || (Kafka::test_brokers(), Kafka::shared_if_started());
+        let (address, ours) = tokio::task::spawn_blocking(started).await.unwrap();
         let protocol = std::env::var("KAFKA_TEST_GROUP_PROTOCOL");
         let protocol = protocol.ok().filter(|name| !name.is_empty());
         let protocol = protocol.unwrap_or_else(|| "classic".to_owned());
         let name = format!("Kafka, {protocol}");
-        let cluster = Cluster { address, name, kind: Kind::Kafka { protocol } };
+        let cluster = Cluster { address, name, kind: Kind::Kafka { protocol, ours } };
         let topics = TOPICS.map(|(topic, partitions)| NewTopic {
             topic: TopicName::from_static(topic),
             partitions,
@@ -91,9 +101,7 @@ impl Cluster {
     /// Whether the broker itself can be killed and started again on its data.
     #[must_use]
     pub fn can_restart(&self) -> bool {
-        let ours = std::fs::read_to_string(kafka_folder().join("../../target/kafka/run/address"));
-        matches!(self.kind, Kind::Kafka { .. })
-            && ours.is_ok_and(|address| address.trim() == self.address)
+        matches!(self.kind, Kind::Kafka { ours: Some(_), .. })
     }
 
     /// Kills the broker and starts it again on its data. The embedded one keeps its data nowhere
@@ -105,11 +113,9 @@ impl Cluster {
                 tokio::time::sleep(REFUSES).await;
                 order(orders, answers, "up");
             }
-            Kind::Kafka { .. } => {
-                let restart = kafka_folder().join("restart");
-                let restarted =
-                    tokio::task::spawn_blocking(move || Command::new(restart).status()).await;
-                assert!(restarted.unwrap().unwrap().success(), "the broker did not come back");
+            Kind::Kafka { ours, .. } => {
+                let kafka = ours.expect("a broker that the tests started");
+                tokio::task::spawn_blocking(|| kafka.restart(1)).await.unwrap();
             }
         }
     }
@@ -128,7 +134,7 @@ impl Cluster {
     pub fn variables(&self) -> Vec<(&'static str, String)> {
         let mut variables = vec![("EVENT_BROKERS", self.address.clone())];
         match &self.kind {
-            Kind::Kafka { protocol } if protocol != "consumer" => variables.extend([
+            Kind::Kafka { protocol, .. } if protocol != "consumer" => variables.extend([
                 ("EVENT_KAFKA_SESSION_TIMEOUT_MS", KAFKA_SESSION.as_millis().to_string()),
                 ("EVENT_KAFKA_HEARTBEAT_INTERVAL_MS", HEARTBEAT.as_millis().to_string()),
             ]),
@@ -193,10 +199,6 @@ fn order(orders: &mut ChildStdin, answers: &mut BufReader<ChildStdout>, word: &s
     let mut answer = String::new();
     answers.read_line(&mut answer).unwrap();
     assert_eq!(answer, "done\n");
-}
-
-fn kafka_folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../kafka")
 }
 
 fn partitions() -> Vec<TopicPartition> {

@@ -17,6 +17,8 @@ const LONGEST_START: Duration = Duration::from_secs(90);
 /// What is waited for longest.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
+static SHARED: OnceLock<Kafka> = OnceLock::new();
+
 /// A cluster of real Kafka brokers. Nodes have the numbers from 1 on.
 ///
 /// Every method blocks; a test with tokio may call it directly, or through `spawn_blocking` while
@@ -54,8 +56,13 @@ impl Kafka {
     /// One node for all tests of a binary, started by the first that asks. No test should stop it.
     #[must_use]
     pub fn shared() -> &'static Kafka {
-        static SHARED: OnceLock<Kafka> = OnceLock::new();
         SHARED.get_or_init(Kafka::start)
+    }
+
+    /// The [shared](Kafka::shared) node, when somebody has asked for it.
+    #[must_use]
+    pub fn shared_if_started() -> Option<&'static Kafka> {
+        SHARED.get()
     }
 
     /// The addresses for `bootstrap.servers` of the Kafka to test against: the user's own of

@@ -30,7 +30,9 @@ pub(crate) const FAST_START: &[&str] = &["-XX:TieredStopAtLevel=1", "-XX:+UseSer
 
 const POM: &str = include_str!("pom.xml");
 const LOG4J: &str = include_str!("log4j2.properties");
-/// Maven on a slow network.
+/// How the names of folders begin in which something is made.
+const SCRATCH: &str = "making-";
+/// The first start, without an archive and perhaps beside a build.
 const LONGEST_START: Duration = Duration::from_secs(120);
 
 /// One version of Kafka, ready to be started.
@@ -86,8 +88,13 @@ impl Install {
     }
 
     fn make(&self, version: &str) -> Result<(), StartError> {
-        // The name is another each time: a Maven whose rig was killed may still write to its own.
-        let scratch = tempfile::Builder::new().prefix("making").tempdir_in(&self.folder);
+        // What is here belongs to a process that was killed, or to the Maven that outlived it: this
+        // one has the lock. So the name is another each time.
+        let stale = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        for entry in stale.filter(|one| one.file_name().to_string_lossy().starts_with(SCRATCH)) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+        let scratch = tempfile::Builder::new().prefix(SCRATCH).tempdir_in(&self.folder);
         let scratch = scratch.context("cannot create a folder in", &self.folder)?;
         if !self.libs().exists() {
             download(version, scratch.path())?;

@@ -126,7 +126,7 @@ fn settings_are_altered_while_it_runs() {
     kafka.delete_topic("small");
 }
 
-#[cfg_attr(not(kafka_rig), ignore = "needs Java 17 and Maven")]
+#[ignore = "takes long: cargo test -- --ignored"]
 #[test]
 fn the_leader_of_a_partition_is_moved_and_follows_a_death() {
     let kafka = Kafka::builder().nodes(3).start();
@@ -196,13 +196,13 @@ fn starts_with_version(version: &str) {
     kafka.alter_topic("orders", &[("max.message.bytes", Some("100"))]);
 }
 
-#[ignore = "takes minutes and downloads: cargo test -- --ignored"]
+#[ignore = "takes long, and downloads: cargo test -- --ignored"]
 #[test]
 fn an_older_version_starts() {
     starts_with_version("3.9.2");
 }
 
-#[ignore = "takes minutes and downloads: cargo test -- --ignored"]
+#[ignore = "takes long, and downloads: cargo test -- --ignored"]
 #[test]
 fn a_newer_version_starts_and_has_the_new_protocol() {
     starts_with_version("4.4.0");
