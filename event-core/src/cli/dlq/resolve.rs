@@ -82,7 +82,9 @@ pub(super) async fn redrive(
     let unread = unread_redrive_topics(&broker, &found.letters, &addressees).await?;
     let resolved = resolver.redrive(&found.letters, &addressees, progress).await?;
     let ended = summary("redriven", &resolved, found.letters.len());
-    tell_unread(&unread);
+    if resolved.done > 0 {
+        tell_unread(&unread);
+    }
     ended
 }
 
