@@ -11,10 +11,11 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 #[cfg(feature = "admin")]
 use tracing::info;
+use tracing::warn;
 
 use super::look_after::look_after;
 use super::thread::apart;
-use super::topics::{Missing, look_for_topics};
+use super::topics::{Found, Missing, look_for_topics};
 use super::{EventApp, Settings, provided};
 #[cfg(feature = "admin")]
 use crate::admin::{AdminPort, Administered};
@@ -91,8 +92,12 @@ impl EventApp {
             // A service that does not start leaves nothing behind.
             true => Missing::Left,
         };
-        let (problems, missing) = look_for_topics(&broker, &routers, missing).await;
+        let found = look_for_topics(&broker, &routers, missing).await;
+        let Found { problems, warnings, unread } = found;
         report.add_problems(problems);
+        for warning in &warnings {
+            warn!(target: "event_core", help = warning.help(), "{}", warning.message());
+        }
         report.add_problems(self.make_state().await);
         #[cfg(feature = "admin")]
         let admin = self.admin(&settings, &routers).map_err(|problem| {
@@ -122,8 +127,7 @@ impl EventApp {
         let members = routers.iter().map(|(group, router)| {
             let (group, router) = (group.clone(), router.clone());
             let topics = router.topics().filter_map(Result::ok);
-            let topics =
-                topics.chain(returning(&router)).filter(|t| !missing.contains(t)).collect();
+            let topics = topics.chain(returning(&router)).filter(|t| !unread.contains(t)).collect();
             let health = self.health.watch(&group, health_rules(&settings, &router));
             let processor = EventProcessor {
                 neighbours: Neighbours::of(&group, &routers),

@@ -7,6 +7,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use tracing::info;
 
+#[cfg(feature = "cli")]
+use super::{EventApp, Settings};
 use crate::broker::{Broker, BrokerError, NewTopic};
 use crate::event::{GroupName, TopicName};
 use crate::operations::{NeededTopic, TopicState, missing_topics, uneven_topics};
@@ -23,7 +25,7 @@ const PROPAGATION_LOOK: Duration = Duration::from_millis(100);
 /// What becomes of a derived topic that is missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Missing {
-    /// It is a problem, unless it is for what a person redrives.
+    /// It is a problem, unless it is for what a person redrives: that is read once it is made.
     Reported,
     /// It is made.
     Made,
@@ -53,13 +55,24 @@ impl Needed {
     }
 }
 
-/// What is wrong with the topics of the service on the broker, and which are missing all the same: the
-/// service can do without those for what a person redrives.
+/// What the broker says about the topics of the service.
+#[derive(Default)]
+pub(super) struct Found {
+    /// What is wrong with them.
+    pub(super) problems: Vec<StartupProblem>,
+    /// What the service can do without: that a topic for what a person redrives may not be used.
+    pub(super) warnings: Vec<StartupProblem>,
+    /// The topics that are not to be subscribed to because of that. One that is only missing is
+    /// subscribed to all the same, and read as soon as it is made.
+    pub(super) unread: Vec<TopicName>,
+}
+
+/// Looks for the topics of the service on the broker.
 pub(super) async fn look_for_topics<B: Broker>(
     broker: &B,
     routers: &BTreeMap<GroupName, EventRouter>,
     when_missing: Missing,
-) -> (Vec<StartupProblem>, Vec<TopicName>) {
+) -> Found {
     let mut topics = BTreeMap::<_, Vec<DerivedTopic>>::new();
     for router in routers.values() {
         for derived in router.derived_topics().filter_map(Result::ok) {
@@ -70,13 +83,15 @@ pub(super) async fn look_for_topics<B: Broker>(
         topics.insert(topic, Vec::new());
     }
     if topics.is_empty() {
-        return (Vec::new(), Vec::new());
+        return Found::default();
     }
     let names: Vec<_> = topics.keys().cloned().collect();
     // All at once: an answer may take its whole time.
     let found = match broker.topics(&names, BROKER_DEADLINE).await {
         Ok(found) => found,
-        Err(error) => return (vec![StartupProblem::Broker(error)], Vec::new()),
+        Err(error) => {
+            return Found { problems: vec![StartupProblem::Broker(error)], ..Found::default() };
+        }
     };
     let needed = topics.into_iter().zip(found).map(|((topic, derived), status)| Needed {
         topic,
@@ -84,30 +99,50 @@ pub(super) async fn look_for_topics<B: Broker>(
         partitions: status.partitions,
     });
     let needed: Vec<_> = needed.collect();
-    let (mut problems, missing) = problems_and_missing(&needed, when_missing);
+    let (mut found, missing) = judge(&needed, when_missing);
     if when_missing == Missing::Made {
-        problems.extend(make(broker, &needed, &missing).await);
-        return (problems, Vec::new());
+        found.problems.extend(make(broker, &needed, &missing).await);
     }
-    (problems, missing.into_iter().map(|derived| derived.topic.clone()).collect())
+    found
 }
 
-/// The problems, and the derived topics that are missing without being one.
-fn problems_and_missing(
-    needed: &[Needed],
-    when_missing: Missing,
-) -> (Vec<StartupProblem>, Vec<&DerivedTopic>) {
-    let (mut problems, mut missing) = (Vec::new(), Vec::new());
+#[cfg(feature = "cli")]
+impl EventApp {
+    /// What the broker would let the service start with: problems and warnings, about its topics. Makes
+    /// nothing.
+    pub(crate) async fn check_on<B: Broker>(
+        &self,
+        broker: &B,
+        settings: &Settings,
+    ) -> (Vec<StartupProblem>, Vec<StartupProblem>) {
+        let when_missing = match settings.create_topics {
+            true => Missing::Left,
+            false => Missing::Reported,
+        };
+        let routers = self.routers(&settings.group);
+        let found = look_for_topics(broker, &routers, when_missing).await;
+        (found.problems, found.warnings)
+    }
+}
+
+/// What is wrong, and the derived topics that are missing without being a problem.
+fn judge(needed: &[Needed], when_missing: Missing) -> (Found, Vec<&DerivedTopic>) {
+    let (mut found, mut missing) = (Found::default(), Vec::new());
     for Needed { topic, derived, partitions } in needed {
-        match (partitions, derived.first()) {
+        let derived = derived.first();
+        // Without the setting that makes it, a service can do without what a person redrives.
+        let dispensable = derived.filter(|derived| {
+            when_missing == Missing::Reported && derived.purpose == Purpose::Redrive
+        });
+        match (partitions, derived) {
             (Ok(_), _) => {}
             (Err(BrokerError::UnknownTopic(_)), Some(derived))
-                if when_missing != Missing::Reported || derived.purpose == Purpose::Redrive =>
+                if when_missing != Missing::Reported || dispensable.is_some() =>
             {
                 missing.push(derived);
             }
             (Err(BrokerError::UnknownTopic(_)), derived) => {
-                problems.push(StartupProblem::MissingTopic {
+                found.problems.push(StartupProblem::MissingTopic {
                     topic: topic.to_string(),
                     needed_for: match derived {
                         Some(derived) => needed_for(derived),
@@ -116,16 +151,24 @@ fn problems_and_missing(
                     is_derived: derived.is_some(),
                 });
             }
-            // Whoever may not look at it may still do without it.
-            (Err(_), Some(derived))
-                if when_missing == Missing::Reported && derived.purpose == Purpose::Redrive =>
-            {
-                missing.push(derived);
-            }
-            (Err(error), _) => problems.push(StartupProblem::Broker(error.clone())),
+            (Err(error), _) => match dispensable {
+                Some(derived) => {
+                    // Where it is only forbidden to look, a group that subscribes to it is refused as a
+                    // whole. Anything else may be over soon.
+                    if matches!(error, BrokerError::Unauthorised(_)) {
+                        found.unread.push(topic.clone());
+                    }
+                    found.warnings.push(StartupProblem::UnreadTopic {
+                        topic: topic.to_string(),
+                        needed_for: needed_for(derived),
+                        error: error.clone(),
+                    });
+                }
+                None => found.problems.push(StartupProblem::Broker(error.clone())),
+            },
         }
     }
-    (problems, missing)
+    (found, missing)
 }
 
 fn needed_for(derived: &DerivedTopic) -> String {

@@ -1,9 +1,10 @@
-//! `check`: everything that can be found wrong without a broker.
+//! `check`: everything that can be found wrong without a broker, and with `--online` what the broker
+//! says about the topics.
 
 use clap::Args;
 use serde::Serialize;
 
-use crate::app::{EventApp, Settings, print_warnings};
+use crate::app::{EventApp, Settings, kafka_broker, print_warnings};
 use crate::outcome::Error;
 use crate::registry::{StartupProblem, StartupReport};
 use crate::router::EventRouter;
@@ -16,6 +17,9 @@ pub(super) struct CheckArgs {
     /// Take warnings for problems
     #[arg(long)]
     strict: bool,
+    /// Ask the broker, too: which topics are missing or may not be used
+    #[arg(long)]
+    online: bool,
 }
 
 #[derive(Serialize)]
@@ -40,12 +44,24 @@ struct Place {
     line: u32,
 }
 
-pub(super) fn run(
+pub(super) async fn run(
     app: &EventApp,
     settings: Result<Settings, StartupReport>,
     arguments: &CheckArgs,
 ) -> Result<(), Error> {
-    let (settings, report) = app.report(settings);
+    let (settings, mut report) = app.report(settings);
+    if arguments.online
+        && let Some(settings) = &settings
+    {
+        match kafka_broker(app.service(), settings) {
+            Ok(broker) => {
+                let (problems, warnings) = app.check_on(&broker, settings).await;
+                report.add_problems(problems);
+                report.add_warnings(warnings);
+            }
+            Err(wrong) => report.add_problems(wrong.problems().iter().cloned()),
+        }
+    }
     let report = if arguments.strict { report.strict() } else { report };
     // Standard error is the same for people with and without JSON.
     print_warnings(report.warnings());

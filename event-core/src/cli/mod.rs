@@ -73,7 +73,7 @@ enum Command {
     Run,
     /// Run on an embedded broker, with sample events
     Dev(dev::DevArgs),
-    /// Check everything that can be checked without a broker
+    /// Check everything that can be checked without a broker; with `--online` its topics, too
     Check(check::CheckArgs),
     /// List the handlers
     Handlers(handlers::HandlersArgs),
@@ -170,7 +170,7 @@ impl EventApp {
         match cli.command {
             Command::Run => self.run_command(settings).await,
             Command::Dev(arguments) => dev::run(self, settings, arguments).await,
-            Command::Check(arguments) => check::run(&self, settings, &arguments),
+            Command::Check(arguments) => check::run(&self, settings, &arguments).await,
             Command::Handlers(arguments) => handlers::run(&self.registry(), settings, &arguments),
             Command::Contracts(arguments) => contracts::run(&self.registry(), &arguments),
             Command::Explain(arguments) => {

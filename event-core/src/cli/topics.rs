@@ -107,7 +107,10 @@ pub(super) async fn run(
             }
         }
     }
-    say!("{made} made; a service that runs finds new topics of its own at its next start");
+    match made {
+        0 => say!("0 made"),
+        made => say!("{made} made; a running service reads those of its own within seconds"),
+    }
     if failed > 0 {
         let message = format!("{failed} of {} topics could not be made", missing.len());
         return Err(ExitStatus { code: 1, message }.into());

@@ -21,7 +21,7 @@ pub enum OperationError {
     Name(#[from] NameError),
     /// The topic to which dead letters are redriven is missing.
     #[error(
-        "topic `{0}` does not exist, so nothing can be redriven\nhelp: make it with `topics create`, then restart the service, which reads it from its next start on"
+        "topic `{0}` does not exist, so nothing can be redriven\nhelp: make it with `topics create` and redrive again; a running service reads it within seconds"
     )]
     NoRedriveTopic(TopicName),
     /// No dead letter has this id.

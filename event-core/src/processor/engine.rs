@@ -107,6 +107,14 @@ impl Engine {
         self.handlers.get(index).map(|handler| (&*handler.id, handler.is_blocking))
     }
 
+    /// Whether `topic` takes what a person redrives, so that it may be missing.
+    pub(super) fn is_redrive(&self, topic: &str) -> bool {
+        let of_topic = |(name, (_, delay)): (&TopicName, &(_, Option<Duration>))| {
+            name.as_str() == topic && delay.is_none()
+        };
+        self.returning.iter().any(of_topic)
+    }
+
     pub(super) fn source(&self, topic: &TopicName) -> Source {
         // A topic that handlers listen to is never one of ours, even if its name looks so.
         let routes = self.router.topic(topic.as_str());

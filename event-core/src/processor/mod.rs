@@ -222,6 +222,9 @@ impl EventProcessor {
                     ConsumerEvent::FetchResumed(partitions) => {
                         engine.observers.notify(&Observation::FetchResumed(&partitions));
                     }
+                    // It is read as soon as somebody makes it.
+                    ConsumerEvent::Trouble(BrokerError::UnknownTopic(topic))
+                        if engine.is_redrive(&topic) => {}
                     ConsumerEvent::Trouble(error) if error.is_fatal() || !(joined || error.is_retriable()) => {
                         break Some(ProcessorError::Consumer(error));
                     }

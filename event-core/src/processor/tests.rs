@@ -9,6 +9,7 @@ mod commits;
 mod failing_batches;
 mod groups;
 mod kept;
+mod missing_topics;
 mod observed;
 mod postponed;
 mod stuck;

@@ -228,6 +228,15 @@ pub enum StartupProblem {
         /// Why not.
         error: BrokerError,
     },
+    /// A topic that the service can do without, and may not use: it is not read.
+    UnreadTopic {
+        /// The topic.
+        topic: String,
+        /// What it is needed for.
+        needed_for: String,
+        /// Why not.
+        error: BrokerError,
+    },
     /// The cluster cannot be used.
     Broker(BrokerError),
     /// A setting is wrong.
@@ -296,6 +305,7 @@ impl StartupProblem {
             StartupProblem::UnlinkedCrate { .. } => "unlinked_crate",
             StartupProblem::MissingTopic { .. } => "missing_topic",
             StartupProblem::UncreatedTopic { .. } => "uncreated_topic",
+            StartupProblem::UnreadTopic { .. } => "unread_topic",
             StartupProblem::Broker(_) => "broker",
             StartupProblem::Setting { .. } => "setting",
             StartupProblem::IgnoredVariable { .. } => "ignored_variable",
@@ -333,7 +343,9 @@ impl StartupProblem {
             StartupProblem::UnlinkedCrate { .. }
             | StartupProblem::UnknownLayerTarget { .. }
             | StartupProblem::LayerOfBatch { .. } => 7,
-            StartupProblem::MissingTopic { .. } | StartupProblem::UncreatedTopic { .. } => 8,
+            StartupProblem::MissingTopic { .. }
+            | StartupProblem::UncreatedTopic { .. }
+            | StartupProblem::UnreadTopic { .. } => 8,
             StartupProblem::Broker(_) => 9,
         }
     }
@@ -379,6 +391,7 @@ impl StartupProblem {
             | StartupProblem::UnknownSettingTarget { .. }
             | StartupProblem::MissingTopic { .. }
             | StartupProblem::UncreatedTopic { .. }
+            | StartupProblem::UnreadTopic { .. }
             | StartupProblem::Broker(_)
             | StartupProblem::Setting { .. }
             | StartupProblem::IgnoredVariable { .. }

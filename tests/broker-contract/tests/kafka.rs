@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use broker_contract_tests::{DEADLINE, Member, TestCluster, contract, fill, topic};
+use broker_contract_tests::{DEADLINE, Member, TestCluster, contract, fill, subscription, topic};
 use event_core::broker::kafka::{KafkaBroker, KafkaSettings};
 use event_core::broker::{Broker, BrokerError, ConsumerEvent, ReadRequest, Reader};
 use event_core::delivery::{NextOffset, TopicPartition};
@@ -89,6 +89,26 @@ async fn a_missing_topic_is_told_and_read_once_it_is_made() {
     }
     cluster.create_topic(topic.as_str(), 1).await;
     fill(&*broker.producer().unwrap(), &topic, 0, 1).await;
+    assert_eq!(member.read(1).await[0].text(), "0");
+    member.close().await;
+}
+
+/// As a service waits for its redrive topic.
+#[ignore = "needs a Kafka: set KAFKA_TEST_BROKERS"]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_topic_keeps_no_other_from_being_read_and_is_read_once_it_is_made() {
+    let cluster = Kafka::at_test_brokers();
+    let broker = cluster.broker();
+    let (there, missing) = (topic("there"), topic("not_yet"));
+    cluster.create_topic(there.as_str(), 1).await;
+    let producer = broker.producer().unwrap();
+    let mut wanted = subscription(there.as_str(), &there);
+    wanted.topics.extend(subscription(there.as_str(), &missing).topics);
+    let mut member = Member::subscribe(&broker, wanted);
+    fill(&*producer, &there, 0, 1).await;
+    assert_eq!(member.read(1).await[0].text(), "0");
+    cluster.create_topic(missing.as_str(), 1).await;
+    fill(&*producer, &missing, 0, 1).await;
     assert_eq!(member.read(1).await[0].text(), "0");
     member.close().await;
 }

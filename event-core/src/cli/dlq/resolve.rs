@@ -12,9 +12,10 @@ use crate::broker::kafka::KafkaBroker;
 use crate::cli::explain::left_to;
 use crate::cli::known::usage;
 use crate::cli::stop::on_signal;
+use crate::event::{GroupName, TopicName};
 use crate::operations::dead_letters::{
     Addressees, DeadLetter, DeadLetterFilter, DeadLetters, Fate, Resolved, Resolver, Step,
-    check_redrive_topics, fates, list,
+    check_redrive_topics, fates, list, unread_redrive_topics,
 };
 use crate::operations::{Becomes, DryRun, DryRunner, Rate};
 use crate::outcome::Error;
@@ -76,8 +77,15 @@ pub(super) async fn redrive(
     let resolver = Resolver::new(&broker, arguments.rate, on_signal())?.limit(limit);
     let several = desk.topics.len() > 1;
     let progress = |step: &Step<'_>| tell("redriven", step, several);
+    // Before anything is sent: what is sent now may be read, and committed, at once.
+    check_redrive_topics(&broker, &found.letters, &addressees).await?;
+    let unread = unread_redrive_topics(&broker, &found.letters, &addressees).await?;
     let resolved = resolver.redrive(&found.letters, &addressees, progress).await?;
-    summary("redriven", &resolved, found.letters.len())
+    let ended = summary("redriven", &resolved, found.letters.len());
+    if resolved.done > 0 {
+        tell_unread(&unread);
+    }
+    ended
 }
 
 pub(super) async fn give_up(
@@ -171,6 +179,7 @@ async fn dry_run(
     let ended = fates(broker, &dry_runner, addressees, &found.letters, &stop, tell).await?;
     say!("{handled} would be handled, {not} not");
     check_redrive_topics(broker, &found.letters, addressees).await?;
+    tell_unread(&unread_redrive_topics(broker, &found.letters, addressees).await?);
     match (not, ended) {
         (0, true) => Ok(()),
         (_, true) => {
@@ -180,6 +189,16 @@ async fn dry_run(
         (_, false) => {
             Err(ExitStatus { code: 1, message: "ended before all had their turn".into() }.into())
         }
+    }
+}
+
+// That nothing was committed yet is normal before the first redrive, and all that is seen of a service
+// that may not read the topic.
+fn tell_unread(unread: &[(TopicName, GroupName)]) {
+    for (topic, group) in unread {
+        eprintln!(
+            "group {group} has committed nothing in {topic} yet: a running service reads it within seconds, unless it said at its start that it may not; `lag` shows what waits there"
+        );
     }
 }
 

@@ -109,6 +109,18 @@ impl Addressees {
         }
     }
 
+    /// The groups that may get a letter, as far as its headers tell.
+    pub(super) fn groups_of(&self, letter: &DeadLetter) -> Vec<GroupName> {
+        let topic = &letter.origin.partition.topic;
+        match &letter.handler {
+            Some(id) => self.failed(letter, id).into_iter().map(|found| found.group).collect(),
+            None => {
+                let reads = self.groups.iter().filter(|(group, _)| group.topics.contains(topic));
+                reads.map(|(group, _)| group.group.clone()).collect()
+            }
+        }
+    }
+
     // What another group is sent is passed over by all of ours, and then nobody has it.
     fn check_group(&self, letter: &DeadLetter) -> Result<(), Left> {
         let group = replayed_group(&letter.group).unwrap_or(&letter.group);
@@ -163,7 +175,7 @@ fn replayed_group(group: &str) -> Option<&str> {
     (!began.is_empty() && began.bytes().all(|byte| byte.is_ascii_digit())).then_some(of)
 }
 
-async fn partitions_that_exist<B: Broker>(
+pub(super) async fn partitions_that_exist<B: Broker>(
     broker: &B,
     topics: &[TopicName],
 ) -> Result<Vec<TopicPartition>, OperationError> {

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::addressee::{Addressee, Addressees};
+use super::addressee::{Addressee, Addressees, partitions_that_exist};
 use super::original::Originals;
 use super::{DeadLetter, Resolution, resolution};
 use crate::broker::{Acknowledged, Broker, BrokerError, OutgoingRecord, PortFuture, Producer};
 use crate::delivery::Shutdown;
-use crate::event::{EnvelopeError, NameError};
+use crate::event::{EnvelopeError, GroupName, NameError, TopicName};
 use crate::operations::rate::Pace;
 use crate::operations::{DEADLINE, OperationError, OwnedRecord, Rate};
 use crate::processor::retry_header;
@@ -289,6 +289,36 @@ pub async fn check_redrive_topics<B: Broker>(
         }
     }
     Ok(())
+}
+
+/// The redrive topics of `letters` of which a group that may get one has committed no offset, each
+/// with that group: nothing shows that the group reads it. It never did, its offsets have expired, or
+/// they may not be looked at.
+///
+/// # Errors
+///
+/// [`OperationError::Broker`] for what is not about one group.
+pub async fn unread_redrive_topics<B: Broker>(
+    broker: &B,
+    letters: &[DeadLetter],
+    addressees: &Addressees,
+) -> Result<Vec<(TopicName, GroupName)>, OperationError> {
+    let letters = letters.iter().filter(|letter| addressees.may_have(letter));
+    let readers: BTreeSet<_> = letters
+        .filter_map(|letter| Some((letter.origin.partition.topic.redrive().ok()?, letter)))
+        .flat_map(|(topic, letter)| {
+            addressees.groups_of(letter).into_iter().map(move |group| (topic.clone(), group))
+        })
+        .collect();
+    let mut unread = Vec::new();
+    for (topic, group) in readers {
+        let partitions = partitions_that_exist(broker, std::slice::from_ref(&topic)).await?;
+        let committed = broker.committed(&group, &partitions, DEADLINE).await;
+        if !committed.is_ok_and(|all| all.iter().any(|one| one.next.is_some())) {
+            unread.push((topic, group));
+        }
+    }
+    Ok(unread)
 }
 
 fn redriven(

@@ -134,6 +134,9 @@ impl StartupProblem {
             StartupProblem::UncreatedTopic { topic, needed_for, error } => {
                 format!("topic `{topic}`, needed for {needed_for}, cannot be made: {error}")
             }
+            StartupProblem::UnreadTopic { topic, needed_for, error } => {
+                format!("topic `{topic}`, needed for {needed_for}, is not read: {error}")
+            }
             StartupProblem::Broker(error) => error.to_string(),
             StartupProblem::Setting { message, .. } | StartupProblem::Provider(message) => {
                 message.clone()
@@ -287,6 +290,12 @@ impl StartupProblem {
                     "make it by hand: `kafka-topics.sh --bootstrap-server .. --create --topic {topic}`"
                 ),
             },
+            StartupProblem::UnreadTopic { error: BrokerError::Unauthorised(_), .. } => {
+                "grant the service `DESCRIBE` and `READ` on it and restart the service; what `dlq redrive` sends waits there until then".into()
+            }
+            StartupProblem::UnreadTopic { .. } => {
+                "see the message of the broker; what `dlq redrive` sends waits there until it is read".into()
+            }
             StartupProblem::Broker(error) => match error {
                 BrokerError::Unreachable { .. } => {
                     "check that the broker runs and that `brokers` (EVENT_BROKERS) is its address"

@@ -7,6 +7,7 @@ use event_core::app::{Settings, SettingsOverrides};
 use event_core::broker::memory::MemoryBroker;
 use event_core::broker::{Broker, BrokerError};
 use event_core::event::TopicName;
+use event_core::processor::retry_header;
 use tokio::sync::Notify;
 
 #[event_handler(order = none, retry(attempts = 1, topics = ["1s"]))]
@@ -111,4 +112,42 @@ cannot start: 2 problems
   2. topic `role_events_retry_1s`, needed for the retries of `role_events`, cannot be made: not authorised: no
      help: give this user create on the topic, or let somebody else make it: `kafka-topics.sh --bootstrap-server .. --create --topic role_events_retry_1s`";
     assert_eq!(report, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_person_redrives_is_read_once_its_topic_is_made() {
+    let broker = MemoryBroker::new();
+    for topic in [CLAIMS, "role_events_dlq", "role_events_retry_1s"] {
+        broker.create_topic(&TopicName::from_static(topic), 3);
+    }
+    let running = tokio::spawn(run(broker.clone(), &[]));
+    // It has started, and waits.
+    tokio::time::sleep(SECOND).await;
+    assert!(!running.is_finished());
+    let redrive = TopicName::from_static("role_events_redrive");
+    broker.create_topic(&redrive, 3);
+    let mut headers = Headers::new();
+    for (name, value) in [
+        (retry_header::TOPIC, CLAIMS),
+        (retry_header::PARTITION, "0"),
+        (retry_header::OFFSET, "0"),
+        (retry_header::TIMESTAMP, "0"),
+        (retry_header::GROUP, "admin"),
+        (retry_header::HANDLER, "made_topics::record"),
+        (retry_header::ATTEMPTS, "1"),
+    ] {
+        headers.push(name, value);
+    }
+    let value = r#"{"eventType":"CLAIM_ADDED","data":{"id":7,"roleId":1}}"#;
+    let record = OutgoingRecord {
+        topic: redrive,
+        partition: None,
+        key: None,
+        value: Some(value.into()),
+        headers,
+        timestamp_ms: None,
+    };
+    broker.producer().unwrap().send(record).await.unwrap();
+    // Its handler ends the service.
+    tokio::time::timeout(60 * SECOND, running).await.unwrap().unwrap().unwrap();
 }

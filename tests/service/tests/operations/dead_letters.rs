@@ -162,3 +162,57 @@ async fn what_cannot_be_decoded_is_shown_to_the_byte_and_can_be_dropped() {
     assert_eq!(ran.out, "1 dead letter redriven\n", "{}", ran.err);
     assert_eq!(desk.json(FIXED, &["dlq", "ls", "--json"])["resolved"], 3);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redrive_says_whether_its_topic_is_there_and_read() {
+    let desk = Desk(EmbeddedBroker::start().unwrap());
+    for topic in ["role_events", "role_events_dlq"] {
+        desk.0.create_topic(topic, 1).unwrap();
+    }
+    for _ in 0..2 {
+        desk.send(FAILS).await;
+    }
+    desk.serve(LEDGER, "dead-lettered", 2);
+    let ran = desk.run(FIXED, &["dlq", "redrive", "0@0"]);
+    assert_eq!(ran.code, Some(1));
+    let told = "topic `role_events_redrive` does not exist, so nothing can be redriven\nhelp: make it with `topics create` and redrive again; a running service reads it within seconds\n";
+    assert!(ran.err.ends_with(told), "{}", ran.err);
+
+    desk.0.create_topic("role_events_redrive", 1).unwrap();
+    let told = "group ledger has committed nothing in role_events_redrive yet: a running service reads it within seconds";
+    for dry_run in [true, false] {
+        let redrive = [&["dlq", "redrive", "0@0"][..], &["--dry-run"][..usize::from(dry_run)]];
+        let ran = desk.run(FIXED, &redrive.concat());
+        assert_eq!(ran.code, Some(0), "{}", ran.err);
+        assert!(ran.err.contains(told), "{}", ran.err);
+    }
+    desk.serve(FIXED, "booked claim 7", 1);
+    let ran = desk.run(FIXED, &["dlq", "redrive", "0@1"]);
+    assert_eq!((ran.code, ran.out.as_str()), (Some(0), "1 dead letter redriven\n"), "{}", ran.err);
+    assert!(!ran.err.contains("role_events_redrive"), "{}", ran.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redrive_topic_that_may_not_be_used_is_told_at_the_start_and_by_check() {
+    let desk = Desk::new();
+    desk.send(WORKS).await;
+    let fault = Some(event_core::broker::kafka::Fault::TopicUnauthorised);
+    desk.0.set_topic_fault("role_events_redrive", fault).unwrap();
+    let told = "topic `role_events_redrive`, needed for the redriven dead letters of `role_events`, is not read: not authorised: topic `role_events_redrive`: grant the service `DESCRIBE` on it";
+    let lines = desk.serve(FIXED, "role_events", 2);
+    assert!(lines[0].contains(" WARN ") && lines[0].contains(told), "{lines:?}");
+    assert!(lines[0].contains("`dlq redrive`"), "{lines:?}");
+
+    let ran = desk.run(FIXED, &["check", "--online"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    assert!(ran.err.starts_with(&format!("warning: {told}")), "{}", ran.err);
+    let report = desk.run(FIXED, &["check", "--online", "--json", "--strict"]);
+    assert_eq!(report.code, Some(2), "{}", report.err);
+    let report: Value = serde_json::from_str(&report.out).unwrap();
+    assert_eq!(report["problems"][0]["kind"], "unread_topic");
+    // Where the service is to make it, it is needed.
+    let variables = [&desk.variables()[..], &[("EVENT_CREATE_TOPICS", "true")]].concat();
+    let ran = run(FIXED, &["check", "--online"], &variables);
+    assert_eq!(ran.code, Some(2), "{}", ran.err);
+    assert_eq!(run(FIXED, &["check"], &variables).code, Some(0));
+}

@@ -157,7 +157,7 @@ async fn without_a_redrive_topic_nothing_is_sent() {
     let error = desk.redrive().await.unwrap_err().to_string();
     assert_eq!(
         error,
-        "topic `claim_events_redrive` does not exist, so nothing can be redriven\nhelp: make it with `topics create`, then restart the service, which reads it from its next start on"
+        "topic `claim_events_redrive` does not exist, so nothing can be redriven\nhelp: make it with `topics create` and redrive again; a running service reads it within seconds"
     );
     assert_eq!(desk.all().await, ["0@0"]);
 }

@@ -1,0 +1,95 @@
+//! Topics that a consumer says are missing.
+
+use std::collections::VecDeque;
+
+use super::*;
+use crate::broker::{BrokerError, Consumer, ConsumerEvent, Progress};
+use crate::observe::{Health, Observation, Observer, Observers};
+use crate::processor::{
+    Clock, Concurrency, Control, EventProcessor, Neighbours, ProcessorError, ServiceIdentity,
+};
+use crate::registry::Registry;
+use crate::router::EventRouter;
+use crate::state::StateMap;
+
+#[event_handler]
+async fn count(_event: Event<Counted>) {}
+
+/// Has these to tell, and then nothing more.
+struct Scripted(VecDeque<ConsumerEvent>);
+
+impl Consumer for Scripted {
+    async fn next(&mut self) -> ConsumerEvent {
+        match self.0.pop_front() {
+            Some(event) => event,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn commit(&mut self, _: &[Progress]) {}
+
+    async fn close(
+        self,
+        progress: Vec<Progress>,
+        _: Duration,
+    ) -> Result<Vec<Progress>, BrokerError> {
+        Ok(progress)
+    }
+}
+
+#[derive(Clone, Default)]
+struct Errors(Arc<Mutex<Vec<String>>>);
+
+impl Observer for Errors {
+    fn observe(&self, observation: &Observation<'_>) {
+        if let Observation::Trouble(error) = observation {
+            self.0.lock().unwrap().push(error.to_string());
+        }
+    }
+}
+
+/// Runs a consumer that says before it joins that `topic` is missing.
+async fn run(topic: &str) -> (Result<(), ProcessorError>, Vec<String>) {
+    let registry = Registry::linked().only_modules(&[module_path!().to_owned()]);
+    let errors = Errors::default();
+    let policy = DeliveryPolicy::default();
+    let processor = EventProcessor {
+        router: EventRouter::new(registry.handlers()),
+        neighbours: Neighbours::default(),
+        state: Arc::new(StateMap::new()),
+        identity: ServiceIdentity {
+            name: "engine".into(),
+            version: "1".into(),
+            group: GroupName::parse("engine").unwrap(),
+        },
+        producer: MemoryBroker::new().producer().unwrap(),
+        observers: Observers::from_iter([Arc::new(errors.clone()) as _]),
+        health: Health::default(),
+        control: Control::default(),
+        clock: Clock::of_tokio(),
+        concurrency: Concurrency::of(&policy),
+        runtime: tokio::runtime::Handle::current(),
+        policy,
+    };
+    let missing = ConsumerEvent::Trouble(BrokerError::UnknownTopic(topic.to_owned()));
+    let consumer = Scripted([missing].into());
+    let ended = processor.run(consumer, tokio::time::sleep(SECOND)).await;
+    let errors = errors.0.lock().unwrap().clone();
+    (ended, errors)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_redrive_topic_that_is_missing_is_waited_for() {
+    let (ended, errors) = run("engine_events_redrive").await;
+    assert!(ended.is_ok(), "{ended:?}");
+    assert!(errors.is_empty(), "{errors:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn any_other_topic_that_is_missing_ends_the_service_before_it_has_joined() {
+    let (ended, _) = run("engine_events").await;
+    assert!(
+        matches!(ended, Err(ProcessorError::Consumer(BrokerError::UnknownTopic(_)))),
+        "{ended:?}"
+    );
+}
