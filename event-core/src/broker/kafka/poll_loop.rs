@@ -11,6 +11,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode as Code;
 use rustc_hash::FxHashMap;
+use tokio::sync::oneshot;
 
 use super::asking::EVENTS_AT_ONCE;
 use super::assignment::Assignment;
@@ -72,13 +73,21 @@ impl PollLoop {
 
     /// Polls until the consumer is closed or dropped.
     pub(super) fn run(mut self) {
-        // Told before the client is dropped: that can take for ever, and nobody would know why.
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.serve())) {
+        let left = catch_unwind(AssertUnwindSafe(|| self.serve())).unwrap_or_else(|panic| {
+            // Told before the client is dropped: that can take for ever, and nobody would know why.
             self.context().fail(panic.as_ref());
+            None
+        });
+        // rdkafka closes the consumer and polls for what that takes. Closed by us before, it would log
+        // that as an error.
+        drop(self);
+        if let Some(left) = left {
+            let _ = left.send(());
         }
     }
 
-    fn serve(&mut self) {
+    /// Gives whom to tell that the group is left.
+    fn serve(&mut self) -> Option<oneshot::Sender<()>> {
         let ending = loop {
             self.context().pulse.beat();
             if let Some(ending) = self.obey() {
@@ -90,8 +99,9 @@ impl PollLoop {
             self.take_messages();
         };
         self.context().leave();
-        if let Ending::Close(close) = ending {
-            self.close(close);
+        match ending {
+            Ending::Close(close) => Some(self.close(close)),
+            Ending::Abandon => None,
         }
     }
 
@@ -253,7 +263,7 @@ impl PollLoop {
         }
     }
 
-    fn close(&self, close: Close) {
+    fn close(&self, close: Close) -> oneshot::Sender<()> {
         let context = self.context();
         let repeat = Repeat::Serving(&self.consumer);
         let committed = context.commit_until(None, close.progress, close.deadline, repeat);
@@ -261,21 +271,15 @@ impl PollLoop {
             committed.and_then(|committed| context.take_uncommitted().map_or(Ok(committed), Err));
         // The caller stops listening at its deadline.
         let _ = close.committed.send(committed);
-        self.depart(close.deadline);
-        let _ = close.left.send(());
-    }
-
-    /// Leaves the group, polling for what that takes.
-    fn depart(&self, deadline: Instant) {
         // By a close alone a member without partitions goes without a word when its group has begun to
         // change (librdkafka 2.12.1, classic protocol), and all wait for the end of its session.
         self.consumer.unsubscribe();
-        if self.consumer.close_queue().is_err() {
-            return;
-        }
-        while !self.consumer.closed() && Instant::now() < deadline {
+        // What is assigned is given up in a poll.
+        while self.context().with_assignment(Assignment::len) > 0 && Instant::now() < close.deadline
+        {
             self.consumer.poll(Duration::from_millis(5));
         }
+        close.left
     }
 }
 
