@@ -1,6 +1,7 @@
 //! The end of a client is no error: whatever way it goes, nothing of it is in the log as one.
 
 #![cfg(feature = "kafka")]
+#![expect(clippy::unwrap_used, reason = "a test")]
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;

@@ -55,6 +55,7 @@ mod consumer;
 mod creation;
 mod embedded;
 mod inspection;
+mod join_watch;
 mod open_batches;
 mod open_clients;
 mod poll_loop;

@@ -18,6 +18,7 @@ use super::assignment::Assignment;
 use super::commits::{Commits, Repeat};
 use super::committed::names;
 use super::consumer::{Close, Command};
+use super::join_watch::{JoinWatch, not_joined};
 use super::open_batches::OpenBatches;
 use super::raw::{EventQueue, FetchQueue, MessageView};
 use super::rebalance::{Ending, GroupContext};
@@ -40,6 +41,9 @@ pub(super) struct PollLoop {
     events: EventQueue,
     open: OpenBatches,
     told: FxHashMap<String, Instant>,
+    join_watch: JoinWatch,
+    /// The last error that was told.
+    last_error: Option<BrokerError>,
     // The last one to let it go drops the client: rdkafka then polls until it is closed, which can
     // take for ever when the broker is gone. Only this thread waits for it.
     consumer: Arc<BaseConsumer<GroupContext>>,
@@ -63,6 +67,8 @@ impl PollLoop {
             events,
             open: OpenBatches::default(),
             told: FxHashMap::default(),
+            join_watch: JoinWatch::new(),
+            last_error: None,
             consumer,
         })
     }
@@ -97,6 +103,7 @@ impl PollLoop {
             self.serve_events();
             self.resume();
             self.take_messages();
+            self.watch_join();
         };
         self.context().leave();
         match ending {
@@ -121,6 +128,20 @@ impl PollLoop {
                 Command::Close(close) => return Some(Ending::Close(close)),
                 Command::Abandon => return Some(Ending::Abandon),
             }
+        }
+    }
+
+    /// Says so when the group is not joined for long.
+    fn watch_join(&mut self) {
+        let context = self.consumer.context();
+        if context.heard.has_answer() {
+            return;
+        }
+        if let Some(waited) = self.join_watch.due() {
+            let group = context.heard.group();
+            let (last, settings) = (self.last_error.as_ref(), context.heard.settings());
+            let error = not_joined(&group, &self.consumer, waited, last, settings);
+            context.tell(ConsumerEvent::Trouble(error));
         }
     }
 
@@ -238,6 +259,11 @@ impl PollLoop {
     }
 
     fn tell_trouble(&mut self, code: Code, topic: Option<&str>, is_fatal: bool) {
+        // Every member meets it when another one joins, and it follows the group by itself.
+        if trouble::is_rebalance(code) && !is_fatal {
+            tracing::debug!(target: "librdkafka", %code, "the group is changing");
+            return;
+        }
         let context = self.consumer.context();
         let trouble = if is_fatal {
             let (code, reason) = match self.consumer.client().fatal_error() {
@@ -255,6 +281,7 @@ impl PollLoop {
             BrokerError::Unauthorised(what) => what.clone(),
             _ => code.to_string(),
         };
+        self.last_error = Some(trouble.clone());
         let now = Instant::now();
         let again = self.told.get(&kind).is_none_or(|told| now - *told >= TROUBLE_AGAIN);
         if again {
