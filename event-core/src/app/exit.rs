@@ -1,6 +1,7 @@
 //! From the result of `main` to an exit code.
 
 use std::error::Error as StdError;
+use std::io::Write;
 use std::process::ExitCode;
 
 use crate::outcome::Error;
@@ -20,8 +21,16 @@ pub struct ExitStatus {
 /// start, what an [`ExitStatus`] says, and 1 for everything else, such as records that were still in
 /// hand when the time to drain was over. A second signal never comes here, see
 /// [`signals`](super::signals): the process ends at once with 130 or 143.
+///
+/// Clients of Kafka that are still being closed are waited for, a second at most: the exit handlers of the
+/// C library must not run beside them.
 pub fn exit(result: Result<(), Error>) -> ExitCode {
-    let Err(error) = result else { return ExitCode::SUCCESS };
+    end(exit_code(result))
+}
+
+/// The same without the end.
+pub(crate) fn exit_code(result: Result<(), Error>) -> u8 {
+    let Err(error) = result else { return 0 };
     let cause: &(dyn StdError + 'static) = error.as_std();
     let code = if cause.is::<StartupReport>() {
         StartupReport::EXIT_CODE
@@ -31,5 +40,26 @@ pub fn exit(result: Result<(), Error>) -> ExitCode {
         1
     };
     eprintln!("{error:?}");
+    code
+}
+
+/// How long the end waits for the clients that are being closed.
+#[cfg(feature = "kafka")]
+const CLOSING: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Waits for what must be gone before the process ends, so that `main` can return the code.
+pub(crate) fn end(code: u8) -> ExitCode {
+    // What was written without a line's end.
+    let _ = std::io::stdout().flush();
+    #[cfg(feature = "kafka")]
+    crate::broker::kafka::wait_or_leave(CLOSING, code);
     ExitCode::from(code)
+}
+
+/// Ends the process at once.
+pub(crate) fn end_at_once(code: i32) -> ! {
+    #[cfg(feature = "kafka")]
+    crate::broker::kafka::leave(code);
+    #[cfg(not(feature = "kafka"))]
+    std::process::exit(code)
 }

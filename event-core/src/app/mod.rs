@@ -29,6 +29,7 @@ use crate::state::{StateKey, StateKeys, StateMap, StateParts};
 
 pub use admin_address::AdminAddress;
 pub use exit::{ExitStatus, exit};
+pub(crate) use exit::{end, exit_code};
 #[cfg(feature = "cli")]
 pub(crate) use kafka::{kafka_broker, or_report, print_warnings};
 #[cfg(feature = "testing")]

@@ -5,6 +5,7 @@ use std::io;
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
+use super::exit::end_at_once;
 use super::thread::on_own_thread;
 
 /// Completes on the first SIGTERM or ctrl-c. A second one ends the process at once, with the code
@@ -20,7 +21,7 @@ pub async fn signals() {
             () = tell.closed() => return,
         }
         let _ = tell.send(());
-        std::process::exit(signals.next().await);
+        end_at_once(signals.next().await);
     };
     if on_own_thread("event-core-signals", hear).is_err() || told.await.is_err() {
         // No signal can be heard here, so none ends the service.

@@ -68,6 +68,13 @@ pub enum BrokerError {
         "group `{0}` has members: stop them first, all of them, or wait until their sessions are over"
     )]
     GroupActive(String),
+    /// The member tries to join its group, and has not been let in yet: which group and topics, for how long,
+    /// and what was heard last.
+    #[error("{0}")]
+    NotJoined(String),
+    /// A commit was refused because the group is changing. The next one repeats it.
+    #[error("a commit was refused while the group changes: {0}")]
+    Rebalancing(String),
     /// A setting of the client is refused.
     #[error("the client refuses its settings: {0}")]
     Settings(String),
@@ -88,6 +95,8 @@ impl BrokerError {
             BrokerError::Unreachable { .. }
                 | BrokerError::TimedOut { .. }
                 | BrokerError::Fixable { .. }
+                | BrokerError::NotJoined(_)
+                | BrokerError::Rebalancing(_)
                 | BrokerError::Other(_)
         )
     }

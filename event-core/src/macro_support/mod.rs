@@ -40,9 +40,10 @@ pub use judge_delivery::{judge_order, judge_retry_topics};
 pub use list::deserialize_name;
 
 use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
-use crate::app::exit;
+use crate::app::{end, exit_code};
 use crate::event::excerpt;
 use crate::extract::FromDelivery;
 use crate::outcome::{Error, Rejection};
@@ -189,18 +190,18 @@ impl<'a, T: 'static> FromDelivery<'a> for Instance<T> {
 )]
 pub trait IntoMainExit {
     /// Prints an error and picks the exit code.
-    fn into_exit(self) -> ExitCode;
+    fn into_exit(self) -> u8;
 }
 
 impl IntoMainExit for () {
-    fn into_exit(self) -> ExitCode {
-        ExitCode::SUCCESS
+    fn into_exit(self) -> u8 {
+        0
     }
 }
 
 impl<E: Into<Box<dyn std::error::Error + Send + Sync>>> IntoMainExit for Result<(), E> {
-    fn into_exit(self) -> ExitCode {
-        exit(self.map_err(Error::from_boxed))
+    fn into_exit(self) -> u8 {
+        exit_code(self.map_err(Error::from_boxed))
     }
 }
 
@@ -208,11 +209,16 @@ impl<E: Into<Box<dyn std::error::Error + Send + Sync>>> IntoMainExit for Result<
 pub fn run_main<T: IntoMainExit>(body: impl Future<Output = T>) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return exit(Err(error.into())),
+        Err(error) => return end(exit_code(Err(error.into()))),
     };
-    let code = runtime.block_on(body).into_exit();
+    let body = AssertUnwindSafe(|| runtime.block_on(body).into_exit());
+    // The panic's message is printed by now, and the clients must go before the process also then.
+    let code = catch_unwind(body).unwrap_or(PANICKED);
     // Dropping the runtime would wait for blocking threads without a limit, and a service that was
     // told to stop has to stop.
     runtime.shutdown_background();
-    code
+    end(code)
 }
+
+/// The exit code of a Rust program whose `main` panics.
+const PANICKED: u8 = 101;

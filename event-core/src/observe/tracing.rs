@@ -1,6 +1,7 @@
 //! Tells what happens through `tracing`.
 
 use super::{Observation, Observer, SkipReason, UnknownNames};
+use crate::broker::BrokerError;
 use crate::event::GroupName;
 
 // An event with the group first, where there is one to name.
@@ -122,6 +123,9 @@ impl TracingObserver {
             Observation::LogChanged { partition, offset } => {
                 tell!(warn, group, %partition, %offset, "the log was cut off or its topic made anew: what was settled of it is forgotten, and its records run");
             }
+            Observation::CommitFailed(error @ BrokerError::Rebalancing(_)) => {
+                tell!(debug, group, %error, "commit refused, the next one repeats it");
+            }
             Observation::CommitFailed(error) => {
                 tell!(warn, group, %error, "commit failed, the next one repeats it");
             }
@@ -130,6 +134,9 @@ impl TracingObserver {
             }
             Observation::FetchRecovered { topic } => {
                 tell!(info, group, %topic, "topic can be fetched again");
+            }
+            Observation::Trouble(error @ BrokerError::NotJoined(_)) => {
+                tell!(error, group, %error, "not joined");
             }
             Observation::Trouble(error) => {
                 tell!(warn, group, %error, "trouble with the broker");

@@ -18,6 +18,7 @@ use rdkafka::types::RDKafkaErrorCode as Code;
 use tokio::sync::oneshot;
 
 use super::KafkaSettings;
+use super::open_clients::OpenClient;
 use super::raw::EventQueue;
 use super::remedies;
 use super::trouble::{self, Heard};
@@ -81,7 +82,7 @@ impl Asking {
     ) -> Result<Asking, BrokerError> {
         let until = Instant::now() + deadline;
         let heard = Arc::new(Heard::of(&settings));
-        let context = AskingContext { heard: Arc::clone(&heard) };
+        let context = AskingContext { heard: Arc::clone(&heard), _open: OpenClient::new() };
         let client = BaseConsumer::from_config_and_context(config, context)
             .map_err(|error| trouble::of_creation(&error))?;
         let client = Arc::new(client);
@@ -250,6 +251,7 @@ fn of_topic(metadata: &Metadata, topic: &TopicName) -> Result<(i32, Vec<i32>), C
 
 pub(super) struct AskingContext {
     heard: Arc<Heard>,
+    _open: OpenClient,
 }
 
 impl ClientContext for AskingContext {

@@ -1,13 +1,14 @@
 //! Makes topics.
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic as NativeTopic, TopicReplication};
-use rdkafka::client::DefaultClientContext;
+use rdkafka::client::ClientContext;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode as Code;
 
 use super::asking::Asking;
+use super::open_clients::OpenClient;
 use super::{remedies, trouble};
 use crate::broker::{BrokerError, CreatedTopic, NewTopic};
 use crate::event::TopicName;
@@ -59,6 +60,13 @@ pub(super) fn is_embedded(asking: &Asking) -> bool {
     cluster.is_some_and(|id| id.starts_with(EMBEDDED_CLUSTER))
 }
 
+/// It hears nothing: the client that asked first has heard all that there is.
+struct CreatingContext {
+    _open: OpenClient,
+}
+
+impl ClientContext for CreatingContext {}
+
 fn code_of(error: &KafkaError) -> Code {
     match error {
         KafkaError::AdminOp(code) => *code,
@@ -68,9 +76,11 @@ fn code_of(error: &KafkaError) -> Code {
 
 fn create(asking: &Asking, missing: &[&NewTopic]) -> Result<Vec<CreatedTopic>, BrokerError> {
     check_admin_api(asking)?;
-    let admin =
-        AdminClient::from_config_and_context(&asking.settings.client(), DefaultClientContext)
-            .map_err(|error| trouble::of_creation(&error))?;
+    let admin = AdminClient::from_config_and_context(
+        &asking.settings.client(),
+        CreatingContext { _open: OpenClient::new() },
+    )
+    .map_err(|error| trouble::of_creation(&error))?;
     let topics: Vec<NativeTopic<'_>> = missing
         .iter()
         .map(|new| {

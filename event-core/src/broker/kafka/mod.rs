@@ -57,8 +57,10 @@ mod consumer;
 mod creation;
 mod embedded;
 mod inspection;
+mod join_watch;
 mod leveling;
 mod open_batches;
+mod open_clients;
 mod poll_loop;
 mod producer;
 mod raw;
@@ -78,6 +80,8 @@ use super::{
 use crate::delivery::{NextOffset, TopicPartition};
 use crate::event::{GroupName, TopicName};
 use asking::Asking;
+
+pub(crate) use open_clients::{leave, wait_or_leave};
 
 pub use consumer::KafkaConsumer;
 pub use embedded::{EmbeddedBroker, Fault, Request};

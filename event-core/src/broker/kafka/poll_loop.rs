@@ -11,12 +11,14 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode as Code;
 use rustc_hash::FxHashMap;
+use tokio::sync::oneshot;
 
 use super::asking::EVENTS_AT_ONCE;
 use super::assignment::Assignment;
 use super::commits::{Commits, Repeat};
 use super::committed::names;
 use super::consumer::{Close, Command};
+use super::join_watch::{JoinWatch, not_joined};
 use super::open_batches::OpenBatches;
 use super::raw::{EventQueue, FetchQueue, MessageView};
 use super::rebalance::{Ending, GroupContext};
@@ -53,6 +55,9 @@ pub(super) struct PollLoop {
     open: OpenBatches,
     told: FxHashMap<String, Instant>,
     rejoining: Option<Rejoining>,
+    join_watch: JoinWatch,
+    /// The last error that was told.
+    last_error: Option<BrokerError>,
     // The last one to let it go drops the client: rdkafka then polls until it is closed, which can
     // take for ever when the broker is gone. Only this thread waits for it.
     consumer: Arc<BaseConsumer<GroupContext>>,
@@ -77,6 +82,8 @@ impl PollLoop {
             open: OpenBatches::default(),
             told: FxHashMap::default(),
             rejoining: None,
+            join_watch: JoinWatch::new(),
+            last_error: None,
             consumer,
         })
     }
@@ -87,13 +94,21 @@ impl PollLoop {
 
     /// Polls until the consumer is closed or dropped.
     pub(super) fn run(mut self) {
-        // Told before the client is dropped: that can take for ever, and nobody would know why.
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.serve())) {
+        let left = catch_unwind(AssertUnwindSafe(|| self.serve())).unwrap_or_else(|panic| {
+            // Told before the client is dropped: that can take for ever, and nobody would know why.
             self.context().fail(panic.as_ref());
+            None
+        });
+        // rdkafka closes the consumer and polls for what that takes. Closed by us before, it would log
+        // that as an error.
+        drop(self);
+        if let Some(left) = left {
+            let _ = left.send(());
         }
     }
 
-    fn serve(&mut self) {
+    /// Gives whom to tell that the group is left.
+    fn serve(&mut self) -> Option<oneshot::Sender<()>> {
         let ending = loop {
             self.context().pulse.beat();
             if let Some(ending) = self.obey() {
@@ -104,10 +119,12 @@ impl PollLoop {
             self.serve_events();
             self.resume();
             self.take_messages();
+            self.watch_join();
         };
         self.context().leave();
-        if let Ending::Close(close) = ending {
-            self.close(close);
+        match ending {
+            Ending::Close(close) => Some(self.close(close)),
+            Ending::Abandon => None,
         }
     }
 
@@ -161,6 +178,22 @@ impl PollLoop {
                 Command::Close(close) => return Some(Ending::Close(close)),
                 Command::Abandon => return Some(Ending::Abandon),
             }
+        }
+    }
+
+    /// Says so when the group is not joined for long.
+    fn watch_join(&mut self) {
+        let context = self.consumer.context();
+        // A topic that does not exist is told as that, where it has to exist.
+        let is_missing = matches!(self.last_error, Some(BrokerError::UnknownTopic(_)));
+        if context.heard.has_answer() || is_missing {
+            return;
+        }
+        if let Some(waited) = self.join_watch.due() {
+            let group = context.heard.group();
+            let (last, settings) = (self.last_error.as_ref(), context.heard.settings());
+            let error = not_joined(&group, &self.consumer, waited, last, settings);
+            context.tell(ConsumerEvent::Trouble(error));
         }
     }
 
@@ -301,6 +334,11 @@ impl PollLoop {
     }
 
     fn tell_trouble(&mut self, code: Code, topic: Option<&str>, is_fatal: bool) {
+        // Every member meets it when another one joins, and it follows the group by itself.
+        if trouble::is_rebalance(code) && !is_fatal {
+            tracing::debug!(target: "librdkafka", %code, "the group is changing");
+            return;
+        }
         let context = self.consumer.context();
         // A topic that the member subscribes to, and that is not to be had any more.
         let gone = trouble::topic_in(&context.heard.reason());
@@ -327,6 +365,7 @@ impl PollLoop {
             BrokerError::Unauthorised(what) => what.clone(),
             _ => code.to_string(),
         };
+        self.last_error = Some(trouble.clone());
         let now = Instant::now();
         let again = self.told.get(&kind).is_none_or(|told| now - *told >= TROUBLE_AGAIN);
         if again {
@@ -335,7 +374,7 @@ impl PollLoop {
         }
     }
 
-    fn close(&self, close: Close) {
+    fn close(&self, close: Close) -> oneshot::Sender<()> {
         let context = self.context();
         let repeat = Repeat::Serving(&self.consumer);
         let committed = context.commit_until(None, close.progress, close.deadline, repeat);
@@ -343,21 +382,15 @@ impl PollLoop {
             committed.and_then(|committed| context.take_uncommitted().map_or(Ok(committed), Err));
         // The caller stops listening at its deadline.
         let _ = close.committed.send(committed);
-        self.depart(close.deadline);
-        let _ = close.left.send(());
-    }
-
-    /// Leaves the group, polling for what that takes.
-    fn depart(&self, deadline: Instant) {
         // By a close alone a member without partitions goes without a word when its group has begun to
         // change (librdkafka 2.12.1, classic protocol), and all wait for the end of its session.
         self.consumer.unsubscribe();
-        if self.consumer.close_queue().is_err() {
-            return;
-        }
-        while !self.consumer.closed() && Instant::now() < deadline {
+        // What is assigned is given up in a poll.
+        while self.context().with_assignment(Assignment::len) > 0 && Instant::now() < close.deadline
+        {
             self.consumer.poll(Duration::from_millis(5));
         }
+        close.left
     }
 }
 

@@ -24,6 +24,7 @@ use rdkafka::types::RDKafkaErrorCode as Code;
 use tokio::sync::{Notify, oneshot};
 
 use super::KafkaSettings;
+use super::open_clients::OpenClient;
 use super::raw;
 use super::trouble::{self, Heard};
 use crate::broker::{Acknowledged, BrokerError, OutgoingRecord, PortFuture, Producer};
@@ -103,6 +104,7 @@ fn connect(settings: &KafkaSettings, heard: &Arc<Heard>) -> Result<Arc<Client>, 
         shared: Mutex::default(),
         heard: Arc::clone(heard),
         failed: OnceLock::new(),
+        _open: OpenClient::new(),
     };
     let client = BaseProducer::from_config_and_context(&settings.producer(), context)
         .map_err(|error| trouble::of_creation(&error))?;
@@ -337,6 +339,7 @@ struct DeliveryContext {
     heard: Arc<Heard>,
     /// Why the client failed for good, once it is replaced.
     failed: OnceLock<String>,
+    _open: OpenClient,
 }
 
 impl DeliveryContext {

@@ -24,6 +24,7 @@ use super::budget::Budget;
 use super::commits::{Commits, Repeat};
 use super::committed::{self, names};
 use super::consumer::{Close, Command};
+use super::open_clients::OpenClient;
 use super::raw::FetchQueue;
 use super::trouble::{self, Heard};
 use crate::broker::{BrokerError, ConsumerEvent, Progress, Pulse, Revocation};
@@ -54,6 +55,7 @@ pub(super) struct GroupContext {
     /// Taken away by the poll loop at its end, because they keep the client alive.
     pub(super) commits: Mutex<Option<Commits>>,
     state: Mutex<State>,
+    _open: OpenClient,
 }
 
 #[derive(Default)]
@@ -102,6 +104,7 @@ impl GroupContext {
             fetch_queue: Mutex::default(),
             commits: Mutex::default(),
             state: Mutex::default(),
+            _open: OpenClient::new(),
         }
     }
 

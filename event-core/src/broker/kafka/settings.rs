@@ -297,7 +297,7 @@ impl KafkaSettings {
 
     /// Whether groups follow
     /// [KIP-848](https://cwiki.apache.org/confluence/display/KAFKA/KIP-848%3A+The+Next+Generation+of+the+Consumer+Rebalance+Protocol).
-    fn has_new_protocol(&self) -> bool {
+    pub(super) fn has_new_protocol(&self) -> bool {
         let protocol = self.property("group.protocol");
         protocol.is_some_and(|protocol| protocol.expose_secret().eq_ignore_ascii_case("consumer"))
     }

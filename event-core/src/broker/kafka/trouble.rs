@@ -70,7 +70,12 @@ impl Heard {
         self.group.get().map_or("the group".to_owned(), |group| format!("group `{group}`"))
     }
 
-    fn settings(&self) -> &KafkaSettings {
+    /// Whether a broker answered: for a member, whether it has joined its group.
+    pub(super) fn has_answer(&self) -> bool {
+        self.answered.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn settings(&self) -> &KafkaSettings {
         self.settings.get_or_init(KafkaSettings::default)
     }
 
@@ -393,6 +398,7 @@ pub(super) fn of_commit(refused: Refused, address: &str, heard: &Heard) -> Broke
             heard.unreachable(address)
         }
         Code::OffsetMetadataTooLarge => BrokerError::MetadataTooLarge { bytes },
+        code if is_rebalance(code) => BrokerError::Rebalancing(code.to_string()),
         code => remedies::of_code("a commit was refused", code),
     }
 }
@@ -451,7 +457,7 @@ pub(super) fn of_creation(error: &KafkaError) -> BrokerError {
 /// Passes on what librdkafka logs. What it also tells as an error, and the settings that one kind
 /// of client does not need, are for whoever looks for a fault.
 pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
-    let told_elsewhere = matches!(facility, "FAIL" | "ERROR" | "CONFWARN");
+    let told_elsewhere = matches!(facility, "FAIL" | "ERROR" | "CONFWARN" | "COMMITFAIL");
     match level {
         RDKafkaLogLevel::Emerg
         | RDKafkaLogLevel::Alert

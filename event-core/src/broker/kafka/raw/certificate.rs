@@ -9,11 +9,16 @@ use rdkafka::bindings as sys;
 use rdkafka::client::{Client, ClientContext};
 use rdkafka::types::RDKafkaType;
 
+use super::super::open_clients::OpenClient;
+
 /// How long one attempt to connect may take.
 const ATTEMPT: Duration = Duration::from_millis(100);
 
-/// The first error of OpenSSL's verification, 0 while there is none.
-struct Verification(AtomicI32);
+struct Verification {
+    /// The first error of OpenSSL's verification, 0 while there is none.
+    error: AtomicI32,
+    _open: OpenClient,
+}
 
 impl ClientContext for Verification {}
 
@@ -33,13 +38,13 @@ pub(in super::super) fn certificate_error(
     if set != sys::rd_kafka_conf_res_t::RD_KAFKA_CONF_OK {
         return None;
     }
-    let context = Verification(AtomicI32::new(0));
+    let context = Verification { error: AtomicI32::new(0), _open: OpenClient::new() };
     let client = Client::new(config, native, RDKafkaType::RD_KAFKA_PRODUCER, context).ok()?;
     let until = Instant::now() + timeout;
     loop {
         // The broker's thread verifies; this waits for it.
         let answered = client.fetch_metadata(None, ATTEMPT).is_ok();
-        let error = client.context().0.load(Ordering::Relaxed);
+        let error = client.context().error.load(Ordering::Relaxed);
         if error != 0 {
             return Some(error);
         }
@@ -70,6 +75,6 @@ unsafe extern "C" fn verify(
     // SAFETY: rdkafka's `Client::new` makes its context the opaque, and the client keeps the context
     // until librdkafka's threads, which call this, have ended.
     let verification = unsafe { &*opaque.cast::<Verification>() };
-    let _ = verification.0.compare_exchange(0, error, Ordering::Relaxed, Ordering::Relaxed);
+    let _ = verification.error.compare_exchange(0, error, Ordering::Relaxed, Ordering::Relaxed);
     0
 }

@@ -2,8 +2,8 @@
 //!
 //! Headers as bytes (rdkafka panics on a name that is not UTF-8), producing with such headers,
 //! messages in batches, how many events wait, commits whose answer can be waited for with a deadline, committed metadata
-//! that is not UTF-8, who is in a group, the code for which a certificate is refused, and the times of the
-//! mock cluster's groups. Nothing here decides anything, and nothing here can be misused by
+//! that is not UTF-8, who is in a group, the code for which a certificate is refused, the end of the process
+//! without exit handlers, and the times of the mock cluster's groups. Nothing here decides anything, and nothing here can be misused by
 //! safe code: queues keep their client alive, and a record's opaque has the type that its producer
 //! expects.
 
@@ -16,6 +16,7 @@ mod fetch;
 mod groups;
 mod message;
 mod mock;
+mod process;
 mod produce;
 mod queue;
 
@@ -26,6 +27,7 @@ pub(super) use fetch::FetchQueue;
 pub(super) use groups::{GroupQueue, NativeGroup};
 pub(super) use message::MessageView;
 pub(super) use mock::set_session;
+pub(super) use process::leave;
 #[cfg(test)]
 pub(super) use produce::fail_for_good;
 pub(super) use produce::produce;
