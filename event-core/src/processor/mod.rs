@@ -214,6 +214,9 @@ impl EventProcessor {
                         lanes.open(partitions, epoch);
                     }
                     ConsumerEvent::Revoked(revocation) => lanes.give_up(revocation),
+                    ConsumerEvent::OffsetReset(reset) => {
+                        engine.observers.notify(&Observation::OffsetReset(&reset));
+                    }
                     ConsumerEvent::Committed(progress) => engine.committed(&progress),
                     ConsumerEvent::CommitFailed(error) => lanes.commit_again(&error),
                     ConsumerEvent::FetchPaused(partitions) => {

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::KafkaSettings;
 use super::budget::Budget;
 use super::poll_loop::PollLoop;
+use super::positions;
 use super::rebalance::GroupContext;
 use super::trouble;
 use crate::broker::{BrokerError, Consumer, ConsumerEvent, Progress, Pulse, Subscription};
@@ -51,7 +52,7 @@ impl KafkaConsumer {
     ) -> Result<KafkaConsumer, BrokerError> {
         let (event_sender, events) = unbounded_channel();
         let (commands, receiver) = mpsc::channel();
-        let context = GroupContext::new(
+        let mut context = GroupContext::new(
             settings.brokers.clone(),
             event_sender,
             (commands.clone(), receiver),
@@ -59,8 +60,10 @@ impl KafkaConsumer {
             Budget::new(subscription.max_in_flight_bytes),
             subscription.wants_metadata,
         );
+        context.out_of_range = subscription.out_of_range;
         let instance_id = subscription.group_instance_id.as_deref();
-        let config = settings.consumer(subscription.group.as_str(), instance_id);
+        let mut config = settings.consumer(subscription.group.as_str(), instance_id);
+        positions::configure(&mut config, subscription.out_of_range);
         let consumer = BaseConsumer::from_config_and_context(&config, context)
             .map_err(|error| trouble::of_creation(&error))?;
         let topics: Vec<&str> = subscription.topics.iter().map(|topic| topic.as_str()).collect();
@@ -69,7 +72,7 @@ impl KafkaConsumer {
             other => trouble::of_creation(&other),
         })?;
         let pulse = Arc::clone(&consumer.context().pulse);
-        let poll_loop = PollLoop::new(consumer)?;
+        let poll_loop = PollLoop::new(consumer, settings.clone())?;
         std::thread::Builder::new()
             .name(format!("kafka-{}", subscription.group))
             .spawn(move || poll_loop.run())
@@ -153,6 +156,7 @@ mod tests {
             drain_deadline: Duration::from_secs(1),
             group_instance_id: None,
             wants_metadata: false,
+            out_of_range: Default::default(),
         })
     }
 
