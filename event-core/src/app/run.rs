@@ -242,6 +242,7 @@ impl<B: Broker> ReadyApp<B> {
                 // Whatever the order is now: an earlier version of the service may have noted what it
                 // had settled above a record that waited.
                 wants_metadata: true,
+                out_of_range: self.settings.out_of_range,
             })?;
             health.set_pulses(consumer.pulses());
             if let Some(client_id) = consumer.client_id() {

@@ -22,6 +22,7 @@ use tables::Tables;
 
 use sources::{check_variables, file_path, merge, our_variables, read_file};
 
+use crate::broker::OutOfRange;
 use crate::event::{GroupName, TopicName};
 use crate::handler::BreakerOptions;
 use crate::outcome::Backoff;
@@ -39,6 +40,7 @@ use crate::registry::{StartupProblem, StartupReport};
 /// | `topics` | `EVENT_TOPICS` | all that have a handler | the topics that this deployment may read, with commas or as an array; start-up refuses a handler of another |
 /// | `create_topics` | `EVENT_CREATE_TOPICS` | `false` | whether `run` makes the topics for dead letters, retries and redriven records that are missing |
 /// | `unknown_events` | `EVENT_UNKNOWN_EVENTS` | `skip` | what becomes of an event that no handler takes: `skip`, `dead_letter` or `stop`; see `[topic."name"]` |
+/// | `out_of_range` | `EVENT_OUT_OF_RANGE` | `earliest` | where a group goes on whose next records were removed before it read them: at the `earliest` that is left, at the `latest`, or `stop`: the service ends until a person sets the offset with `seek` |
 /// | `attempts` | `EVENT_ATTEMPTS` | `5` | how often a handler is tried |
 /// | `backoff` | `EVENT_BACKOFF` | `200ms..30s` | first and longest delay between attempts |
 /// | `jitter` | `EVENT_JITTER` | `equal` | how much of a delay is chance: `none`, `equal` for half of it, `full` |
@@ -94,6 +96,8 @@ pub struct Settings {
     pub topics: Option<Vec<TopicName>>,
     /// How records are delivered.
     pub policy: DeliveryPolicy,
+    /// Where a group goes on whose next records were removed before it read them.
+    pub out_of_range: OutOfRange,
     /// How many bytes of records may be in hand before fetching pauses.
     pub max_in_flight_bytes: usize,
     /// The name that this process keeps in its consumer groups when it is restarted
@@ -249,6 +253,7 @@ impl Given {
         let topics = given("topics").map(|value| read.topics(value));
         let create_topics = read.flag(always("create_topics"));
         let unknown_events = read.unknown_events(always("unknown_events"));
+        let out_of_range = read.out_of_range(always("out_of_range"));
         let attempts = read.number(always("attempts"), 1);
         let backoff = read.range(always("backoff"), BACKOFF, "200ms..30s");
         let jitter = read.jitter(always("jitter"));
@@ -304,6 +309,7 @@ impl Given {
                 max_metadata_bytes: max_metadata_bytes?,
                 drain_deadline: drain?,
             },
+            out_of_range: out_of_range?,
             max_in_flight_bytes: max_in_flight_bytes?,
             group_instance_id: group_instance_id.flatten(),
             max_members: max_members?,

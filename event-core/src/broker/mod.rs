@@ -9,6 +9,7 @@ mod inspection;
 #[cfg(feature = "kafka")]
 pub mod kafka;
 pub mod memory;
+mod position;
 mod pulse;
 
 use std::fmt;
@@ -25,6 +26,7 @@ pub use error::BrokerError;
 pub use inspection::{
     Committed, CreatedTopic, GroupMember, NewTopic, ReadRequest, Reader, TopicStatus, Watermarks,
 };
+pub use position::{OffsetReset, OutOfRange, ResetReason};
 pub use pulse::Pulse;
 
 /// A future that an object-safe port returns.
@@ -135,7 +137,8 @@ pub trait Broker: Send + Sync + 'static {
     /// does not exist, comes from [`Reader::next`].
     fn read(&self, request: ReadRequest) -> Result<Self::Reader, BrokerError>;
 
-    /// Joins a consumer group. A group without committed offsets starts at the earliest record.
+    /// Joins a consumer group. A group without committed offsets starts at the earliest record, and
+    /// one whose offset is not in the log any more where [`Subscription::out_of_range`] says.
     ///
     /// # Errors
     ///
@@ -250,6 +253,8 @@ pub struct Subscription {
     /// Whether [`ConsumerEvent::Assigned`] tells what was committed. It costs a question to the
     /// broker for each assignment.
     pub wants_metadata: bool,
+    /// Where a partition goes on whose position lies before its first record.
+    pub out_of_range: OutOfRange,
 }
 
 impl Subscription {
@@ -308,6 +313,8 @@ pub enum ConsumerEvent {
     Revoked(Revocation),
     /// Records of one partition.
     Records(RecordBatch),
+    /// A position was not in its log any more, and the partition goes on elsewhere.
+    OffsetReset(OffsetReset),
     /// A commit was acknowledged, also the one with which partitions were released.
     Committed(Vec<Progress>),
     /// An asynchronous commit failed, and was not repeated.

@@ -18,7 +18,7 @@ pub use self::tally::{Counts, Tally};
 pub use self::tracing::TracingObserver;
 pub use self::unknown_names::UnknownNames;
 
-use crate::broker::BrokerError;
+use crate::broker::{BrokerError, OffsetReset};
 use crate::delivery::{Epoch, NextOffset, Offset, TopicPartition};
 use crate::event::{GroupName, TopicName};
 
@@ -183,6 +183,9 @@ pub enum Observation<'a> {
         /// The record.
         offset: Offset,
     },
+    /// The position of a partition was not in its log any more: records were removed before they were
+    /// read, or the log was cut off. The partition goes on elsewhere.
+    OffsetReset(&'a OffsetReset),
     /// A commit failed; the next one repeats it.
     CommitFailed(&'a BrokerError),
     /// Nothing more is read of these partitions: as many bytes of records are held as may be, until

@@ -1,7 +1,7 @@
 //! Tells what happens through `tracing`.
 
 use super::{Observation, Observer, SkipReason, UnknownNames};
-use crate::broker::BrokerError;
+use crate::broker::{BrokerError, ResetReason};
 use crate::event::GroupName;
 
 // An event with the group first, where there is one to name.
@@ -125,6 +125,18 @@ impl TracingObserver {
             }
             Observation::CommitFailed(error @ BrokerError::Rebalancing(_)) => {
                 tell!(debug, group, %error, "commit refused, the next one repeats it");
+            }
+            Observation::OffsetReset(reset) => {
+                let (partition, from, to) = (&reset.partition, reset.from, reset.to);
+                let records = reset.records();
+                match reset.reason {
+                    ResetReason::OutOfRange => {
+                        tell!(error, group, %partition, %from, %to, records, "records were removed before they were read, the partition goes on behind them");
+                    }
+                    ResetReason::LogTruncated => {
+                        tell!(error, group, %partition, %from, %to, records, "the log was cut off or its topic made anew, the partition goes on where the log differs");
+                    }
+                }
             }
             Observation::CommitFailed(error) => {
                 tell!(warn, group, %error, "commit failed, the next one repeats it");

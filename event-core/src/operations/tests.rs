@@ -141,6 +141,7 @@ async fn what_is_settled_above_the_committed_offset_is_counted() {
         drain_deadline: Duration::from_secs(1),
         group_instance_id: None,
         wants_metadata: false,
+        out_of_range: Default::default(),
     };
     let mut consumer = broker.subscribe(subscription).unwrap();
     let crate::broker::ConsumerEvent::Assigned { epoch, .. } =
@@ -197,6 +198,7 @@ async fn a_seek_that_would_go_wrong_is_refused_with_what_to_do() {
         drain_deadline: Duration::from_secs(1),
         group_instance_id: None,
         wants_metadata: false,
+        out_of_range: Default::default(),
     };
     let _member = broker.subscribe(subscription).unwrap();
     let moves = plan_seek(&broker, &orders, &ORDERS, Some(0), Place::End).await.unwrap();

@@ -208,6 +208,9 @@ impl EventProcessor {
                     ConsumerEvent::Records(batch) => lanes.deliver(batch),
                     ConsumerEvent::Assigned { partitions, epoch } => lanes.open(partitions, epoch),
                     ConsumerEvent::Revoked(revocation) => lanes.give_up(revocation),
+                    ConsumerEvent::OffsetReset(reset) => {
+                        engine.observers.notify(&Observation::OffsetReset(&reset));
+                    }
                     ConsumerEvent::Committed(progress) => engine.committed(&progress),
                     ConsumerEvent::CommitFailed(error) => lanes.commit_again(&error),
                     ConsumerEvent::FetchPaused(partitions) => {

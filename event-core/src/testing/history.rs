@@ -33,7 +33,7 @@ pub struct Happened {
     /// What it was, as one word: `received`, `handled`, `skipped`, `retrying`, `postponed`,
     /// `dead-lettered`, `dead-letter-failed`, `assigned`, `revoked`, `commit-sent`, `committed`,
     /// `commit-failed`, `fetch-paused`, `fetch-resumed`, `breaker-opened`, `breaker-closed`, `paused`, `resumed`, `blocked`,
-    /// `trouble`, `abandoned`, `log-changed`.
+    /// `trouble`, `abandoned`, `log-changed`, `offset-reset`.
     pub what: &'static str,
     /// The partition it happened to, if it was one.
     pub partition: Option<TopicPartition>,
@@ -97,6 +97,10 @@ impl Happened {
                 ("fetch-failed", None, format!("{topic}: {error}"))
             }
             Observation::FetchRecovered { topic } => ("fetch-recovered", None, topic.to_string()),
+            Observation::OffsetReset(reset) => {
+                let detail = format!("{}, to {}", reset.reason, reset.to);
+                ("offset-reset", Some((&reset.partition, Some(Offset(reset.from.0)))), detail)
+            }
             Observation::Committed { partition, next, .. } => {
                 ("committed", Some((*partition, Some(Offset(next.0)))), String::new())
             }

@@ -273,6 +273,7 @@ impl RunningApp {
                 drain_deadline: self.policy.drain_deadline,
                 group_instance_id: None,
                 wants_metadata: true,
+                out_of_range: Default::default(),
             };
             let consumer = match process.broker().subscribe(subscription) {
                 Ok(consumer) => consumer,

@@ -191,6 +191,7 @@ mod tests {
             drain_deadline: Duration::from_secs(1),
             group_instance_id: None,
             wants_metadata: false,
+            out_of_range: Default::default(),
         };
         let mut consumer = broker.subscribe(subscription).unwrap();
         loop {

@@ -55,6 +55,7 @@ pub fn subscription(group: &str, topic: &TopicName) -> Subscription {
         drain_deadline: DEADLINE,
         group_instance_id: None,
         wants_metadata: false,
+        out_of_range: Default::default(),
     }
 }
 

@@ -5,12 +5,16 @@
 
 use broker_contract_tests::{DEADLINE, Member, TestCluster, contract, fill, subscription, topic};
 use event_core::broker::kafka::{KafkaBroker, KafkaSettings};
-use event_core::broker::{Broker, BrokerError, ConsumerEvent, ReadRequest, Reader};
-use event_core::delivery::{NextOffset, TopicPartition};
-use rdkafka::ClientConfig;
+use event_core::broker::{
+    Broker, BrokerError, ConsumerEvent, OffsetReset, OutOfRange, ReadRequest, Reader, ResetReason,
+    Subscription,
+};
+use event_core::delivery::{NextOffset, Offset, TopicPartition};
+use event_core::event::TopicName;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::{ClientConfig, Offset as NativeOffset, TopicPartitionList};
 
 struct Kafka {
     brokers: String,
@@ -70,6 +74,138 @@ impl TestCluster for Kafka {
 }
 
 contract!(Kafka::at_test_brokers(), #[cfg_attr(not(kafka_rig), ignore = "needs Java 17 and Maven")]);
+
+impl Kafka {
+    /// A topic with five records, and a group that is to go on at the second although the log begins at
+    /// `log_start`.
+    async fn with_removed(&self, stem: &str, log_start: i64) -> (KafkaBroker, TopicName) {
+        let (broker, topic) = (self.broker(), topic(stem));
+        self.create_topic(topic.as_str(), 1).await;
+        fill(&*broker.producer().unwrap(), &topic, 0, 5).await;
+        let mut member = Member::join(&broker, topic.as_str(), &topic);
+        let (partitions, epoch) = member.assigned().await;
+        member.settle(&partitions[0], epoch, NextOffset(1));
+        member.close().await;
+        let admin: AdminClient<DefaultClientContext> =
+            ClientConfig::new().set("bootstrap.servers", &self.brokers).create().unwrap();
+        let mut offsets = TopicPartitionList::new();
+        offsets.add_partition_offset(topic.as_str(), 0, NativeOffset::Offset(log_start)).unwrap();
+        admin.delete_records(&offsets, &AdminOptions::new()).await.unwrap();
+        (broker, topic)
+    }
+}
+
+fn knowing(topic: &TopicName, out_of_range: OutOfRange) -> Subscription {
+    Subscription { wants_metadata: true, out_of_range, ..subscription(topic.as_str(), topic) }
+}
+
+async fn reset<C: event_core::broker::Consumer>(member: &mut Member<C>) -> OffsetReset {
+    loop {
+        match member.next().await {
+            ConsumerEvent::OffsetReset(reset) => return reset,
+            ConsumerEvent::Records(batch) => panic!("{batch:?} came first"),
+            _ => {}
+        }
+    }
+}
+
+#[ignore = "needs a Kafka: set KAFKA_TEST_BROKERS"]
+#[tokio::test(flavor = "multi_thread")]
+async fn records_that_were_removed_before_they_were_read_are_told() {
+    let cluster = Kafka::at_test_brokers();
+    // With a record behind them, and without.
+    for (log_start, out_of_range, to) in
+        [(3, OutOfRange::Earliest, 3), (5, OutOfRange::Earliest, 5), (3, OutOfRange::Latest, 5)]
+    {
+        let (broker, topic) = cluster.with_removed("removed", log_start).await;
+        let mut member = Member::subscribe(&broker, knowing(&topic, out_of_range));
+        if out_of_range == OutOfRange::Latest {
+            fill(&*broker.producer().unwrap(), &topic, 0, 1).await;
+        }
+        let reset = reset(&mut member).await;
+        let told = (reset.reason, reset.from.0, reset.to.0);
+        assert_eq!(told, (ResetReason::OutOfRange, 1, to), "{out_of_range:?}");
+        if out_of_range == OutOfRange::Earliest {
+            fill(&*broker.producer().unwrap(), &topic, 0, 1).await;
+        }
+        assert_eq!(member.read(1).await[0].offset, Offset(to));
+        member.close().await;
+    }
+}
+
+#[ignore = "needs a Kafka: set KAFKA_TEST_BROKERS"]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_is_to_stop_before_removed_records_ends_and_says_what_to_do() {
+    let cluster = Kafka::at_test_brokers();
+    let (broker, topic) = cluster.with_removed("stops", 3).await;
+    let mut member = Member::subscribe(&broker, knowing(&topic, OutOfRange::Stop));
+    let error = loop {
+        match member.next().await {
+            ConsumerEvent::Trouble(error) => break error,
+            ConsumerEvent::Records(batch) => panic!("{batch:?}"),
+            _ => {}
+        }
+    };
+    assert!(error.is_fatal(), "{error}");
+    for part in [&format!("{topic}/0"), "offset 1", "`out_of_range`", "`seek`"] {
+        assert!(error.to_string().contains(part), "{error}");
+    }
+}
+
+/// Whatever holds for a group whose offset is not in the log any more.
+#[ignore = "needs a Kafka: set KAFKA_TEST_BROKERS"]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_without_an_offset_begins_at_the_earliest_record_in_any_case() {
+    let cluster = Kafka::at_test_brokers();
+    let broker = cluster.broker();
+    for out_of_range in [OutOfRange::Earliest, OutOfRange::Latest, OutOfRange::Stop] {
+        let topic = topic("begins");
+        cluster.create_topic(topic.as_str(), 1).await;
+        fill(&*broker.producer().unwrap(), &topic, 0, 2).await;
+        let mut member = Member::subscribe(&broker, knowing(&topic, out_of_range));
+        loop {
+            match member.next().await {
+                ConsumerEvent::Records(batch) => {
+                    assert_eq!(batch.first_offset(), Some(Offset(0)));
+                    break;
+                }
+                ConsumerEvent::Trouble(error) => panic!("{out_of_range:?}: {error}"),
+                ConsumerEvent::OffsetReset(reset) => panic!("{out_of_range:?}: {reset:?}"),
+                _ => {}
+            }
+        }
+        member.close().await;
+    }
+}
+
+/// The log is shorter than the position: its topic was made anew, say.
+#[ignore = "needs a Kafka: set KAFKA_TEST_BROKERS"]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_position_behind_the_end_is_told_and_the_log_is_read_from_its_beginning() {
+    let cluster = Kafka::at_test_brokers();
+    let (broker, topic) = (cluster.broker(), topic("shorter"));
+    cluster.create_topic(topic.as_str(), 1).await;
+    fill(&*broker.producer().unwrap(), &topic, 0, 3).await;
+    let mut member = Member::join(&broker, topic.as_str(), &topic);
+    let (partitions, epoch) = member.assigned().await;
+    member.settle(&partitions[0], epoch, NextOffset(7));
+    member.close().await;
+    let mut member = Member::subscribe(&broker, knowing(&topic, OutOfRange::Earliest));
+    let (mut told, mut read) = (None, Vec::new());
+    while told.is_none() || read.len() < 3 {
+        match member.next().await {
+            ConsumerEvent::OffsetReset(reset) => {
+                assert_eq!(told.replace((reset.reason, reset.from.0, reset.to.0)), None);
+            }
+            ConsumerEvent::Records(batch) => {
+                read.extend(batch.iter().map(|record| record.offset.0))
+            }
+            _ => {}
+        }
+    }
+    assert_eq!((told, read), (Some((ResetReason::LogTruncated, 7, 0)), vec![0, 1, 2]));
+    member.close().await;
+}
 
 /// The new protocol says nothing until the topic is there.
 #[cfg_attr(not(kafka_rig), ignore = "needs Java 17 and Maven")]

@@ -58,6 +58,7 @@ fn subscription(group: &str, topic: TopicName) -> Subscription {
         drain_deadline: Duration::from_secs(5),
         group_instance_id: None,
         wants_metadata: false,
+        out_of_range: Default::default(),
     }
 }
 

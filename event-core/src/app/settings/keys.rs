@@ -53,6 +53,7 @@ pub(super) const KEYS: &[Key] = &[
     unset("topics", Kind::List, "role_events").or("all that have a handler"),
     key("create_topics", Kind::Flag, "false"),
     key("unknown_events", Kind::Text, "skip"),
+    key("out_of_range", Kind::Text, "earliest"),
     key("attempts", Kind::Number, "5"),
     key("backoff", Kind::Text, "200ms..30s"),
     key("jitter", Kind::Text, "equal"),

@@ -8,6 +8,7 @@ use event_names::{meant_duration, meant_duration_range, parse_duration, parse_du
 use super::keys::{At, Value};
 use super::problem;
 use super::sources::nearest;
+use crate::broker::OutOfRange;
 use crate::event::{GroupName, TopicName, excerpt};
 use crate::outcome::Jitter;
 use crate::processor::UnknownEvents;
@@ -57,6 +58,12 @@ const UNKNOWN_EVENTS: [(&str, UnknownEvents); 3] = [
     ("skip", UnknownEvents::Skip),
     ("dead_letter", UnknownEvents::DeadLetter),
     ("stop", UnknownEvents::Stop),
+];
+
+const OUT_OF_RANGE: [(&str, OutOfRange); 3] = [
+    ("earliest", OutOfRange::Earliest),
+    ("latest", OutOfRange::Latest),
+    ("stop", OutOfRange::Stop),
 ];
 
 const FLAGS: [(&str, bool); 2] = [("true", true), ("false", false)];
@@ -156,6 +163,10 @@ impl Reader<'_> {
 
     pub(super) fn jitter(&mut self, value: Value<'_>) -> Option<Jitter> {
         self.word(value, &JITTERS)
+    }
+
+    pub(super) fn out_of_range(&mut self, value: Value<'_>) -> Option<OutOfRange> {
+        self.word(value, &OUT_OF_RANGE)
     }
 
     pub(super) fn unknown_events(&mut self, value: Value<'_>) -> Option<UnknownEvents> {

@@ -220,6 +220,7 @@ fn every_key_is_read_from_the_file_and_from_its_variable() {
         ("commit_records", "5"),
         ("max_metadata_bytes", "0"),
         ("unknown_events", "dead_letter"),
+        ("out_of_range", "stop"),
         ("create_topics", "true"),
         ("group_instance_id", "admin-1"),
         ("max_members", "3"),
@@ -241,11 +242,13 @@ fn every_key_is_read_from_the_file_and_from_its_variable() {
         assert_eq!((policy.max_concurrency, policy.commit_records), (8, 5));
         assert_eq!(policy.max_metadata_bytes, 0);
         assert_eq!(policy.unknown_events, UnknownEvents::DeadLetter);
+        assert_eq!(settings.out_of_range, OutOfRange::Stop);
         assert!(settings.create_topics);
         assert_eq!(settings.group_instance_id.as_deref(), Some("admin-1"));
         assert_eq!(settings.max_members, 3);
     }
     let settings = load("", &[]).unwrap();
+    assert_eq!(settings.out_of_range, OutOfRange::Earliest);
     assert_eq!((settings.create_topics, settings.group_instance_id), (false, None));
 }
 
@@ -281,6 +284,7 @@ fn a_value_of_another_type_is_refused_with_its_key() {
 fn a_word_that_is_none_is_told_the_nearest() {
     let variables = [
         ("EVENT_UNKNOWN_EVENTS", "dead-letter"),
+        ("EVENT_OUT_OF_RANGE", "earlyest"),
         ("EVENT_JITTER", "random"),
         ("EVENT_CREATE_TOPICS", "1"),
         ("EVENT_TIMEOUT", "10 secs"),
@@ -290,6 +294,8 @@ fn a_word_that_is_none_is_told_the_nearest() {
     for expected in [
         "setting `unknown_events` is `dead-letter`, it must be one of `skip`, `dead_letter`, `stop`",
         "help: did you mean `dead_letter`?",
+        "setting `out_of_range` is `earlyest`, it must be one of `earliest`, `latest`, `stop`",
+        "help: did you mean `earliest`?",
         "setting `jitter` is a text of 6 characters, it must be one of `none`, `equal`, `full`",
         "help: write one of these",
         "setting `create_topics` is `1`, it must be one of `true`, `false`",

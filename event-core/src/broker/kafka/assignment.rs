@@ -12,7 +12,7 @@ use rustc_hash::FxHashMap;
 
 use super::budget::{Budget, InFlight};
 use crate::broker::Progress;
-use crate::delivery::{Epoch, TopicPartition};
+use crate::delivery::{Epoch, NextOffset, TopicPartition};
 use crate::event::TopicName;
 
 #[derive(Clone, Debug)]
@@ -20,6 +20,11 @@ pub(super) struct Owned {
     pub(super) partition: Arc<TopicPartition>,
     pub(super) epoch: Epoch,
     pub(super) in_flight: Arc<InFlight>,
+    /// Where the next record is expected: behind all that was handed over. `None` while that is not
+    /// known.
+    pub(super) next: Option<NextOffset>,
+    /// The leader epoch of what lies before `next`, where it is known.
+    pub(super) leader_epoch: Option<i32>,
     /// Fetching is paused until there is room.
     is_paused: bool,
     /// Nothing more of it is handed over in this epoch.
@@ -33,6 +38,8 @@ impl Owned {
             partition: Arc::new(partition),
             epoch: Epoch::default(),
             in_flight: Arc::default(),
+            next: None,
+            leader_epoch: None,
             is_paused: false,
             is_stopped: false,
         }
@@ -65,6 +72,8 @@ impl Assignment {
                 partition: Arc::new(partition.clone()),
                 epoch,
                 in_flight,
+                next: None,
+                leader_epoch: None,
                 is_paused: false,
                 is_stopped: false,
             };
@@ -110,6 +119,24 @@ impl Assignment {
     pub(super) fn open(&self, topic: &str, partition: i32) -> Option<Owned> {
         let owned = self.topics.get(topic)?.get(&partition)?;
         (!owned.is_stopped).then(|| owned.clone())
+    }
+
+    /// The partitions that are being fetched.
+    pub(super) fn fetching(&self) -> Vec<Owned> {
+        self.all().filter(|owned| !owned.is_paused && !owned.is_stopped).cloned().collect()
+    }
+
+    /// Everything of the partition before `next` was handed over.
+    pub(super) fn advance(
+        &mut self,
+        partition: &TopicPartition,
+        next: Option<NextOffset>,
+        leader_epoch: Option<i32>,
+    ) {
+        let owned = self.topics.get_mut(partition.topic.as_str());
+        if let Some(owned) = owned.and_then(|owned| owned.get_mut(&partition.partition)) {
+            (owned.next, owned.leader_epoch) = (next, leader_epoch);
+        }
     }
 
     /// Stops handing over records of a partition in this epoch; says whether it went on before.
@@ -196,7 +223,6 @@ impl Assignment {
 mod tests {
     use super::*;
     use crate::broker::kafka::committed::names;
-    use crate::delivery::NextOffset;
 
     fn partition(number: i32) -> TopicPartition {
         TopicPartition { topic: TopicName::from_static("role_events"), partition: number }

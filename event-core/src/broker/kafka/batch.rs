@@ -10,7 +10,9 @@ use std::sync::Arc;
 use super::assignment::Owned;
 use super::budget::{Budget, Charge, InFlight};
 use super::raw::MessageView;
-use crate::delivery::{ByteCharge, Epoch, Offset, RecordBatch, RecordSource, TopicPartition};
+use crate::delivery::{
+    ByteCharge, Epoch, NextOffset, Offset, RecordBatch, RecordSource, TopicPartition,
+};
 
 /// A batch is handed over at this many records, or at the bytes that the budget allows; one
 /// larger record is a batch of its own.
@@ -53,6 +55,8 @@ pub(super) struct OpenBatch {
     headers: Vec<HeaderEntry>,
     epochs: Vec<LeaderEpoch>,
     max_bytes: usize,
+    next: Option<NextOffset>,
+    leader_epoch: Option<i32>,
 }
 
 impl OpenBatch {
@@ -67,6 +71,8 @@ impl OpenBatch {
             headers: Vec::new(),
             epochs: Vec::new(),
             max_bytes,
+            next: owned.next,
+            leader_epoch: owned.leader_epoch,
         }
     }
 
@@ -81,6 +87,20 @@ impl OpenBatch {
 
     pub(super) fn epoch(&self) -> Epoch {
         self.epoch
+    }
+
+    /// Where the next record is expected.
+    pub(super) fn next(&self) -> Option<NextOffset> {
+        self.next
+    }
+
+    /// The leader epoch of what lies before it.
+    pub(super) fn leader_epoch(&self) -> Option<i32> {
+        self.leader_epoch
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
     }
 
     pub(super) fn size_bytes(&self) -> usize {
@@ -108,6 +128,8 @@ impl OpenBatch {
         if self.epochs.last().is_none_or(|last| last.epoch != epoch) {
             self.epochs.push(LeaderEpoch { first: self.entries.len(), epoch });
         }
+        self.leader_epoch = epoch;
+        self.next = Some(Offset(message.offset()).next());
         self.entries.push(Entry {
             offset: message.offset(),
             timestamp_ms: message.timestamp_ms(),

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use rdkafka::Offset;
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::KafkaResult;
 use rdkafka::types::RDKafkaErrorCode as Code;
 use rustc_hash::FxHashMap;
 
@@ -58,6 +60,17 @@ pub(super) fn with_committed(
             AssignedPartition { partition, next, metadata }
         })
         .collect()
+}
+
+/// Lets those partitions begin at their earliest record for which nothing was committed.
+pub(super) fn begin_at_the_earliest(list: &mut TopicPartitionList) -> KafkaResult<()> {
+    let committed = committed_in(list);
+    for (mut partition, committed) in list.elements().into_iter().zip(committed) {
+        if matches!(committed, Ok((None, _))) {
+            partition.set_offset(Offset::Beginning)?;
+        }
+    }
+    Ok(())
 }
 
 /// The partitions of a list.

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::budget::Budget;
 use super::leveling::Leveling;
 use super::poll_loop::PollLoop;
+use super::positions;
 use super::rebalance::GroupContext;
 use super::trouble;
 use super::{KafkaBroker, KafkaSettings};
@@ -143,7 +144,7 @@ impl<'a> Instance<'a> {
     ) -> Result<Member, BrokerError> {
         let Subscription { group, drain_deadline, wants_metadata, .. } = self.subscription;
         let (commands, receiver) = mpsc::channel();
-        let context = GroupContext::new(
+        let mut context = GroupContext::new(
             self.settings.brokers.clone(),
             events,
             (commands.clone(), receiver),
@@ -153,7 +154,9 @@ impl<'a> Instance<'a> {
         );
         context.heard.set_settings(self.settings);
         context.heard.set_group(group);
-        let config = self.settings.consumer(group.as_str(), &self.client_id, instance_id);
+        context.out_of_range = self.subscription.out_of_range;
+        let mut config = self.settings.consumer(group.as_str(), &self.client_id, instance_id);
+        positions::configure(&mut config, self.subscription.out_of_range);
         let consumer = BaseConsumer::from_config_and_context(&config, context)
             .map_err(|error| trouble::of_creation(&error))?;
         let names: Vec<&str> = topics.iter().map(|topic| topic.as_str()).collect();
@@ -162,7 +165,7 @@ impl<'a> Instance<'a> {
             other => trouble::of_creation(&other),
         })?;
         let pulse = Arc::clone(&consumer.context().pulse);
-        let poll_loop = PollLoop::new(consumer)?;
+        let poll_loop = PollLoop::new(consumer, self.settings.clone())?;
         std::thread::Builder::new()
             .name(format!("kafka-{group}"))
             .spawn(move || poll_loop.run())
@@ -303,6 +306,7 @@ mod tests {
             drain_deadline: Duration::from_secs(1),
             group_instance_id: None,
             wants_metadata: false,
+            out_of_range: Default::default(),
         })
     }
 

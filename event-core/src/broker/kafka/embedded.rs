@@ -287,6 +287,7 @@ pub(super) async fn reset(
         drain_deadline: Duration::ZERO,
         group_instance_id: None,
         wants_metadata: false,
+        out_of_range: Default::default(),
     })?;
     let joining = async {
         loop {

@@ -15,7 +15,7 @@
 //! | `socket.timeout.ms` | 10000 | a frozen leader stalls its partitions for this long |
 //! | `allow.auto.create.topics` | false | a misspelt topic is an error, not a topic; also for the producer |
 //! | `statistics.interval.ms` | 0 | statistics cost throughput |
-//! | `auto.offset.reset` | earliest | what was written before the first start is not skipped |
+//! | `auto.offset.reset` | earliest | the setting `out_of_range` says; a group without an offset begins at the earliest record in any case |
 //! | `enable.auto.commit`, `enable.auto.offset.store` | false | only settled records are committed |
 //! | `fetch.queue.backoff.ms` | 1 | the default costs a consumer that catches up a factor of six |
 //! | `check.crcs` | true | a damaged record is an error |
@@ -62,6 +62,7 @@ mod leveling;
 mod open_batches;
 mod open_clients;
 mod poll_loop;
+mod positions;
 mod producer;
 mod raw;
 mod reader;

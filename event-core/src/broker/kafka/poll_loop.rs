@@ -20,9 +20,10 @@ use super::committed::names;
 use super::consumer::{Close, Command};
 use super::join_watch::{JoinWatch, not_joined};
 use super::open_batches::OpenBatches;
+use super::positions::{self, Positions};
 use super::raw::{EventQueue, FetchQueue, MessageView};
 use super::rebalance::{Ending, GroupContext};
-use super::trouble;
+use super::{KafkaSettings, trouble};
 use crate::broker::{BrokerError, ConsumerEvent};
 use crate::event::TopicName;
 
@@ -58,13 +59,17 @@ pub(super) struct PollLoop {
     join_watch: JoinWatch,
     /// The last error that was told.
     last_error: Option<BrokerError>,
+    positions: Positions,
     // The last one to let it go drops the client: rdkafka then polls until it is closed, which can
     // take for ever when the broker is gone. Only this thread waits for it.
     consumer: Arc<BaseConsumer<GroupContext>>,
 }
 
 impl PollLoop {
-    pub(super) fn new(consumer: BaseConsumer<GroupContext>) -> Result<PollLoop, BrokerError> {
+    pub(super) fn new(
+        consumer: BaseConsumer<GroupContext>,
+        settings: KafkaSettings,
+    ) -> Result<PollLoop, BrokerError> {
         let consumer = Arc::new(consumer);
         let (Some(commits), Some(fetch_queue), Some(events)) =
             (Commits::new(&consumer), FetchQueue::new(&consumer), EventQueue::new(&consumer))
@@ -84,6 +89,7 @@ impl PollLoop {
             rejoining: None,
             join_watch: JoinWatch::new(),
             last_error: None,
+            positions: Positions::new(settings),
             consumer,
         })
     }
@@ -120,6 +126,7 @@ impl PollLoop {
             self.resume();
             self.take_messages();
             self.watch_join();
+            self.look_at_positions();
         };
         self.context().leave();
         match ending {
@@ -223,7 +230,7 @@ impl PollLoop {
                 }
                 Some(Ok(message)) => {
                     let context = self.consumer.context();
-                    self.open.collect(context, MessageView::of(&message));
+                    self.open.collect(context, &self.fetch_queue, MessageView::of(&message));
                     None
                 }
                 Some(Err(error)) => Some(error),
@@ -272,10 +279,12 @@ impl PollLoop {
 
     fn fetch(&mut self, timeout: Duration, max: usize) -> usize {
         let context = self.consumer.context();
-        let open = &mut self.open;
+        let (open, queue) = (&mut self.open, &self.fetch_queue);
+        open.begin_fetch();
         let mut troubles = Vec::new();
-        let count = self.fetch_queue.fetch(timeout, max, |message| match message.error() {
-            None => open.collect(context, message),
+        let count = queue.fetch(timeout, max, |message| match message.error() {
+            None => open.collect(context, queue, message),
+            Some((Code::AutoOffsetReset, reason)) => open.lose(context, message, &reason),
             Some((code, reason)) if trouble::is_damage(code) => {
                 open.stop(context, message, code, &reason);
             }
@@ -301,8 +310,32 @@ impl PollLoop {
         for (code, topic, partitions) in failing {
             self.tell_fetch_failed(code, topic, partitions);
         }
+        self.go_back();
         self.pause();
         count
+    }
+
+    /// Takes note of how far partitions were read beyond their last records.
+    fn look_at_positions(&mut self) {
+        for passed in self.positions.passed(&self.consumer, &self.fetch_queue) {
+            self.open.pass(self.consumer.context(), &self.fetch_queue, passed);
+        }
+        self.go_back();
+    }
+
+    /// Lets partitions whose log was cut off go on where it differs from what was read.
+    fn go_back(&mut self) {
+        if self.open.cut_off.is_empty() {
+            return;
+        }
+        self.open.hand_over_all(self.consumer.context());
+        for cut_off in std::mem::take(&mut self.open.cut_off) {
+            let (reset, to) = positions::after(&self.consumer, &self.fetch_queue, cut_off);
+            let context = self.consumer.context();
+            context.tell(ConsumerEvent::OffsetReset(reset.clone()));
+            // librdkafka would go on at the old position after a pause.
+            context.report(positions::seek(&self.consumer, &reset, to), "going back");
+        }
     }
 
     fn hand_over_all(&mut self) {
@@ -456,7 +489,7 @@ mod tests {
         let consumer =
             BaseConsumer::from_config_and_context(&settings.consumer("g", "g", None), context)
                 .map_err(|error| trouble::of_creation(&error))?;
-        let mut poll_loop = PollLoop::new(consumer)?;
+        let mut poll_loop = PollLoop::new(consumer, settings)?;
         let events = EventQueue::new(&poll_loop.consumer).unwrap();
         check(|| events.len(), || poll_loop.serve_events());
         Ok(())

@@ -73,6 +73,13 @@ impl KafkaReader {
     }
 }
 
+impl KafkaReader {
+    /// The next answer, for a thread that may wait; `None` at the end.
+    pub(super) fn wait(&mut self) -> Option<Result<RecordBatch, BrokerError>> {
+        self.answers.blocking_recv()
+    }
+}
+
 impl Reader for KafkaReader {
     async fn next(&mut self) -> Option<Answer> {
         self.answers.recv().await

@@ -27,7 +27,7 @@ use super::consumer::{Close, Command};
 use super::open_clients::OpenClient;
 use super::raw::FetchQueue;
 use super::trouble::{self, Heard};
-use crate::broker::{BrokerError, ConsumerEvent, Progress, Pulse, Revocation};
+use crate::broker::{BrokerError, ConsumerEvent, OutOfRange, Progress, Pulse, Revocation};
 use crate::delivery::TopicPartition;
 
 /// The processor drains for the same time, but begins later: it has to hear of the revocation.
@@ -49,6 +49,7 @@ pub(super) struct GroupContext {
     pub(super) budget: Arc<Budget>,
     pub(super) pulse: Arc<Pulse>,
     wants_metadata: bool,
+    pub(super) out_of_range: OutOfRange,
     /// Where the messages of assigned partitions go. The poll loop owns it, because it keeps the
     /// client alive, and the client keeps this.
     pub(super) fetch_queue: Mutex<Weak<FetchQueue>>,
@@ -101,6 +102,7 @@ impl GroupContext {
             budget,
             pulse: Arc::default(),
             wants_metadata,
+            out_of_range: OutOfRange::default(),
             fetch_queue: Mutex::default(),
             commits: Mutex::default(),
             state: Mutex::default(),
@@ -174,19 +176,31 @@ impl GroupContext {
         let partitions = names(list);
         self.heard.note_answer();
         // librdkafka goes on where this says, so that the offset and the metadata are of one commit.
-        let wants_metadata = self.wants_metadata && !partitions.is_empty() && !self.state().leaving;
-        let asked = wants_metadata.then(|| committed::ask(consumer, list, &self.heard));
-        let (committed, trouble) = match asked {
+        // librdkafka would begin where a position that is not in the log goes on, also without one.
+        let has_to_know = self.wants_metadata || self.out_of_range != OutOfRange::Earliest;
+        let has_to_know = has_to_know && !partitions.is_empty() && !self.state().leaving;
+        let asked = has_to_know.then(|| committed::ask(consumer, list, &self.heard));
+        let (mut committed, trouble) = match asked {
             None => (None, None),
             Some(Ok(committed)) => (Some(committed), None),
-            Some(Err(trouble)) => (None, Some(trouble)),
+            Some(Err(trouble)) if self.out_of_range == OutOfRange::Earliest => {
+                (None, Some(trouble))
+            }
+            Some(Err(trouble)) => (None, Some(BrokerError::Fatal(trouble.to_string()))),
         };
+        let assigned = committed::with_committed(partitions.clone(), committed.as_ref());
         let epoch = self.change_assignment(|ours| {
             let before = ours.len();
             let epoch = ours.add(&partitions);
+            for one in &assigned {
+                ours.advance(&one.partition, one.next, None);
+            }
             self.budget.add_partitions(ours.len() - before);
             epoch
         });
+        if let Some(committed) = &mut committed {
+            self.report(committed::begin_at_the_earliest(committed), "taking partitions over");
+        }
         let fetch_queue = self.fetch_queue.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
         if let Some(queue) = fetch_queue {
             for partition in &partitions {
@@ -195,9 +209,8 @@ impl GroupContext {
                 }
             }
         }
-        let partitions = committed::with_committed(partitions, committed.as_ref());
         self.state().has_joined = true;
-        self.tell(ConsumerEvent::Assigned { partitions, epoch });
+        self.tell(ConsumerEvent::Assigned { partitions: assigned, epoch });
         if let Some(trouble) = trouble {
             self.tell(ConsumerEvent::Trouble(trouble));
         }

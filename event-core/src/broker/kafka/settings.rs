@@ -58,7 +58,7 @@ pub fn refused_property(name: &str) -> Option<&'static str> {
             "offsets are stored when records are settled, not when they are fetched"
         }
         "auto.offset.reset" => {
-            "a group without offsets starts at the earliest record; `latest` would skip what was written before the first start"
+            "a group without offsets starts at the earliest record; for one whose offset is not in the log any more set `out_of_range`"
         }
         "acks" | "request.required.acks" => {
             "a record counts as written when all in-sync replicas have it; to trade safety for speed lower the topic's `min.insync.replicas`"

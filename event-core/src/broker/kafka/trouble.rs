@@ -15,6 +15,7 @@ use super::commits::Refused;
 use super::connection::{self, Cause};
 use super::{KafkaSettings, raw, remedies};
 use crate::broker::BrokerError;
+use crate::delivery::{NextOffset, TopicPartition};
 use crate::event::{GroupName, TopicName};
 
 /// An unreachable or refusing broker is heard of about once a second: after this, it was another
@@ -296,6 +297,18 @@ pub(super) fn of_damage(place: Option<Place<'_>>, code: Code, reason: &str) -> B
     let reason = if reason.is_empty() { code.to_string() } else { reason.to_owned() };
     BrokerError::Fatal(format!(
         "a record cannot be read in {place}, and none after it was handed over: {reason}; check the broker's disk and let it restore the partition from a replica, or give the record up by moving the group past it with `kafka-consumer-groups --reset-offsets`"
+    ))
+}
+
+/// A partition that cannot go on where it is to.
+pub(super) fn of_lost_position(
+    partition: &TopicPartition,
+    from: Option<NextOffset>,
+    reason: &str,
+) -> BrokerError {
+    let from = from.map(|from| format!(" {from}")).unwrap_or_default();
+    BrokerError::Fatal(format!(
+        "{partition} cannot go on at offset{from}, because it is not in the log any more, and `out_of_range` is `stop`: {reason}; see what is left with `lag`, set where the group goes on with `seek`, or set `out_of_range` to `earliest` or `latest`"
     ))
 }
 

@@ -10,7 +10,10 @@ use tokio::time::{Instant, sleep_until};
 use super::cluster::{Change, Cluster, ClusterState, Log, MemberId, StoredRecord};
 use super::faults::{Fault, Link, Request};
 use super::records::Records;
-use crate::broker::{BrokerError, Consumer, ConsumerEvent, Progress, Revocation, Subscription};
+use crate::broker::{
+    BrokerError, Consumer, ConsumerEvent, OffsetReset, Progress, ResetReason, Revocation,
+    Subscription,
+};
 use crate::delivery::{Epoch, NextOffset, RecordBatch, TopicPartition};
 use crate::event::GroupName;
 
@@ -179,16 +182,26 @@ impl MemoryConsumer {
     /// Goes back to where the log was cut off. Where it is shorter than the position still, its topic
     /// was made anew, and it begins anew: as Kafka does with `auto.offset.reset = earliest`.
     fn reset_positions(&mut self) {
+        let mut resets = Vec::new();
         self.membership.cluster.read(|state| {
             for (partition, position) in &mut self.positions {
                 let Ok(log) = state.log(partition) else { continue };
+                let from = position.next;
                 position.next = log.valid(position.next, position.leader_epoch);
                 position.leader_epoch = log.leader_epoch();
                 if log.end() < position.next {
                     position.next = NextOffset(0);
                 }
+                let (to, epoch) = (position.next, position.epoch);
+                if to < from {
+                    let (partition, reason) = (partition.clone(), ResetReason::LogTruncated);
+                    resets.push(OffsetReset { partition, epoch, reason, from, to });
+                }
             }
         });
+        for reset in resets {
+            self.membership.tell(ConsumerEvent::OffsetReset(reset));
+        }
     }
 
     /// When something happens without anybody's doing.

@@ -13,7 +13,7 @@ use super::fetch_failures::{FetchFailure, FetchFailures};
 use super::membership::Membership;
 use super::partitions::{Partitions, Suspect};
 use super::{HealthProblem, lock};
-use crate::broker::Pulse;
+use crate::broker::{OffsetReset, Pulse};
 use crate::delivery::{NextOffset, Offset, TopicPartition};
 use crate::event::{GroupName, TopicName};
 use crate::observe::{InHand, Observation, Observer};
@@ -24,6 +24,8 @@ const SILENCE: Duration = Duration::from_secs(30);
 const COMMIT_SLACK: Duration = Duration::from_secs(30);
 /// How long commits may fail.
 const COMMITS_FAIL: Duration = Duration::from_secs(60);
+/// For how long it is told that a partition went on elsewhere.
+const OFFSET_RESET: Duration = Duration::from_secs(600);
 /// How late the news of a handler that blocks may come.
 const BLOCKED_SLACK: Duration = Duration::from_secs(1);
 
@@ -115,6 +117,8 @@ struct State {
     paused: BTreeSet<String>,
     breakers: BTreeSet<String>,
     blocking: BTreeMap<String, Blocking>,
+    /// The last reset of each partition, whoever has it now.
+    resets: BTreeMap<TopicPartition, (Instant, OffsetReset)>,
     /// What handlers have had in hand for long, as it was looked at last.
     in_hand_long: Vec<InHand>,
 }
@@ -166,6 +170,7 @@ impl GroupHealth {
                 paused: BTreeSet::new(),
                 breakers: BTreeSet::new(),
                 blocking: BTreeMap::new(),
+                resets: BTreeMap::new(),
                 in_hand_long: Vec::new(),
             }),
         }
@@ -337,6 +342,12 @@ impl GroupHealth {
             let Failing { partitions, error, since } = failing;
             problems.push(HealthProblem::CommitsFail { group: group(), partitions, error, since });
         }
+        for (at, reset) in state.resets.values() {
+            let (since, reset) = (at.elapsed(), reset.clone());
+            if since < OFFSET_RESET {
+                problems.push(HealthProblem::OffsetReset { group: group(), reset, since });
+            }
+        }
         for (handler, blocking) in &state.blocking {
             // It is told each time that it has gone on for twice as long; without that it is over.
             if blocking.told.elapsed() <= blocking.since + BLOCKED_SLACK {
@@ -418,6 +429,10 @@ impl Observer for GroupHealth {
             }
             Observation::FetchRecovered { topic } => {
                 state.fetch_failures.forget([*topic].into_iter());
+                return;
+            }
+            Observation::OffsetReset(reset) => {
+                state.resets.insert(reset.partition.clone(), (Instant::now(), (*reset).clone()));
                 return;
             }
             Observation::CommitFailed(error) => {

@@ -53,6 +53,7 @@ const LOOKS_AGAIN: Duration = Duration::from_secs(120);
 /// | `shutting_down` | The service was told to end | yes | no |
 /// | `in_hand_long` | An attempt of a handler has gone on for longer than `liveness_after`, whatever the others do. It may be stuck or only slow, and a restart would begin it anew, so it does not end liveness; when nothing else is settled either, `stalled` does | yes | no |
 /// | `breaker_open` | A handler fails every time and is left alone for a while. What it needs is down, which neither a restart nor other traffic mends; with `order = partition` its partitions stand still meanwhile. Look at the problems, not at readiness | yes | yes |
+/// | `offset_reset` | In the last ten minutes the position of a partition was not in its log any more, because records were removed before they were read or the log was cut off. The partition goes on where the problem says | yes | yes |
 /// | `handler_blocks` | A handler has not let go of its thread for more than a second | yes | yes |
 ///
 /// A paused handler is told, and no problem. A failed attempt counts as a sign of life until the next

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::broker::OffsetReset;
 use crate::delivery::{Offset, TopicPartition};
 use crate::event::{GroupName, TopicName};
 
@@ -120,6 +121,15 @@ pub enum HealthProblem {
         /// For how long the attempt has gone on.
         since: Duration,
     },
+    /// The position of a partition was not in its log any more, and it went on elsewhere.
+    OffsetReset {
+        /// The consumer group.
+        group: GroupName,
+        /// What happened.
+        reset: OffsetReset,
+        /// How long ago.
+        since: Duration,
+    },
     /// The service was told to end.
     ShuttingDown,
 }
@@ -140,6 +150,7 @@ impl HealthProblem {
             HealthProblem::BrokerTrouble { .. } => "broker_trouble",
             HealthProblem::HandlerBlocks { .. } => "handler_blocks",
             HealthProblem::InHandLong { .. } => "in_hand_long",
+            HealthProblem::OffsetReset { .. } => "offset_reset",
             HealthProblem::ShuttingDown => "shutting_down",
         }
     }
@@ -157,7 +168,8 @@ impl HealthProblem {
             | HealthProblem::FetchFails { group, .. }
             | HealthProblem::CommitsFail { group, .. }
             | HealthProblem::HandlerBlocks { group, .. }
-            | HealthProblem::InHandLong { group, .. } => Some(group),
+            | HealthProblem::InHandLong { group, .. }
+            | HealthProblem::OffsetReset { group, .. } => Some(group),
             HealthProblem::BrokerTrouble { .. } | HealthProblem::ShuttingDown => None,
         }
     }
@@ -171,7 +183,12 @@ impl HealthProblem {
     /// Whether records are not dealt with as they should be.
     #[must_use]
     pub fn ends_readiness(&self) -> bool {
-        !matches!(self, HealthProblem::BreakerOpen { .. } | HealthProblem::HandlerBlocks { .. })
+        !matches!(
+            self,
+            HealthProblem::BreakerOpen { .. }
+                | HealthProblem::HandlerBlocks { .. }
+                | HealthProblem::OffsetReset { .. }
+        )
     }
 }
 
@@ -239,6 +256,15 @@ impl fmt::Display for HealthProblem {
             HealthProblem::InHandLong { handler, partition, offset, since, .. } => write!(
                 f,
                 "`{handler}` has had {partition}@{offset} in hand for {since:.0?}: give it a `timeout` (what is `blocking` has to end by itself), or set `liveness_after` to more than it takes"
+            ),
+            HealthProblem::OffsetReset { group, reset, since } => write!(
+                f,
+                "group `{group}` went on in {} at {} in place of {} ({} offsets) {since:.0?} ago: {}",
+                reset.partition,
+                reset.to,
+                reset.from,
+                reset.records(),
+                reset.reason
             ),
             HealthProblem::ShuttingDown => f.write_str("the service was told to end"),
         }

@@ -11,6 +11,7 @@ use crate::observe::{InHand, Observation, Observer};
 mod commits;
 mod membership;
 mod partition;
+mod resets;
 
 const EPOCH: Epoch = Epoch(1);
 const FIVE_MINUTES: Duration = Duration::from_secs(300);

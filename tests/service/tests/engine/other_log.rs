@@ -125,6 +125,13 @@ async fn what_is_written_where_the_log_was_cut_off_while_its_partition_moved_run
 async fn what_is_written_where_the_log_was_cut_off_in_the_midst_runs_also_after_a_crash() {
     let mut service = Service::with_twenty().await;
     service.truncate(13);
+    let resets = || {
+        let all = service.app.history().all();
+        let resets = all.iter().filter(|one| one.what == "offset-reset");
+        resets.map(|one| one.detail.clone()).collect::<Vec<_>>()
+    };
+    service.app.eventually("it is told", || !resets().is_empty()).await;
+    assert!(matches!(&resets()[..], [one] if one.contains("cut off") && one.contains("to 13")));
     publish(&service.app, 100..102, 5).await;
     service.app.publish(&claim(102, -1)).await;
     publish(&service.app, 103..120, 5).await;

@@ -3,6 +3,7 @@
 //! Metadata is whatever its writer chose; rdkafka panics when that is not UTF-8.
 
 use rdkafka::TopicPartitionList;
+use rdkafka::bindings as sys;
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 
 use crate::delivery::NextOffset;
@@ -36,12 +37,25 @@ fn entry(
     Ok(((entry.offset >= 0).then_some(NextOffset(entry.offset)), metadata))
 }
 
+/// The leader epoch of each entry, where there is one.
+pub(in super::super) fn leader_epochs_in(list: &TopicPartitionList) -> Vec<Option<i32>> {
+    let epoch = |index| {
+        // SAFETY: the list is alive, `elems` points to as many entries as it counts, and `index` is
+        // below that.
+        let epoch = unsafe {
+            sys::rd_kafka_topic_partition_get_leader_epoch((*list.ptr()).elems.add(index))
+        };
+        // Negative is librdkafka's word for none.
+        (epoch >= 0).then_some(epoch)
+    };
+    (0..list.count()).map(epoch).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use std::ptr;
 
     use rdkafka::Offset;
-    use rdkafka::bindings as sys;
     use rdkafka::error::KafkaError;
 
     use super::*;

@@ -11,9 +11,11 @@ use std::time::Duration;
 
 use rdkafka::bindings as sys;
 use rdkafka::consumer::{BaseConsumer, ConsumerContext};
+use rdkafka::types::RDKafkaRespErr;
 
 use super::MessageView;
 use super::queue::Queue;
+use crate::delivery::NextOffset;
 
 /// A queue of the messages of all partitions of a consumer, which it keeps alive.
 pub(in super::super) struct FetchQueue {
@@ -48,6 +50,35 @@ impl FetchQueue {
             sys::rd_kafka_queue_destroy(source);
         }
         true
+    }
+
+    /// The first offset of a partition, as the last answer to a fetch said; `None` before the first.
+    pub(in super::super) fn log_start(&self, topic: &str, partition: i32) -> Option<NextOffset> {
+        let (low, _) = self.watermarks(topic, partition)?;
+        (low >= 0).then_some(NextOffset(low))
+    }
+
+    /// Its end: where the next record is written.
+    pub(in super::super) fn log_end(&self, topic: &str, partition: i32) -> Option<NextOffset> {
+        let (_, high) = self.watermarks(topic, partition)?;
+        (high >= 0).then_some(NextOffset(high))
+    }
+
+    fn watermarks(&self, topic: &str, partition: i32) -> Option<(i64, i64)> {
+        let topic = CString::new(topic).ok()?;
+        let (mut low, mut high) = (-1, -1);
+        // SAFETY: the client is alive, the name ends with a zero byte, and both offsets are written
+        // before it returns. It asks no broker.
+        let known = unsafe {
+            sys::rd_kafka_get_watermark_offsets(
+                self.queue.client(),
+                topic.as_ptr(),
+                partition,
+                &mut low,
+                &mut high,
+            )
+        };
+        (known == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR).then_some((low, high))
     }
 
     /// Takes up to `max` messages and calls `each` with them in order; returns how many. It waits

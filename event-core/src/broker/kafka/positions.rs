@@ -1,0 +1,249 @@
+//! How far partitions were read, and where one goes on whose log was cut off.
+//!
+//! librdkafka goes to where the epochs of the log and of the position part by itself, or to the
+//! beginning where the position has no epoch or the records there were removed, and tells nobody: it shows
+//! in the offset of the next record, which is not the one that was expected.
+//! (`auto.offset.reset=error` would have it tell, but with one code for all reasons, and it then refuses to
+//! seek.)
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaResult;
+use rdkafka::topic_partition_list::Offset;
+use rdkafka::{ClientConfig, TopicPartitionList};
+use rustc_hash::FxHashMap;
+
+use super::asking::Asking;
+use super::assignment::Assignment;
+use super::committed::names;
+use super::inspection;
+use super::open_batches::{CutOff, Passed};
+use super::raw::{FetchQueue, committed_in, leader_epochs_in};
+use super::rebalance::GroupContext;
+use super::{KafkaReader, KafkaSettings};
+use crate::broker::{BrokerError, OffsetReset, OutOfRange, ReadRequest};
+use crate::delivery::{Epoch, NextOffset, TopicPartition};
+
+/// How often it is looked how far partitions were read.
+const LOOK: Duration = Duration::from_millis(500);
+/// For how long a partition stands still before its end is looked at.
+const STILL: Duration = Duration::from_secs(5);
+/// The same after that: there is a record, of a transaction that goes on, or there was no answer.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
+/// How long looking may take.
+const LOOK_DEADLINE: Duration = Duration::from_secs(30);
+/// How long the leader may take to say its epoch.
+const ASK_DEADLINE: Duration = Duration::from_secs(2);
+/// How long librdkafka may take to go elsewhere. It asks nobody.
+const SEEK_DEADLINE: Duration = Duration::from_secs(2);
+
+/// What a member of a group is told about positions. Where its group has none, the assignment says where
+/// to begin.
+pub(super) fn configure(config: &mut ClientConfig, out_of_range: OutOfRange) {
+    let reset = match out_of_range {
+        OutOfRange::Earliest => "earliest",
+        OutOfRange::Latest => "latest",
+        OutOfRange::Stop => "error",
+    };
+    config.set("auto.offset.reset", reset);
+}
+
+/// Looks how far partitions were read beyond the last record that was handed over.
+///
+/// The marks of transactions take offsets, and so do records that were aborted, compacted away or removed.
+/// librdkafka counts a mark as read when it would be handed over. What else lies at the end of a log
+/// shows only to who reads up to the end, and a consumer is not told of it: with
+/// `enable.partition.eof`, `rd_kafka_consume_batch_queue` counts the end as a record (librdkafka 2.12.1),
+/// and after a pause the next one is skipped. So where a partition stands still before its end, another
+/// client looks whether a record is left there.
+pub(super) struct Positions {
+    settings: KafkaSettings,
+    looked: Instant,
+    still: FxHashMap<TopicPartition, Still>,
+    /// What another client found out.
+    found: (Sender<Passed>, Receiver<Passed>),
+}
+
+/// A partition that has not been read to its end.
+struct Still {
+    epoch: Epoch,
+    next: NextOffset,
+    end: NextOffset,
+    since: Instant,
+    is_looked_at: bool,
+}
+
+impl Positions {
+    pub(super) fn new(settings: KafkaSettings) -> Positions {
+        let (looked, still) = (Instant::now(), FxHashMap::default());
+        Positions { settings, looked, still, found: channel() }
+    }
+
+    /// How far partitions were read, when it is time to look. To be called when all that was fetched is
+    /// handed over.
+    pub(super) fn passed(
+        &mut self,
+        consumer: &BaseConsumer<GroupContext>,
+        queue: &FetchQueue,
+    ) -> Vec<Passed> {
+        if self.looked.elapsed() < LOOK {
+            return Vec::new();
+        }
+        self.looked = Instant::now();
+        let mut passed = Vec::new();
+        if let Ok(read) = consumer.position() {
+            let read =
+                names(&read).into_iter().zip(committed_in(&read)).zip(leader_epochs_in(&read));
+            for ((partition, read), leader_epoch) in read {
+                if let Ok((Some(to), _)) = read
+                    && self.is_behind(consumer, &partition, to)
+                {
+                    passed.push(Passed { partition, to, leader_epoch });
+                }
+            }
+        }
+        let found: Vec<_> = self.found.1.try_iter().collect();
+        passed.extend(found.into_iter().filter(|one| {
+            self.still
+                .remove(&one.partition)
+                .is_some_and(|still| is_at(consumer, &one.partition, still.epoch, still.next))
+        }));
+        self.look_at_ends(consumer, queue);
+        passed
+    }
+
+    fn is_behind(
+        &self,
+        consumer: &BaseConsumer<GroupContext>,
+        partition: &TopicPartition,
+        to: NextOffset,
+    ) -> bool {
+        let owned = consumer
+            .context()
+            .with_assignment(|ours| ours.open(partition.topic.as_str(), partition.partition));
+        owned.is_some_and(|owned| owned.next.is_none_or(|next| next < to))
+    }
+
+    /// Has the ends looked at of those partitions that stand still before them.
+    fn look_at_ends(&mut self, consumer: &BaseConsumer<GroupContext>, queue: &FetchQueue) {
+        let open = consumer.context().with_assignment(Assignment::fetching);
+        self.still.retain(|partition, _| open.iter().any(|owned| *owned.partition == *partition));
+        for owned in open {
+            let partition = &*owned.partition;
+            let end = queue.log_end(partition.topic.as_str(), partition.partition);
+            let (Some(next), Some(end)) = (owned.next, end) else { continue };
+            if next == end {
+                self.still.remove(partition);
+                continue;
+            }
+            let (epoch, since) = (owned.epoch, Instant::now());
+            let still = Still { epoch, next, end, since, is_looked_at: false };
+            let known = self.still.entry(partition.clone()).or_insert(still);
+            if (known.epoch, known.next, known.end) != (epoch, next, end) {
+                *known = Still { epoch, next, end, since, is_looked_at: false };
+            }
+            let pause = if known.is_looked_at { LOOK_AGAIN } else { STILL };
+            if known.since.elapsed() >= pause {
+                (known.since, known.is_looked_at) = (Instant::now(), true);
+                look_at_end(self.settings.clone(), partition.clone(), next, self.found.0.clone());
+            }
+        }
+    }
+}
+
+fn is_at(
+    consumer: &BaseConsumer<GroupContext>,
+    partition: &TopicPartition,
+    epoch: Epoch,
+    next: NextOffset,
+) -> bool {
+    let context = consumer.context();
+    let owned =
+        context.with_assignment(|ours| ours.open(partition.topic.as_str(), partition.partition));
+    owned.is_some_and(|owned| owned.epoch == epoch && owned.next == Some(next))
+}
+
+/// Looks on a thread of its own whether a record lies between `next` and the end, and tells of an end
+/// before which there is none.
+fn look_at_end(
+    settings: KafkaSettings,
+    partition: TopicPartition,
+    next: NextOffset,
+    found: Sender<Passed>,
+) {
+    let look = move || -> Result<(), BrokerError> {
+        let asking = Asking::new(&settings.reader(), settings.clone(), LOOK_DEADLINE)?;
+        let held = inspection::watermarks(&asking, std::slice::from_ref(&partition))?;
+        let Some(end) = held.first().map(|held| held.end) else { return Ok(()) };
+        if end > next {
+            let partitions = vec![(partition.clone(), next, Some(end))];
+            let request = ReadRequest { partitions, follow: false };
+            if KafkaReader::start(&settings, request)?.wait().is_some() {
+                return Ok(());
+            }
+        }
+        let _ = found.send(Passed { partition, to: end, leader_epoch: None });
+        Ok(())
+    };
+    let look = move || {
+        if let Err(error) = look() {
+            tracing::debug!(%error, "the end of a partition could not be looked at");
+        }
+    };
+    // Without a thread it is not known, as without an answer.
+    let _ = std::thread::Builder::new().name("kafka-end".to_owned()).spawn(look);
+}
+
+/// Where the partition goes on, and from where it is fetched then.
+///
+/// Whoever cuts a log off is a new leader, with a higher epoch than all that was written before. Without
+/// one the topic was made anew, counts its epochs from 0 again, and is read from its beginning.
+pub(super) fn after(
+    consumer: &BaseConsumer<GroupContext>,
+    queue: &FetchQueue,
+    CutOff { reset, known, found }: CutOff,
+) -> (OffsetReset, Offset) {
+    let found = found.or_else(|| epoch_at_the_end(consumer, &reset.partition));
+    let is_made_anew = matches!((known, found), (Some(known), Some(found)) if found <= known);
+    let TopicPartition { topic, partition } = &reset.partition;
+    let start = queue.log_start(topic.as_str(), *partition);
+    if is_made_anew && let Some(to) = start.filter(|start| *start < reset.to) {
+        return (OffsetReset { to, ..reset }, Offset::Offset(to.0));
+    }
+    let context = consumer.context();
+    let owned = context.with_assignment(|ours| ours.open(topic.as_str(), *partition));
+    let next = owned.and_then(|owned| owned.next).unwrap_or(reset.to);
+    (reset, Offset::Offset(next.0))
+}
+
+/// Fetches from `to` on from now on.
+pub(super) fn seek(
+    consumer: &BaseConsumer<GroupContext>,
+    reset: &OffsetReset,
+    to: Offset,
+) -> KafkaResult<()> {
+    let OffsetReset { partition, epoch, .. } = reset;
+    let context = consumer.context();
+    if !context.with_assignment(|ours| ours.is_current(partition, *epoch)) {
+        return Ok(());
+    }
+    let next = to.to_raw().map(NextOffset);
+    context.change_assignment(|ours| ours.advance(partition, next, None));
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(partition.topic.as_str(), partition.partition, to)?;
+    let sought = consumer.seek_partitions(list, SEEK_DEADLINE)?;
+    sought.elements().iter().try_for_each(|one| one.error())
+}
+
+/// The epoch of the leader, which it begins with the first offset that it writes.
+fn epoch_at_the_end(
+    consumer: &BaseConsumer<GroupContext>,
+    TopicPartition { topic, partition }: &TopicPartition,
+) -> Option<i32> {
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(topic.as_str(), *partition, Offset::End).ok()?;
+    let answer = consumer.offsets_for_times(list, ASK_DEADLINE).ok()?;
+    leader_epochs_in(&answer).into_iter().next().flatten()
+}
