@@ -20,7 +20,9 @@ fn main() {
     let jars = jars.join(java::kafka_version()).join("libs");
     let has_java = java::java_version().is_some_and(|version| version >= java::OLDEST_JAVA);
     if has_java && (jars.is_dir() || java::has_maven()) {
-        println!("cargo:rerun-if-changed=detect.rs");
+        // Of the package that is built. A file that is not there would be looked for each time.
+        let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rig/detect.rs");
+        println!("cargo:rerun-if-changed={}", own.display());
         println!("cargo:rustc-cfg=kafka_rig");
         return;
     }

@@ -15,10 +15,15 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Mutex;
 
+/// One that is being killed still writes, so its folder may not go at the first attempt.
 const WATCH: &str = r#"
 while read -r line; do pids=$line; done
 [ -z "$pids" ] || kill -KILL $pids 2>/dev/null
-[ -z "$1" ] || rm -rf "$1"
+[ -n "$1" ] || exit 0
+for attempt in 1 2 3 4 5 6 7 8 9 10; do
+    rm -rf "$1" && exit 0
+    sleep 0.2
+done
 "#;
 
 /// Waits until it is told to go on, and then becomes the program of its arguments.
