@@ -195,6 +195,12 @@ impl PollLoop {
             Some((code, reason)) if trouble::is_damage(code) => {
                 open.stop(context, message, code, &reason);
             }
+            // librdkafka names the broker only.
+            Some((code @ Code::TopicAuthorizationFailed, _)) => {
+                let topic = message.topic();
+                let reason = format!("topic `{topic}` is not read: grant the service `READ` on it");
+                troubles.push((code, reason));
+            }
             Some(trouble) => troubles.push(trouble),
         });
         for (code, reason) in troubles {
