@@ -70,6 +70,7 @@ pub mod app;
 mod cli;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod guide;
 
 #[doc(hidden)]
 pub mod macro_support;

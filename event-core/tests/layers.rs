@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules from the innermost on. A module may use itself and what stands before it.
-const ORDER: [&str; 21] = [
+const ORDER: [&str; 22] = [
     // Domain.
     "event",
     "state",
@@ -33,6 +33,8 @@ const ORDER: [&str; 21] = [
     "cli",
     "testing",
     "macro_support",
+    // Text.
+    "guide",
 ];
 
 /// What a module may not use although it stands before it.

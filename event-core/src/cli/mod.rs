@@ -10,6 +10,7 @@ macro_rules! say {
     }};
 }
 
+mod acls;
 mod check;
 mod contracts;
 mod delivery;
@@ -103,12 +104,14 @@ enum Command {
     Replay(replay::ReplayArgs),
     /// List or make the topics that the service needs
     Topics(topics::TopicsArgs),
+    /// Print the ACLs that the service or a command needs, as `kafka-acls` takes them
+    Acls(acls::AclsArgs),
 }
 
 impl EventApp {
     /// Parses the command line and runs the command: `run`, `dev`, `check`, `handlers`,
     /// `contracts`, `explain`, `graph`, `emit`, `tail`, `lag`, `dlq`, `seek`, `replay`, `topics`,
-    /// `pause`, `resume` or `paused`.
+    /// `acls`, `pause`, `resume` or `paused`.
     ///
     /// # Errors
     ///
@@ -201,6 +204,7 @@ impl EventApp {
             Command::Topics(arguments) => {
                 topics::run(&self, &or_report(settings)?, arguments).await
             }
+            Command::Acls(arguments) => acls::run(&self, &or_report(settings)?, &arguments),
         }
     }
 

@@ -4,6 +4,7 @@
 //! a command or a page, only reads what was asked for and shows what came out. Nothing here joins
 //! the group of the service, and nothing is committed for it but by [`seek`].
 
+mod acls;
 pub mod dead_letters;
 mod dry_run;
 mod error;
@@ -21,6 +22,10 @@ mod topics;
 
 use std::time::Duration;
 
+pub use acls::{
+    ACL_RULES, AclOperation, AclResource, AclRule, AclSubject, AclUse, NeededAcl, acl_table,
+    needed_acls,
+};
 pub use dry_run::{Becomes, DryRun, DryRunner};
 pub use error::OperationError;
 pub use groups::{GroupTopics, groups_of};

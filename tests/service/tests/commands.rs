@@ -406,3 +406,52 @@ fn help_tells_the_options_of_a_command_from_those_of_every_command() {
     }
     assert!(own.contains("--json") && !common.contains("--json"), "{}", ran.out);
 }
+
+#[test]
+fn the_acls_that_a_service_needs_are_printed() {
+    let variables = [("EVENT_BROKERS", "kafka:9093")];
+    let ran = run(TUNED, &["acls", "--principal", "User:CN=tuned service"], &variables);
+    let expected = "\
+kafka-acls.sh --bootstrap-server kafka:9093 --add --allow-principal 'User:CN=tuned service' --operation Write --operation Describe --topic role_events_dlq
+kafka-acls.sh --bootstrap-server kafka:9093 --add --allow-principal 'User:CN=tuned service' --operation Read --operation Describe --topic role_events --topic role_events_redrive
+kafka-acls.sh --bootstrap-server kafka:9093 --add --allow-principal 'User:CN=tuned service' --operation Read --operation Write --operation Describe --topic role_events_retry_10m --topic role_events_retry_1m
+kafka-acls.sh --bootstrap-server kafka:9093 --add --allow-principal 'User:CN=tuned service' --operation Read --operation Describe --group mailer --group tuned --group warehouse
+# on brokers before 2.8, beside these:
+# kafka-acls.sh --bootstrap-server kafka:9093 --add --allow-principal 'User:CN=tuned service' --operation IdempotentWrite --cluster
+";
+    assert_eq!((ran.code, ran.out.as_str()), (Some(0), expected), "{}", ran.err);
+
+    let names = |arguments: &[&str], variables: &[(&str, &str)]| {
+        let ran = run(TUNED, &[&["acls", "--json"], arguments].concat(), variables);
+        let report: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+        assert_eq!(report["principal"], "User:tuned");
+        let acls = report["acls"].as_array().unwrap().iter();
+        let text = |acl: &serde_json::Value| {
+            let operations = acl["operations"].as_array().unwrap().iter();
+            let operations: Vec<_> = operations.map(|one| one.as_str().unwrap()).collect();
+            let name = acl["name"].as_str().unwrap();
+            format!("{} {name} {}", acl["resource_type"].as_str().unwrap(), operations.join(" "))
+        };
+        acls.map(text).collect::<Vec<_>>()
+    };
+    // A right that two commands need is there once.
+    assert_eq!(
+        names(&["--for", "dlq-ls,lag", "--group", "blue"], &[]),
+        [
+            "topic role_events Read Describe",
+            "topic role_events_dlq Read Describe",
+            "topic role_events_redrive Describe",
+            "topic role_events_retry_10m Describe",
+            "topic role_events_retry_1m Describe",
+            "group blue Describe",
+            "group mailer Describe",
+            "group warehouse Describe",
+        ]
+    );
+    let made = names(&[], &[("EVENT_CREATE_TOPICS", "true")]);
+    assert!(
+        made.contains(&"topic role_events_redrive Read Create Describe".to_owned()),
+        "{made:?}"
+    );
+    assert!(made.contains(&"topic role_events Read Describe".to_owned()), "{made:?}");
+}

@@ -1,0 +1,4 @@
+//! Longer texts about running a service.
+
+#[doc = include_str!("guide/kafka.md")]
+pub mod kafka {}
