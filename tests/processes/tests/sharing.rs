@@ -43,19 +43,19 @@ async fn is_shared(layout: &str, count: usize, starts: Starts) {
     assert!(most - fewest <= 1, "{shares}");
 }
 
-#[ignore = "needs a Kafka: set KAFKA_TEST_BROKERS"]
+#[ignore = "takes minutes: cargo test -- --ignored"]
 #[tokio::test(flavor = "multi_thread")]
 async fn two_instances_share_each_of_two_topics() {
     is_shared("two_of_3", 2, Starts::Staggered).await;
 }
 
-#[ignore = "needs a Kafka: set KAFKA_TEST_BROKERS"]
+#[ignore = "takes minutes: cargo test -- --ignored"]
 #[tokio::test(flavor = "multi_thread")]
 async fn retry_and_redrive_topics_weigh_nothing() {
     is_shared("one_of_3_retried", 2, Starts::Staggered).await;
 }
 
-#[ignore = "needs a Kafka: set KAFKA_TEST_BROKERS"]
+#[ignore = "takes minutes: cargo test -- --ignored"]
 #[tokio::test(flavor = "multi_thread")]
 async fn three_instances_share_each_of_three_topics() {
     is_shared("three_of_3", 3, Starts::Together).await;

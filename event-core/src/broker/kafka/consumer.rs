@@ -155,6 +155,7 @@ impl<'a> Instance<'a> {
         context.heard.set_settings(self.settings);
         context.heard.set_group(group);
         context.out_of_range = self.subscription.out_of_range;
+        context.is_static = instance_id.is_some();
         let mut config = self.settings.consumer(group.as_str(), &self.client_id, instance_id);
         positions::configure(&mut config, self.subscription.out_of_range);
         let consumer = BaseConsumer::from_config_and_context(&config, context)

@@ -415,6 +415,10 @@ impl PollLoop {
             committed.and_then(|committed| context.take_uncommitted().map_or(Ok(committed), Err));
         // The caller stops listening at its deadline.
         let _ = close.committed.send(committed);
+        // A member with a name of its own stays one while it is away: by unsubscribing it would leave.
+        if context.is_static {
+            return close.left;
+        }
         // By a close alone a member without partitions goes without a word when its group has begun to
         // change (librdkafka 2.12.1, classic protocol), and all wait for the end of its session.
         self.consumer.unsubscribe();

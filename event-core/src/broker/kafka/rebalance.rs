@@ -50,6 +50,8 @@ pub(super) struct GroupContext {
     pub(super) pulse: Arc<Pulse>,
     wants_metadata: bool,
     pub(super) out_of_range: OutOfRange,
+    /// The member keeps its name, and its partitions, when it is restarted.
+    pub(super) is_static: bool,
     /// Where the messages of assigned partitions go. The poll loop owns it, because it keeps the
     /// client alive, and the client keeps this.
     pub(super) fetch_queue: Mutex<Weak<FetchQueue>>,
@@ -103,6 +105,7 @@ impl GroupContext {
             pulse: Arc::default(),
             wants_metadata,
             out_of_range: OutOfRange::default(),
+            is_static: false,
             fetch_queue: Mutex::default(),
             commits: Mutex::default(),
             state: Mutex::default(),

@@ -9,7 +9,7 @@ use rdkafka::bindings as sys;
 use rdkafka::client::{Client, ClientContext};
 use rdkafka::types::RDKafkaType;
 
-use super::super::open_clients::OpenClient;
+use crate::broker::kafka::open_clients::OpenClient;
 
 /// How long one attempt to connect may take.
 const ATTEMPT: Duration = Duration::from_millis(100);
