@@ -259,7 +259,7 @@ fn handlers_need_settings_only_for_what_comes_from_them() {
     assert_eq!(run(SOUND, &["handlers"], &wrong).code, Some(0));
     let ran = run(SOUND, &["handlers", "--wide"], &wrong);
     assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""));
-    assert!(ran.err.contains("setting `attempts` is `none`"), "{}", ran.err);
+    assert!(ran.err.contains("setting `attempts` is a text of 4 characters"), "{}", ran.err);
 }
 
 #[test]
