@@ -209,6 +209,9 @@ impl EventProcessor {
                 Ok(()) = pauses.changed() => engine.pause(&pauses.borrow_and_update().clone()),
                 event = consumer.next() => match event {
                     ConsumerEvent::Records(batch) => lanes.deliver(batch),
+                    ConsumerEvent::Passed { partition, epoch, next } => {
+                        lanes.pass(&partition, epoch, next);
+                    }
                     ConsumerEvent::Assigned { partitions, epoch } => {
                         joined = true;
                         lanes.open(partitions, epoch);

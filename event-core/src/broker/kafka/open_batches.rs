@@ -129,6 +129,10 @@ impl OpenBatches {
         let Some(owned) = owned.filter(|owned| owned.next != Some(to)) else { return };
         context.change_assignment(|ours| ours.advance(&partition, Some(to), leader_epoch));
         let log_start = queue.log_start(topic.as_str(), *number);
+        if owned.next.is_none_or(|from| from < to) && to.0 > 0 {
+            let (partition, epoch) = (partition.clone(), owned.epoch);
+            context.tell(ConsumerEvent::Passed { partition, epoch, next: to });
+        }
         let Some(from) = owned.next else { return };
         let (epoch, known) = (owned.epoch, owned.leader_epoch);
         let reset = OffsetReset { partition, epoch, reason: ResetReason::LogTruncated, from, to };

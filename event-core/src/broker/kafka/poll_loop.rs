@@ -23,6 +23,7 @@ use super::raw::{EventQueue, FetchQueue, MessageView};
 use super::rebalance::{Ending, GroupContext};
 use super::{KafkaSettings, trouble};
 use crate::broker::{BrokerError, ConsumerEvent};
+use crate::delivery::NextOffset;
 
 /// How long an idle poll may keep a command waiting.
 const IDLE_POLL: Duration = Duration::from_millis(20);
@@ -233,6 +234,10 @@ impl PollLoop {
             let (reset, to) = positions::after(&self.consumer, &self.fetch_queue, cut_off);
             let context = self.consumer.context();
             context.tell(ConsumerEvent::OffsetReset(reset.clone()));
+            if let Some(next) = to.to_raw().map(NextOffset) {
+                let (partition, epoch) = (reset.partition.clone(), reset.epoch);
+                context.tell(ConsumerEvent::Passed { partition, epoch, next });
+            }
             // librdkafka would go on at the old position after a pause.
             context.report(positions::seek(&self.consumer, &reset, to), "going back");
         }
