@@ -144,7 +144,8 @@ impl Tracker {
             self.last = before;
         }
         if let Some(offset) = before.filter(|_| self.last < before) {
-            let sequence = self.deliver(Stamp { offset, leader_epoch: None, timestamp_ms: i64::MIN });
+            let sequence =
+                self.deliver(Stamp { offset, leader_epoch: None, timestamp_ms: i64::MIN });
             self.settle(sequence);
         }
     }

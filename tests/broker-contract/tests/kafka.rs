@@ -263,11 +263,21 @@ async fn a_group_without_an_offset_begins_at_the_earliest_record_in_any_case() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_position_behind_the_end_is_told_and_the_log_is_read_from_its_beginning() {
     let cluster = Kafka::at_test_brokers();
+    for knows_epoch in [false, true] {
+        is_read_from_its_beginning(&cluster, knows_epoch).await;
+    }
+}
+
+/// With `knows_epoch` the offset was committed with the leader epoch of what was read.
+async fn is_read_from_its_beginning(cluster: &Kafka, knows_epoch: bool) {
     let (broker, topic) = (cluster.broker(), topic("shorter"));
     cluster.create_topic(topic.as_str(), 1).await;
     fill(&*broker.producer().unwrap(), &topic, 0, 3).await;
     let mut member = Member::join(&broker, topic.as_str(), &topic);
     let (partitions, epoch) = member.assigned().await;
+    if knows_epoch {
+        member.read(3).await;
+    }
     member.settle(&partitions[0], epoch, NextOffset(7));
     member.close().await;
     let mut member = Member::subscribe(&broker, knowing(&topic, OutOfRange::Earliest));

@@ -17,7 +17,7 @@ mod produce;
 mod queue;
 
 pub(super) use commits::CommitQueue;
-pub(super) use committed::{committed_in, leader_epochs_in};
+pub(super) use committed::{committed_in, leader_epochs_in, set_last_leader_epoch};
 pub(super) use fetch::FetchQueue;
 pub(super) use message::MessageView;
 pub(super) use mock::set_session;
