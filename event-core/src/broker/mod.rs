@@ -313,6 +313,17 @@ pub enum ConsumerEvent {
     Revoked(Revocation),
     /// Records of one partition.
     Records(RecordBatch),
+    /// The partition holds no record between what was read of it and `next`, where the next one will be:
+    /// the marks of transactions, aborted records and compaction leave offsets without one. Below what
+    /// was read when the log was cut off there.
+    Passed {
+        /// The partition.
+        partition: TopicPartition,
+        /// The assignment in which it was read.
+        epoch: Epoch,
+        /// Where the next record will be.
+        next: NextOffset,
+    },
     /// A position was not in its log any more, and the partition goes on elsewhere.
     OffsetReset(OffsetReset),
     /// A commit was acknowledged, also the one with which partitions were released.

@@ -98,6 +98,15 @@ impl Lanes {
         }
     }
 
+    /// Tells a lane that no record comes before `next`.
+    pub(super) fn pass(&self, partition: &TopicPartition, epoch: Epoch, next: NextOffset) {
+        if let Some(open) = self.open.get(partition)
+            && open.epoch == epoch
+        {
+            open.lane.pass(next);
+        }
+    }
+
     /// A partition whose lane does not go on although nobody told it to stop.
     pub(super) async fn failure(&mut self) -> Option<(TopicPartition, LaneFailure)> {
         self.failed.recv().await

@@ -206,6 +206,9 @@ impl EventProcessor {
                 Ok(()) = pauses.changed() => engine.pause(&pauses.borrow_and_update().clone()),
                 event = consumer.next() => match event {
                     ConsumerEvent::Records(batch) => lanes.deliver(batch),
+                    ConsumerEvent::Passed { partition, epoch, next } => {
+                        lanes.pass(&partition, epoch, next);
+                    }
                     ConsumerEvent::Assigned { partitions, epoch } => lanes.open(partitions, epoch),
                     ConsumerEvent::Revoked(revocation) => lanes.give_up(revocation),
                     ConsumerEvent::OffsetReset(reset) => {

@@ -135,6 +135,21 @@ impl Tracker {
         Sequence(sequence)
     }
 
+    /// No record lies between what was delivered and `next`: the offset before `next` is as good as
+    /// settled, and holds nobody back. Where less was delivered than is so passed, the log was cut off.
+    pub(super) fn pass(&mut self, next: NextOffset) {
+        let before = (next.0 > 0).then(|| Offset(next.0 - 1));
+        if self.last > before {
+            self.cut_off(Offset(next.0));
+            self.last = before;
+        }
+        if let Some(offset) = before.filter(|_| self.last < before) {
+            let sequence =
+                self.deliver(Stamp { offset, leader_epoch: None, timestamp_ms: i64::MIN });
+            self.settle(sequence);
+        }
+    }
+
     /// Forgets what was delivered from `offset` on: its offsets are those of other records now. What is
     /// open of it would hold the offset, and what is settled would be taken for them. What is open
     /// below does not come again, and goes on holding the offset.

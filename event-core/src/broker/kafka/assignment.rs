@@ -3,6 +3,7 @@
 //! A live member can commit a partition that it does not own, and the broker lets it: only the
 //! epochs kept here prevent that.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
@@ -11,9 +12,13 @@ use rdkafka::topic_partition_list::Offset as NativeOffset;
 use rustc_hash::FxHashMap;
 
 use super::budget::{Budget, InFlight};
+use super::raw::set_last_leader_epoch;
 use crate::broker::Progress;
 use crate::delivery::{Epoch, NextOffset, TopicPartition};
 use crate::event::TopicName;
+
+/// How many changes of a leader are remembered of a partition.
+const LEADER_EPOCHS: usize = 64;
 
 #[derive(Clone, Debug)]
 pub(super) struct Owned {
@@ -52,6 +57,9 @@ pub(super) struct Assignment {
     topics: FxHashMap<TopicName, FxHashMap<i32, Owned>>,
     /// Also of partitions that are gone, as long as records of theirs are held.
     in_flight: FxHashMap<TopicPartition, Weak<InFlight>>,
+    /// In which leader's epoch records were written: the first offset and the epoch for each change,
+    /// rising.
+    leader_epochs: FxHashMap<TopicPartition, VecDeque<(i64, Option<i32>)>>,
     paused: usize,
     /// When a partition paused or went on last.
     turned: Option<Instant>,
@@ -65,6 +73,7 @@ impl Assignment {
         let epoch = Epoch(self.last_epoch);
         self.in_flight.retain(|_, in_flight| in_flight.strong_count() > 0);
         for partition in partitions {
+            self.leader_epochs.remove(partition);
             let before = self.in_flight.get(partition).and_then(Weak::upgrade);
             let in_flight = before.unwrap_or_default();
             self.in_flight.insert(partition.clone(), Arc::downgrade(&in_flight));
@@ -137,6 +146,38 @@ impl Assignment {
         if let Some(owned) = owned.and_then(|owned| owned.get_mut(&partition.partition)) {
             (owned.next, owned.leader_epoch) = (next, leader_epoch);
         }
+    }
+
+    /// From `first` on the partition holds what was written in this leader's epoch.
+    pub(super) fn note_leader_epoch(
+        &mut self,
+        partition: &TopicPartition,
+        first: i64,
+        leader_epoch: Option<i32>,
+    ) {
+        if !self.leader_epochs.contains_key(partition) {
+            self.leader_epochs.insert(partition.clone(), VecDeque::new());
+        }
+        let Some(known) = self.leader_epochs.get_mut(partition) else { return };
+        // A log that was cut off.
+        while known.pop_back_if(|(offset, _)| *offset >= first).is_some() {}
+        if known.back().is_none_or(|(_, last)| *last != leader_epoch) {
+            known.push_back((first, leader_epoch));
+        }
+        if known.len() > LEADER_EPOCHS {
+            known.pop_front();
+        }
+    }
+
+    /// In which leader's epoch the offset before `next` was written, where it is known.
+    pub(super) fn leader_epoch_before(
+        &self,
+        partition: &TopicPartition,
+        next: NextOffset,
+    ) -> Option<i32> {
+        let known = self.leader_epochs.get(partition)?;
+        let after = known.partition_point(|(first, _)| *first < next.0);
+        known.get(after.checked_sub(1)?)?.1
     }
 
     /// Stops handing over records of a partition in this epoch; says whether it went on before.
@@ -214,6 +255,9 @@ impl Assignment {
             if entry.set_offset(NativeOffset::Offset(done.next.0)).is_err() {
                 tracing::error!(partition = %done.partition, next = %done.next, "offset cannot be committed");
             }
+            if let Some(epoch) = self.leader_epoch_before(&done.partition, done.next) {
+                set_last_leader_epoch(&mut list, epoch);
+            }
         }
         (list.count() > 0).then_some(list)
     }
@@ -223,6 +267,7 @@ impl Assignment {
 mod tests {
     use super::*;
     use crate::broker::kafka::committed::names;
+    use crate::broker::kafka::raw::leader_epochs_in;
 
     fn partition(number: i32) -> TopicPartition {
         TopicPartition { topic: TopicName::from_static("role_events"), partition: number }
@@ -243,6 +288,33 @@ mod tests {
         assert!(assignment.committable(&[progress(0, old), progress(2, new)]).is_none());
         let both = assignment.committable(&[progress(0, new), progress(1, old), progress(0, old)]);
         assert_eq!(both.map(|list| list.count()), Some(2));
+    }
+
+    #[test]
+    fn a_commit_names_the_leader_epoch_of_the_record_before_it() {
+        let mut assignment = Assignment::default();
+        let epoch = assignment.add(&[partition(0)]);
+        // Committed before, read since, behind a mark of which nothing is known, and read again.
+        let known = [(6, Some(2)), (7, Some(2)), (9, Some(3)), (19, None), (20, Some(3))];
+        for (first, leader_epoch) in known {
+            assignment.note_leader_epoch(&partition(0), first, leader_epoch);
+        }
+        let named = |assignment: &Assignment, next| {
+            let (partition, metadata) = (partition(0), String::new());
+            let done = Progress { partition, epoch, next: NextOffset(next), metadata };
+            let list = assignment.committable(&[done]);
+            list.and_then(|list| leader_epochs_in(&list)[0])
+        };
+        let read =
+            |assignment: &Assignment| [6, 7, 9, 10, 19, 20, 21].map(|n| named(assignment, n));
+        let expected = [None, Some(2), Some(2), Some(3), Some(3), None, Some(3)];
+        assert_eq!(read(&assignment), expected);
+        assignment.note_leader_epoch(&partition(0), 8, Some(5));
+        let expected = [None, Some(2), Some(5), Some(5), Some(5), Some(5), Some(5)];
+        assert_eq!(read(&assignment), expected);
+        // Whoever had it in between knows better.
+        assignment.add(&[partition(0)]);
+        assert_eq!(assignment.leader_epoch_before(&partition(0), NextOffset(10)), None);
     }
 
     #[test]

@@ -94,6 +94,13 @@ impl OpenBatch {
         self.next
     }
 
+    /// The first offset of each leader's epoch in it.
+    pub(super) fn leader_epochs(&self) -> Vec<(i64, Option<i32>)> {
+        let offset = |first| self.entries.get(first).map(|entry: &Entry| entry.offset);
+        let epochs = self.epochs.iter();
+        epochs.filter_map(|change| Some((offset(change.first)?, change.epoch))).collect()
+    }
+
     /// The leader epoch of what lies before it.
     pub(super) fn leader_epoch(&self) -> Option<i32> {
         self.leader_epoch

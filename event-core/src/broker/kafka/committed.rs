@@ -9,7 +9,7 @@ use rdkafka::error::KafkaResult;
 use rdkafka::types::RDKafkaErrorCode as Code;
 use rustc_hash::FxHashMap;
 
-use super::raw::committed_in;
+use super::raw::{committed_in, leader_epochs_in};
 use super::trouble::Heard;
 use crate::broker::{AssignedPartition, BrokerError};
 use crate::delivery::TopicPartition;
@@ -60,6 +60,16 @@ pub(super) fn with_committed(
             AssignedPartition { partition, next, metadata }
         })
         .collect()
+}
+
+/// The leader epochs that were committed with the offsets of `partitions`, where they are known.
+pub(super) fn leader_epochs(
+    partitions: &[TopicPartition],
+    committed: Option<&TopicPartitionList>,
+) -> Vec<Option<i32>> {
+    let known = committed.map(|list| names(list).into_iter().zip(leader_epochs_in(list)));
+    let known: FxHashMap<_, _> = known.into_iter().flatten().collect();
+    partitions.iter().map(|partition| known.get(partition).copied().flatten()).collect()
 }
 
 /// Lets those partitions begin at their earliest record for which nothing was committed.

@@ -18,6 +18,7 @@
 //! | `auto.offset.reset` | earliest | the setting `out_of_range` says; a group without an offset begins at the earliest record in any case |
 //! | `enable.auto.commit`, `enable.auto.offset.store` | false | only settled records are committed |
 //! | `fetch.queue.backoff.ms` | 1 | the default costs a consumer that catches up a factor of six |
+//! | `enable.partition.eof` | false | `rd_kafka_consume_batch_queue` counts the end as a record (librdkafka 2.12.1), and after a pause the next one is skipped |
 //! | `check.crcs` | true | a damaged record is an error |
 //! | `topic.metadata.refresh.interval.ms` | 3000 (consumer) | a topic made anew is noticed, not a silent stall |
 //! | `partition.assignment.strategy` | cooperative-sticky | the group goes on while it changes (classic protocol) |

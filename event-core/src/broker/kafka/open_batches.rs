@@ -127,8 +127,15 @@ impl OpenBatches {
         let TopicPartition { topic, partition: number } = &partition;
         let owned = context.with_assignment(|ours| ours.open(topic.as_str(), *number));
         let Some(owned) = owned.filter(|owned| owned.next != Some(to)) else { return };
-        context.change_assignment(|ours| ours.advance(&partition, Some(to), leader_epoch));
+        context.change_assignment(|ours| {
+            ours.advance(&partition, Some(to), leader_epoch);
+            ours.note_leader_epoch(&partition, to.0 - 1, leader_epoch);
+        });
         let log_start = queue.log_start(topic.as_str(), *number);
+        if owned.next.is_none_or(|from| from < to) && to.0 > 0 {
+            let (partition, epoch) = (partition.clone(), owned.epoch);
+            context.tell(ConsumerEvent::Passed { partition, epoch, next: to });
+        }
         let Some(from) = owned.next else { return };
         let (epoch, known) = (owned.epoch, owned.leader_epoch);
         let reset = OffsetReset { partition, epoch, reason: ResetReason::LogTruncated, from, to };
@@ -194,6 +201,9 @@ impl OpenBatches {
             let is_current = ours.is_current(partition, epoch);
             if is_current {
                 ours.advance(partition, next, leader_epoch);
+                for (first, leader_epoch) in batch.leader_epochs() {
+                    ours.note_leader_epoch(partition, first, leader_epoch);
+                }
             }
             is_current
         });

@@ -25,6 +25,7 @@ use super::raw::{EventQueue, FetchQueue, MessageView};
 use super::rebalance::{Ending, GroupContext};
 use super::{KafkaSettings, trouble};
 use crate::broker::{BrokerError, ConsumerEvent};
+use crate::delivery::NextOffset;
 use crate::event::TopicName;
 
 /// How long an idle poll may keep a command waiting.
@@ -333,6 +334,10 @@ impl PollLoop {
             let (reset, to) = positions::after(&self.consumer, &self.fetch_queue, cut_off);
             let context = self.consumer.context();
             context.tell(ConsumerEvent::OffsetReset(reset.clone()));
+            if let Some(next) = to.to_raw().map(NextOffset) {
+                let (partition, epoch) = (reset.partition.clone(), reset.epoch);
+                context.tell(ConsumerEvent::Passed { partition, epoch, next });
+            }
             // librdkafka would go on at the old position after a pause.
             context.report(positions::seek(&self.consumer, &reset, to), "going back");
         }

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaResult;
 use rdkafka::topic_partition_list::Offset;
+use rdkafka::types::RDKafkaErrorCode as Code;
 use rdkafka::{ClientConfig, TopicPartitionList};
 use rustc_hash::FxHashMap;
 
@@ -20,7 +21,7 @@ use super::assignment::Assignment;
 use super::committed::names;
 use super::inspection;
 use super::open_batches::{CutOff, Passed};
-use super::raw::{FetchQueue, committed_in, leader_epochs_in};
+use super::raw::{FetchQueue, committed_in, leader_epochs_in, set_last_leader_epoch};
 use super::rebalance::GroupContext;
 use super::{KafkaReader, KafkaSettings};
 use crate::broker::{BrokerError, OffsetReset, OutOfRange, ReadRequest};
@@ -38,6 +39,8 @@ const LOOK_DEADLINE: Duration = Duration::from_secs(30);
 const ASK_DEADLINE: Duration = Duration::from_secs(2);
 /// How long librdkafka may take to go elsewhere. It asks nobody.
 const SEEK_DEADLINE: Duration = Duration::from_secs(2);
+/// Between two tries.
+const SEEK_PAUSE: Duration = Duration::from_millis(5);
 
 /// What a member of a group is told about positions. Where its group has none, the assignment says where
 /// to begin.
@@ -218,6 +221,37 @@ pub(super) fn after(
     (reset, Offset::Offset(next.0))
 }
 
+/// Has librdkafka ask the leaders whether the log still has what lies before the committed offsets. By an
+/// assignment alone it does not ask.
+pub(super) fn validate(
+    consumer: &BaseConsumer<GroupContext>,
+    committed: &TopicPartitionList,
+) -> KafkaResult<()> {
+    let mut list = TopicPartitionList::new();
+    let known = committed.elements().into_iter().zip(leader_epochs_in(committed));
+    for (one, leader_epoch) in known {
+        if let (Offset::Offset(next), Some(leader_epoch)) = (one.offset(), leader_epoch)
+            && next > 0
+        {
+            list.add_partition_offset(one.topic(), one.partition(), one.offset())?;
+            set_last_leader_epoch(&mut list, leader_epoch);
+        }
+    }
+    let until = Instant::now() + SEEK_DEADLINE;
+    while list.count() > 0 {
+        let sought = consumer.seek_partitions(list.clone(), SEEK_DEADLINE)?;
+        let mut sought = sought.elements().into_iter().map(|one| one.error());
+        // Until the partitions that went before have stopped, those that come have not begun.
+        let is_early = sought
+            .any(|one| one.is_err_and(|error| error.rdkafka_error_code() == Some(Code::State)));
+        if !is_early || Instant::now() >= until {
+            break;
+        }
+        std::thread::sleep(SEEK_PAUSE);
+    }
+    Ok(())
+}
+
 /// Fetches from `to` on from now on.
 pub(super) fn seek(
     consumer: &BaseConsumer<GroupContext>,
@@ -230,7 +264,13 @@ pub(super) fn seek(
         return Ok(());
     }
     let next = to.to_raw().map(NextOffset);
-    context.change_assignment(|ours| ours.advance(partition, next, None));
+    context.change_assignment(|ours| {
+        ours.advance(partition, next, None);
+        // Nothing of what was read before says of which epoch the offset is.
+        if reset.to == next.unwrap_or(reset.to) {
+            ours.note_leader_epoch(partition, reset.to.0 - 1, None);
+        }
+    });
     let mut list = TopicPartitionList::new();
     list.add_partition_offset(partition.topic.as_str(), partition.partition, to)?;
     let sought = consumer.seek_partitions(list, SEEK_DEADLINE)?;

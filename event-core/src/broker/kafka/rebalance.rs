@@ -25,6 +25,7 @@ use super::commits::{Commits, Repeat};
 use super::committed::{self, names};
 use super::consumer::{Close, Command};
 use super::open_clients::OpenClient;
+use super::positions;
 use super::raw::FetchQueue;
 use super::trouble::{self, Heard};
 use crate::broker::{BrokerError, ConsumerEvent, OutOfRange, Progress, Pulse, Revocation};
@@ -192,11 +193,15 @@ impl GroupContext {
             Some(Err(trouble)) => (None, Some(BrokerError::Fatal(trouble.to_string()))),
         };
         let assigned = committed::with_committed(partitions.clone(), committed.as_ref());
+        let leader_epochs = committed::leader_epochs(&partitions, committed.as_ref());
         let epoch = self.change_assignment(|ours| {
             let before = ours.len();
             let epoch = ours.add(&partitions);
-            for one in &assigned {
-                ours.advance(&one.partition, one.next, None);
+            for (one, leader_epoch) in assigned.iter().zip(&leader_epochs) {
+                ours.advance(&one.partition, one.next, *leader_epoch);
+                if let Some(next) = one.next {
+                    ours.note_leader_epoch(&one.partition, next.0 - 1, *leader_epoch);
+                }
             }
             self.budget.add_partitions(ours.len() - before);
             epoch
@@ -223,6 +228,9 @@ impl GroupContext {
             RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.assign(list),
         };
         self.report(assigned, "taking partitions over");
+        if let Some(committed) = &committed {
+            self.report(positions::validate(consumer, committed), "checking positions");
+        }
         // The shares are smaller now, and of a partition that was ours before records may be
         // held still.
         self.pause_what_has_to(consumer);

@@ -20,8 +20,8 @@ use tokio::task::coop::consume_budget;
 use tokio::time::{Instant, sleep_until};
 
 use super::call::{Returned, Shared, judge};
-use super::{Ended, Ending, LaneFailure, Progress, ended};
-use crate::delivery::{Offset, RecordBatch, RecordRef, Remembered};
+use super::{Ended, Ending, Incoming, LaneFailure, Progress, ended};
+use crate::delivery::{Offset, RecordRef, Remembered};
 use crate::handler::Order;
 use crate::observe::SkipReason;
 use crate::processor::agenda::{Agenda, HandlerIndex, Place, Rule};
@@ -49,7 +49,7 @@ struct Concurrent {
     progress: Arc<Progress>,
     agenda: Agenda,
     tickets: FxHashMap<Sequence, Ticket>,
-    backlog: VecDeque<RecordBatch>,
+    backlog: VecDeque<Incoming>,
     /// The batch that is being taken in, and the next record of it.
     current: Option<(Arc<Shared>, usize)>,
     calls: JoinSet<Returned>,
@@ -68,7 +68,7 @@ struct Concurrent {
 }
 
 pub(super) async fn run(
-    mut incoming: mpsc::UnboundedReceiver<RecordBatch>,
+    mut incoming: mpsc::UnboundedReceiver<Incoming>,
     settler: Settler,
     progress: Arc<Progress>,
     mut stopped: watch::Receiver<bool>,
@@ -104,8 +104,8 @@ pub(super) async fn run(
                     ended = ended.and(lane.returned(returned));
                 }
             }
-            batch = incoming.recv(), if lane.has_room() => match batch {
-                Some(batch) => lane.backlog.push_back(batch),
+            next = incoming.recv(), if lane.has_room() => match next {
+                Some(next) => lane.backlog.push_back(next),
                 None => break,
             },
             () = changed => {}
@@ -187,7 +187,11 @@ impl Concurrent {
             let (shared, index) = match self.current.take() {
                 Some(current) => current,
                 None => match self.backlog.pop_front() {
-                    Some(batch) => (Arc::new(Shared::new(batch)), 0),
+                    Some(Incoming::Records(batch)) => (Arc::new(Shared::new(batch)), 0),
+                    Some(Incoming::Passed(next)) => {
+                        self.progress.passed(next);
+                        continue;
+                    }
                     None => break,
                 },
             };

@@ -44,9 +44,17 @@ pub(super) enum LaneFailure {
 /// How a lane ended: without a failure when it was told to.
 type Ended = Result<(), LaneFailure>;
 
+/// What comes to a lane, in the order of the partition.
+#[derive(Debug)]
+enum Incoming {
+    Records(RecordBatch),
+    /// No record comes before this offset.
+    Passed(NextOffset),
+}
+
 /// The processor's end of a lane.
 pub(super) struct Lane {
-    batches: mpsc::UnboundedSender<RecordBatch>,
+    incoming: mpsc::UnboundedSender<Incoming>,
     progress: Arc<Progress>,
     stop: watch::Sender<bool>,
     ending: Arc<Ending>,
@@ -101,6 +109,14 @@ impl Progress {
         }
     }
 
+    /// No record comes before `next`, and all that came are known here.
+    fn passed(&self, passed: NextOffset) {
+        if let Progress::Sequential(next) = self {
+            next.store(passed.0, Ordering::Release);
+        }
+        self.track(|tracker| tracker.pass(passed));
+    }
+
     fn track<T>(&self, change: impl FnOnce(&mut Tracker) -> T) -> Option<T> {
         match self {
             Progress::Sequential(_) => None,
@@ -123,7 +139,7 @@ impl Lane {
     ) -> Self {
         // Unbounded in number only: the consumer stops fetching when the bytes handed over reach
         // its limit.
-        let (batches, incoming) = mpsc::unbounded_channel();
+        let (sender, incoming) = mpsc::unbounded_channel();
         let (stop, stopped) = watch::channel(false);
         let source = engine.source(&partition.topic);
         // What is remembered may be of an earlier version of the service, whose handlers kept less order.
@@ -154,13 +170,18 @@ impl Lane {
                 failures.tell(&partition, failure);
             }
         });
-        Lane { batches, progress, stop, ending, task }
+        Lane { incoming: sender, progress, stop, ending, task }
     }
 
     pub(super) fn push(&self, batch: RecordBatch) {
         // A lane that has ended takes nothing more; what it leaves is not settled and so is
         // delivered again.
-        let _ = self.batches.send(batch);
+        let _ = self.incoming.send(Incoming::Records(batch));
+    }
+
+    /// No record comes between what was pushed and `next`.
+    pub(super) fn pass(&self, next: NextOffset) {
+        let _ = self.incoming.send(Incoming::Passed(next));
     }
 
     /// Where to go on, everything before it being settled, and what to note with it: what is settled

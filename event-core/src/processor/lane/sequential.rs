@@ -7,13 +7,12 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use tokio::task::coop::consume_budget;
 
-use super::{Ended, Ending, Progress, ended};
-use crate::delivery::RecordBatch;
+use super::{Ended, Ending, Incoming, Progress, ended};
 use crate::processor::engine::Engine;
 use crate::processor::settle::{NotSettled, Settler};
 
 pub(super) async fn run(
-    mut incoming: mpsc::UnboundedReceiver<RecordBatch>,
+    mut incoming: mpsc::UnboundedReceiver<Incoming>,
     settler: Settler,
     progress: Arc<Progress>,
     mut stopped: watch::Receiver<bool>,
@@ -21,12 +20,19 @@ pub(super) async fn run(
 ) -> Ended {
     let slot = settler.engine.watch.slot(&settler.partition);
     loop {
-        let batch = tokio::select! {
+        let next = tokio::select! {
             biased;
             _ = stopped.wait_for(|stop| *stop) => return Ok(()),
-            batch = incoming.recv() => batch,
+            next = incoming.recv() => next,
         };
-        let Some(batch) = batch else { return Ok(()) };
+        let batch = match next {
+            None => return Ok(()),
+            Some(Incoming::Records(batch)) => batch,
+            Some(Incoming::Passed(next)) => {
+                progress.passed(next);
+                continue;
+            }
+        };
         let mut settled = 0;
         let mut result = Ok(());
         for record in batch.iter() {

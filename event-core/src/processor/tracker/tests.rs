@@ -45,6 +45,28 @@ fn the_offset_waits_for_the_slowest_record() {
 }
 
 #[test]
+fn what_holds_no_record_is_committed_when_nothing_before_it_is_open() {
+    let mut tracker = Tracker::new(Some(NextOffset(5)), SettledAbove::default());
+    let [a, b] = [5, 6].map(|offset| tracker.deliver(at(offset)));
+    tracker.pass(NextOffset(9));
+    tracker.pass(NextOffset(9));
+    tracker.settle(b);
+    assert_eq!(tracker.next(), None, "a record before it is open");
+    tracker.settle(a);
+    assert_eq!(tracker.next(), Some(NextOffset(9)));
+    assert!(tracker.settled_above().is_empty());
+    // Nothing but marks, and a log that was cut off where nothing is written yet.
+    tracker.pass(NextOffset(12));
+    assert_eq!(tracker.next(), Some(NextOffset(12)));
+    tracker.pass(NextOffset(6));
+    assert_eq!(tracker.next(), Some(NextOffset(6)));
+    let again = tracker.deliver(of(1, 6));
+    assert_eq!(tracker.next(), Some(NextOffset(6)));
+    tracker.settle(again);
+    assert_eq!(tracker.next(), Some(NextOffset(7)));
+}
+
+#[test]
 fn what_is_remembered_is_passed_on_before_it_is_delivered() {
     let mut tracker = Tracker::new(Some(NextOffset(2)), remembered(&[(3, 5), (8, 9)]));
     tracker.deliver(at(2));
@@ -168,7 +190,12 @@ fn it_agrees_with_a_set_of_offsets() {
         let mut offset = rng.random_range(0..1000);
         let step = rng.random_range(1..=2);
         for _ in 0..rng.random_range(0..2000) {
-            if rng.random_bool(0.5) {
+            if rng.random_bool(0.05) {
+                // The mark of a transaction, say: it holds back nobody, and is held back.
+                offset += rng.random_range(1..4);
+                settled.insert(offset);
+                tracker.pass(NextOffset(offset + 1));
+            } else if rng.random_bool(0.5) {
                 offset += if rng.random_bool(0.1) { rng.random_range(1..50) } else { step };
                 open.insert(offset, tracker.deliver(at(offset)));
             } else {
@@ -218,6 +245,22 @@ fn it_agrees_with_a_set_of_offsets_where_the_log_is_cut_off() {
                     };
                     tracker.settle(record.0);
                     record.2 = true;
+                }
+                98 => {
+                    // Forward, or back to where the log was cut off, without a record there.
+                    if rng.random_bool(0.5) {
+                        end += rng.random_range(0..4);
+                    } else {
+                        let back = rng.random_range(0..60);
+                        end = log.keys().rev().nth(back).map_or(end, |offset| *offset);
+                        gone.extend(log.split_off(&end).into_values().map(|record| record.0));
+                        leader_epoch += 1;
+                        first = first.min(end);
+                    }
+                    tracker.pass(NextOffset(end));
+                    if log.values().all(|(.., settled)| *settled) && end > 0 {
+                        assert_eq!(tracker.next(), Some(NextOffset(end)), "seed {seed}");
+                    }
                 }
                 // Those in hand of what is gone end some time.
                 _ if rng.random_bool(0.5) => {

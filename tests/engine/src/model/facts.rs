@@ -282,7 +282,9 @@ impl Facts {
             }
             let open = lane.log.iter().find(|fact| !fact.settled).map(|fact| fact.offset);
             let end = lane.log.get(lane.position.max(1) - 1).map_or(0, |fact| fact.offset + 1);
-            if open.is_some_and(|open| next.0 > open) || next.0 > end.max(lane.committed) {
+            if open.is_some_and(|open| next.0 > open)
+                || next.0 > end.max(lane.committed).max(lane.passed)
+            {
                 let wrong = format!("{partition}: {next} committed, {open:?} open, end {end}");
                 self.violations.push(wrong);
             }

@@ -38,6 +38,10 @@ pub struct Lane {
     pub partition: TopicPartition,
     /// All its records.
     pub log: Vec<Fact>,
+    /// Where the log ends behind its last record: the offsets between hold none.
+    pub marks: i64,
+    /// Before which offset the engine was told in this epoch that there is no more.
+    pub passed: i64,
     /// What is committed, with its metadata.
     pub committed: i64,
     /// The metadata of that.
@@ -97,6 +101,8 @@ impl Lane {
         Lane {
             partition,
             log: Vec::new(),
+            marks: 0,
+            passed: 0,
             committed: 0,
             metadata: String::new(),
             epoch: None,
@@ -117,10 +123,10 @@ impl Lane {
         settled.last().map_or(0, |fact| fact.offset + 1)
     }
 
-    /// The offset after its last record.
+    /// The offset after its last record, and what lies behind it.
     #[must_use]
     pub fn end(&self) -> i64 {
-        self.log.last().map_or(0, |fact| fact.offset + 1)
+        self.log.last().map_or(0, |fact| fact.offset + 1).max(self.marks)
     }
 
     /// Whether all of it is settled and committed.
@@ -144,6 +150,7 @@ impl Lane {
     pub fn assign(&mut self, epoch: u64) {
         self.epoch = Some(epoch);
         self.leaving = false;
+        self.passed = 0;
         let first = self.log.iter().position(|fact| fact.offset >= self.committed);
         self.first = first.unwrap_or(self.log.len());
         self.position = self.first;

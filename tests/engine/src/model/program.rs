@@ -37,6 +37,13 @@ pub enum Step {
         /// What new records are.
         seed: u64,
     },
+    /// Tells a lane that no record comes before the next one, or before the end when all were delivered.
+    Pass {
+        /// Which lane.
+        lane: usize,
+        /// How many offsets without a record are written behind the last one then.
+        marks: i64,
+    },
     /// Delivers the next records under an epoch that is over: none may be touched.
     Stale {
         /// Which lane.
@@ -147,13 +154,28 @@ impl Program {
                 }
                 let mut dice = Dice::new(seed);
                 while lane.log.len() < lane.position + count {
-                    let before = lane.log.last().map_or(0, |fact| fact.offset + 1);
+                    let before = lane.end();
                     let offset = before + i64::try_from(dice.index(4)).unwrap_or(0).max(1) - 1;
                     lane.log.push(record(&mut dice, offset));
                 }
                 let records = lane.log[lane.position..lane.position + count].to_vec();
                 lane.position += count;
                 engine.tell(ConsumerEvent::Records(batch(&lane.partition, epoch, records)));
+                true
+            }
+            Step::Pass { lane, marks } => {
+                let lane = &mut facts.lanes[lane_of(lane)];
+                let Some(epoch) = lane.epoch.filter(|_| !lane.leaving) else { return false };
+                let next = match lane.log.get(lane.position) {
+                    Some(fact) => fact.offset,
+                    None => {
+                        lane.marks = lane.end() + marks;
+                        lane.marks
+                    }
+                };
+                lane.passed = next;
+                let (partition, next) = (lane.partition.clone(), NextOffset(next));
+                engine.tell(ConsumerEvent::Passed { partition, epoch: Epoch(epoch), next });
                 true
             }
             Step::Stale { lane, count } => {
@@ -268,6 +290,7 @@ impl Program {
             if rest > 0 {
                 self.step(Step::Deliver { lane, count: rest, seed: 0 }).await;
             }
+            self.step(Step::Pass { lane, marks: 0 }).await;
         }
         for _ in 0..200 {
             let mut ended = false;

@@ -37,6 +37,17 @@ fn entry(
     Ok(((entry.offset >= 0).then_some(NextOffset(entry.offset)), metadata))
 }
 
+/// Sets the leader epoch of the last entry, if there is one.
+pub(in super::super) fn set_last_leader_epoch(list: &mut TopicPartitionList, leader_epoch: i32) {
+    let Some(index) = list.count().checked_sub(1) else { return };
+    // SAFETY: the list is alive and borrowed for this alone, `elems` points to as many entries as it
+    // counts, and `index` is below that.
+    unsafe {
+        let entry = (*list.ptr()).elems.add(index);
+        sys::rd_kafka_topic_partition_set_leader_epoch(entry, leader_epoch);
+    }
+}
+
 /// The leader epoch of each entry, where there is one.
 pub(in super::super) fn leader_epochs_in(list: &TopicPartitionList) -> Vec<Option<i32>> {
     let epoch = |index| {

@@ -22,7 +22,7 @@ mod queue;
 
 pub(super) use certificate::certificate_error;
 pub(super) use commits::CommitQueue;
-pub(super) use committed::{committed_in, leader_epochs_in};
+pub(super) use committed::{committed_in, leader_epochs_in, set_last_leader_epoch};
 pub(super) use fetch::FetchQueue;
 pub(super) use groups::{GroupQueue, NativeGroup};
 pub(super) use message::MessageView;

@@ -7,7 +7,7 @@ use super::*;
 use crate::Error;
 use crate::broker::Broker;
 use crate::broker::memory::MemoryBroker;
-use crate::delivery::{Delivery, Epoch, RecordSource, TopicPartition};
+use crate::delivery::{Delivery, Epoch, RecordBatch, RecordSource, TopicPartition};
 use crate::event::{GroupName, TopicName};
 use crate::handler::{DeliveryOptions, HandlerFuture, HandlerRegistration};
 use crate::macro_support::{Named, handler};
@@ -97,7 +97,8 @@ impl RecordSource for Failing {
 async fn what_is_due_starts_in_every_turn() {
     let (mut lane, _stop) = lane();
     let partition = Arc::new(lane.settler.partition.clone());
-    lane.backlog.push_back(RecordBatch::new(partition, Epoch(1), Box::new(Failing)));
+    let batch = RecordBatch::new(partition, Epoch(1), Box::new(Failing));
+    lane.backlog.push_back(Incoming::Records(batch));
     lane.take_in().await.unwrap();
     lane.start();
     // The call, and what its failure asks for.
