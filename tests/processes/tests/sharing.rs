@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use process_tests::cluster::{Cluster, Rig};
 use process_tests::sharing::{LAYOUTS, Starts, named, share};
 
@@ -11,26 +12,32 @@ const RIG: Rig = Rig {
     folder: env!("CARGO_TARGET_TMPDIR"),
 };
 
-/// `SHARING_LAYOUTS=two_of_3,one_of_12` takes these only, `SHARING_INSTANCES=2,3` so many instances.
+/// `SHARING_LAYOUTS=two_of_3,one_of_12` takes these only, `SHARING_INSTANCES=2,3` so many instances,
+/// `SHARING_AT_ONCE=4` so many rows at the same time.
 #[ignore = "takes an hour: prints a table"]
 #[tokio::test(flavor = "multi_thread")]
 async fn the_table() {
-    let cluster = Cluster::kafka().await;
-    let chosen = std::env::var("SHARING_LAYOUTS").unwrap_or_default();
-    let counts = std::env::var("SHARING_INSTANCES").unwrap_or_else(|_| "2,3,4".to_owned());
-    let counts: Vec<usize> = counts.split(',').map(|count| count.parse().unwrap()).collect();
-    for layout in LAYOUTS {
-        if !chosen.is_empty() && !chosen.split(',').any(|name| name == layout.name) {
-            continue;
-        }
-        for &count in &counts {
+    let text = |name, usual: &str| std::env::var(name).unwrap_or_else(|_| usual.to_owned());
+    let numbers = |name, usual| -> Vec<usize> {
+        text(name, usual).split(',').map(|number| number.parse().unwrap()).collect()
+    };
+    let chosen = text("SHARING_LAYOUTS", "");
+    let is_chosen = |name| chosen.is_empty() || chosen.split(',').any(|one| one == name);
+    let at_once = numbers("SHARING_AT_ONCE", "1")[0];
+    let mut rows = Vec::new();
+    for layout in LAYOUTS.iter().filter(|layout| is_chosen(layout.name)) {
+        for count in numbers("SHARING_INSTANCES", "2,3,4") {
             for starts in [Starts::Together, Starts::Staggered] {
-                let takes = Duration::from_secs(5);
-                let shares = share(&RIG, &cluster, *layout, count, starts, takes).await;
-                println!("{} {} x {count} {starts:?}: {shares}", cluster.name, layout.name);
+                rows.push(async move {
+                    let cluster = Cluster::kafka().await;
+                    let takes = Duration::from_secs(5);
+                    let shares = share(&RIG, &cluster, *layout, count, starts, takes).await;
+                    println!("{} {} x {count} {starts:?}: {shares}", cluster.name, layout.name);
+                });
             }
         }
     }
+    futures_util::stream::iter(rows).buffer_unordered(at_once).collect::<Vec<()>>().await;
 }
 
 async fn is_shared(layout: &str, count: usize, starts: Starts) {
