@@ -2,3 +2,6 @@
 
 #[doc = include_str!("guide/kafka.md")]
 pub mod kafka {}
+
+#[doc = include_str!("guide/instances.md")]
+pub mod instances {}
