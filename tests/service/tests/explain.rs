@@ -292,6 +292,7 @@ brokers              localhost:9092           default
 group_instance_id    none                     default
 topics               all that have a handler  default
 create_topics        false                    default
+out_of_range         earliest                 default
 max_concurrency      1000                     default
 max_value_bytes      1048576                  default
 max_headers          1000                     default
