@@ -14,7 +14,7 @@ use crate::cli::known::usage;
 use crate::cli::stop::on_signal;
 use crate::event::{GroupName, TopicName};
 use crate::operations::dead_letters::{
-    Addressees, DeadLetter, DeadLetterFilter, DeadLetters, Fate, Resolved, Resolver, Step,
+    Addressees, DeadLetter, DeadLetterFilter, DeadLetters, Fate, Resolved, Resolver, Step, Unread,
     check_redrive_topics, fates, list, unread_redrive_topics,
 };
 use crate::operations::{Becomes, DryRun, DryRunner, Rate};
@@ -194,11 +194,22 @@ async fn dry_run(
 
 // That nothing was committed yet is normal before the first redrive, and all that is seen of a service
 // that may not read the topic.
-fn tell_unread(unread: &[(TopicName, GroupName)]) {
-    for (topic, group) in unread {
-        eprintln!(
-            "group {group} has committed nothing in {topic} yet: a running service reads it within seconds, unless it said at its start that it may not; `lag` shows what waits there"
-        );
+fn tell_unread(unread: &[(TopicName, GroupName, Unread)]) {
+    for (topic, group, why) in unread {
+        match why {
+            Unread::NoInstance => {
+                eprintln!(
+                    "no instance of group {group} runs: the next one that starts reads {topic}"
+                );
+            }
+            Unread::NotAssigned => eprintln!(
+                "no instance of group {group} reads {topic}: one that runs reads a topic within seconds after it was made, unless it said at its start that it may not; `lag` shows what waits there"
+            ),
+            // Who runs is not known of an embedded broker, or without the right to describe the group.
+            _ => eprintln!(
+                "group {group} has committed nothing in {topic} yet: a running service reads it within seconds, unless it said at its start that it may not; `lag` shows what waits there"
+            ),
+        }
     }
 }
 

@@ -19,7 +19,9 @@ pub use filter::{DeadLetterFilter, DeadLetterId, DeadLetterIdError};
 pub use letter::{DeadLetter, LeftOut, Origin};
 pub use list::{DeadLetters, dead_letter_topics, find, list};
 pub use original::{original_of, record_of};
-pub use redrive::{Left, Resolved, Resolver, Step, check_redrive_topics, unread_redrive_topics};
+pub use redrive::{
+    Left, Resolved, Resolver, Step, Unread, check_redrive_topics, unread_redrive_topics,
+};
 pub use resolution::{Resolution, header as resolution_header};
 
 // With the clock paused.

@@ -291,9 +291,21 @@ pub async fn check_redrive_topics<B: Broker>(
     Ok(())
 }
 
-/// The redrive topics of `letters` of which a group that may get one has committed no offset, each
-/// with that group: nothing shows that the group reads it. It never did, its offsets have expired, or
-/// they may not be looked at.
+/// Why nothing shows that a group reads a redrive topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unread {
+    /// No instance of the group runs.
+    NoInstance,
+    /// Instances run, and none has a partition of the topic.
+    NotAssigned,
+    /// Who runs is not known, and the group has committed no offset of the topic: it never read it, or its
+    /// offsets have expired.
+    NeverCommitted,
+}
+
+/// The redrive topics of `letters` of which nothing shows that a group which may get one reads it, each
+/// with that group.
 ///
 /// # Errors
 ///
@@ -302,7 +314,7 @@ pub async fn unread_redrive_topics<B: Broker>(
     broker: &B,
     letters: &[DeadLetter],
     addressees: &Addressees,
-) -> Result<Vec<(TopicName, GroupName)>, OperationError> {
+) -> Result<Vec<(TopicName, GroupName, Unread)>, OperationError> {
     let letters = letters.iter().filter(|letter| addressees.may_have(letter));
     let readers: BTreeSet<_> = letters
         .filter_map(|letter| Some((letter.origin.partition.topic.redrive().ok()?, letter)))
@@ -312,11 +324,24 @@ pub async fn unread_redrive_topics<B: Broker>(
         .collect();
     let mut unread = Vec::new();
     for (topic, group) in readers {
-        let partitions = partitions_that_exist(broker, std::slice::from_ref(&topic)).await?;
-        let committed = broker.committed(&group, &partitions, DEADLINE).await;
-        if !committed.is_ok_and(|all| all.iter().any(|one| one.next.is_some())) {
-            unread.push((topic, group));
-        }
+        let why = match broker.members(&group, DEADLINE).await {
+            Ok(Some(members)) => {
+                let mut assigned = members.iter().flat_map(|member| &member.partitions);
+                match assigned.any(|partition| partition.topic == topic) {
+                    true => None,
+                    false if members.is_empty() => Some(Unread::NoInstance),
+                    false => Some(Unread::NotAssigned),
+                }
+            }
+            Ok(None) | Err(_) => {
+                let topics = std::slice::from_ref(&topic);
+                let partitions = partitions_that_exist(broker, topics).await?;
+                let committed = broker.committed(&group, &partitions, DEADLINE).await;
+                let is_read = committed.is_ok_and(|all| all.iter().any(|one| one.next.is_some()));
+                (!is_read).then_some(Unread::NeverCommitted)
+            }
+        };
+        unread.extend(why.map(|why| (topic, group, why)));
     }
     Ok(unread)
 }
