@@ -271,7 +271,7 @@ async fn publish(producer: std::sync::Arc<dyn Producer>, layout: Layout) {
                 topic: one.topic,
                 partition: Some(one.partition),
                 key: None,
-                value: Some(format!("{{\"number\": {number}}}").into()),
+                value: Some(format!(r#"{{"eventType": "SHARED", "data": {number}}}"#).into()),
                 headers: Headers::new(),
                 timestamp_ms: None,
             };

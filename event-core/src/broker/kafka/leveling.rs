@@ -8,8 +8,7 @@
 //! All instances read the same description of the group, and one of them acts on it: the one that has
 //! most.
 
-use std::collections::BTreeMap;
-use std::future::pending;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
@@ -22,9 +21,9 @@ use crate::event::{GroupName, TopicName};
 const CALM: Duration = Duration::from_secs(10);
 /// After how long it is looked again, for changes that this instance had no part in.
 const AGAIN: Duration = Duration::from_secs(60);
-/// How often in a row something is given back. It is enough for any number of topics that have members of
-/// their own; what is shared unevenly then is not ours to change.
-const MAX_STEPS: u32 = 20;
+/// How often in a row something is given back without having less in all afterwards: the group may give the
+/// same again. Then nothing more is given back until an instance comes or goes.
+const MAX_FAILURES: u32 = 2;
 /// How long the coordinator may take to say who has what.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -35,7 +34,7 @@ pub(super) struct Leveling {
     client_id: String,
     sets: Vec<Vec<TopicName>>,
     due: Instant,
-    steps: u32,
+    tries: Tries,
     asked: Option<PortFuture<'static, Option<Vec<GroupMember>>>>,
 }
 
@@ -48,7 +47,8 @@ impl Leveling {
         sets: Vec<Vec<TopicName>>,
     ) -> Self {
         let due = Instant::now() + CALM;
-        Leveling { broker, group, client_id, sets, due, steps: 0, asked: None }
+        let tries = Tries::default();
+        Leveling { broker, group, client_id, sets, due, tries, asked: None }
     }
 
     /// Partitions came or went.
@@ -59,9 +59,6 @@ impl Leveling {
 
     /// Waits until one of the sets is to be given back. Cancel safe.
     pub(super) async fn next(&mut self) -> usize {
-        if self.steps == MAX_STEPS {
-            return pending().await;
-        }
         loop {
             let asked = match &mut self.asked {
                 Some(asked) => asked,
@@ -79,8 +76,7 @@ impl Leveling {
             self.due = Instant::now() + AGAIN;
             let Some(members) = members else { continue };
             match surplus(&members, &self.client_id, &self.sets) {
-                Some(Surplus { set, ours, fewest }) => {
-                    self.steps += 1;
+                Some(Surplus { set, ours, fewest }) if self.tries.may_try(&members, ours) => {
                     let topics: Vec<_> = self.sets[set].iter().map(TopicName::as_str).collect();
                     tracing::info!(
                         target: "event_core",
@@ -89,9 +85,35 @@ impl Leveling {
                     );
                     return set;
                 }
-                None => self.steps = 0,
+                _ => {}
             }
         }
+    }
+}
+
+/// What came of giving partitions back.
+#[derive(Debug, Default)]
+struct Tries {
+    instances: BTreeSet<String>,
+    /// How many partitions this instance had when it gave some back last.
+    had: Option<usize>,
+    failures: u32,
+}
+
+impl Tries {
+    /// Whether something may be given back by an instance that has `ours` partitions; if so, it counts as
+    /// done.
+    fn may_try(&mut self, members: &[GroupMember], ours: usize) -> bool {
+        let instances = members.iter().map(|member| member.client_id.clone()).collect();
+        if instances != self.instances {
+            *self = Tries { instances, ..Tries::default() };
+        }
+        match self.had.is_some_and(|had| ours >= had) {
+            true => self.failures += 1,
+            false => self.failures = 0,
+        }
+        self.had = Some(ours);
+        self.failures < MAX_FAILURES
     }
 }
 
@@ -179,6 +201,17 @@ mod tests {
         let members = group(&[("one", &[1, 1, 9]), ("two", &[1, 1, 0])]);
         assert_eq!(surplus(&members, "one", &sets(2)), None);
         assert_eq!(surplus(&[], "one", &sets(2)), None);
+    }
+
+    #[test]
+    fn who_gets_the_same_again_stops_until_an_instance_comes_or_goes() {
+        let two = group(&[("one", &[2, 2]), ("two", &[1, 1])]);
+        let mut tries = Tries::default();
+        assert!(tries.may_try(&two, 6) && tries.may_try(&two, 5), "it has less each time");
+        assert!(tries.may_try(&two, 5));
+        assert!(!tries.may_try(&two, 5) && !tries.may_try(&two, 5));
+        let three = group(&[("one", &[2, 2]), ("two", &[1, 1]), ("three", &[0, 0])]);
+        assert!(tries.may_try(&three, 4));
     }
 
     #[test]
