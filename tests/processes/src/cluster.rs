@@ -43,6 +43,8 @@ pub struct Cluster {
     /// What its line of the table says.
     pub name: String,
     kind: Kind,
+    /// Whether members use the product's own session and heartbeat.
+    defaults: bool,
 }
 
 enum Kind {
@@ -75,19 +77,25 @@ impl Cluster {
             address: address.trim().to_owned(),
             name: "embedded, consumer".to_owned(),
             kind: Kind::Embedded { process, orders, answers },
+            defaults: false,
         }
     }
 
     /// A Kafka that the tests of this binary share, or that of `KAFKA_TEST_BROKERS`; with the
     /// protocol of `KAFKA_TEST_GROUP_PROTOCOL`.
     pub async fn kafka() -> Cluster {
-        let started = || (Kafka::test_brokers(), Kafka::shared_if_started());
-        let (address, ours) = tokio::task::spawn_blocking(started).await.unwrap();
         let protocol = std::env::var("KAFKA_TEST_GROUP_PROTOCOL");
         let protocol = protocol.ok().filter(|name| !name.is_empty());
-        let protocol = protocol.unwrap_or_else(|| "classic".to_owned());
+        Cluster::kafka_with(protocol.as_deref().unwrap_or("classic")).await
+    }
+
+    /// The same, with this protocol.
+    pub async fn kafka_with(protocol: &str) -> Cluster {
+        let started = || (Kafka::test_brokers(), Kafka::shared_if_started());
+        let (address, ours) = tokio::task::spawn_blocking(started).await.unwrap();
         let name = format!("Kafka, {protocol}");
-        let cluster = Cluster { address, name, kind: Kind::Kafka { protocol, ours } };
+        let kind = Kind::Kafka { protocol: protocol.to_owned(), ours };
+        let cluster = Cluster { address, name, kind, defaults: false };
         let topics = TOPICS.map(|(topic, partitions)| NewTopic {
             topic: TopicName::from_static(topic),
             partitions,
@@ -96,6 +104,29 @@ impl Cluster {
         let made = cluster.broker().create_topics(&topics, DEADLINE).await.unwrap();
         made.into_iter().for_each(|(_, made)| assert!(made.is_ok(), "{made:?}"));
         cluster
+    }
+
+    /// Members use the session and the heartbeat that the product has by default: with the classic
+    /// protocol those of the product, with the new one those of the broker.
+    #[must_use]
+    pub fn with_default_timeouts(mut self) -> Cluster {
+        self.defaults = true;
+        self
+    }
+
+    /// Whether members use the product's own session and heartbeat.
+    #[must_use]
+    pub fn has_default_timeouts(&self) -> bool {
+        self.defaults
+    }
+
+    /// The broker, if the tests have started it.
+    #[must_use]
+    pub fn ours(&self) -> Option<&'static Kafka> {
+        match self.kind {
+            Kind::Kafka { ours, .. } => ours,
+            Kind::Embedded { .. } => None,
+        }
     }
 
     /// Whether the broker itself can be killed and started again on its data.
@@ -134,6 +165,7 @@ impl Cluster {
     pub fn variables(&self) -> Vec<(&'static str, String)> {
         let mut variables = vec![("EVENT_BROKERS", self.address.clone())];
         match &self.kind {
+            Kind::Kafka { protocol, .. } if protocol != "consumer" && self.defaults => {}
             Kind::Kafka { protocol, .. } if protocol != "consumer" => variables.extend([
                 ("EVENT_KAFKA_SESSION_TIMEOUT_MS", KAFKA_SESSION.as_millis().to_string()),
                 ("EVENT_KAFKA_HEARTBEAT_INTERVAL_MS", HEARTBEAT.as_millis().to_string()),

@@ -12,6 +12,8 @@ pub mod check;
 pub mod cluster;
 pub mod driver;
 pub mod events;
+pub mod fleet;
+pub mod gaps;
 pub mod journal;
 pub mod member;
 pub mod scenario;
