@@ -2,11 +2,10 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use event_core::broker::Broker;
-use event_core::broker::NewTopic;
 use event_core::broker::kafka::{KafkaBroker, KafkaSettings};
+use event_core::broker::{Broker, BrokerError, NewTopic};
 use event_core::delivery::{NextOffset, TopicPartition};
 use event_core::event::{GroupName, TopicName};
 use kafka_rig::Kafka;
@@ -192,7 +191,16 @@ impl Cluster {
 
     /// Where the partitions that handlers listen to end.
     pub async fn ends(&self) -> Vec<(TopicPartition, NextOffset)> {
-        let ends = self.broker().watermarks(&partitions(), DEADLINE).await.unwrap();
+        let begin = Instant::now();
+        let ends = loop {
+            match self.broker().watermarks(&partitions(), DEADLINE).await {
+                // A busy broker shows a topic that it has just made a moment later.
+                Err(BrokerError::UnknownTopic(_)) if begin.elapsed() < DEADLINE => {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                ends => break ends.unwrap(),
+            }
+        };
         ends.into_iter().map(|one| (one.partition, one.end)).collect()
     }
 

@@ -170,7 +170,13 @@ impl<'c> Fleet<'c> {
         let member = &mut self.slots[slot].0;
         member.terminate();
         let status = member.end(ENDED_WITHIN).await;
-        assert_eq!(status.code(), Some(0), "{} ended with {status}:\n{}", member.name, member.log());
+        assert_eq!(
+            status.code(),
+            Some(0),
+            "{} ended with {status}:\n{}",
+            member.name,
+            member.log()
+        );
         let took = begin.elapsed().as_secs_f64();
         self.notes.push(format!("{} ended in {took:.2} s", self.slots[slot].0.name));
         let successor = self.launch(slot, kind);
@@ -187,6 +193,24 @@ impl<'c> Fleet<'c> {
         }
         self.settle(phase).await;
         self.wait(Duration::from_secs(2)).await;
+    }
+
+    /// All instances end, and then their successors start.
+    pub async fn replace_at_once(&mut self, phase: &str, kind: &Kind) {
+        self.begin(phase);
+        self.slots.iter().for_each(|(member, _)| member.terminate());
+        for slot in 0..self.slots.len() {
+            let member = &mut self.slots[slot].0;
+            let status = member.end(ENDED_WITHIN).await;
+            assert_eq!(status.code(), Some(0), "{} ended with {status}", member.name);
+        }
+        for slot in 0..self.slots.len() {
+            let successor = self.launch(slot, kind);
+            self.put(slot, successor, kind);
+        }
+        self.settle(phase).await;
+        self.wait(BETWEEN).await;
+        self.look();
     }
 
     /// One instance is killed, and its successor starts at once.

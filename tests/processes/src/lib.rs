@@ -10,6 +10,7 @@
 
 pub mod check;
 pub mod cluster;
+pub mod cost;
 pub mod driver;
 pub mod events;
 pub mod fleet;

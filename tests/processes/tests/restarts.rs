@@ -22,13 +22,28 @@ fn assert_sound(outcome: &Outcome) {
     assert_eq!(outcome.row.findings.repeats(Cause::Unexplained), 0);
 }
 
+/// `PROCESSES_VARIABLES=EVENT_LOG=debug;EVENT_KAFKA_DEBUG=cgrp` tells members more.
+fn variables() -> Vec<(&'static str, String)> {
+    let told: &str = std::env::var("PROCESSES_VARIABLES").unwrap_or_default().leak();
+    let pairs = told.split(';').filter_map(|pair| pair.split_once('='));
+    pairs.map(|(name, value)| (name, value.to_owned())).collect()
+}
+
+/// `PROCESSES_ROUNDS=5` restarts all as often.
+fn rounds() -> u32 {
+    std::env::var("PROCESSES_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(1)
+}
+
 /// Four instances are restarted one after the other, then one is killed. No gap is longer than the
 /// session and what a change of the group takes.
 async fn restart(cluster: Cluster, session: Duration, has_ids: bool) {
     let _alone = ALONE.lock().await;
-    let kind = Kind { label: "member", rig: RIG, variables: Vec::new(), has_ids };
+    let kind = Kind { label: "member", rig: RIG, variables: variables(), has_ids };
     let mut fleet = Fleet::start(&cluster, 4, &kind).await;
     fleet.level("before").await;
+    for _ in 1..rounds() {
+        fleet.replace_all("an earlier rolling restart", &kind).await;
+    }
     fleet.replace_all("rolling restart", &kind).await;
     fleet.level("after it").await;
     fleet.kill("kill -9", 1).await;
