@@ -1,6 +1,8 @@
 //! A group moves from one kind of member to another, instance by instance and under load: from a Python
 //! service, and from an earlier version.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
+
 use std::path::Path;
 use std::time::Duration;
 

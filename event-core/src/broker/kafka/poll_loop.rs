@@ -298,7 +298,7 @@ impl PollLoop {
             match TopicName::foreign(&topic) {
                 Ok(topic) if trouble::keeps_from_fetching(code) => {
                     let before =
-                        failing.iter_mut().find(|(of, name, _)| (*of, &*name) == (code, &topic));
+                        failing.iter_mut().find(|(of, name, _)| (*of, name) == (code, &topic));
                     match before {
                         Some((.., partitions)) => partitions.push(partition),
                         None => failing.push((code, topic, vec![partition])),
