@@ -2,11 +2,10 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use event_core::broker::Broker;
-use event_core::broker::NewTopic;
 use event_core::broker::kafka::{KafkaBroker, KafkaSettings};
+use event_core::broker::{Broker, BrokerError, NewTopic};
 use event_core::delivery::{NextOffset, TopicPartition};
 use event_core::event::{GroupName, TopicName};
 use kafka_rig::Kafka;
@@ -43,6 +42,8 @@ pub struct Cluster {
     /// What its line of the table says.
     pub name: String,
     kind: Kind,
+    /// Whether members use the product's own session and heartbeat.
+    defaults: bool,
 }
 
 enum Kind {
@@ -75,19 +76,25 @@ impl Cluster {
             address: address.trim().to_owned(),
             name: "embedded, consumer".to_owned(),
             kind: Kind::Embedded { process, orders, answers },
+            defaults: false,
         }
     }
 
     /// A Kafka that the tests of this binary share, or that of `KAFKA_TEST_BROKERS`; with the
     /// protocol of `KAFKA_TEST_GROUP_PROTOCOL`.
     pub async fn kafka() -> Cluster {
-        let started = || (Kafka::test_brokers(), Kafka::shared_if_started());
-        let (address, ours) = tokio::task::spawn_blocking(started).await.unwrap();
         let protocol = std::env::var("KAFKA_TEST_GROUP_PROTOCOL");
         let protocol = protocol.ok().filter(|name| !name.is_empty());
-        let protocol = protocol.unwrap_or_else(|| "classic".to_owned());
+        Cluster::kafka_with(protocol.as_deref().unwrap_or("classic")).await
+    }
+
+    /// The same, with this protocol.
+    pub async fn kafka_with(protocol: &str) -> Cluster {
+        let started = || (Kafka::test_brokers(), Kafka::shared_if_started());
+        let (address, ours) = tokio::task::spawn_blocking(started).await.unwrap();
         let name = format!("Kafka, {protocol}");
-        let cluster = Cluster { address, name, kind: Kind::Kafka { protocol, ours } };
+        let kind = Kind::Kafka { protocol: protocol.to_owned(), ours };
+        let cluster = Cluster { address, name, kind, defaults: false };
         let topics = TOPICS.map(|(topic, partitions)| NewTopic {
             topic: TopicName::from_static(topic),
             partitions,
@@ -96,6 +103,29 @@ impl Cluster {
         let made = cluster.broker().create_topics(&topics, DEADLINE).await.unwrap();
         made.into_iter().for_each(|(_, made)| assert!(made.is_ok(), "{made:?}"));
         cluster
+    }
+
+    /// Members use the session and the heartbeat that the product has by default: with the classic
+    /// protocol those of the product, with the new one those of the broker.
+    #[must_use]
+    pub fn with_default_timeouts(mut self) -> Cluster {
+        self.defaults = true;
+        self
+    }
+
+    /// Whether members use the product's own session and heartbeat.
+    #[must_use]
+    pub fn has_default_timeouts(&self) -> bool {
+        self.defaults
+    }
+
+    /// The broker, if the tests have started it.
+    #[must_use]
+    pub fn ours(&self) -> Option<&'static Kafka> {
+        match self.kind {
+            Kind::Kafka { ours, .. } => ours,
+            Kind::Embedded { .. } => None,
+        }
     }
 
     /// Whether the broker itself can be killed and started again on its data.
@@ -134,6 +164,7 @@ impl Cluster {
     pub fn variables(&self) -> Vec<(&'static str, String)> {
         let mut variables = vec![("EVENT_BROKERS", self.address.clone())];
         match &self.kind {
+            Kind::Kafka { protocol, .. } if protocol != "consumer" && self.defaults => {}
             Kind::Kafka { protocol, .. } if protocol != "consumer" => variables.extend([
                 ("EVENT_KAFKA_SESSION_TIMEOUT_MS", KAFKA_SESSION.as_millis().to_string()),
                 ("EVENT_KAFKA_HEARTBEAT_INTERVAL_MS", HEARTBEAT.as_millis().to_string()),
@@ -160,7 +191,16 @@ impl Cluster {
 
     /// Where the partitions that handlers listen to end.
     pub async fn ends(&self) -> Vec<(TopicPartition, NextOffset)> {
-        let ends = self.broker().watermarks(&partitions(), DEADLINE).await.unwrap();
+        let begin = Instant::now();
+        let ends = loop {
+            match self.broker().watermarks(&partitions(), DEADLINE).await {
+                // A busy broker shows a topic that it has just made a moment later.
+                Err(BrokerError::UnknownTopic(_)) if begin.elapsed() < DEADLINE => {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                ends => break ends.unwrap(),
+            }
+        };
         ends.into_iter().map(|one| (one.partition, one.end)).collect()
     }
 

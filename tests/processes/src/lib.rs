@@ -10,8 +10,11 @@
 
 pub mod check;
 pub mod cluster;
+pub mod cost;
 pub mod driver;
 pub mod events;
+pub mod fleet;
+pub mod gaps;
 pub mod journal;
 pub mod member;
 pub mod scenario;

@@ -98,7 +98,7 @@ impl Layout {
         made.into_iter().for_each(|(_, made)| assert!(made.is_ok(), "{made:?}"));
     }
 
-    fn all_partitions(&self) -> Vec<TopicPartition> {
+    pub(crate) fn all_partitions(&self) -> Vec<TopicPartition> {
         let of = |topic: &&str| {
             let topic = TopicName::parse(topic).unwrap();
             (0..self.partitions)
@@ -283,11 +283,11 @@ async fn publish(producer: std::sync::Arc<dyn Producer>, layout: Layout) {
     }
 }
 
-fn threads(pid: u32) -> usize {
+pub(crate) fn threads(pid: u32) -> usize {
     fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count)
 }
 
-fn sockets(pid: u32) -> usize {
+pub(crate) fn sockets(pid: u32) -> usize {
     let files = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
     let mut kinds: BTreeMap<bool, usize> = BTreeMap::new();
     for file in files {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use process_tests::cluster::{Cluster, Rig};
+use process_tests::cost::measure;
 use process_tests::sharing::{LAYOUTS, Starts, named, share};
 
 const RIG: Rig = Rig {
@@ -66,4 +67,27 @@ async fn retry_and_redrive_topics_weigh_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn three_instances_share_each_of_three_topics() {
     is_shared("three_of_3", 3, Starts::Together).await;
+}
+
+/// `PROCESSES_BEFORE` is the `sharing-member` of another version to compare with.
+#[ignore = "takes minutes: prints a table"]
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_instance_costs() {
+    let cluster = Cluster::kafka().await;
+    let before = std::env::var("PROCESSES_BEFORE").ok();
+    let before = before.map(|member| Rig { member: member.leak(), ..RIG });
+    for name in [
+        "one_of_3",
+        "two_of_3",
+        "three_of_3",
+        "one_of_3_retried",
+        "two_of_3_retried",
+        "three_of_3_retried",
+    ] {
+        for (which, rig) in [("before", before), ("now", Some(RIG))] {
+            let Some(rig) = rig else { continue };
+            let cost = measure(&rig, &cluster, named(name)).await;
+            println!("{} {name:<20} {which:<6} {cost}", cluster.name);
+        }
+    }
 }

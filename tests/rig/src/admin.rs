@@ -182,12 +182,18 @@ impl Kafka {
     #[must_use]
     pub fn describe_group(&self, group: &str) -> GroupDescription {
         let mut described = None;
+        let mut last = None;
         let known = until(|| {
-            let asked = self.running().into_iter();
-            described = asked.filter_map(|node| group::describe(node, group).ok().flatten()).next();
+            for node in self.running() {
+                match group::describe(node, group) {
+                    Ok(Some(found)) => described = Some(found),
+                    Ok(None) => {}
+                    Err(error) => last = Some(error),
+                }
+            }
             described.is_some()
         });
-        assert!(known, "no node coordinates the group {group}");
+        assert!(known, "no node coordinates the group {group}; last error: {last:?}");
         described.unwrap()
     }
 
