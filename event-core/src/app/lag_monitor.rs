@@ -28,8 +28,8 @@ const REFUSED_WITHIN: Duration = Duration::from_secs(2);
 pub(super) struct LagMonitor<'b, B> {
     pub(super) broker: &'b B,
     pub(super) health: &'b Health,
-    /// The topics of the service, to ask for something when it has no partition.
-    pub(super) topics: &'b [TopicName],
+    /// The topics that each group has handlers for.
+    pub(super) topics: &'b BTreeMap<GroupName, Vec<TopicName>>,
     /// Who listens to what happens in each group.
     pub(super) observers: &'b BTreeMap<GroupName, Observers>,
 }
@@ -68,6 +68,11 @@ impl<B: Broker> LagMonitor<'_, B> {
             self.find_failures().await;
             return Err(error);
         }
+        // Of a topic that is deleted a member with the new protocol only loses the partitions.
+        if self.health.watched().iter().any(|group| self.without_partitions(group).next().is_some())
+        {
+            self.find_failures().await;
+        }
         for group in self.health.watched() {
             if let Some(partition) = group.doubt() {
                 let answer = self.broker.committed(group.group(), &[partition], TIMEOUT).await;
@@ -90,7 +95,8 @@ impl<B: Broker> LagMonitor<'_, B> {
     async fn ends(&self) -> Result<Ends, BrokerError> {
         let partitions = self.health.partitions();
         if partitions.is_empty() {
-            self.broker.topics(self.topics, TIMEOUT).await?;
+            let topics: Vec<_> = self.topics.values().flatten().cloned().collect();
+            self.broker.topics(&topics, TIMEOUT).await?;
             return Ok(Vec::new());
         }
         let watermarks = self.broker.watermarks(&partitions, TIMEOUT).await?;
@@ -120,16 +126,27 @@ impl<B: Broker> LagMonitor<'_, B> {
         for group in self.health.watched() {
             let mut topics: Vec<_> = group.assigned().into_iter().map(|one| one.topic).collect();
             topics.dedup();
+            topics.extend(self.without_partitions(&group).cloned());
+            // Those that are known to fail are looked at again by themselves.
+            let known = group.fetch_failures();
+            let is_known = |topic: &TopicName| known.iter().any(|one| one.topic == *topic);
             let Ok(found) = self.broker.topics(&topics, TIMEOUT).await else { return };
             for TopicStatus { topic, partitions, without_leader } in found {
                 match partitions {
-                    Err(error) if is_refused(&error) => {
+                    Err(error) if is_refused(&error) && !is_known(&topic) => {
                         self.fetch_failed(&group, &topic, &[], &error);
                     }
                     _ => self.without_leader(&group, &topic, &without_leader),
                 }
             }
         }
+    }
+
+    /// The topics of a group of which it has no partition here.
+    fn without_partitions(&self, group: &GroupHealth) -> impl Iterator<Item = &TopicName> {
+        let assigned = group.assigned();
+        let topics = self.topics.get(group.group()).into_iter().flatten();
+        topics.filter(move |topic| assigned.iter().all(|one| one.topic != **topic))
     }
 
     fn without_leader(&self, group: &GroupHealth, topic: &TopicName, partitions: &[i32]) {

@@ -227,8 +227,8 @@ impl<B: Broker> ReadyApp<B> {
     async fn run_here(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), Error> {
         let (stop, stopped) = watch::channel(false);
         let mut running = FuturesUnordered::new();
-        let asked: Vec<_> =
-            self.members.iter().flat_map(|member| member.topics.all().cloned()).collect();
+        let own = |member: &Member| (member.group.clone(), member.topics.sets.concat());
+        let own: BTreeMap<_, _> = self.members.iter().map(own).collect();
         let mut observers = BTreeMap::new();
         for Member { group, topics, processor, health, observers: of_group } in self.members {
             observers.insert(group.clone(), of_group);
@@ -261,7 +261,7 @@ impl<B: Broker> ReadyApp<B> {
         let monitor = LagMonitor {
             broker: &self.broker,
             health: &self.health,
-            topics: &asked,
+            topics: &own,
             observers: &observers,
         };
         let mut looking = std::pin::pin!(monitor.run());
@@ -298,9 +298,12 @@ impl<B: Broker> ReadyApp<B> {
         let flushed = self.producer.flush(FLUSH_DEADLINE).await;
         match ended {
             // What the broker does not let us do is for a person to mend, like any start-up problem.
-            Err(ProcessorError::Consumer(
-                error @ (BrokerError::Authentication { .. } | BrokerError::Unauthorised(_)),
-            )) => Err(StartupReport::new(vec![StartupProblem::Broker(error)]).into()),
+            Err(
+                ProcessorError::Refused(error)
+                | ProcessorError::Consumer(
+                    error @ (BrokerError::Authentication { .. } | BrokerError::Unauthorised(_)),
+                ),
+            ) => Err(StartupReport::new(vec![StartupProblem::Broker(error)]).into()),
             Err(error) => Err(error.into()),
             Ok(()) => Ok(flushed?),
         }

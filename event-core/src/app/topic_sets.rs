@@ -57,11 +57,6 @@ impl TopicSets {
     pub(super) fn len(&self) -> usize {
         self.sets.len() + usize::from(!self.retries.is_empty())
     }
-
-    /// All topics.
-    pub(super) fn all(&self) -> impl Iterator<Item = &TopicName> {
-        self.sets.iter().flatten().chain(&self.retries)
-    }
 }
 
 #[cfg(test)]

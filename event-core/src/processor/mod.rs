@@ -100,6 +100,9 @@ pub enum ProcessorError {
     /// The consumer is of no more use.
     #[error("the consumer failed for good")]
     Consumer(#[source] BrokerError),
+    /// The group does not let the service in, until a person changes something.
+    #[error("the group cannot be joined")]
+    Refused(#[source] BrokerError),
     /// The last commit was not acknowledged: what it covers may be delivered again.
     #[error(
         "the last commit was not acknowledged; what was settled since the one before is delivered again"
@@ -236,7 +239,7 @@ impl EventProcessor {
                     // What the broker does not let us do is a mistake in the set-up of the service, and
                     // the client would repeat it for ever.
                     ConsumerEvent::NotJoined(error) if error.is_fatal() || !error.is_retriable() => {
-                        break Some(ProcessorError::Consumer(error));
+                        break Some(ProcessorError::Refused(error));
                     }
                     ConsumerEvent::Trouble(error) | ConsumerEvent::NotJoined(error) => {
                         engine.observers.notify(&Observation::Trouble(&error));

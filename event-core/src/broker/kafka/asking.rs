@@ -198,7 +198,7 @@ impl Asking {
             }
             // Some failures are immediate.
             std::thread::sleep(PAUSE);
-            time *= 2;
+            time = time.saturating_mul(2);
         }
     }
 

@@ -16,8 +16,9 @@ use super::budget::Budget;
 use super::leveling::Leveling;
 use super::poll_loop::PollLoop;
 use super::positions;
-use super::rebalance::GroupContext;
+use super::rebalance::{GroupContext, Told};
 use super::trouble;
+use super::unreleased_name;
 use super::{KafkaBroker, KafkaSettings};
 use crate::broker::{BrokerError, Consumer, ConsumerEvent, Progress, Pulse, Subscription};
 use crate::event::TopicName;
@@ -119,6 +120,7 @@ struct Instance<'a> {
     subscription: &'a Subscription,
     /// Tells the members of this instance from those of others: brokers and tools show it.
     client_id: String,
+    told: Arc<Told>,
 }
 
 impl<'a> Instance<'a> {
@@ -132,7 +134,7 @@ impl<'a> Instance<'a> {
             "" => name,
             service => format!("{service}-{name}"),
         };
-        Instance { settings, subscription, client_id }
+        Instance { settings, subscription, client_id, told: Arc::default() }
     }
 
     fn join(
@@ -156,20 +158,25 @@ impl<'a> Instance<'a> {
         context.heard.set_group(group);
         context.out_of_range = self.subscription.out_of_range;
         context.is_static = instance_id.is_some();
+        context.told = Arc::clone(&self.told);
         let mut config = self.settings.consumer(group.as_str(), &self.client_id, instance_id);
         positions::configure(&mut config, self.subscription.out_of_range);
-        let consumer = BaseConsumer::from_config_and_context(&config, context)
-            .map_err(|error| trouble::of_creation(&error))?;
-        let names: Vec<&str> = topics.iter().map(|topic| topic.as_str()).collect();
-        consumer.subscribe(&names).map_err(|error| match error {
-            KafkaError::Subscription(reason) => BrokerError::Settings(reason),
-            other => trouble::of_creation(&other),
-        })?;
-        let pulse = Arc::clone(&consumer.context().pulse);
-        let poll_loop = PollLoop::new(consumer, self.settings.clone())?;
+        let (subscribed, settings) = (topics.to_vec(), self.settings.clone());
+        let make = move |context| {
+            let consumer = BaseConsumer::from_config_and_context(&config, context)
+                .map_err(|error| trouble::of_creation(&error))?;
+            let names: Vec<&str> = subscribed.iter().map(|topic| topic.as_str()).collect();
+            consumer.subscribe(&names).map_err(|error| match error {
+                KafkaError::Subscription(reason) => BrokerError::Settings(reason),
+                other => trouble::of_creation(&other),
+            })?;
+            PollLoop::new(consumer, settings.clone())
+        };
+        let pulse = Arc::clone(&context.pulse);
+        let poll_loop = make(context)?;
         std::thread::Builder::new()
             .name(format!("kafka-{group}"))
-            .spawn(move || poll_loop.run())
+            .spawn(move || unreleased_name::run(poll_loop, make))
             .map_err(|error| BrokerError::Fatal(format!("no consumer thread: {error}")))?;
         Ok(Member { topics: topics.to_vec(), commands, pulse })
     }

@@ -13,22 +13,35 @@ use crate::broker::BrokerError;
 /// After this it is said for the first time; each further time comes after twice as long.
 const FIRST: Duration = Duration::from_secs(15);
 const LONGEST: Duration = Duration::from_secs(300);
+/// How often it is looked whether the group has the member.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// When it is said next.
 #[derive(Debug)]
 pub(super) struct JoinWatch {
     began: Instant,
     due: Duration,
+    look: Duration,
 }
 
 impl JoinWatch {
     pub(super) fn new() -> JoinWatch {
-        JoinWatch { began: Instant::now(), due: FIRST }
+        JoinWatch { began: Instant::now(), due: FIRST, look: LOOK }
     }
 
     /// For how long it has not joined, when that is to be said now.
     pub(super) fn due(&mut self) -> Option<Duration> {
         self.due_after(self.began.elapsed())
+    }
+
+    /// Whether it is to be looked now what the group says of the member.
+    pub(super) fn is_to_look(&mut self) -> bool {
+        let waited = self.began.elapsed();
+        let is_due = waited >= self.look;
+        if is_due {
+            self.look = waited + LOOK;
+        }
+        is_due
     }
 
     fn due_after(&mut self, waited: Duration) -> Option<Duration> {

@@ -70,6 +70,7 @@ mod rebalance;
 mod remedies;
 mod settings;
 mod trouble;
+mod unreleased_name;
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;

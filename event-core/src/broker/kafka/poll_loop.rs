@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode as Code;
-use rustc_hash::FxHashMap;
 use tokio::sync::oneshot;
 
 use super::asking::EVENTS_AT_ONCE;
@@ -21,7 +20,7 @@ use super::consumer::{Close, Command};
 use super::join_watch::{JoinWatch, not_joined};
 use super::open_batches::OpenBatches;
 use super::positions::{self, Positions};
-use super::raw::{EventQueue, FetchQueue, MessageView};
+use super::raw::{EventQueue, FetchQueue, MessageView, generation};
 use super::rebalance::{Ending, GroupContext};
 use super::{KafkaSettings, trouble};
 use crate::broker::{BrokerError, ConsumerEvent};
@@ -35,8 +34,6 @@ const PAUSED_POLL: Duration = Duration::from_millis(2);
 const FETCHES_PER_TURN: usize = 8;
 /// How many messages are taken at once at most.
 const FETCH: usize = 512;
-/// The same trouble is told again after this.
-const TROUBLE_AGAIN: Duration = Duration::from_secs(10);
 
 /// How long a member that gave its partitions back stays away: until the others have them. One that joins
 /// while the group has not yet heard that it left might get the same ones again.
@@ -54,11 +51,12 @@ pub(super) struct PollLoop {
     fetch_queue: Arc<FetchQueue>,
     events: EventQueue,
     open: OpenBatches,
-    told: FxHashMap<String, Instant>,
     rejoining: Option<Rejoining>,
     join_watch: JoinWatch,
     /// The last error that was told.
     last_error: Option<BrokerError>,
+    /// The group has not released the name of the member.
+    is_unreleased: bool,
     positions: Positions,
     // The last one to let it go drops the client: rdkafka then polls until it is closed, which can
     // take for ever when the broker is gone. Only this thread waits for it.
@@ -85,10 +83,10 @@ impl PollLoop {
             fetch_queue,
             events,
             open: OpenBatches::default(),
-            told: FxHashMap::default(),
             rejoining: None,
             join_watch: JoinWatch::new(),
             last_error: None,
+            is_unreleased: false,
             positions: Positions::new(settings),
             consumer,
         })
@@ -98,19 +96,22 @@ impl PollLoop {
         self.consumer.context()
     }
 
-    /// Polls until the consumer is closed or dropped.
-    pub(super) fn run(mut self) {
+    /// Polls until the consumer is closed or dropped. Gives the context for another one when the group
+    /// has not released the name of the member.
+    pub(super) fn run(mut self) -> Option<GroupContext> {
         let left = catch_unwind(AssertUnwindSafe(|| self.serve())).unwrap_or_else(|panic| {
             // Told before the client is dropped: that can take for ever, and nobody would know why.
             self.context().fail(panic.as_ref());
             None
         });
+        let again = self.is_unreleased.then(|| self.context().successor());
         // rdkafka closes the consumer and polls for what that takes. Closed by us before, it would log
         // that as an error.
         drop(self);
         if let Some(left) = left {
             let _ = left.send(());
         }
+        again
     }
 
     /// Gives whom to tell that the group is left.
@@ -127,6 +128,9 @@ impl PollLoop {
             self.take_messages();
             self.watch_join();
             self.look_at_positions();
+            if self.is_unreleased {
+                return None;
+            }
         };
         self.context().leave();
         match ending {
@@ -188,19 +192,38 @@ impl PollLoop {
         }
     }
 
-    /// Says so when the group is not joined for long.
+    /// Says so when the group is not joined for long, or not joined again.
     fn watch_join(&mut self) {
+        if self.rejoining.is_some() {
+            self.join_watch = JoinWatch::new();
+        }
+        if !self.join_watch.is_to_look() {
+            return;
+        }
         let context = self.consumer.context();
+        let is_member = generation(&self.consumer) > 0;
+        if context.has_joined() && is_member {
+            self.join_watch = JoinWatch::new();
+            return;
+        }
+        // With the new protocol a member for which there is no partition is told of no assignment.
+        if is_member && context.heard.settings().has_new_protocol() {
+            context.join_without_partitions();
+            return;
+        }
         // A topic that does not exist is told as that, where it has to exist.
-        let is_missing = matches!(self.last_error, Some(BrokerError::UnknownTopic(_)));
-        if context.heard.has_answer() || is_missing {
+        if !context.has_joined() && matches!(self.last_error, Some(BrokerError::UnknownTopic(_))) {
             return;
         }
         if let Some(waited) = self.join_watch.due() {
             let group = context.heard.group();
             let (last, settings) = (self.last_error.as_ref(), context.heard.settings());
             let error = not_joined(&group, &self.consumer, waited, last, settings);
-            context.tell(ConsumerEvent::Trouble(error));
+            // No broker is reached by waiting whose address is wrong.
+            context.tell(match context.heard.is_misadvertised() && !context.has_joined() {
+                true => ConsumerEvent::NotJoined(BrokerError::Fatal(error.to_string())),
+                false => ConsumerEvent::Trouble(error),
+            });
         }
     }
 
@@ -298,7 +321,7 @@ impl PollLoop {
             match TopicName::foreign(&topic) {
                 Ok(topic) if trouble::keeps_from_fetching(code) => {
                     let before =
-                        failing.iter_mut().find(|(of, name, _)| (*of, &*name) == (code, &topic));
+                        failing.iter_mut().find(|(of, name, _)| (*of, name) == (code, &topic));
                     match before {
                         Some((.., partitions)) => partitions.push(partition),
                         None => failing.push((code, topic, vec![partition])),
@@ -387,6 +410,10 @@ impl PollLoop {
                 Some(fatal) => fatal,
                 None => (code, context.heard.reason()),
             };
+            if code == Code::UnreleasedInstanceId && !context.has_joined() {
+                self.is_unreleased = true;
+                return;
+            }
             trouble::of_fatal(code, &reason, &context.heard)
         } else {
             trouble::of_client(code, topic, &context.address, &context.heard)
@@ -396,13 +423,12 @@ impl PollLoop {
         let kind = match &trouble {
             BrokerError::UnknownTopic(topic) => topic.clone(),
             BrokerError::Unauthorised(what) => what.clone(),
+            // Several codes for one cause, which has no times in its text.
+            BrokerError::Fixable { reason, .. } => reason.clone(),
             _ => code.to_string(),
         };
         self.last_error = Some(trouble.clone());
-        let now = Instant::now();
-        let again = self.told.get(&kind).is_none_or(|told| now - *told >= TROUBLE_AGAIN);
-        if again {
-            self.told.insert(kind, now);
+        if is_fatal || context.told.is_due(kind) {
             context.tell_error(trouble);
         }
     }

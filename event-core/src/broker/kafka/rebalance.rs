@@ -17,6 +17,7 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaRespErr;
+use rustc_hash::FxHashMap;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::assignment::Assignment;
@@ -32,6 +33,8 @@ use crate::delivery::TopicPartition;
 
 /// The processor drains for the same time, but begins later: it has to hear of the revocation.
 const DRAIN_MARGIN: Duration = Duration::from_secs(2);
+/// The same error is told again after this.
+const TOLD_AGAIN: Duration = Duration::from_secs(10);
 /// How often commits are looked after while a release is waited for.
 const RELEASE_POLL: Duration = Duration::from_millis(20);
 /// How long a revocation waits for the answer to its commit, beyond the drain.
@@ -49,6 +52,8 @@ pub(super) struct GroupContext {
     pub(super) budget: Arc<Budget>,
     pub(super) pulse: Arc<Pulse>,
     wants_metadata: bool,
+    /// What the members of one consumer told.
+    pub(super) told: Arc<Told>,
     pub(super) out_of_range: OutOfRange,
     /// The member keeps its name, and its partitions, when it is restarted.
     pub(super) is_static: bool,
@@ -104,6 +109,7 @@ impl GroupContext {
             budget,
             pulse: Arc::default(),
             wants_metadata,
+            told: Arc::default(),
             out_of_range: OutOfRange::default(),
             is_static: false,
             fetch_queue: Mutex::default(),
@@ -111,6 +117,29 @@ impl GroupContext {
             state: Mutex::default(),
             _open: OpenClient::new(),
         }
+    }
+
+    /// For another consumer of the same member, which has not joined. This one obeys nobody any more.
+    pub(super) fn successor(&self) -> GroupContext {
+        let mut commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
+        let successor = GroupContext {
+            heard: Arc::clone(&self.heard),
+            told: Arc::clone(&self.told),
+            pulse: Arc::clone(&self.pulse),
+            out_of_range: self.out_of_range,
+            is_static: self.is_static,
+            ..GroupContext::new(
+                self.address.clone(),
+                self.events.clone(),
+                (self.sender.clone(), std::mem::replace(&mut *commands, channel().1)),
+                self.drain_deadline,
+                Arc::clone(&self.budget),
+                self.wants_metadata,
+            )
+        };
+        drop(commands);
+        self.leave();
+        successor
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -173,6 +202,14 @@ impl GroupContext {
         if let Some(commits) = commits.as_mut() {
             commits.add(progress);
         }
+    }
+
+    /// The group took the member in and has no partition for it, of which the new protocol says nothing.
+    pub(super) fn join_without_partitions(&self) {
+        self.heard.note_answer();
+        let epoch = self.change_assignment(|ours| ours.add(&[]));
+        self.state().has_joined = true;
+        self.tell(ConsumerEvent::Assigned { partitions: Vec::new(), epoch });
     }
 
     fn assign(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
@@ -394,6 +431,23 @@ impl ConsumerContext for GroupContext {
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => self.assign(consumer, list),
             _ => self.revoke(consumer, list),
         }
+    }
+}
+
+/// When each kind of error was told last, by any member of a consumer: all meet the same ones.
+#[derive(Default)]
+pub(super) struct Told(Mutex<FxHashMap<String, Instant>>);
+
+impl Told {
+    /// Whether an error is to be told; from then on it is told.
+    pub(super) fn is_due(&self, kind: String) -> bool {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let is_due = told.get(&kind).is_none_or(|told| now - *told >= TOLD_AGAIN);
+        if is_due {
+            told.insert(kind, now);
+        }
+        is_due
     }
 }
 

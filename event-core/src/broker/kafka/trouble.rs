@@ -33,6 +33,8 @@ pub(super) struct Heard {
     group: OnceLock<GroupName>,
     /// A broker answered once, so that the settings are right.
     answered: AtomicBool,
+    /// A broker named the others, so that it answered, though the client has nothing from it yet.
+    named_others: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -92,9 +94,24 @@ impl Heard {
     /// Takes note of an error. That all brokers are down says less than why one of them is, and any
     /// other error less than a refusal.
     pub(super) fn note(&self, code: Code, reason: &str) {
-        let cause = Cause::of(code, reason, self.settings())
-            .filter(|cause| *cause != Cause::Closed || !self.answered.load(Ordering::Relaxed));
+        let cause = Cause::of(code, reason, self.settings());
+        if matches!(cause, Some(Cause::Advertised { .. })) {
+            self.named_others.store(true, Ordering::Relaxed);
+        }
+        let is_known =
+            || [&self.answered, &self.named_others].map(|one| one.load(Ordering::Relaxed));
+        let cause = cause.filter(|cause| *cause != Cause::Closed || !is_known().contains(&true));
         let mut last = self.last();
+        // What the client says until it reaches one of the others, also of the connection by which it heard
+        // of them.
+        if let Some(report) = last.as_mut()
+            && cause.is_none()
+            && matches!(report.cause, Some(Cause::Advertised { .. }))
+            && !self.has_answer()
+        {
+            report.at = Instant::now();
+            return;
+        }
         let keep = last.as_mut().filter(|report| report.is_fresh()).is_some_and(|report| {
             // The code of the certificate's error stays known.
             let is_same = matches!(
@@ -140,6 +157,13 @@ impl Heard {
         let report = last.as_ref().filter(|report| report.is_fresh())?;
         let cause = report.cause.as_ref().filter(|cause| cause.is_final())?;
         Some(cause.error(self.endpoint(report), self.settings()))
+    }
+
+    /// Whether a broker that the cluster names is not reached under its address.
+    pub(super) fn is_misadvertised(&self) -> bool {
+        let last = self.last();
+        let report = last.as_ref().filter(|report| report.is_fresh());
+        report.is_some_and(|report| matches!(report.cause, Some(Cause::Advertised { .. })))
     }
 
     /// The error for a broker that did not answer.

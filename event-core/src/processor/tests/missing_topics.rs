@@ -89,7 +89,7 @@ async fn a_redrive_topic_that_is_missing_is_waited_for() {
 async fn any_other_topic_that_is_missing_ends_the_service_before_it_has_joined() {
     let (ended, _) = run("engine_events").await;
     assert!(
-        matches!(ended, Err(ProcessorError::Consumer(BrokerError::UnknownTopic(_)))),
+        matches!(ended, Err(ProcessorError::Refused(BrokerError::UnknownTopic(_)))),
         "{ended:?}"
     );
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::bindings as sys;
-use rdkafka::consumer::{BaseConsumer, ConsumerContext};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 
 use super::queue::Queue;
@@ -81,6 +81,21 @@ impl GroupQueue {
         // SAFETY: nothing of it is kept.
         unsafe { sys::rd_kafka_event_destroy(event) };
         Some(answer)
+    }
+}
+
+/// The generation of its group that the member is in, or its epoch with the new protocol; 0 or less while
+/// it is in none.
+pub(in super::super) fn generation<C: ConsumerContext>(consumer: &BaseConsumer<C>) -> i32 {
+    // SAFETY: the client is alive; what it gives is null or ours, and destroyed once.
+    unsafe {
+        let metadata = sys::rd_kafka_consumer_group_metadata(consumer.client().native_ptr());
+        if metadata.is_null() {
+            return -1;
+        }
+        let generation = sys::rd_kafka_consumer_group_metadata_generation_id(metadata);
+        sys::rd_kafka_consumer_group_metadata_destroy(metadata);
+        generation
     }
 }
 

@@ -39,6 +39,27 @@ fn a_connection_that_is_closed_says_something_only_before_the_first_answer() {
 }
 
 #[test]
+fn an_address_that_is_not_reached_stays_the_cause_until_a_broker_answers() {
+    let heard = Heard::of(&KafkaSettings { brokers: "a:1".to_owned(), ..Default::default() });
+    heard.note(Code::Resolve, "b.invalid:2/1: Failed to resolve 'b.invalid:2': not known");
+    let named = heard.reason();
+    assert!(named.contains("b.invalid:2"), "{named}");
+    let closed = "a:1/bootstrap: Disconnected (after 9ms in state UP)";
+    for (code, text) in [
+        (Code::AllBrokersDown, "1/1 brokers are down"),
+        (Code::BrokerTransportFailure, closed),
+        (Code::AllBrokersDown, "1/1 brokers are down"),
+    ] {
+        heard.note(code, text);
+        assert!(heard.is_misadvertised(), "{text}");
+        assert_eq!(heard.reason(), named);
+    }
+    heard.note_answer();
+    heard.note(Code::BrokerTransportFailure, "a:1/bootstrap: Connection refused");
+    assert!(!heard.is_misadvertised());
+}
+
+#[test]
 fn a_right_that_is_missing_is_named_with_its_resource() {
     let heard = Heard::default();
     heard.set_group(&GroupName::parse("billing").unwrap());

@@ -1,0 +1,79 @@
+//! Waits until the group releases the name of a member (`group.instance.id`).
+//!
+//! With `group.protocol=consumer` a member that died keeps its name until its session is over, and a
+//! broker refuses who comes with it before. A restart after a crash meets that each time. librdkafka
+//! ends its client with it, so each attempt is a client of its own.
+
+use std::sync::PoisonError;
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::{Duration, Instant};
+
+use rdkafka::types::RDKafkaErrorCode as Code;
+
+use super::consumer::Command;
+use super::poll_loop::PollLoop;
+use super::rebalance::GroupContext;
+use super::trouble;
+use crate::broker::{BrokerError, ConsumerEvent};
+
+/// How often the name is tried.
+const EACH: Duration = Duration::from_secs(1);
+/// How long it is tried: no broker has a longer session than a minute unless its
+/// `group.consumer.max.session.timeout.ms` is raised.
+const LONGEST: Duration = Duration::from_secs(120);
+
+/// Runs a member until it ends; `make` makes its consumer anew.
+pub(super) fn run(first: PollLoop, make: impl Fn(GroupContext) -> Result<PollLoop, BrokerError>) {
+    let began = Instant::now();
+    let mut is_told = false;
+    let mut poll_loop = first;
+    while let Some(context) = poll_loop.run() {
+        if began.elapsed() >= LONGEST {
+            let heard = &context.heard;
+            let error = trouble::of_fatal(Code::UnreleasedInstanceId, &heard.reason(), heard);
+            return context.tell_error(error);
+        }
+        if !is_told {
+            is_told = true;
+            context.tell(ConsumerEvent::Trouble(waits(&context.heard.group())));
+        }
+        if !is_to_go_on(&context) {
+            return;
+        }
+        // Only the settings could be wrong, and they were right before.
+        match make(context) {
+            Ok(next) => poll_loop = next,
+            Err(error) => return tracing::error!(%error, "a consumer could not be made anew"),
+        }
+    }
+}
+
+fn waits(group: &str) -> BrokerError {
+    BrokerError::Fixable {
+        reason: format!(
+            "{group}: the member that had this `group_instance_id` did not leave, and its session is not over (UnreleasedInstanceId): waits for it, up to {} s",
+            LONGEST.as_secs()
+        ),
+        remedy: "nothing after a crash: the session ends by itself (the broker's `group.consumer.session.timeout.ms`, 45 s by default); when another process has the id, give each one of its own (EVENT_GROUP_INSTANCE_ID)".to_owned(),
+    }
+}
+
+/// Waits for the next attempt; `false` when the consumer is closed or dropped meanwhile.
+fn is_to_go_on(context: &GroupContext) -> bool {
+    let commands = context.commands.lock().unwrap_or_else(PoisonError::into_inner);
+    let until = Instant::now() + EACH;
+    context.pulse.hold(EACH);
+    loop {
+        match commands.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            Err(RecvTimeoutError::Timeout) => return true,
+            Ok(Command::Close(close)) => {
+                // It had no partition.
+                let _ = close.committed.send(Ok(Vec::new()));
+                let _ = close.left.send(());
+                return false;
+            }
+            Ok(Command::Abandon) | Err(RecvTimeoutError::Disconnected) => return false,
+            Ok(Command::Commit(_) | Command::Rejoin | Command::Release { .. }) => {}
+        }
+    }
+}
