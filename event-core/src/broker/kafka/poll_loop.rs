@@ -20,7 +20,7 @@ use super::consumer::{Close, Command};
 use super::join_watch::{JoinWatch, not_joined};
 use super::open_batches::OpenBatches;
 use super::positions::{self, Positions};
-use super::raw::{EventQueue, FetchQueue, MessageView, generation};
+use super::raw::{EventQueue, FetchQueue, MessageView, generation, is_member};
 use super::rebalance::{Ending, GroupContext};
 use super::{KafkaSettings, trouble};
 use crate::broker::{BrokerError, ConsumerEvent};
@@ -453,9 +453,11 @@ impl PollLoop {
         // By a close alone a member without partitions goes without a word when its group has begun to
         // change (librdkafka 2.12.1, classic protocol), and all wait for the end of its session.
         self.consumer.unsubscribe();
-        // What is assigned is given up in a poll.
-        while self.context().with_assignment(Assignment::len) > 0 && Instant::now() < close.deadline
-        {
+        // What is assigned is given up in a poll. A client that is dropped before it has asked to leave goes
+        // without a word (librdkafka 2.12.1), and its partitions wait for the end of its session.
+        let has_left =
+            || self.context().with_assignment(Assignment::len) == 0 && !is_member(&self.consumer);
+        while !has_left() && Instant::now() < close.deadline {
             self.consumer.poll(Duration::from_millis(5));
         }
         close.left

@@ -99,6 +99,25 @@ pub(in super::super) fn generation<C: ConsumerContext>(consumer: &BaseConsumer<C
     }
 }
 
+/// Whether the client is a member of its group: from its first generation on until it has asked the
+/// coordinator to let it go.
+pub(in super::super) fn is_member<C: ConsumerContext>(consumer: &BaseConsumer<C>) -> bool {
+    // With the new protocol a member keeps its id and loses its epoch, with the classic one it loses the id.
+    if generation(consumer) <= 0 {
+        return false;
+    }
+    let client = consumer.client().native_ptr();
+    // SAFETY: the client is alive; the text is null or ours, ends with a zero byte, and is freed once.
+    unsafe {
+        let id = sys::rd_kafka_memberid(client);
+        let has_id = !text(id).is_empty();
+        if !id.is_null() {
+            sys::rd_kafka_mem_free(client, id.cast());
+        }
+        has_id
+    }
+}
+
 /// # Safety
 ///
 /// `event` must be an event that is not destroyed.
