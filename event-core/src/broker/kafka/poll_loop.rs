@@ -20,7 +20,7 @@ use super::consumer::{Close, Command};
 use super::join_watch::{JoinWatch, not_joined};
 use super::open_batches::OpenBatches;
 use super::positions::{self, Positions};
-use super::raw::{EventQueue, FetchQueue, MessageView, generation, is_member};
+use super::raw::{EventQueue, FetchQueue, MessageView, is_member};
 use super::rebalance::{Ending, GroupContext};
 use super::{KafkaSettings, trouble};
 use crate::broker::{BrokerError, ConsumerEvent};
@@ -202,7 +202,7 @@ impl PollLoop {
             return;
         }
         let context = self.consumer.context();
-        let is_member = generation(&self.consumer) > 0;
+        let is_member = is_member(&self.consumer);
         if context.has_joined() && is_member {
             self.join_watch = JoinWatch::new();
             return;

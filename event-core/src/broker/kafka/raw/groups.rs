@@ -86,7 +86,7 @@ impl GroupQueue {
 
 /// The generation of its group that the member is in, or its epoch with the new protocol; 0 or less while
 /// it is in none.
-pub(in super::super) fn generation<C: ConsumerContext>(consumer: &BaseConsumer<C>) -> i32 {
+fn generation<C: ConsumerContext>(consumer: &BaseConsumer<C>) -> i32 {
     // SAFETY: the client is alive; what it gives is null or ours, and destroyed once.
     unsafe {
         let metadata = sys::rd_kafka_consumer_group_metadata(consumer.client().native_ptr());

@@ -24,7 +24,7 @@ pub(super) use certificate::certificate_error;
 pub(super) use commits::CommitQueue;
 pub(super) use committed::{committed_in, leader_epochs_in, set_last_leader_epoch};
 pub(super) use fetch::FetchQueue;
-pub(super) use groups::{GroupQueue, NativeGroup, generation, is_member};
+pub(super) use groups::{GroupQueue, NativeGroup, is_member};
 pub(super) use message::MessageView;
 pub(super) use mock::set_session;
 pub(super) use process::leave;
