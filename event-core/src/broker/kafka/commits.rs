@@ -254,6 +254,8 @@ impl GroupContext {
                     if repeat.helps(code) && Instant::now() + COMMIT_PAUSE < deadline =>
                 {
                     tracing::info!(%code, "a commit is tried again");
+                    // Whoever waits may give up before the next try is answered.
+                    self.heard.note(code, &format!("a commit was refused: {code}"));
                     repeat.pause(COMMIT_PAUSE);
                 }
                 Settled::Refused(refused) => {

@@ -17,7 +17,7 @@ use super::leveling::Leveling;
 use super::poll_loop::PollLoop;
 use super::positions;
 use super::rebalance::{GroupContext, Told};
-use super::trouble;
+use super::trouble::{self, Heard};
 use super::unreleased_name;
 use super::{KafkaBroker, KafkaSettings};
 use crate::broker::{BrokerError, Consumer, ConsumerEvent, Progress, Pulse, Subscription};
@@ -44,6 +44,7 @@ struct Member {
     topics: Vec<TopicName>,
     commands: Sender<Command>,
     pulse: Arc<Pulse>,
+    heard: Arc<Heard>,
 }
 
 /// What the handle asks of the consumer thread.
@@ -172,13 +173,13 @@ impl<'a> Instance<'a> {
             })?;
             PollLoop::new(consumer, settings.clone())
         };
-        let pulse = Arc::clone(&context.pulse);
+        let (pulse, heard) = (Arc::clone(&context.pulse), Arc::clone(&context.heard));
         let poll_loop = make(context)?;
         std::thread::Builder::new()
             .name(format!("kafka-{group}"))
             .spawn(move || unreleased_name::run(poll_loop, make))
             .map_err(|error| BrokerError::Fatal(format!("no consumer thread: {error}")))?;
-        Ok(Member { topics: topics.to_vec(), commands, pulse })
+        Ok(Member { topics: topics.to_vec(), commands, pulse, heard })
     }
 
     /// The `group.instance.id` of the member for these topics: each member needs one of its own.
@@ -268,6 +269,7 @@ impl Member {
         let (left, departure) = oneshot::channel();
         let close = Close { progress, deadline: deadline.into_std(), committed, left };
         let sent = self.commands.send(Command::Close(close)).map_err(|_| thread_ended());
+        let heard = Arc::clone(&self.heard);
         async move {
             sent?;
             let committed = match tokio::time::timeout_at(deadline, answer).await {
@@ -275,7 +277,7 @@ impl Member {
                 Ok(Err(_)) => Err(thread_ended()),
                 Err(_) => Err(BrokerError::TimedOut {
                     what: "the last commit".to_owned(),
-                    last_heard: "no answer".to_owned(),
+                    last_heard: heard.reason(),
                 }),
             };
             // What is committed is safe: a departure that takes longer goes on by itself, and at
