@@ -53,7 +53,8 @@ async fn restart(cluster: Cluster, session: Duration, has_ids: bool) {
     let outcome = fleet.end(&name).await;
     assert_sound(&outcome);
     let margin = Duration::from_secs(10);
-    assert!(outcome.longest("rolling restart") < session + margin, "{:?}", outcome.stillness);
+    // Who leaves says so, and nobody waits for the end of its session.
+    assert!(outcome.longest("rolling restart") < margin, "{:?}", outcome.stillness);
     assert!(outcome.longest("kill -9") < session + margin, "{:?}", outcome.stillness);
 }
 
