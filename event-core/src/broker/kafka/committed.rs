@@ -1,6 +1,6 @@
 //! What was committed for partitions that are about to be ours.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::Offset;
 use rdkafka::TopicPartitionList;
@@ -10,7 +10,7 @@ use rdkafka::types::RDKafkaErrorCode as Code;
 use rustc_hash::FxHashMap;
 
 use super::raw::{committed_in, leader_epochs_in};
-use super::trouble::Heard;
+use super::trouble::{self, Heard};
 use crate::broker::{AssignedPartition, BrokerError};
 use crate::delivery::TopicPartition;
 use crate::event::TopicName;
@@ -18,6 +18,8 @@ use crate::event::TopicName;
 /// How long an assignment waits for the answer. The partitions stand still meanwhile, so it is
 /// short against the time-out of a session.
 const DEADLINE: Duration = Duration::from_secs(5);
+/// Between two questions.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Asks the broker. Without an answer the partitions are to be taken all the same: what is known
 /// to be done beyond the offset is then done again, which is better than done by nobody.
@@ -26,16 +28,25 @@ pub(super) fn ask<C: ConsumerContext>(
     list: &TopicPartitionList,
     heard: &Heard,
 ) -> Result<TopicPartitionList, BrokerError> {
-    let refused = match consumer.committed_offsets(list.clone(), DEADLINE) {
-        Ok(committed) => match committed_in(&committed).into_iter().find_map(Result::err) {
-            None => return Ok(committed),
-            Some(code) => code.to_string(),
-        },
-        Err(error) => match error.rdkafka_error_code() {
-            Some(Code::OperationTimedOut) => heard.reason(),
-            Some(code) => code.to_string(),
-            None => error.to_string(),
-        },
+    let until = Instant::now() + DEADLINE;
+    let refused = loop {
+        let left = until.saturating_duration_since(Instant::now());
+        let code = match consumer.committed_offsets(list.clone(), left) {
+            Ok(committed) => match committed_in(&committed).into_iter().find_map(Result::err) {
+                None => return Ok(committed),
+                Some(code) => code,
+            },
+            Err(error) => error.rdkafka_error_code().unwrap_or(Code::Unknown),
+        };
+        // The group changes often while instances come and go, and the client is about to hear of it.
+        if trouble::is_brief(code) && Instant::now() + PAUSE < until {
+            std::thread::sleep(PAUSE);
+            continue;
+        }
+        break match code {
+            Code::OperationTimedOut => heard.reason(),
+            code => code.to_string(),
+        };
     };
     Err(BrokerError::Other(format!(
         "what was committed for {} of the new partitions is not known, and records that were handled out of their order may be handled again: {refused}",

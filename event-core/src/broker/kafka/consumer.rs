@@ -74,7 +74,7 @@ impl KafkaConsumer {
         subscription: &Subscription,
     ) -> Result<KafkaConsumer, BrokerError> {
         let (event_sender, events) = unbounded_channel();
-        let instance = Instance::new(&broker.settings, subscription);
+        let mut instance = Instance::new(&broker.settings, subscription);
         let mut consumer = KafkaConsumer {
             events,
             members: Vec::new(),
@@ -90,6 +90,7 @@ impl KafkaConsumer {
         if !broker.settings.shares_by_total() {
             sets = vec![sets.concat()];
         }
+        instance.members = sets.len();
         let levels = sets.len() > 1
             && subscription.topics.len() > 1
             && subscription.group_instance_id.is_none();
@@ -121,6 +122,8 @@ struct Instance<'a> {
     subscription: &'a Subscription,
     /// Tells the members of this instance from those of others: brokers and tools show it.
     client_id: String,
+    /// How many there are.
+    members: usize,
     told: Arc<Told>,
 }
 
@@ -135,7 +138,7 @@ impl<'a> Instance<'a> {
             "" => name,
             service => format!("{service}-{name}"),
         };
-        Instance { settings, subscription, client_id, told: Arc::default() }
+        Instance { settings, subscription, client_id, members: 1, told: Arc::default() }
     }
 
     fn join(
@@ -160,7 +163,9 @@ impl<'a> Instance<'a> {
         context.out_of_range = self.subscription.out_of_range;
         context.is_static = instance_id.is_some();
         context.told = Arc::clone(&self.told);
-        let mut config = self.settings.consumer(group.as_str(), &self.client_id, instance_id);
+        let client_id = self.client_id.as_str();
+        let mut config =
+            self.settings.consumer(group.as_str(), client_id, instance_id, self.members);
         positions::configure(&mut config, self.subscription.out_of_range);
         let (subscribed, settings) = (topics.to_vec(), self.settings.clone());
         let make = move |context| {

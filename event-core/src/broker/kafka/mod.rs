@@ -24,6 +24,7 @@
 //! | `partition.assignment.strategy` | cooperative-sticky | the group goes on while it changes (classic protocol) |
 //! | `heartbeat.interval.ms` | 1000 | a change of the group takes a heartbeat or two (classic protocol) |
 //! | `session.timeout.ms` | 15000 | the partitions of an instance that crashed are taken over after this, in place of 45 s (classic protocol) |
+//! | `queued.max.messages.kbytes` | 65536, shared by the members of an instance (4096 each at least) | what is fetched ahead of `max_in_flight_bytes` is bounded by instance, not by topic |
 //! | `acks`, `enable.idempotence` | all, true | acknowledged means written, once and in order |
 //! | `linger.ms` | 2 | batches fill under load |
 //! | `message.timeout.ms` | 30000 | a record is acknowledged or given up within this |

@@ -24,7 +24,7 @@ use super::raw::{EventQueue, FetchQueue, MessageView, is_member};
 use super::rebalance::{Ending, GroupContext};
 use super::{KafkaSettings, trouble};
 use crate::broker::{BrokerError, ConsumerEvent};
-use crate::delivery::NextOffset;
+use crate::delivery::{NextOffset, TopicPartition};
 use crate::event::TopicName;
 
 /// How long an idle poll may keep a command waiting.
@@ -151,8 +151,12 @@ impl PollLoop {
             }
             Some(Rejoining::Waits { topics, at }) if *at <= Instant::now() => {
                 let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
-                self.context().report(self.consumer.subscribe(&topics), "joining the group again");
-                self.rejoining = None;
+                let subscribed = self.consumer.subscribe(&topics);
+                self.rejoining = subscribed.is_err().then(|| Rejoining::Waits {
+                    topics: topics.iter().map(|topic| (*topic).to_owned()).collect(),
+                    at: Instant::now() + REJOIN_AFTER,
+                });
+                self.context().report(subscribed, "joining the group again");
             }
             _ => {}
         }
@@ -361,8 +365,15 @@ impl PollLoop {
                 let (partition, epoch) = (reset.partition.clone(), reset.epoch);
                 context.tell(ConsumerEvent::Passed { partition, epoch, next });
             }
-            // librdkafka would go on at the old position after a pause.
-            context.report(positions::seek(&self.consumer, &reset, to), "going back");
+            // librdkafka would go on at the old position after a pause, and that is not to be taken for read.
+            if let Err(error) = positions::seek(&self.consumer, &reset, to) {
+                let TopicPartition { topic, partition } = &reset.partition;
+                context.change_assignment(|ours| ours.stop(topic.as_str(), *partition));
+                self.open.has_to_pause = true;
+                let reason =
+                    format!("{topic}/{partition} could not go back to {}: {error}", reset.to);
+                context.tell(ConsumerEvent::Trouble(BrokerError::Fatal(reason)));
+            }
         }
     }
 
@@ -524,7 +535,7 @@ mod tests {
             false,
         );
         let consumer =
-            BaseConsumer::from_config_and_context(&settings.consumer("g", "g", None), context)
+            BaseConsumer::from_config_and_context(&settings.consumer("g", "g", None, 1), context)
                 .map_err(|error| trouble::of_creation(&error))?;
         let mut poll_loop = PollLoop::new(consumer, settings)?;
         let events = EventQueue::new(&poll_loop.consumer).unwrap();

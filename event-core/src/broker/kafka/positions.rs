@@ -6,6 +6,7 @@
 //! (`auto.offset.reset=error` would have it tell, but with one code for all reasons, and it then refuses to
 //! seek.)
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -33,6 +34,8 @@ const LOOK: Duration = Duration::from_millis(500);
 const STILL: Duration = Duration::from_secs(5);
 /// The same after that: there is a record, of a transaction that goes on, or there was no answer.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
+/// How many ends a member has looked at side by side: each is a client of its own.
+const LOOKS_AT_ONCE: usize = 2;
 /// How long looking may take.
 const LOOK_DEADLINE: Duration = Duration::from_secs(30);
 /// How long the leader may take to say its epoch.
@@ -67,6 +70,8 @@ pub(super) struct Positions {
     still: FxHashMap<TopicPartition, Still>,
     /// What another client found out.
     found: (Sender<Passed>, Receiver<Passed>),
+    /// Each look that is under way holds one.
+    looking: Arc<()>,
 }
 
 /// A partition that has not been read to its end.
@@ -81,7 +86,7 @@ struct Still {
 impl Positions {
     pub(super) fn new(settings: KafkaSettings) -> Positions {
         let (looked, still) = (Instant::now(), FxHashMap::default());
-        Positions { settings, looked, still, found: channel() }
+        Positions { settings, looked, still, found: channel(), looking: Arc::default() }
     }
 
     /// How far partitions were read, when it is time to look. To be called when all that was fetched is
@@ -109,9 +114,13 @@ impl Positions {
         }
         let found: Vec<_> = self.found.1.try_iter().collect();
         passed.extend(found.into_iter().filter(|one| {
-            self.still
-                .remove(&one.partition)
-                .is_some_and(|still| is_at(consumer, &one.partition, still.epoch, still.next))
+            // What waits for the end of a transaction is looked at again later.
+            let known = self.still.get(&one.partition).filter(|still| still.next < one.to);
+            let Some((epoch, next)) = known.map(|still| (still.epoch, still.next)) else {
+                return false;
+            };
+            self.still.remove(&one.partition);
+            is_at(consumer, &one.partition, epoch, next)
         }));
         self.look_at_ends(consumer, queue);
         passed
@@ -148,9 +157,13 @@ impl Positions {
                 *known = Still { epoch, next, end, since, is_looked_at: false };
             }
             let pause = if known.is_looked_at { LOOK_AGAIN } else { STILL };
-            if known.since.elapsed() >= pause {
+            // A broker that comes back is not asked about every partition at once.
+            let has_turn = Arc::strong_count(&self.looking) <= LOOKS_AT_ONCE;
+            if known.since.elapsed() >= pause && has_turn {
                 (known.since, known.is_looked_at) = (Instant::now(), true);
-                look_at_end(self.settings.clone(), partition.clone(), next, self.found.0.clone());
+                let looking = Arc::clone(&self.looking);
+                let found = self.found.0.clone();
+                look_at_end(self.settings.clone(), partition.clone(), next, found, looking);
             }
         }
     }
@@ -175,6 +188,7 @@ fn look_at_end(
     partition: TopicPartition,
     next: NextOffset,
     found: Sender<Passed>,
+    looking: Arc<()>,
 ) {
     let look = move || -> Result<(), BrokerError> {
         let asking = Asking::new(&settings.reader(), settings.clone(), LOOK_DEADLINE)?;
@@ -183,7 +197,7 @@ fn look_at_end(
         if end > next {
             let partitions = vec![(partition.clone(), next, Some(end))];
             let request = ReadRequest { partitions, follow: false };
-            if KafkaReader::start(&settings, request)?.wait().is_some() {
+            if !KafkaReader::start(&settings, request)?.is_empty_within(LOOK_DEADLINE) {
                 return Ok(());
             }
         }
@@ -194,6 +208,7 @@ fn look_at_end(
         if let Err(error) = look() {
             tracing::debug!(%error, "the end of a partition could not be looked at");
         }
+        drop(looking);
     };
     // Without a thread it is not known, as without an answer.
     let _ = std::thread::Builder::new().name("kafka-end".to_owned()).spawn(look);

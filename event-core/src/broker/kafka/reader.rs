@@ -11,6 +11,7 @@ use rdkafka::TopicPartitionList;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::topic_partition_list::Offset as NativeOffset;
 use rdkafka::types::RDKafkaErrorCode as Code;
+use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::KafkaSettings;
@@ -26,6 +27,8 @@ use crate::delivery::{NextOffset, RecordBatch, TopicPartition};
 
 /// How long it may take to find out what the partitions hold.
 const START_DEADLINE: Duration = Duration::from_secs(30);
+/// How often a thread that waits for an answer looks.
+const LOOK_PAUSE: Duration = Duration::from_millis(20);
 /// How many batches may wait for the one who reads.
 const WAITING: usize = 4;
 /// At which size a batch is handed over is reckoned from this, as if for a consumer.
@@ -74,9 +77,17 @@ impl KafkaReader {
 }
 
 impl KafkaReader {
-    /// The next answer, for a thread that may wait; `None` at the end.
-    pub(super) fn wait(&mut self) -> Option<Result<RecordBatch, BrokerError>> {
-        self.answers.blocking_recv()
+    /// Whether the end is reached without a record or an error, for a thread that may wait.
+    pub(super) fn is_empty_within(&mut self, timeout: Duration) -> bool {
+        let until = Instant::now() + timeout;
+        loop {
+            match self.answers.try_recv() {
+                Ok(_) => return false,
+                Err(TryRecvError::Disconnected) => return true,
+                Err(TryRecvError::Empty) if Instant::now() >= until => return false,
+                Err(TryRecvError::Empty) => std::thread::sleep(LOOK_PAUSE),
+            }
+        }
     }
 }
 

@@ -49,8 +49,13 @@ pub fn refused_property(name: &str) -> Option<&'static str> {
         "bootstrap.servers" | "metadata.broker.list" => {
             "the addresses are set once for everything: set `brokers`"
         }
-        "client.id" => "the service's name is used: set the name of the app",
+        "client.id" => {
+            "the service's name is used, with a name of the instance for members of groups: set the name of the app"
+        }
         "group.id" => "offsets belong to a group: set `group`",
+        "group.instance.id" => {
+            "each member of the group needs one of its own: set `group_instance_id`"
+        }
         "enable.auto.commit" | "auto.commit.enable" | "auto.commit.interval.ms" => {
             "offsets are committed when records are settled; a clock would lose records"
         }
@@ -166,6 +171,12 @@ const CLASSIC_MEMBER: &[(&str, &str)] = &[
 /// read meanwhile. Another one cannot be rolled out while members with this one run.
 const ASSIGNOR: &str = "cooperative-sticky";
 
+/// How much a client fetches ahead of what is taken from it, librdkafka's default for it, and the least that
+/// keeps a member busy.
+const FETCHED_AHEAD: &str = "queued.max.messages.kbytes";
+const FETCHED_AHEAD_KBYTES: usize = 65_536;
+const MIN_FETCHED_AHEAD_KBYTES: usize = 4_096;
+
 /// Defaults of the producer.
 const PRODUCER: &[(&str, &str)] = &[
     ("acks", "all"),
@@ -268,7 +279,7 @@ impl KafkaSettings {
             config
         };
         let producer: KafkaResult<BaseProducer> = without_address(self.producer()).create();
-        let consumer = without_address(self.consumer("check", "check", None));
+        let consumer = without_address(self.consumer("check", "check", None, 1));
         let consumer = producer.err().map_or_else(|| consumer.create::<BaseConsumer>().err(), Some);
         let reason = match trouble::of_creation(&consumer?) {
             BrokerError::Settings(reason) => reason,
@@ -341,10 +352,16 @@ impl KafkaSettings {
         group: &str,
         client_id: &str,
         instance_id: Option<&str>,
+        members: usize,
     ) -> ClientConfig {
         let mut config = self.with(CONSUMER);
         config.set("group.id", group);
         config.set("client.id", client_id);
+        // Each member fetches ahead; together no more than one client of librdkafka does.
+        if config.get(FETCHED_AHEAD).is_none() {
+            let kbytes = FETCHED_AHEAD_KBYTES / members.max(1);
+            config.set(FETCHED_AHEAD, kbytes.max(MIN_FETCHED_AHEAD_KBYTES).to_string());
+        }
         if let Some(instance_id) = instance_id {
             config.set("group.instance.id", instance_id);
         }

@@ -40,10 +40,16 @@ pub(super) fn run(first: PollLoop, make: impl Fn(GroupContext) -> Result<PollLoo
         if !is_to_go_on(&context) {
             return;
         }
-        // Only the settings could be wrong, and they were right before.
+        // For want of threads or files: the settings were right before.
+        let events = context.events.clone();
         match make(context) {
             Ok(next) => poll_loop = next,
-            Err(error) => return tracing::error!(%error, "a consumer could not be made anew"),
+            Err(error) => {
+                let reason = format!("a consumer could not be made anew: {error}");
+                // Nobody listens once the consumer is dropped.
+                let _ = events.send(ConsumerEvent::Trouble(BrokerError::Fatal(reason)));
+                return;
+            }
         }
     }
 }

@@ -29,6 +29,7 @@ fn what_would_break_a_promise_or_hang_is_refused() {
         ("check.crcs", "false"),
         ("topic.blacklist", ".*"),
         ("test.mock.num.brokers", "1"),
+        ("group.instance.id", "admin-1"),
         ("enabled_events", "0"),
         ("message.timeout.ms", "0"),
         ("delivery.timeout.ms", "0"),
@@ -48,6 +49,18 @@ fn what_would_break_a_promise_or_hang_is_refused() {
     for (name, value) in [("message.timeout.ms", "5000"), ("retries", "3")] {
         assert_eq!(settings(&[(name, value)]).problems(), [], "{name}");
     }
+}
+
+#[test]
+fn members_share_what_is_fetched_ahead() {
+    let ahead = |properties: &[(&str, &str)], members| {
+        let config = settings(properties).consumer("g", "admin-1", None, members);
+        config.get("queued.max.messages.kbytes").map(str::to_owned)
+    };
+    let of_members = [1, 2, 16, 100].map(|members| ahead(&[], members).unwrap());
+    assert_eq!(of_members, ["65536", "32768", "4096", "4096"]);
+    let own = [("queued.max.messages.kbytes", "1024")];
+    assert_eq!(ahead(&own, 4).as_deref(), Some("1024"));
 }
 
 #[test]
@@ -75,9 +88,9 @@ fn debug_shows_names_only() {
 
 #[test]
 fn the_new_protocol_gets_no_assignor() {
-    let classic = settings(&[]).consumer("g", "admin-1", None);
+    let classic = settings(&[]).consumer("g", "admin-1", None, 1);
     assert_eq!(classic.get("partition.assignment.strategy"), Some("cooperative-sticky"));
-    let new = settings(&[("group.protocol", "consumer")]).consumer("g", "admin-1", None);
+    let new = settings(&[("group.protocol", "consumer")]).consumer("g", "admin-1", None, 1);
     assert_eq!(new.get("partition.assignment.strategy"), None);
     // What is no member needs the old one, and librdkafka must accept the rest with it.
     let new = settings(&[
