@@ -115,7 +115,7 @@ impl Positions {
         let found: Vec<_> = self.found.1.try_iter().collect();
         passed.extend(found.into_iter().filter(|one| {
             // What waits for the end of a transaction is looked at again later.
-            let known = self.still.get(&one.partition).filter(|still| still.next < one.to);
+            let known = self.still.get(&one.partition).filter(|still| still.next != one.to);
             let Some((epoch, next)) = known.map(|still| (still.epoch, still.next)) else {
                 return false;
             };
