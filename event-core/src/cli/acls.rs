@@ -53,13 +53,13 @@ impl Use {
             Use::Run => vec![AclUse::Run],
             Use::DlqLs => vec![AclUse::DlqLs],
             Use::Dlq => vec![AclUse::DlqLs, AclUse::Dlq],
-            Use::Topics => vec![AclUse::Topics],
+            Use::Topics => vec![AclUse::ListAndCreateTopics],
             Use::Check => vec![AclUse::Check],
             Use::Lag => vec![AclUse::Lag],
             Use::Seek => vec![AclUse::Seek],
             Use::Tail => vec![AclUse::Tail],
             Use::Replay => vec![AclUse::Replay],
-            Use::Emit => vec![AclUse::Emit],
+            Use::Emit => vec![AclUse::EmitEvent],
             Use::All => AclUse::ALL.to_vec(),
         }
     }

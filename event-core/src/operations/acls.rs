@@ -14,6 +14,7 @@ use crate::router::{EventRouter, Purpose};
 /// What is done with the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
+// No variant has the name of a type that handlers name: the compiler would write that type with its path.
 pub enum AclUse {
     /// The service itself: `run`.
     Run,
@@ -24,7 +25,7 @@ pub enum AclUse {
     /// `dlq redrive` and `dlq drop`, beside what [`AclUse::DlqLs`] needs.
     Dlq,
     /// `topics ls` and `topics create`.
-    Topics,
+    ListAndCreateTopics,
     /// `check --online`.
     Check,
     /// `lag`.
@@ -36,7 +37,7 @@ pub enum AclUse {
     /// `replay`.
     Replay,
     /// `emit`.
-    Emit,
+    EmitEvent,
 }
 
 impl AclUse {
@@ -46,13 +47,13 @@ impl AclUse {
         AclUse::CreateTopics,
         AclUse::DlqLs,
         AclUse::Dlq,
-        AclUse::Topics,
+        AclUse::ListAndCreateTopics,
         AclUse::Check,
         AclUse::Lag,
         AclUse::Seek,
         AclUse::Tail,
         AclUse::Replay,
-        AclUse::Emit,
+        AclUse::EmitEvent,
     ];
 
     /// What it is, in the words of the command line.
@@ -63,13 +64,13 @@ impl AclUse {
             AclUse::CreateTopics => "create_topics = true",
             AclUse::DlqLs => "dlq ls, dlq show",
             AclUse::Dlq => "dlq redrive, dlq drop",
-            AclUse::Topics => "topics ls, topics create",
+            AclUse::ListAndCreateTopics => "topics ls, topics create",
             AclUse::Check => "check --online",
             AclUse::Lag => "lag",
             AclUse::Seek => "seek",
             AclUse::Tail => "tail",
             AclUse::Replay => "replay",
-            AclUse::Emit => "emit",
+            AclUse::EmitEvent => "emit",
         }
     }
 }
@@ -178,11 +179,11 @@ pub const ACL_RULES: &[AclRule] = &[
     rule(AclUse::Dlq, AclSubject::Consumed, READ),
     rule(AclUse::Dlq, AclSubject::Redrives, WRITE),
     rule(AclUse::Dlq, AclSubject::Groups, DESCRIBE),
-    rule(AclUse::Topics, AclSubject::Consumed, CREATE),
-    rule(AclUse::Topics, AclSubject::DeadLetters, CREATE),
-    rule(AclUse::Topics, AclSubject::Redrives, CREATE),
-    rule(AclUse::Topics, AclSubject::Retries, CREATE),
-    rule(AclUse::Topics, AclSubject::Sent, CREATE),
+    rule(AclUse::ListAndCreateTopics, AclSubject::Consumed, CREATE),
+    rule(AclUse::ListAndCreateTopics, AclSubject::DeadLetters, CREATE),
+    rule(AclUse::ListAndCreateTopics, AclSubject::Redrives, CREATE),
+    rule(AclUse::ListAndCreateTopics, AclSubject::Retries, CREATE),
+    rule(AclUse::ListAndCreateTopics, AclSubject::Sent, CREATE),
     rule(AclUse::Check, AclSubject::Consumed, DESCRIBE),
     rule(AclUse::Check, AclSubject::DeadLetters, DESCRIBE),
     rule(AclUse::Check, AclSubject::Redrives, DESCRIBE),
@@ -203,7 +204,7 @@ pub const ACL_RULES: &[AclRule] = &[
     rule(AclUse::Replay, AclSubject::Redrives, DESCRIBE),
     rule(AclUse::Replay, AclSubject::Retries, DESCRIBE),
     rule(AclUse::Replay, AclSubject::Sent, WRITE),
-    rule(AclUse::Emit, AclSubject::Contracts, WRITE),
+    rule(AclUse::EmitEvent, AclSubject::Contracts, WRITE),
 ];
 
 /// A topic or a group.
