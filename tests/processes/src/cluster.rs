@@ -174,6 +174,9 @@ impl Cluster {
         if let Kind::Embedded { .. } = self.kind {
             // It answers a fetch without records after this, also when records come meanwhile.
             variables.push(("EVENT_KAFKA_FETCH_WAIT_MAX_MS", "10".to_owned()));
+            // Its groups leave partitions to nobody when members with different topics come back after it was
+            // away; those of Kafka do not.
+            variables.push(("EVENT_MAX_MEMBERS", "1".to_owned()));
         }
         variables
     }
