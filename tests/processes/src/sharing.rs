@@ -1,6 +1,6 @@
 //! How instances of one service share its topics, measured on processes.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
 use std::time::{Duration, Instant};
@@ -233,7 +233,7 @@ pub async fn share(
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    let of_topic = |owned: &std::collections::BTreeSet<String>, topic: &str| {
+    let of_topic = |owned: &BTreeSet<String>, topic: &str| {
         let prefix = format!("{topic}/");
         i32::try_from(owned.iter().filter(|name| name.starts_with(&prefix)).count()).unwrap()
     };
@@ -289,11 +289,6 @@ pub(crate) fn threads(pid: u32) -> usize {
 
 pub(crate) fn sockets(pid: u32) -> usize {
     let files = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
-    let mut kinds: BTreeMap<bool, usize> = BTreeMap::new();
-    for file in files {
-        let is_socket =
-            fs::read_link(file.path()).is_ok_and(|to| to.to_string_lossy().starts_with("socket:"));
-        *kinds.entry(is_socket).or_default() += 1;
-    }
-    kinds.get(&true).copied().unwrap_or(0)
+    let targets = files.filter_map(|file| fs::read_link(file.path()).ok());
+    targets.filter(|target| target.to_string_lossy().starts_with("socket:")).count()
 }
