@@ -150,10 +150,9 @@ impl<B: Broker> LagMonitor<'_, B> {
     }
 
     fn without_leader(&self, group: &GroupHealth, topic: &TopicName, partitions: &[i32]) {
-        let ours = group.assigned().into_iter().filter(|one| one.topic == *topic);
-        let ours = ours.map(|one| one.partition).filter(|number| partitions.contains(number));
-        let ours: Vec<i32> = ours.collect();
-        if !ours.is_empty() {
+        let ours = group.assigned_of(topic, partitions);
+        // One that is known is told again by who looks whether it is over.
+        if !group.is_failing(topic, &ours) {
             self.fetch_failed(group, topic, &ours, &no_leader(topic, &ours));
         }
     }
@@ -163,7 +162,7 @@ impl<B: Broker> LagMonitor<'_, B> {
         for group in self.health.watched() {
             for partition in group.fetch_failures() {
                 let topic = &partition.topic;
-                match self.is_fetched(&partition).await {
+                match self.is_fetched(&group, &partition).await {
                     Ok(true) => self.notify(&group, &Observation::FetchRecovered { topic }),
                     Ok(false) => {}
                     Err(error) if group.take_log_due(topic) => {
@@ -176,7 +175,11 @@ impl<B: Broker> LagMonitor<'_, B> {
     }
 
     /// Whether the broker lets us read the partition; `false` when it does not answer.
-    async fn is_fetched(&self, partition: &TopicPartition) -> Result<bool, BrokerError> {
+    async fn is_fetched(
+        &self,
+        group: &GroupHealth,
+        partition: &TopicPartition,
+    ) -> Result<bool, BrokerError> {
         let topics = [partition.topic.clone()];
         let Ok(mut found) = self.broker.topics(&topics, TIMEOUT).await else { return Ok(false) };
         let Some(status) = found.pop() else { return Ok(false) };
@@ -184,7 +187,8 @@ impl<B: Broker> LagMonitor<'_, B> {
             Err(error) if is_refused(&error) => return Err(error),
             Err(_) => return Ok(false),
             Ok(_) if status.without_leader.contains(&partition.partition) => {
-                return Err(no_leader(&partition.topic, &[partition.partition]));
+                let ours = group.assigned_of(&partition.topic, &status.without_leader);
+                return Err(no_leader(&partition.topic, &ours));
             }
             Ok(_) => {}
         }

@@ -349,7 +349,7 @@ pub enum ConsumerEvent {
     Trouble(BrokerError),
     /// The same while some of the topics were never assigned: the consumer could not join the group
     /// for them yet.
-    NotJoined(BrokerError),
+    JoinFailed(BrokerError),
 }
 
 /// A partition that is ours, and what was last committed for it.

@@ -3,24 +3,70 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// What a thread that always turns writes at each turn, and others read.
+use crate::event::TopicName;
+
+/// What the thread of a member writes at each turn, and others read.
 #[derive(Debug)]
 pub struct Pulse {
     begun: Instant,
     /// When the thread was seen last, or until when it may be silent, in milliseconds.
     seen_ms: AtomicU64,
+    /// Since when the group does not have the member, in milliseconds; [`MEMBER`] while it has.
+    absent_since_ms: AtomicU64,
+    topics: Vec<TopicName>,
 }
+
+const MEMBER: u64 = u64::MAX;
 
 impl Default for Pulse {
     fn default() -> Self {
-        Pulse { begun: Instant::now(), seen_ms: AtomicU64::new(0) }
+        Pulse::of(&[])
     }
 }
 
 impl Pulse {
+    /// The pulse of a member that subscribes to these topics.
+    #[must_use]
+    pub fn of(topics: &[TopicName]) -> Self {
+        Pulse {
+            begun: Instant::now(),
+            seen_ms: AtomicU64::new(0),
+            absent_since_ms: AtomicU64::new(0),
+            topics: topics.to_vec(),
+        }
+    }
+
+    /// What the member subscribes to.
+    #[must_use]
+    pub fn topics(&self) -> &[TopicName] {
+        &self.topics
+    }
+
+    /// Takes note of whether the group has the member.
+    pub fn note_member(&self, is_member: bool) {
+        let was_member = self.absent_since_ms.load(Ordering::Relaxed) == MEMBER;
+        if is_member != was_member {
+            let since = if is_member { MEMBER } else { ms(self.begun.elapsed()) };
+            self.absent_since_ms.store(since, Ordering::Relaxed);
+        }
+    }
+
+    /// For how long the group has not had the member, since the start or since it lost it; `None` while it
+    /// has.
+    #[must_use]
+    pub fn absent_for(&self) -> Option<Duration> {
+        let since = self.absent_since_ms.load(Ordering::Relaxed);
+        (since != MEMBER).then(|| self.begun.elapsed().saturating_sub(Duration::from_millis(since)))
+    }
+
     #[cfg(test)]
     pub(crate) fn begun_before(time: Duration) -> Self {
-        Pulse { begun: Instant::now() - time, ..Pulse::default() }
+        Pulse::begun_before_of(time, &[])
+    }
+
+    #[cfg(test)]
+    pub(crate) fn begun_before_of(time: Duration, topics: &[TopicName]) -> Self {
+        Pulse { begun: Instant::now() - time, ..Pulse::of(topics) }
     }
 
     /// The thread goes on.
@@ -58,5 +104,16 @@ mod tests {
         assert_eq!(pulse.silent_for(), Duration::ZERO);
         pulse.beat();
         assert!(pulse.silent_for() < Duration::from_secs(1));
+    }
+
+    #[test]
+    fn a_member_is_absent_from_the_start_and_from_when_it_is_lost() {
+        let pulse = Pulse::begun_before(Duration::from_secs(60));
+        assert!(pulse.absent_for() >= Some(Duration::from_secs(60)));
+        pulse.note_member(true);
+        assert_eq!(pulse.absent_for(), None);
+        pulse.note_member(false);
+        pulse.note_member(false);
+        assert!(pulse.absent_for() < Some(Duration::from_secs(1)));
     }
 }

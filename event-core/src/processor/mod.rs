@@ -234,17 +234,17 @@ impl EventProcessor {
                         engine.observers.notify(&failed);
                     }
                     ConsumerEvent::Trouble(BrokerError::UnknownTopic(topic))
-                    | ConsumerEvent::NotJoined(BrokerError::UnknownTopic(topic))
+                    | ConsumerEvent::JoinFailed(BrokerError::UnknownTopic(topic))
                         if engine.is_redrive(&topic) => {}
                     ConsumerEvent::Trouble(error) if error.is_fatal() => {
                         break Some(ProcessorError::Consumer(error));
                     }
                     // What the broker does not let us do is a mistake in the set-up of the service, and
                     // the client would repeat it for ever.
-                    ConsumerEvent::NotJoined(error) if error.is_fatal() || !error.is_retriable() => {
+                    ConsumerEvent::JoinFailed(error) if error.is_fatal() || !error.is_retriable() => {
                         break Some(ProcessorError::Refused(error));
                     }
-                    ConsumerEvent::Trouble(error) | ConsumerEvent::NotJoined(error) => {
+                    ConsumerEvent::Trouble(error) | ConsumerEvent::JoinFailed(error) => {
                         engine.observers.notify(&Observation::Trouble(&error));
                     }
                 },

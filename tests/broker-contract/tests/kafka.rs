@@ -307,7 +307,7 @@ async fn a_missing_topic_is_told_and_read_once_it_is_made() {
     let mut member = Member::join(&broker, topic.as_str(), &topic);
     if std::env::var("KAFKA_TEST_GROUP_PROTOCOL").as_deref() != Ok("consumer") {
         loop {
-            if let ConsumerEvent::NotJoined(error) = member.next().await {
+            if let ConsumerEvent::JoinFailed(error) = member.next().await {
                 assert_eq!(error, BrokerError::UnknownTopic(topic.to_string()));
                 break;
             }

@@ -158,6 +158,7 @@ impl<'a> Instance<'a> {
             Arc::clone(budget),
             *wants_metadata,
         );
+        context.pulse = Arc::new(Pulse::of(topics));
         context.heard.set_settings(self.settings);
         context.heard.set_group(group);
         context.out_of_range = self.subscription.out_of_range;

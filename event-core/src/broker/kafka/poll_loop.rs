@@ -207,6 +207,10 @@ impl PollLoop {
         }
         let context = self.consumer.context();
         let is_member = is_member(&self.consumer);
+        // A topic that does not exist is told as that, where it has to exist.
+        let is_missing =
+            !context.has_joined() && matches!(self.last_error, Some(BrokerError::UnknownTopic(_)));
+        context.pulse.note_member(is_member || is_missing);
         if context.has_joined() && is_member {
             self.join_watch = JoinWatch::new();
             return;
@@ -216,8 +220,7 @@ impl PollLoop {
             context.join_without_partitions();
             return;
         }
-        // A topic that does not exist is told as that, where it has to exist.
-        if !context.has_joined() && matches!(self.last_error, Some(BrokerError::UnknownTopic(_))) {
+        if is_missing {
             return;
         }
         if let Some(waited) = self.join_watch.due() {
@@ -226,7 +229,7 @@ impl PollLoop {
             let error = not_joined(&group, &self.consumer, waited, last, settings);
             // No broker is reached by waiting whose address is wrong.
             context.tell(match context.heard.is_misadvertised() && !context.has_joined() {
-                true => ConsumerEvent::NotJoined(BrokerError::Fatal(error.to_string())),
+                true => ConsumerEvent::JoinFailed(BrokerError::Fatal(error.to_string())),
                 false => ConsumerEvent::Trouble(error),
             });
         }
@@ -357,7 +360,9 @@ impl PollLoop {
             return;
         }
         self.open.hand_over_all(self.consumer.context());
-        for cut_off in std::mem::take(&mut self.open.cut_off) {
+        let mut cut_offs = std::mem::take(&mut self.open.cut_off);
+        positions::ask_epochs(&self.consumer, &mut cut_offs);
+        for cut_off in cut_offs {
             let (reset, to) = positions::after(&self.consumer, &self.fetch_queue, cut_off);
             let context = self.consumer.context();
             context.tell(ConsumerEvent::OffsetReset(reset.clone()));

@@ -38,7 +38,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(60);
 const LOOKS_AT_ONCE: usize = 2;
 /// How long looking may take.
 const LOOK_DEADLINE: Duration = Duration::from_secs(30);
-/// How long the leader may take to say its epoch.
+/// How long the leaders may take to say their epochs.
 const ASK_DEADLINE: Duration = Duration::from_secs(2);
 /// How long librdkafka may take to go elsewhere. It asks nobody.
 const SEEK_DEADLINE: Duration = Duration::from_secs(2);
@@ -223,7 +223,6 @@ pub(super) fn after(
     queue: &FetchQueue,
     CutOff { reset, known, found }: CutOff,
 ) -> (OffsetReset, Offset) {
-    let found = found.or_else(|| epoch_at_the_end(consumer, &reset.partition));
     let is_made_anew = matches!((known, found), (Some(known), Some(found)) if found <= known);
     let TopicPartition { topic, partition } = &reset.partition;
     let start = queue.log_start(topic.as_str(), *partition);
@@ -292,13 +291,23 @@ pub(super) fn seek(
     sought.elements().iter().try_for_each(|one| one.error())
 }
 
-/// The epoch of the leader, which it begins with the first offset that it writes.
-fn epoch_at_the_end(
-    consumer: &BaseConsumer<GroupContext>,
-    TopicPartition { topic, partition }: &TopicPartition,
-) -> Option<i32> {
+/// Has the leaders say their epochs where no record says it: they begin them with the first offset that they
+/// write. All are asked at once, for a cluster that lost a broker cuts many logs off.
+pub(super) fn ask_epochs(consumer: &BaseConsumer<GroupContext>, cut_offs: &mut [CutOff]) {
     let mut list = TopicPartitionList::new();
-    list.add_partition_offset(topic.as_str(), *partition, Offset::End).ok()?;
-    let answer = consumer.offsets_for_times(list, ASK_DEADLINE).ok()?;
-    leader_epochs_in(&answer).into_iter().next().flatten()
+    for CutOff { reset, .. } in cut_offs.iter().filter(|one| one.found.is_none()) {
+        let TopicPartition { topic, partition } = &reset.partition;
+        let added = list.add_partition_offset(topic.as_str(), *partition, Offset::End);
+        debug_assert!(added.is_ok(), "the end is an offset");
+    }
+    if list.count() == 0 {
+        return;
+    }
+    // Without an answer it is not known, and the partition goes on where it differs.
+    let Ok(answer) = consumer.offsets_for_times(list, ASK_DEADLINE) else { return };
+    let epochs: FxHashMap<_, _> =
+        names(&answer).into_iter().zip(leader_epochs_in(&answer)).collect();
+    for cut_off in cut_offs.iter_mut().filter(|one| one.found.is_none()) {
+        cut_off.found = epochs.get(&cut_off.reset.partition).copied().flatten();
+    }
 }

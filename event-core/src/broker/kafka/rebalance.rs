@@ -188,7 +188,7 @@ impl GroupContext {
     pub(super) fn tell_error(&self, error: BrokerError) {
         self.tell(match self.has_joined() {
             true => ConsumerEvent::Trouble(error),
-            false => ConsumerEvent::NotJoined(error),
+            false => ConsumerEvent::JoinFailed(error),
         });
     }
 

@@ -78,6 +78,14 @@ impl FetchFailures {
         });
     }
 
+    /// Whether all these partitions of the topic fail.
+    pub(super) fn has(&self, topic: &TopicName, partitions: &[i32]) -> bool {
+        let failing = self.0.get(topic).map(|failure| &failure.partitions);
+        partitions
+            .iter()
+            .all(|one| failing.is_some_and(|failing| failing.is_empty() || failing.contains(one)))
+    }
+
     /// The topics that fail, with a partition to look at.
     pub(super) fn topics(&self) -> Vec<TopicPartition> {
         let look = |(topic, failure): (&TopicName, &Failure)| TopicPartition {
@@ -131,6 +139,7 @@ mod tests {
         assert_eq!(failing(&failures), []);
         tokio::time::advance(GRACE).await;
         assert_eq!(failing(&failures), [("role_events".to_owned(), vec![0, 2])]);
+        assert!(failures.has(&topic, &[0, 2]) && !failures.has(&topic, &[0, 1]));
         failures.revoked(&[partition(0)]);
         assert_eq!(failures.topics(), [partition(2)]);
         failures.revoked(&[partition(2)]);

@@ -20,6 +20,8 @@ use crate::observe::{InHand, Observation, Observer};
 
 /// How long the thread that polls may be silent. A turn takes 20 ms; asking for offsets in one, 5 s.
 const SILENCE: Duration = Duration::from_secs(30);
+/// How long one of several members may be without its group: joining takes a few seconds.
+const ABSENT: Duration = Duration::from_secs(15);
 /// What a commit may take beyond its interval, and finding out what waits.
 const COMMIT_SLACK: Duration = Duration::from_secs(30);
 /// How long commits may fail.
@@ -210,6 +212,18 @@ impl GroupHealth {
         self.state().partitions.names().cloned().collect()
     }
 
+    /// Which of these partitions of a topic the process has.
+    pub(crate) fn assigned_of(&self, topic: &TopicName, partitions: &[i32]) -> Vec<i32> {
+        let state = self.state();
+        let ours = state.partitions.names().filter(|one| one.topic == *topic);
+        ours.map(|one| one.partition).filter(|number| partitions.contains(number)).collect()
+    }
+
+    /// Whether it is known of all these partitions that they cannot be fetched.
+    pub(crate) fn is_failing(&self, topic: &TopicName, partitions: &[i32]) -> bool {
+        self.state().fetch_failures.has(topic, partitions)
+    }
+
     /// Whether the broker was not asked yet about one of the partitions.
     pub(crate) fn has_new(&self) -> bool {
         self.state().partitions.has_new()
@@ -332,7 +346,10 @@ impl GroupHealth {
             }));
         }
         if let Some((since, lost)) = state.membership.missing() {
-            problems.push(HealthProblem::NotAssigned { group: group(), since, lost });
+            let topics = Vec::new();
+            problems.push(HealthProblem::NotAssigned { group: group(), topics, since, lost });
+        } else {
+            problems.extend(self.absent_members());
         }
         let failures = state.fetch_failures.lasting();
         problems.extend(failures.map(|FetchFailure { topic, partitions, error, since }| {
@@ -368,6 +385,16 @@ impl GroupHealth {
             },
         ));
         problems
+    }
+
+    /// Of each member that the group does not have, while it has others of this process.
+    fn absent_members(&self) -> impl Iterator<Item = HealthProblem> {
+        let pulses = self.pulses.get().into_iter().flatten();
+        pulses.filter_map(|pulse| {
+            let since = pulse.absent_for().filter(|since| *since >= ABSENT)?;
+            let (group, topics) = (self.group.clone(), pulse.topics().to_vec());
+            Some(HealthProblem::NotAssigned { group, topics, since, lost: false })
+        })
     }
 
     pub(super) fn status(&self) -> GroupStatus {

@@ -57,10 +57,12 @@ pub enum HealthProblem {
         /// For how long.
         since: Duration,
     },
-    /// The process does not belong to the group.
+    /// The process does not belong to the group, or a member of it for some of its topics does not.
     NotAssigned {
         /// The consumer group.
         group: GroupName,
+        /// What is not read; empty for all that the process reads.
+        topics: Vec<TopicName>,
         /// For how long: since the start, or since the membership was lost.
         since: Duration,
         /// Whether it belonged to the group before.
@@ -218,11 +220,19 @@ impl fmt::Display for HealthProblem {
                 f,
                 "group `{group}` has not come further in {partition} for {since:.0?}, although a record waits there"
             ),
-            HealthProblem::NotAssigned { group, since, lost: false } => write!(
+            HealthProblem::NotAssigned { group, topics, since, .. } if !topics.is_empty() => {
+                let topics: Vec<_> = topics.iter().map(|topic| format!("`{topic}`")).collect();
+                write!(
+                    f,
+                    "group `{group}` has not had a member of this process for {} for {since:.0?}, so that nothing is read there: the log says why",
+                    topics.join(", ")
+                )
+            }
+            HealthProblem::NotAssigned { group, since, lost: false, .. } => write!(
                 f,
                 "group `{group}` has not answered in the {since:.0?} since the start that this process is a member"
             ),
-            HealthProblem::NotAssigned { group, since, lost: true } => write!(
+            HealthProblem::NotAssigned { group, since, lost: true, .. } => write!(
                 f,
                 "group `{group}` took all partitions from this process {since:.0?} ago, without asking, and has not let it in again"
             ),

@@ -328,6 +328,7 @@ async fn a_handler_that_blocks_is_told_until_it_is_not_told_again() {
 async fn a_silent_poll_thread_ends_liveness() {
     let service = Service::new().joined().with_lag(0);
     let pulse = Arc::new(Pulse::begun_before(Duration::from_secs(60)));
+    pulse.note_member(true);
     service.group.set_pulses(vec![Arc::clone(&pulse)]);
     assert_eq!(service.says(), (false, false, vec!["poll_thread_silent"]));
     // It waits for the records in hand of a revocation.

@@ -71,7 +71,7 @@ async fn run(topic: &str) -> (Result<(), ProcessorError>, Vec<String>) {
         runtime: tokio::runtime::Handle::current(),
         policy,
     };
-    let missing = ConsumerEvent::NotJoined(BrokerError::UnknownTopic(topic.to_owned()));
+    let missing = ConsumerEvent::JoinFailed(BrokerError::UnknownTopic(topic.to_owned()));
     let consumer = Scripted([missing].into());
     let ended = processor.run(consumer, tokio::time::sleep(SECOND)).await;
     let errors = errors.0.lock().unwrap().clone();

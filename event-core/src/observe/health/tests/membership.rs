@@ -77,3 +77,22 @@ async fn who_has_no_partition_does_not_know_the_lag() {
     service.health.answered(Ok(&[]));
     assert_eq!(lag(), None);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_member_that_is_not_let_in_is_told_with_its_topics_while_others_are() {
+    let service = Service::new().joined().with_lag(0);
+    let [in_it, apart] = [claims().topic, TopicName::from_static("user_events")]
+        .map(|topic| Arc::new(Pulse::begun_before_of(Duration::from_secs(20), &[topic])));
+    for pulse in [&in_it, &apart] {
+        pulse.beat();
+    }
+    in_it.note_member(true);
+    service.group.set_pulses(vec![in_it, Arc::clone(&apart)]);
+    assert_eq!(service.says(), (true, false, vec!["not_assigned"]));
+    assert!(words(&service).contains("a member of this process for `user_events` for 20s"));
+    apart.note_member(true);
+    assert_eq!(service.says(), (true, true, vec![]));
+    // A group that shares its partitions out anew is left for a moment.
+    apart.note_member(false);
+    assert_eq!(service.says(), (true, true, vec![]));
+}
