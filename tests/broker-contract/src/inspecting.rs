@@ -1,6 +1,6 @@
 //! What one who stands outside of a group may rely on.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use event_core::broker::{
     Broker, BrokerError, Committed, NewTopic, OutgoingRecord, ReadRequest, Reader, Watermarks,
@@ -74,20 +74,23 @@ pub async fn watermarks_say_what_a_partition_holds(cluster: &impl TestCluster) {
 }
 
 pub async fn an_offset_is_found_by_its_time(cluster: &impl TestCluster) {
-    const START: i64 = 1_700_000_000_000;
+    // Of this hour: a broker removes what is older than its topic keeps.
+    let hour_ago = SystemTime::now() - Duration::from_secs(3600);
+    let start = hour_ago.duration_since(UNIX_EPOCH).unwrap().as_millis();
+    let start = i64::try_from(start).unwrap();
     let topic = topic("by_time");
     cluster.create_topic(topic.as_str(), 2).await;
     let broker = cluster.broker();
     let producer = broker.producer().unwrap();
     for second in 0..5 {
-        let timestamp_ms = Some(START + 1000 * second);
+        let timestamp_ms = Some(start + 1000 * second);
         let to = OutgoingRecord { partition: Some(0), timestamp_ms, ..record(&topic, "k", "v") };
         producer.send(to).await.unwrap();
     }
     let partitions = [at(&topic, 0), at(&topic, 1)];
-    let later = START + 5000;
+    let later = start + 5000;
     for (time, expected) in
-        [(-1, 0), (0, 0), (START, 0), (START + 1, 1), (START + 4000, 4), (later, 5)]
+        [(-1, 0), (0, 0), (start, 0), (start + 1, 1), (start + 4000, 4), (later, 5)]
     {
         let found = broker.offsets_at(&partitions, time, DEADLINE).await.unwrap();
         let expected = [(at(&topic, 0), NextOffset(expected)), (at(&topic, 1), NextOffset(0))];

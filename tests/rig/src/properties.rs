@@ -87,8 +87,10 @@ transaction.state.log.min.isr={in_sync}
 
 /// Topics are never created by themselves, or tests of missing topics would lie. A member of a group
 /// with the new protocol is dead after 6 s of silence; a change of a group is answered at once.
-/// The broker's session is the time that a failover and a restart take.
+/// The broker's session is the time that a failover and a restart take. Records stay, of whatever time they
+/// are: a broker looks every five minutes for those that are too old.
 const COMMON: &str = "auto.create.topics.enable=false
+log.retention.ms=-1
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
 group.consumer.min.session.timeout.ms=1000
