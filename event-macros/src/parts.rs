@@ -6,7 +6,7 @@ use syn::{Data, DeriveInput, Fields, Path, Type};
 
 use crate::arguments::{Arguments, Given, Keys};
 use crate::complaints::Complaints;
-use crate::tokens::{ends, text_of};
+use crate::tokens::{ends, see_through, text_of};
 
 const ON_STRUCT: Keys = Keys { attribute: "#[state]", known: &[], flags: &[], lists: &[] };
 const ON_FIELD: Keys = Keys { attribute: "#[state]", known: &[], flags: &["skip"], lists: &[] };
@@ -18,7 +18,7 @@ struct Part<'i> {
 
 /// The implementation of `StateParts`, or what is wrong.
 pub(crate) fn derive_state_parts(item: TokenStream) -> TokenStream {
-    let input: DeriveInput = match syn::parse2(item) {
+    let input: DeriveInput = match syn::parse2(see_through(item)) {
         Ok(input) => input,
         Err(error) => return error.to_compile_error(),
     };
