@@ -6,6 +6,7 @@ use syn::{Attribute, Data, DeriveInput, Fields, GenericParam, Path};
 
 use crate::arguments::{Arguments, DAY_MS, Given, Keys, Values};
 use crate::complaints::Complaints;
+use crate::quiet::quiet;
 use crate::tokens::{see_through, text_of};
 
 const KEYS: Keys = Keys {
@@ -173,8 +174,9 @@ fn expand(
     } else {
         option(whole)
     };
+    let quiet = quiet();
     quote! {
-        #[allow(deprecated)]
+        #quiet
         const _: () = {
             use #root::macro_support as __event;
             impl __event::EventError for #name {

@@ -6,6 +6,7 @@ use syn::{Data, DeriveInput, Fields, Path, Type};
 
 use crate::arguments::{Arguments, Given, Keys};
 use crate::complaints::Complaints;
+use crate::quiet::quiet;
 use crate::tokens::{ends, see_through, text_of};
 
 const ON_STRUCT: Keys = Keys { attribute: "#[state]", known: &[], flags: &[], lists: &[] };
@@ -107,14 +108,17 @@ fn expand(input: &DeriveInput, parts: &[Part<'_>], root: &Path) -> TokenStream {
         let open = quote_spanned!(first=> impl StateFoundByItsType);
         quote_spanned!(last=> #open<#ty> for #name {})
     });
+    let quiet = quiet();
     quote! {
         // Implementations for one type conflict, whatever name it has in a field.
+        #quiet
         const _: () = {
             #[allow(dead_code)]
             trait StateFoundByItsType<T> {}
             #(#found)*
         };
 
+        #quiet
         impl #root::state::StateParts for #name {
             fn add_keys(keys: &mut #root::state::StateKeys) {
                 keys.push(#root::state::StateKey::of::<Self>());

@@ -13,6 +13,7 @@ use super::shape::shape;
 use super::wire::{WireField, WireType};
 use crate::arguments::Given;
 use crate::names::{NameValue, Rule};
+use crate::quiet::quiet;
 use crate::tokens::{ends, local, own_self, text_of};
 
 /// What was read of the attribute.
@@ -37,7 +38,9 @@ pub(crate) fn contract(contract: &ContractType<'_>, parts: &Parts, root: &Path) 
     };
     let key = key(parts.key.as_ref());
     let headers = headers(&parts.headers);
+    let quiet = quiet();
     quote! {
+        #quiet
         const _: () = {
             use #root::macro_support as __event;
             #names

@@ -9,6 +9,7 @@ use syn::{
 use super::model::make_static;
 use crate::arguments::{Arguments, Given, Keys};
 use crate::complaints::Complaints;
+use crate::quiet::quiet;
 use crate::tokens::{ends, moved, see_through, text_of};
 
 const KEYS: Keys = Keys { attribute: "#[event]", known: &[], flags: &[], lists: &[] };
@@ -195,7 +196,9 @@ fn expand(
         })
     });
     let conversions: Vec<_> = conversions.collect();
+    let quiet = quiet();
     quote! {
+        #quiet
         const _: () = {
             use #root::macro_support as __event;
             const __EVENTS: &[&__event::ContractInfo] = &[#(#infos),*];

@@ -9,6 +9,7 @@ use super::check::{EventValue, Options};
 use super::model::{Handler, HandlerArgument};
 use crate::arguments::Given;
 use crate::names::NameValue;
+use crate::quiet::quiet;
 use crate::tokens::{ends, moved};
 
 /// Everything is in one anonymous constant. Its own items begin with `__`, because what the user
@@ -34,10 +35,11 @@ pub(crate) fn registration(
         Some(_) => quote!(batch_handler),
         None => quote!(handler),
     };
+    let quiet = quiet();
     let line = quote_spanned!(name.span()=> ::core::line!());
     let file = quote_spanned!(name.span()=> ::core::file!());
     quote! {
-        #[allow(deprecated, clippy::as_conversions)]
+        #quiet
         const _: () = {
             use #root::macro_support as __event;
             #constants
