@@ -6,6 +6,7 @@ mod delivery;
 mod docs;
 mod expand;
 mod model;
+mod place;
 mod run;
 mod signature;
 mod words;
@@ -44,6 +45,12 @@ pub(crate) fn event_handler(arguments: TokenStream, item: TokenStream) -> TokenS
     let item = model::Item::read(item, &given, &mut complaints);
     let handler = item.handler.as_ref();
     let here = Span::call_site();
+    if let Some(handler) = handler
+        && place::judge(handler, &mut complaints)
+    {
+        // What else is wrong is said of the free function.
+        return with_errors(item.emitted, complaints);
+    }
     let mut attributes = vec![(check::options(&given, handler, here, &mut complaints), given)];
     for (at, arguments) in item.others {
         let given = Given::judge(Arguments::read(arguments), &KEYS, &mut complaints);
