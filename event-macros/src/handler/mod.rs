@@ -7,6 +7,7 @@ mod docs;
 mod expand;
 mod model;
 mod place;
+mod returned;
 mod run;
 mod signature;
 mod words;
@@ -58,6 +59,7 @@ pub(crate) fn event_handler(arguments: TokenStream, item: TokenStream) -> TokenS
     }
     let Some(handler) = handler else { return with_errors(item.emitted, complaints) };
     signature::judge(handler, &mut complaints);
+    returned::judge(handler, &mut complaints);
     for (options, given) in &attributes {
         batch::judge(handler, options, given, &mut complaints);
     }
