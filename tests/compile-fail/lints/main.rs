@@ -108,10 +108,11 @@ fn every_form_is_there() {
 
 #[test]
 fn lints_that_a_crate_turns_on_are_silent_in_expansions() {
+    let help = help().unwrap();
     let restrictions: Vec<_> = RESTRICTIONS.iter().map(|lint| format!("clippy::{lint}")).collect();
     let sets = [
-        ("rustc_groups", groups()),
-        ("rustc_off_by_default", off_by_default()),
+        ("rustc_groups", groups(&help)),
+        ("rustc_off_by_default", off_by_default(&help)),
         ("clippy_pedantic", vec!["clippy::all".into(), "clippy::pedantic".into()]),
         ("clippy_nursery", vec!["clippy::all".into(), "clippy::nursery".into()]),
         ("clippy_restriction", restrictions),
@@ -132,8 +133,7 @@ fn lints_that_a_crate_turns_on_are_silent_in_expansions() {
 }
 
 // The names of the groups that are no part of another, from the compiler that is used.
-fn groups() -> Vec<String> {
-    let help = help();
+fn groups(help: &str) -> Vec<String> {
     let groups = help.lines().skip_while(|line| !line.contains("sub-lints")).skip(2);
     let groups = groups.map_while(|line| line.split_whitespace().next());
     let groups = groups.filter(|name| *name != "warnings").map(|name| name.replace('-', "_"));
@@ -142,8 +142,7 @@ fn groups() -> Vec<String> {
     groups
 }
 
-fn off_by_default() -> Vec<String> {
-    let help = help();
+fn off_by_default(help: &str) -> Vec<String> {
     let rows = help.lines().filter_map(|line| {
         let mut words = line.split_whitespace();
         Some((words.next()?, words.next()?))
@@ -155,10 +154,10 @@ fn off_by_default() -> Vec<String> {
     off
 }
 
-fn help() -> String {
+fn help() -> io::Result<String> {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let output = Command::new(rustc).args(["-W", "help"]).output().unwrap();
-    String::from_utf8_lossy(&output.stdout).into_owned()
+    let output = Command::new(rustc).args(["-W", "help"]).output()?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 // The target folder is the one that this very test was built into.
