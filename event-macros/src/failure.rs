@@ -6,7 +6,8 @@ use syn::{Attribute, Data, DeriveInput, Fields, GenericParam, Path};
 
 use crate::arguments::{Arguments, DAY_MS, Given, Keys, Values};
 use crate::complaints::Complaints;
-use crate::tokens::text_of;
+use crate::quiet::quiet;
+use crate::tokens::{see_through, text_of};
 
 const KEYS: Keys = Keys {
     attribute: "#[event_error]",
@@ -27,7 +28,7 @@ struct Said<'i> {
 
 /// The implementation of `EventError` and its registration, or what is wrong.
 pub(crate) fn derive_event_error(item: TokenStream) -> TokenStream {
-    let input: DeriveInput = match syn::parse2(item) {
+    let input: DeriveInput = match syn::parse2(see_through(item)) {
         Ok(input) => input,
         Err(error) => return error.to_compile_error(),
     };
@@ -173,8 +174,9 @@ fn expand(
     } else {
         option(whole)
     };
+    let quiet = quiet();
     quote! {
-        #[allow(deprecated)]
+        #quiet
         const _: () = {
             use #root::macro_support as __event;
             impl __event::EventError for #name {

@@ -16,6 +16,7 @@ mod list;
 mod main_function;
 mod names;
 mod parts;
+mod quiet;
 mod tokens;
 
 use event_names::Kind;

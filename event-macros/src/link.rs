@@ -7,6 +7,7 @@ use syn::parse::{ParseStream, Parser};
 use syn::{Path, Token};
 
 use crate::complaints::Complaints;
+use crate::quiet::quiet;
 
 struct Linked {
     name: Ident,
@@ -66,8 +67,10 @@ fn link(linked: &Linked, root: &Path) -> TokenStream {
     let Linked { name, excepted } = linked;
     let text = name.unraw().to_string();
     let link = (!excepted).then(|| quote_spanned!(name.span()=> use ::#name as _;));
+    let quiet = quiet();
     quote! {
         #link
+        #quiet
         const _: () = {
             #root::macro_support::inventory::submit! {
                 #root::registry::LinkedCrate { name: #text, excepted: #excepted }

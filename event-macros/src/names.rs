@@ -3,7 +3,7 @@
 //! A text is judged here. A constant's value is known only to the compiler, so its judgement is
 //! generated code: a call of a `const fn` that carries the span of the path.
 
-use event_names::{Kind, advice, check, check_foreign, complaint, meant};
+use event_names::{Kind, advice, check, check_foreign, complaint, meant, other_way};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{Expr, ExprPath, Lit, LitStr, Path};
@@ -189,6 +189,10 @@ pub(crate) fn judge(
         advice(kind, name, violation).as_str().to_owned()
     } else {
         format!("write `{key} = \"{}\"`", meant.as_str())
+    };
+    let help = match rule {
+        Rule::Convention => format!("{help}{}", other_way(kind, name, violation)),
+        Rule::Foreign => help,
     };
     complaints.add(at, complaint(kind, name, violation).as_str(), help);
     false

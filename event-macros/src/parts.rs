@@ -6,7 +6,8 @@ use syn::{Data, DeriveInput, Fields, Path, Type};
 
 use crate::arguments::{Arguments, Given, Keys};
 use crate::complaints::Complaints;
-use crate::tokens::{ends, text_of};
+use crate::quiet::quiet;
+use crate::tokens::{ends, see_through, text_of};
 
 const ON_STRUCT: Keys = Keys { attribute: "#[state]", known: &[], flags: &[], lists: &[] };
 const ON_FIELD: Keys = Keys { attribute: "#[state]", known: &[], flags: &["skip"], lists: &[] };
@@ -18,7 +19,7 @@ struct Part<'i> {
 
 /// The implementation of `StateParts`, or what is wrong.
 pub(crate) fn derive_state_parts(item: TokenStream) -> TokenStream {
-    let input: DeriveInput = match syn::parse2(item) {
+    let input: DeriveInput = match syn::parse2(see_through(item)) {
         Ok(input) => input,
         Err(error) => return error.to_compile_error(),
     };
@@ -107,14 +108,17 @@ fn expand(input: &DeriveInput, parts: &[Part<'_>], root: &Path) -> TokenStream {
         let open = quote_spanned!(first=> impl StateFoundByItsType);
         quote_spanned!(last=> #open<#ty> for #name {})
     });
+    let quiet = quiet();
     quote! {
         // Implementations for one type conflict, whatever name it has in a field.
+        #quiet
         const _: () = {
             #[allow(dead_code)]
             trait StateFoundByItsType<T> {}
             #(#found)*
         };
 
+        #quiet
         impl #root::state::StateParts for #name {
             fn add_keys(keys: &mut #root::state::StateKeys) {
                 keys.push(#root::state::StateKey::of::<Self>());

@@ -1,7 +1,7 @@
 //! Looking into tokens without knowing their grammar.
 
 use proc_macro2::{Delimiter, Group, Ident, Punct, Spacing, Span, TokenStream, TokenTree};
-use quote::ToTokens;
+use quote::{ToTokens, quote};
 use syn::Path;
 
 /// Where the keyword `word` stands, at any depth.
@@ -73,11 +73,66 @@ pub(crate) fn replace_word(tokens: TokenStream, word: &str, with: &TokenStream) 
     tokens.into_iter().map(replace).collect()
 }
 
+/// The same tokens without the invisible brackets in which `macro_rules!` passes on a `$ty:ty`, a
+/// `$key:expr` or a `$name:literal`, so that what is read is what was written.
+///
+/// They stay around what is more than a literal or a path with its arguments, because they say what
+/// belongs together in `2 * $number`.
+pub(crate) fn see_through(tokens: TokenStream) -> TokenStream {
+    let see = |token: TokenTree| match token {
+        TokenTree::Group(group) => within(&group, see_through),
+        token => token.into(),
+    };
+    tokens.into_iter().map(see).collect()
+}
+
+/// The same of what stands before a body, which is left as it is.
+pub(crate) fn see_through_head(tokens: TokenStream) -> TokenStream {
+    let see = |token: TokenTree| match token {
+        TokenTree::Group(group) if group.delimiter() != Delimiter::Brace => {
+            within(&group, see_through)
+        }
+        token => token.into(),
+    };
+    tokens.into_iter().map(see).collect()
+}
+
+fn within(group: &Group, see: impl Fn(TokenStream) -> TokenStream) -> TokenStream {
+    let inner = see(group.stream());
+    let is_whole = |token| match token {
+        TokenTree::Punct(punct) => [':', '<', '>', ',', '\'', '.'].contains(&punct.as_char()),
+        TokenTree::Ident(word) => word != "dyn" && word != "impl",
+        TokenTree::Literal(_) | TokenTree::Group(_) => true,
+    };
+    if group.delimiter() == Delimiter::None && inner.clone().into_iter().all(is_whole) {
+        return inner;
+    }
+    let mut seen = Group::new(group.delimiter(), inner);
+    seen.set_span(group.span());
+    TokenTree::Group(seen).into()
+}
+
 /// Where tokens begin and where they end. The compiler marks what lies between.
 pub(crate) fn ends(tokens: impl ToTokens) -> (Span, Span) {
     let mut spans = tokens.into_token_stream().into_iter().map(|token| token.span());
     let first = spans.next().unwrap_or_else(Span::call_site);
     (first, spans.last().unwrap_or(first))
+}
+
+/// A local name of ours that the user's code cannot mean, and that hides nothing of the user's.
+///
+/// A local variable, and `self` too, is found by the place where its name was written. What is quoted
+/// with the span of a user's token would be looked for where that token was written, which is outside
+/// of our function when a `macro_rules!` macro passes it on. So whatever is local has a span of ours.
+pub(crate) fn local(name: &str) -> Ident {
+    Ident::new(name, Span::mixed_site())
+}
+
+/// The `self` of a method of ours under a name that is found `at` the user's tokens, and what binds
+/// it. An error marks the user's tokens, as it does not where they stand beside a token of ours.
+pub(crate) fn own_self(at: Span) -> (Ident, TokenStream) {
+    let own = Ident::new("__self", at);
+    (own.clone(), quote!(let #own = self;))
 }
 
 /// The path `root` as if it had been written at `at`, so that an error in a call of ours marks the
@@ -149,7 +204,7 @@ fn write_punct(punct: &Punct, text: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use quote::{format_ident, quote};
+    use quote::format_ident;
 
     #[test]
     fn types_are_written_as_by_hand() {
@@ -164,6 +219,40 @@ mod tests {
         ] {
             assert_eq!(text_of(tokens), text);
         }
+    }
+
+    #[test]
+    fn invisible_brackets_are_seen_through_where_they_say_nothing() {
+        let passed_on = |tokens| TokenTree::Group(Group::new(Delimiter::None, tokens));
+        for (inner, is_seen_through) in [
+            (quote!(Option<Vec<i64>>), true),
+            (quote!(role.id), true),
+            (quote!("role_events"), true),
+            (quote!(a::B::C), true),
+            (quote!(1 + 2), false),
+            (quote!(dyn Error), false),
+            (quote!(-1), false),
+            (quote!(&'static str), false),
+        ] {
+            let passed = passed_on(inner.clone());
+            let nested = quote!(#[event(key = #passed)] struct A { a: (#passed, i64) });
+            let seen = quote!(#[event(key = #inner)] struct A { a: (#inner, i64) });
+            let all = see_through(nested.clone());
+            let has_group = |tokens: &TokenStream| invisible(tokens.clone());
+            assert_eq!(!has_group(&all), is_seen_through, "{inner}");
+            assert_eq!(all.to_string(), seen.to_string());
+            // What is in braces is left as it is.
+            assert!(has_group(&see_through_head(nested)), "{inner}");
+        }
+    }
+
+    fn invisible(tokens: TokenStream) -> bool {
+        tokens.into_iter().any(|token| match token {
+            TokenTree::Group(group) => {
+                group.delimiter() == Delimiter::None || invisible(group.stream())
+            }
+            _ => false,
+        })
     }
 
     #[test]

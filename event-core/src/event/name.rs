@@ -8,7 +8,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use event_names::{Kind, Violation, advice, check, check_foreign, complaint, duration_text};
+use event_names::{
+    Kind, Violation, advice, check, check_foreign, complaint, duration_text, other_way,
+};
 
 /// Why a text is not a topic or event name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -50,22 +52,27 @@ impl NameError {
 /// Refuses a name while compiling, in the words of [`NameError`] and the lines of our macros.
 #[track_caller]
 pub(crate) const fn assert_name(kind: Kind, name: &str) {
-    refuse(kind, name, check(kind, name));
+    let other = match check(kind, name) {
+        Err(violation) => other_way(kind, name, violation),
+        Ok(()) => "",
+    };
+    refuse(kind, name, check(kind, name), other);
 }
 
 /// Refuses, like [`assert_name`], a name that Kafka's own rules refuse.
 #[track_caller]
 pub(crate) const fn assert_foreign_name(kind: Kind, name: &str) {
-    refuse(kind, name, check_foreign(kind, name));
+    refuse(kind, name, check_foreign(kind, name), "");
 }
 
 #[track_caller]
-const fn refuse(kind: Kind, name: &str, judged: Result<(), Violation>) {
+const fn refuse(kind: Kind, name: &str, judged: Result<(), Violation>, other_way: &str) {
     if let Err(violation) = judged {
         let message = event_names::Text::<600>::new()
             .push(complaint(kind, name, violation).as_str())
             .push("\nhelp: ")
-            .push(advice(kind, name, violation).as_str());
+            .push(advice(kind, name, violation).as_str())
+            .push(other_way);
         panic!("{}", message.as_str());
     }
 }

@@ -1,6 +1,6 @@
 //! What only the compiler can judge of how records are delivered.
 
-use event_names::{Kind, MAX_BYTES, Text, check_foreign};
+use event_names::{Kind, MAX_BYTES, Text, check_foreign, same};
 
 use super::judge::{Arguments, events_of};
 use crate::event::KeySource;
@@ -52,6 +52,32 @@ pub const fn judge_retry_topics(topic: &str, arguments: Arguments<'_>, delay: &s
             .push("\nhelp: shorten the topic by ")
             .push_number(bytes - MAX_BYTES)
             .push(" bytes, or remove `topics`");
+        panic!("{}", message.as_str());
+    }
+}
+
+/// Refuses a topic for dead letters that is the handler's own: each of them would come back to it.
+#[track_caller]
+pub const fn judge_dead_letter(
+    dead_letter: &str,
+    topic: &str,
+    arguments: Arguments<'_>,
+    handler: &str,
+) {
+    let topic = match events_of(arguments) {
+        [contract, ..] if topic.is_empty() => contract.topic,
+        _ => topic,
+    };
+    // A topic that is wrong by itself has been complained about.
+    if !topic.is_empty() && same(dead_letter, topic) {
+        let message = Text::<1024>::new()
+            .push("`")
+            .push_capped(handler, 64)
+            .push("` writes its dead letters to its own source topic `")
+            .push_capped(topic, 64)
+            .push("`, and each would come back to it\nhelp: write `dead_letter = \"")
+            .push(topic)
+            .push("_dlq\"`");
         panic!("{}", message.as_str());
     }
 }

@@ -36,7 +36,7 @@ pub use judge::{
     Named, batch_handler, handler, judge_event, judge_foreign_event, judge_foreign_topic,
     judge_topic, judge_upcast, judge_variant, refuse_payload,
 };
-pub use judge_delivery::{judge_order, judge_retry_topics};
+pub use judge_delivery::{judge_dead_letter, judge_order, judge_retry_topics};
 pub use list::deserialize_name;
 
 use std::marker::PhantomData;

@@ -5,7 +5,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
-use super::{Error, Result};
+use super::{Error, HandlerError, Result};
 
 /// What is to be done about a record whose handler failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,7 +25,8 @@ pub enum Verdict {
     Unavailable,
 }
 
-/// Says what is to be done about the record, on any `Result` on its way out of a handler.
+/// Says what is to be done about the record, on any `Result` on its way out of a handler; its error may
+/// be boxed, or one of `anyhow` or `eyre`.
 ///
 /// ```
 /// use std::time::Duration;
@@ -79,25 +80,25 @@ pub trait Classify<T>: Sized {
     fn unavailable(self) -> Result<T>;
 }
 
-impl<T, E: Into<Error>> Classify<T> for Result<T, E> {
+impl<T, E: HandlerError> Classify<T> for Result<T, E> {
     fn retry(self) -> Result<T> {
-        self.map_err(|error| error.into().with_verdict(Verdict::Retry))
+        self.map_err(|error| Error::from_boxed(error).with_verdict(Verdict::Retry))
     }
 
     fn retry_after(self, delay: Duration) -> Result<T> {
-        self.map_err(|error| error.into().with_verdict(Verdict::RetryAfter(delay)))
+        self.map_err(|error| Error::from_boxed(error).with_verdict(Verdict::RetryAfter(delay)))
     }
 
     fn dead_letter(self) -> Result<T> {
-        self.map_err(|error| error.into().with_verdict(Verdict::DeadLetter))
+        self.map_err(|error| Error::from_boxed(error).with_verdict(Verdict::DeadLetter))
     }
 
     fn skip(self) -> Result<T> {
-        self.map_err(|error| error.into().with_verdict(Verdict::Skip))
+        self.map_err(|error| Error::from_boxed(error).with_verdict(Verdict::Skip))
     }
 
     fn unavailable(self) -> Result<T> {
-        self.map_err(|error| error.into().with_verdict(Verdict::Unavailable))
+        self.map_err(|error| Error::from_boxed(error).with_verdict(Verdict::Unavailable))
     }
 }
 

@@ -50,7 +50,7 @@ impl Emissions {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no event to send",
     label = "not an event to send",
-    note = "a handler that sends nothing returns `()`, without an `Option` or `Vec` around it; write `Emit<{Self}>` in place of `{Self}` for a contract"
+    note = "a handler that sends nothing returns `()`, without an `Option` or `Vec` around it; write `Emit<{Self}>` in place of `{Self}` for a contract; a `Result` goes around everything else, `Result<Option<Emit<..>>>`"
 )]
 pub trait IntoEmissions {
     /// The events.

@@ -2,6 +2,7 @@
 
 mod backoff;
 mod classify;
+mod convert;
 mod emit;
 mod into_outcome;
 mod into_outcomes;
@@ -28,10 +29,19 @@ pub type Result<T = (), E = Error> = std::result::Result<T, E>;
 /// Any error, with what is to be done about the record. Like `anyhow::Error`, it is made by `?`
 /// from whatever implements `std::error::Error` and does not implement that trait itself.
 ///
+/// `?` makes a boxed error of it too, and with the features `anyhow` and `eyre` one of theirs. From
+/// those, which are no `std::error::Error` either, it is made by [`Error::from_boxed`], or by
+/// [`Classify`] where the verdict is said.
+///
 /// ```
 /// use event_core::Error;
 /// let error: Error = "7x".parse::<i64>().unwrap_err().into();
 /// assert_eq!(error.to_string(), "invalid digit found in string");
+///
+/// fn boxed() -> Result<(), Box<dyn std::error::Error>> {
+///     Err(Error::msg("no claim"))?
+/// }
+/// assert_eq!(boxed().unwrap_err().to_string(), "no claim");
 /// ```
 pub struct Error {
     // Shared by the records of a batch that fails as a whole.
@@ -45,14 +55,6 @@ impl Error {
     /// An error from a message.
     pub fn msg(message: impl Into<String>) -> Self {
         Error { cause: Cause::from(message.into()).into(), verdict: None, of_all: false }
-    }
-
-    /// Any error that is already boxed, an `Error` inside it with its verdict.
-    pub(crate) fn from_boxed(error: impl Into<Cause>) -> Self {
-        match error.into().downcast::<Carrier>() {
-            Ok(carrier) => carrier.0,
-            Err(cause) => Error { cause: cause.into(), verdict: None, of_all: false },
-        }
     }
 
     /// The same error once more, for another record of the call that it ended.
@@ -140,35 +142,6 @@ impl fmt::Debug for Error {
             write!(f, "{}{message}", if depth == 0 { "" } else { ": " })?;
         }
         Ok(())
-    }
-}
-
-// An `Error` passes through `Box<dyn Error>` on the way to `Outcome`, like every other error; this
-// carrier keeps its verdict there. (`Error` cannot itself be a `std::error::Error`, or `?` would be
-// ambiguous.)
-struct Carrier(Error);
-
-impl fmt::Debug for Carrier {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl fmt::Display for Carrier {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
-    }
-}
-
-impl StdError for Carrier {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.0.cause.source()
-    }
-}
-
-impl From<Error> for Cause {
-    fn from(error: Error) -> Self {
-        Box::new(Carrier(error))
     }
 }
 

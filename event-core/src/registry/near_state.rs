@@ -64,6 +64,16 @@ pub(super) fn remedy(asked: &str, near: &str) -> String {
     format!("ask for `State<{near}>`, or provide it as `.state({value})`")
 }
 
+/// The same for the value that handles, which no argument asks for.
+pub(super) fn remedy_of_value(asked: &str, near: &str) -> String {
+    let (inner, near_inner) = (peel(asked).1, peel(near).1);
+    if asked == near || inner != near_inner {
+        return remedy(asked, near);
+    }
+    let short = short_type(asked);
+    format!("give `.state(..)` the {short} itself: the app shares it among all records as it is")
+}
+
 /// A type's name without the paths: `Option<Pool>` for `core::option::Option<db::Pool>`.
 pub(crate) fn short_type(type_name: &str) -> String {
     let mut short = String::new();
@@ -149,6 +159,18 @@ mod tests {
         );
         assert_eq!(advice::<Arc<Pool>, Vec<Pool>>(), None);
         assert_eq!(advice::<Pool, String>(), None);
+    }
+
+    #[test]
+    fn a_value_that_handles_is_given_as_it_is() {
+        let (asked, near) = (StateKey::of::<Pool>(), StateKey::of::<Arc<Pool>>());
+        assert_eq!(
+            remedy_of_value(asked.type_name(), near.type_name()),
+            "give `.state(..)` the Pool itself: the app shares it among all records as it is"
+        );
+        let elsewhere = std::any::type_name::<other::Pool>();
+        let name_one = remedy_of_value(asked.type_name(), elsewhere);
+        assert!(name_one.starts_with("name the same type in both places"), "{name_one}");
     }
 
     #[test]

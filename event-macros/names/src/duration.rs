@@ -123,11 +123,75 @@ pub fn meant_duration(text: &str) -> Option<String> {
     (ms > 0).then(|| duration_text(ms).as_str().to_owned())
 }
 
+/// What `text` can mean as a duration, the likelier first: a number without a unit is read as seconds
+/// and as milliseconds, in the order of the unit that the `example` begins with. Empty when it can
+/// mean none.
+///
+/// ```
+/// assert_eq!(event_names::meant_durations("30", "10s"), ["30s", "30ms"]);
+/// assert_eq!(event_names::meant_durations("30", "50ms"), ["30ms", "30s"]);
+/// assert_eq!(event_names::meant_durations("30 sec", "50ms"), ["30s"]);
+/// ```
+#[must_use]
+pub fn meant_durations(text: &str, example: &str) -> Vec<String> {
+    if !is_bare(text) {
+        return meant_duration(text).into_iter().collect();
+    }
+    let first = example.trim_start_matches(|c: char| !c.is_ascii_digit());
+    let unit = first.trim_start_matches(|c: char| c.is_ascii_digit());
+    let units = if unit.starts_with("ms") { ["ms", "s"] } else { ["s", "ms"] };
+    units.iter().filter_map(|unit| meant_duration(&format!("{}{unit}", text.trim()))).collect()
+}
+
+/// What `text` can mean as a range of durations, the likelier first. One duration is the shortest of
+/// a range up to the longest of the `example`, or a range of itself where it is longer. Empty when it
+/// can mean none.
+///
+/// ```
+/// assert_eq!(
+///     event_names::meant_duration_ranges("200", "200ms..30s"),
+///     ["200ms..30s", "200s..200s"]
+/// );
+/// assert_eq!(event_names::meant_duration_ranges("200..30s", "200ms..30s"), ["200ms..30s"]);
+/// ```
+#[must_use]
+pub fn meant_duration_ranges(text: &str, example: &str) -> Vec<String> {
+    let rises = |range: &String| parse_duration_range(range).is_ok();
+    let Some((first, last)) = ends(text) else {
+        let longest = ends(example).map_or("30s", |(_, longest)| longest);
+        let to_longest = |one: String| {
+            let range = format!("{one}..{longest}");
+            if rises(&range) { range } else { format!("{one}..{one}") }
+        };
+        return meant_durations(text, example).into_iter().map(to_longest).collect();
+    };
+    if !is_bare(first) && !is_bare(last) {
+        return meant_duration_range(text).into_iter().collect();
+    }
+    let (firsts, lasts) = (meant_durations(first, example), meant_durations(last, example));
+    // Two numbers have one unit, if any makes them rise.
+    let pairs = firsts.iter().zip(&lasts).map(|(first, last)| format!("{first}..{last}"));
+    let same: Vec<_> = pairs.filter(rises).collect();
+    if is_bare(first) && is_bare(last) && !same.is_empty() {
+        return same;
+    }
+    let all = firsts.iter().flat_map(|first| lasts.iter().map(move |l| format!("{first}..{l}")));
+    all.filter(rises).collect()
+}
+
+fn is_bare(text: &str) -> bool {
+    let text = text.trim();
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn ends(text: &str) -> Option<(&str, &str)> {
+    ["..=", "..", " to ", "-"].iter().find_map(|separator| text.split_once(separator))
+}
+
 /// The range that was probably meant: each duration by [`meant_duration`], the shorter one first.
 #[must_use]
 pub fn meant_duration_range(text: &str) -> Option<String> {
-    let separators = ["..=", "..", " to ", "-"];
-    let (first, last) = separators.iter().find_map(|separator| text.split_once(separator))?;
+    let (first, last) = ends(text)?;
     let (first, last) = (meant_duration(first)?, meant_duration(last)?);
     let longer = parse_duration_range(&format!("{first}..{last}")).is_err();
     Some(if longer { format!("{last}..{first}") } else { format!("{first}..{last}") })
@@ -198,6 +262,35 @@ mod tests {
             ("a..b", None),
         ] {
             assert_eq!(meant_duration_range(text).as_deref(), meant, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_number_means_what_its_units_can_make_of_it() {
+        for (text, example, meant) in [
+            ("30", "10s", &["30s", "30ms"][..]),
+            (" 500 ", "50ms", &["500ms", "500s"]),
+            ("60", "[\"1m\", \"10m\"]", &["1m", "60ms"]),
+            ("10 secs", "10s", &["10s"]),
+            ("0", "10s", &[]),
+            ("soon", "10s", &[]),
+            ("", "10s", &[]),
+        ] {
+            assert_eq!(meant_durations(text, example), meant, "{text}");
+        }
+        for (text, meant) in [
+            ("200", &["200ms..30s", "200s..200s"][..]),
+            ("200ms", &["200ms..30s"]),
+            ("1m", &["1m..1m"]),
+            ("1..2", &["1ms..2ms", "1s..2s"]),
+            ("200..30", &["200ms..30s"]),
+            ("200..30s", &["200ms..30s"]),
+            ("1s..5000", &["1s..5s", "1s..5000s"]),
+            ("30s..200ms", &["200ms..30s"]),
+            ("0", &[]),
+            ("a..b", &[]),
+        ] {
+            assert_eq!(meant_duration_ranges(text, "200ms..30s"), meant, "{text}");
         }
     }
 

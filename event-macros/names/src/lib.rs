@@ -17,8 +17,8 @@ mod foreign;
 mod text;
 
 pub use duration::{
-    DurationError, duration_text, meant_duration, meant_duration_range, parse_duration,
-    parse_duration_range,
+    DurationError, duration_text, meant_duration, meant_duration_range, meant_duration_ranges,
+    meant_durations, parse_duration, parse_duration_range,
 };
 pub use foreign::{check_foreign, collide};
 pub use text::{Text, same};
@@ -189,6 +189,12 @@ pub const fn complaint(kind: Kind, name: &str, violation: Violation) -> Text<256
                 Kind::Event => "a topic",
             })
             .push(" name"),
+        Violation::Form if begins_with_digit(name) => text
+            .push(" `")
+            .push_capped(name, 64)
+            .push("` begins with a digit, and ")
+            .push(kind.case())
+            .push(" with a letter"),
         Violation::Form => {
             text.push(" `").push_capped(name, 64).push("` is not ").push(kind.case())
         }
@@ -212,6 +218,8 @@ pub const fn complaint(kind: Kind, name: &str, violation: Violation) -> Text<256
 #[must_use]
 pub const fn meant(kind: Kind, name: &str, violation: Violation) -> Text<MAX_BYTES> {
     match violation {
+        // Without its number it would be another name.
+        Violation::Form if begins_with_digit(name) => Text::new(),
         Violation::OtherKind | Violation::Form => suggestion(kind, name),
         Violation::Character { .. } => foreign::replaced(kind, name),
         Violation::Empty | Violation::TooLong { .. } | Violation::Reserved => Text::new(),
@@ -225,6 +233,9 @@ pub const fn advice(kind: Kind, name: &str, violation: Violation) -> Text<320> {
     if let Violation::TooLong { .. } = violation {
         return text.push("shorten it to ").push_number(MAX_BYTES).push(" bytes or fewer");
     }
+    if matches!(violation, Violation::Form) && begins_with_digit(name) {
+        return text.push("begin it with a letter");
+    }
     let meant = meant(kind, name, violation);
     if meant.is_empty() {
         return text
@@ -233,6 +244,33 @@ pub const fn advice(kind: Kind, name: &str, violation: Violation) -> Text<320> {
             .push("\"`");
     }
     text.push("write `\"").push(meant.as_str()).push("\"`")
+}
+
+/// What else can be done than [`advice`] says, in the attribute that has the name: a name with a `.`,
+/// a `-` or a digit at its beginning is often one that others chose. Empty for any other.
+///
+/// ```
+/// use event_names::{other_way, Kind, Violation};
+/// assert!(other_way(Kind::Topic, "orders.v1", Violation::Form).contains("`foreign_names`"));
+/// assert_eq!(other_way(Kind::Topic, "RoleEvents", Violation::Form), "");
+/// ```
+#[must_use]
+pub const fn other_way(kind: Kind, name: &str, violation: Violation) -> &'static str {
+    let bytes = name.as_bytes();
+    let (mut index, mut is_of_others) = (0, begins_with_digit(name));
+    while index < bytes.len() {
+        is_of_others |= matches!(bytes[index], b'.' | b'-');
+        index += 1;
+    }
+    if is_of_others && matches!(violation, Violation::Form) && check_foreign(kind, name).is_ok() {
+        ", or add `foreign_names` if others chose the name"
+    } else {
+        ""
+    }
+}
+
+const fn begins_with_digit(name: &str) -> bool {
+    !name.is_empty() && name.as_bytes()[0].is_ascii_digit()
 }
 
 const fn well_formed(kind: Kind, bytes: &[u8]) -> bool {
@@ -358,6 +396,10 @@ mod tests {
         assert_eq!(
             say("rôle"),
             "topic `rôle` is not lower snake case; write words joined by underscores, like `\"role_events\"`"
+        );
+        assert_eq!(
+            say("2fa_events"),
+            "topic `2fa_events` begins with a digit, and lower snake case with a letter; begin it with a letter"
         );
     }
 

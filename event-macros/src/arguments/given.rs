@@ -247,6 +247,10 @@ impl Given {
             self.meant.push(list);
             return complaints.add(quote!(#key #value), what, help);
         }
+        if let Some(home) = keys.elsewhere(key, value) {
+            self.means_anything(keys);
+            return complaints.add(key, what, home);
+        }
         let known = keys.all_and_crate();
         // A contract has a `name`, a handler an `event`: each is often written for the other.
         let other = match key.to_string().as_str() {

@@ -1,6 +1,10 @@
 //! Which arguments an attribute knows.
 
 use proc_macro2::Ident;
+use quote::ToTokens;
+use syn::Expr;
+
+use crate::tokens::text_of;
 
 /// What an attribute understands.
 pub(crate) struct Keys {
@@ -37,13 +41,34 @@ impl Keys {
 
     // The list that `key` belongs in, when it stands outside of it.
     pub(super) fn home(&self, key: &Ident) -> Option<&'static str> {
-        let home = match key.to_string().as_str() {
-            "attempts" | "backoff" | "jitter" => "retry",
-            "failures" | "pause" => "breaker",
-            "max" | "wait" => "batch",
-            _ => return None,
-        };
+        let home = list_of(&key.to_string())?;
         self.lists.iter().map(|(list, _)| *list).find(|list| *list == home)
+    }
+
+    // Where `key` belongs, when that is another attribute or outside of this list.
+    pub(super) fn elsewhere(&self, key: &Ident, value: Option<&Expr>) -> Option<String> {
+        let word = key.to_string();
+        let is_in = |keys: &[&str]| keys.contains(&word.as_str());
+        if self.takes_crate() {
+            return match self.attribute {
+                "#[event]" if is_in(&OF_HANDLER) || is_in(&OF_LISTS) => {
+                    Some(format!("`{key}` stands in the `#[event_handler(..)]` of a handler"))
+                }
+                "#[event_handler]" if is_in(&OF_CONTRACT) => {
+                    Some(format!("`{key}` stands in the `#[event(..)]` of the contract"))
+                }
+                _ => None,
+            };
+        }
+        let written = match value {
+            Some(value) => format!("{key} = {}", text_of(value.to_token_stream())),
+            None => word.clone(),
+        };
+        let list = self.attribute;
+        if let Some(home) = list_of(&word) {
+            return Some(format!("write `{home}({written})` beside `{list}(..)`"));
+        }
+        is_in(&OF_HANDLER).then(|| format!("write `{written}` beside `{list}(..)`"))
     }
 
     // What stands in the list `key`, when that is arguments again.
@@ -67,6 +92,21 @@ impl Keys {
             .map(|example| format!("{key}({example})"))
             .or_else(|| find(self.known).map(|example| format!("{key} = {example}")))
             .or_else(|| self.flags.iter().any(|flag| key == flag).then(|| key.to_string()))
+    }
+}
+
+const OF_HANDLER: [&str; 8] =
+    ["blocking", "concurrency", "dead_letter", "emits", "group", "id", "order", "timeout"];
+const OF_LISTS: [&str; 3] = ["retry", "batch", "breaker"];
+const OF_CONTRACT: [&str; 4] = ["key", "version", "upcasts", "headers"];
+
+// The list of a handler's attribute that has this key, and no other has.
+fn list_of(key: &str) -> Option<&'static str> {
+    match key {
+        "attempts" | "backoff" | "jitter" => Some("retry"),
+        "failures" | "pause" => Some("breaker"),
+        "max" | "wait" => Some("batch"),
+        _ => None,
     }
 }
 

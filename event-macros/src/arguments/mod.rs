@@ -19,7 +19,7 @@ use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::{Attribute, Expr, Lit, Meta, Path, Token};
 
-use crate::tokens::text_of;
+use crate::tokens::{see_through, text_of};
 
 const CRATE_HELP: &str = "write `crate = path::to::event_core`";
 
@@ -47,7 +47,7 @@ pub(crate) struct Arguments(Vec<Argument>);
 impl Arguments {
     /// Reads what stands between the parentheses.
     pub(crate) fn read(tokens: TokenStream) -> Self {
-        match Self::parse.parse2(tokens) {
+        match Self::parse.parse2(see_through(tokens)) {
             Ok(arguments) => arguments,
             Err(error) => Arguments(vec![Argument::Unreadable { error, help: None }]),
         }

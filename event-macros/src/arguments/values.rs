@@ -3,8 +3,7 @@
 use std::ops::RangeInclusive;
 
 use event_names::{
-    DurationError, duration_text, meant_duration, meant_duration_range, parse_duration,
-    parse_duration_range,
+    duration_text, meant_duration_ranges, meant_durations, parse_duration, parse_duration_range,
 };
 use proc_macro2::Ident;
 use quote::ToTokens;
@@ -33,21 +32,19 @@ impl<'g> Values<'g> {
     pub(crate) fn number(&mut self, key: &str, limits: RangeInclusive<u32>) -> Option<u32> {
         let value = plain(self.given.value(key)?);
         let Some(digits) = digits(value) else {
-            let text = text_in(value).and_then(|text| text.value().trim().parse::<u32>().ok());
-            let meant = text.filter(|number| limits.contains(number));
+            let meant = number_in(value).filter(|number| limits.contains(number));
             let help = meant.map(|number| format!("{key} = {number}"));
             let what = format!("`{key}` is a number, not `{}`", shown(value));
             return self.refuse(key, value, what, help);
         };
         let number = digits.parse().ok().filter(|number| limits.contains(number));
         if number.is_none() {
-            let (least, most) = limits.into_inner();
-            // 0 has a meaning of its own where it is allowed, so it is not what was meant.
-            let usual = self.keys.known.iter().find(|(known, _)| *known == key);
-            let bound = match usual {
-                Some((_, usual)) if least == 0 && digits.starts_with('-') => (*usual).to_owned(),
-                _ if digits.starts_with('-') || digits == "0" => least.to_string(),
-                _ => most.to_string(),
+            let (least, most) = limits.clone().into_inner();
+            let without_sign = digits.strip_prefix('-').and_then(|digits| digits.parse().ok());
+            let bound = match without_sign.filter(|number| limits.contains(number)) {
+                Some(number) if number > 0 => number,
+                _ if digits.starts_with('-') || digits == "0" => least,
+                _ => most,
             };
             let what = format!("`{key}` is {digits}, it must be from {least} to {most}");
             return self.refuse(key, value, what, Some(format!("{key} = {bound}")));
@@ -70,8 +67,12 @@ impl<'g> Values<'g> {
     ) -> Option<Vec<u64>> {
         let value = plain(self.given.value(key)?);
         let Expr::Array(array) = value else {
-            let text = text_in(value).filter(|text| parse_duration(&text.value()).is_ok());
-            let help = text.map(|text| format!("{key} = [{}]", text_of(text.to_token_stream())));
+            let text = text_in(value).map_or_else(|| shown(value), LitStr::value);
+            let parts = text
+                .split(',')
+                .map(|part| meant_durations(part, &self.keys.example(key)).into_iter().next());
+            let parts = parts.collect::<Option<Vec<_>>>();
+            let help = parts.map(|parts| format!("{key} = [\"{}\"]", parts.join("\", \"")));
             let what = format!("`{key}` is a list of durations, not `{}`", shown(value));
             return self.refuse(key, value, what, help);
         };
@@ -113,8 +114,7 @@ impl<'g> Values<'g> {
     pub(crate) fn range(&mut self, key: &str, limits: RangeInclusive<u64>) -> Option<(u64, u64)> {
         let value = plain(self.given.value(key)?);
         let Some(text) = text_in(value) else {
-            let meant = meant_duration_range(&shown(value));
-            let help = meant.map(|range| format!("{key} = \"{range}\""));
+            let help = self.meant_ranges(key, &shown(value), &limits);
             let what = format!("`{key}` is two durations in quotes, not `{}`", shown(value));
             return self.refuse(key, value, what, help);
         };
@@ -125,21 +125,16 @@ impl<'g> Values<'g> {
                 let wrong = [range.0, range.1].into_iter().find(|ms| !limits.contains(ms));
                 if let Some(wrong) = wrong {
                     let what = out_of_limits(key, wrong, &limits);
-                    return self.refuse(key, value, what, None);
+                    let (least, most) = limits.into_inner();
+                    let [first, longest] = [range.0, range.1]
+                        .map(|ms| duration_text(ms.clamp(least, most)).as_str().to_owned());
+                    let help = format!("{key} = \"{first}..{longest}\"");
+                    return self.refuse(key, value, what, Some(help));
                 }
                 Some(range)
             }
             Err(error) => {
-                // One duration alone is the shortest.
-                let one = matches!(error, DurationError::Range(_)).then(|| meant_duration(&text));
-                let meant = match one.flatten() {
-                    Some(one) => meant_duration_range(&format!("{one}..30s")),
-                    // Of numbers without a unit nobody knows which is meant.
-                    None => {
-                        meant_duration_range(&text).filter(|_| text.contains(char::is_alphabetic))
-                    }
-                };
-                let help = meant.map(|range| format!("{key} = \"{range}\""));
+                let help = self.meant_ranges(key, &text, &limits);
                 self.refuse(key, value, error, help)
             }
         }
@@ -217,19 +212,23 @@ impl<'g> Values<'g> {
         limits: RangeInclusive<u64>,
         write: impl Fn(&str) -> String,
     ) -> Option<u64> {
-        // A number alone has the unit that is usual for its key.
-        let unit = if self.keys.example(key).ends_with("ms\"") { "ms" } else { "s" };
+        let example = self.keys.example(key);
         let meant = |text: &str| {
-            let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
-            let unit = if is_number { unit } else { "" };
-            let meant = meant_duration(&format!("{text}{unit}")).filter(|meant| {
+            if text.trim() == "0" && limits.contains(&0) {
+                return Some(write("\"0s\""));
+            }
+            let fits = |meant: &String| {
                 parse_duration(meant).is_ok_and(|duration| limits.contains(&ms(duration)))
-            });
-            meant.map(|meant| write(&format!("\"{meant}\"")))
+            };
+            let meant = meant_durations(text, &example).into_iter().filter(fits);
+            one_or_other(meant.map(|meant| write(&format!("\"{meant}\""))))
         };
         let Some(text) = text_in(value) else {
             let help = meant(&shown(value));
             let what = format!("`{key}` is a duration in quotes, not `{}`", shown(value));
+            if shown(value) == "0" && help.is_none() {
+                return self.refuse_zero(key, value, what);
+            }
             return self.refuse(key, value, what, help);
         };
         match parse_duration(&text.value()) {
@@ -237,14 +236,37 @@ impl<'g> Values<'g> {
             Ok(duration) => {
                 let bound =
                     if ms(duration) < *limits.start() { limits.start() } else { limits.end() };
-                let help = Some(write(&quoted(*bound))).filter(|_| *bound > 1);
-                self.refuse(key, value, out_of_limits(key, ms(duration), &limits), help)
+                let what = out_of_limits(key, ms(duration), &limits);
+                if *bound > 1 {
+                    return self.refuse(key, value, what, Some(write(&quoted(*bound))));
+                }
+                self.refuse_zero(key, value, what)
             }
             Err(error) => {
                 let help = meant(&text.value());
                 self.refuse(key, value, error, help)
             }
         }
+    }
+
+    // No time at all can mean nothing but that nobody wants to say it here.
+    fn refuse_zero<T>(&mut self, key: &str, value: &Expr, what: String) -> Option<T> {
+        let help = format!("remove `{key} = {}`; then the setting decides", shown(value));
+        self.complaints.add(value, what, help);
+        None
+    }
+
+    // What a text can mean as a range within `limits`.
+    fn meant_ranges(&self, key: &str, text: &str, limits: &RangeInclusive<u64>) -> Option<String> {
+        let fits = |range: &String| {
+            parse_duration_range(range).is_ok_and(|(first, longest)| {
+                limits.contains(&ms(first)) && limits.contains(&ms(longest))
+            })
+        };
+        let example = self.keys.example(key);
+        let example = example.split('"').nth(1).unwrap_or_default();
+        let meant = meant_duration_ranges(text, example).into_iter().filter(fits);
+        one_or_other(meant.map(|range| format!("{key} = \"{range}\"")))
     }
 
     // Complains; without a `help` of its own the example is what to write.
@@ -297,6 +319,19 @@ fn digits(value: &Expr) -> Option<String> {
         }
         _ => None,
     }
+}
+
+// The number in what is no number: that of `"5"`, `5s`, `5.0` and `"5 times"`.
+fn number_in(value: &Expr) -> Option<u32> {
+    let text = text_in(value).map_or_else(|| shown(value), LitStr::value);
+    let digits: String = text.trim().chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().ok()
+}
+
+// What the value can mean, or what else: `a`, or `b`.
+fn one_or_other(meant: impl Iterator<Item = String>) -> Option<String> {
+    let meant: Vec<_> = meant.take(2).collect();
+    (!meant.is_empty()).then(|| meant.join("`, or `"))
 }
 
 fn shown(value: &Expr) -> String {

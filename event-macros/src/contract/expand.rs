@@ -13,7 +13,8 @@ use super::shape::shape;
 use super::wire::{WireField, WireType};
 use crate::arguments::Given;
 use crate::names::{NameValue, Rule};
-use crate::tokens::{ends, text_of};
+use crate::quiet::quiet;
+use crate::tokens::{ends, local, own_self, text_of};
 
 /// What was read of the attribute.
 pub(crate) struct Parts {
@@ -37,7 +38,9 @@ pub(crate) fn contract(contract: &ContractType<'_>, parts: &Parts, root: &Path) 
     };
     let key = key(parts.key.as_ref());
     let headers = headers(&parts.headers);
+    let quiet = quiet();
     quote! {
+        #quiet
         const _: () = {
             use #root::macro_support as __event;
             #names
@@ -129,7 +132,8 @@ fn older(parts: &Parts, own: &TokenStream, input: &DeriveInput) -> Option<TokenS
     let info = quote_spanned!(last=> #open #older as __event::Contract>::INFO);
     let judged = quote_spanned!(last=> #judge(#info, <#own as __event::Contract>::INFO));
     let upcast = quote_spanned!(first=> __event::upcast::<#ty, _>);
-    let upcast = quote_spanned!(last=> #upcast(envelope, version));
+    let (envelope, version) = (local("envelope"), local("version"));
+    let upcast = quote_spanned!(last=> #upcast(#envelope, #version));
     let lifetimes: Vec<_> = input.generics.lifetimes().map(|l| &l.lifetime).collect();
     let mut generics = input.generics.clone();
     generics.params.insert(0, parse_quote!('__de: #(#lifetimes)+*));
@@ -142,8 +146,8 @@ fn older(parts: &Parts, own: &TokenStream, input: &DeriveInput) -> Option<TokenS
         #bounds
         {
             fn read_older(
-                envelope: &__event::Envelope<'__de>,
-                version: u32,
+                #envelope: &__event::Envelope<'__de>,
+                #version: u32,
             ) -> ::core::option::Option<
                 ::core::result::Result<#name #arguments, __event::EnvelopeError>,
             > {
@@ -217,12 +221,16 @@ fn key(key: Option<&Key>) -> TokenStream {
         Some(Key::Field(path)) => {
             let (first, last) = ends(path);
             let call = quote_spanned!(first=> __event::RecordKey::record_key);
-            quote_spanned!(last=> #call(&self.#path))
+            let (own, bind) = own_self(last);
+            let call = quote_spanned!(last=> #call(&#own.#path));
+            quote!(#bind #call)
         }
         Some(Key::Function(path)) => {
             let (first, last) = ends(path);
             let call = quote_spanned!(first=> __event::owned_key);
-            quote_spanned!(last=> #call(#path(self)))
+            let (own, bind) = own_self(last);
+            let call = quote_spanned!(last=> #call(#path(#own)));
+            quote!(#bind #call)
         }
     }
 }
@@ -230,8 +238,9 @@ fn key(key: Option<&Key>) -> TokenStream {
 fn headers(headers: &[FieldHeader]) -> Option<TokenStream> {
     let added = headers.iter().map(|FieldHeader { name, field, .. }| {
         let add = quote_spanned!(field.span()=> __event::add_header);
-        let value = quote_spanned!(field.span()=> &self.#field);
-        quote!(#add(headers, #name, #value);)
+        let (own, bind) = own_self(field.span());
+        let value = quote_spanned!(field.span()=> &#own.#field);
+        quote!(#bind #add(headers, #name, #value);)
     });
     (!headers.is_empty()).then(|| {
         quote! {

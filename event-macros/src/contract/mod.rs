@@ -17,6 +17,7 @@ use syn::DeriveInput;
 
 use crate::arguments::{Arguments, Given, Keys};
 use crate::complaints::Complaints;
+use crate::tokens::see_through;
 
 const KEYS: Keys = Keys {
     attribute: "#[event]",
@@ -32,7 +33,7 @@ const KEYS: Keys = Keys {
 
 /// The implementation of `Contract` and its registration, or what is wrong.
 pub(crate) fn derive_event(item: TokenStream) -> TokenStream {
-    let input: DeriveInput = match syn::parse2(item) {
+    let input: DeriveInput = match syn::parse2(see_through(item)) {
         Ok(input) => input,
         Err(error) => return syn::Error::to_compile_error(&error),
     };

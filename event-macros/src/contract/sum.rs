@@ -9,7 +9,8 @@ use syn::{
 use super::model::make_static;
 use crate::arguments::{Arguments, Given, Keys};
 use crate::complaints::Complaints;
-use crate::tokens::{ends, moved, text_of};
+use crate::quiet::quiet;
+use crate::tokens::{ends, moved, see_through, text_of};
 
 const KEYS: Keys = Keys { attribute: "#[event]", known: &[], flags: &[], lists: &[] };
 
@@ -41,7 +42,7 @@ impl Variant<'_> {
 
 /// The implementation of `Payload`, or what is wrong.
 pub(crate) fn derive_event_sum(item: TokenStream) -> TokenStream {
-    let input: DeriveInput = match syn::parse2(item) {
+    let input: DeriveInput = match syn::parse2(see_through(item)) {
         Ok(input) => input,
         Err(error) => return error.to_compile_error(),
     };
@@ -195,7 +196,9 @@ fn expand(
         })
     });
     let conversions: Vec<_> = conversions.collect();
+    let quiet = quiet();
     quote! {
+        #quiet
         const _: () = {
             use #root::macro_support as __event;
             const __EVENTS: &[&__event::ContractInfo] = &[#(#infos),*];

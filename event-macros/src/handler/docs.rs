@@ -6,6 +6,7 @@ use quote::{ToTokens, quote};
 use super::check::{EventValue, Options};
 use super::model::Handler;
 use crate::names::NameValue;
+use crate::quiet::quiet_handler;
 use crate::tokens::text_of;
 
 /// The item, with what it handles and how at the end of its documentation, once for each attribute.
@@ -22,8 +23,7 @@ pub(crate) fn documented<'o>(
         output.extend(tokens.by_ref().take(2));
     }
     output.extend(quote!(#(#[doc = #lines])*));
-    // A handler is async and owns its arguments because we ask for it, whatever it does with them.
-    output.extend(quote!(#[allow(clippy::unused_async, clippy::needless_pass_by_value)]));
+    output.extend(quiet_handler());
     output.extend(tokens);
     output
 }

@@ -9,6 +9,7 @@ use super::check::{EventValue, Options};
 use super::model::{Handler, HandlerArgument};
 use crate::arguments::Given;
 use crate::names::NameValue;
+use crate::quiet::quiet;
 use crate::tokens::{ends, moved};
 
 /// Everything is in one anonymous constant. Its own items begin with `__`, because what the user
@@ -34,10 +35,11 @@ pub(crate) fn registration(
         Some(_) => quote!(batch_handler),
         None => quote!(handler),
     };
+    let quiet = quiet();
     let line = quote_spanned!(name.span()=> ::core::line!());
     let file = quote_spanned!(name.span()=> ::core::file!());
     quote! {
-        #[allow(deprecated, clippy::as_conversions)]
+        #quiet
         const _: () = {
             use #root::macro_support as __event;
             #constants
@@ -144,10 +146,10 @@ impl Names {
             _ => None,
         };
         let judged = judged(handler, options, topic.as_ref(), event.as_ref());
-        let dead_letter = dead_letter(options, &owner);
+        let dead_letter = dead_letter(options, topic.as_ref(), &owner);
         let emits = options.emits.as_ref().map(|types| emits(handler, types));
         let listed = list(handler);
-        let arguments = if judged.is_empty() && emits.is_none() {
+        let arguments = if judged.is_empty() && dead_letter.is_none() && emits.is_none() {
             quote!(&[#listed])
         } else {
             constants.extend(quote! {
@@ -192,14 +194,18 @@ fn named(
     constant.to_token_stream()
 }
 
-fn dead_letter(options: &Options, owner: &str) -> Option<TokenStream> {
+fn dead_letter(options: &Options, topic: Option<&TokenStream>, owner: &str) -> Option<TokenStream> {
     let value = options.dead_letter.as_ref()?;
     let expression = value.expression(Kind::Topic);
     let judged = value.is_const().then(|| {
         let judge = judge(Kind::Topic, options);
         value.judged(&judge, &quote!(__DEAD_LETTER), &quote!(""), &quote!(&[]), owner)
     });
-    Some(quote!(const __DEAD_LETTER: &str = #expression; #judged))
+    let none = quote!("");
+    let topic = topic.unwrap_or(&none);
+    let (own, arguments) = (quote!(__DEAD_LETTER), quote!(__ARGUMENTS));
+    let is_another = value.judged("judge_dead_letter", &own, topic, &arguments, owner);
+    Some(quote!(const __DEAD_LETTER: &str = #expression; #judged #is_another))
 }
 
 fn judged(

@@ -6,6 +6,8 @@ mod delivery;
 mod docs;
 mod expand;
 mod model;
+mod place;
+mod returned;
 mod run;
 mod signature;
 mod words;
@@ -44,6 +46,12 @@ pub(crate) fn event_handler(arguments: TokenStream, item: TokenStream) -> TokenS
     let item = model::Item::read(item, &given, &mut complaints);
     let handler = item.handler.as_ref();
     let here = Span::call_site();
+    if let Some(handler) = handler
+        && place::judge(handler, &mut complaints)
+    {
+        // What else is wrong is said of the free function.
+        return with_errors(item.emitted, complaints);
+    }
     let mut attributes = vec![(check::options(&given, handler, here, &mut complaints), given)];
     for (at, arguments) in item.others {
         let given = Given::judge(Arguments::read(arguments), &KEYS, &mut complaints);
@@ -51,6 +59,7 @@ pub(crate) fn event_handler(arguments: TokenStream, item: TokenStream) -> TokenS
     }
     let Some(handler) = handler else { return with_errors(item.emitted, complaints) };
     signature::judge(handler, &mut complaints);
+    returned::judge(handler, &mut complaints);
     for (options, given) in &attributes {
         batch::judge(handler, options, given, &mut complaints);
     }

@@ -13,7 +13,8 @@ use super::words::{argument_name, batch_name, is_std, may_have_contract, type_na
 use crate::arguments::Given;
 use crate::complaints::Complaints;
 use crate::tokens::{
-    ends, find_word, keyword_of_other_item, replace_lifetimes, replace_word, text_of,
+    ends, find_word, keyword_of_other_item, replace_lifetimes, replace_word, see_through_head,
+    text_of,
 };
 
 /// What is to be a handler.
@@ -62,7 +63,7 @@ impl Item {
     /// Reads the item; complains when it cannot be a handler.
     pub(crate) fn read(item: TokenStream, given: &Given, complaints: &mut Complaints) -> Self {
         let Some(keyword) = keyword_of_other_item(item.clone()) else {
-            let handler = function.parse2(item.clone());
+            let handler = function.parse2(see_through_head(item.clone()));
             let handler = handler.map_err(|error| complaints.add_error(error)).ok();
             let handler = handler.map(|(signature, has_body)| {
                 let form = Form::Function { blocking: given.means("blocking") };
@@ -71,7 +72,7 @@ impl Item {
             return Item { emitted: item, handler, others: Vec::new() };
         };
         if keyword == "impl"
-            && let Ok(mut block) = impl_block.parse2(item.clone())
+            && let Ok(mut block) = impl_block.parse2(see_through_head(item.clone()))
         {
             let others = block.take_other_attributes();
             let (emitted, handler) = block.into_handler(&keyword, &given.root(), complaints);
@@ -184,7 +185,7 @@ impl ImplBlock {
 // The body with `handle` visible in the crate, as the method of a trait would be, and its signature;
 // and the names of the other methods.
 fn methods(body: &Group) -> (Group, Option<(Signature, bool)>, Vec<Ident>) {
-    let mut rest = body.stream();
+    let mut rest = see_through_head(body.stream());
     let mut written = TokenStream::new();
     let (mut handle, mut others) = (None, Vec::new());
     while !rest.is_empty() {

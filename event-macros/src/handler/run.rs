@@ -5,7 +5,7 @@ use quote::{ToTokens, quote, quote_spanned};
 
 use super::expand::returned;
 use super::model::{Form, Handler, HandlerArgument};
-use crate::tokens::ends;
+use crate::tokens::{ends, local, own_self};
 
 /// What runs the function, or implements the trait for the type.
 pub(crate) fn run(handler: &Handler) -> TokenStream {
@@ -34,13 +34,20 @@ pub(crate) fn run(handler: &Handler) -> TokenStream {
                 #pinned
             }
         },
-        Form::Instance(ty) => quote! {
-            impl __event::EventHandler for #ty {
-                fn handle<'a>(&'a self, #delivery: &'a __event::Delivery<'a>) -> __event::Work<'a> {
-                    #pinned
+        Form::Instance(ty) => {
+            let (_, bind) = own_self(last);
+            quote! {
+                impl __event::EventHandler for #ty {
+                    fn handle<'a>(
+                        &'a self,
+                        #delivery: &'a __event::Delivery<'a>,
+                    ) -> __event::Work<'a> {
+                        #bind
+                        #pinned
+                    }
                 }
             }
-        },
+        }
     }
 }
 
@@ -107,11 +114,9 @@ fn ran(handler: &Handler) -> TokenStream {
         Form::Function { blocking: true } => quote_spanned! {last=>
             __event::blocking(__event::Box::new(move || #function(#(#passed),*))).await
         },
-        Form::Instance(ty) => quote_spanned!(last=> <#ty>::#function(self, #(#passed),*).await),
+        Form::Instance(ty) => {
+            let (own, _) = own_self(last);
+            quote_spanned!(last=> <#ty>::#function(#own, #(#passed),*).await)
+        }
     }
-}
-
-// A name of ours that the user's code cannot mean, and that hides nothing of the user's.
-fn local(name: &str) -> Ident {
-    Ident::new(name, Span::mixed_site())
 }

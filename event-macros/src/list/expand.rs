@@ -7,6 +7,7 @@ use syn::Path;
 use syn::ext::IdentExt;
 
 use super::{List, Listed};
+use crate::quiet::quiet;
 
 /// What the enum is to have. The variants are named by `Self`, because `Err` may be one of them.
 pub(super) fn list(list: &List<'_>, root: &Path) -> TokenStream {
@@ -15,9 +16,11 @@ pub(super) fn list(list: &List<'_>, root: &Path) -> TokenStream {
     let serde = serde(list);
     let (ident, names, has_foreign_names) = (list.ident(), &list.names, list.has_foreign_names);
     let role = list.role();
+    let quiet = quiet();
     quote! {
         #inherent
 
+        #quiet
         const _: () = {
             use #root::macro_support as __event;
 
@@ -43,8 +46,10 @@ fn inherent(list: &List<'_>) -> TokenStream {
     });
     let all_doc = format!("Every {noun} of the list, in the order of the variants.");
     let iter_doc = format!("Every {noun} of the list, one after the other.");
+    let quiet = quiet();
     let name_doc = format!("The {noun}'s name.");
     quote! {
+        #quiet
         impl #ident {
             #[doc = #all_doc]
             #visibility const ALL: &'static [Self] = &[#(Self::#values),*];

@@ -12,7 +12,7 @@ use syn::{Data, DataEnum, DeriveInput};
 use crate::arguments::{Arguments, Given, Keys};
 use crate::complaints::Complaints;
 use crate::names::Rule;
-use crate::tokens::text_of;
+use crate::tokens::{see_through, text_of};
 
 /// What the expansion says of a list.
 struct List<'i> {
@@ -36,7 +36,7 @@ struct Listed<'i> {
 
 /// The implementations, or what is wrong.
 pub(crate) fn derive_list(kind: Kind, item: TokenStream) -> TokenStream {
-    let input: DeriveInput = match syn::parse2(item) {
+    let input: DeriveInput = match syn::parse2(see_through(item)) {
         Ok(input) => input,
         Err(error) => return error.to_compile_error(),
     };

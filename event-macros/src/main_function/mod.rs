@@ -10,6 +10,7 @@ use syn::{Attribute, Path, ReturnType, Signature, Visibility};
 
 use crate::arguments::{Arguments, Given, Keys};
 use crate::complaints::Complaints;
+use crate::quiet::{quiet, quiet_main};
 use crate::tokens::{ends, keyword_of_other_item, root_at};
 use dependencies::HandlerCrates;
 
@@ -77,12 +78,13 @@ fn run(item: &TokenStream, signature: &Signature, root: &Path) -> TokenStream {
         ReturnType::Default => ends(&signature.ident),
         ReturnType::Type(_, ty) => ends(ty),
     };
-    let name = &signature.ident;
+    let (name, quiet) = (&signature.ident, quiet_main());
     let root = root_at(root, first);
     let call = quote_spanned!(first=> #root::macro_support::run_main);
     let call = quote_spanned!(last=> #call(main()));
     quote! {
         fn #name() -> ::std::process::ExitCode {
+            #quiet
             #item
 
             #call
@@ -93,7 +95,9 @@ fn run(item: &TokenStream, signature: &Signature, root: &Path) -> TokenStream {
 fn registration(crates: &HandlerCrates, root: &Path) -> TokenStream {
     let names = &crates.names;
     let renamed = crates.renamed.iter().map(|(code, own)| quote!((#code, #own)));
+    let quiet = quiet();
     quote! {
+        #quiet
         const _: () = {
             #root::macro_support::inventory::submit! {
                 #root::registry::BinaryRegistration {

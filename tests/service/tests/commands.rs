@@ -92,9 +92,9 @@ fn five_mistakes_are_five_entries() {
             },
             {
                 "kind": "dead_letter_loop",
-                "message": "the dead letters of `mail_events` come back to its handlers",
+                "message": "the dead letters of `lost_mails`, by `mail_events` come back to its handlers",
                 "help": "name a topic with `dead_letter = \"..\"` that none of them listens to",
-                "places": [{ "name": "others", "file": file, "line": 16 }],
+                "places": [{ "name": "lost", "file": file, "line": 19 }],
             },
             {
                 "kind": "missing_state",
@@ -112,7 +112,7 @@ fn five_mistakes_are_five_entries() {
                 "kind": "unknown_layer_target",
                 "message": "`.layer_topic(\"user_events\", ..)` is for `user_events`, which no handler listens to",
                 "help": "write `.layer_topic(\"mail_events\", ..)`",
-                "places": [{ "name": "layer_topic", "file": file, "line": 20 }],
+                "places": [{ "name": "layer_topic", "file": file, "line": 23 }],
             },
         ],
         "warnings": [{

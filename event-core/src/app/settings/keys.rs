@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use event_names::{parse_duration, parse_duration_range};
+
 use super::problem;
-use super::reader::{is_number, shown};
+use super::reader::{bounds, durations_within, is_number, ranges_within, shown};
 use crate::event::excerpt;
 use crate::registry::StartupProblem;
 
@@ -91,6 +93,35 @@ pub(super) const HANDLER_KEYS: &[Key] = &[
 /// The keys of `[topic."name"]`.
 pub(super) const TOPIC_KEYS: &[Key] = &[key("unknown_events", Kind::Text, "skip")];
 
+// What the attribute of a handler says, and no table.
+const SAID_BY_ATTRIBUTE: [(&str, &str); 5] = [
+    ("group", "group = \"audit\""),
+    ("order", "order = key"),
+    ("dead_letter", "dead_letter = \"role_events_dlq\""),
+    ("batch", "batch(max = 500)"),
+    ("retry", "retry(attempts = 5)"),
+];
+
+/// Where `key` belongs that stands in `table`, or above all tables, and is not known there.
+pub(super) fn home(key: &str, table: Option<&str>) -> Option<String> {
+    let is_in = |keys: &[Key]| keys.iter().any(|known| known.name == key);
+    let mut homes = Vec::new();
+    if table.is_some() && is_in(KEYS) {
+        homes.push("above all tables, for the whole service".to_owned());
+    }
+    if table != Some("handlers") && is_in(HANDLER_KEYS) {
+        homes.push("in `[handlers.\"..\"]`, for one handler".to_owned());
+    }
+    if table != Some("topic") && table.is_some() && is_in(TOPIC_KEYS) {
+        homes.push("in `[topic.\"..\"]`, for one topic".to_owned());
+    }
+    let said = SAID_BY_ATTRIBUTE.iter().find(|(said, _)| *said == key);
+    if let Some((_, example)) = said.filter(|_| table == Some("handlers")) {
+        homes.push(format!("in the attribute, for one handler: `#[event_handler({example}, ..)]`"));
+    }
+    (!homes.is_empty()).then(|| format!("`{key}` stands {}", homes.join("; or ")))
+}
+
 /// Where a value stands.
 #[derive(Clone, Copy)]
 pub(super) struct At<'a> {
@@ -130,23 +161,60 @@ impl Key {
             (Kind::List, toml::Value::Array(items)) => {
                 match items.iter().map(toml::Value::as_str).collect::<Option<Vec<_>>>() {
                     Some(texts) => Ok(texts.join(",")),
-                    None => Err(self.wrong_kind(at, "an array of something else".to_owned())),
+                    None => Err(self.wrong_kind(at, "an array of something else".to_owned(), &[])),
                 }
             }
-            (_, value) => Err(self.wrong_kind(at, kind_of(value))),
+            (_, value) => {
+                let meant = self.meant(value);
+                Err(self.wrong_kind(at, kind_of(value), &meant))
+            }
         }
     }
 
-    fn wrong_kind(&self, at: At<'_>, found: String) -> StartupProblem {
+    // What a value of another kind can mean, the likelier first.
+    fn meant(&self, value: &toml::Value) -> Vec<String> {
+        let meant = match (self.kind, value) {
+            (Kind::Text, toml::Value::Integer(number)) => {
+                let (number, example) = (number.to_string(), self.example);
+                match (parse_duration(example), parse_duration_range(example)) {
+                    (Ok(_), _) => durations_within(bounds(self.name), &number, example),
+                    (_, Ok(_)) => ranges_within(bounds(self.name), &number, example),
+                    _ => Vec::new(),
+                }
+            }
+            (Kind::Number, toml::Value::String(text)) if is_number(text) => vec![text.clone()],
+            (Kind::Flag, toml::Value::String(text)) => match text.as_str() {
+                "true" | "yes" | "on" => vec!["true".to_owned()],
+                "false" | "no" | "off" => vec!["false".to_owned()],
+                _ => Vec::new(),
+            },
+            (Kind::Flag, toml::Value::Integer(1)) => vec!["true".to_owned()],
+            (Kind::Flag, toml::Value::Integer(0)) => vec!["false".to_owned()],
+            _ => Vec::new(),
+        };
+        let written = |value: String| match self.kind {
+            Kind::Text | Kind::List => format!("`{} = \"{value}\"`", self.name),
+            Kind::Number | Kind::Flag => format!("`{} = {value}`", self.name),
+        };
+        meant.into_iter().map(written).collect()
+    }
+
+    // Without what was `meant` the example is what to write.
+    fn wrong_kind(&self, at: At<'_>, found: String, meant: &[String]) -> StartupProblem {
         let expected = match self.kind {
             Kind::Text => "a text",
             Kind::Number => "an integer",
             Kind::Flag => "`true` or `false`",
             Kind::List => "a text or an array of texts",
         };
-        let mut help = match self.kind {
-            Kind::Text | Kind::List => format!("write `{} = \"{}\"`", self.name, self.example),
-            Kind::Number | Kind::Flag => format!("write `{} = {}`", self.name, self.example),
+        let mut help = match (meant, self.kind) {
+            ([_, ..], _) => format!("write {}", meant.join(" or ")),
+            (_, Kind::Text | Kind::List) => {
+                format!("write a value like `{} = \"{}\"`", self.name, self.example)
+            }
+            (_, Kind::Number | Kind::Flag) => {
+                format!("write a value like `{} = {}`", self.name, self.example)
+            }
         };
         if self.name == "topics" {
             help.push_str("; what holds for one topic stands in `[topic.\"role_events\"]`");

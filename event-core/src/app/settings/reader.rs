@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use event_names::{meant_duration, meant_duration_range, parse_duration, parse_duration_range};
+use event_names::{meant_duration_ranges, meant_durations, parse_duration, parse_duration_range};
 
 use super::keys::{At, Value};
 use super::problem;
@@ -68,6 +68,39 @@ const OUT_OF_RANGE: [(&str, OutOfRange); 3] = [
 
 const FLAGS: [(&str, bool); 2] = [("true", true), ("false", false)];
 
+/// The bounds of the duration, or of the range of them, that is called `key`.
+pub(super) fn bounds(key: &str) -> Bounds {
+    match key {
+        "commit_interval" => COMMIT_INTERVAL,
+        "drain" => DRAIN,
+        "liveness_after" => LIVENESS_AFTER,
+        "timeout" => TIMEOUT,
+        "breaker_pause" => BREAKER_PAUSE,
+        _ => BACKOFF,
+    }
+}
+
+/// What a text can mean as a duration that is allowed.
+pub(super) fn durations_within((least, most): Bounds, text: &str, example: &str) -> Vec<String> {
+    let mut meant = meant_durations(text, example);
+    meant.retain(|one| parse_duration(one).is_ok_and(|one| (least..=most).contains(&one)));
+    meant
+}
+
+/// The same of a range.
+pub(super) fn ranges_within((least, most): Bounds, text: &str, example: &str) -> Vec<String> {
+    let mut meant = meant_duration_ranges(text, example);
+    meant.retain(|range| {
+        parse_duration_range(range).is_ok_and(|(first, last)| first >= least && last <= most)
+    });
+    meant
+}
+
+// What a text can mean, as what to write.
+fn one_or_other(meant: &[String]) -> Option<String> {
+    (!meant.is_empty()).then(|| format!("write `\"{}\"`", meant.join("\"` or `\"")))
+}
+
 /// Every method gives `None` for a wrong value, once its problem is noted.
 pub(super) struct Reader<'a>(pub(super) &'a mut Vec<StartupProblem>);
 
@@ -107,15 +140,14 @@ impl Reader<'_> {
         bounds: Bounds,
         example: &str,
     ) -> Option<Duration> {
-        let meant = meant_duration(text);
-        if meant.is_none() && !is_number(text) && parse_duration(text).is_err() {
+        let meant = durations_within(bounds, text, example);
+        if meant.is_empty() && !is_number(text) && parse_duration(text).is_err() {
             let message = format!("{at} is {}, it must be a duration", shown(text, false));
             self.0.push(problem(message, format!("write a duration like `\"{example}\"`")));
             return None;
         }
-        let duration = self.value(at, parse_duration(text), || match meant {
-            Some(meant) => format!("write `\"{meant}\"`"),
-            None => format!("write a duration like `\"{example}\"`"),
+        let duration = self.value(at, parse_duration(text), || {
+            one_or_other(&meant).unwrap_or_else(|| format!("write a duration like `\"{example}\"`"))
         })?;
         self.within(at, duration, bounds).then_some(duration)
     }
@@ -130,18 +162,20 @@ impl Reader<'_> {
         let ends = text.split_once("..").unwrap_or((text, "0"));
         let is_end = |end: &str| {
             let end = end.trim();
-            is_number(end) || meant_duration(end).is_some() || parse_duration(end).is_ok()
+            is_number(end)
+                || !durations_within(bounds, end, example).is_empty()
+                || parse_duration(end).is_ok()
         };
-        let is_range = is_end(ends.0) && is_end(ends.1) || meant_duration_range(text).is_some();
+        let meant = ranges_within(bounds, text, example);
+        let is_range = is_end(ends.0) && is_end(ends.1) || !meant.is_empty();
         if !is_range {
             let message =
                 format!("{at} is {}, it must be a range of durations", shown(text, false));
             self.0.push(problem(message, format!("write a range like `\"{example}\"`")));
             return None;
         }
-        let (first, longest) = self.value(at, parsed, || match meant_duration_range(text) {
-            Some(meant) => format!("write `\"{meant}\"`"),
-            None => format!("write a range like `\"{example}\"`"),
+        let (first, longest) = self.value(at, parsed, || {
+            one_or_other(&meant).unwrap_or_else(|| format!("write a range like `\"{example}\"`"))
         })?;
         let (first_fits, longest_fits) =
             (self.within(at, first, bounds), self.within(at, longest, bounds));

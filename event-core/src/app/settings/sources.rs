@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use config::{Config, Map, Value, ValueKind};
 
-use super::keys::{At, KEYS, TABLES};
+use super::keys::{At, KEYS, TABLES, home};
 use super::tables::Tables;
 use super::{SettingsOverrides, problem};
 use crate::registry::StartupProblem;
@@ -83,7 +83,18 @@ pub(super) fn read_file(path: Option<&PathBuf>, problems: &mut Vec<StartupProble
     let mut file = File::default();
     for (name, value) in table {
         match (&*name, value) {
-            ("kafka", toml::Value::Table(kafka)) => file.kafka = kafka,
+            ("kafka", toml::Value::Table(mut kafka)) => {
+                // No property of librdkafka has the name of a setting.
+                kafka.retain(|key, _| {
+                    let Some(home) = home(key, Some("kafka")) else { return true };
+                    let message = format!(
+                        "the settings file `{shown}` has an unknown key `{key}` in `[kafka]`"
+                    );
+                    problems.push(problem(message, home));
+                    false
+                });
+                file.kafka = kafka;
+            }
             ("kafka", _) => problems.push(problem(
                 format!("the settings file `{shown}` gives `kafka` a value, it is a table"),
                 "write `[kafka]` and below it `\"property\" = \"value\"`",
@@ -100,7 +111,8 @@ pub(super) fn read_file(path: Option<&PathBuf>, problems: &mut Vec<StartupProble
                     let message =
                         format!("the settings file `{shown}` has an unknown key `{name}`");
                     let known = KEYS.iter().map(|key| key.name).chain(TABLES);
-                    problems.push(problem(message, meant(&name, known)));
+                    let help = home(&name, None).unwrap_or_else(|| meant(&name, known));
+                    problems.push(problem(message, help));
                 }
             },
         }

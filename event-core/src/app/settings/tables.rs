@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::keys::{At, HANDLER_KEYS, Key, TOPIC_KEYS, Value};
+use super::keys::{At, HANDLER_KEYS, Key, TOPIC_KEYS, Value, home};
 use super::reader::{BACKOFF, BREAKER_PAUSE, Reader, TIMEOUT};
 use super::sources::meant;
 use super::{Origin, problem};
@@ -60,7 +60,9 @@ impl Tables {
                         "the settings file `{file}` has an unknown key `{key}` in `{}`",
                         named(&name)
                     );
-                    problems.push(problem(message, meant(&key, keys.iter().map(|key| key.name))));
+                    let near = || meant(&key, keys.iter().map(|key| key.name));
+                    let help = home(&key, Some(table)).unwrap_or_else(near);
+                    problems.push(problem(message, help));
                     continue;
                 };
                 let at = At { key: known.name, table: Some((table, &name)) };

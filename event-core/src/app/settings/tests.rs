@@ -260,7 +260,7 @@ fn a_value_of_another_type_is_refused_with_its_key() {
                 [handlers.audit]\nattempts = 'x'\nconcurrency = {}\nbackoff = true\n";
     let report = load(file, &[]).unwrap_err();
     for expected in [
-        "setting `attempts` is the text `3`, it must be an integer\n     help: write `attempts = 5`",
+        "setting `attempts` is the text `3`, it must be an integer\n     help: write `attempts = 3`",
         "setting `max_headers` is `true`, it must be an integer",
         "setting `max_value_bytes` is `1.5`, it must be an integer",
         "setting `drain` is `20`, it must be a text\n     help: write `drain = \"20s\"`",
@@ -278,6 +278,43 @@ fn a_value_of_another_type_is_refused_with_its_key() {
     ] {
         assert!(report.contains(expected), "{expected:?} is not in:\n{report}");
     }
+}
+
+#[test]
+fn a_key_that_belongs_elsewhere_is_told_where() {
+    let file = "concurrency = 3\n[kafka]\nattempts = 3\n'session.timeout.ms' = 9000\n\
+                [topic.users]\ntimeout = '3s'\n[handlers.mail]\nunknown_events = 'stop'\n\
+                order = 'key'\n";
+    let report = load(file, &[]).unwrap_err();
+    for expected in [
+        "unknown key `concurrency`\n     help: `concurrency` stands in `[handlers.\"..\"]`, for one handler",
+        "unknown key `attempts` in `[kafka]`\n     help: `attempts` stands above all tables, for the whole service; or in `[handlers.\"..\"]`, for one handler",
+        "unknown key `timeout` in `[topic.\"users\"]`\n     help: `timeout` stands above all tables",
+        "unknown key `unknown_events` in `[handlers.\"mail\"]`\n     help: `unknown_events` stands above all tables, for the whole service; or in `[topic.\"..\"]`, for one topic",
+        "unknown key `order` in `[handlers.\"mail\"]`\n     help: `order` stands in the attribute, for one handler: `#[event_handler(order = key, ..)]`",
+        "cannot start: 5 problems",
+    ] {
+        assert!(report.contains(expected), "{expected:?} is not in:\n{report}");
+    }
+}
+
+#[test]
+fn a_number_without_a_unit_is_told_what_it_can_mean() {
+    let file = "timeout = 30\nbackoff = 200\n[handlers.audit]\nattempts = '7'\ntimeout = 90\n";
+    let report =
+        load(file, &[("EVENT_BREAKER_PAUSE", "5..60"), ("EVENT_DRAIN", "30")]).unwrap_err();
+    for expected in [
+        "help: write `timeout = \"30s\"` or `timeout = \"30ms\"`",
+        "help: write `backoff = \"200ms..30s\"` or `backoff = \"200s..200s\"`",
+        "help: write `attempts = 7`",
+        "help: write `timeout = \"90s\"` or `timeout = \"90ms\"`",
+        "help: write `\"5s..1m\"` or `\"5ms..60ms\"`",
+        "help: write `\"30s\"`",
+    ] {
+        assert!(report.contains(expected), "{expected:?} is not in:\n{report}");
+    }
+    // A drain of milliseconds is not allowed.
+    assert!(!report.contains("`\"30s\"` or"), "{report}");
 }
 
 #[test]
@@ -343,7 +380,7 @@ fn a_mistake_inside_a_table_is_named_with_the_table() {
         "has an unknown key `atempts` in `[handlers.\"mail\"]`\n     help: did you mean `attempts`?",
         "setting `attempts` of `[handlers.\"mail\"]` is `0`, it must be an integer from 1 on",
         "setting `timeout` of `[handlers.\"mail\"]` is 0ns, it must be from 1ms to 86400s",
-        "has an unknown key `group` in `[handlers.\"mail\"]`\n     help: the keys are attempts, backoff, jitter, timeout, concurrency, breaker_failures, breaker_pause",
+        "has an unknown key `group` in `[handlers.\"mail\"]`\n     help: `group` stands above all tables, for the whole service; or in the attribute, for one handler: `#[event_handler(group = \"audit\", ..)]`",
         "has an unknown key `forget` in `[handlers.\"users\"]`",
     ] {
         assert!(report.contains(expected), "{expected:?} is not in:\n{report}");

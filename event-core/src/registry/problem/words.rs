@@ -110,6 +110,12 @@ impl StartupProblem {
             {
                 format!("{} handles events by its value, which was never provided", handler.name)
             }
+            StartupProblem::MissingState { handler, type_name, near: Some(near) }
+                if is_own(handler, type_name) =>
+            {
+                let difference = near_state::difference(type_name, near);
+                format!("{} handles events by its value, {difference}", handler.name)
+            }
             StartupProblem::MissingState { handler, type_name, near } => {
                 let short = near_state::short_type(type_name);
                 let difference = near.map_or_else(
@@ -260,6 +266,11 @@ impl StartupProblem {
             StartupProblem::MissingState { near: None, .. } => {
                 "call `.state(..)` on the app with a value of that type".into()
             }
+            StartupProblem::MissingState { handler, type_name, near: Some(near) }
+                if is_own(handler, type_name) =>
+            {
+                near_state::remedy_of_value(type_name, near)
+            }
             StartupProblem::MissingState { type_name, near: Some(near), .. } => {
                 near_state::remedy(type_name, near)
             }
@@ -348,10 +359,13 @@ fn distance(modules: &[String], known: &str) -> usize {
     distances.min().unwrap_or(0)
 }
 
-// A handler that is a value, and is its own state.
+// Whether this state is the value that handles, which the attribute puts among the arguments.
 fn is_own(handler: &HandlerRegistration, type_name: &str) -> bool {
-    type_name.strip_prefix(handler.module).and_then(|rest| rest.strip_prefix("::"))
-        == Some(handler.name)
+    handler.arguments.iter().any(|argument| {
+        let (_, of) =
+            (argument.type_name)().split_once("::macro_support::Instance<").unwrap_or_default();
+        of.strip_suffix('>') == Some(type_name)
+    })
 }
 
 // The most that the setting `drain` takes.

@@ -12,8 +12,11 @@ async fn claim_added(event: Event<ClaimAdded>) {
 #[event_handler(topic = "role_events", event = "CLAIM_REMOVED", id = "audit")]
 async fn claim_removed(State(_seen): State<Seen>) {}
 
-#[event_handler(topic = "mail_events", event = *, dead_letter = "mail_events")]
+#[event_handler(topic = "mail_events", event = *, dead_letter = "lost_mails")]
 async fn others() {}
+
+#[event_handler(topic = "lost_mails", event = "MAIL_LOST", dead_letter = "mail_events")]
+async fn lost() {}
 
 #[event_core::main]
 async fn main() -> Result {

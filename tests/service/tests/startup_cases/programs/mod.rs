@@ -123,7 +123,15 @@ pub(crate) mod states_are_nearly_there {
     #[event_handler(topic = "role_events", event = "ROLE_RENAMED")]
     async fn from_elsewhere(State(_): State<Mailer>) {}
 
+    struct Stats;
+
+    #[event_handler(topic = "role_events", event = "ROLE_COUNTED")]
+    impl EventHandler for Stats {
+        async fn handle(&self, _: Json<i64>) {}
+    }
+
     pub(crate) fn provided(app: EventApp) -> EventApp {
+        let app = app.state(Arc::new(Stats));
         app.state(Pool).state(Arc::new(RwLock::new(Cache))).state(other::Mailer)
     }
 }

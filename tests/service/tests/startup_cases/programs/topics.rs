@@ -36,8 +36,11 @@ pub(crate) mod dead_letters_on_two_topics {
 pub(crate) mod dead_letters_that_come_back {
     use event_core::prelude::*;
 
-    #[event_handler(topic = "role_events", event = "ROLE_ADDED", dead_letter = "role_events")]
+    #[event_handler(topic = "role_events", event = "ROLE_ADDED", dead_letter = "lost_roles")]
     async fn added(_role: Json<i64>) {}
+
+    #[event_handler(topic = "lost_roles", event = "ROLE_ADDED", dead_letter = "role_events")]
+    async fn found(_role: Json<i64>) {}
 
     #[event_handler(topic = "user_events", event = "USER_ADDED")]
     async fn user_added(_user: Json<i64>) {}

@@ -1,0 +1,201 @@
+//! Where the attribute stands: a macro sees its item alone, and what it expands to is no part of an
+//! `impl`, which the compiler then says of a constant that the user never wrote.
+//!
+//! So the source is looked at. Only what is indented is, because nothing else stands in a block.
+
+use std::fs;
+
+use proc_macro2::Span;
+
+use super::model::Handler;
+use crate::complaints::Complaints;
+
+/// A block that no handler can stand in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Impl,
+    Trait,
+    Extern,
+}
+
+/// Complains about a function that is no free one, and says whether it did.
+pub(super) fn judge(handler: &Handler, complaints: &mut Complaints) -> bool {
+    let is_method = handler.instance().is_some() || handler.signature.receiver().is_some();
+    let Some(place) = place().filter(|_| !is_method) else { return false };
+    let name = handler.name();
+    let (what, help) = match place {
+        Place::Impl => (
+            format!("`{name}` stands in an `impl`, but a handler is a free function"),
+            format!(
+                "write `async fn {name}` outside of the `impl`, and take a value as `State<..>`; or \
+                 put the attribute on `impl EventHandler for ..`"
+            ),
+        ),
+        Place::Trait => (
+            format!("`{name}` stands in a trait, but a handler is a free function"),
+            format!("write `async fn {name}` outside of the trait"),
+        ),
+        Place::Extern => (
+            format!("`{name}` is declared in an `extern` block, but a handler has a body"),
+            format!(
+                "write `async fn {name}` outside of the block, and call the other function in it"
+            ),
+        ),
+    };
+    complaints.add(name, what, help);
+    true
+}
+
+fn place() -> Option<Place> {
+    // Outside of the compiler, as in a test, there is no source.
+    if !proc_macro::is_available() {
+        return None;
+    }
+    let at = Span::call_site().unwrap();
+    if at.column() <= 1 {
+        return None;
+    }
+    let source = fs::read_to_string(at.local_file()?).ok()?;
+    let mut lines = source.split_inclusive('\n');
+    let mut before: String = lines.by_ref().take(at.line().checked_sub(1)?).collect();
+    before.extend(lines.next()?.chars().take(at.column() - 1));
+    place_at(&before)
+}
+
+// Where what follows `source` stands.
+fn place_at(source: &str) -> Option<Place> {
+    // What is before the `{` of each block that is open, and begins the one that comes.
+    let (mut open, mut head) = (Vec::new(), String::new());
+    let mut brackets = 0_usize;
+    let mut rest = source;
+    while let Some(first) = rest.chars().next() {
+        let length = skipped(rest).unwrap_or(first.len_utf8());
+        let (token, after) = rest.split_at(length);
+        rest = after;
+        match token {
+            "{" if brackets == 0 => open.push(std::mem::take(&mut head)),
+            "}" if brackets == 0 => {
+                open.pop();
+                head.clear();
+            }
+            ";" if brackets == 0 => head.clear(),
+            "(" | "[" => brackets += 1,
+            ")" | "]" => brackets = brackets.saturating_sub(1),
+            // A text, a comment or what is in brackets is no word.
+            token if brackets == 0 && token.len() == first.len_utf8() => head.push(first),
+            _ => head.push(' '),
+        }
+    }
+    let head = open.pop()?;
+    let mut words = head.split(|c: char| !(c.is_alphanumeric() || c == '_'));
+    let is = |word: &&str| ["fn", "impl", "trait", "extern", "mod", "const"].contains(word);
+    match words.find(is)? {
+        "impl" => Some(Place::Impl),
+        "trait" => Some(Place::Trait),
+        // The `extern` of a function is not a block.
+        "extern" if !words.any(|word| word == "fn") => Some(Place::Extern),
+        _ => None,
+    }
+}
+
+// How long the comment, the text or the character is that begins here.
+fn skipped(rest: &str) -> Option<usize> {
+    if rest.starts_with("//") {
+        return Some(rest.find('\n').unwrap_or(rest.len()));
+    }
+    if rest.starts_with("/*") {
+        return Some(block_comment(rest));
+    }
+    if rest.starts_with('"') {
+        return Some(text(rest, '"'));
+    }
+    if let Some(raw) = rest.strip_prefix('r') {
+        let hashes = raw.len() - raw.trim_start_matches('#').len();
+        if raw[hashes..].starts_with('"') {
+            let close = format!("\"{}", "#".repeat(hashes));
+            let begin = 1 + hashes + 1;
+            let end = rest[begin..].find(&close).map(|at| begin + at + close.len());
+            return Some(end.unwrap_or(rest.len()));
+        }
+    }
+    if let Some(character) = rest.strip_prefix('\'') {
+        let first = character.chars().next()?;
+        // A lifetime has no second quote.
+        let is_character = first == '\\' || character[first.len_utf8()..].starts_with('\'');
+        return is_character.then(|| text(rest, '\''));
+    }
+    None
+}
+
+fn text(rest: &str, quote: char) -> usize {
+    let mut escaped = false;
+    for (index, c) in rest.char_indices().skip(1) {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            c if c == quote => return index + 1,
+            _ => {}
+        }
+    }
+    rest.len()
+}
+
+fn block_comment(rest: &str) -> usize {
+    let (mut depth, mut index) = (0_usize, 0);
+    while index < rest.len() {
+        match &rest.as_bytes()[index..] {
+            [b'/', b'*', ..] => {
+                depth += 1;
+                index += 2;
+            }
+            [b'*', b'/', ..] => {
+                depth -= 1;
+                index += 2;
+                if depth == 0 {
+                    return index;
+                }
+            }
+            _ => index += 1,
+        }
+    }
+    rest.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_innermost_block_says_where_a_function_stands() {
+        for (source, place) in [
+            ("struct S;\nimpl S {\n", Some(Place::Impl)),
+            ("impl<T: Into<[u8; 4]>> Trait<(u8, [T; 1])> for S<T> {\n", Some(Place::Impl)),
+            (
+                "unsafe impl S { fn a() { if true {} } const A: [u8; 2] = [1, 2];\n",
+                Some(Place::Impl),
+            ),
+            ("pub(crate) unsafe trait T: Send where Self: Sized {\n", Some(Place::Trait)),
+            ("unsafe extern \"C\" {\n", Some(Place::Extern)),
+            ("extern \"C\" fn f() -> impl Send {\n", None),
+            ("impl S { async fn f(x: impl Send) -> Result<(), ()> {\n", None),
+            ("impl S {} // impl S {\n/* impl { /* { */ */ mod a {\n", None),
+            (
+                "mod a { const B: &str = \"impl {\"; const C: char = '{'; const D: u8 = b'{';\n",
+                None,
+            ),
+            (
+                "mod a { const B: &str = r#\"impl \" {\"#; fn f<'a>(b: &'a str) {} impl S {\n",
+                Some(Place::Impl),
+            ),
+            ("const _: () = {\n", None),
+            ("macro_rules! a { ($a:ident) => { impl $a {\n", Some(Place::Impl)),
+            ("macro_rules! a { ($a:ident) => {\n", None),
+            ("fn f() { match 1 { _ => {\n", None),
+            ("", None),
+            ("}}}", None),
+            ("impl S { /*", Some(Place::Impl)),
+        ] {
+            assert_eq!(place_at(source), place, "{source}");
+        }
+    }
+}
