@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::FromDelivery;
+use super::{EnvelopeUse, FromDelivery};
 use crate::delivery::{Delivery, Position};
 use crate::event::Headers;
 use crate::outcome::Rejection;
@@ -23,6 +23,8 @@ pub struct RawEvent {
 }
 
 impl<'a> FromDelivery<'a> for RawEvent {
+    const ENVELOPE: EnvelopeUse = EnvelopeUse::Never;
+
     async fn from_delivery(delivery: &'a Delivery<'a>) -> Result<Self, Rejection> {
         Ok(RawEvent {
             position: delivery.position(),

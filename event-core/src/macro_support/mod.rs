@@ -45,7 +45,7 @@ use std::process::ExitCode;
 
 use crate::app::{end, exit_code};
 use crate::event::excerpt;
-use crate::extract::FromDelivery;
+use crate::extract::{EnvelopeUse, FromDelivery};
 use crate::outcome::{Error, Rejection};
 use crate::state::Requirements;
 
@@ -73,7 +73,7 @@ pub const BROKEN_CONTRACT: &ContractInfo = &ContractInfo {
 #[must_use]
 pub fn not_of_sum(envelope: &Envelope<'_>, sum: &'static str) -> EnvelopeError {
     let problem = format!("`{}` is no event of it", excerpt(envelope.event_type(), 64));
-    EnvelopeError::DataMismatch { type_name: sum, problem, byte: None }
+    envelope.mismatch(sum, None, problem, None)
 }
 
 /// The key that a contract's function makes.
@@ -173,6 +173,8 @@ pub fn on_instance<'a, T: EventHandler + 'static>(delivery: &'a Delivery<'a>) ->
 pub struct Instance<T>(PhantomData<fn(T)>);
 
 impl<'a, T: 'static> FromDelivery<'a> for Instance<T> {
+    const ENVELOPE: EnvelopeUse = EnvelopeUse::Never;
+
     async fn from_delivery(_: &'a Delivery<'a>) -> Result<Self, Rejection> {
         Ok(Instance(PhantomData))
     }
