@@ -13,7 +13,7 @@ use super::envelope_error::{EnvelopeError, MAX_EVENT_TYPE_BYTES};
 use super::excerpt::excerpt;
 use super::fields::{Fields, extra_field};
 use super::ignored::{IgnoredField, IgnoredReason};
-use super::mismatch::{describe, version_help};
+use super::mismatch::{describe, lacks, version_help};
 use super::objects::Objects;
 use super::path::path_at;
 use super::place::{offset_in, reason, refused_value_by};
@@ -206,6 +206,26 @@ impl<'a> Envelope<'a> {
             return Err(self.mismatch(info.type_name, Some((version, info)), problem, byte));
         }
         self.decode(data, info.type_name, Some((version, info)))
+    }
+
+    /// Checks the data by what is known of a contract without its type's decoder.
+    pub(crate) fn check_fields(&self, contract: &ContractInfo) -> Result<(), EnvelopeError> {
+        let mismatch = |problem| {
+            Err(self.mismatch(
+                contract.type_name,
+                Some((contract.version, contract)),
+                problem,
+                None,
+            ))
+        };
+        match self.data_text() {
+            None | Some("null") if contract.empty => Ok(()),
+            None => mismatch("the field `data` is missing".to_owned()),
+            Some(data) if contract.object && !data.starts_with('{') => {
+                mismatch(format!("`data` is {}, it must be an object", kind_of(data)))
+            }
+            Some(data) => lacks(data, contract).map_or(Ok(()), mismatch),
+        }
     }
 
     fn unsupported_version(&self, found: u32, contract: &ContractInfo) -> EnvelopeError {

@@ -44,6 +44,14 @@ pub(super) fn describe(
     }
 }
 
+/// The first field of a contract that `data` lacks, for a type that cannot be decoded here.
+pub(super) fn lacks(data: &str, contract: &ContractInfo) -> Option<String> {
+    let fields: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(data).unwrap_or_default();
+    let mut required = contract.fields.iter().filter(|field| field.required);
+    let missing = required.find(|field| !fields.contains_key(field.wire_name))?.wire_name;
+    Some(format!("`data` has no `{missing}`; {}", in_its_place(missing, data, Some(contract))))
+}
+
 /// What to do about data of another version than the contract's, if that may be the reason.
 pub(super) fn version_help(found: u32, contract: &ContractInfo) -> Option<String> {
     let ContractInfo { type_name, version, .. } = contract;

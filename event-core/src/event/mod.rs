@@ -44,7 +44,9 @@ mod user_id;
 mod values;
 mod writer;
 
-pub use contract::{Contract, ContractField, ContractInfo, ContractRegistration, KeySource};
+pub use contract::{
+    Contract, ContractField, ContractInfo, ContractRegistration, DataCheck, KeySource,
+};
 pub use emits::Emits;
 pub use envelope::Envelope;
 pub use envelope_error::{EnvelopeError, MAX_EVENT_TYPE_BYTES, NearKey};

@@ -9,8 +9,9 @@ pub use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use crate::delivery::Delivery;
 pub use crate::event::{
-    Contract, ContractField, ContractInfo, ContractRegistration, Emits, Envelope, EnvelopeError,
-    Events, Headers, KeySource, NoOlder, Payload, ReadOlder, RecordKey, Topics, UnknownName,
+    Contract, ContractField, ContractInfo, ContractRegistration, DataCheck, Emits, Envelope,
+    EnvelopeError, Events, Headers, KeySource, NoOlder, Payload, ReadOlder, RecordKey, Topics,
+    UnknownName,
 };
 // By a short name, so that an argument fits on a line of the expansion.
 pub use crate::extract::{Argument, FromDeliveries as ExtractBatch, FromDelivery as Extract};
@@ -24,6 +25,7 @@ pub use std::boxed::Box;
 
 mod batch;
 mod blocking;
+mod check;
 mod emits;
 mod judge;
 mod judge_delivery;
@@ -31,6 +33,7 @@ mod list;
 
 pub use batch::batch;
 pub use blocking::blocking;
+pub use check::{Checked, OnlySent};
 pub use emits::judge_emits;
 pub use judge::{
     Named, batch_handler, handler, judge_event, judge_foreign_event, judge_foreign_topic,
