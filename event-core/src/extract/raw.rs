@@ -12,7 +12,7 @@ use crate::outcome::Rejection;
 pub struct RawEvent {
     /// Where it lies.
     pub position: Position,
-    /// The event's name; `None` for a tombstone.
+    /// The event's name; `None` for a tombstone and for what is no event.
     pub event_type: Option<String>,
     /// The key; null and empty are different.
     pub key: Option<Bytes>,

@@ -34,7 +34,7 @@ pub enum Observation<'a> {
         partition: &'a TopicPartition,
         /// The record.
         offset: Offset,
-        /// The event's name.
+        /// The event's name; `tombstone` for a record without a value, `*` for what is no event.
         event: &'a str,
         /// The handler's id.
         handler: &'a str,
