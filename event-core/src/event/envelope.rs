@@ -36,8 +36,8 @@ pub struct Envelope<'a> {
     event_id: Option<EventId>,
     occurred_at: Option<Timestamp>,
     version: Option<&'a RawValue>,
-    /// Of `eventId` and of `occurredAt`.
-    ignored: [Option<(IgnoredReason, &'a RawValue)>; 2],
+    /// Why `eventId` and `occurredAt` count as absent.
+    ignored: [Option<IgnoredReason>; 2],
     text: &'a str,
     has_extra: bool,
 }
@@ -114,10 +114,13 @@ impl<'a> Envelope<'a> {
 
     /// The fields that are there and cannot be read, so that they count as absent.
     pub fn ignored(&self) -> impl Iterator<Item = IgnoredField<'a>> + '_ {
-        let fields = ["eventId", "occurredAt"].into_iter().zip(&self.ignored);
-        fields.filter_map(|(name, ignored)| {
-            let (reason, value) = (*ignored)?;
-            Some(IgnoredField { name, reason, value: value.get() })
+        // Found again, because nearly no record has any.
+        let mut reader = serde_json::Deserializer::from_str(self.text);
+        let read = self.has_ignored().then(|| Fields::read(&mut reader).ok()).flatten();
+        let [_, _, _, event_id, occurred_at, _] = read.unwrap_or_default().known;
+        let fields = [("eventId", event_id), ("occurredAt", occurred_at)];
+        fields.into_iter().zip(self.ignored).filter_map(|((name, value), reason)| {
+            Some(IgnoredField { name, reason: reason?, value: value?.get() })
         })
     }
 

@@ -16,6 +16,11 @@
 //! the first of each event and kind is a warning in the log, all are counted
 //! ([`Health::ignored_fields`](crate::observe::Health::ignored_fields)), and `explain --record` says it.
 //!
+//! A text may hold half of a surrogate pair (`\ud83d` alone), which is what is left of an emoji that its producer cut
+//! in two and names no character. A handler whose type reads that text rejects the record as `lone_surrogate`;
+//! where nobody reads it the event is handled. With `lone_surrogates = "dead_letter"` it is refused wherever it
+//! stands ([`LoneSurrogates`]). The keys of `data` and of the envelope are always read.
+//!
 //! Field names inside `data` are what serde's attributes make them. The record key is the contract's
 //! key field as text.
 

@@ -82,13 +82,13 @@ pub(super) fn version_of(text: &str, value: &RawValue) -> Result<u32, EnvelopeEr
 pub(super) fn or_ignored<'a, T>(
     value: Option<&'a RawValue>,
     read: impl FnOnce(&'a RawValue) -> Result<T, IgnoredReason>,
-) -> (Option<T>, Option<(IgnoredReason, &'a RawValue)>) {
+) -> (Option<T>, Option<IgnoredReason>) {
     match value {
         None => (None, None),
         Some(value) if value.get() == "null" => (None, None),
         Some(value) => match read(value) {
             Ok(read) => (Some(read), None),
-            Err(reason) => (None, Some((reason, value))),
+            Err(reason) => (None, Some(reason)),
         },
     }
 }
