@@ -8,10 +8,15 @@ use std::time::Duration;
 use rustc_hash::FxHasher;
 
 use crate::event::{Envelope, NameError, TopicName};
+use crate::extract::EnvelopeUse;
 use crate::handler::{HandlerRegistration, Selector};
 use crate::middleware::{LayerStack, Layers};
+use crate::outcome::Rejection;
 
 type Map<V> = HashMap<&'static str, V, BuildHasherDefault<FxHasher>>;
+
+/// What was read of a record: the outer object, `None` for a tombstone, or why it is no event.
+pub(crate) type ReadRecord<'a> = Result<Option<Envelope<'a>>, Rejection>;
 
 /// Finds the handler of an event. Cloning it shares the table.
 #[derive(Clone, Debug)]
@@ -62,6 +67,10 @@ pub struct TopicRoutes {
     all: Vec<Arc<Route>>,
     events: Map<Arc<Route>>,
     rest: Option<Arc<Route>>,
+    /// The one of `rest`, where it takes records that are no events.
+    any_value: Option<Arc<Route>>,
+    /// The one of `rest`, where it takes records without a value too.
+    any_record: Option<Arc<Route>>,
     tombstones: Option<Arc<Route>>,
     foreign_names: bool,
     dead_letter: Option<&'static str>,
@@ -161,7 +170,13 @@ impl TopicRoutes {
                 }
             }
             Selector::Rest => {
-                self.rest.get_or_insert(route);
+                if self.rest.is_none() {
+                    let envelope = handler.envelope_use();
+                    let takes = |it: bool| it.then(|| Arc::clone(&route));
+                    self.any_value = takes(envelope != EnvelopeUse::Always);
+                    self.any_record = takes(envelope == EnvelopeUse::Never);
+                    self.rest = Some(route);
+                }
             }
             Selector::Tombstones => {
                 self.tombstones.get_or_insert(route);
@@ -191,11 +206,14 @@ impl TopicRoutes {
         self.events.get(event).or(self.rest.as_ref())
     }
 
-    /// The handler of the record with this outer object; a tombstone has none.
-    pub(crate) fn of(&self, envelope: Option<&Envelope<'_>>) -> Option<&Arc<Route>> {
-        match envelope {
-            Some(envelope) => self.find(envelope.event_type()),
-            None => self.tombstones(),
+    /// The handler of a record that was read: an event, a tombstone, or what is no event. One over a limit
+    /// has none.
+    pub(crate) fn of(&self, read: &ReadRecord<'_>) -> Option<&Arc<Route>> {
+        match read {
+            Ok(Some(envelope)) => self.find(envelope.event_type()),
+            Ok(None) => self.tombstones(),
+            Err(Rejection::Undecodable(_)) => self.any_value.as_ref(),
+            Err(_) => None,
         }
     }
 
@@ -218,9 +236,9 @@ impl TopicRoutes {
         self.rest.as_ref()
     }
 
-    /// The handler of records without a value.
+    /// The handler of records without a value: their own, or the one that takes every record.
     #[must_use]
     pub fn tombstones(&self) -> Option<&Arc<Route>> {
-        self.tombstones.as_ref()
+        self.tombstones.as_ref().or(self.any_record.as_ref())
     }
 }

@@ -20,6 +20,8 @@ pub(super) struct HealthShape {
     paused: PausedShape,
     /// How many events of each name nobody handled.
     unknown_events: BTreeMap<String, u64>,
+    /// How many fields of each topic, event and kind could not be read and counted as absent.
+    ignored_fields: BTreeMap<String, u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -77,6 +79,10 @@ impl HealthShape {
             groups: health.groups().into_iter().map(GroupShape::from).collect(),
             paused: control.paused().into(),
             unknown_events: health.unknown_events().counts(),
+            ignored_fields: {
+                let counts = health.ignored_fields().counts().into_iter();
+                counts.map(|(kind, count)| (kind.to_string(), count)).collect()
+            },
         }
     }
 }

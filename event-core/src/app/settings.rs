@@ -23,7 +23,7 @@ use tables::Tables;
 use sources::{check_variables, file_path, merge, our_variables, read_file};
 
 use crate::broker::OutOfRange;
-use crate::event::{GroupName, TopicName};
+use crate::event::{EnvelopeRules, GroupName, TopicName};
 use crate::handler::BreakerOptions;
 use crate::outcome::Backoff;
 use crate::processor::DeliveryPolicy;
@@ -48,6 +48,8 @@ use crate::registry::{StartupProblem, StartupReport};
 /// | `breaker_failures` | `EVENT_BREAKER_FAILURES` | `20` | after how many failed attempts in a row a handler is left alone for a while; `0` is never |
 /// | `breaker_pause` | `EVENT_BREAKER_PAUSE` | `5s..1m` | for how long: the first time, and at most |
 /// | `max_concurrency` | `EVENT_MAX_CONCURRENCY` | `1000` | how many calls run at once in the service, over all its groups, of the handlers that do not keep the order of the partition |
+/// | `naive_times` | `EVENT_NAIVE_TIMES` | `ignore` | what an `occurredAt` without a zone is: `ignore` for none, with a warning in the log, or `utc` |
+/// | `lone_surrogates` | `EVENT_LONE_SURROGATES` | `handle` | what becomes of a record with half of a surrogate pair (`\ud83d` alone) in a text: `handle` dead-letters it where its handler reads that text, `dead_letter` in any case |
 /// | `max_value_bytes` | `EVENT_MAX_VALUE_BYTES` | `1048576` | larger values are dead-lettered unread |
 /// | `max_headers` | `EVENT_MAX_HEADERS` | `1000` | records with more are dead-lettered |
 /// | `max_header_bytes` | `EVENT_MAX_HEADER_BYTES` | `262144` | the same for the size of all headers |
@@ -261,6 +263,8 @@ impl Given {
         let breaker_failures = read.number(always("breaker_failures"), 0);
         let breaker_pause = read.range(always("breaker_pause"), BREAKER_PAUSE, "5s..1m");
         let max_concurrency = read.number(always("max_concurrency"), 1);
+        let naive_times = read.naive_times(always("naive_times"));
+        let lone_surrogates = read.lone_surrogates(always("lone_surrogates"));
         let max_value_bytes = read.number(always("max_value_bytes"), 1);
         let max_headers = read.number(always("max_headers"), 0);
         let max_header_bytes = read.number(always("max_header_bytes"), 0);
@@ -304,6 +308,9 @@ impl Given {
                 max_value_bytes: max_value_bytes?,
                 max_headers: max_headers?,
                 max_header_bytes: max_header_bytes?,
+                envelope: EnvelopeRules::default()
+                    .naive_times(naive_times?)
+                    .lone_surrogates(lone_surrogates?),
                 commit_interval: commit_interval?,
                 commit_records: commit_records?,
                 max_metadata_bytes: max_metadata_bytes?,

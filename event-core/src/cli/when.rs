@@ -7,6 +7,7 @@ use event_names::parse_duration;
 
 use crate::app::ExitStatus;
 use crate::event::excerpt;
+use crate::event::time::{is_out_of_range, of_record};
 use crate::operations::Place;
 
 /// Reads `2026-01-31T08:00:00Z`, or how long before `now`: `2h`.
@@ -52,8 +53,14 @@ pub(super) fn shown_time(time: Option<Timestamp>) -> String {
 
 /// A record's own time to the millisecond.
 pub(super) fn shown_ms(timestamp_ms: i64) -> String {
-    let time = Timestamp::from_millisecond(timestamp_ms).ok().filter(|_| timestamp_ms >= 0);
-    time.map_or_else(|| "without a time".to_owned(), |time| format!("{time:.3}"))
+    match of_record(timestamp_ms) {
+        None => "without a time".to_owned(),
+        Some(Ok(time)) if is_out_of_range(timestamp_ms) => {
+            format!("{time:.3} (wrong unit: {timestamp_ms} ms)")
+        }
+        Some(Ok(time)) => format!("{time:.3}"),
+        Some(Err(_)) => format!("time out of range: {timestamp_ms} ms"),
+    }
 }
 
 #[cfg(test)]
@@ -82,5 +89,9 @@ mod tests {
         assert!(parse_time("1500", now).is_err());
         assert_eq!(shown_ms(1_700_000_000_123), "2023-11-14T22:13:20.123Z");
         assert_eq!(shown_ms(-1), "without a time");
+        let microseconds = "2025-11-28T05:16:40.412Z (wrong unit: 1764307000412345 ms)";
+        assert_eq!(shown_ms(1_764_307_000_412_345), microseconds);
+        assert_eq!(shown_ms(i64::MAX), "time out of range: 9223372036854775807 ms");
+        assert_eq!(shown_ms(-2), "time out of range: -2 ms");
     }
 }

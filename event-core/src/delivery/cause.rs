@@ -24,7 +24,7 @@ impl Cause {
     pub fn of(delivery: &Delivery<'_>) -> Self {
         let envelope = delivery.envelope;
         let event_id = envelope.and_then(|envelope| envelope.event_id());
-        let event_id = event_id.map(ToString::to_string).filter(|id| !id.is_empty());
+        let event_id = event_id.map(ToString::to_string);
         let mut trace = Headers::new();
         for known in TRACE_HEADERS {
             if let Some(value) = delivery.record.header(known) {

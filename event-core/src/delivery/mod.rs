@@ -25,7 +25,8 @@ pub struct Delivery<'a> {
     pub partition: &'a TopicPartition,
     /// The record as it lies on the broker.
     pub record: RecordRef<'a>,
-    /// Its outer object; `None` for a tombstone, which has no value.
+    /// Its outer object; `None` for a tombstone, which has no value, and for what is no event and goes to a
+    /// handler that takes every record.
     pub envelope: Option<&'a Envelope<'a>>,
     /// The [id](crate::handler::HandlerRegistration::id) of the handler.
     pub handler: &'a str,
@@ -40,7 +41,7 @@ pub struct Delivery<'a> {
 }
 
 impl Delivery<'_> {
-    /// The event's name; `None` for a tombstone.
+    /// The event's name; `None` for a tombstone and for what is no event.
     #[must_use]
     pub fn event_type(&self) -> Option<&str> {
         self.envelope.map(Envelope::event_type)

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use crate::event::TopicName;
+use jiff::Timestamp;
+
+use crate::event::{TopicName, time};
 
 /// The place of one record in its partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,6 +65,15 @@ pub struct Position {
     pub offset: Offset,
     /// The record's timestamp in milliseconds since 1970; negative when it has none.
     pub timestamp_ms: i64,
+}
+
+impl Position {
+    /// The record's timestamp as a time; `None` when it has none. Kafka counts milliseconds: what is no
+    /// time in these, and is one in microseconds or nanoseconds, is read so.
+    #[must_use]
+    pub fn timestamp(&self) -> Option<Timestamp> {
+        time::of_record(self.timestamp_ms)?.ok()
+    }
 }
 
 impl fmt::Display for Position {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Headers, NameError, TopicName};
+use super::{Envelope, EnvelopeError, Headers, NameError, TopicName};
 
 /// A payload type with its names, implemented by `#[derive(Event)]`.
 ///
@@ -151,8 +151,29 @@ pub struct ContractField {
     pub type_name: &'static str,
 }
 
-/// A contract that is linked into the binary.
+/// Decodes the data of an envelope into a contract's type and throws it away.
+pub type DataCheck = fn(&'static Envelope<'static>) -> Result<(), EnvelopeError>;
+
+/// A contract that is linked into the binary, with how its data is decoded; `None` for a type that is only
+/// sent.
 #[derive(Debug)]
-pub struct ContractRegistration(pub &'static ContractInfo);
+pub struct ContractRegistration(pub &'static ContractInfo, pub Option<DataCheck>);
+
+impl ContractRegistration {
+    /// Whether the data of `envelope` fits the contract `info`: by its type where that can be decoded, else
+    /// by its fields. The envelope stays in memory.
+    ///
+    /// # Errors
+    ///
+    /// [`EnvelopeError`]: the reason of the dead letter that a handler's service would write.
+    pub fn check(info: &ContractInfo, envelope: Envelope<'static>) -> Result<(), EnvelopeError> {
+        let place = |info: &ContractInfo| (info.module, info.file, info.line);
+        let mut all = inventory::iter::<ContractRegistration>();
+        match all.find(|one| place(one.0) == place(info)).and_then(|one| one.1) {
+            Some(check) => check(Box::leak(Box::new(envelope))),
+            None => envelope.check_fields(info),
+        }
+    }
+}
 
 inventory::collect!(ContractRegistration);

@@ -9,13 +9,20 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use serde_json::value::RawValue;
 
-use super::contract::same_letters;
-use super::envelope_error::{EnvelopeError, MAX_EVENT_TYPE_BYTES, NearKey};
+use super::envelope_error::{EnvelopeError, MAX_EVENT_TYPE_BYTES};
 use super::excerpt::excerpt;
-use super::fields::{Fields, duplicate_of, extra_field, keys};
+use super::fields::{Fields, extra_field};
+use super::ignored::{IgnoredField, IgnoredReason};
+use super::mismatch::{describe, lacks, version_help};
 use super::objects::Objects;
-use super::place::{offset_in, reason, refused_byte, refused_value};
-use super::{Contract, EventId, ReadOlder, UserId, strict};
+use super::path::path_at;
+use super::place::{offset_in, reason, refused_value_by};
+use super::rules::{EnvelopeRules, LoneSurrogates};
+use super::syntax::{lone_surrogate, no_event_type, not_an_object, syntax};
+use super::values::{
+    event_id_of, kind_of, or_ignored, place_of, text_of, time_of, user_id_of, version_of,
+};
+use super::{Contract, ContractInfo, EventId, ReadOlder, UserId, strict};
 
 // How much of a foreign text an error may repeat.
 const EXCERPT_BYTES: usize = 64;
@@ -29,6 +36,8 @@ pub struct Envelope<'a> {
     event_id: Option<EventId>,
     occurred_at: Option<Timestamp>,
     version: Option<&'a RawValue>,
+    /// Why `eventId` and `occurredAt` count as absent.
+    ignored: [Option<IgnoredReason>; 2],
     text: &'a str,
     has_extra: bool,
 }
@@ -49,7 +58,19 @@ impl<'a> Envelope<'a> {
     /// # Ok::<(), event_core::event::EnvelopeError>(())
     /// ```
     pub fn read(value: &'a [u8]) -> Result<Self, EnvelopeError> {
-        let text = strict::check(value)?;
+        Envelope::read_with(value, EnvelopeRules::default())
+    }
+
+    /// The same by the rules of the settings.
+    ///
+    /// # Errors
+    ///
+    /// [`EnvelopeError`], each kind of broken input with its own.
+    pub fn read_with(value: &'a [u8], rules: EnvelopeRules) -> Result<Self, EnvelopeError> {
+        let (text, lone_surrogate) = strict::check(value)?;
+        if let (Some(byte), LoneSurrogates::DeadLetter) = (lone_surrogate, rules.lone_surrogates) {
+            return Err(EnvelopeError::LoneSurrogate { path: path_at(text, byte), byte });
+        }
         let start = text.trim_ascii_start();
         match start.as_bytes().first() {
             None => return Err(EnvelopeError::Empty),
@@ -59,7 +80,7 @@ impl<'a> Envelope<'a> {
         let mut reader = serde_json::Deserializer::from_str(text);
         let fields = Fields::read(&mut reader).map_err(|error| syntax(text, &error))?;
         reader.end().map_err(|error| syntax(text, &error))?;
-        Envelope::interpret(fields, text)
+        Envelope::interpret(fields, text, rules)
     }
 
     /// The name as it stands in the record, well formed or not.
@@ -78,16 +99,34 @@ impl<'a> Envelope<'a> {
         self.user_id.map_or(Ok(None), |value| user_id_of(self.text, value))
     }
 
-    /// The identity the producer gave it.
+    /// The identity the producer gave it, a text or a number; `None` for one that
+    /// [identifies nothing](EventId::is_blank).
     #[must_use]
     pub fn event_id(&self) -> Option<&EventId> {
         self.event_id.as_ref()
     }
 
-    /// When it happened; `None` when absent or not in the form of RFC 3339.
+    /// When it happened; `None` when absent, and when it could mean several moments.
     #[must_use]
     pub fn occurred_at(&self) -> Option<Timestamp> {
         self.occurred_at
+    }
+
+    /// The fields that are there and cannot be read, so that they count as absent.
+    pub fn ignored(&self) -> impl Iterator<Item = IgnoredField<'a>> + '_ {
+        // Found again, because nearly no record has any.
+        let mut reader = serde_json::Deserializer::from_str(self.text);
+        let read = self.has_ignored().then(|| Fields::read(&mut reader).ok()).flatten();
+        let [_, _, _, event_id, occurred_at, _] = read.unwrap_or_default().known;
+        let fields = [("eventId", event_id), ("occurredAt", occurred_at)];
+        fields.into_iter().zip(self.ignored).filter_map(|((name, value), reason)| {
+            Some(IgnoredField { name, reason: reason?, value: value?.get() })
+        })
+    }
+
+    /// Whether there are [ignored](Envelope::ignored) fields.
+    pub(crate) fn has_ignored(&self) -> bool {
+        self.ignored.iter().any(Option::is_some)
     }
 
     /// The version of the data; 1 when absent or null. Beyond 32 bits it is the highest there is.
@@ -135,7 +174,7 @@ impl<'a> Envelope<'a> {
     {
         let (found, supported) = (self.version()?, T::INFO.version);
         if found > supported {
-            return Err(self.unsupported_version(found, supported));
+            return Err(self.unsupported_version(found, T::INFO));
         }
         self.decode_version(found)
     }
@@ -146,27 +185,62 @@ impl<'a> Envelope<'a> {
         T: Contract + serde::Deserialize<'a>,
         T::Older: ReadOlder<'a, T>,
     {
-        if let Some(older) = T::Older::read_older(self, version) {
-            return older;
+        match T::Older::read_older(self, version) {
+            Some(older) => older,
+            None => self.decode_own(version),
         }
+    }
+
+    /// Decodes the data into the contract's own type.
+    pub(crate) fn decode_own<T>(&self, version: u32) -> Result<T, EnvelopeError>
+    where
+        T: Contract + serde::Deserialize<'a>,
+    {
         let info = T::INFO;
         let data = match self.data_text() {
             None | Some("null") if info.empty => "{}",
             Some(data) => data,
-            None => return Err(no_data(info.type_name)),
+            None => return Err(self.no_data(info.type_name, Some((version, info)))),
         };
         // serde would refuse it too, in words of its own.
         if info.object && !data.starts_with('{') {
-            let problem = format!("it is {}, it must be an object", kind_of(data));
+            let problem = format!("`data` is {}, it must be an object", kind_of(data));
             let byte = offset_in(self.text, data);
-            return Err(EnvelopeError::DataMismatch { type_name: info.type_name, problem, byte });
+            return Err(self.mismatch(info.type_name, Some((version, info)), problem, byte));
         }
-        self.decode(data, info.type_name)
+        self.decode(data, info.type_name, Some((version, info)))
     }
 
-    fn unsupported_version(&self, found: u32, supported: u32) -> EnvelopeError {
+    /// Checks the data by what is known of a contract without its type's decoder.
+    pub(crate) fn check_fields(&self, contract: &ContractInfo) -> Result<(), EnvelopeError> {
+        let mismatch = |problem| {
+            Err(self.mismatch(
+                contract.type_name,
+                Some((contract.version, contract)),
+                problem,
+                None,
+            ))
+        };
+        match self.data_text() {
+            None | Some("null") if contract.empty => Ok(()),
+            None => mismatch("the field `data` is missing".to_owned()),
+            Some(data) if contract.object && !data.starts_with('{') => {
+                mismatch(format!("`data` is {}, it must be an object", kind_of(data)))
+            }
+            Some(data) => lacks(data, contract).map_or(Ok(()), mismatch),
+        }
+    }
+
+    fn unsupported_version(&self, found: u32, contract: &ContractInfo) -> EnvelopeError {
         let byte = self.version.map_or(0, |value| place_of(self.text, value));
-        EnvelopeError::UnsupportedVersion { found, supported, byte }
+        let (event, type_name) = (excerpt(&self.event_type, EXCERPT_BYTES), contract.type_name);
+        EnvelopeError::UnsupportedVersion {
+            event,
+            type_name,
+            found,
+            supported: contract.version,
+            byte,
+        }
     }
 
     /// Decodes the data into any type.
@@ -180,30 +254,83 @@ impl<'a> Envelope<'a> {
     {
         let type_name = std::any::type_name::<T>();
         match self.data_text() {
-            Some(data) => self.decode(data, type_name),
+            Some(data) => self.decode(data, type_name, None),
             // What can be made of nothing, such as an `Option`, is.
-            None => self.decode("null", type_name).map_err(|_| no_data(type_name)),
+            None => self.decode("null", type_name, None).map_err(|_| self.no_data(type_name, None)),
         }
     }
 
-    fn decode<T>(&self, data: &'a str, type_name: &'static str) -> Result<T, EnvelopeError>
+    // `contract` is the one of the type, with the version of the record.
+    fn decode<T>(
+        &self,
+        data: &'a str,
+        type_name: &'static str,
+        contract: Option<(u32, &ContractInfo)>,
+    ) -> Result<T, EnvelopeError>
     where
         T: serde::Deserialize<'a>,
     {
-        let mut reader = serde_json::Deserializer::from_str(data);
         // The data was found by the same reader, so nothing can follow it.
-        T::deserialize(Objects(&mut reader)).map_err(|error| {
-            let mut problem = excerpt(&reason(&error), 4 * EXCERPT_BYTES);
-            if let Some(hint) = renamed_field(&problem, data) {
-                problem.push_str(&hint);
-            }
-            let start = offset_in(self.text, data);
-            let byte = start.map(|start| start + refused_value(data, &error));
-            EnvelopeError::DataMismatch { type_name, problem, byte }
+        let read = |json: &'a str| {
+            let mut reader = serde_json::Deserializer::from_str(json);
+            T::deserialize(Objects(&mut reader))
+        };
+        read(data).map_err(|error| {
+            let reason_at = |end: usize| Some(reason(&read(data.get(..end)?).err()?));
+            self.does_not_fit(data, (type_name, contract), &error, &reason_at)
         })
     }
 
-    fn interpret(fields: Fields<'a>, text: &'a str) -> Result<Self, EnvelopeError> {
+    #[cold]
+    fn does_not_fit(
+        &self,
+        data: &str,
+        (type_name, contract): (&'static str, Option<(u32, &ContractInfo)>),
+        error: &serde_json::Error,
+        reason_at: &dyn Fn(usize) -> Option<String>,
+    ) -> EnvelopeError {
+        if let Some(error) = lone_surrogate(self.text, data, error) {
+            return error;
+        }
+        // Without any data an empty object was read, which stands nowhere.
+        let Some(start) = offset_in(self.text, data) else {
+            let problem = excerpt(&reason(error), 4 * EXCERPT_BYTES);
+            return self.mismatch(type_name, contract, problem, None);
+        };
+        let byte = start + refused_value_by(data, error, reason_at);
+        let problem = describe(self.text, byte, error, contract.map(|(_, contract)| contract));
+        self.mismatch(type_name, contract, problem, Some(byte))
+    }
+
+    fn no_data(
+        &self,
+        type_name: &'static str,
+        contract: Option<(u32, &ContractInfo)>,
+    ) -> EnvelopeError {
+        let problem = "the field `data` is missing".to_owned();
+        self.mismatch(type_name, contract, problem, None)
+    }
+
+    pub(crate) fn mismatch(
+        &self,
+        type_name: &'static str,
+        contract: Option<(u32, &ContractInfo)>,
+        mut problem: String,
+        byte: Option<usize>,
+    ) -> EnvelopeError {
+        if let Some(help) = contract.and_then(|(found, contract)| version_help(found, contract)) {
+            problem.push_str(&help);
+        }
+        let event = excerpt(&self.event_type, EXCERPT_BYTES);
+        let versions = contract.map(|(found, contract)| (found, contract.version));
+        EnvelopeError::DataMismatch { event, versions, type_name, problem, byte }
+    }
+
+    fn interpret(
+        fields: Fields<'a>,
+        text: &'a str,
+        rules: EnvelopeRules,
+    ) -> Result<Self, EnvelopeError> {
         let [event_type, data, user_id, event_id, occurred_at, version] = fields.known;
         let Some(value) = event_type else { return Err(no_event_type(text)) };
         let event_type = text_of("eventType", text, value)?;
@@ -215,145 +342,20 @@ impl<'a> Envelope<'a> {
             });
         }
         // Not every producer writes these two, and no delivery depends on them: what cannot be
-        // read is as good as absent.
-        let event_id = event_id.and_then(|value| text_of("eventId", text, value).ok());
-        let occurred_at = occurred_at.and_then(|value| text_of("occurredAt", text, value).ok());
+        // read counts as absent, and is told.
+        let (event_id, no_id) = or_ignored(event_id, event_id_of);
+        let (occurred_at, no_time) = or_ignored(occurred_at, |value| time_of(value, rules));
         Ok(Envelope {
             event_type,
             data,
             user_id,
-            event_id: event_id.map(|text| EventId::new(&text)),
-            occurred_at: occurred_at.and_then(|text| text.parse().ok()),
+            event_id,
+            occurred_at,
             version,
+            ignored: [no_id, no_time],
             text,
             has_extra: fields.has_extra,
         })
-    }
-}
-
-fn no_data(type_name: &'static str) -> EnvelopeError {
-    let problem = "the field `data` is missing".to_owned();
-    EnvelopeError::DataMismatch { type_name, problem, byte: None }
-}
-
-// The commonest mismatch between services: the same field, spelt in another case.
-fn renamed_field(problem: &str, data: &str) -> Option<String> {
-    let missing = problem.strip_prefix("missing field `")?.split('`').next()?;
-    let fields: std::collections::BTreeMap<Cow<'_, str>, &RawValue> =
-        serde_json::from_str(data).ok()?;
-    let found = fields.keys().find(|key| same_letters(key, missing))?;
-    let found = excerpt(found, EXCERPT_BYTES);
-    let remedy = if found.contains('_') { "snake_case" } else { "camelCase" };
-    Some(format!("; the data has `{found}`: put `#[serde(rename_all = \"{remedy}\")]` on the type"))
-}
-
-fn kind_of(json: &str) -> &'static str {
-    match json.as_bytes().first() {
-        Some(b'{') => "an object",
-        Some(b'[') => "an array",
-        Some(b'"') => "a string",
-        Some(b't' | b'f') => "a boolean",
-        Some(b'n') => "null",
-        Some(b'-' | b'0'..=b'9') => "a number",
-        _ => "not JSON",
-    }
-}
-
-fn not_an_object(first: u8, text: &str, byte: usize) -> EnvelopeError {
-    // `NaN` and other words are no JSON at all, so only what parses is called by its kind.
-    match serde_json::from_str::<&RawValue>(text) {
-        Ok(value) => EnvelopeError::NotAnObject { found: kind_of(value.get()), byte },
-        Err(error) if matches!(first, b'[' | b'"' | b'0'..=b'9' | b'-' | b't' | b'f' | b'n') => {
-            syntax(text, &error)
-        }
-        Err(error) => malformed(text, &error),
-    }
-}
-
-fn syntax(text: &str, error: &serde_json::Error) -> EnvelopeError {
-    let problem = reason(error);
-    if let Some(field) = duplicate_of(&problem) {
-        let keys = keys(text);
-        let second = keys.iter().filter(|(_, key)| key == field).nth(1);
-        let byte = second.and_then(|(key, _)| offset_in(text, key)).unwrap_or(0);
-        return EnvelopeError::DuplicateField { field, byte };
-    }
-    match error.classify() {
-        serde_json::error::Category::Eof => {
-            EnvelopeError::Truncated { problem, byte: refused_byte(text, error) }
-        }
-        _ if problem.starts_with("trailing characters") => {
-            EnvelopeError::TrailingData { byte: refused_byte(text, error) }
-        }
-        _ => malformed(text, error),
-    }
-}
-
-fn malformed(text: &str, error: &serde_json::Error) -> EnvelopeError {
-    let problem = excerpt(&reason(error), 4 * EXCERPT_BYTES);
-    EnvelopeError::Malformed { problem, byte: refused_byte(text, error) }
-}
-
-// A value of `text`, so it has a place there.
-fn place_of(text: &str, value: &RawValue) -> usize {
-    offset_in(text, value.get()).unwrap_or(0)
-}
-
-fn no_event_type(text: &str) -> EnvelopeError {
-    let near = keys(text).into_iter().find(|(_, key)| same_letters(key, "eventType"));
-    let near = near.map(|(place, key)| NearKey {
-        key: excerpt(&key, EXCERPT_BYTES),
-        byte: offset_in(text, place).unwrap_or(0),
-    });
-    EnvelopeError::MissingEventType { near }
-}
-
-fn text_of<'a>(
-    field: &'static str,
-    text: &str,
-    value: &'a RawValue,
-) -> Result<Cow<'a, str>, EnvelopeError> {
-    let json = value.get();
-    // Without an escape the text stands between the quotes as it is.
-    if let Some(inner) = json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'))
-        && !inner.contains('\\')
-    {
-        return Ok(Cow::Borrowed(inner));
-    }
-    let wrong = |_| wrong_type(field, "a string", text, value);
-    serde_json::from_str(json).map(Cow::Owned).map_err(wrong)
-}
-
-fn wrong_type(
-    field: &'static str,
-    expected: &'static str,
-    text: &str,
-    value: &RawValue,
-) -> EnvelopeError {
-    let (found, byte) = (kind_of(value.get()), place_of(text, value));
-    EnvelopeError::FieldType { field, expected, found, byte }
-}
-
-fn user_id_of(text: &str, value: &RawValue) -> Result<Option<UserId>, EnvelopeError> {
-    let json = value.get();
-    match kind_of(json) {
-        "null" => Ok(None),
-        "a string" => Ok(Some(UserId::Text(text_of("userId", text, value)?.into_owned()))),
-        "a number" => Ok(Some(match json.parse() {
-            Ok(number) => UserId::Number(number),
-            Err(_) => UserId::Text(json.to_owned()),
-        })),
-        _ => Err(wrong_type("userId", "a number, a string or null", text, value)),
-    }
-}
-
-fn version_of(text: &str, value: &RawValue) -> Result<u32, EnvelopeError> {
-    let json = value.get();
-    let digits = json.bytes().all(|byte| byte.is_ascii_digit());
-    match json {
-        "null" => Ok(1),
-        _ if digits && json != "0" => Ok(json.parse().unwrap_or(u32::MAX)),
-        _ => Err(wrong_type("version", "an integer from 1 on", text, value)),
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Each kind of broken input has a variant and a code of its own, because each is mended elsewhere.
 
+use super::KnownShape;
+
 /// The longest `eventType` that is read, in bytes: the limit of an event's name.
 pub const MAX_EVENT_TYPE_BYTES: usize = event_names::MAX_BYTES;
 
@@ -72,8 +74,12 @@ pub enum EnvelopeError {
         byte: usize,
     },
     /// Half of a surrogate pair in an escape.
-    #[error("the escape at byte {byte} is half of a surrogate pair and names no character")]
+    #[error(
+        "`{path}` has an escape at byte {byte} that is half of a surrogate pair and names no character; its producer cut a text inside of one"
+    )]
     LoneSurrogate {
+        /// The field whose text it is in.
+        path: String,
         /// Where the escape begins.
         byte: usize,
     },
@@ -86,8 +92,10 @@ pub enum EnvelopeError {
         byte: usize,
     },
     /// No `eventType`.
-    #[error("the field `eventType` is missing{}", .near.as_ref().map(|near| format!("; `{}` is there at byte {}, but the name is `eventType`", near.key, near.byte)).unwrap_or_default())]
+    #[error("the field `eventType` is missing{}{}", .near.as_ref().map(|near| format!("; `{}` is there at byte {}, but the name is `eventType`", near.key, near.byte)).unwrap_or_default(), .shape.as_ref().map(|shape| format!("; the record looks like {shape}: a handler with `event = *` that takes a `RawEvent` gets such records")).unwrap_or_default())]
     MissingEventType {
+        /// Whose form the record has, where it is a known one.
+        shape: Option<KnownShape>,
         /// A key that differs from `eventType` only in case or separators.
         near: Option<NearKey>,
     },
@@ -116,8 +124,14 @@ pub enum EnvelopeError {
         byte: usize,
     },
     /// A version that this build does not know.
-    #[error("the version at byte {byte} is {found}, this service reads up to {supported}")]
+    #[error(
+        "the version of {event} at byte {byte} is {found}, {type_name} reads up to {supported}: deploy a build whose contract is of version {found}"
+    )]
     UnsupportedVersion {
+        /// The event's name.
+        event: String,
+        /// The contract's type.
+        type_name: &'static str,
         /// The record's version.
         found: u32,
         /// The contract's version.
@@ -126,8 +140,12 @@ pub enum EnvelopeError {
         byte: usize,
     },
     /// Data that does not fit the handler's type.
-    #[error("the data does not fit {type_name}{}: {problem}", .byte.map(|byte| format!(" at byte {byte}")).unwrap_or_default())]
+    #[error("the data of {event}{} does not fit {type_name}{}{}: {problem}", version(.versions.map(|(record, _)| record)), version(.versions.map(|(_, contract)| contract)), .byte.map(|byte| format!(" at byte {byte}")).unwrap_or_default())]
     DataMismatch {
+        /// The event's name.
+        event: String,
+        /// The versions of the record and of the contract; `None` for data without a contract.
+        versions: Option<(u32, u32)>,
         /// The type.
         type_name: &'static str,
         /// What does not fit.
@@ -135,6 +153,10 @@ pub enum EnvelopeError {
         /// Where reading it stopped; `None` when there is no data.
         byte: Option<usize>,
     },
+}
+
+fn version(version: Option<u32>) -> String {
+    version.map(|version| format!(" version {version}")).unwrap_or_default()
 }
 
 /// A key that was probably meant to be another.
@@ -186,12 +208,12 @@ impl EnvelopeError {
             | EnvelopeError::TrailingData { byte }
             | EnvelopeError::Malformed { byte, .. }
             | EnvelopeError::TooDeep { byte, .. }
-            | EnvelopeError::LoneSurrogate { byte }
+            | EnvelopeError::LoneSurrogate { byte, .. }
             | EnvelopeError::DuplicateField { byte, .. }
             | EnvelopeError::FieldType { byte, .. }
             | EnvelopeError::EventTypeTooLong { byte, .. }
             | EnvelopeError::UnsupportedVersion { byte, .. } => Some(*byte),
-            EnvelopeError::MissingEventType { near } => near.as_ref().map(|near| near.byte),
+            EnvelopeError::MissingEventType { near, .. } => near.as_ref().map(|near| near.byte),
             EnvelopeError::DataMismatch { byte, .. } => *byte,
         }
     }

@@ -7,10 +7,19 @@
 //! | `eventType` | text, required; the name that routes | always |
 //! | `data` | the payload, decoded into the handler's type; may be absent or null when the contract has no fields | always |
 //! | `userId` | a number, text, null or absent | always, null when nobody is known |
-//! | `eventId` | any text, or absent | always, a UUIDv7 |
-//! | `occurredAt` | RFC 3339 text; absent, or ignored in any other form | always, in UTC |
+//! | `eventId` | a text or a number; blank, a nil UUID and `"null"` count as absent | always, a UUIDv7 |
+//! | `occurredAt` | a time with its zone (RFC 3339, RFC 2822), or seconds, milliseconds, microseconds or nanoseconds since 1970; without a zone as the setting `naive_times` says | always, in UTC |
 //! | `version` | an integer from 1 on, 1 when absent; higher than the contract's is dead-lettered as `unsupported_version` | always |
 //! | any other | kept; [`Event::extra`](crate::Event::extra) reads it | never |
+//!
+//! An `eventId` or `occurredAt` that cannot be read counts as absent, because no delivery depends on it:
+//! the first of each event and kind is a warning in the log, all are counted
+//! ([`Health::ignored_fields`](crate::observe::Health::ignored_fields)), and `explain --record` says it.
+//!
+//! A text may hold half of a surrogate pair (`\ud83d` alone), which is what is left of an emoji that its producer cut
+//! in two and names no character. A handler whose type reads that text rejects the record as `lone_surrogate`;
+//! where nobody reads it the event is handled. With `lone_surrogates = "dead_letter"` it is refused wherever it
+//! stands ([`LoneSurrogates`]). The keys of `data` and of the envelope are always read.
 //!
 //! Field names inside `data` are what serde's attributes make them. The record key is the contract's
 //! key field as text.
@@ -22,27 +31,41 @@ mod envelope_error;
 mod excerpt;
 mod fields;
 mod headers;
+mod ignored;
 mod key;
 mod list;
+mod mismatch;
 mod name;
 mod objects;
+mod path;
 mod payload;
 mod place;
+mod rules;
+mod shape;
 mod strict;
+mod syntax;
+pub(crate) mod time;
 mod user_id;
+mod values;
 mod writer;
 
-pub use contract::{Contract, ContractField, ContractInfo, ContractRegistration, KeySource};
+pub use contract::{
+    Contract, ContractField, ContractInfo, ContractRegistration, DataCheck, KeySource,
+};
 pub use emits::Emits;
 pub use envelope::Envelope;
 pub use envelope_error::{EnvelopeError, MAX_EVENT_TYPE_BYTES, NearKey};
 pub(crate) use excerpt::excerpt;
 pub(crate) use fields::extra_field;
 pub use headers::{Header, Headers};
+pub(crate) use ignored::for_each_ignored;
+pub use ignored::{IgnoredField, IgnoredReason};
 pub use key::RecordKey;
 pub use list::{Events, Topics, UnknownName};
 pub use name::{EventName, GroupName, GroupNameError, NameError, TopicName};
 pub(crate) use name::{assert_foreign_name, assert_name};
 pub use payload::{NoOlder, Payload, ReadOlder, UpcastFrom};
+pub use rules::{EnvelopeRules, LoneSurrogates, NaiveTimes};
+pub use shape::KnownShape;
 pub use user_id::{EventId, UserId};
 pub use writer::EventWriter;

@@ -55,6 +55,31 @@ pub(super) fn refused_value(json: &str, error: &serde_json::Error) -> usize {
     last_token(&json.as_bytes()[..json.len().min(read)])
 }
 
+/// The same, where a type may check by itself what it has read: serde_json then stops behind the object
+/// that the value lies in. `reason_at` says what is wrong when only so many bytes are read: as soon as the
+/// wrong value is read, and no earlier, that is what was wrong with all of them.
+pub(super) fn refused_value_by(
+    json: &str,
+    error: &serde_json::Error,
+    reason_at: &dyn Fn(usize) -> Option<String>,
+) -> usize {
+    let refused = refused_value(json, error);
+    let reason = reason(error);
+    let is_end = matches!(json.as_bytes().get(refused), Some(b'}' | b']'));
+    if !is_end || reason.starts_with("missing field") {
+        return refused;
+    }
+    let (mut too_few, mut enough) = (0, refused + 1);
+    while enough - too_few > 1 {
+        let middle = too_few + (enough - too_few) / 2;
+        match reason_at(json.floor_char_boundary(middle)) {
+            Some(found) if found == reason => enough = middle,
+            _ => too_few = middle,
+        }
+    }
+    last_token(&json.as_bytes()[..enough.min(json.len())])
+}
+
 // How many bytes serde_json had read: the column counts those of the last line.
 fn bytes_read(json: &str, error: &serde_json::Error) -> usize {
     let lines_before = error.line().saturating_sub(1);
@@ -84,7 +109,7 @@ fn last_token(json: &[u8]) -> usize {
     last
 }
 
-fn text_len(json: &[u8]) -> usize {
+pub(super) fn text_len(json: &[u8]) -> usize {
     let mut escaped = true;
     let end = json.iter().position(|byte| {
         let ends = *byte == b'"' && !escaped;

@@ -1,16 +1,18 @@
 //! What JSON readers let pass and other readers of the same record would not.
 //!
-//! serde_json skips a field nobody asked for without looking at its depth or its escapes, so
-//! a record could be handled here and be unreadable for the next service. These checks look at
-//! the whole record, whether or not a handler reads the part.
+//! serde_json skips a field nobody asked for without looking at its depth, so a record could be handled
+//! here and be unreadable for the next service. These checks look at the whole record, whether or not a
+//! handler reads the part. Escapes that name no character are found too; what becomes of these, the
+//! rules say.
 
 use super::EnvelopeError;
 
 /// The deepest nesting that is read: 127 levels, serde_json's own limit for what it decodes.
 const MAX_DEPTH: usize = 127;
 
-/// Checks the bytes that no JSON reader should accept and returns them as text.
-pub(super) fn check(value: &[u8]) -> Result<&str, EnvelopeError> {
+/// Checks the bytes that no JSON reader should accept and returns them as text, with the place of the
+/// first escape that is half of a surrogate pair.
+pub(super) fn check(value: &[u8]) -> Result<(&str, Option<usize>), EnvelopeError> {
     let Ok(text) = std::str::from_utf8(value) else {
         return Err(not_text(value));
     };
@@ -22,10 +24,24 @@ pub(super) fn check(value: &[u8]) -> Result<&str, EnvelopeError> {
     }
     // Nesting cannot exceed the number of opening brackets, and most records have few and no
     // escape: this look is one vectorised pass, the walk is not.
-    if !plainly_sound(value) {
-        walk(value)?;
+    let lone_surrogate = if plainly_sound(value) { None } else { walk(value)? };
+    Ok((text, lone_surrogate))
+}
+
+/// The last escape before `end` that is half of a surrogate pair, in a text that was checked before.
+pub(super) fn lone_surrogate_before(text: &str, end: usize) -> Option<usize> {
+    let (value, mut found, mut index) = (text.as_bytes(), None, 0);
+    while index < end {
+        match value.get(index)? {
+            b'\\' => {
+                let (bytes, is_lone) = escape(value, index);
+                found = if is_lone { Some(index) } else { found };
+                index += 1 + bytes;
+            }
+            _ => index += 1,
+        }
     }
-    Ok(text)
+    found
 }
 
 // Whether there are too few brackets for the limit and no escape at all.
@@ -58,7 +74,8 @@ fn not_text(value: &[u8]) -> EnvelopeError {
     }
 }
 
-fn walk(value: &[u8]) -> Result<(), EnvelopeError> {
+fn walk(value: &[u8]) -> Result<Option<usize>, EnvelopeError> {
+    let mut lone_surrogate = None;
     let mut depth = 0_usize;
     let mut in_string = false;
     let mut index = 0;
@@ -72,27 +89,34 @@ fn walk(value: &[u8]) -> Result<(), EnvelopeError> {
             }
             (false, b'}' | b']') => depth = depth.saturating_sub(1),
             (_, b'"') => in_string = !in_string,
-            (true, b'\\') => index += escape(value, index)?,
+            (true, b'\\') => {
+                let (bytes, is_lone) = escape(value, index);
+                if is_lone && lone_surrogate.is_none() {
+                    lone_surrogate = Some(index);
+                }
+                index += bytes;
+            }
             _ => {}
         }
         index += 1;
     }
-    Ok(())
+    Ok(lone_surrogate)
 }
 
-// Returns how many bytes after the backslash at `index` belong to the escape. A high surrogate
-// must be followed by a low one; either alone names no character (RFC 8259, section 8.2).
-fn escape(value: &[u8], index: usize) -> Result<usize, EnvelopeError> {
+// Returns how many bytes after the backslash at `index` belong to the escape, and whether it is half of
+// a pair. A high surrogate must be followed by a low one; either alone names no character (RFC 8259,
+// section 8.2).
+fn escape(value: &[u8], index: usize) -> (usize, bool) {
     let Some(first) = code_unit(value, index) else {
-        return Ok(1);
+        return (1, false);
     };
     match first {
         0xD800..=0xDBFF => match code_unit(value, index + 6) {
-            Some(0xDC00..=0xDFFF) => Ok(11),
-            _ => Err(EnvelopeError::LoneSurrogate { byte: index }),
+            Some(0xDC00..=0xDFFF) => (11, false),
+            _ => (5, true),
         },
-        0xDC00..=0xDFFF => Err(EnvelopeError::LoneSurrogate { byte: index }),
-        _ => Ok(5),
+        0xDC00..=0xDFFF => (5, true),
+        _ => (5, false),
     }
 }
 
@@ -126,15 +150,14 @@ mod tests {
     #[test]
     fn surrogates_must_come_in_pairs() {
         for good in [r#""\ud83d\ude00""#, r#""\u00f1""#, r#""\\ud800""#, r#""\u0000""#] {
-            assert!(check(good.as_bytes()).is_ok(), "{good}");
+            assert_eq!(check(good.as_bytes()), Ok((good, None)));
+            assert_eq!(lone_surrogate_before(good, good.len()), None);
         }
         for bad in
             [r#""\ud83d""#, r#""\ude00""#, r#""\ud83d\u0041""#, r#""\ud83dx""#, r#""\ud83d\ud83d""#]
         {
-            assert!(
-                matches!(check(bad.as_bytes()), Err(EnvelopeError::LoneSurrogate { .. })),
-                "{bad}"
-            );
+            assert_eq!(check(bad.as_bytes()), Ok((bad, Some(1))));
+            assert!(lone_surrogate_before(bad, bad.len()).is_some(), "{bad}");
         }
     }
 }

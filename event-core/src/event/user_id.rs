@@ -75,6 +75,31 @@ impl EventId {
             _ => EventId(Repr::Text(text.into())),
         }
     }
+
+    /// Whether it identifies nothing: it is empty or blank, a nil UUID, or what programs write for a
+    /// missing value, `null` and `undefined`. Two events with such an identity are two events, so a
+    /// record that has it counts as one without.
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
+        match &self.0 {
+            Repr::Uuid(uuid) => uuid.is_nil(),
+            Repr::Text(text) => is_blank(text),
+        }
+    }
+}
+
+fn is_blank(text: &str) -> bool {
+    // Zero-width characters are no white space by Unicode, and nobody sees them.
+    let is_invisible = |c: char| {
+        c.is_whitespace()
+            || c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}')
+    };
+    let text = text.trim_matches(is_invisible);
+    text.is_empty()
+        || text.eq_ignore_ascii_case("null")
+        || text.eq_ignore_ascii_case("undefined")
+        || Uuid::try_parse(text).is_ok_and(|uuid| uuid.is_nil())
 }
 
 impl fmt::Display for EventId {

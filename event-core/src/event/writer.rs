@@ -37,10 +37,11 @@ impl EventWriter {
         self
     }
 
-    /// Sets the identity in place of a new UUIDv7.
+    /// Sets the identity in place of a new UUIDv7; one that [identifies nothing](EventId::is_blank)
+    /// is not written.
     #[must_use]
     pub fn event_id(mut self, event_id: EventId) -> Self {
-        self.event_id = Some(event_id);
+        self.event_id = Some(event_id).filter(|id| !id.is_blank());
         self
     }
 

@@ -11,6 +11,18 @@ use crate::state::Requirements;
 /// The future of a [`Argument::probe`].
 pub type Probe<'a> = Pin<Box<dyn Future<Output = Result<(), Rejection>> + Send + 'a>>;
 
+/// Whether an argument is made from the outer object of the record ([`Delivery::envelope`]).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EnvelopeUse {
+    /// Always: a record that is no event rejects it.
+    Always,
+    /// Nobody says: it may ask for it.
+    #[default]
+    Unknown,
+    /// Never: it can be made of every record, a tombstone among them.
+    Never,
+}
+
 /// One argument of a handler, as data.
 #[derive(Clone, Copy)]
 pub struct Argument<'a> {
@@ -20,6 +32,8 @@ pub struct Argument<'a> {
     pub events: &'static [&'static ContractInfo],
     /// What can be sent with it.
     pub emits: &'static Emits,
+    /// Whether it is made from the envelope.
+    pub envelope: EnvelopeUse,
     /// Declares what must be there at start-up.
     pub requires: fn(&mut Requirements),
     /// Makes it and throws it away, for a dry run.
@@ -37,6 +51,7 @@ pub(super) const fn describe<'a, A: FromDelivery<'a>>() -> Argument<'a> {
         type_name: std::any::type_name::<A>,
         events: A::EVENTS,
         emits: A::EMITS,
+        envelope: A::ENVELOPE,
         requires: A::requires,
         probe: probe::<A>,
     }

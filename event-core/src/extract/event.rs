@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::FromDelivery;
+use super::{EnvelopeUse, FromDelivery};
 use crate::delivery::Delivery;
 use crate::event::{ContractInfo, Envelope, EnvelopeError, EventId, Payload, UserId, extra_field};
 use crate::outcome::Rejection;
@@ -56,10 +56,10 @@ impl<T> Event<T> {
         self
     }
 
-    /// The same event with an identity.
+    /// The same event with an identity; one that [identifies nothing](EventId::is_blank) is none.
     #[must_use]
     pub fn with_event_id(mut self, event_id: EventId) -> Self {
-        self.event_id = Some(event_id);
+        self.event_id = Some(event_id).filter(|id| !id.is_blank());
         self
     }
 
@@ -120,6 +120,7 @@ where
     T: Payload<'a> + Send + 'a,
 {
     const EVENTS: &'static [&'static ContractInfo] = T::EVENTS;
+    const ENVELOPE: EnvelopeUse = EnvelopeUse::Always;
 
     #[expect(
         refining_impl_trait,

@@ -4,7 +4,7 @@ use std::future::{Ready, ready};
 
 use serde::Deserialize;
 
-use super::FromDelivery;
+use super::{EnvelopeUse, FromDelivery};
 use crate::delivery::Delivery;
 use crate::outcome::Rejection;
 
@@ -23,6 +23,8 @@ use crate::outcome::Rejection;
 pub struct Json<T>(pub T);
 
 impl<'a, T: Deserialize<'a> + Send + 'a> FromDelivery<'a> for Json<T> {
+    const ENVELOPE: EnvelopeUse = EnvelopeUse::Always;
+
     #[expect(
         refining_impl_trait,
         reason = "with a future that has a name, a payload that does not fit is reported once"

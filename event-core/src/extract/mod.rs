@@ -31,7 +31,7 @@ mod record;
 mod state;
 mod wrapped;
 
-pub use argument::{Argument, Probe};
+pub use argument::{Argument, EnvelopeUse, Probe};
 pub use batch::{Batch, FromDeliveries, Taken, Taking};
 pub use event::Event;
 pub use json::Json;
@@ -72,6 +72,11 @@ pub trait FromDelivery<'a>: Sized + 'a {
     /// The events that can be sent with it.
     const EMITS: &'static Emits = &Emits::Nothing;
 
+    /// Whether it is made from the envelope. A handler with `event = *` whose arguments never are gets every
+    /// record of its topic that no other handler takes, whatever its value is. One with an argument that does
+    /// not say gets those with a value, and an argument that asks for the envelope then rejects the record.
+    const ENVELOPE: EnvelopeUse = EnvelopeUse::Unknown;
+
     /// All of this as data.
     #[doc(hidden)]
     const ARGUMENT: Argument<'a> = argument::describe::<Self>();
@@ -95,8 +100,16 @@ impl<'a> Delivery<'a> {
     ///
     /// # Errors
     ///
-    /// [`Rejection::Absent`] for a tombstone.
+    /// [`Rejection::Absent`] for a tombstone, [`Rejection::Undecodable`] for a record that is no event.
     pub fn envelope(&self) -> Result<&'a Envelope<'a>, Rejection> {
-        self.envelope.ok_or(Rejection::Absent { what: "value" })
+        match (self.envelope, self.record.value) {
+            (Some(envelope), _) => Ok(envelope),
+            // Only the reason was not kept, because nearly nobody asks.
+            (None, Some(value)) => Err(match Envelope::read(value) {
+                Err(error) => error.into(),
+                Ok(_) => Rejection::Absent { what: "event" },
+            }),
+            (None, None) => Err(Rejection::Absent { what: "value" }),
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::FromDelivery;
+use super::{EnvelopeUse, FromDelivery};
 use crate::delivery::{Delivery, Position};
 use crate::event::Headers;
 use crate::outcome::Rejection;
@@ -12,7 +12,7 @@ use crate::outcome::Rejection;
 pub struct RawEvent {
     /// Where it lies.
     pub position: Position,
-    /// The event's name; `None` for a tombstone.
+    /// The event's name; `None` for a tombstone and for what is no event.
     pub event_type: Option<String>,
     /// The key; null and empty are different.
     pub key: Option<Bytes>,
@@ -23,6 +23,8 @@ pub struct RawEvent {
 }
 
 impl<'a> FromDelivery<'a> for RawEvent {
+    const ENVELOPE: EnvelopeUse = EnvelopeUse::Never;
+
     async fn from_delivery(delivery: &'a Delivery<'a>) -> Result<Self, Rejection> {
         Ok(RawEvent {
             position: delivery.position(),

@@ -1,6 +1,6 @@
 //! What the record and its delivery say beside the payload.
 
-use super::FromDelivery;
+use super::{EnvelopeUse, FromDelivery};
 use crate::delivery::{Delivery, Position, Shutdown};
 use crate::event::{Envelope, Headers};
 use crate::outcome::Rejection;
@@ -42,24 +42,32 @@ impl Attempt {
 }
 
 impl<'a> FromDelivery<'a> for Attempt {
+    const ENVELOPE: EnvelopeUse = EnvelopeUse::Never;
+
     async fn from_delivery(delivery: &'a Delivery<'a>) -> Result<Self, Rejection> {
         Ok(Attempt::new(delivery.attempt, delivery.attempts))
     }
 }
 
 impl<'a> FromDelivery<'a> for Position {
+    const ENVELOPE: EnvelopeUse = EnvelopeUse::Never;
+
     async fn from_delivery(delivery: &'a Delivery<'a>) -> Result<Self, Rejection> {
         Ok(delivery.position())
     }
 }
 
 impl<'a> FromDelivery<'a> for Headers {
+    const ENVELOPE: EnvelopeUse = EnvelopeUse::Never;
+
     async fn from_delivery(delivery: &'a Delivery<'a>) -> Result<Self, Rejection> {
         Ok(delivery.record.to_headers())
     }
 }
 
 impl<'a> FromDelivery<'a> for Shutdown {
+    const ENVELOPE: EnvelopeUse = EnvelopeUse::Never;
+
     async fn from_delivery(delivery: &'a Delivery<'a>) -> Result<Self, Rejection> {
         Ok(delivery.shutdown.clone())
     }
@@ -67,6 +75,8 @@ impl<'a> FromDelivery<'a> for Shutdown {
 
 /// The outer object of the record, with its data still as text.
 impl<'a> FromDelivery<'a> for Envelope<'a> {
+    const ENVELOPE: EnvelopeUse = EnvelopeUse::Always;
+
     async fn from_delivery(delivery: &'a Delivery<'a>) -> Result<Self, Rejection> {
         delivery.envelope().cloned()
     }

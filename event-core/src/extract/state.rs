@@ -2,7 +2,7 @@
 
 use std::future::{Ready, ready};
 
-use super::FromDelivery;
+use super::{EnvelopeUse, FromDelivery};
 use crate::delivery::Delivery;
 use crate::outcome::Rejection;
 use crate::state::Requirements;
@@ -13,6 +13,8 @@ use crate::state::Requirements;
 pub struct State<T>(pub T);
 
 impl<'a, T: Clone + Send + Sync + 'static> FromDelivery<'a> for State<T> {
+    const ENVELOPE: EnvelopeUse = EnvelopeUse::Never;
+
     #[expect(
         refining_impl_trait,
         reason = "with a future that has a name, a payload that does not fit is reported once"

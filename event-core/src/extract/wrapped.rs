@@ -2,7 +2,7 @@
 
 use futures_util::FutureExt;
 
-use super::FromDelivery;
+use super::{EnvelopeUse, FromDelivery};
 use crate::delivery::Delivery;
 use crate::event::{ContractInfo, Emits};
 use crate::outcome::Rejection;
@@ -13,6 +13,7 @@ use crate::outcome::Rejection;
 impl<'a, X: FromDelivery<'a> + Send> FromDelivery<'a> for Option<X> {
     const EVENTS: &'static [&'static ContractInfo] = X::EVENTS;
     const EMITS: &'static Emits = X::EMITS;
+    const ENVELOPE: EnvelopeUse = X::ENVELOPE;
 
     // No async block: the compiler could not see that it may be sent whatever it borrows
     // (<https://github.com/rust-lang/rust/issues/110338>).
@@ -35,6 +36,11 @@ where
 {
     const EVENTS: &'static [&'static ContractInfo] = X::EVENTS;
     const EMITS: &'static Emits = X::EMITS;
+    // The rejection of a record that is no event is the handler's too.
+    const ENVELOPE: EnvelopeUse = match X::ENVELOPE {
+        EnvelopeUse::Always => EnvelopeUse::Unknown,
+        other => other,
+    };
 
     fn from_delivery(
         delivery: &'a Delivery<'a>,

@@ -12,7 +12,7 @@ pub use policy::{HandlerDefaults, HandlerOverrides, HandlerPolicy};
 
 use crate::delivery::Delivery;
 use crate::event::{ContractInfo, Emits};
-use crate::extract::Argument;
+use crate::extract::{Argument, EnvelopeUse};
 use crate::outcome::{Outcome, Rejection};
 use crate::state::Requirements;
 
@@ -180,7 +180,8 @@ pub enum Selector {
     Event(&'static str),
     /// The events of these contracts.
     Contracts(&'static [&'static ContractInfo]),
-    /// Every event that no other handler of the topic takes.
+    /// Every event that no other handler of the topic takes; where no argument needs the
+    /// [envelope](crate::extract::FromDelivery::ENVELOPE), every record.
     Rest,
     /// Records without a value.
     Tombstones,
@@ -223,6 +224,24 @@ impl HandlerRegistration {
         }
         let path = self.module.split("::").skip(1).chain([self.name]);
         path.collect::<Vec<_>>().join("::")
+    }
+
+    /// Whether an argument is made from the outer object of the record: always, perhaps, or never for none.
+    #[must_use]
+    pub fn envelope_use(&self) -> EnvelopeUse {
+        let uses = |wanted| self.arguments.iter().any(|argument| argument.envelope == wanted);
+        if uses(EnvelopeUse::Always) {
+            EnvelopeUse::Always
+        } else if uses(EnvelopeUse::Unknown) {
+            EnvelopeUse::Unknown
+        } else {
+            EnvelopeUse::Never
+        }
+    }
+
+    /// Whether it takes records that are no events.
+    pub(crate) fn takes_any_value(&self) -> bool {
+        matches!(self.selects, Selector::Rest) && self.envelope_use() != EnvelopeUse::Always
     }
 
     /// Whether it keeps the order of the partition and takes one record at a time.

@@ -9,8 +9,9 @@ pub use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use crate::delivery::Delivery;
 pub use crate::event::{
-    Contract, ContractField, ContractInfo, ContractRegistration, Emits, Envelope, EnvelopeError,
-    Events, Headers, KeySource, NoOlder, Payload, ReadOlder, RecordKey, Topics, UnknownName,
+    Contract, ContractField, ContractInfo, ContractRegistration, DataCheck, Emits, Envelope,
+    EnvelopeError, Events, Headers, KeySource, NoOlder, Payload, ReadOlder, RecordKey, Topics,
+    UnknownName,
 };
 // By a short name, so that an argument fits on a line of the expansion.
 pub use crate::extract::{Argument, FromDeliveries as ExtractBatch, FromDelivery as Extract};
@@ -24,6 +25,7 @@ pub use std::boxed::Box;
 
 mod batch;
 mod blocking;
+mod check;
 mod emits;
 mod judge;
 mod judge_delivery;
@@ -31,6 +33,7 @@ mod list;
 
 pub use batch::batch;
 pub use blocking::blocking;
+pub use check::{Checked, OnlySent};
 pub use emits::judge_emits;
 pub use judge::{
     Named, batch_handler, handler, judge_event, judge_foreign_event, judge_foreign_topic,
@@ -45,7 +48,7 @@ use std::process::ExitCode;
 
 use crate::app::{end, exit_code};
 use crate::event::excerpt;
-use crate::extract::FromDelivery;
+use crate::extract::{EnvelopeUse, FromDelivery};
 use crate::outcome::{Error, Rejection};
 use crate::state::Requirements;
 
@@ -73,7 +76,7 @@ pub const BROKEN_CONTRACT: &ContractInfo = &ContractInfo {
 #[must_use]
 pub fn not_of_sum(envelope: &Envelope<'_>, sum: &'static str) -> EnvelopeError {
     let problem = format!("`{}` is no event of it", excerpt(envelope.event_type(), 64));
-    EnvelopeError::DataMismatch { type_name: sum, problem, byte: None }
+    envelope.mismatch(sum, None, problem, None)
 }
 
 /// The key that a contract's function makes.
@@ -173,6 +176,8 @@ pub fn on_instance<'a, T: EventHandler + 'static>(delivery: &'a Delivery<'a>) ->
 pub struct Instance<T>(PhantomData<fn(T)>);
 
 impl<'a, T: 'static> FromDelivery<'a> for Instance<T> {
+    const ENVELOPE: EnvelopeUse = EnvelopeUse::Never;
+
     async fn from_delivery(_: &'a Delivery<'a>) -> Result<Self, Rejection> {
         Ok(Instance(PhantomData))
     }

@@ -4,6 +4,7 @@
 //! wants to know are listeners; without one nothing is formatted and no clock is read.
 
 mod health;
+mod ignored_fields;
 mod tally;
 mod tracing;
 mod unknown_names;
@@ -14,13 +15,14 @@ use std::time::Duration;
 
 pub(crate) use self::health::{BlockedWrite, GroupHealth, HealthRules, Suspect};
 pub use self::health::{GroupStatus, Health, HealthProblem, PartitionStatus};
+pub use self::ignored_fields::{IgnoredFields, IgnoredKind};
 pub use self::tally::{Counts, Tally};
 pub use self::tracing::TracingObserver;
 pub use self::unknown_names::UnknownNames;
 
 use crate::broker::{BrokerError, OffsetReset};
 use crate::delivery::{Epoch, NextOffset, Offset, TopicPartition};
-use crate::event::{GroupName, TopicName};
+use crate::event::{GroupName, IgnoredField, TopicName};
 
 /// One thing that happened.
 #[derive(Clone, Debug)]
@@ -32,7 +34,7 @@ pub enum Observation<'a> {
         partition: &'a TopicPartition,
         /// The record.
         offset: Offset,
-        /// The event's name.
+        /// The event's name; `tombstone` for a record without a value, `*` for what is no event.
         event: &'a str,
         /// The handler's id.
         handler: &'a str,
@@ -47,6 +49,19 @@ pub enum Observation<'a> {
         offset: Offset,
         /// Why.
         reason: SkipReason<'a>,
+    },
+    /// A field of a record that is about to be handled cannot be read and counts as absent.
+    FieldIgnored {
+        /// The partition.
+        partition: &'a TopicPartition,
+        /// The record.
+        offset: Offset,
+        /// The event's name.
+        event: &'a str,
+        /// The field and why.
+        field: IgnoredField<'a>,
+        /// How many of its kind there were by now, this one included.
+        count: u64,
     },
     /// An attempt failed and another follows.
     Retrying {

@@ -16,7 +16,8 @@ macro_rules! tell {
 /// Handled and skipped records, commits and what is read are told at `debug`, failed attempts at `warn`, dead letters and
 /// partitions that wait at `error`. The names of events that nobody handles are counted, and told
 /// at `warn` with the first record and then with the 10th, 100th and so on: a name that is spelt
-/// wrongly at the other end must not go unseen.
+/// wrongly at the other end must not go unseen. Of the fields that cannot be read and count as absent,
+/// the first of each topic, event and kind is told at `warn`, the others at `debug`.
 #[derive(Debug, Default)]
 pub struct TracingObserver {
     unknown: UnknownNames,
@@ -72,6 +73,13 @@ impl TracingObserver {
                     tell!(debug, group, %partition, %offset, handler, "skipped by its handler");
                 }
             },
+            Observation::FieldIgnored { partition, offset, event, field, count } => {
+                let event = crate::event::excerpt(event, 64);
+                match *count {
+                    1 => tell!(warn, group, %partition, %offset, event, "{field}"),
+                    _ => tell!(debug, group, %partition, %offset, event, count, "{field}"),
+                }
+            }
             Observation::Retrying { partition, offset, handler, attempt, delay, error } => {
                 tell!(warn, group, %partition, %offset, handler, attempt, ?delay, error, "attempt failed, another follows");
             }

@@ -9,12 +9,12 @@ use futures_util::FutureExt;
 
 use super::{OwnedRecord, Spot};
 use crate::delivery::{Delivery, Epoch, RecordBatch, RecordRef, Shutdown, TopicPartition};
-use crate::event::{Envelope, EnvelopeError, GroupName, TopicName};
+use crate::event::{Envelope, EnvelopeError, GroupName, TopicName, for_each_ignored};
 use crate::handler::HandlerRegistration;
 use crate::outcome::Rejection;
 use crate::processor::{DeliveryPolicy, Neighbours, UnknownEvents, unknown_event};
 use crate::registry::short_type;
-use crate::router::EventRouter;
+use crate::router::{EventRouter, ReadRecord, TopicRoutes};
 use crate::state::StateMap;
 
 /// What would become of a record.
@@ -43,6 +43,8 @@ pub struct DryRun {
     pub spot: Option<Spot>,
     /// The topic of its dead letter.
     pub dead_letters: Option<TopicName>,
+    /// Fields that cannot be read and count as absent, in sentences.
+    pub ignored: Vec<String>,
     /// Arguments that need a state which is made only when the service starts.
     pub not_made: Vec<String>,
 }
@@ -164,22 +166,39 @@ impl DryRunner {
             let Some(record) = batch.iter().next() else {
                 return Ok(self.becomes(Becomes::Skipped, topic.ok()));
             };
-            let envelope = match self.read(record) {
-                Ok(envelope) => envelope,
-                Err(rejection) => {
-                    let mut dry_run = self.becomes(Becomes::DeadLettered, topic.ok());
-                    dry_run.reject(&rejection, record);
-                    return Ok(dry_run);
+            let read = self.policy.read(record);
+            let routes = topic.as_ref().map(|topic| self.router.topic(topic.as_str()));
+            let routes = routes.unwrap_or_default();
+            let takes_any = handler.is_some_and(HandlerRegistration::takes_any_value);
+            if let Err(rejection) = &read
+                && routes.of(&read).is_none()
+                && !takes_any
+            {
+                let other = topic.as_ref().ok().and_then(|topic| self.other_group(topic, &read));
+                let becomes = match other {
+                    Some(_) => Becomes::OtherGroup,
+                    None => Becomes::DeadLettered,
+                };
+                let mut dry_run = self.becomes(becomes, topic.ok());
+                match other {
+                    Some(other) => dry_run.other_group = Some(other),
+                    None => dry_run.reject(rejection, record),
                 }
-            };
+                return Ok(dry_run);
+            }
             let topic = topic?;
-            let routes = self.router.topic(topic.as_str());
-            let route = routes.of(envelope.as_ref());
-            let other = self.other_group(&topic, envelope.as_ref());
+            let route = routes.of(&read);
+            let other = self.other_group(&topic, &read);
+            let envelope = read.ok().flatten();
             let mut dry_run = self.becomes(Becomes::Skipped, Some(topic));
             dry_run.event =
                 envelope.as_ref().map(|read| crate::event::excerpt(read.event_type(), 64));
             let handler = handler.or_else(|| Some(route?.handler));
+            if handler.is_some() {
+                for_each_ignored(record.timestamp_ms, envelope.as_ref(), |field| {
+                    dry_run.ignored.push(field.to_string());
+                });
+            }
             match (handler, other, &envelope) {
                 (None, Some(other), _) => {
                     dry_run.becomes = Becomes::OtherGroup;
@@ -202,9 +221,13 @@ impl DryRunner {
     }
 
     // Whose business a record is that nobody here handles, as the engine decides it.
-    fn other_group(&self, topic: &TopicName, envelope: Option<&Envelope<'_>>) -> Option<GroupName> {
+    fn other_group(&self, topic: &TopicName, read: &ReadRecord<'_>) -> Option<GroupName> {
         let (group, others) = self.member.as_ref()?;
-        others.take(group, topic, |routes| routes.of(envelope).is_some()).cloned()
+        let handles = |routes: &TopicRoutes| routes.of(read).is_some();
+        match read {
+            Ok(_) => others.take(group, topic, handles).cloned(),
+            Err(_) => others.handling(topic, handles).cloned(),
+        }
     }
 
     fn unknown(&self, event: &str, record: RecordRef<'_>, dry_run: &mut DryRun) {
@@ -218,12 +241,6 @@ impl DryRunner {
         }
     }
 
-    // In the order of delivery.
-    fn read<'a>(&self, record: RecordRef<'a>) -> Result<Option<Envelope<'a>>, Rejection> {
-        self.policy.admit(record)?;
-        Ok(record.value.map(Envelope::read).transpose()?)
-    }
-
     // The first argument that cannot be made decides, as in delivery. States that are not there yet
     // do not count.
     async fn probe(
@@ -233,9 +250,8 @@ impl DryRunner {
         dry_run: &mut DryRun,
     ) {
         let Some(record) = batch.iter().next() else { return };
-        let Ok(envelope) = self.read(record) else { return };
         let envelope: Option<&'static Envelope<'static>> =
-            envelope.map(|envelope| &*Box::leak(Box::new(envelope)));
+            self.policy.read(record).ok().flatten().map(|envelope| &*Box::leak(Box::new(envelope)));
         let delivery: &'static Delivery<'static> = Box::leak(Box::new(Delivery {
             partition: batch.partition(),
             record,
@@ -279,6 +295,7 @@ impl DryRunner {
             byte: None,
             spot: None,
             dead_letters,
+            ignored: Vec::new(),
             not_made: Vec::new(),
         }
     }
@@ -295,8 +312,12 @@ pub(super) fn route_of(
     value: Option<&[u8]>,
 ) -> Result<Option<String>, EnvelopeError> {
     let routes = router.topic(topic.as_str());
-    let envelope = value.map(Envelope::read).transpose()?;
-    Ok(routes.of(envelope.as_ref()).map(|route| route.id.to_string()))
+    let read: ReadRecord<'_> = value.map(Envelope::read).transpose().map_err(Rejection::from);
+    match (routes.of(&read), read) {
+        (Some(route), _) => Ok(Some(route.id.to_string())),
+        (None, Err(Rejection::Undecodable(error))) => Err(error),
+        (None, _) => Ok(None),
+    }
 }
 
 impl DryRun {

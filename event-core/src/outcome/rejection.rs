@@ -29,7 +29,7 @@ pub enum Rejection {
     #[error("{0}")]
     Failed(Error),
     /// An argument of the user's own refuses the record.
-    #[error("{code}: {message}")]
+    #[error("{message}")]
     Refused {
         /// A stable code in lower snake case.
         code: &'static str,

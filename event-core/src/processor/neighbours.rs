@@ -28,12 +28,21 @@ impl Neighbours {
         handles: impl Fn(&TopicRoutes) -> bool,
     ) -> Option<&GroupName> {
         let routes = |router: &EventRouter| router.topic(topic.as_str());
-        let mut all = self.0.iter();
-        let handling = all.find(|(_, router)| handles(&routes(router)));
         let reading = || {
             let readers = self.0.iter().filter(|(_, router)| !routes(router).is_empty());
             readers.min_by_key(|(other, _)| other).filter(|(other, _)| other < group)
         };
-        handling.or_else(reading).map(|(other, _)| other)
+        self.handling(topic, handles).or_else(|| reading().map(|(other, _)| other))
+    }
+
+    /// The other group that `handles` a record.
+    pub(crate) fn handling(
+        &self,
+        topic: &TopicName,
+        handles: impl Fn(&TopicRoutes) -> bool,
+    ) -> Option<&GroupName> {
+        let mut all = self.0.iter();
+        let handling = all.find(|(_, router)| handles(&router.topic(topic.as_str())));
+        handling.map(|(other, _)| other)
     }
 }

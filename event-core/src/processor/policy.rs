@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::delivery::RecordRef;
-use crate::event::excerpt;
+use crate::event::{Envelope, EnvelopeError, EnvelopeRules, KnownShape, excerpt};
 use crate::handler::{
     BreakerOptions, HandlerDefaults, HandlerOverrides, HandlerPolicy, HandlerRegistration,
 };
@@ -36,6 +36,8 @@ pub struct DeliveryPolicy {
     pub max_headers: usize,
     /// The largest sum of header names and values, in bytes.
     pub max_header_bytes: usize,
+    /// How what is not clear in a record is read.
+    pub envelope: EnvelopeRules,
     /// How long after a record is settled its offset is committed at the latest.
     pub commit_interval: Duration,
     /// After how many settled records offsets are committed, however short the time.
@@ -87,6 +89,7 @@ impl Default for DeliveryPolicy {
             max_value_bytes: 1 << 20,
             max_headers: 1000,
             max_header_bytes: 256 << 10,
+            envelope: EnvelopeRules::default(),
             commit_interval: Duration::from_secs(1),
             commit_records: 100_000,
             max_metadata_bytes: 4096,
@@ -114,6 +117,23 @@ impl DeliveryPolicy {
     #[must_use]
     pub fn unknown_events(&self, topic: &str) -> UnknownEvents {
         self.unknown_events_of.get(topic).copied().unwrap_or(self.unknown_events)
+    }
+
+    /// The outer object of a record that is not too large to be read; `None` for a tombstone.
+    pub(crate) fn read<'a>(
+        &self,
+        record: RecordRef<'a>,
+    ) -> Result<Option<Envelope<'a>>, Rejection> {
+        self.admit(record)?;
+        match record.value.map(|value| Envelope::read_with(value, self.envelope)) {
+            None => Ok(None),
+            Some(Ok(envelope)) => Ok(Some(envelope)),
+            Some(Err(EnvelopeError::MissingEventType { near, shape: None })) => {
+                let shape = KnownShape::of_headers(record.headers().map(|(name, _)| name));
+                Err(EnvelopeError::MissingEventType { near, shape }.into())
+            }
+            Some(Err(error)) => Err(error.into()),
+        }
     }
 
     /// Refuses a record that is too large to be read at all.

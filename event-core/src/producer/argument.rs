@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::{EventProducer, Sending, SendingAll};
 use crate::delivery::{Cause, Delivery};
 use crate::event::{Contract, Emits, UserId};
-use crate::extract::FromDelivery;
+use crate::extract::{EnvelopeUse, FromDelivery};
 use crate::outcome::Rejection;
 use crate::state::Requirements;
 
@@ -122,6 +122,7 @@ impl<E> fmt::Debug for Producer<E> {
 
 impl<'a, E: EventList> FromDelivery<'a> for Producer<E> {
     const EMITS: &'static Emits = E::EMITS;
+    const ENVELOPE: EnvelopeUse = EnvelopeUse::Never;
 
     #[expect(
         refining_impl_trait,

@@ -33,7 +33,7 @@ pub struct Happened {
     /// What it was, as one word: `received`, `handled`, `skipped`, `retrying`, `postponed`,
     /// `dead-lettered`, `dead-letter-failed`, `assigned`, `revoked`, `commit-sent`, `committed`,
     /// `commit-failed`, `fetch-paused`, `fetch-resumed`, `breaker-opened`, `breaker-closed`, `paused`, `resumed`, `blocked`,
-    /// `trouble`, `abandoned`, `log-changed`, `offset-reset`.
+    /// `trouble`, `abandoned`, `log-changed`, `offset-reset`, `field-ignored`.
     pub what: &'static str,
     /// The partition it happened to, if it was one.
     pub partition: Option<TopicPartition>,
@@ -71,6 +71,10 @@ impl Happened {
             }
             Observation::Skipped { partition, offset, reason } => {
                 ("skipped", Some((*partition, Some(*offset))), format!("{reason:?}"))
+            }
+            Observation::FieldIgnored { partition, offset, field, .. } => {
+                let detail = format!("{} {}", field.name, field.reason.code());
+                ("field-ignored", Some((*partition, Some(*offset))), detail)
             }
             Observation::Retrying { partition, offset, handler, attempt, delay, .. } => {
                 let detail = format!("{handler} after attempt {attempt} in {delay:?}");

@@ -60,7 +60,16 @@ pub(crate) fn contract(contract: &ContractType<'_>, parts: &Parts, root: &Path) 
 
             #older
             __event::inventory::submit! {
-                __event::ContractRegistration(<#name #static_arguments as __event::Contract>::INFO)
+                {
+                    use __event::OnlySent;
+                    // Used in any case, so that the lint on imports has nothing to say.
+                    const _: ::core::option::Option<__event::DataCheck> =
+                        <__event::Checked<#name #static_arguments> as OnlySent>::DATA;
+                    __event::ContractRegistration(
+                        <#name #static_arguments as __event::Contract>::INFO,
+                        <__event::Checked<#name #static_arguments>>::DATA,
+                    )
+                }
             }
         };
     }

@@ -155,11 +155,12 @@ fn a_record_in_a_file_is_explained_as_json() {
         "place": "tests/service/src/bin/sound-service.rs:9",
         "other_group": null,
         "reason": "data_mismatch",
-        "message": "the data does not fit ClaimAdded at byte 45: invalid value: integer `-7`, expected u64",
+        "message": "the data of CLAIM_ADDED version 1 does not fit ClaimAdded version 1 at byte 45: `data.id` is the integer `-7`, it must be u64",
         "byte": 45,
         "line": 2,
         "column": 17,
         "dead_letters": "role_events_dlq",
+        "ignored": [],
         "not_made": [],
     }]);
     let said: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
@@ -199,6 +200,37 @@ fn a_record_is_explained_in_each_group_that_reads_its_topic() {
 }
 
 #[test]
+fn a_field_that_counts_as_absent_is_said() {
+    let file = empty_folder().join("naive-record.json");
+    let record = r#"{"eventType":"CLAIM_ADDED","eventId":"","occurredAt":"2026-01-31T08:00:00.123456","data":{"id":7,"roleId":3}}"#;
+    std::fs::write(&file, record).unwrap();
+    let arguments = ["explain", "--record", file.to_str().unwrap()];
+    let ran = run(SOUND, &arguments, &[]);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    let no_id = "  ignored       `eventId` counts as absent: \"\" identifies nothing\n";
+    let no_zone = "  ignored       `occurredAt` counts as absent: \"2026-01-31T08:00:00.123456\" is a time without a zone; ";
+    assert!(ran.out.contains(no_id) && ran.out.contains(no_zone), "{}", ran.out);
+    let utc = run(SOUND, &arguments, &[("EVENT_NAIVE_TIMES", "utc")]);
+    assert!(utc.out.contains(no_id) && !utc.out.contains("occurredAt"), "{}", utc.out);
+}
+
+#[test]
+fn half_a_surrogate_pair_is_refused_where_it_is_read_or_the_settings_say_so() {
+    let file = empty_folder().join("half-an-emoji.json");
+    let record =
+        r#"{"eventType":"CLAIM_ADDED","data":{"id":7,"roleId":3,"note":"see you \ud83d"}}"#;
+    std::fs::write(&file, record).unwrap();
+    let arguments = ["explain", "--record", file.to_str().unwrap()];
+    let ran = run(SOUND, &arguments, &[]);
+    assert!(ran.out.starts_with("would be handled by record_claim\n"), "{}", ran.out);
+    let strict = run(SOUND, &arguments, &[("EVENT_LONE_SURROGATES", "dead_letter")]);
+    assert_eq!(strict.code, Some(1), "{}", strict.out);
+    let expected =
+        "would be dead-lettered as lone_surrogate\n  `data.note` has an escape at byte 69 ";
+    assert!(strict.out.starts_with(expected), "{}", strict.out);
+}
+
+#[test]
 fn a_limit_of_the_settings_counts() {
     let file = empty_folder().join("small-record.json");
     std::fs::write(&file, "{\"eventType\": \"CLAIM_ADDED\"}").unwrap();
@@ -207,7 +239,7 @@ fn a_limit_of_the_settings_counts() {
     assert_eq!(ran.code, Some(1), "{}", ran.err);
     let expected = "\
 would be dead-lettered as value_too_large
-  value_too_large: the value has 28 bytes, the limit is 10 (setting `max_value_bytes`)
+  the value has 28 bytes, the limit is 10 (setting `max_value_bytes`)
   topic         -
   event         -
   handler       -
@@ -240,7 +272,8 @@ fn what_cannot_be_explained_is_a_wrong_command_line() {
     assert_eq!(ran.code, Some(2));
     let skipped = run(SOUND, &["explain", "--record", file, "--topic", "role_events"], &[]);
     assert_eq!(skipped.code, Some(0), "{}", skipped.err);
-    assert!(skipped.out.starts_with("would be skipped: no handler takes it\n"), "{}", skipped.out);
+    let meant = "would be skipped: no handler takes it\n  no contract or handler knows it; did you mean CLAIM_ADDED?\n";
+    assert!(skipped.out.starts_with(meant), "{}", skipped.out);
 }
 
 #[test]
@@ -295,6 +328,8 @@ topics               all that have a handler  default
 create_topics        false                    default
 out_of_range         earliest                 default
 max_concurrency      1000                     default
+naive_times          ignore                   default
+lone_surrogates      handle                   default
 max_value_bytes      1048576                  default
 max_headers          1000                     default
 max_header_bytes     262144                   default

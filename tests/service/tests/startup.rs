@@ -13,6 +13,7 @@ use shared::{Ran, empty_folder, run};
 const BROKEN: &str = env!("CARGO_BIN_EXE_broken-service");
 const EMPTY: &str = env!("CARGO_BIN_EXE_empty-service");
 const SOUND: &str = env!("CARGO_BIN_EXE_sound-service");
+const BUSY: &str = env!("CARGO_BIN_EXE_busy-service");
 
 /// An address at which nobody listens.
 fn closed_address() -> String {
@@ -151,6 +152,43 @@ fn emit_writes_no_event_without_its_key() {
     assert_eq!(ran.code, Some(2), "{}", ran.err);
     let expected = "the data has no `roleId`, which is the key of CLAIM_ADDED; add it, or give the key with `--key`\n";
     assert!(ran.err.ends_with(expected), "{}", ran.err);
+}
+
+#[test]
+fn emit_sends_no_event_that_its_contract_cannot_read() {
+    let address = closed_address();
+    let variables = [("EVENT_BROKERS", &*address)];
+    let wrong = r#"{"id": "seven", "roleId": 3}"#;
+    let ran = run(SOUND, &["emit", "CLAIM_ADDED", wrong], &variables);
+    assert_eq!(ran.code, Some(2), "{}", ran.err);
+    let expected = "not sent: the event would be dead-lettered as data_mismatch\n  the data of CLAIM_ADDED version 1 does not fit ClaimAdded version 1 at byte ";
+    assert!(ran.err.starts_with(expected), "{}", ran.err);
+    assert!(ran.err.contains("`data.id` is the string \"seven\", it must be u64\n"), "{}", ran.err);
+    let missing = run(SOUND, &["emit", "CLAIM_ADDED", r#"{"ID": 7, "roleId": 3}"#], &variables);
+    assert!(
+        missing.err.contains("`data` has no `id`; `ID` is there in its place"),
+        "{}",
+        missing.err
+    );
+    // With `--force` it goes on to the broker.
+    for arguments in
+        [&["emit", "CLAIM_ADDED", wrong, "--force"][..], &["emit", "CLAIM_ADDED", "{}", "--force"]]
+    {
+        let ran = run(SOUND, arguments, &variables);
+        assert!(ran.err.contains(&format!("no broker answered at {address}")), "{}", ran.err);
+    }
+}
+
+#[test]
+fn emit_checks_a_contract_that_is_only_sent_by_its_fields() {
+    let address = closed_address();
+    let variables = [("EVENT_BROKERS", &*address)];
+    let ran = run(BUSY, &["emit", "MAIL_REQUESTED", r#"{"too": 1}"#], &variables);
+    assert_eq!(ran.code, Some(2), "{}", ran.err);
+    let expected = "does not fit MailRequested version 1: `data` has no `to`; it has `too`\n";
+    assert!(ran.err.contains(expected), "{}", ran.err);
+    let ran = run(BUSY, &["emit", "MAIL_REQUESTED", "[1]"], &variables);
+    assert!(ran.err.contains("`data` is an array, it must be an object\n"), "{}", ran.err);
 }
 
 fn dev(lines: &str) -> Ran {

@@ -63,6 +63,8 @@ pub(super) const KEYS: &[Key] = &[
     key("breaker_failures", Kind::Number, "20"),
     key("breaker_pause", Kind::Text, "5s..1m"),
     key("max_concurrency", Kind::Number, "1000"),
+    key("naive_times", Kind::Text, "ignore"),
+    key("lone_surrogates", Kind::Text, "handle"),
     key("max_value_bytes", Kind::Number, "1048576"),
     key("max_headers", Kind::Number, "1000"),
     key("max_header_bytes", Kind::Number, "262144"),

@@ -9,7 +9,7 @@ use super::keys::{At, Value};
 use super::problem;
 use super::sources::nearest;
 use crate::broker::OutOfRange;
-use crate::event::{GroupName, TopicName, excerpt};
+use crate::event::{GroupName, LoneSurrogates, NaiveTimes, TopicName, excerpt};
 use crate::outcome::Jitter;
 use crate::processor::UnknownEvents;
 use crate::registry::StartupProblem;
@@ -65,6 +65,12 @@ const OUT_OF_RANGE: [(&str, OutOfRange); 3] = [
     ("latest", OutOfRange::Latest),
     ("stop", OutOfRange::Stop),
 ];
+
+const NAIVE_TIMES: [(&str, NaiveTimes); 2] =
+    [("ignore", NaiveTimes::Ignore), ("utc", NaiveTimes::Utc)];
+
+const LONE_SURROGATES: [(&str, LoneSurrogates); 2] =
+    [("handle", LoneSurrogates::Handle), ("dead_letter", LoneSurrogates::DeadLetter)];
 
 const FLAGS: [(&str, bool); 2] = [("true", true), ("false", false)];
 
@@ -201,6 +207,14 @@ impl Reader<'_> {
 
     pub(super) fn out_of_range(&mut self, value: Value<'_>) -> Option<OutOfRange> {
         self.word(value, &OUT_OF_RANGE)
+    }
+
+    pub(super) fn naive_times(&mut self, value: Value<'_>) -> Option<NaiveTimes> {
+        self.word(value, &NAIVE_TIMES)
+    }
+
+    pub(super) fn lone_surrogates(&mut self, value: Value<'_>) -> Option<LoneSurrogates> {
+        self.word(value, &LONE_SURROGATES)
     }
 
     pub(super) fn unknown_events(&mut self, value: Value<'_>) -> Option<UnknownEvents> {

@@ -235,6 +235,10 @@ impl Observer for DevPrinter {
                 };
                 say!("skipped        {partition}@{offset}  {why}");
             }
+            Observation::FieldIgnored { partition, offset, event, field, count: 1 } => {
+                let event = crate::event::excerpt(event, 64);
+                say!("ignored        {partition}@{offset}  {event}  {field}");
+            }
             Observation::Retrying { partition, offset, handler, attempt, delay, error } => {
                 say!(
                     "failed         {partition}@{offset}  attempt {attempt} of {handler}, again in {delay:?}: {error}"

@@ -40,6 +40,9 @@ pub(super) struct ExplainArgs {
     /// A header of the record; without `=` its value is null. May be given several times
     #[arg(long = "header", value_name = "NAME=VALUE", conflicts_with = "topic")]
     headers: Vec<OsString>,
+    /// The record's timestamp in milliseconds since 1970; none without
+    #[arg(long, value_name = "MS", conflicts_with = "topic", allow_negative_numbers = true)]
+    timestamp: Option<i64>,
     /// Print JSON
     #[arg(long)]
     json: bool,

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::ExplainArgs;
 use crate::app::{EventApp, ExitStatus, Settings};
-use crate::cli::known::{meant, topic_of, usage};
+use crate::cli::known::{events, meant, topic_of, usage};
 use crate::delivery::Offset;
 use crate::event::{Envelope, GroupName, Header, TopicName};
 use crate::operations::{Becomes, DryRun, DryRunner, OwnedRecord};
@@ -37,6 +37,8 @@ struct Json<'a> {
     line: Option<usize>,
     column: Option<usize>,
     dead_letters: Option<&'a str>,
+    /// Fields that cannot be read and count as absent, in sentences.
+    ignored: &'a [String],
     /// Arguments that need a state which is made only when the service starts.
     not_made: &'a [String],
 }
@@ -50,7 +52,7 @@ pub(super) async fn run(
     let value = arguments.record.as_deref().map(read).transpose().map_err(usage)?;
     let record = OwnedRecord {
         offset: Offset(0),
-        timestamp_ms: -1,
+        timestamp_ms: arguments.timestamp.unwrap_or(-1),
         key: arguments.key.map(|key| key.into_encoded_bytes().into()),
         value: value.map(Bytes::from),
         headers: arguments.headers.iter().map(|header| split_header(header)).collect(),
@@ -65,7 +67,10 @@ pub(super) async fn run(
     }
     let topic =
         topic.map_or_else(|| find_topic(&registry, &record, settings.policy.max_value_bytes), Ok);
-    let dry_runs = in_each_group(app, settings, record, topic).await.map_err(usage)?;
+    let mut dry_runs = in_each_group(app, settings, record, topic).await.map_err(usage)?;
+    for (_, dry_run) in &mut dry_runs {
+        name_nearest(&registry, dry_run);
+    }
     if arguments.json {
         let all = dry_runs.iter().map(|(group, dry_run)| Json::of(group.as_deref(), dry_run));
         say!("{}", serde_json::to_string_pretty(&all.collect::<Vec<_>>())?);
@@ -84,6 +89,28 @@ pub(super) async fn run(
         }
         false => Ok(()),
     }
+}
+
+/// Says which event was probably meant by one that nobody knows.
+fn name_nearest(registry: &Registry, dry_run: &mut DryRun) {
+    if matches!(dry_run.becomes, Becomes::Handled | Becomes::OtherGroup | Becomes::Retried) {
+        return;
+    }
+    let (Some(topic), Some(event), None) = (&dry_run.topic, &dry_run.event, &dry_run.handler)
+    else {
+        return;
+    };
+    let known = events(registry);
+    let of_topic = known.iter().filter(|(of, _)| *of == topic.as_str()).map(|(_, name)| *name);
+    let of_topic: BTreeSet<_> = of_topic.collect();
+    if of_topic.contains(event.as_str()) {
+        return;
+    }
+    let meant = meant(event, &of_topic);
+    dry_run.message = Some(match dry_run.message.take() {
+        Some(message) => format!("{message}; {meant}"),
+        None => format!("no contract or handler knows it; {meant}"),
+    });
 }
 
 /// What would become of it in each consumer group that reads the topic, sorted.
@@ -177,6 +204,7 @@ impl<'a> Json<'a> {
             line: spot.map(|spot| spot.line),
             column: spot.map(|spot| spot.column),
             dead_letters: dry_run.dead_letters.as_ref().map(TopicName::as_str),
+            ignored: &dry_run.ignored,
             not_made: &dry_run.not_made,
         }
     }
@@ -219,6 +247,9 @@ pub(crate) fn print_dry_run(dry_run: &DryRun) {
     say!("  handler       {handler}");
     if dry_run.becomes == Becomes::DeadLettered {
         say!("  dead letters  {}", name(&dry_run.dead_letters));
+    }
+    for ignored in &dry_run.ignored {
+        say!("  ignored       {ignored}");
     }
     if !dry_run.not_made.is_empty() {
         say!("  not tried     {}: only a running service has it", dry_run.not_made.join(", "));

@@ -65,7 +65,9 @@ fn every_kind_of_broken_input_has_its_own_code() {
         (b"{\"eventType\":\"X\"}{\"eventType\":\"X\"}", "trailing_data"),
         (b"{\"eventType\":\"X\"}\0", "trailing_data"),
         (b"{\"eventType\":\"X\",\"i\":\"\xC3\"}", "not_utf8"),
-        (br#"{"eventType":"X","i":"\ud800"}"#, "lone_surrogate"),
+        (br#"{"eventType":"X","i":"\ud800"}"#, "ok"),
+        (br#"{"eventType":"\ud800"}"#, "lone_surrogate"),
+        (br#"{"eventType":"X","\ud800":1}"#, "lone_surrogate"),
         (b"{\"eventType\":\"X\",\"i\":\"\x01\"}", "malformed_json"),
         (br#"{"eventType":"X","i":"\u0000"}"#, "ok"),
         (deep.as_bytes(), "too_deep"),
@@ -119,10 +121,8 @@ fn a_field_in_another_case_is_named_with_the_remedy() {
     }
     let envelope = Envelope::read(br#"{"eventType":"X","data":{"roleId":3}}"#).unwrap();
     let message = envelope.decode_data::<Claim>().unwrap_err().to_string();
-    assert!(
-        message.contains("the data has `roleId`: put `#[serde(rename_all = \"camelCase\")]`"),
-        "{message}"
-    );
+    let expected = "`data` has no `role_id`; `roleId` is there in its place; `#[serde(alias = \"roleId\")]` on the field reads both";
+    assert!(message.ends_with(expected), "{message}");
 }
 
 #[test]
@@ -147,4 +147,62 @@ fn a_version_is_an_integer_from_1_on() {
 fn an_event_of_another_make_can_still_be_routed() {
     let value = br#"{"eventType":"OTHER","version":"1.2.0","userId":{"name":"ann"}}"#;
     assert_eq!(Envelope::read(value).map(|envelope| envelope.event_type() == "OTHER"), Ok(true));
+}
+
+fn identity(json: &str) -> Option<String> {
+    let value = format!(r#"{{"eventType":"X","eventId":{json}}}"#);
+    let envelope = Envelope::read(value.as_bytes()).unwrap();
+    envelope.event_id().map(ToString::to_string)
+}
+
+#[test]
+fn an_identity_that_identifies_nothing_is_absent() {
+    for none in [
+        r#""""#,
+        r#"" ""#,
+        r#""\t\u00a0\u200b""#,
+        "null",
+        r#""null""#,
+        r#""undefined""#,
+        r#""00000000-0000-0000-0000-000000000000""#,
+        r#""00000000000000000000000000000000""#,
+    ] {
+        assert_eq!(identity(none), None, "{none}");
+    }
+    assert_eq!(identity(r#"" 7 ""#).as_deref(), Some(" 7 "));
+}
+
+#[test]
+fn a_number_is_an_identity() {
+    for number in ["12345", "0", "18446744073709551616", "-1", "1.5"] {
+        assert_eq!(identity(number).as_deref(), Some(number));
+    }
+}
+
+fn time(json: &str) -> Option<String> {
+    let value = format!(r#"{{"eventType":"X","occurredAt":{json}}}"#);
+    let envelope = Envelope::read(value.as_bytes()).unwrap();
+    envelope.occurred_at().map(|time| time.to_string())
+}
+
+#[test]
+fn a_time_since_1970_is_read_by_its_magnitude() {
+    for (written, read) in [
+        ("1764307000", "2025-11-28T05:16:40Z"),
+        ("1764307000412", "2025-11-28T05:16:40.412Z"),
+        ("1764307000412345", "2025-11-28T05:16:40.412345Z"),
+        ("1764307000412345678", "2025-11-28T05:16:40.412345678Z"),
+        ("1764307000.412", "2025-11-28T05:16:40.412Z"),
+        ("1764307000.412345678", "2025-11-28T05:16:40.412345678Z"),
+        ("1764307000412.5", "2025-11-28T05:16:40.4125Z"),
+        (r#""1764307000412""#, "2025-11-28T05:16:40.412Z"),
+    ] {
+        assert_eq!(time(written).as_deref(), Some(read), "{written}");
+    }
+    // A date without its separators, and what is of no time that a service runs in.
+    for unclear in
+        ["20260131", "20260131080000", "0", "-1764307000", "9223372036854775807", "1e400"]
+    {
+        assert_eq!(time(unclear), None, "{unclear}");
+    }
 }

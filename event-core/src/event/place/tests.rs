@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::Event;
-use crate::event::{Envelope, EnvelopeError};
+use crate::event::{Envelope, EnvelopeError, EnvelopeRules, LoneSurrogates};
 
 // In every table `¦` stands before the byte that an error must name, and is not in the record.
 fn marked(record: &str) -> (String, Option<usize>) {
@@ -133,7 +133,7 @@ fn data_that_does_not_fit_is_named_by_its_byte() {
         r#"{"id":1,¦"id":2}"#,
         r#"{"even":¦3,"id":1}"#,
         // What a type checks by itself fails after the value, which here ends the object too.
-        r#"{"id":1,"even":3¦}"#,
+        r#"{"id":1,"even":¦3}"#,
         r#"{"id":1,"pair":[1¦]}"#,
     ];
     let records = data.map(|data| format!(r#"{{"eventType":"PROBED","data":{data},"z":[{{}}]}}"#));
@@ -229,9 +229,14 @@ fn what_follows_and_what_is_cut_off_is_named_by_its_byte() {
 fn what_no_json_reader_should_accept_is_named_by_its_byte() {
     let records = [
         r#"{"eventType":"PROBED","data":{"id":1,"note":"a¦\ud83d"}}"#,
-        r#"{"eventType":"PROBED","data":{"id":1},"x":"\\¦\ude00"}"#,
+        r#"{"eventType":"PROBED","data":{"id":1},"userId":"\\¦\ude00"}"#,
     ];
     assert_places("lone_surrogate", &records.map(str::to_owned));
+    let rules = EnvelopeRules::default().lone_surrogates(LoneSurrogates::DeadLetter);
+    let (unread, byte) = marked(r#"{"eventType":"PROBED","data":{"id":1},"x":["\\¦\ude00"]}"#);
+    assert_eq!(Envelope::read(unread.as_bytes()).map(drop), Ok(()));
+    let refused = Envelope::read_with(unread.as_bytes(), rules).unwrap_err();
+    assert_eq!((refused.code(), refused.byte()), ("lone_surrogate", byte), "{refused}");
     let deep = format!(r#"{{"eventType":"PROBED","x":{}¦{}"#, "[".repeat(126), "[".repeat(9));
     assert_places("too_deep", &[deep]);
     for (value, byte) in [
@@ -273,13 +278,36 @@ fn the_messages_read_well() {
     for (record, expected) in [
         (
             r#"{"eventType":"PROBED","data":{"id":"1"}}"#,
-            "the data does not fit Probed at byte 35: invalid type: string \"1\", expected u64",
+            "the data of PROBED version 1 does not fit Probed version 2 at byte 35: `data.id` is the string \"1\", it must be u64; the record is of version 1: `upcasts(..)` on Probed reads older data by the contract of its version, `#[serde(default)]` on a field does without it",
         ),
         (
-            r#"{"eventType":"PROBED","data":{"Id":1}}"#,
-            "the data does not fit Probed at byte 36: missing field `id`; the data has `Id`: put `#[serde(rename_all = \"camelCase\")]` on the type",
+            r#"{"eventType":"PROBED","version":2,"data":{"id":1,"list":[{"a":1},{"b":2}]}}"#,
+            "the data of PROBED version 2 does not fit Probed version 2 at byte 71: `data.list[1]` has no `a`; it has `b`",
         ),
-        (r#"{"eventType":"PROBED"}"#, "the data does not fit Probed: the field `data` is missing"),
+        (
+            r#"{"eventType":"PROBED","version":2,"data":{"id":1,"list":[{"a":1},{"a":null}]}}"#,
+            "the data of PROBED version 2 does not fit Probed version 2 at byte 70: `data.list[1].a` is null, it must be i64",
+        ),
+        (
+            r#"{"eventType":"PROBED","version":2,"data":{"id":1,"map":{"k":[]}}}"#,
+            "the data of PROBED version 2 does not fit Probed version 2 at byte 60: `data.map.k` is an array, it must be u8",
+        ),
+        (
+            r#"{"eventType":"PROBED","version":2,"data":{"id":1,"choice":"Two"}}"#,
+            "the data of PROBED version 2 does not fit Probed version 2 at byte 58: `data.choice`: unknown variant `Two`, expected `One`",
+        ),
+        (
+            r#"{"eventType":"PROBED","version":2,"data":{"id":1,"even":7}}"#,
+            "the data of PROBED version 2 does not fit Probed version 2 at byte 56: `data.even`: 7 is odd",
+        ),
+        (
+            r#"{"eventType":"PROBED","version":2,"data":{"id":1,"note":"a\ud83d"}}"#,
+            "`data.note` has an escape at byte 58 that is half of a surrogate pair and names no character; its producer cut a text inside of one",
+        ),
+        (
+            r#"{"eventType":"PROBED","version":2}"#,
+            "the data of PROBED version 2 does not fit Probed version 2: the field `data` is missing",
+        ),
         (
             "{\"eventType\":\"PROBED\",\n\"data\":{\"id\":NaN}}",
             "the value is not JSON at byte 36: expected value",
@@ -297,7 +325,7 @@ fn the_messages_read_well() {
         ),
         (
             r#"{"eventType":"A","version":3}"#,
-            "the version at byte 27 is 3, this service reads up to 2",
+            "the version of A at byte 27 is 3, Probed reads up to 2: deploy a build whose contract is of version 3",
         ),
     ] {
         assert_eq!(message(record), expected);

@@ -27,7 +27,7 @@ pub(crate) use self::group::{GroupHealth, HealthRules};
 pub use self::group::{GroupStatus, PartitionStatus};
 pub(crate) use self::partitions::Suspect;
 pub use self::problem::HealthProblem;
-use super::{InHand, UnknownNames};
+use super::{IgnoredFields, InHand, UnknownNames};
 use crate::broker::BrokerError;
 use crate::delivery::{NextOffset, TopicPartition};
 use crate::event::GroupName;
@@ -72,6 +72,7 @@ struct Shared {
     looked_at: Mutex<Option<Instant>>,
     is_ending: AtomicBool,
     unknown: UnknownNames,
+    ignored: IgnoredFields,
 }
 
 impl Health {
@@ -124,6 +125,12 @@ impl Health {
     #[must_use]
     pub fn unknown_events(&self) -> &UnknownNames {
         &self.0.unknown
+    }
+
+    /// The fields of events that could not be read and counted as absent.
+    #[must_use]
+    pub fn ignored_fields(&self) -> &IgnoredFields {
+        &self.0.ignored
     }
 
     /// From now on the group belongs to the service; it has to be told what happens there.

@@ -4,14 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::Duration;
 
-use crate::delivery::{RecordBatch, RecordRef};
+use crate::delivery::RecordBatch;
 use crate::event::Envelope;
 use crate::outcome::{Outcome, Verdict};
 use crate::processor::agenda::HandlerIndex;
 use crate::processor::attempt::attempt_batch;
 use crate::processor::concurrency::permit;
 use crate::processor::gate::Entry;
-use crate::processor::settle::{Attempted, Job, NotSettled, Settled, Settler, verdict_on};
+use crate::processor::settle::{
+    Attempted, Job, NotSettled, Settled, Settler, event_of, verdict_on,
+};
 use crate::processor::tracker::Sequence;
 use crate::processor::watch::watched;
 
@@ -64,8 +66,8 @@ pub(super) async fn judge(settler: Arc<Settler>, unjudged: Unjudged) -> Returned
     let Unjudged { sequence, shared, index, mut job, outcome } = unjudged;
     let judged = match shared.batch.get(index) {
         Some(record) => {
-            let envelope = envelope(record);
-            let event = envelope.as_ref().map(Envelope::event_type);
+            let envelope = settler.envelope_of(record);
+            let event = event_of(record, envelope.as_ref());
             settler.judge(record, event, &mut job, outcome).await
         }
         None => Ok(Attempted::Settled),
@@ -132,14 +134,16 @@ pub(super) async fn call(
     let outcomes = if let [(_, shared, index, job)] = &jobs[..]
         && let Some(record) = shared.batch.get(*index)
     {
-        let envelope = envelope(record);
+        let envelope = settler.envelope_of(record);
         let delivery = settler.delivery(record, envelope.as_ref(), job);
         vec![settler.watched(&slot, &route, &delivery).await]
     } else {
         let records: Vec<_> =
             jobs.iter().map(|(_, shared, index, job)| (shared.batch.get(*index), job)).collect();
-        let envelopes: Vec<Option<Envelope<'_>>> =
-            records.iter().map(|(record, _)| record.and_then(envelope)).collect();
+        let envelopes: Vec<Option<Envelope<'_>>> = records
+            .iter()
+            .map(|(record, _)| record.and_then(|record| settler.envelope_of(record)))
+            .collect();
         let deliveries: Vec<_> = records
             .iter()
             .zip(&envelopes)
@@ -176,8 +180,8 @@ pub(super) async fn call(
         }
         match shared.batch.get(index) {
             Some(record) if matches!(outcome, Outcome::Handled | Outcome::Skipped) => {
-                let envelope = envelope(record);
-                let event = envelope.as_ref().map(Envelope::event_type);
+                let envelope = settler.envelope_of(record);
+                let event = event_of(record, envelope.as_ref());
                 let judged = settler.judge(record, event, &mut job, outcome).await;
                 returned.records.push((sequence, Some(job), judged));
             }
@@ -185,9 +189,4 @@ pub(super) async fn call(
         }
     }
     returned
-}
-
-/// The outer object of a record that has a handler: what could not be read was refused.
-fn envelope(record: RecordRef<'_>) -> Option<Envelope<'_>> {
-    Envelope::read(record.value?).ok()
 }

@@ -44,14 +44,14 @@ impl Settler {
         route: &Route,
         partition: &TopicPartition,
         offset: Offset,
-        event: Option<&str>,
+        event: &str,
         attempt: u32,
     ) {
         self.engine.attempt_succeeded(route);
         self.engine.observers.notify(&Observation::Handled {
             partition,
             offset,
-            event: event.unwrap_or("tombstone"),
+            event,
             handler: &route.id,
             attempt,
         });
@@ -61,7 +61,7 @@ impl Settler {
     pub(in crate::processor) async fn judge(
         &self,
         record: RecordRef<'_>,
-        event: Option<&str>,
+        event: &str,
         job: &mut Job,
         outcome: Outcome,
     ) -> Settled<Attempted> {

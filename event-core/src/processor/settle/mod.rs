@@ -21,7 +21,7 @@ use crate::outcome::Outcome;
 use crate::router::Route;
 
 pub(super) use judge::{Attempted, Trial, verdict_on};
-pub(super) use read::{Job, Read};
+pub(super) use read::{Job, Read, event_of};
 
 /// Settles the records of one partition.
 pub(super) struct Settler {
@@ -106,17 +106,21 @@ impl Settler {
     /// Settles a record here and now, with as many attempts as it takes. Fails when the lane is told
     /// to stop while the record waits; it is then delivered again.
     pub(super) async fn settle(&self, record: RecordRef<'_>, slot: &Slot) -> Settled {
-        let read = match (&self.source, self.envelope(record)) {
-            (Source::Origin(routes), Ok(envelope)) => match routes.of(envelope.as_ref()) {
-                Some(route) => return self.handle(record, envelope, route, slot).await,
-                None => match self.unhandled(record, envelope.as_ref()) {
-                    Read::Skip => return Ok(()),
-                    other => other,
-                },
-            },
-            (Source::Origin(_), Err(rejection)) => self.refuse(record, rejection),
+        let read = match &self.source {
+            Source::Origin(routes) => {
+                let read = self.engine.policy.read(record);
+                match routes.of(&read) {
+                    Some(route) => {
+                        return self.handle(record, read.ok().flatten(), route, slot).await;
+                    }
+                    None => match self.unhandled(record, read) {
+                        Read::Skip => return Ok(()),
+                        other => other,
+                    },
+                }
+            }
             // A lane that goes record by record has only records that are there for the first time.
-            (Source::Returning { .. }, _) => self.read(record),
+            Source::Returning { .. } => self.read(record),
         };
         // Boxed, so that what is rare does not make the way of every record longer.
         Box::pin(self.settle_without_handler(record, read)).await
@@ -130,6 +134,7 @@ impl Settler {
         route: &Arc<Route>,
         slot: &Slot,
     ) -> Settled {
+        self.note_ignored(record, envelope.as_ref());
         self.enter(route).await?;
         let outcome = {
             let delivery = Delivery {
@@ -145,7 +150,7 @@ impl Settler {
             self.watched(slot, route, &delivery).await
         };
         if matches!(outcome, Outcome::Handled) {
-            let event = envelope.as_ref().map(Envelope::event_type);
+            let event = event_of(record, envelope.as_ref());
             self.handled(route, &self.partition, record.offset, event, 1);
             return Ok(());
         }
@@ -162,7 +167,7 @@ impl Settler {
         mut outcome: Outcome,
         slot: &Slot,
     ) -> Settled {
-        let event = envelope.map(Envelope::event_type);
+        let event = event_of(record, envelope);
         loop {
             match self.judge(record, event, &mut job, outcome).await? {
                 Attempted::Settled => return Ok(()),

@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use super::{Settler, Trial};
 use crate::delivery::{Delivery, RecordRef};
-use crate::event::{Envelope, excerpt};
-use crate::observe::SkipReason;
+use crate::event::time::is_out_of_range;
+use crate::event::{Envelope, excerpt, for_each_ignored};
+use crate::observe::{Observation, SkipReason};
 use crate::outcome::Rejection;
 use crate::processor::dead_letter::Failures;
 use crate::processor::engine::Source;
 use crate::processor::policy::{UnknownEvents, unknown_event};
 use crate::processor::returning::{Origin, Returned};
-use crate::router::{Route, TopicRoutes};
+use crate::router::{ReadRecord, Route, TopicRoutes};
 
 /// What is known of a record before its first attempt here.
 pub(in crate::processor) struct Job {
@@ -40,13 +41,13 @@ impl Settler {
     pub(in crate::processor) fn read(&self, record: RecordRef<'_>) -> Read {
         let (topic, routes, delay) = match &self.source {
             Source::Origin(routes) => {
-                let envelope = match self.envelope(record) {
-                    Ok(envelope) => envelope,
-                    Err(rejection) => return self.refuse(record, rejection),
-                };
-                return match routes.of(envelope.as_ref()) {
-                    Some(route) => Read::Handle(self.first_job(record, route)),
-                    None => self.unhandled(record, envelope.as_ref()),
+                let read = self.engine.policy.read(record);
+                return match routes.of(&read) {
+                    Some(route) => {
+                        self.note_ignored(record, read.as_ref().ok().and_then(Option::as_ref));
+                        Read::Handle(self.first_job(record, route))
+                    }
+                    None => self.unhandled(record, read),
                 };
             }
             Source::Returning { origin, routes, delay } => (origin, routes, delay),
@@ -75,7 +76,10 @@ impl Settler {
             return refuse(origin, None, Rejection::Refused { code: "unknown_handler", message });
         };
         // It was within the limits where it was first; what was added since is ours.
-        if let Some(Err(error)) = record.value.map(Envelope::read) {
+        let read = |value| Envelope::read_with(value, self.engine.policy.envelope);
+        if let Some(Err(error)) = record.value.map(read)
+            && !route.handler.takes_any_value()
+        {
             return refuse(origin, Some(route), error.into());
         }
         // From a retry topic there is one attempt; on the command of a person, all of them.
@@ -104,20 +108,54 @@ impl Settler {
         (left_ms > 0).then_some((Duration::from_millis(left_ms), *delay))
     }
 
-    /// The outer object of a record; `None` for a tombstone.
-    pub(in crate::processor) fn envelope<'a>(
+    /// The outer object of a record that has a handler; `None` for a tombstone, and for what is no event and
+    /// went to a handler that takes every record.
+    pub(in crate::processor) fn envelope_of<'a>(
         &self,
         record: RecordRef<'a>,
-    ) -> Result<Option<Envelope<'a>>, Rejection> {
-        self.engine.policy.admit(record)?;
-        Ok(record.value.map(Envelope::read).transpose()?)
+    ) -> Option<Envelope<'a>> {
+        Envelope::read_with(record.value?, self.engine.policy.envelope).ok()
+    }
+
+    /// Tells the fields of a record with a handler that cannot be read and count as absent.
+    pub(super) fn note_ignored(&self, record: RecordRef<'_>, envelope: Option<&Envelope<'_>>) {
+        if is_out_of_range(record.timestamp_ms) || envelope.is_some_and(Envelope::has_ignored) {
+            self.tell_ignored(record, envelope);
+        }
+    }
+
+    #[cold]
+    fn tell_ignored(&self, record: RecordRef<'_>, envelope: Option<&Envelope<'_>>) {
+        let event = event_of(record, envelope);
+        let partition = &self.partition;
+        for_each_ignored(record.timestamp_ms, envelope, |field| {
+            let ignored = self.engine.health.ignored_fields();
+            let count = ignored.count(&partition.topic, event, field);
+            let offset = record.offset;
+            self.engine.observers.notify(&Observation::FieldIgnored {
+                partition,
+                offset,
+                event,
+                field,
+                count,
+            });
+        });
     }
 
     /// What becomes of a record that nobody in this group handles.
-    pub(super) fn unhandled(&self, record: RecordRef<'_>, envelope: Option<&Envelope<'_>>) -> Read {
+    pub(super) fn unhandled(&self, record: RecordRef<'_>, read: ReadRecord<'_>) -> Read {
         let engine = &*self.engine;
         let (group, topic) = (&engine.identity.group, &self.partition.topic);
-        let handles = |routes: &TopicRoutes| routes.of(envelope).is_some();
+        let handles = |routes: &TopicRoutes| routes.of(&read).is_some();
+        let envelope = match &read {
+            Ok(envelope) => envelope.as_ref(),
+            // Another group may take every record. Else each of them refuses it.
+            Err(_) if engine.neighbours.handling(topic, handles).is_some() => {
+                self.skip(record.offset, &self.partition, SkipReason::OtherGroup);
+                return Read::Skip;
+            }
+            Err(_) => return self.refuse_unread(record, read),
+        };
         let reason = match envelope {
             _ if engine.neighbours.take(group, topic, handles).is_some() => SkipReason::OtherGroup,
             Some(envelope) => SkipReason::UnknownEvent(envelope.event_type()),
@@ -135,6 +173,13 @@ impl Settler {
         }
         self.skip(record.offset, &self.partition, reason);
         Read::Skip
+    }
+
+    fn refuse_unread(&self, record: RecordRef<'_>, read: ReadRecord<'_>) -> Read {
+        match read {
+            Err(rejection) => self.refuse(record, rejection),
+            Ok(_) => Read::Skip,
+        }
     }
 
     /// A record of a topic that handlers listen to, which none of them is to have.
@@ -179,5 +224,18 @@ impl Settler {
             trial: Trial::first(self.engine.policy_of(route)),
             route: Arc::clone(route),
         }
+    }
+}
+
+/// What a record is called that goes to a handler.
+pub(in crate::processor) fn event_of<'a>(
+    record: RecordRef<'_>,
+    envelope: Option<&'a Envelope<'_>>,
+) -> &'a str {
+    match (envelope, record.value) {
+        (Some(envelope), _) => envelope.event_type(),
+        (None, None) => "tombstone",
+        // It went to the handler of what no other takes.
+        (None, Some(_)) => "*",
     }
 }

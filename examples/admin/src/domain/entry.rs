@@ -53,7 +53,7 @@ impl AuditEntry {
             },
             occurred_at: event
                 .occurred_at()
-                .or_else(|| written_at(position))
+                .or_else(|| position.timestamp())
                 .unwrap_or_else(Timestamp::now),
             dedupe_key: dedupe_key::<T>(event_id.as_deref(), position),
             event_id,
@@ -65,12 +65,6 @@ impl AuditEntry {
 fn data(raw: &RawEvent) -> Option<String> {
     let envelope = Envelope::read(raw.value.as_deref()?).ok()?;
     envelope.data_text().map(str::to_owned)
-}
-
-// A record without a timestamp says -1.
-fn written_at(position: &Position) -> Option<Timestamp> {
-    let millisecond = (position.timestamp_ms >= 0).then_some(position.timestamp_ms)?;
-    Timestamp::from_millisecond(millisecond).ok()
 }
 
 // Producers need not agree on their identities, so two different events may share one. A position
@@ -164,6 +158,8 @@ mod tests {
         let says_when = event().with_occurred_at(own);
         assert_eq!(entry(says_when, 0, 1000).occurred_at, own);
         assert_eq!(entry(event(), 0, 1000).occurred_at.as_millisecond(), 1000);
+        let microseconds = 1_764_307_000_412_345;
+        assert_eq!(entry(event(), 0, microseconds).occurred_at.as_microsecond(), microseconds);
     }
 
     #[test]

@@ -99,7 +99,7 @@ mod key_and_headers {
         let letter = &app.dead_letters("role_events")[0].headers;
         assert_eq!(letter.get_text("dlq.reason"), Some("key_mismatch"));
         let error = letter.get_text("dlq.error").unwrap();
-        assert_eq!(error, "key_mismatch: the key `five` is not i64: invalid digit found in string");
+        assert_eq!(error, "the key `five` is not i64: invalid digit found in string");
     }
 }
 

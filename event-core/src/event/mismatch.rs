@@ -1,0 +1,237 @@
+//! What is wrong with data that does not fit its type, for people: which field, what stands there, what
+//! was expected, and which key is there in place of one that is missing.
+//!
+//! serde says what does not fit and where it stopped reading. Everything else is found by reading the
+//! record again, which only an error asks for.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use serde_json::value::RawValue;
+
+use super::ContractInfo;
+use super::contract::same_letters;
+use super::excerpt::excerpt;
+use super::path::{Located, locate};
+use super::place::reason;
+
+// How much of a foreign text an error may repeat.
+const EXCERPT_BYTES: usize = 64;
+// How many keys are listed.
+const KEYS: usize = 8;
+
+/// What does not fit at `byte` of the record, where serde stopped.
+pub(super) fn describe(
+    record: &str,
+    byte: usize,
+    error: &serde_json::Error,
+    contract: Option<&ContractInfo>,
+) -> String {
+    let reason = reason(error);
+    let Located { path, begins } = locate(record, byte);
+    let path = if path.is_empty() { "the value".to_owned() } else { format!("`{path}`") };
+    if let Some(missing) = quoted_after(&reason, "missing field ") {
+        let object = begins.and_then(|begins| record.get(begins..=byte)).unwrap_or_default();
+        let contract = contract.filter(|_| path == "`data`");
+        return format!("{path} has no `{missing}`; {}", in_its_place(&missing, object, contract));
+    }
+    match found_and_expected(&reason) {
+        Some((found, expected)) => {
+            format!("{path} is {}, it must be {}", in_our_words(found), excerpt(expected, 200))
+        }
+        None => format!("{path}: {}", excerpt(&reason, 4 * EXCERPT_BYTES)),
+    }
+}
+
+/// The first field of a contract that `data` lacks, for a type that cannot be decoded here.
+pub(super) fn lacks(data: &str, contract: &ContractInfo) -> Option<String> {
+    let fields: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(data).unwrap_or_default();
+    let mut required = contract.fields.iter().filter(|field| field.required);
+    let missing = required.find(|field| !fields.contains_key(field.wire_name))?.wire_name;
+    Some(format!("`data` has no `{missing}`; {}", in_its_place(missing, data, Some(contract))))
+}
+
+/// What to do about data of another version than the contract's, if that may be the reason.
+pub(super) fn version_help(found: u32, contract: &ContractInfo) -> Option<String> {
+    let ContractInfo { type_name, version, .. } = contract;
+    (found < *version).then(|| {
+        format!("; the record is of version {found}: `upcasts(..)` on {type_name} reads older data by the contract of its version, `#[serde(default)]` on a field does without it")
+    })
+}
+
+// `invalid type: string "x", expected i64`, as its halves.
+fn found_and_expected(reason: &str) -> Option<(&str, &str)> {
+    let of =
+        reason.strip_prefix("invalid type: ").or_else(|| reason.strip_prefix("invalid value: "));
+    of?.rsplit_once(", expected ")
+}
+
+fn in_our_words(found: &str) -> String {
+    match found {
+        "map" => "an object".to_owned(),
+        "sequence" => "an array".to_owned(),
+        "null" | "unit value" => "null".to_owned(),
+        _ => format!("the {}", excerpt(found, EXCERPT_BYTES)),
+    }
+}
+
+fn quoted_after(reason: &str, words: &str) -> Option<String> {
+    let name = reason.strip_prefix(words)?.strip_prefix('`')?.split('`').next()?;
+    Some(excerpt(name, EXCERPT_BYTES))
+}
+
+// Which key the object has in place of the one that is missing.
+fn in_its_place(missing: &str, object: &str, contract: Option<&ContractInfo>) -> String {
+    let fields: BTreeMap<Cow<'_, str>, &RawValue> =
+        serde_json::from_str(object).unwrap_or_default();
+    if fields.is_empty() {
+        return "it is empty".to_owned();
+    }
+    if let Some(found) = fields.keys().find(|key| same_letters(key, missing)) {
+        let found = excerpt(found, EXCERPT_BYTES);
+        return spelt_otherwise(missing, &found, &fields, contract);
+    }
+    let is_known = |key: &str| {
+        contract.is_some_and(|known| known.fields.iter().any(|field| field.wire_name == key))
+    };
+    let near = fields.keys().filter(|key| !is_known(key) && key.len() <= EXCERPT_BYTES);
+    let near = near.map(|key| (strsim::damerau_levenshtein(key, missing), key)).min();
+    if let Some((_, near)) = near.filter(|(distance, _)| *distance <= missing.len() / 3) {
+        return format!("`{near}` is there in its place");
+    }
+    let mut there = String::from("it has ");
+    for (index, key) in fields.keys().take(KEYS).enumerate() {
+        let comma = if index == 0 { "" } else { ", " };
+        // Writing to a text cannot fail.
+        let _ = write!(there, "{comma}`{}`", excerpt(key, EXCERPT_BYTES));
+    }
+    if fields.len() > KEYS {
+        let _ = write!(there, " and {} more", fields.len() - KEYS);
+    }
+    there
+}
+
+// The commonest mismatch between services: the same field, spelt in another case. Which side is to
+// change depends on how the other fields are spelt: one record of one wrong producer must not change a
+// contract that other producers keep.
+fn spelt_otherwise(
+    missing: &str,
+    found: &str,
+    fields: &BTreeMap<Cow<'_, str>, &RawValue>,
+    contract: Option<&ContractInfo>,
+) -> String {
+    let there = format!("`{found}` is there in its place");
+    let both = format!("`#[serde(alias = \"{found}\")]` on the field reads both");
+    let Some(contract) = contract else { return format!("{there}; {both}") };
+    let (mut as_contract, mut otherwise, mut telling) = (0, 0, 0);
+    for field in contract.fields {
+        if fields.contains_key(field.wire_name) {
+            as_contract += 1;
+            // A name of one word is spelt alike in every case.
+            telling += usize::from(field.name.trim_start_matches("r#").contains('_'));
+        } else if fields.keys().any(|key| same_letters(key, field.wire_name)) {
+            otherwise += 1;
+        }
+    }
+    let ContractInfo { type_name, fields: known, .. } = contract;
+    let counts = format!(
+        "of the {} fields of {type_name} the record spells {as_contract} as the contract does and {otherwise} otherwise",
+        known.len()
+    );
+    let is_renamed = known.iter().any(|field| field.name != field.wire_name);
+    // The name of one word has no other case to change to.
+    let remedy = match found.chars().next() {
+        _ if telling > 0 || is_renamed || !missing.contains('_') => None,
+        Some(first) if first.is_uppercase() => Some("PascalCase"),
+        _ if found.contains('-') => Some("kebab-case"),
+        _ => Some("camelCase"),
+    };
+    let side = match remedy {
+        None => format!("the record differs from the contract: fix its producer; {both}"),
+        Some(remedy) => format!(
+            "the contract has Rust's spelling; where every producer writes `{found}`, put `#[serde(rename_all = \"{remedy}\")]` on {type_name}; {both}"
+        ),
+    };
+    format!("{there}; {counts}: {side}")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use crate::Event;
+    use crate::event::Envelope;
+
+    #[derive(Debug, Event, Deserialize)]
+    #[event(topic = "invoice_events", name = "INVOICE_ISSUED")]
+    #[serde(rename_all = "camelCase")]
+    #[expect(dead_code, reason = "only read")]
+    struct InvoiceIssued {
+        invoice_id: u64,
+        customer_name: String,
+        amount: f64,
+    }
+
+    #[derive(Debug, Event, Deserialize)]
+    #[event(topic = "invoice_events", name = "INVOICE_PAID")]
+    #[expect(dead_code, reason = "only read")]
+    struct InvoicePaid {
+        invoice_id: u64,
+        amount: f64,
+    }
+
+    fn said<T>(data: &str) -> String
+    where
+        T: for<'de> crate::event::Payload<'de> + std::fmt::Debug,
+    {
+        let record = format!(r#"{{"eventType":"X","data":{data}}}"#).leak();
+        let envelope = Envelope::read(record.as_bytes()).unwrap();
+        let said = T::read(&envelope).unwrap_err().to_string();
+        said.split_once(": ").unwrap().1.to_owned()
+    }
+
+    #[test]
+    fn of_a_record_with_one_field_in_another_case_the_producer_is_told() {
+        assert_eq!(
+            said::<InvoiceIssued>(r#"{"invoice_id":1,"customerName":"a","amount":2.5}"#),
+            "`data` has no `invoiceId`; `invoice_id` is there in its place; of the 3 fields of InvoiceIssued the record spells 2 as the contract does and 1 otherwise: the record differs from the contract: fix its producer; `#[serde(alias = \"invoice_id\")]` on the field reads both"
+        );
+    }
+
+    #[test]
+    fn a_contract_that_renames_its_fields_is_not_told_to_rename_them_back() {
+        for data in [r#"{"invoice_id":1}"#, r#"{"invoice_id":1,"customer_name":"a","amount":2.5}"#]
+        {
+            let said = said::<InvoiceIssued>(data);
+            assert!(said.contains("fix its producer") && !said.contains("rename_all"), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_contract_in_rusts_spelling_may_be_what_differs() {
+        let said = said::<InvoicePaid>(r#"{"invoiceId":1,"amount":2.5}"#);
+        let counts = "the record spells 1 as the contract does and 1 otherwise";
+        let remedy = "where every producer writes `invoiceId`, put `#[serde(rename_all = \"camelCase\")]` on InvoicePaid; `#[serde(alias = \"invoiceId\")]`";
+        assert!(said.contains(counts) && said.contains(remedy), "{said}");
+    }
+
+    #[test]
+    fn the_key_in_place_of_a_missing_one_is_named_or_all_are() {
+        let misspelt = said::<InvoicePaid>(r#"{"invoce_id":1,"amount":2.5}"#);
+        assert_eq!(misspelt, "`data` has no `invoice_id`; `invoce_id` is there in its place");
+        let other = said::<InvoicePaid>(r#"{"number":1,"amount":2.5}"#);
+        assert_eq!(other, "`data` has no `invoice_id`; it has `amount`, `number`");
+        assert_eq!(said::<InvoicePaid>("{}"), "`data` has no `invoice_id`; it is empty");
+        let many: Vec<_> = (0..20).map(|n| format!("\"k{n}\":1")).collect();
+        let many = said::<InvoicePaid>(&format!("{{{}}}", many.join(",")));
+        assert!(many.ends_with(" and 12 more"), "{many}");
+    }
+
+    #[test]
+    fn a_foreign_text_is_capped() {
+        let said = said::<InvoicePaid>(&format!(r#"{{"invoice_id":"{}"}}"#, "x".repeat(100_000)));
+        assert!(said.len() < 200, "{said}");
+        assert!(said.ends_with(", it must be u64"), "{said}");
+    }
+}

@@ -1,0 +1,79 @@
+//! Why a value is not the JSON of an event, from what serde_json says of it.
+
+use serde_json::value::RawValue;
+
+use super::contract::same_letters;
+use super::envelope_error::{EnvelopeError, NearKey};
+use super::excerpt::excerpt;
+use super::fields::{duplicate_of, keys};
+use super::path::path_at;
+use super::place::{offset_in, reason, refused_byte};
+use super::values::kind_of;
+use super::{KnownShape, strict};
+
+// How much of a foreign text an error may repeat.
+const EXCERPT_BYTES: usize = 64;
+
+pub(super) fn not_an_object(first: u8, text: &str, byte: usize) -> EnvelopeError {
+    // `NaN` and other words are no JSON at all, so only what parses is called by its kind.
+    match serde_json::from_str::<&RawValue>(text) {
+        Ok(value) => EnvelopeError::NotAnObject { found: kind_of(value.get()), byte },
+        Err(error) if matches!(first, b'[' | b'"' | b'0'..=b'9' | b'-' | b't' | b'f' | b'n') => {
+            syntax(text, &error)
+        }
+        Err(error) => malformed(text, &error),
+    }
+}
+
+pub(super) fn syntax(text: &str, error: &serde_json::Error) -> EnvelopeError {
+    let problem = reason(error);
+    if let Some(field) = duplicate_of(&problem) {
+        let keys = keys(text);
+        let second = keys.iter().filter(|(_, key)| key == field).nth(1);
+        let byte = second.and_then(|(key, _)| offset_in(text, key)).unwrap_or(0);
+        return EnvelopeError::DuplicateField { field, byte };
+    }
+    if let Some(error) = lone_surrogate(text, text, error) {
+        return error;
+    }
+    match error.classify() {
+        serde_json::error::Category::Eof => {
+            EnvelopeError::Truncated { problem, byte: refused_byte(text, error) }
+        }
+        _ if problem.starts_with("trailing characters") => {
+            EnvelopeError::TrailingData { byte: refused_byte(text, error) }
+        }
+        _ => malformed(text, error),
+    }
+}
+
+fn malformed(text: &str, error: &serde_json::Error) -> EnvelopeError {
+    let problem = excerpt(&reason(error), 4 * EXCERPT_BYTES);
+    EnvelopeError::Malformed { problem, byte: refused_byte(text, error) }
+}
+
+// What serde_json says of an escape that names no character, where it reads the text. `part` is what it
+// was given.
+pub(super) fn lone_surrogate(
+    text: &str,
+    part: &str,
+    error: &serde_json::Error,
+) -> Option<EnvelopeError> {
+    let reason = reason(error);
+    let of_escape = ["lone leading surrogate in hex escape", "unexpected end of hex escape"];
+    if !of_escape.iter().any(|words| reason.starts_with(words)) {
+        return None;
+    }
+    let start = offset_in(text, part)?;
+    let byte = strict::lone_surrogate_before(text, start + refused_byte(part, error) + 1)?;
+    Some(EnvelopeError::LoneSurrogate { path: path_at(text, byte), byte })
+}
+
+pub(super) fn no_event_type(text: &str) -> EnvelopeError {
+    let near = keys(text).into_iter().find(|(_, key)| same_letters(key, "eventType"));
+    let near = near.map(|(place, key)| NearKey {
+        key: excerpt(&key, EXCERPT_BYTES),
+        byte: offset_in(text, place).unwrap_or(0),
+    });
+    EnvelopeError::MissingEventType { near, shape: KnownShape::of_value(text) }
+}
