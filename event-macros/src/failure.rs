@@ -6,6 +6,7 @@ use syn::{Attribute, Data, DeriveInput, Fields, GenericParam, Path};
 
 use crate::arguments::{Arguments, DAY_MS, Given, Keys, Values};
 use crate::complaints::Complaints;
+use crate::record;
 use crate::tokens::text_of;
 
 const KEYS: Keys = Keys {
@@ -38,7 +39,9 @@ pub(crate) fn derive_event_error(item: TokenStream) -> TokenStream {
     generic(&input, &mut complaints);
     let said = variants(&input, &mut complaints);
     if complaints.is_empty() {
-        expand(&input, whole.as_ref(), &said, &given.root())
+        let mut output = expand(&input, whole.as_ref(), &said, &given.root());
+        output.extend(record::note(&given.root()));
+        output
     } else {
         complaints.into_compile_errors()
     }

@@ -7,6 +7,7 @@ use syn::parse::{ParseStream, Parser};
 use syn::{Path, Token};
 
 use crate::complaints::Complaints;
+use crate::record;
 
 struct Linked {
     name: Ident,
@@ -27,7 +28,8 @@ pub(crate) fn link_handlers(crates: TokenStream) -> TokenStream {
     }
     let linked: TokenStream = crates.iter().map(|linked| link(linked, &root)).collect();
     let errors = complaints.into_compile_errors();
-    quote!(#linked #errors)
+    let noted = record::note(&root);
+    quote!(#linked #noted #errors)
 }
 
 fn read(input: ParseStream<'_>, complaints: &mut Complaints) -> syn::Result<(Path, Vec<Linked>)> {
@@ -65,12 +67,13 @@ fn linked(input: ParseStream<'_>) -> syn::Result<Linked> {
 fn link(linked: &Linked, root: &Path) -> TokenStream {
     let Linked { name, excepted } = linked;
     let text = name.unraw().to_string();
+    let ids = record::ids_of(&text);
     let link = (!excepted).then(|| quote_spanned!(name.span()=> use ::#name as _;));
     quote! {
         #link
         const _: () = {
             #root::macro_support::inventory::submit! {
-                #root::registry::LinkedCrate { name: #text, excepted: #excepted }
+                #root::registry::LinkedCrate { name: #text, excepted: #excepted, ids: #ids }
             }
         };
     }

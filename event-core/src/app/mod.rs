@@ -15,6 +15,7 @@ mod topics;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -63,6 +64,7 @@ type PutState = Box<dyn FnOnce(&mut StateMap) + Send>;
 /// ```
 pub struct EventApp {
     service: String,
+    made_at: &'static Location<'static>,
     version: String,
     state: StateMap,
     providers: Vec<Provider>,
@@ -91,10 +93,12 @@ impl EventApp {
     /// # Errors
     ///
     /// [`GroupNameError`] when the name cannot be a consumer group's.
+    #[track_caller]
     pub fn from_env(service: &str) -> Result<Self, GroupNameError> {
         GroupName::parse(service)?;
         Ok(EventApp {
             service: service.to_owned(),
+            made_at: Location::caller(),
             version: crate::registry::binary_version().to_owned(),
             state: StateMap::new(),
             providers: Vec::new(),
@@ -346,6 +350,7 @@ impl EventApp {
         let registry = self.registry();
         let mut report = registry.check(group, &provided::provided(&self.state, later));
         report.add_problems(self.layers.problems(registry.handlers()));
+        report.add_warnings(registry.check_noted(self.made_at));
         report
     }
 }

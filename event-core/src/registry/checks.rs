@@ -1,6 +1,7 @@
 //! Whether what is linked and what is provided fits together.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::Location;
 
 use super::{Registry, StartupProblem, StartupReport, is_inside, linking, near_state};
 use crate::event::ContractInfo;
@@ -31,8 +32,14 @@ impl Registry {
         report.add_problems(self.contract_shapes());
         report.add_problems(self.untrue_emits());
         report.add_problems(self.missing_states(provided));
-        report.add_problems(linking::unlinked_crates());
+        report.add_problems(linking::unlinked_crates(&self.modules));
         report
+    }
+
+    /// Whether it can be known what the linker dropped; `app` is where the program makes its app.
+    pub(crate) fn check_noted(&self, app: &Location<'_>) -> Option<StartupProblem> {
+        let noted = self.handlers.is_empty() || linking::is_noted(app);
+        (!noted).then_some(StartupProblem::UnnotedBinary)
     }
 
     // Several attributes on one function make one handler. Ids that come from module paths may be the

@@ -203,13 +203,20 @@ pub enum StartupProblem {
         /// The modules that have handlers.
         known: Vec<&'static str>,
     },
-    /// A crate that should register something did not.
+    /// A crate that registers something is not linked, or one that `link_handlers!` names registers
+    /// nothing.
     UnlinkedCrate {
         /// The crate's name in code.
         name: &'static str,
         /// Whether `link_handlers!` names it, so that linking cannot be the reason.
         named: bool,
+        /// Whether it is the library that stands beside the binary and has its name.
+        beside_binary: bool,
+        /// The crate that depends on it, when that is not the program itself.
+        dependent: Option<&'static str>,
     },
+    /// No macro of ours stands in the crate of `main`, so it is not known what it depends on.
+    UnnotedBinary,
     /// A topic that a handler listens to, or its dead-letter topic, is not on the cluster.
     MissingTopic {
         /// The topic.
@@ -303,6 +310,7 @@ impl StartupProblem {
             StartupProblem::NoHandlers => "no_handlers",
             StartupProblem::NoHandlersInModules { .. } => "no_handlers_in_modules",
             StartupProblem::UnlinkedCrate { .. } => "unlinked_crate",
+            StartupProblem::UnnotedBinary => "unnoted_binary",
             StartupProblem::MissingTopic { .. } => "missing_topic",
             StartupProblem::UncreatedTopic { .. } => "uncreated_topic",
             StartupProblem::UnreadTopic { .. } => "unread_topic",
@@ -341,6 +349,7 @@ impl StartupProblem {
             StartupProblem::ContractShapes { .. } | StartupProblem::UntrueEmits { .. } => 5,
             StartupProblem::MissingState { .. } | StartupProblem::Provider(_) => 6,
             StartupProblem::UnlinkedCrate { .. }
+            | StartupProblem::UnnotedBinary
             | StartupProblem::UnknownLayerTarget { .. }
             | StartupProblem::LayerOfBatch { .. } => 7,
             StartupProblem::MissingTopic { .. }
@@ -388,6 +397,7 @@ impl StartupProblem {
             | StartupProblem::NoHandlersInModules { .. }
             | StartupProblem::UnusedTopic { .. }
             | StartupProblem::UnlinkedCrate { .. }
+            | StartupProblem::UnnotedBinary
             | StartupProblem::UnknownSettingTarget { .. }
             | StartupProblem::MissingTopic { .. }
             | StartupProblem::UncreatedTopic { .. }

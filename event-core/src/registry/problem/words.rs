@@ -122,12 +122,22 @@ impl StartupProblem {
             StartupProblem::NoHandlersInModules { modules, .. } => {
                 format!("no event handler is in the module {}", modules.join(" or "))
             }
-            StartupProblem::UnlinkedCrate { name, named: false } => format!(
-                "crate `{name}` depends on event-core but registered no handler and no contract; the linker drops a crate that no code names"
-            ),
-            StartupProblem::UnlinkedCrate { name, named: true } => format!(
+            StartupProblem::UnlinkedCrate { name, named: true, .. } => format!(
                 "crate `{name}` is named in `link_handlers!` but registered no handler and no contract"
             ),
+            StartupProblem::UnlinkedCrate { name, beside_binary, dependent, .. } => {
+                let subject = match dependent {
+                    Some(dependent) => format!("crate `{name}`, which `{dependent}` depends on,"),
+                    None if *beside_binary => format!("library `{name}`, beside the binary `{name}`,"),
+                    None => format!("crate `{name}`"),
+                };
+                format!(
+                    "{subject} depends on event-core but registered no handler and no contract; the linker drops a crate that no code names"
+                )
+            }
+            StartupProblem::UnnotedBinary => {
+                "no macro of event-core stands in the crate of `main`, so a crate that the linker dropped with its handlers cannot be named".into()
+            }
             StartupProblem::MissingTopic { topic, needed_for, .. } => {
                 format!("topic `{topic}` does not exist; it is needed for {needed_for}")
             }
@@ -273,12 +283,18 @@ impl StartupProblem {
                 let nearest: Vec<_> = known.iter().take(NEAREST).map(|(_, known)| **known).collect();
                 format!("`handlers_from` takes a module that has handlers{such_as} {}", nearest.join(", "))
             }
-            StartupProblem::UnlinkedCrate { name, named: false } => format!(
+            StartupProblem::UnlinkedCrate { name, named: false, dependent: Some(dependent), .. } => format!(
+                "write `event_core::link_handlers!({name});` in `{dependent}`, or `event_core::link_handlers!(except {name});` if its handlers are not wanted"
+            ),
+            StartupProblem::UnlinkedCrate { name, named: false, .. } => format!(
                 "write `event_core::link_handlers!({name});`, or `event_core::link_handlers!(except {name});` if it registers nothing on purpose"
             ),
-            StartupProblem::UnlinkedCrate { name, named: true } => format!(
+            StartupProblem::UnlinkedCrate { name, named: true, .. } => format!(
                 "annotate a function in `{name}`, or write `event_core::link_handlers!(except {name});`"
             ),
+            StartupProblem::UnnotedBinary => {
+                "put `#[event_core::main]` on `main`, or write `event_core::link_handlers!(..);` beside it with the crates that have handlers".into()
+            }
             StartupProblem::MissingTopic { is_derived: true, .. } => {
                 "run the command `topics create`, or write `create_topics = true` (EVENT_CREATE_TOPICS)".into()
             }
