@@ -85,7 +85,15 @@ mod tests {
         executable: bool,
         dependencies: &'static [CrateDependency],
     ) -> CrateRegistration {
-        CrateRegistration { name, id, version: "1.0.0", executable, sources: "src", dependencies }
+        CrateRegistration {
+            name,
+            id,
+            version: "1.0.0",
+            executable,
+            panic_aborts: false,
+            sources: "src",
+            dependencies,
+        }
     }
 
     const PROGRAM: CrateRegistration = compiled("svc", "0", true, &[LIBRARY, BILLING]);

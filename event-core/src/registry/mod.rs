@@ -6,6 +6,7 @@
 mod checks;
 mod delivery;
 mod linking;
+mod loops;
 mod near_state;
 mod problem;
 mod topics;
@@ -45,6 +46,8 @@ pub struct CrateRegistration {
     pub version: &'static str,
     /// Whether it is the crate of a program: a binary, an example or a test.
     pub executable: bool,
+    /// Whether a panic in it ends the process.
+    pub panic_aborts: bool,
     /// The directory of its first source file.
     pub sources: &'static str,
     /// The crates that it may name and that register something.
@@ -70,6 +73,12 @@ pub struct CrateDependency {
 pub fn binary_version() -> &'static str {
     let mut crates = inventory::iter::<CrateRegistration>();
     crates.find(|noted| noted.executable).map_or("unknown", |noted| noted.version)
+}
+
+/// Whether a panic ends the process. The crate of the program decides; Cargo compiles all crates alike.
+fn panic_aborts() -> bool {
+    let mut crates = inventory::iter::<CrateRegistration>();
+    cfg!(panic = "abort") || crates.any(|noted| noted.executable && noted.panic_aborts)
 }
 
 /// Everything registered, in a fixed order.

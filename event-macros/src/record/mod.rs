@@ -87,6 +87,7 @@ fn registration(invocation: &Invocation, root: &Path) -> TokenStream {
                     id: #id,
                     version: #version,
                     executable: #executable,
+                    panic_aborts: ::core::cfg!(panic = "abort"),
                     sources: #sources,
                     dependencies: &[#(#dependencies),*],
                 }

@@ -15,6 +15,7 @@ mod positions;
 mod retry_topics;
 mod shut;
 mod stopping;
+mod two_apps;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
