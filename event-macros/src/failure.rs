@@ -7,6 +7,7 @@ use syn::{Attribute, Data, DeriveInput, Fields, GenericParam, Path};
 use crate::arguments::{Arguments, DAY_MS, Given, Keys, Values};
 use crate::complaints::Complaints;
 use crate::quiet::quiet;
+use crate::record;
 use crate::tokens::{see_through, text_of};
 
 const KEYS: Keys = Keys {
@@ -39,7 +40,9 @@ pub(crate) fn derive_event_error(item: TokenStream) -> TokenStream {
     generic(&input, &mut complaints);
     let said = variants(&input, &mut complaints);
     if complaints.is_empty() {
-        expand(&input, whole.as_ref(), &said, &given.root())
+        let mut output = expand(&input, whole.as_ref(), &said, &given.root());
+        output.extend(record::note(&given.root()));
+        output
     } else {
         complaints.into_compile_errors()
     }

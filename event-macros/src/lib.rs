@@ -17,6 +17,7 @@ mod main_function;
 mod names;
 mod parts;
 mod quiet;
+mod record;
 mod tokens;
 
 use event_names::Kind;
@@ -143,9 +144,8 @@ pub fn event_handler(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// `main` returns `()` or a `Result<(), E>` with any error: the error is printed and decides the exit
 /// code.
 ///
-/// It also notes which direct dependencies themselves depend on `event-core`. Start-up refuses to run
-/// when one of them registered nothing, because then the linker has left it out; see
-/// [`link_handlers!`].
+/// Like every macro of this crate, it also notes which dependencies register handlers or contracts.
+/// Start-up refuses to run when one of them is not linked; see [`link_handlers!`].
 ///
 /// ```
 /// #[event_core::main]
@@ -165,8 +165,14 @@ pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// that no code names.
 ///
 /// It stands beside other items of the binary, usually above `main`. Start-up fails when a crate
-/// named here registered no handler and no contract. `except` silences that check for a crate that
-/// depends on `event-core` and registers nothing on purpose.
+/// named here registered no handler and no contract.
+///
+/// Start-up also names the crates that were left out: the package's own library, dependencies (also
+/// optional, renamed, and those of linked crates), and for tests and examples dev-dependencies. They
+/// are known from the build, so it does not matter whether `main` is under `#[event_core::main]` or
+/// `#[tokio::main]`, as long as some macro of `event-core` stands in the crate of `main` or in the
+/// library of its package; without any, a warning says so. `except` silences the check for a crate
+/// whose handlers are not wanted.
 ///
 /// ```
 /// # extern crate serde as billing_handlers;

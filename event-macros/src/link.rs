@@ -8,6 +8,7 @@ use syn::{Path, Token};
 
 use crate::complaints::Complaints;
 use crate::quiet::quiet;
+use crate::record;
 
 struct Linked {
     name: Ident,
@@ -28,7 +29,8 @@ pub(crate) fn link_handlers(crates: TokenStream) -> TokenStream {
     }
     let linked: TokenStream = crates.iter().map(|linked| link(linked, &root)).collect();
     let errors = complaints.into_compile_errors();
-    quote!(#linked #errors)
+    let noted = record::note(&root);
+    quote!(#linked #noted #errors)
 }
 
 fn read(input: ParseStream<'_>, complaints: &mut Complaints) -> syn::Result<(Path, Vec<Linked>)> {
@@ -66,6 +68,7 @@ fn linked(input: ParseStream<'_>) -> syn::Result<Linked> {
 fn link(linked: &Linked, root: &Path) -> TokenStream {
     let Linked { name, excepted } = linked;
     let text = name.unraw().to_string();
+    let ids = record::ids_of(&text);
     let link = (!excepted).then(|| quote_spanned!(name.span()=> use ::#name as _;));
     let quiet = quiet();
     quote! {
@@ -73,7 +76,7 @@ fn link(linked: &Linked, root: &Path) -> TokenStream {
         #quiet
         const _: () = {
             #root::macro_support::inventory::submit! {
-                #root::registry::LinkedCrate { name: #text, excepted: #excepted }
+                #root::registry::LinkedCrate { name: #text, excepted: #excepted, ids: #ids }
             }
         };
     }

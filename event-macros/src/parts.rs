@@ -7,6 +7,7 @@ use syn::{Data, DeriveInput, Fields, Path, Type};
 use crate::arguments::{Arguments, Given, Keys};
 use crate::complaints::Complaints;
 use crate::quiet::quiet;
+use crate::record;
 use crate::tokens::{ends, see_through, text_of};
 
 const ON_STRUCT: Keys = Keys { attribute: "#[state]", known: &[], flags: &[], lists: &[] };
@@ -28,7 +29,9 @@ pub(crate) fn derive_state_parts(item: TokenStream) -> TokenStream {
     let root = Given::judge(arguments, &ON_STRUCT, &mut complaints).root();
     let parts = parts(&input, &mut complaints);
     if complaints.is_empty() {
-        expand(&input, &parts, &root)
+        let mut output = expand(&input, &parts, &root);
+        output.extend(record::note(&root));
+        output
     } else {
         complaints.into_compile_errors()
     }

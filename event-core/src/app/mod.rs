@@ -7,6 +7,7 @@ mod kafka;
 mod lag_monitor;
 mod provided;
 mod run;
+mod running;
 mod settings;
 mod shutdown;
 mod thread;
@@ -15,6 +16,7 @@ mod topics;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -38,6 +40,8 @@ pub use settings::{Origin, Settings, SettingsOverrides};
 pub use shutdown::signals;
 #[cfg(feature = "cli")]
 pub(crate) use topics::topic_problems;
+
+use provided::GivenStates;
 
 pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 type StateFuture = BoxFuture<Result<PutState, Error>>;
@@ -63,8 +67,10 @@ type PutState = Box<dyn FnOnce(&mut StateMap) + Send>;
 /// ```
 pub struct EventApp {
     service: String,
+    made_at: &'static Location<'static>,
     version: String,
     state: StateMap,
+    given: GivenStates,
     providers: Vec<Provider>,
     modules: Vec<String>,
     layers: Layers,
@@ -91,12 +97,15 @@ impl EventApp {
     /// # Errors
     ///
     /// [`GroupNameError`] when the name cannot be a consumer group's.
+    #[track_caller]
     pub fn from_env(service: &str) -> Result<Self, GroupNameError> {
         GroupName::parse(service)?;
         Ok(EventApp {
             service: service.to_owned(),
+            made_at: Location::caller(),
             version: crate::registry::binary_version().to_owned(),
             state: StateMap::new(),
+            given: GivenStates::default(),
             providers: Vec::new(),
             modules: Vec::new(),
             layers: Layers::default(),
@@ -109,18 +118,25 @@ impl EventApp {
         })
     }
 
-    /// Provides a value to the handlers that take `State<T>`.
+    /// Provides a value to the handlers that take `State<T>`. Two values of one type are a start-up
+    /// problem, however they are provided.
     ///
     /// An [`EventProducer`](crate::EventProducer) on the service's own broker is there without it.
     #[must_use]
+    #[track_caller]
     pub fn state<T: Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.given.add("state", [StateKey::of::<T>()]);
         self.state.insert(value);
         self
     }
 
     /// Provides a value and each of its parts, see [`derive(StateParts)`](macro@crate::StateParts).
     #[must_use]
+    #[track_caller]
     pub fn state_parts<T: StateParts>(mut self, value: T) -> Self {
+        let mut keys = StateKeys::new();
+        T::add_keys(&mut keys);
+        self.given.add("state_parts", keys);
         value.put(&mut self.state);
         self
     }
@@ -137,19 +153,22 @@ impl EventApp {
     /// # ) }
     /// ```
     #[must_use]
-    pub fn state_with<T, E, F, Fut>(self, make: F) -> Self
+    #[track_caller]
+    pub fn state_with<T, E, F, Fut>(mut self, make: F) -> Self
     where
         T: Send + Sync + 'static,
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
         F: FnOnce() -> Fut + Send + 'static,
         Fut: Future<Output = Result<T, E>> + Send + 'static,
     {
+        self.given.add("state_with", [StateKey::of::<T>()]);
         self.provider(vec![StateKey::of::<T>()], make, |value, state| state.insert(value))
     }
 
     /// The same for a value whose parts are states of their own.
     #[must_use]
-    pub fn state_parts_with<T, E, F, Fut>(self, make: F) -> Self
+    #[track_caller]
+    pub fn state_parts_with<T, E, F, Fut>(mut self, make: F) -> Self
     where
         T: StateParts,
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -158,6 +177,7 @@ impl EventApp {
     {
         let mut keys = StateKeys::new();
         T::add_keys(&mut keys);
+        self.given.add("state_parts_with", keys.iter().copied());
         self.provider(keys, make, T::put)
     }
 
@@ -180,7 +200,8 @@ impl EventApp {
     }
 
     /// Takes only the handlers of `module` and the modules inside it; may be called several times.
-    /// Without it, the app takes every handler that is linked.
+    /// Without it, the app takes every handler that is linked, so a second app in the process with
+    /// another name or group is a start-up problem.
     #[must_use]
     pub fn handlers_from(mut self, module: impl Into<String>) -> Self {
         self.modules.push(module.into());
@@ -346,6 +367,8 @@ impl EventApp {
         let registry = self.registry();
         let mut report = registry.check(group, &provided::provided(&self.state, later));
         report.add_problems(self.layers.problems(registry.handlers()));
+        report.add_problems(self.given.problems());
+        report.add_warnings(registry.check_program(self.made_at));
         report
     }
 }

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use super::lag_monitor::LagMonitor;
+use super::running::{Running, RunsIn};
 use super::thread::apart;
 use super::topic_sets::TopicSets;
 use super::topics::{Found, Missing, look_for_topics};
@@ -24,7 +25,7 @@ use crate::outcome::Error;
 use crate::processor::{
     Clock, Concurrency, EventProcessor, Neighbours, ProcessorError, ServiceIdentity,
 };
-use crate::registry::{StartupProblem, StartupReport};
+use crate::registry::{Place, StartupProblem, StartupReport};
 use crate::router::{EventRouter, Purpose};
 use crate::state::StateKey;
 #[cfg(feature = "cli")]
@@ -44,6 +45,7 @@ pub(crate) struct ReadyApp<B> {
     admin: Option<(AdminPort, Administered)>,
     #[cfg(feature = "cli")]
     state: Arc<StateMap>,
+    _running: Running,
 }
 
 /// One consumer group of the service: its own consumer, offsets, retries and dead letters.
@@ -85,6 +87,8 @@ impl EventApp {
     ) -> Result<ReadyApp<B>, StartupReport> {
         let mut report = self.check_with(&settings);
         let routers = self.routers(&settings.group);
+        let running = Running::add(self.runs_in(&settings.group));
+        let running = running.map_err(|problem| report.add_problems([problem]));
         let missing = match settings.create_topics {
             false => Missing::Reported,
             true if report.problems().is_empty() => Missing::Made,
@@ -112,7 +116,7 @@ impl EventApp {
         }
         let producer =
             broker.producer().map_err(|error| report.add_problems([StartupProblem::Broker(error)]));
-        let Ok(producer) = producer else { return Err(report) };
+        let (Ok(producer), Ok(running)) = (producer, running) else { return Err(report) };
         report.into_result()?;
         provided::put_own(&mut self.state, Arc::clone(&producer));
         let state = Arc::new(self.state);
@@ -169,7 +173,20 @@ impl EventApp {
             admin: admin.ok().flatten(),
             #[cfg(feature = "cli")]
             state,
+            _running: running,
         })
+    }
+
+    fn runs_in(&self, default: &GroupName) -> RunsIn {
+        let groups = self.registry().groups(default).into_iter();
+        let handlers = groups.flat_map(|(group, handlers)| {
+            handlers.into_iter().map(move |handler| (handler.id(), group.clone()))
+        });
+        RunsIn {
+            service: self.service.clone(),
+            place: Place::of_call("from_env", self.made_at),
+            handlers: handlers.collect(),
+        }
     }
 
     /// The admin port, taken.

@@ -95,6 +95,22 @@ impl ContractInfo {
         event_names::same(self.topic, other.topic) && event_names::same(self.name, other.name)
     }
 
+    /// Where the record key comes from, as two contracts of one event can be compared by it.
+    pub(crate) fn key_on_the_wire(&self) -> String {
+        match self.key {
+            KeySource::None => "none".to_owned(),
+            KeySource::Field(path) => {
+                let (first, rest) = path.split_at(path.find('.').unwrap_or(path.len()));
+                let own = self.fields.iter().find(|own| own.name == first);
+                format!("`{}{rest}`", own.map_or(first, |own| own.wire_name))
+            }
+            // Each contract has its own, and which type it is a function of does not matter.
+            KeySource::Function(path) => {
+                format!("`{}()`", path.rsplit("::").next().unwrap_or(path).trim())
+            }
+        }
+    }
+
     /// The record key of an event that is given as JSON instead of as a value of the type. The key
     /// field is found whatever case serde gives it on the wire.
     #[must_use]

@@ -19,7 +19,7 @@ pub use crate::handler::{
     BatchFuture as BatchWork, DeliveryOptions, EventHandler, HandlerFuture as Work, Order,
 };
 pub use crate::outcome::{Classifier, EventError, IntoOutcome, IntoOutcomes, Jitter, Verdict};
-pub use crate::registry::{BinaryRegistration, LinkedCrate};
+pub use crate::registry::{CrateDependency, CrateRegistration, LinkedCrate};
 pub use std::borrow::Cow;
 pub use std::boxed::Box;
 

@@ -1,9 +1,10 @@
 //! Whether what is linked and what is provided fits together.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::Location;
 
-use super::{Registry, StartupProblem, StartupReport, is_inside, linking, near_state};
-use crate::event::ContractInfo;
+use super::{Registry, StartupProblem, StartupReport, is_inside, linking, loops, near_state};
+use crate::event::{ContractInfo, GroupName};
 use crate::handler::HandlerRegistration;
 use crate::state::StateKey;
 
@@ -29,10 +30,39 @@ impl Registry {
         report.add_warnings(self.mixed_orders(group));
         report.add_warnings(self.lonely_catch_alls());
         report.add_problems(self.contract_shapes());
+        report.add_problems(self.contract_keys());
+        report.add_warnings(self.event_loops(group));
         report.add_problems(self.untrue_emits());
         report.add_problems(self.missing_states(provided));
-        report.add_problems(linking::unlinked_crates());
+        report.add_problems(linking::unlinked_crates(&self.modules));
         report
+    }
+
+    /// What the program is, beyond what is linked into it; `app` is where it makes its app.
+    pub(crate) fn check_program(&self, app: &Location<'_>) -> Vec<StartupProblem> {
+        let noted = self.handlers.is_empty() || linking::is_noted(app);
+        let unnoted = (!noted).then_some(StartupProblem::UnnotedBinary);
+        let aborts = super::panic_aborts().then_some(StartupProblem::PanicAborts);
+        unnoted.into_iter().chain(aborts).collect()
+    }
+
+    // Contracts that agree in their data, so that what each sends is read as the other.
+    fn contract_keys(&self) -> impl Iterator<Item = StartupProblem> {
+        let mut versions = BTreeMap::<_, BTreeMap<_, _>>::new();
+        for contract in self.taken_contracts() {
+            let version = (contract.topic, contract.name, contract.version);
+            versions
+                .entry(version)
+                .or_default()
+                .entry(contract.key_on_the_wire())
+                .or_insert(contract);
+        }
+        let differing = versions.into_values().filter(|keys| keys.len() > 1);
+        differing.map(|keys| {
+            let mut contracts: Vec<&ContractInfo> = keys.into_values().collect();
+            contracts.sort_by_key(|contract| (contract.module, contract.line));
+            StartupProblem::ContractKeys { contracts }
+        })
     }
 
     // Several attributes on one function make one handler. Ids that come from module paths may be the
@@ -67,6 +97,12 @@ impl Registry {
             contracts.sort_by_key(|contract| (contract.module, contract.line));
             StartupProblem::ContractShapes { contracts }
         })
+    }
+
+    fn event_loops(&self, group: &str) -> Vec<StartupProblem> {
+        // A name that is none is the settings' problem.
+        let group = GroupName::parse(group);
+        group.map(|group| loops::loops(&self.groups(&group))).unwrap_or_default()
     }
 
     // What such a producer sends is in no list, so the list would not be true.

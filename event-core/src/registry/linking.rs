@@ -1,31 +1,150 @@
 //! Crates whose handlers the linker has dropped.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::Location;
 
-use super::{BinaryRegistration, LinkedCrate, StartupProblem};
-use crate::event::ContractRegistration;
-use crate::handler::HandlerRegistration;
+use super::{CrateDependency, CrateRegistration, LinkedCrate, StartupProblem};
 
-/// The crates that should have registered something and did not.
-pub(super) fn unlinked_crates() -> impl Iterator<Item = StartupProblem> {
-    let crate_of = |module: &'static str| module.split("::").next().unwrap_or(module);
-    let registered: BTreeSet<&str> = inventory::iter::<HandlerRegistration>()
-        .map(|h| h.crate_name())
-        .chain(inventory::iter::<ContractRegistration>().map(|c| crate_of(c.0.module)))
-        .collect();
-    let linked: Vec<&LinkedCrate> = inventory::iter::<LinkedCrate>().collect();
-    let excepted: BTreeSet<&str> = linked.iter().filter(|l| l.excepted).map(|l| l.name).collect();
-    let named: BTreeSet<&str> = linked.iter().filter(|l| !l.excepted).map(|l| l.name).collect();
-    let expected: BTreeSet<&str> = inventory::iter::<BinaryRegistration>()
-        .flat_map(|binary| binary.crates.iter().copied())
-        .chain(named.iter().copied())
-        .collect();
-    let renamed: BTreeMap<&str, &str> = inventory::iter::<BinaryRegistration>()
-        .flat_map(|binary| binary.renamed.iter().copied())
-        .collect();
-    let has_registered = move |name| registered.contains(renamed.get(name).unwrap_or(&name));
-    expected
-        .into_iter()
-        .filter(move |name| !has_registered(*name) && !excepted.contains(name))
-        .map(move |name| StartupProblem::UnlinkedCrate { name, named: named.contains(name) })
+/// The crates that register something and are not linked. With `modules`, only those that these are
+/// of.
+pub(super) fn unlinked_crates(modules: &[String]) -> Vec<StartupProblem> {
+    let crates: Vec<_> = inventory::iter::<CrateRegistration>().collect();
+    let named: Vec<_> = inventory::iter::<LinkedCrate>().collect();
+    unlinked(&crates, &named, modules)
+}
+
+/// Whether a crate of the program itself has a macro of ours in it, which notes what the crate depends
+/// on. The library of its package will do: it has the same dependencies. `app` is where the program
+/// makes its app.
+pub(super) fn is_noted(app: &Location<'_>) -> bool {
+    inventory::iter::<CrateRegistration>().any(|noted| {
+        let beside = app.file().strip_prefix(noted.sources);
+        noted.executable || beside.is_some_and(|rest| rest.starts_with(['/', '\\']))
+    })
+}
+
+fn unlinked(
+    crates: &[&CrateRegistration],
+    named: &[&'static LinkedCrate],
+    modules: &[String],
+) -> Vec<StartupProblem> {
+    let linked: BTreeSet<_> = crates.iter().map(|linked| linked.id).collect();
+    let is_excepted = |name: &str, id: &str| {
+        named.iter().filter(|crate_| crate_.excepted).any(|crate_| match crate_.ids {
+            // Beside a crate that has no such dependency it can only mean the name.
+            None | Some([]) => crate_.name == name,
+            Some(ids) => ids.contains(&id),
+        })
+    };
+    let is_taken = |own_name: &str| {
+        let is_of = |module: &String| module.split("::").next() == Some(own_name);
+        modules.is_empty() || modules.iter().any(is_of)
+    };
+    // What the program itself depends on comes first: it can name that.
+    let (own, others): (Vec<&CrateRegistration>, _) = crates.iter().partition(|c| c.executable);
+    let mut dropped = BTreeMap::new();
+    for dependent in own.into_iter().chain(others) {
+        for dependency in dependent.dependencies {
+            let CrateDependency { name, own_name, id } = *dependency;
+            if linked.contains(id) || is_excepted(name, id) || !is_taken(own_name) {
+                continue;
+            }
+            dropped.entry(id).or_insert(StartupProblem::UnlinkedCrate {
+                name,
+                named: false,
+                beside_binary: dependent.executable && [name, own_name] == [dependent.name; 2],
+                dependent: (!dependent.executable).then_some(dependent.name),
+            });
+        }
+    }
+    let idle = named.iter().filter(|crate_| !crate_.excepted && crate_.ids == Some(&[]));
+    let idle: BTreeSet<_> = idle.map(|c| c.name).filter(|name| !is_excepted(name, "")).collect();
+    let idle = idle.into_iter().map(|name| StartupProblem::UnlinkedCrate {
+        name,
+        named: true,
+        beside_binary: false,
+        dependent: None,
+    });
+    let mut problems: Vec<_> = dropped.into_values().chain(idle).collect();
+    problems.sort_by_cached_key(StartupProblem::message);
+    // A crate may stand for several that are linked with it.
+    problems.dedup_by_key(|problem| problem.message());
+    problems
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BILLING: CrateDependency = CrateDependency { name: "bill", own_name: "billing", id: "2" };
+    const LIBRARY: CrateDependency = CrateDependency { name: "svc", own_name: "svc", id: "1" };
+
+    const fn compiled(
+        name: &'static str,
+        id: &'static str,
+        executable: bool,
+        dependencies: &'static [CrateDependency],
+    ) -> CrateRegistration {
+        CrateRegistration {
+            name,
+            id,
+            version: "1.0.0",
+            executable,
+            panic_aborts: false,
+            sources: "src",
+            dependencies,
+        }
+    }
+
+    const PROGRAM: CrateRegistration = compiled("svc", "0", true, &[LIBRARY, BILLING]);
+
+    fn messages(crates: &[&CrateRegistration], named: &[&'static LinkedCrate]) -> Vec<String> {
+        unlinked(crates, named, &[]).iter().map(StartupProblem::message).collect()
+    }
+
+    #[test]
+    fn a_library_with_the_name_of_its_binary_is_another_crate() {
+        let dropped = messages(&[&PROGRAM, &compiled("billing", "2", false, &[])], &[]);
+        assert_eq!(dropped.len(), 1, "{dropped:?}");
+        assert!(dropped[0].starts_with("library `svc`, beside the binary `svc`,"), "{dropped:?}");
+    }
+
+    #[test]
+    fn all_that_are_dropped_are_named_whatever_is_linked() {
+        let dropped = messages(&[&PROGRAM, &compiled("other", "9", false, &[])], &[]);
+        assert_eq!(dropped.len(), 2, "{dropped:?}");
+    }
+
+    #[test]
+    fn a_linked_crate_tells_of_its_own_dependencies() {
+        const THROUGH: CrateRegistration = compiled("through", "5", false, &[BILLING]);
+        let dropped = messages(&[&THROUGH], &[]);
+        assert!(dropped[0].contains("crate `bill`, which `through` depends on,"), "{dropped:?}");
+        // The program can name it, so that is what it is told.
+        let dropped = messages(&[&THROUGH, &compiled("p", "0", true, &[BILLING])], &[]);
+        assert!(dropped[0].starts_with("crate `bill` depends on event-core"), "{dropped:?}");
+    }
+
+    #[test]
+    fn an_exception_is_for_one_crate() {
+        static BY_ID: LinkedCrate = LinkedCrate { name: "x", excepted: true, ids: Some(&["2"]) };
+        static BY_NAME: LinkedCrate = LinkedCrate { name: "svc", excepted: true, ids: Some(&[]) };
+        assert_eq!(messages(&[&PROGRAM], &[&BY_ID]).len(), 1);
+        assert_eq!(messages(&[&PROGRAM], &[&BY_ID, &BY_NAME]).len(), 0);
+    }
+
+    #[test]
+    fn a_crate_that_is_named_and_registers_nothing_is_told() {
+        static IDLE: LinkedCrate = LinkedCrate { name: "serde", excepted: false, ids: Some(&[]) };
+        static UNKNOWN: LinkedCrate = LinkedCrate { name: "serde", excepted: false, ids: None };
+        assert_eq!(messages(&[], &[&IDLE]).len(), 1);
+        assert_eq!(messages(&[], &[&UNKNOWN]).len(), 0);
+    }
+
+    #[test]
+    fn an_app_of_some_modules_misses_only_their_crates() {
+        let dropped = |module: &str| unlinked(&[&PROGRAM], &[], &[module.to_owned()]).len();
+        assert_eq!(dropped("billing::invoices"), 1);
+        assert_eq!(dropped("elsewhere"), 0);
+    }
 }

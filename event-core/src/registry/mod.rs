@@ -6,6 +6,7 @@
 mod checks;
 mod delivery;
 mod linking;
+mod loops;
 mod near_state;
 mod problem;
 mod topics;
@@ -28,28 +29,56 @@ pub struct LinkedCrate {
     pub name: &'static str,
     /// Whether it is only excepted from the check, because it registers nothing on purpose.
     pub excepted: bool,
+    /// The builds of what registers something when it is linked; `None` when nothing is known of them.
+    pub ids: Option<&'static [&'static str]>,
 }
 
 inventory::collect!(LinkedCrate);
 
-/// What `#[event_core::main]` knows of the binary it stands in.
+/// What the build of a crate knew, left by the first macro of ours in the crate.
 #[derive(Debug)]
-pub struct BinaryRegistration {
-    /// The version of the binary's package.
+pub struct CrateRegistration {
+    /// What the crate calls itself.
+    pub name: &'static str,
+    /// Tells its build from every other crate.
+    pub id: &'static str,
+    /// The version of its package.
     pub version: &'static str,
-    /// The names in code of the direct dependencies that themselves depend on this framework, and of
-    /// the package's own library.
-    pub crates: &'static [&'static str],
-    /// Those whose name in code is not their own, with their own: registrations know only that.
-    pub renamed: &'static [(&'static str, &'static str)],
+    /// Whether it is the crate of a program: a binary, an example or a test.
+    pub executable: bool,
+    /// Whether a panic in it ends the process.
+    pub panic_aborts: bool,
+    /// The directory of its first source file.
+    pub sources: &'static str,
+    /// The crates that it may name and that register something.
+    pub dependencies: &'static [CrateDependency],
 }
 
-inventory::collect!(BinaryRegistration);
+inventory::collect!(CrateRegistration);
 
-/// The version of the package whose `main` carries `#[event_core::main]`; `unknown` without one.
+/// A crate that registers handlers or contracts, as one that depends on it knows it.
+#[derive(Debug)]
+pub struct CrateDependency {
+    /// The name in the code of the other of what it is linked with: itself, or a crate that names it.
+    pub name: &'static str,
+    /// What it calls itself.
+    pub own_name: &'static str,
+    /// The id of its build.
+    pub id: &'static str,
+}
+
+/// The version of the package whose crate has `main`; `unknown` when no macro of ours stands in that
+/// crate.
 #[must_use]
 pub fn binary_version() -> &'static str {
-    inventory::iter::<BinaryRegistration>().next().map_or("unknown", |binary| binary.version)
+    let mut crates = inventory::iter::<CrateRegistration>();
+    crates.find(|noted| noted.executable).map_or("unknown", |noted| noted.version)
+}
+
+/// Whether a panic ends the process. The crate of the program decides; Cargo compiles all crates alike.
+fn panic_aborts() -> bool {
+    let mut crates = inventory::iter::<CrateRegistration>();
+    cfg!(panic = "abort") || crates.any(|noted| noted.executable && noted.panic_aborts)
 }
 
 /// Everything registered, in a fixed order.

@@ -40,6 +40,16 @@ pub enum StartupProblem {
         /// The contracts.
         contracts: Vec<&'static ContractInfo>,
     },
+    /// Contracts of one event in one version whose record keys differ.
+    ContractKeys {
+        /// The contracts.
+        contracts: Vec<&'static ContractInfo>,
+    },
+    /// Handlers whose events come back to them.
+    EventLoop {
+        /// The handlers.
+        handlers: Vec<&'static HandlerRegistration>,
+    },
     /// Topics that Kafka takes for one, because they differ in `.` and `_` only.
     CollidingTopics {
         /// The topics, sorted.
@@ -194,6 +204,22 @@ pub enum StartupProblem {
         /// A provided type that was probably meant.
         near: Option<&'static str>,
     },
+    /// The app is given two values of one type, of which handlers could get only one.
+    DuplicateState {
+        /// The state's type.
+        type_name: &'static str,
+        /// Where each is given.
+        places: Vec<Place>,
+    },
+    /// Two apps in one process have the same handlers.
+    SharedHandlers {
+        /// The names of the apps.
+        services: Vec<String>,
+        /// Where the program makes them.
+        places: Vec<Place>,
+        /// The handlers' ids.
+        handlers: Vec<String>,
+    },
     /// No handler is linked into the binary.
     NoHandlers,
     /// Handlers are linked, but none of the modules that the app takes has one.
@@ -203,13 +229,22 @@ pub enum StartupProblem {
         /// The modules that have handlers.
         known: Vec<&'static str>,
     },
-    /// A crate that should register something did not.
+    /// A crate that registers something is not linked, or one that `link_handlers!` names registers
+    /// nothing.
     UnlinkedCrate {
         /// The crate's name in code.
         name: &'static str,
         /// Whether `link_handlers!` names it, so that linking cannot be the reason.
         named: bool,
+        /// Whether it is the library that stands beside the binary and has its name.
+        beside_binary: bool,
+        /// The crate that depends on it, when that is not the program itself.
+        dependent: Option<&'static str>,
     },
+    /// No macro of ours stands in the crate of `main`, so it is not known what it depends on.
+    UnnotedBinary,
+    /// A panic ends the process, so it cannot be a failure of its handler.
+    PanicAborts,
     /// A topic that a handler listens to, or its dead-letter topic, is not on the cluster.
     MissingTopic {
         /// The topic.
@@ -303,6 +338,12 @@ impl StartupProblem {
             StartupProblem::NoHandlers => "no_handlers",
             StartupProblem::NoHandlersInModules { .. } => "no_handlers_in_modules",
             StartupProblem::UnlinkedCrate { .. } => "unlinked_crate",
+            StartupProblem::UnnotedBinary => "unnoted_binary",
+            StartupProblem::PanicAborts => "panic_aborts",
+            StartupProblem::ContractKeys { .. } => "contract_keys",
+            StartupProblem::EventLoop { .. } => "event_loop",
+            StartupProblem::DuplicateState { .. } => "duplicate_state",
+            StartupProblem::SharedHandlers { .. } => "shared_handlers",
             StartupProblem::MissingTopic { .. } => "missing_topic",
             StartupProblem::UncreatedTopic { .. } => "uncreated_topic",
             StartupProblem::UnreadTopic { .. } => "unread_topic",
@@ -338,9 +379,17 @@ impl StartupProblem {
             | StartupProblem::LongTimeout { .. }
             | StartupProblem::TooConcurrent { .. }
             | StartupProblem::LonelyCatchAll { .. } => 4,
-            StartupProblem::ContractShapes { .. } | StartupProblem::UntrueEmits { .. } => 5,
-            StartupProblem::MissingState { .. } | StartupProblem::Provider(_) => 6,
+            StartupProblem::ContractShapes { .. }
+            | StartupProblem::ContractKeys { .. }
+            | StartupProblem::EventLoop { .. }
+            | StartupProblem::UntrueEmits { .. } => 5,
+            StartupProblem::MissingState { .. }
+            | StartupProblem::DuplicateState { .. }
+            | StartupProblem::Provider(_) => 6,
             StartupProblem::UnlinkedCrate { .. }
+            | StartupProblem::UnnotedBinary
+            | StartupProblem::PanicAborts
+            | StartupProblem::SharedHandlers { .. }
             | StartupProblem::UnknownLayerTarget { .. }
             | StartupProblem::LayerOfBatch { .. } => 7,
             StartupProblem::MissingTopic { .. }
@@ -364,13 +413,17 @@ impl StartupProblem {
             | StartupProblem::RetryName { handlers, .. }
             | StartupProblem::HandledDerivedTopic { handlers, .. }
             | StartupProblem::LongTimeout { handlers, .. }
+            | StartupProblem::EventLoop { handlers }
             | StartupProblem::ExcludedTopic { handlers, .. } => {
                 handlers.iter().map(|handler| Place::from(*handler)).collect()
             }
-            StartupProblem::ContractShapes { contracts } => {
+            StartupProblem::ContractShapes { contracts }
+            | StartupProblem::ContractKeys { contracts } => {
                 contracts.iter().map(|contract| Place::from(*contract)).collect()
             }
-            StartupProblem::CollidingTopics { places, .. } => places.clone(),
+            StartupProblem::CollidingTopics { places, .. }
+            | StartupProblem::DuplicateState { places, .. }
+            | StartupProblem::SharedHandlers { places, .. } => places.clone(),
             StartupProblem::MixedOrders { partition, key, .. } => {
                 partition.iter().chain(key).map(|handler| Place::from(*handler)).collect()
             }
@@ -388,6 +441,8 @@ impl StartupProblem {
             | StartupProblem::NoHandlersInModules { .. }
             | StartupProblem::UnusedTopic { .. }
             | StartupProblem::UnlinkedCrate { .. }
+            | StartupProblem::UnnotedBinary
+            | StartupProblem::PanicAborts
             | StartupProblem::UnknownSettingTarget { .. }
             | StartupProblem::MissingTopic { .. }
             | StartupProblem::UncreatedTopic { .. }

@@ -103,7 +103,7 @@ mod tests {
             message: message.into(),
             help: "mend it".into(),
         };
-        let unlinked = StartupProblem::UnlinkedCrate { name: "audit", named: false };
+        let unlinked = StartupProblem::UnnotedBinary;
         let ignored = StartupProblem::IgnoredVariable { name: "EVENT_HORIZON".into() };
         let mut report = StartupReport::new(vec![unlinked, setting("b")]);
         report.add_warnings([ignored]);
@@ -111,12 +111,12 @@ mod tests {
         let kinds = |report: &StartupReport| {
             report.problems().iter().map(StartupProblem::kind).collect::<Vec<_>>()
         };
-        assert_eq!(kinds(&report), ["setting", "setting", "no_handlers", "unlinked_crate"]);
+        assert_eq!(kinds(&report), ["setting", "setting", "no_handlers", "unnoted_binary"]);
         assert!(report.to_string().starts_with("cannot start: 4 problems\n  1. b\n"), "{report}");
         let strict = report.strict();
         assert_eq!(
             kinds(&strict),
-            ["setting", "setting", "ignored_variable", "no_handlers", "unlinked_crate"]
+            ["setting", "setting", "ignored_variable", "no_handlers", "unnoted_binary"]
         );
         assert!(strict.warnings().is_empty());
     }

@@ -17,6 +17,7 @@ use syn::DeriveInput;
 
 use crate::arguments::{Arguments, Given, Keys};
 use crate::complaints::Complaints;
+use crate::record;
 use crate::tokens::see_through;
 
 const KEYS: Keys = Keys {
@@ -50,7 +51,9 @@ pub(crate) fn derive_event(item: TokenStream) -> TokenStream {
     match names {
         Some(names) if complaints.is_empty() => {
             let parts = expand::Parts { names, key, headers, evolution };
-            expand::contract(&contract, &parts, &given.root())
+            let mut output = expand::contract(&contract, &parts, &given.root());
+            output.extend(record::note_registering(&given.root()));
+            output
         }
         names => {
             let mut output = broken(&input, &given, complaints);

@@ -10,6 +10,7 @@ use super::model::make_static;
 use crate::arguments::{Arguments, Given, Keys};
 use crate::complaints::Complaints;
 use crate::quiet::quiet;
+use crate::record;
 use crate::tokens::{ends, moved, see_through, text_of};
 
 const KEYS: Keys = Keys { attribute: "#[event]", known: &[], flags: &[], lists: &[] };
@@ -52,7 +53,9 @@ pub(crate) fn derive_event_sum(item: TokenStream) -> TokenStream {
     let lifetime = lifetime(&input, &mut complaints);
     let variants = variants(&input, &mut complaints);
     if complaints.is_empty() {
-        return expand(&input, &variants, lifetime, &root);
+        let mut output = expand(&input, &variants, lifetime, &root);
+        output.extend(record::note(&root));
+        return output;
     }
     let errors = complaints.into_compile_errors();
     let stand_in = stand_in(&input, lifetime, &root);

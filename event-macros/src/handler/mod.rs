@@ -16,6 +16,7 @@ use proc_macro2::{Span, TokenStream};
 
 use crate::arguments::{Arguments, Given, Keys};
 use crate::complaints::Complaints;
+use crate::record;
 
 const KEYS: Keys = Keys {
     attribute: "#[event_handler]",
@@ -76,6 +77,7 @@ pub(crate) fn event_handler(arguments: TokenStream, item: TokenStream) -> TokenS
         // The trait is implemented once, whatever it is registered for.
         let run = (index == 0).then(|| run::run(handler));
         output.extend(expand::registration(handler, options, run, &given.root()));
+        output.extend(record::note_registering(&given.root()));
     }
     output
 }

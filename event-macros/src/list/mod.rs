@@ -12,6 +12,7 @@ use syn::{Data, DataEnum, DeriveInput};
 use crate::arguments::{Arguments, Given, Keys};
 use crate::complaints::Complaints;
 use crate::names::Rule;
+use crate::record;
 use crate::tokens::{see_through, text_of};
 
 /// What the expansion says of a list.
@@ -52,7 +53,9 @@ pub(crate) fn derive_list(kind: Kind, item: TokenStream) -> TokenStream {
         None => Vec::new(),
     };
     if complaints.is_empty() {
-        return expand::list(&List::of(kind, &input, variants), &root);
+        let mut output = expand::list(&List::of(kind, &input, variants), &root);
+        output.extend(record::note(&root));
+        return output;
     }
     // With a stand-in for the list, so that what uses it is not reported as well.
     let errors = complaints.into_compile_errors();

@@ -1,6 +1,7 @@
 //! Where in the user's code a problem lies.
 
 use std::fmt;
+use std::panic::Location;
 
 use crate::event::ContractInfo;
 use crate::handler::HandlerRegistration;
@@ -19,6 +20,13 @@ pub struct Place {
 impl From<&HandlerRegistration> for Place {
     fn from(handler: &HandlerRegistration) -> Self {
         Place { name: handler.name, file: handler.file, line: handler.line }
+    }
+}
+
+impl Place {
+    /// Where the program calls the method `name` of the app.
+    pub(crate) fn of_call(name: &'static str, at: &'static Location<'static>) -> Self {
+        Place { name, file: at.file(), line: at.line() }
     }
 }
 

@@ -30,6 +30,24 @@ impl StartupProblem {
                 });
                 format!("{count} contracts of {event} differ in their data")
             }
+            StartupProblem::ContractKeys { contracts } => {
+                let event = contracts.first().map_or_else(String::new, |first| {
+                    format!("{} / {} version {}", first.topic, first.name, first.version)
+                });
+                let keys: Vec<_> = contracts.iter().map(|c| c.key_on_the_wire()).collect();
+                format!(
+                    "{} contracts of {event} differ in their record key ({}), so that its records lose their order by key",
+                    number(contracts.len()),
+                    keys.join(", ")
+                )
+            }
+            StartupProblem::EventLoop { handlers } => match &handlers[..] {
+                [one] => format!("{} sends an event that it handles itself: each may make another, without an end", one.name),
+                several => format!(
+                    "{} handlers send one another's events in a circle: each may make another, without an end",
+                    number(several.len())
+                ),
+            },
             StartupProblem::CollidingTopics { topics, .. } => format!(
                 "topics {} differ only in `.` and `_`, so Kafka keeps no two of them",
                 named(topics)
@@ -124,16 +142,46 @@ impl StartupProblem {
                 );
                 format!("{} needs State<{short}>, {difference}", handler.name)
             }
+            StartupProblem::DuplicateState { type_name, places } => {
+                let times = match places.len() {
+                    2 => "twice".to_owned(),
+                    more => format!("{more} times"),
+                };
+                format!("state {} is provided {times}, but handlers get one value of a type", near_state::short_type(type_name))
+            }
+            StartupProblem::SharedHandlers { services, handlers, .. } => {
+                let handlers = match &handlers[..] {
+                    [handler] => format!("the handler {handler}: its"),
+                    several => format!("{} handlers, such as {}: their", several.len(), several.first().map_or("", String::as_str)),
+                };
+                format!(
+                    "apps {} run in one process, and each has {handlers} events are handled by each",
+                    services.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" and ")
+                )
+            }
+            StartupProblem::PanicAborts => {
+                "this program is compiled with `panic = \"abort\"`: a panic in a handler ends the process, and its record is delivered again when it starts".into()
+            }
             StartupProblem::NoHandlers => "no event handler is linked into this binary".into(),
             StartupProblem::NoHandlersInModules { modules, .. } => {
                 format!("no event handler is in the module {}", modules.join(" or "))
             }
-            StartupProblem::UnlinkedCrate { name, named: false } => format!(
-                "crate `{name}` depends on event-core but registered no handler and no contract; the linker drops a crate that no code names"
-            ),
-            StartupProblem::UnlinkedCrate { name, named: true } => format!(
+            StartupProblem::UnlinkedCrate { name, named: true, .. } => format!(
                 "crate `{name}` is named in `link_handlers!` but registered no handler and no contract"
             ),
+            StartupProblem::UnlinkedCrate { name, beside_binary, dependent, .. } => {
+                let subject = match dependent {
+                    Some(dependent) => format!("crate `{name}`, which `{dependent}` depends on,"),
+                    None if *beside_binary => format!("library `{name}`, beside the binary `{name}`,"),
+                    None => format!("crate `{name}`"),
+                };
+                format!(
+                    "{subject} depends on event-core but registered no handler and no contract; the linker drops a crate that no code names"
+                )
+            }
+            StartupProblem::UnnotedBinary => {
+                "no macro of event-core stands in the crate of `main`, so a crate that the linker dropped with its handlers cannot be named".into()
+            }
             StartupProblem::MissingTopic { topic, needed_for, .. } => {
                 format!("topic `{topic}` does not exist; it is needed for {needed_for}")
             }
@@ -188,6 +236,21 @@ impl StartupProblem {
             StartupProblem::ContractShapes { contracts } => {
                 let next = contracts.first().map_or(2, |first| first.version.saturating_add(1));
                 format!("keep one of them, or write `version = {next}` on the newer")
+            }
+            StartupProblem::ContractKeys { .. } => {
+                "keep one of them, or write the same `key = ..` on each".into()
+            }
+            StartupProblem::EventLoop { .. } => {
+                "send another event; if a condition ends it, nothing is to be done".into()
+            }
+            StartupProblem::DuplicateState { .. } => {
+                "remove one of the calls, or give each value a type of its own".into()
+            }
+            StartupProblem::SharedHandlers { .. } => {
+                "give each app its own handlers with `.handlers_from(..)`".into()
+            }
+            StartupProblem::PanicAborts => {
+                "remove `panic = \"abort\"` from the profile in `Cargo.toml`, so that a panic is a failure of its handler: tried again, then dead-lettered".into()
             }
             StartupProblem::CollidingTopics { .. } => {
                 "rename all but one; a dead-letter topic is renamed with `dead_letter = \"..\"`".into()
@@ -284,12 +347,18 @@ impl StartupProblem {
                 let nearest: Vec<_> = known.iter().take(NEAREST).map(|(_, known)| **known).collect();
                 format!("`handlers_from` takes a module that has handlers{such_as} {}", nearest.join(", "))
             }
-            StartupProblem::UnlinkedCrate { name, named: false } => format!(
+            StartupProblem::UnlinkedCrate { name, named: false, dependent: Some(dependent), .. } => format!(
+                "write `event_core::link_handlers!({name});` in `{dependent}`, or `event_core::link_handlers!(except {name});` if its handlers are not wanted"
+            ),
+            StartupProblem::UnlinkedCrate { name, named: false, .. } => format!(
                 "write `event_core::link_handlers!({name});`, or `event_core::link_handlers!(except {name});` if it registers nothing on purpose"
             ),
-            StartupProblem::UnlinkedCrate { name, named: true } => format!(
+            StartupProblem::UnlinkedCrate { name, named: true, .. } => format!(
                 "annotate a function in `{name}`, or write `event_core::link_handlers!(except {name});`"
             ),
+            StartupProblem::UnnotedBinary => {
+                "put `#[event_core::main]` on `main`, or write `event_core::link_handlers!(..);` beside it with the crates that have handlers".into()
+            }
             StartupProblem::MissingTopic { is_derived: true, .. } => {
                 "run the command `topics create`, or write `create_topics = true` (EVENT_CREATE_TOPICS)".into()
             }

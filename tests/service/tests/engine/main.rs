@@ -15,6 +15,7 @@ mod positions;
 mod retry_topics;
 mod shut;
 mod stopping;
+mod two_apps;
 mod unclear;
 
 use std::sync::{Arc, Mutex};

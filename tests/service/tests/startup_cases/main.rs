@@ -202,6 +202,12 @@ const CASES: &[(&str, Program)] = &[
         "a name that leaves no room for redriven records",
         Module("topics::a_name_without_room_for_redriven_records", bare),
     ),
+    ("two contracts whose keys differ", Module("contract_keys_that_differ", bare)),
+    ("two contracts whose keys are one on the wire", Module("contract_keys_that_agree", bare)),
+    ("a state twice", Module("a_state_twice", programs::a_state_twice::provided)),
+    ("a handler that sends what it takes", Module("a_handler_that_sends_what_it_takes", bare)),
+    ("handlers that send in a circle", Module("handlers_in_a_circle", bare)),
+    ("handlers that send in a row", Module("handlers_in_a_row", bare)),
 ];
 
 /// The report of each case. Once for all tests: cases with a settings file write it.
@@ -301,6 +307,10 @@ fn there_is_a_case_for_each_kind_of_problem() {
         "but no handler has this id",
         "but no handler listens to this topic",
         "it must be an integer\n",
+        "differ in their record key",
+        "is provided twice",
+        "sends an event that it handles itself",
+        "send one another's events in a circle",
     ];
     let reports: Vec<_> = REPORTS.iter().map(|(_, report)| report).collect();
     for kind in kinds {

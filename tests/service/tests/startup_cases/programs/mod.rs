@@ -406,3 +406,140 @@ pub(crate) mod a_layer_around_a_batch {
         app.layer_handler("import", through).layer_handler("remove", through).layer(through)
     }
 }
+
+pub(crate) mod contract_keys_that_differ {
+    use event_core::prelude::*;
+    use serde::Deserialize;
+
+    #[derive(Event, Deserialize)]
+    #[event(topic = "seat_events", name = "SEAT_TAKEN", key = seat_id)]
+    struct SeatTaken {
+        seat_id: i64,
+        row_id: i64,
+    }
+
+    mod copied {
+        use event_core::prelude::*;
+
+        #[derive(Event)]
+        #[event(topic = "seat_events", name = "SEAT_TAKEN", key = row_id)]
+        struct SeatTaken {
+            seat_id: i64,
+            row_id: i64,
+        }
+    }
+
+    #[event_handler]
+    async fn print(_: Event<SeatTaken>) {}
+}
+
+pub(crate) mod contract_keys_that_agree {
+    use event_core::prelude::*;
+    use serde::Deserialize;
+
+    #[derive(Event, Deserialize)]
+    #[event(topic = "desk_events", name = "DESK_TAKEN", key = desk_id)]
+    #[serde(rename_all = "camelCase")]
+    struct DeskTaken {
+        desk_id: i64,
+    }
+
+    mod copied {
+        use event_core::prelude::*;
+        use serde::Deserialize;
+
+        #[derive(Event, Deserialize)]
+        #[event(topic = "desk_events", name = "DESK_TAKEN", key = desk)]
+        struct DeskTaken {
+            #[serde(rename = "deskId")]
+            desk: i64,
+        }
+    }
+
+    #[event_handler]
+    async fn print(_: Event<DeskTaken>) {}
+}
+
+pub(crate) mod a_state_twice {
+    use event_core::prelude::*;
+
+    #[derive(Clone)]
+    struct Mailer;
+
+    #[event_handler(topic = "role_events", event = "ROLE_ADDED")]
+    async fn mail(State(_): State<Mailer>) {}
+
+    pub(crate) fn provided(app: EventApp) -> EventApp {
+        app.state(Mailer).state_with(connect)
+    }
+
+    async fn connect() -> Result<Mailer> {
+        Ok(Mailer)
+    }
+}
+
+pub(crate) mod a_handler_that_sends_what_it_takes {
+    use event_core::prelude::*;
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Event, Serialize, Deserialize)]
+    #[event(topic = "tick_events", name = "TICKED")]
+    struct Ticked {
+        count: u64,
+    }
+
+    #[event_handler]
+    async fn tick(event: Event<Ticked>) -> Emit<Ticked> {
+        Emit(Ticked { count: event.count + 1 })
+    }
+}
+
+pub(crate) mod handlers_in_a_circle {
+    use event_core::prelude::*;
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Event, Serialize, Deserialize)]
+    #[event(topic = "ball_events", name = "PINGED")]
+    struct Pinged {}
+
+    #[derive(Event, Serialize, Deserialize)]
+    #[event(topic = "ball_events", name = "PONGED")]
+    struct Ponged {}
+
+    #[derive(Event, Serialize, Deserialize)]
+    #[event(topic = "ball_events", name = "DROPPED")]
+    struct Dropped {}
+
+    #[event_handler]
+    async fn ping(_: Event<Pinged>, _: Producer<(Ponged, Dropped)>) {}
+
+    // In its group it takes all events.
+    #[event_handler(topic = "ball_events", event = *, group = "wall")]
+    async fn pong(_: RawEvent, _: Producer<Pinged>) {}
+
+    #[event_handler]
+    async fn end(_: Event<Dropped>) {}
+}
+
+pub(crate) mod handlers_in_a_row {
+    use event_core::prelude::*;
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Event, Serialize, Deserialize)]
+    #[event(topic = "row_events", name = "FIRST")]
+    struct First {}
+
+    #[derive(Event, Serialize, Deserialize)]
+    #[event(topic = "row_events", name = "SECOND")]
+    struct Second {}
+
+    #[event_handler]
+    async fn first(_: Event<First>, _: Producer<Second>) {}
+
+    #[event_handler]
+    async fn second(_: Event<Second>) {}
+
+    // In this group the second is taken by another.
+    #[event_handler(topic = "row_events", event = *)]
+    async fn others(_: RawEvent, _: Producer<First>) {}
+}

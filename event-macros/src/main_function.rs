@@ -1,7 +1,4 @@
-//! `#[event_core::main]`: runs an async `main`, and notes which crates should have registered.
-
-mod dependencies;
-mod surroundings;
+//! `#[event_core::main]`: runs an async `main`.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
@@ -10,9 +7,9 @@ use syn::{Attribute, Path, ReturnType, Signature, Visibility};
 
 use crate::arguments::{Arguments, Given, Keys};
 use crate::complaints::Complaints;
-use crate::quiet::{quiet, quiet_main};
+use crate::quiet::quiet_main;
+use crate::record;
 use crate::tokens::{ends, keyword_of_other_item, root_at};
-use dependencies::HandlerCrates;
 
 const KEYS: Keys = Keys { attribute: "#[event_core::main]", known: &[], flags: &[], lists: &[] };
 
@@ -32,10 +29,9 @@ pub(crate) fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
     };
     check(&signature, &mut complaints);
     if complaints.is_empty() {
-        let crates = surroundings::handler_crates();
-        let registration = registration(&crates, &root);
         let function = run(&item, &signature, &root);
-        return quote!(#function #registration);
+        let noted = record::note(&root);
+        return quote!(#function #noted);
     }
     let errors = complaints.into_compile_errors();
     if signature.ident == "main" {
@@ -92,24 +88,6 @@ fn run(item: &TokenStream, signature: &Signature, root: &Path) -> TokenStream {
     }
 }
 
-fn registration(crates: &HandlerCrates, root: &Path) -> TokenStream {
-    let names = &crates.names;
-    let renamed = crates.renamed.iter().map(|(code, own)| quote!((#code, #own)));
-    let quiet = quiet();
-    quote! {
-        #quiet
-        const _: () = {
-            #root::macro_support::inventory::submit! {
-                #root::registry::BinaryRegistration {
-                    version: ::core::env!("CARGO_PKG_VERSION"),
-                    crates: &[#(#names),*],
-                    renamed: &[#(#renamed),*],
-                }
-            }
-        };
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,11 +105,10 @@ mod tests {
         .to_string();
         assert!(expanded.starts_with("fn main () -> :: std :: process :: ExitCode"), "{expanded}");
         assert!(expanded.contains("run_main (main ())"), "{expanded}");
-        assert!(expanded.contains("BinaryRegistration"), "{expanded}");
     }
 
     #[test]
-    fn a_mistake_is_one_error_and_no_registration() {
+    fn a_mistake_is_one_error() {
         let expanded = main(
             quote!(),
             quote!(
@@ -140,6 +117,5 @@ mod tests {
         )
         .to_string();
         assert_eq!(expanded.matches("compile_error").count(), 1, "{expanded}");
-        assert!(!expanded.contains("BinaryRegistration"), "{expanded}");
     }
 }
