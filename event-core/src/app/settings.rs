@@ -33,7 +33,7 @@ use crate::registry::{StartupProblem, StartupReport};
 ///
 /// | key in `event.toml` | variable | default | |
 /// |---|---|---|---|
-/// | `brokers` | `EVENT_BROKERS` | `localhost:9092` | bootstrap addresses, with commas |
+/// | `brokers` | `EVENT_BROKERS` | `localhost:9092` | bootstrap addresses, `host:port` or `[IPv6]:port`, with commas; without a port 9092 |
 /// | `group` | `EVENT_GROUP` | the service's name | consumer group |
 /// | `group_instance_id` | `EVENT_GROUP_INSTANCE_ID` | none | a name that this process keeps in its groups when it is restarted; no other process may have it |
 /// | `max_members` | `EVENT_MAX_MEMBERS` | `16` | how many members of each group this process is at most: by default each topic has one of its own, so that its partitions are shared evenly; each is a client with threads and connections |

@@ -4,6 +4,7 @@
 //! Values are secrets from here on: rdkafka's `ClientConfig` prints them in `Debug` and in its
 //! errors, so neither ever leaves this folder.
 
+mod addresses;
 mod security;
 
 use std::fmt;
@@ -21,7 +22,7 @@ use crate::broker::BrokerError;
 /// How to reach a Kafka cluster.
 #[derive(Clone, Default)]
 pub struct KafkaSettings {
-    /// The addresses to ask first, `host:port` with commas between.
+    /// The addresses to ask first, `host:port` or `[IPv6]:port` with commas between; without a port 9092.
     pub brokers: String,
     /// The service's name, which brokers show in logs and metrics (`client.id`).
     pub client_id: String,
@@ -205,49 +206,49 @@ const OF_CLASSIC_GROUPS: &[&str] = &[
 /// Something wrong with [`KafkaSettings`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}: {help}")]
+#[non_exhaustive]
 pub struct KafkaSettingsProblem {
-    /// What is wrong; never a value.
+    /// What it is about: a property, or `brokers`; `None` for several together.
+    pub setting: Option<String>,
+    /// What is wrong; never a value that may be a secret.
     pub message: String,
     /// What to do instead.
     pub help: String,
 }
 
-fn problem(message: String, help: impl Into<String>) -> KafkaSettingsProblem {
-    KafkaSettingsProblem { message, help: help.into() }
+fn problem(
+    setting: Option<&str>,
+    message: String,
+    help: impl Into<String>,
+) -> KafkaSettingsProblem {
+    KafkaSettingsProblem { setting: setting.map(str::to_owned), message, help: help.into() }
 }
 
 impl KafkaSettings {
     /// Everything that is wrong with the settings.
     #[must_use]
     pub fn problems(&self) -> Vec<KafkaSettingsProblem> {
-        let mut problems = Vec::new();
-        if self.brokers.split(',').all(|address| address.trim().is_empty()) {
-            problems.push(problem("no broker address is set".to_owned(), "set `brokers`"));
-        }
-        // Never repeated: it holds a password.
-        if self.brokers.contains('@') {
-            problems.push(problem(
-                "`brokers` has a login in an address".to_owned(),
-                "write `host:port` there, and `sasl.username` and `sasl.password` under `[kafka]`",
-            ));
-        }
+        let mut problems = addresses::problems(&self.brokers);
         let new_protocol = self.has_new_protocol();
         let has_tls = cfg!(any(feature = "tls", feature = "tls-vendored"));
         for (name, value) in &self.properties {
+            let mut add = |message: String, help: &str| {
+                problems.push(problem(Some(name), message, help));
+            };
             if let Some(reason) = refused_property(name) {
-                problems.push(problem(format!("`{name}` cannot be set under `[kafka]`"), reason));
+                add(format!("`{name}` cannot be set under `[kafka]`"), reason);
             } else if let Some(reason) = refused_value(name, value.expose_secret()) {
-                problems.push(problem(format!("`{name}` cannot be 0 under `[kafka]`"), reason));
+                add(format!("`{name}` cannot be 0 under `[kafka]`"), reason);
             } else if new_protocol && OF_CLASSIC_GROUPS.contains(&name.as_str()) {
-                problems.push(problem(
+                add(
                     format!("`{name}` is the broker's with `group.protocol=consumer`"),
                     "set it on the broker, or leave `group.protocol` out",
-                ));
+                );
             } else if !has_tls && needs_tls(name, value.expose_secret()) {
-                problems.push(problem(
+                add(
                     format!("`{name}` asks for TLS, which this build does not have"),
                     "build event-core with the feature `tls` or `tls-vendored`",
-                ));
+                );
             } else {
                 let mut config = ClientConfig::new();
                 config.set(name, value.expose_secret());
@@ -258,7 +259,7 @@ impl KafkaSettings {
                     };
                     let help = security::accepted(name)
                         .unwrap_or("see librdkafka's CONFIGURATION.md for the names and values");
-                    problems.push(problem(format!("`{name}` under `[kafka]`: {reason}"), help));
+                    add(format!("`{name}` under `[kafka]`: {reason}"), help);
                 }
             }
         }
@@ -292,7 +293,7 @@ impl KafkaSettings {
         } else {
             "see librdkafka's CONFIGURATION.md for the names and values"
         };
-        Some(problem(format!("the client refuses what is under `[kafka]`: {reason}"), help))
+        Some(problem(None, format!("the client refuses what is under `[kafka]`: {reason}"), help))
     }
 
     /// The last value that is set for a property.
@@ -405,7 +406,7 @@ impl KafkaSettings {
         for (name, value) in COMMON.iter().chain(defaults) {
             config.set(*name, *value);
         }
-        config.set("bootstrap.servers", &self.brokers);
+        config.set("bootstrap.servers", addresses::joined(&self.brokers));
         if !self.client_id.is_empty() {
             config.set("client.id", &self.client_id);
         }

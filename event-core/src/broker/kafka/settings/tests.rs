@@ -147,7 +147,7 @@ fn a_login_that_cannot_work_is_a_problem_before_anything_is_connected() {
     ] {
         let problems = settings(&properties).problems();
         assert_eq!(problems.len(), 1, "{problems:?}");
-        let KafkaSettingsProblem { message: told, help: helped } = &problems[0];
+        let KafkaSettingsProblem { message: told, help: helped, .. } = &problems[0];
         assert!(told.contains(message) && helped.contains(help), "{problems:?}");
         assert!(!format!("{problems:?}").contains("swordfish"), "{problems:?}");
     }
@@ -173,7 +173,7 @@ fn tls_that_cannot_work_is_a_problem_before_anything_is_connected() {
     ] {
         let problems = settings(&properties).problems();
         assert_eq!(problems.len(), 1, "{problems:?}");
-        let KafkaSettingsProblem { message: told, help: helped } = &problems[0];
+        let KafkaSettingsProblem { message: told, help: helped, .. } = &problems[0];
         assert!(told.contains(message) && helped.contains(help), "{problems:?}");
     }
 }
