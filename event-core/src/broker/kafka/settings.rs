@@ -5,6 +5,7 @@
 //! errors, so neither ever leaves this folder.
 
 mod addresses;
+mod properties;
 mod security;
 
 use std::fmt;
@@ -12,8 +13,9 @@ use std::fmt;
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::BaseConsumer;
-use rdkafka::error::KafkaResult;
+use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::producer::BaseProducer;
+use rdkafka::types::RDKafkaConfRes as ConfRes;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::trouble;
@@ -203,6 +205,8 @@ const OF_CLASSIC_GROUPS: &[&str] = &[
     "group.protocol.type",
 ];
 
+const NAMES_AND_VALUES: &str = "see librdkafka's CONFIGURATION.md for the names and values";
+
 /// Something wrong with [`KafkaSettings`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}: {help}")]
@@ -257,14 +261,22 @@ impl KafkaSettings {
                         BrokerError::Settings(reason) => reason,
                         other => other.to_string(),
                     };
-                    let help = security::accepted(name)
-                        .unwrap_or("see librdkafka's CONFIGURATION.md for the names and values");
+                    let near = match &error {
+                        KafkaError::ClientConfig(ConfRes::RD_KAFKA_CONF_UNKNOWN, ..) => {
+                            properties::nearest(name).map(|near| format!("did you mean `{near}`?"))
+                        }
+                        _ => security::accepted(name).map(str::to_owned),
+                    };
+                    let help = near.as_deref().unwrap_or(NAMES_AND_VALUES);
                     add(format!("`{name}` under `[kafka]`: {reason}"), help);
                 }
             }
         }
         if problems.is_empty() {
             problems = security::problems(self);
+        }
+        if problems.is_empty() {
+            problems = properties::intervals(self);
         }
         if problems.is_empty() && !self.properties.is_empty() {
             problems.extend(self.refused());
@@ -280,9 +292,17 @@ impl KafkaSettings {
             config
         };
         let producer: KafkaResult<BaseProducer> = without_address(self.producer()).create();
-        let consumer = without_address(self.consumer("check", "check", None, 1));
-        let consumer = producer.err().map_or_else(|| consumer.create::<BaseConsumer>().err(), Some);
-        let reason = match trouble::of_creation(&consumer?) {
+        // Each client that a service makes, also those that are no members of its group.
+        let consumers = [
+            self.consumer("check", "check", None, 1),
+            self.client(),
+            self.outside("check"),
+            self.reader(),
+        ];
+        let mut refused = consumers
+            .into_iter()
+            .filter_map(|config| without_address(config).create::<BaseConsumer>().err());
+        let reason = match trouble::of_creation(&producer.err().or_else(|| refused.next())?) {
             BrokerError::Settings(reason) => reason,
             other => other.to_string(),
         };
@@ -291,7 +311,7 @@ impl KafkaSettings {
         } else if reason.starts_with("ssl.") {
             "check that the file is there, that this process may read it, and that it is PEM where the property asks for PEM"
         } else {
-            "see librdkafka's CONFIGURATION.md for the names and values"
+            NAMES_AND_VALUES
         };
         Some(problem(None, format!("the client refuses what is under `[kafka]`: {reason}"), help))
     }
@@ -317,7 +337,7 @@ impl KafkaSettings {
     /// The configuration of a client that only asks.
     pub(super) fn client(&self) -> ClientConfig {
         // Shorter than the time that start-up has, so that it hears of an address that nobody answers.
-        self.with(&[("socket.connection.setup.timeout.ms", "4000")])
+        without_membership(self.with(&[("socket.connection.setup.timeout.ms", "4000")]))
     }
 
     /// The configuration of a client that asks for the offsets of `group` and is no member.
@@ -344,7 +364,7 @@ impl KafkaSettings {
         for of_members in ["group.instance.id", "group.remote.assignor"] {
             config.remove(of_members);
         }
-        config
+        without_membership(config)
     }
 
     /// The configuration of a member of `group`, with the `client_id` that brokers show.
@@ -415,6 +435,15 @@ impl KafkaSettings {
         }
         config
     }
+}
+
+/// Without the intervals in which a member shows that it is alive: those of a user fit together with the
+/// defaults of a member, and not with those of a client that is none.
+fn without_membership(mut config: ClientConfig) -> ClientConfig {
+    for interval in ["max.poll.interval.ms", "session.timeout.ms", "heartbeat.interval.ms"] {
+        config.remove(interval);
+    }
+    config
 }
 
 #[cfg(test)]
