@@ -1,6 +1,7 @@
 //! From the result of `main` to an exit code.
 
 use std::error::Error as StdError;
+use std::fmt;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -39,8 +40,13 @@ pub(crate) fn exit_code(result: Result<(), Error>) -> u8 {
     } else {
         1
     };
-    eprintln!("{error:?}");
+    print_error(format_args!("{error:?}"));
     code
+}
+
+/// Prints a line to standard error. One that cannot be written is lost, and `eprintln!` would panic.
+pub(crate) fn print_error(text: fmt::Arguments<'_>) {
+    let _ = std::io::stderr().write_fmt(format_args!("{text}\n"));
 }
 
 /// How long the end waits for the clients that are being closed.

@@ -1,5 +1,6 @@
 //! From settings to Kafka.
 
+use super::exit::print_error;
 use super::{Settings, SettingsOverrides};
 use crate::broker::Broker;
 use crate::broker::kafka::{KafkaBroker, KafkaSettings};
@@ -53,7 +54,7 @@ pub(crate) fn or_report(
 /// Prints what deserves a look to standard error.
 pub(crate) fn print_warnings(warnings: &[StartupProblem]) {
     for warning in warnings {
-        eprintln!("warning: {warning}");
+        print_error(format_args!("warning: {warning}"));
     }
 }
 

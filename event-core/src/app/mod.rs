@@ -21,6 +21,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::event::{GroupName, GroupNameError};
+use crate::handler::HandlerOverrides;
 use crate::middleware::{Layers, Middleware};
 use crate::observe::{Health, Observer};
 use crate::outcome::Error;
@@ -30,14 +31,20 @@ use crate::router::EventRouter;
 use crate::state::{StateKey, StateKeys, StateMap, StateParts};
 
 pub use admin_address::AdminAddress;
+#[cfg(feature = "cli")]
+pub(crate) use exit::print_error;
 pub use exit::{ExitStatus, exit};
 pub(crate) use exit::{end, exit_code};
 #[cfg(feature = "cli")]
 pub(crate) use kafka::{kafka_broker, or_report, print_warnings};
 #[cfg(feature = "testing")]
 pub(crate) use provided::{provided, put_own};
+#[cfg(feature = "cli")]
+pub(crate) use settings::has_wrong_level;
 pub use settings::{Origin, Settings, SettingsOverrides};
 pub use shutdown::signals;
+#[cfg(feature = "cli")]
+pub(crate) use thread::on_own_thread;
 #[cfg(feature = "cli")]
 pub(crate) use topics::topic_problems;
 
@@ -68,7 +75,7 @@ type PutState = Box<dyn FnOnce(&mut StateMap) + Send>;
 pub struct EventApp {
     service: String,
     made_at: &'static Location<'static>,
-    version: String,
+    pub(crate) version: String,
     state: StateMap,
     given: GivenStates,
     providers: Vec<Provider>,
@@ -141,8 +148,12 @@ impl EventApp {
         self
     }
 
-    /// Provides a value that is made when the service starts: only `run` and `dev` call `make`, the
-    /// commands that look at the service do not.
+    /// Provides a value that is made when the service starts, after everything else that start-up checks is
+    /// found right: a migration in it does not run in a start that fails for another reason.
+    ///
+    /// `run`, [`EventApp::run_on`], `dev` (which prints it) and `replay` call `make`; `replay --dry-run`,
+    /// `check`, `dlq` and the other commands that look at the service do not, nor does `TestApp`, which is
+    /// given its states.
     ///
     /// ```no_run
     /// # use event_core::prelude::*;
@@ -208,7 +219,8 @@ impl EventApp {
         self
     }
 
-    /// The version that dead letters carry, in place of the version of the package with `main`.
+    /// The version that dead letters carry and `--version` prints, in place of the version of the package
+    /// with `main`.
     #[must_use]
     pub fn version(mut self, version: impl Into<String>) -> Self {
         self.version = version.into();
@@ -223,7 +235,8 @@ impl EventApp {
         self
     }
 
-    /// Runs `show` with the state `T` at the end of `dev`, to show what the samples did.
+    /// Runs `show` with the state `T` at the end of `dev`, to show what the samples did. Print with
+    /// `write!` to standard output and `?`, because `println!` panics when its reader goes away.
     #[must_use]
     pub fn after_dev<T, E, F, Fut>(mut self, show: F) -> Self
     where
@@ -332,31 +345,43 @@ impl EventApp {
         self.state
     }
 
+    /// The types of the states that are made at the start.
+    #[cfg(feature = "cli")]
+    pub(crate) fn states_to_make(&self) -> Vec<&'static str> {
+        let made = self.providers.iter().filter_map(|provider| provider.keys.first());
+        made.map(StateKey::type_name).collect()
+    }
+
     /// Everything that can be found wrong with the settings too, but without a broker.
     #[must_use]
     pub fn check_with(&self, settings: &Settings) -> StartupReport {
         let mut report = self.check(settings.group.as_str());
         report.add_warnings(settings.warnings.iter().cloned());
         if let Some(topics) = &settings.topics {
-            let (problems, warnings) = self.registry().check_topics(topics);
+            let (problems, warnings) =
+                self.registry().check_topics(topics, settings.source("topics"));
             report.add_problems(problems);
             report.add_warnings(warnings);
         }
         let (registry, policy) = (self.registry(), &settings.policy);
-        report.add_problems(
-            registry.check_named(policy.handlers.keys(), policy.unknown_events_of.keys()),
-        );
+        report.add_problems(registry.check_named(&settings.named_tables()));
         let bounds = DeliveryBounds {
             drain: policy.drain_deadline,
             max_concurrency: policy.max_concurrency,
         };
         report.add_warnings(registry.check_policies(bounds, |handler| policy.of(handler)));
-        let has_timeout =
-            |id: &str| policy.handlers.get(id).is_some_and(|given| given.timeout.is_some());
-        report.add_problems(registry.check_blocking(has_timeout));
-        let has_concurrency =
-            |id: &str| policy.handlers.get(id).is_some_and(|given| given.concurrency.is_some());
-        report.add_warnings(registry.check_concurrency(has_concurrency));
+        let given = |id: &str, key, is_given: fn(&HandlerOverrides) -> bool| {
+            let of_handler = policy.handlers.get(id).filter(|given| is_given(given));
+            of_handler.map(|_| settings.source_for_handler(id, key).to_owned())
+        };
+        report.add_problems(
+            registry.check_blocking(|id| given(id, "timeout", |given| given.timeout.is_some())),
+        );
+        report.add_warnings(
+            registry.check_concurrency(|id| {
+                given(id, "concurrency", |given| given.concurrency.is_some())
+            }),
+        );
         report
     }
 

@@ -101,7 +101,6 @@ impl EventApp {
         for warning in &warnings {
             warn!(target: "event_core", help = warning.help(), "{}", warning.message());
         }
-        report.add_problems(self.make_state().await);
         #[cfg(feature = "admin")]
         let admin = self.admin(&settings, &routers).map_err(|problem| {
             report.add_problems([problem]);
@@ -109,8 +108,10 @@ impl EventApp {
         #[cfg(not(feature = "admin"))]
         if settings.admin.is_some() {
             report.add_problems([StartupProblem::Setting {
-                message: "setting `admin_port` is given, but this service has no admin port"
-                    .to_owned(),
+                message: format!(
+                    "setting `admin_port` (from {}) is given, but this service has no admin port",
+                    settings.source("admin_port")
+                ),
                 help: "build it with the feature `admin` of event-core".to_owned(),
             }]);
         }
@@ -118,6 +119,8 @@ impl EventApp {
             broker.producer().map_err(|error| report.add_problems([StartupProblem::Broker(error)]));
         let (Ok(producer), Ok(running)) = (producer, running) else { return Err(report) };
         report.into_result()?;
+        // Last of all: to make it may change what outlives a start that fails, such as a database.
+        StartupReport::new(self.make_state().await).into_result()?;
         provided::put_own(&mut self.state, Arc::clone(&producer));
         let state = Arc::new(self.state);
         let mut log = TracingObserver::default().counting_in(self.health.unknown_events());
@@ -199,7 +202,10 @@ impl EventApp {
         let Some(address) = settings.admin else { return Ok(None) };
         let taken = AdminPort::bind(address).and_then(|port| Ok((port.address()?, port)));
         let (address, port) = taken.map_err(|error| StartupProblem::Setting {
-            message: format!("setting `admin_port`: {address} cannot be used: {error}"),
+            message: format!(
+                "setting `admin_port` (from {}): {address} cannot be used: {error}",
+                settings.source("admin_port")
+            ),
             help: "choose another with `admin_port` or EVENT_ADMIN_PORT, `0` for any that is free"
                 .to_owned(),
         })?;

@@ -2,8 +2,11 @@
 //! variables, then flags.
 
 mod keys;
+mod lines;
+mod log_filter;
 mod origin;
 mod reader;
+mod service_links;
 mod sources;
 mod tables;
 
@@ -13,27 +16,28 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
+use tracing::info;
 
 use keys::{At, Value};
 pub use origin::Origin;
 use reader::{BACKOFF, BREAKER_PAUSE, COMMIT_INTERVAL, DRAIN, LIVENESS_AFTER, Reader, TIMEOUT};
 use tables::Tables;
 
-use sources::{check_variables, file_path, merge, our_variables, read_file};
+use sources::{check_variables, merge, our_variables, read_file};
 
 use crate::broker::OutOfRange;
 use crate::event::{EnvelopeRules, GroupName, TopicName};
 use crate::handler::BreakerOptions;
 use crate::outcome::Backoff;
 use crate::processor::DeliveryPolicy;
-use crate::registry::{StartupProblem, StartupReport};
+use crate::registry::{NamedTables, StartupProblem, StartupReport};
 
 /// The settings of a service.
 ///
 /// | key in `event.toml` | variable | default | |
 /// |---|---|---|---|
-/// | `brokers` | `EVENT_BROKERS` | `localhost:9092` | bootstrap addresses, with commas |
+/// | `brokers` | `EVENT_BROKERS` | `localhost:9092` | bootstrap addresses, `host:port` or `[IPv6]:port`, with commas; without a port 9092 |
 /// | `group` | `EVENT_GROUP` | the service's name | consumer group |
 /// | `group_instance_id` | `EVENT_GROUP_INSTANCE_ID` | none | a name that this process keeps in its groups when it is restarted; no other process may have it |
 /// | `max_members` | `EVENT_MAX_MEMBERS` | `16` | how many members of each group this process is at most: by default each topic has one of its own, so that its partitions are shared evenly; each is a client with threads and connections |
@@ -79,14 +83,16 @@ use crate::registry::{StartupProblem, StartupReport};
 ///
 /// `EVENT_LOG` says what is logged to standard error, in the syntax of
 /// [`EnvFilter`](https://docs.rs/tracing-subscriber/latest/tracing_subscriber/filter/struct.EnvFilter.html):
-/// `info`, or `warn,event_core=debug`.
+/// `info`, or `warn,event_core=debug`. A word that is no level and no module is a start-up problem.
 ///
 /// Within bounds: `backoff`, `breaker_pause` and `timeout` from 1 ms to a day, `commit_interval` from 1 ms
 /// to an hour, `drain` from 1 s to 4 minutes, `liveness_after` from 10 s to a day; `attempts`,
 /// `max_members`, `max_concurrency`, `max_value_bytes`, `max_in_flight_bytes` and `commit_records` from 1 on.
 ///
 /// Durations are an integer and `ms`, `s`, `m` or `h`. The file is `event.toml` in the working
-/// directory, or what `--config` or `EVENT_CONFIG` names.
+/// directory, or what `--config` or `EVENT_CONFIG` names. An empty variable counts as unset. What
+/// Kubernetes sets in a pod for a Service whose name begins with `event` (`EVENT_KAFKA_PORT=tcp://..`,
+/// `EVENT_KAFKA_SERVICE_HOST`) is known by its form and ignored, with a line at `info`.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Settings {
@@ -121,6 +127,7 @@ pub struct Settings {
     origins: BTreeMap<&'static str, Origin>,
     kafka_sources: BTreeMap<String, String>,
     origins_in_tables: BTreeMap<(&'static str, String, &'static str), Origin>,
+    tables: NamedTables,
 }
 
 /// Flags that override file and environment.
@@ -148,16 +155,19 @@ impl Settings {
         let mut problems = Vec::new();
         let mut warnings = Vec::new();
         let variables = our_variables(variables, &mut problems);
+        let (variables, links) = service_links::set_apart(variables);
+        if !links.is_empty() {
+            let variables = links.join(", ");
+            info!(target: "event_core", %variables, "ignored: Kubernetes sets these for a Service");
+        }
         let named = |name: &str| variables.iter().find(|(n, _)| n == name).map(|(_, value)| value);
-        let path = overrides.config.clone().or_else(|| named("EVENT_CONFIG").map(PathBuf::from));
-        let file = read_file(path.as_ref(), &mut problems);
-        let path = file_path(path.as_ref());
+        let by_flag = overrides.config.clone().map(|path| (path, "--config"));
+        let by_variable = || named("EVENT_CONFIG").map(|path| (path.into(), "EVENT_CONFIG"));
+        let file = read_file(by_flag.or_else(by_variable), &mut problems);
+        problems.extend(named("EVENT_LOG").and_then(|text| log_filter::fault(text)));
         check_variables(&variables, &mut warnings, &mut problems);
-        let tables = [
-            file.tables.handlers.keys().cloned().collect(),
-            file.tables.unknown_events_of.keys().cloned().collect(),
-        ];
-        let merged = merge(service, (&path, &file), &variables, overrides);
+        let tables = file.tables.sources.clone();
+        let merged = merge(service, &file, &variables, overrides);
         let read = merged.and_then(|merged| {
             let kafka = merged.get::<BTreeMap<String, String>>("kafka")?;
             let (values, kafka_sources) =
@@ -222,11 +232,48 @@ impl Settings {
         common.chain(kafka)
     }
 
+    /// What gave a key its value.
+    pub(super) fn source(&self, key: &str) -> &str {
+        self.origin(key).map_or("default", |origin| &origin.source)
+    }
+
+    /// The same for a key of `[handlers."id"]`.
+    pub(super) fn source_for_handler(&self, id: &str, key: &str) -> &str {
+        self.origin_for_handler(id, key).map_or(BY_PROGRAM, |origin| &origin.source)
+    }
+
+    /// The tables of handlers and topics, also those that a program has put in.
+    pub(super) fn named_tables(&self) -> NamedTables {
+        let handlers = self.policy.handlers.keys().map(|id| ("handlers", id.clone()));
+        let topics = self.policy.unknown_events_of.keys().map(|topic| ("topic", topic.clone()));
+        let by_program = handlers.chain(topics).map(|named| (named, BY_PROGRAM.to_owned()));
+        let mut tables: NamedTables = by_program.collect();
+        tables.extend(self.tables.clone());
+        tables
+    }
+
     fn origin_in(&self, table: &str, name: &str, key: &str) -> Option<&Origin> {
         let mut all = self.origins_in_tables.iter();
         all.find(|((t, n, k), _)| *t == table && n == name && *k == key).map(|(_, origin)| origin)
     }
 }
+
+/// Whether `EVENT_LOG` is refused with the settings.
+#[cfg(feature = "cli")]
+pub(crate) fn has_wrong_level(log: &str) -> bool {
+    log_filter::fault(log).is_some()
+}
+
+/// Within what time a member has to poll.
+const POLL_INTERVAL: &str = "max.poll.interval.ms";
+
+fn poll_interval(kafka: &BTreeMap<String, SecretString>) -> Option<Duration> {
+    let given = kafka.get(POLL_INTERVAL)?.expose_secret();
+    given.trim().parse().ok().map(Duration::from_millis)
+}
+
+// What gave a value that is in no file, variable or flag.
+const BY_PROGRAM: &str = "the program";
 
 fn problem(message: impl Into<String>, help: impl Into<String>) -> StartupProblem {
     StartupProblem::Setting { message: message.into(), help: help.into() }
@@ -246,9 +293,10 @@ impl Given {
         let mut read = Reader(problems);
         let given = |key: &'static str| {
             let origin = self.values.get(key)?;
-            Some(Value { at: At { key, table: None }, text: &origin.value })
+            Some(Value { at: At { key, table: None, source: &origin.source }, text: &origin.value })
         };
-        let always = |key| given(key).unwrap_or(Value { at: At { key, table: None }, text: "" });
+        let absent = |key| Value { at: At { key, table: None, source: "default" }, text: "" };
+        let always = |key| given(key).unwrap_or_else(|| absent(key));
         let group = read.group(always("group"));
         let group_instance_id = given("group_instance_id").map(|value| read.instance_id(value));
         let max_members = read.number(always("max_members"), 1);
@@ -279,17 +327,20 @@ impl Given {
         let brokers = always("brokers").text.to_owned();
         let kafka: BTreeMap<String, SecretString> =
             self.kafka.into_iter().map(|(name, value)| (name, value.into())).collect();
-        let unset = self
-            .values
-            .get("brokers")
-            .filter(|origin| origin.source == "EVENT_BROKERS" && origin.value.trim().is_empty());
-        if unset.is_some() {
-            let help = "write `EVENT_BROKERS=localhost:9092`, or unset it";
-            read.0.push(problem("the variable EVENT_BROKERS is set, but empty", help));
-        }
         #[cfg(feature = "kafka")]
-        if unset.is_none() {
-            read.0.extend(kafka_problems(&brokers, &kafka));
+        read.0.extend(kafka_problems(&brokers, &kafka, |name| match name {
+            "brokers" => Some(always("brokers").at.source),
+            property => self.kafka_sources.get(property).map(String::as_str),
+        }));
+        if let (Some(drain), Some(poll)) = (drain, poll_interval(&kafka))
+            && drain >= poll
+        {
+            let source =
+                self.kafka_sources.get(POLL_INTERVAL).map_or("the program", String::as_str);
+            let message = format!(
+                "setting `drain` is {drain:?} and `{POLL_INTERVAL}` (from {source}) {poll:?}: a revocation waits for `drain` within one poll, and the group would take the member for dead"
+            );
+            read.0.push(problem(message, format!("make `drain` shorter than `{POLL_INTERVAL}`")));
         }
         let (first, longest) = backoff?;
         Some(Settings {
@@ -331,21 +382,28 @@ impl Given {
             origins: self.values,
             kafka_sources: self.kafka_sources,
             origins_in_tables: self.tables.origins,
+            tables: self.tables.sources,
         })
     }
 }
 
 #[cfg(feature = "kafka")]
-fn kafka_problems(
+fn kafka_problems<'a>(
     brokers: &str,
     properties: &BTreeMap<String, SecretString>,
+    source: impl Fn(&str) -> Option<&'a str>,
 ) -> Vec<StartupProblem> {
     let settings = crate::broker::kafka::KafkaSettings {
         brokers: brokers.to_owned(),
         client_id: String::new(),
         properties: properties.clone().into_iter().collect(),
     };
-    settings.problems().into_iter().map(|wrong| problem(wrong.message, wrong.help)).collect()
+    let problems = settings.problems().into_iter().map(|wrong| {
+        let source = wrong.setting.as_deref().and_then(&source).filter(|from| *from != "default");
+        let from = source.map_or_else(String::new, |source| format!(" (from {source})"));
+        problem(format!("{}{from}", wrong.message), wrong.help)
+    });
+    problems.collect()
 }
 
 #[cfg(test)]

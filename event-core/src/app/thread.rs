@@ -19,7 +19,7 @@ use crate::outcome::Error;
 use crate::processor::ProcessorError;
 
 /// Runs `work` on a thread that is called `name`. Its log goes where the caller's goes.
-pub(super) fn on_own_thread<F: Future<Output = ()>>(
+pub(crate) fn on_own_thread<F: Future<Output = ()>>(
     name: &str,
     work: impl FnOnce() -> F + Send + 'static,
 ) -> io::Result<()> {

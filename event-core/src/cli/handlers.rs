@@ -95,7 +95,7 @@ fn narrow(
     let rows = pairs.map(|(handler, event)| {
         let group = handler.options.group.unwrap_or_default().to_owned();
         let differs = differences(&policy.of(handler), policy);
-        [handler.topic.into(), event.into(), path(handler), handler.place(), group, differs]
+        [handler.topic.into(), event.into(), handler.id(), handler.place(), group, differs]
     });
     let rows: Vec<[String; 6]> = rows.collect();
     let header = ["TOPIC", "EVENT", "HANDLER", "PLACE", "GROUP", "DELIVERY"];
@@ -150,7 +150,7 @@ fn wide(rows: Vec<Row>) -> Table {
         "EVENT",
         "HANDLER",
         "PLACE",
-        "ID",
+        "FUNCTION",
         "GROUP",
         "PAYLOAD",
         "DELIVERY",
@@ -166,9 +166,9 @@ fn wide(rows: Vec<Row>) -> Table {
         table.row([
             row.topic.to_owned(),
             row.event.to_owned(),
-            row.handler,
-            row.place,
             row.id,
+            row.place,
+            row.handler,
             row.group,
             payload.unwrap_or_default(),
             row.differs,

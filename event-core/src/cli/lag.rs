@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::table::Table;
 use crate::app::{EventApp, Settings, kafka_broker};
-use crate::operations::{GroupTopics, PartitionLag, groups_of, lag_of};
+use crate::operations::{PartitionLag, groups_of, lag_of};
 use crate::outcome::Error;
 
 #[derive(Debug, Args)]
@@ -18,7 +18,6 @@ pub(super) struct LagArgs {
 #[derive(Serialize)]
 struct Lag {
     partitions: Vec<Partition>,
-    handlers: Vec<Handler>,
     total: i64,
     /// How many of these are not settled yet.
     open: i64,
@@ -41,17 +40,6 @@ struct Partition {
     owner: Option<String>,
 }
 
-/// A handler, with how far its group is behind in its topic.
-#[derive(Serialize)]
-struct Handler {
-    handler: String,
-    group: String,
-    topic: &'static str,
-    lag: i64,
-    /// How many of these are not settled yet.
-    open: i64,
-}
-
 /// `group` is the one that the command line names.
 pub(super) async fn run(
     app: &EventApp,
@@ -65,7 +53,6 @@ pub(super) async fn run(
     let broker = kafka_broker(app.service(), settings)?;
     let lags = lag_of(&broker, &groups).await?;
     let lag = Lag {
-        handlers: handlers(&groups, &lags),
         total: lags.iter().map(PartitionLag::lag).sum(),
         open: lags.iter().map(PartitionLag::open).sum(),
         partitions: lags.iter().map(Partition::from).collect(),
@@ -94,26 +81,6 @@ impl From<&PartitionLag> for Partition {
     }
 }
 
-fn handlers(groups: &[GroupTopics], lags: &[PartitionLag]) -> Vec<Handler> {
-    let handlers = groups.iter().flat_map(|group| {
-        group.handlers.iter().map(|handler| {
-            let of_topic = |lag: &&PartitionLag| {
-                lag.group == group.group && lag.partition.topic == handler.topic
-            };
-            let sum =
-                |count: fn(&PartitionLag) -> i64| lags.iter().filter(of_topic).map(count).sum();
-            Handler {
-                handler: handler.id(),
-                group: group.group.to_string(),
-                topic: handler.topic,
-                lag: sum(PartitionLag::lag),
-                open: sum(PartitionLag::open),
-            }
-        })
-    });
-    handlers.collect()
-}
-
 fn print(lag: Lag) {
     let mut table = Table::new(&[
         "GROUP",
@@ -138,12 +105,6 @@ fn print(lag: Lag) {
             row.open.to_string(),
             row.owner.unwrap_or_default(),
         ]);
-    }
-    say!("{table}");
-    let mut table = Table::new(&["HANDLER", "GROUP", "TOPIC", "LAG", "OPEN"]);
-    for row in lag.handlers {
-        let Handler { handler, group, topic, lag, open } = row;
-        table.row([handler, group, topic.to_owned(), lag.to_string(), open.to_string()]);
     }
     say!("{table}");
     say!("{} behind in all, {} of them open", lag.total, lag.open);

@@ -2,12 +2,15 @@
 //!
 //! They must be there and not in a tool of their own, because only that binary holds the handlers.
 
-// A line on standard output. A reader that has gone away, such as `head`, is no reason to panic.
+// A line on standard output.
 macro_rules! say {
-    ($($text:tt)*) => {{
-        use std::io::Write;
-        let _ = writeln!(std::io::stdout(), $($text)*);
-    }};
+    () => { $crate::cli::output::line(format_args!("")) };
+    ($($text:tt)+) => { $crate::cli::output::line(format_args!($($text)+)) };
+}
+
+// A line on standard error.
+macro_rules! remark {
+    ($($text:tt)+) => { $crate::app::print_error(format_args!($($text)+)) };
 }
 
 mod acls;
@@ -23,6 +26,7 @@ mod handlers;
 mod known;
 mod lag;
 mod log;
+mod output;
 mod pause;
 mod replay;
 mod seek;
@@ -116,7 +120,9 @@ impl EventApp {
     /// # Errors
     ///
     /// What the command ended with; `#[event_core::main]` turns it into an exit code: 2 for a
-    /// service that cannot start or a wrong command line, 1 for everything else. It also ends the
+    /// service that cannot start or a wrong command line, 1 for everything else, also when standard output
+    /// cannot be written because a disk is full. A reader that goes away (`.. | head`) ends the command, which
+    /// is no failure. It also ends the
     /// process while handlers still block threads, which `#[tokio::main]` does not: see
     /// [`EventApp::run_on`].
     pub async fn main(self) -> Result<(), Error> {
@@ -132,12 +138,23 @@ impl EventApp {
         self,
         arguments: impl IntoIterator<Item = OsString>,
     ) -> Result<(), Error> {
-        let name = self.service().to_owned();
-        let matches = Cli::command().name(name).try_get_matches_from(arguments);
+        output::finish(self.command_from(arguments).await)
+    }
+
+    async fn command_from(
+        self,
+        arguments: impl IntoIterator<Item = OsString>,
+    ) -> Result<(), Error> {
+        let command = Cli::command().name(self.service().to_owned());
+        let command = command.version(self.version.clone());
+        let matches = command.try_get_matches_from(arguments);
         let cli = match matches.and_then(|mut matches| Cli::from_arg_matches_mut(&mut matches)) {
             Ok(cli) => cli,
             // Help and version are printed to standard output and are no failure.
-            Err(error) if !error.use_stderr() => return Ok(error.print()?),
+            Err(error) if !error.use_stderr() => {
+                output::note(error.print());
+                return Ok(());
+            }
             Err(error) => {
                 let text = error.render();
                 let text = match std::io::stderr().is_terminal() {
@@ -153,7 +170,7 @@ impl EventApp {
             // It prints by itself what happens to records.
             Command::Dev(_) | Command::Replay(_) => "warn,event_core=off",
             _ => "warn",
-        });
+        })?;
         let Flags { config, brokers, group } = cli.flags;
         if let (Command::Dev(_), Some(brokers)) = (&cli.command, &brokers) {
             let message = format!("`dev` runs on a broker of its own; for {brokers} use `run`");
@@ -228,8 +245,7 @@ impl EventApp {
                 let mut report = self.check(self.service());
                 report.add_problems(wrong.problems().iter().cloned());
                 report.add_warnings(wrong.warnings().iter().cloned());
-                let [handlers, topics] = &wrong.tables;
-                report.add_problems(self.registry().check_named(handlers, topics));
+                report.add_problems(self.registry().check_named(&wrong.tables));
                 (None, report)
             }
         }

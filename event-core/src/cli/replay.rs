@@ -6,11 +6,12 @@ use std::sync::Arc;
 use clap::Args;
 use jiff::Timestamp;
 
+use super::dev::blocks;
 use super::explain::left_to;
 use super::known::{meant, topic_named, usage};
-use super::stop::on_signal;
+use super::stop::{on_signal, stopped};
 use super::when::parse_place;
-use crate::app::{EventApp, ExitStatus, Settings, kafka_broker, signals};
+use crate::app::{EventApp, ExitStatus, Settings, kafka_broker};
 use crate::broker::Broker;
 use crate::delivery::{Offset, TopicPartition};
 use crate::event::{GroupName, excerpt};
@@ -132,7 +133,7 @@ async fn replay<B: Broker>(
     let shutdown = async move {
         tokio::select! {
             () = done.done() => {}
-            () = signals() => {}
+            () = stopped() => {}
         }
     };
     let ended = ready.run(shutdown).await;
@@ -205,7 +206,13 @@ impl Observer for ReplayPrinter {
             Observation::DeadLettered { partition, offset, reason, error, .. } => {
                 say!("given up  {partition}@{offset}  {reason}: {}", excerpt(error, 1000));
             }
-            Observation::Trouble(trouble) => eprintln!("{trouble}; going on"),
+            Observation::Blocked { partition, offset, handler, since } => {
+                say!("{}", blocks(partition, *offset, handler, *since));
+            }
+            Observation::HandlerSlow { partition, offset, handler, since } => {
+                say!("slow      {partition}@{offset}  {handler} has had it for {since:.0?}");
+            }
+            Observation::Trouble(trouble) => remark!("{trouble}; going on"),
             _ => {}
         }
     }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::known::topic_named;
+use super::output;
 use super::stop::on_signal;
 use super::value::JsonOrText;
 use super::when::{parse_place, shown_ms};
@@ -74,13 +75,17 @@ pub(super) async fn run(
         let record = match record {
             Ok(record) => record,
             Err(trouble) => {
-                eprintln!("{trouble}; going on");
+                remark!("{trouble}; going on");
                 return ControlFlow::Continue(());
             }
         };
         say!("{}", if json { as_json(record) } else { as_line(record) });
         shown += 1;
-        if Some(shown) == limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if Some(shown) == limit || !output::is_read() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     };
     Ok(tail(&broker, &topics, from, follow, &filter, &on_signal(), show).await?)
 }

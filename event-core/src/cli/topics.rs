@@ -75,7 +75,20 @@ pub(super) async fn run(
     };
     let there = states.iter().filter(|state| state.partitions.is_some());
     for state in there {
-        say!("exists   {}", state.needed.topic);
+        let topic = &state.needed.topic;
+        // Those for dead letters, retries and redriven records follow the topic that they are for.
+        let asked = arguments.partitions.filter(|_| state.needed.origins.is_empty());
+        match (state.partitions, asked) {
+            (Some(has), Some(asked)) if has < asked => say!(
+                "exists   {topic} with {}, not {asked}: raise them with `kafka-topics.sh --bootstrap-server .. --alter --topic {topic} --partitions {asked}`; keys then change partitions",
+                partitions(has)
+            ),
+            (Some(has), Some(asked)) if has > asked => say!(
+                "exists   {topic} with {}, not {asked}: Kafka removes none of a topic",
+                partitions(has)
+            ),
+            _ => say!("exists   {topic}"),
+        }
     }
     for uneven in uneven_topics(&states) {
         say!("uneven   {uneven}: it is left as it is");

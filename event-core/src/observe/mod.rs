@@ -240,6 +240,18 @@ pub enum Observation<'a> {
         /// How many, of those that were taken up.
         records: u64,
     },
+    /// A handler has had a record for 30 s, whatever its `timeout` is. It is told again while that lasts, each
+    /// time after twice as long.
+    HandlerSlow {
+        /// The partition.
+        partition: &'a TopicPartition,
+        /// The record; of a batch the first.
+        offset: Offset,
+        /// The handler's id.
+        handler: &'a str,
+        /// For how long the attempt has gone on.
+        since: Duration,
+    },
     /// A handler has not let go of its thread for a while: it computes or calls what blocks, and
     /// nothing else runs there.
     Blocked {

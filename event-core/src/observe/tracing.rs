@@ -110,6 +110,10 @@ impl TracingObserver {
             Observation::DeadLetterFailed { partition, offset, dead_letter_topic, error } => {
                 tell!(error, group, %partition, %offset, dead_letter_topic, %error, "dead letter not written, the partition waits");
             }
+            // One that had some before gets none in addition, a spare one none at all.
+            Observation::Assigned { partitions: [], epoch } => {
+                tell!(info, group, epoch = epoch.0, "assigned no further partitions");
+            }
             Observation::Assigned { partitions, epoch } => {
                 tell!(info, group, partitions = %list(partitions), epoch = epoch.0, "assigned");
             }
@@ -175,6 +179,9 @@ impl TracingObserver {
                     "ended while records wait to be tried again or for their handler: the next start delivers them again, with their attempts counted anew"
                 );
             }
+            Observation::HandlerSlow { partition, offset, handler, since } => {
+                tell!(warn, group, %partition, %offset, handler, ?since, "has had a record for long: a `timeout` limits an attempt");
+            }
             Observation::Blocked { partition, offset, handler, since } => {
                 tell!(warn, group, %partition, %offset, handler, ?since, "blocks its thread: make it `blocking`, or let it wait with `.await`");
             }
@@ -223,6 +230,15 @@ mod tests {
         fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
         fn enter(&self, _: &span::Id) {}
         fn exit(&self, _: &span::Id) {}
+    }
+
+    #[test]
+    fn an_assignment_without_partitions_says_so() {
+        let log = Log::default();
+        let observation =
+            Observation::Assigned { partitions: &[], epoch: crate::delivery::Epoch(3) };
+        subscriber::with_default(log.clone(), || TracingObserver::default().observe(&observation));
+        assert_eq!(*log.0.lock().unwrap(), "message=assigned no further partitions epoch=3 ");
     }
 
     #[test]

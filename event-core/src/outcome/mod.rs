@@ -116,12 +116,32 @@ impl Error {
         &*self.cause
     }
 
-    /// The messages of the error and its causes, outermost first.
+    /// The messages of the error and its causes, outermost first. A cause that a message before it repeats
+    /// already, as with `#[error("..: {0}")]`, is left out.
     pub fn chain(&self) -> impl Iterator<Item = String> + '_ {
         let first: &(dyn StdError + 'static) = &*self.cause;
-        std::iter::successors(Some(first), |error: &&(dyn StdError + 'static)| (*error).source())
-            .map(ToString::to_string)
+        let mut causes = std::iter::successors(Some(first), |error: &&(dyn StdError + 'static)| {
+            (*error).source()
+        });
+        let mut said: Vec<String> = Vec::new();
+        std::iter::from_fn(move || {
+            let is_new = |text: &String| !said.iter().any(|before| repeats(before, text));
+            let text = causes.by_ref().map(ToString::to_string).find(is_new)?;
+            said.push(text.clone());
+            Some(text)
+        })
     }
+}
+
+/// Whether `text` stands in `message`, and not just inside of a word or a number.
+fn repeats(message: &str, text: &str) -> bool {
+    let is_inside = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    let text = text.trim();
+    text.is_empty()
+        || message.match_indices(text).any(|(at, _)| {
+            let (before, after) = (&message[..at], &message[at + text.len()..]);
+            !is_inside(before.chars().next_back()) && !is_inside(after.chars().next())
+        })
 }
 
 impl<E: StdError + Send + Sync + 'static> From<E> for Error {
@@ -186,6 +206,28 @@ mod tests {
         let error = Error::from_boxed(fails().unwrap_err());
         assert_eq!(error.verdict(), Verdict::DeadLetter);
         assert_eq!(error.to_string(), "bad order");
+    }
+
+    #[test]
+    fn a_chain_of_causes_never_repeats_a_text() {
+        #[derive(Debug, thiserror::Error)]
+        enum Failed {
+            #[error("pool: {0}")]
+            Pool(#[source] std::io::Error),
+            #[error("line 17")]
+            Line(#[source] std::io::Error),
+            #[error(transparent)]
+            Deep(Box<Failed>),
+            #[error("cannot store: {0}")]
+            Store(#[source] Box<Failed>),
+        }
+        let io = |text: &str| std::io::Error::other(text.to_owned());
+        let shown = |failed: Failed| format!("{:?}", Error::from(failed));
+        assert_eq!(shown(Failed::Pool(io("timed out"))), "pool: timed out");
+        assert_eq!(shown(Failed::Deep(Box::new(Failed::Pool(io("refused"))))), "pool: refused");
+        let store = Failed::Store(Box::new(Failed::Pool(io("timed out"))));
+        assert_eq!(shown(store), "cannot store: pool: timed out");
+        assert_eq!(shown(Failed::Line(io("7"))), "line 17: 7");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::EventProcessor;
 use super::control::Paused;
-use super::gate::Gate;
+use super::gate::{Entry, Gate};
 use super::policy::DeliveryPolicy;
 use super::watch::Watch;
 use crate::broker::Progress;
@@ -176,6 +176,14 @@ impl Engine {
         if let Some(pause) = gate.failed(Instant::now(), is_unavailable, opened) {
             self.observers.notify(&Observation::BreakerOpened { handler: &route.id, pause, error });
             self.gates.notify_waiters();
+        }
+    }
+
+    /// For how long the handler's breaker is open from now on; zero when it is closed.
+    pub(super) fn shut_for(&self, route: &Route) -> Duration {
+        match self.handler(route).gate.look() {
+            Entry::NotBefore(at) => at.saturating_duration_since(Instant::now()),
+            Entry::Open | Entry::Shut => Duration::ZERO,
         }
     }
 

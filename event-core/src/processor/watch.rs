@@ -162,17 +162,45 @@ impl Engine {
     pub(super) fn watch_handlers(self: &Arc<Self>) -> std::io::Result<()> {
         let engine = Arc::downgrade(self);
         let look = move || {
-            let mut seen = Vec::new();
+            let (mut seen, mut slow) = (Vec::new(), Vec::new());
             while let Some(engine) = engine.upgrade() {
                 engine.watch.now_ms.store(engine.watch.elapsed_ms(), Ordering::Relaxed);
                 seen = engine.find_blocked(&seen);
                 let group = &engine.identity.group;
-                engine.health.look_in_hand(group, |limit| engine.in_hand_for(limit));
+                let long = engine.health.look_in_hand(group, |limit| engine.in_hand_for(limit));
+                slow = engine.tell_slow(&slow, long);
                 drop(engine);
                 std::thread::park_timeout(LOOK);
             }
         };
         std::thread::Builder::new().name("event-core-watch".to_owned()).spawn(look).map(drop)
+    }
+
+    /// Tells of attempts that go on for long. `before` are those that did the last time, each with when
+    /// it is told next.
+    fn tell_slow(&self, before: &[Slow], long: Vec<InHand>) -> Vec<Slow> {
+        let slow = long.into_iter().map(|hand| {
+            let same = |(known, _): &&Slow| {
+                (&known.partition, known.offset, &known.handler)
+                    == (&hand.partition, hand.offset, &hand.handler)
+                    && known.since <= hand.since
+            };
+            let due = before.iter().find(same).map_or(hand.since, |(_, due)| *due);
+            if hand.since < due {
+                return (hand, due);
+            }
+            if let Some(handler) = &hand.handler {
+                self.observers.notify(&Observation::HandlerSlow {
+                    partition: &hand.partition,
+                    offset: hand.offset,
+                    handler,
+                    since: hand.since,
+                });
+            }
+            let next = hand.since.saturating_mul(2);
+            (hand, next)
+        });
+        slow.collect()
     }
 
     /// Tells of polls that go on for long. `before` are those that were under way the last time.
@@ -209,6 +237,9 @@ impl Engine {
         blocked
     }
 }
+
+/// An attempt that goes on for long, and when it is told next.
+type Slow = (InHand, Duration);
 
 /// A poll that was under way when the thread looked. The address only tells slots apart.
 #[derive(Clone, Copy)]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::topics::{Handlers, dead_letters, is_foreign};
-use super::{Registry, StartupProblem, nearest_name};
+use super::{NamedTables, Registry, StartupProblem, nearest_name};
 use crate::event::TopicName;
 use crate::handler::{HandlerPolicy, HandlerRegistration, Order};
 
@@ -61,49 +61,51 @@ impl Registry {
         slow.chain(crowding).collect()
     }
 
-    /// What the settings say about handlers and topics that are not there.
+    /// What the settings say about handlers and topics that are not there; `tables` are those of the
+    /// settings, each by its table and name with where it stands.
     #[must_use]
-    pub fn check_named<'a>(
-        &self,
-        handlers: impl IntoIterator<Item = &'a String>,
-        topics: impl IntoIterator<Item = &'a String>,
-    ) -> Vec<StartupProblem> {
+    pub fn check_named(&self, tables: &NamedTables) -> Vec<StartupProblem> {
         // Without handlers no name is there, which is a problem of its own.
         if self.handlers.is_empty() {
             return Vec::new();
         }
         let ids: BTreeSet<_> = self.handlers.iter().map(|handler| handler.id()).collect();
         let listened: BTreeSet<_> = self.handlers.iter().map(|h| h.topic.to_owned()).collect();
-        let named = |table, names: Vec<&String>, known: BTreeSet<String>| {
-            let strangers = names.into_iter().filter(|name| !known.contains(*name));
-            let problems = strangers.map(|name| StartupProblem::UnknownSettingTarget {
+        let problems = tables.iter().filter_map(|((table, name), source)| {
+            let known = if *table == "handlers" { &ids } else { &listened };
+            (!known.contains(name)).then(|| StartupProblem::UnknownSettingTarget {
                 table,
                 name: name.clone(),
-                nearest: nearest_name(name, &known).filter(|near| is_like(name, near)),
+                source: source.clone(),
+                nearest: nearest_name(name, known).filter(|near| is_like(name, near)),
                 known: known.iter().cloned().collect(),
-            });
-            problems.collect::<Vec<_>>()
-        };
-        let mut problems = named("handlers", handlers.into_iter().collect(), ids);
-        problems.extend(named("topic", topics.into_iter().collect(), listened));
-        problems
+            })
+        });
+        problems.collect()
     }
 
     /// A handler that keeps the order of the partition has no use for the concurrency that the
-    /// settings give it.
+    /// settings give it; `given` says what gives it to the handler with an id.
     #[must_use]
-    pub fn check_concurrency(&self, given: impl Fn(&str) -> bool) -> Vec<StartupProblem> {
+    pub fn check_concurrency(&self, given: impl Fn(&str) -> Option<String>) -> Vec<StartupProblem> {
         let ordered = self.handlers.iter().filter(|h| h.options.order == Order::Partition);
-        let useless = ordered.copied().filter(|handler| given(&handler.id()));
-        once_each(useless).map(|handler| StartupProblem::UselessConcurrency { handler }).collect()
+        let useless = once_each(ordered.copied()).filter_map(|handler| {
+            let source = given(&handler.id())?;
+            Some(StartupProblem::UselessConcurrency { handler, source })
+        });
+        useless.collect()
     }
 
-    /// A handler that is `blocking` cannot be cancelled after the time that the settings give it.
+    /// A handler that is `blocking` cannot be cancelled after the time that the settings give it; `given`
+    /// says what gives it to the handler with an id.
     #[must_use]
-    pub fn check_blocking(&self, has_timeout: impl Fn(&str) -> bool) -> Vec<StartupProblem> {
+    pub fn check_blocking(&self, given: impl Fn(&str) -> Option<String>) -> Vec<StartupProblem> {
         let blocking = self.handlers.iter().copied().filter(|handler| handler.blocking);
-        let limited = blocking.filter(|handler| has_timeout(&handler.id()));
-        once_each(limited).map(|handler| StartupProblem::BlockingTimeout { handler }).collect()
+        let limited = once_each(blocking).filter_map(|handler| {
+            let source = given(&handler.id())?;
+            Some(StartupProblem::BlockingTimeout { handler, source })
+        });
+        limited.collect()
     }
 
     /// A record in the order of the partition waits for those by key and holds them up, which is

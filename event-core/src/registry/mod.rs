@@ -19,6 +19,9 @@ pub(crate) use near_state::short_type;
 pub use problem::{Place, StartupProblem};
 pub use report::StartupReport;
 
+/// Tables of the settings, by `handlers` or `topic` and the name, with where each stands.
+pub type NamedTables = std::collections::BTreeMap<(&'static str, String), String>;
+
 use crate::event::{ContractInfo, ContractRegistration, GroupName};
 use crate::handler::HandlerRegistration;
 

@@ -152,11 +152,15 @@ pub enum StartupProblem {
     UselessConcurrency {
         /// The handler.
         handler: &'static HandlerRegistration,
+        /// Where they give it.
+        source: String,
     },
     /// The settings give a time limit to a handler that nothing can cancel.
     BlockingTimeout {
         /// The handler.
         handler: &'static HandlerRegistration,
+        /// Where they give it.
+        source: String,
     },
     /// The settings say something about a handler or a topic that is not there.
     UnknownSettingTarget {
@@ -164,6 +168,8 @@ pub enum StartupProblem {
         table: &'static str,
         /// The handler's id, or the topic.
         name: String,
+        /// Where they say it.
+        source: String,
         /// The known one that is most like it, if it is.
         nearest: Option<String>,
         /// All that are known.
@@ -185,6 +191,8 @@ pub enum StartupProblem {
     ExcludedTopic {
         /// The topic.
         topic: &'static str,
+        /// What names the topics that it may read.
+        source: String,
         /// Who listens to it.
         handlers: Vec<&'static HandlerRegistration>,
     },
@@ -192,6 +200,8 @@ pub enum StartupProblem {
     UnusedTopic {
         /// The topic.
         topic: String,
+        /// What names it.
+        source: String,
         /// The topic with handlers that is most like it.
         nearest: Option<&'static str>,
     },
@@ -431,8 +441,8 @@ impl StartupProblem {
                 vec![place.clone(), Place::from(*handler)]
             }
             StartupProblem::TooConcurrent { handler, .. }
-            | StartupProblem::UselessConcurrency { handler }
-            | StartupProblem::BlockingTimeout { handler }
+            | StartupProblem::UselessConcurrency { handler, .. }
+            | StartupProblem::BlockingTimeout { handler, .. }
             | StartupProblem::MissingState { handler, .. }
             | StartupProblem::LonelyCatchAll { handler, .. }
             | StartupProblem::UntrueEmits { handler } => vec![Place::from(*handler)],

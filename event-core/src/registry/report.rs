@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::StartupProblem;
+use super::{NamedTables, StartupProblem};
 
 /// Everything found at start-up. Its `Display` is what the person at the terminal reads.
 ///
@@ -13,8 +13,8 @@ use super::StartupProblem;
 pub struct StartupReport {
     problems: Vec<StartupProblem>,
     warnings: Vec<StartupProblem>,
-    /// The handlers and topics that have a table in settings that are wrong otherwise.
-    pub(crate) tables: [Vec<String>; 2],
+    /// The tables of handlers and topics in settings that are wrong otherwise.
+    pub(crate) tables: NamedTables,
 }
 
 impl StartupReport {

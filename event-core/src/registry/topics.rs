@@ -13,22 +13,25 @@ pub(super) type Handlers = Vec<&'static HandlerRegistration>;
 
 impl Registry {
     /// What does not fit between the handlers and the topics that the settings let the service read:
-    /// problems, then warnings.
+    /// problems, then warnings. `source` is what names these topics.
     #[must_use]
     pub fn check_topics(
         &self,
         allowed: &[TopicName],
+        source: &str,
     ) -> (Vec<StartupProblem>, Vec<StartupProblem>) {
         let topics = self.topics();
         let excluded = topics.iter().filter(|(topic, _)| !allowed.iter().any(|a| a == **topic));
         let excluded = excluded.map(|(topic, handlers)| StartupProblem::ExcludedTopic {
             topic,
+            source: source.to_owned(),
             handlers: handlers.clone(),
         });
         let allowed: BTreeSet<_> = allowed.iter().map(TopicName::as_str).collect();
         let unused = allowed.into_iter().filter(|topic| !topics.contains_key(topic));
         let unused = unused.map(|topic| StartupProblem::UnusedTopic {
             topic: topic.to_owned(),
+            source: source.to_owned(),
             nearest: nearest(topic, topics.keys().copied()),
         });
         (excluded.collect(), unused.collect())

@@ -130,6 +130,9 @@ impl Happened {
             }
             Observation::Paused { handler } => ("paused", None, (*handler).to_owned()),
             Observation::Resumed { handler } => ("resumed", None, (*handler).to_owned()),
+            Observation::HandlerSlow { partition, offset, handler, .. } => {
+                ("handler-slow", Some((*partition, Some(*offset))), (*handler).to_owned())
+            }
             Observation::Blocked { partition, offset, handler, .. } => {
                 ("blocked", Some((*partition, Some(*offset))), (*handler).to_owned())
             }

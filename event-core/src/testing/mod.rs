@@ -51,6 +51,14 @@ pub use running::RunningApp;
 /// # })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// # Databases
+///
+/// A paused clock jumps to the next timer whenever the runtime has nothing else to do, and it has nothing
+/// else to do while a database answers on a socket or a thread of its own. The next timer is then the one of
+/// the pool, so that `acquire` of sqlx ends with `PoolTimedOut` at once. Let such a test run in real time
+/// (`#[tokio::test]` without `start_paused`), and give it a short backoff with [`TestApp::policy`]; or let the
+/// handlers take a repository in memory.
 pub struct TestApp {
     group: GroupName,
     modules: Vec<String>,

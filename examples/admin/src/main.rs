@@ -1,5 +1,7 @@
 //! The service: `admin run`, `admin dev`, and what else `admin --help` lists.
 
+use std::io::Write;
+
 use admin::domain::AuditLog;
 use admin::infrastructure::{self, table};
 use event_core::prelude::*;
@@ -20,9 +22,10 @@ const MAX_ROWS: usize = 50;
 async fn print_added(log: AuditLog) -> Result {
     let entries = log.added().await?;
     let hidden = entries.len().saturating_sub(MAX_ROWS);
-    print!("{}", table::render(&entries[hidden..]));
+    let mut out = std::io::stdout();
+    write!(out, "{}", table::render(&entries[hidden..]))?;
     if hidden > 0 {
-        println!("and {hidden} earlier rows");
+        writeln!(out, "and {hidden} earlier rows")?;
     }
     Ok(())
 }

@@ -144,7 +144,8 @@ async fn a_last_commit_is_given_up_at_the_deadline_with_the_reason() {
     embedded.fail_next(Request::OffsetCommit, Fault::RebalanceInProgress, 1_000).unwrap();
     let progress = member.progress();
     let began = Instant::now();
-    let error = member.close_within(progress, Duration::from_millis(600)).await.unwrap_err();
+    // Time for one answer on a busy machine, which refuses for far longer.
+    let error = member.close_within(progress, Duration::from_secs(3)).await.unwrap_err();
     assert!(error.to_string().contains("RebalanceInProgress"), "{error}");
     assert!(began.elapsed() < DEADLINE / 3, "{:?}", began.elapsed());
 }

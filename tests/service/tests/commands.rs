@@ -34,7 +34,7 @@ fn check_prints_everything_as_json_for_a_build_server() {
         "problems": [
             {
                 "kind": "setting",
-                "message": "setting `group`: consumer group `a b` has the character ' ', allowed are letters, digits, `.`, `_` and `-`",
+                "message": "setting `group` (from EVENT_GROUP): consumer group `a b` has the character ' ', allowed are letters, digits, `.`, `_` and `-`",
                 "help": "name the group with `group` or EVENT_GROUP",
                 "places": [],
             },
@@ -186,9 +186,9 @@ cannot start: 4 problems
 fn handlers_are_listed_with_everything_that_is_known() {
     let ran = run(SOUND, &["handlers", "--wide"], &[("EVENT_ATTEMPTS", "3")]);
     let expected = "\
-TOPIC        EVENT         HANDLER                          PLACE                                     ID            GROUP  PAYLOAD        DELIVERY  DEAD_LETTERS     RUNS   SENDS
-role_events  CLAIM_ADDED   sound_service::record_claim      tests/service/src/bin/sound-service.rs:9  record_claim  sound  ClaimAdded v1  -         role_events_dlq  async  -
-user_events  USER_DELETED  unlinked_handlers::user_deleted  tests/fixtures/unlinked/src/lib.rs:6      user_deleted  sound  -              -         user_events_dlq  async  -
+TOPIC        EVENT         HANDLER       PLACE                                     FUNCTION                         GROUP  PAYLOAD        DELIVERY  DEAD_LETTERS     RUNS   SENDS
+role_events  CLAIM_ADDED   record_claim  tests/service/src/bin/sound-service.rs:9  sound_service::record_claim      sound  ClaimAdded v1  -         role_events_dlq  async  -
+user_events  USER_DELETED  user_deleted  tests/fixtures/unlinked/src/lib.rs:6      unlinked_handlers::user_deleted  sound  -              -         user_events_dlq  async  -
 ";
     assert_eq!(ran.out, expected, "{}", ran.err);
     let ran = run(SOUND, &["handlers", "--json", "--group", "other"], &[]);
@@ -213,11 +213,11 @@ user_events  USER_DELETED  unlinked_handlers::user_deleted  tests/fixtures/unlin
 #[test]
 fn handlers_are_listed_with_their_groups_and_what_differs_in_their_delivery() {
     let narrow = "\
-TOPIC        EVENT        HANDLER                       PLACE                                      GROUP      DELIVERY
-role_events  *            tuned_service::import_others  tests/service/src/bin/tuned-service.rs:35  warehouse  -
-role_events  CLAIM_ADDED  tuned_service::book_claim     tests/service/src/bin/tuned-service.rs:19  -          order=key concurrency=16 attempts=3 backoff=1s..4s jitter=full timeout=5s
-role_events  CLAIM_ADDED  tuned_service::mail_claim     tests/service/src/bin/tuned-service.rs:29  mailer     order=none concurrency=4 attempts=1 topics=1m,10m breaker=3/10s..5m
-role_events  CLAIM_ADDED  tuned_service::import_claims  tests/service/src/bin/tuned-service.rs:32  warehouse  batch=100/1s
+TOPIC        EVENT        HANDLER  PLACE                                      GROUP      DELIVERY
+role_events  *            others   tests/service/src/bin/tuned-service.rs:35  warehouse  -
+role_events  CLAIM_ADDED  book     tests/service/src/bin/tuned-service.rs:19  -          order=key concurrency=16 attempts=3 backoff=1s..4s jitter=full timeout=5s
+role_events  CLAIM_ADDED  mail     tests/service/src/bin/tuned-service.rs:29  mailer     order=none concurrency=4 attempts=1 topics=1m,10m breaker=3/10s..5m
+role_events  CLAIM_ADDED  import   tests/service/src/bin/tuned-service.rs:32  warehouse  batch=100/1s
 ";
     let ran = run(TUNED, &["handlers"], &[]);
     assert_eq!((ran.code, ran.out.as_str()), (Some(0), narrow), "{}", ran.err);
@@ -229,7 +229,7 @@ role_events  CLAIM_ADDED  tuned_service::import_claims  tests/service/src/bin/tu
     std::fs::write(empty_folder().join("handlers.toml"), file).unwrap();
     let wide = ["handlers", "--wide", "--config", "handlers.toml"];
     let ran = run(TUNED, &wide, &[("EVENT_TIMEOUT", "5s")]);
-    let book = "  book    tuned      ClaimAdded v1  order=key concurrency=8 backoff=1s..4s jitter=full breaker=never  ";
+    let book = "  tuned_service::book_claim     tuned      ClaimAdded v1  order=key concurrency=8 backoff=1s..4s jitter=full breaker=never  ";
     assert!(ran.out.contains(book), "{}{}", ran.out, ran.err);
     let ran = run(TUNED, &["handlers", "--json"], &[]);
     let rows = json_of(&ran);
@@ -259,7 +259,11 @@ fn handlers_need_settings_only_for_what_comes_from_them() {
     assert_eq!(run(SOUND, &["handlers"], &wrong).code, Some(0));
     let ran = run(SOUND, &["handlers", "--wide"], &wrong);
     assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""));
-    assert!(ran.err.contains("setting `attempts` is a text of 4 characters"), "{}", ran.err);
+    assert!(
+        ran.err.contains("setting `attempts` (from EVENT_ATTEMPTS) is a text of 4 characters"),
+        "{}",
+        ran.err
+    );
 }
 
 #[test]

@@ -411,7 +411,11 @@ fn a_value_in_the_settings_file_is_named_with_the_file() {
     std::fs::write(empty_folder().join("explain.toml"), "attempts = 2\n").unwrap();
     let arguments = ["explain", "role_events", "CLAIM_ADDED", "--config", "explain.toml"];
     let ran = run(SOUND, &arguments, &[]);
-    assert!(ran.out.contains("\nattempts          2                explain.toml\n"), "{}", ran.out);
+    assert!(
+        ran.out.contains("\nattempts          2                explain.toml:1\n"),
+        "{}",
+        ran.out
+    );
 }
 
 #[test]

@@ -27,7 +27,7 @@ fn every_problem_is_in_one_report() {
     assert_eq!(ran.code, Some(2), "{}", ran.err);
     let expected = "\
 cannot start: 4 problems
-  1. setting `group`: consumer group `a b` has the character ' ', allowed are letters, digits, `.`, `_` and `-`
+  1. setting `group` (from EVENT_GROUP): consumer group `a b` has the character ' ', allowed are letters, digits, `.`, `_` and `-`
      help: name the group with `group` or EVENT_GROUP
   2. two handlers claim role_events / CLAIM_ADDED in group `broken`
        first    tests/service/src/bin/broken-service.rs:7
@@ -71,9 +71,9 @@ warning: the variable EVENT_HORIZON is not a setting and was ignored
 fn handlers_are_listed_in_a_fixed_order_with_their_places() {
     let ran = run(SOUND, &["handlers"], &[]);
     let expected = "\
-TOPIC        EVENT         HANDLER                          PLACE
-role_events  CLAIM_ADDED   sound_service::record_claim      tests/service/src/bin/sound-service.rs:9
-user_events  USER_DELETED  unlinked_handlers::user_deleted  tests/fixtures/unlinked/src/lib.rs:6
+TOPIC        EVENT         HANDLER       PLACE
+role_events  CLAIM_ADDED   record_claim  tests/service/src/bin/sound-service.rs:9
+user_events  USER_DELETED  user_deleted  tests/fixtures/unlinked/src/lib.rs:6
 ";
     assert_eq!(ran.out, expected);
     let ran = run(SOUND, &["handlers", "--json"], &[]);

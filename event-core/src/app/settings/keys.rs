@@ -130,6 +130,8 @@ pub(super) struct At<'a> {
     pub(super) key: &'a str,
     /// The table and the name in it.
     pub(super) table: Option<(&'a str, &'a str)>,
+    /// What gave the value: a variable, a file with its line, a flag, or `default`.
+    pub(super) source: &'a str,
 }
 
 /// A value, and where it stands.
@@ -142,9 +144,12 @@ pub(super) struct Value<'a> {
 impl fmt::Display for At<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "setting `{}`", self.key)?;
-        match self.table {
-            Some((table, name)) => write!(f, " of `[{table}.\"{}\"]`", excerpt(name, 64)),
-            None => Ok(()),
+        if let Some((table, name)) = self.table {
+            write!(f, " of `[{table}.\"{}\"]`", excerpt(name, 64))?;
+        }
+        match self.source {
+            "default" => Ok(()),
+            source => write!(f, " (from {source})"),
         }
     }
 }

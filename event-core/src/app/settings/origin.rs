@@ -9,7 +9,8 @@ use config::{Config, ValueKind};
 pub struct Origin {
     /// The value as text.
     pub value: String,
-    /// What gave it: `default`, the settings file, a variable or a flag, as the user writes it.
+    /// What gave it: `default`, the settings file with the line, a variable or a flag, as the user
+    /// writes it.
     pub source: String,
 }
 

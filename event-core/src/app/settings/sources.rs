@@ -1,13 +1,15 @@
 //! Where settings come from, and which names they have there.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use config::{Config, Map, Value, ValueKind};
 
 use super::keys::{At, KEYS, TABLES, home};
+use super::lines::Lines;
 use super::tables::Tables;
 use super::{SettingsOverrides, problem};
+use crate::event::excerpt;
 use crate::registry::StartupProblem;
 
 // Variables that are ours but no settings.
@@ -29,6 +31,8 @@ pub(super) fn our_variables(
     for (name, value) in variables {
         let Some(name) = name.to_str().filter(|name| name.starts_with("EVENT_")) else { continue };
         match value.into_string() {
+            // Compose and Helm write an empty text for a variable that is not set.
+            Ok(value) if value.trim().is_empty() => {}
             Ok(value) => ours.push((name.to_owned(), value)),
             Err(_) => problems.push(problem(
                 format!("the variable {name} is not UTF-8"),
@@ -39,11 +43,6 @@ pub(super) fn our_variables(
     ours
 }
 
-/// The settings file: `event.toml`, unless another is named.
-pub(super) fn file_path(named: Option<&PathBuf>) -> PathBuf {
-    named.cloned().unwrap_or_else(|| PathBuf::from("event.toml"))
-}
-
 /// What the file says: the keys with one value as texts, the table for librdkafka, and what is for
 /// single handlers and topics.
 #[derive(Default)]
@@ -51,19 +50,25 @@ pub(super) struct File {
     values: Vec<(&'static str, String)>,
     kafka: toml::Table,
     pub(super) tables: Tables,
+    lines: Lines,
 }
 
-pub(super) fn read_file(path: Option<&PathBuf>, problems: &mut Vec<StartupProblem>) -> File {
-    let required = path.is_some();
-    let path = file_path(path);
+/// Reads `event.toml`, or the file that is `named`, and by what: it must exist.
+pub(super) fn read_file(
+    named: Option<(PathBuf, &str)>,
+    problems: &mut Vec<StartupProblem>,
+) -> File {
+    let by = named.as_ref().map(|(_, by)| *by);
+    let path = named.map_or_else(|| PathBuf::from("event.toml"), |(path, _)| path);
     let shown = path.display();
-    let text = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !required => String::new(),
-        Err(error) => {
+    let text = match (std::fs::read_to_string(&path), by) {
+        (Ok(text), _) => text,
+        (Err(error), None) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        (Err(error), by) => {
+            let by = by.map_or_else(String::new, |by| format!(", which {by} names,"));
             problems.push(problem(
-                format!("the settings file `{shown}` cannot be read: {error}"),
-                "check `--config` and EVENT_CONFIG",
+                format!("the settings file `{shown}`{by} cannot be read: {error}"),
+                "name a file that is there with `--config` or EVENT_CONFIG, or none",
             ));
             String::new()
         }
@@ -75,11 +80,11 @@ pub(super) fn read_file(path: Option<&PathBuf>, problems: &mut Vec<StartupProble
             let at = error.span().map_or(0, |span| text[..span.start].lines().count().max(1));
             let message =
                 format!("the settings file `{shown}` is not TOML, line {at}: {}", error.message());
-            problems.push(problem(message, "mend that line"));
+            problems.push(problem(message, "fix that line"));
             return File::default();
         }
     };
-    let shown = shown.to_string();
+    let lines = Lines::of(shown.to_string(), &text);
     let mut file = File::default();
     for (name, value) in table {
         match (&*name, value) {
@@ -96,20 +101,24 @@ pub(super) fn read_file(path: Option<&PathBuf>, problems: &mut Vec<StartupProble
                 file.kafka = kafka;
             }
             ("kafka", _) => problems.push(problem(
-                format!("the settings file `{shown}` gives `kafka` a value, it is a table"),
+                format!("{} gives `kafka` a value, it is a table", lines.place(&["kafka"])),
                 "write `[kafka]` and below it `\"property\" = \"value\"`",
             )),
             (table @ ("handlers" | "topic"), value) => {
-                file.tables.add((table, value), &shown, problems);
+                file.tables.add((table, value), &lines, problems);
             }
             (_, value) => match KEYS.iter().find(|key| key.name == name) {
-                Some(key) => match key.text_of(At { key: key.name, table: None }, &value) {
-                    Ok(text) => file.values.push((key.name, text)),
-                    Err(wrong) => problems.push(wrong),
-                },
+                Some(key) => {
+                    let source = lines.source(&[&name]);
+                    let at = At { key: key.name, table: None, source: &source };
+                    match key.text_of(at, &value) {
+                        Ok(text) => file.values.push((key.name, text)),
+                        Err(wrong) => problems.push(wrong),
+                    }
+                }
                 None => {
-                    let message =
-                        format!("the settings file `{shown}` has an unknown key `{name}`");
+                    let place = lines.place(&[&name]);
+                    let message = format!("{place} has an unknown key `{}`", excerpt(&name, 64));
                     let known = KEYS.iter().map(|key| key.name).chain(TABLES);
                     let help = home(&name, None).unwrap_or_else(|| meant(&name, known));
                     problems.push(problem(message, help));
@@ -117,7 +126,7 @@ pub(super) fn read_file(path: Option<&PathBuf>, problems: &mut Vec<StartupProble
             },
         }
     }
-    file
+    File { lines, ..file }
 }
 
 /// `did you mean ..?`, or what there is.
@@ -168,7 +177,7 @@ pub(super) fn check_variables(
 
 pub(super) fn merge(
     service: &str,
-    (path, file): (&Path, &File),
+    file: &File,
     variables: &[(String, String)],
     overrides: &SettingsOverrides,
 ) -> Result<Config, config::ConfigError> {
@@ -179,14 +188,14 @@ pub(super) fn merge(
         }
     }
     let mut kafka = Map::new();
-    let from_file = path.display().to_string();
     let text = |from: &String, text: &str| Value::new(Some(from), ValueKind::String(text.into()));
     for (key, value) in &file.values {
-        builder = builder.set_default(key, text(&from_file, value))?;
+        builder = builder.set_default(key, text(&file.lines.source(&[key]), value))?;
     }
     // Property names have dots, which a path into the settings would split.
-    for (name, value) in flat(file.kafka.clone()) {
-        kafka.insert(name, plain(&from_file, value));
+    for (path, value) in flat(&["kafka"], file.kafka.clone()) {
+        let source = file.lines.source(&path.iter().map(String::as_str).collect::<Vec<_>>());
+        kafka.insert(path[1..].join("."), plain(&source, value));
     }
     for (name, value) in variables {
         if let Some(property) = name.strip_prefix(KAFKA_PREFIX) {
@@ -208,15 +217,13 @@ pub(super) fn merge(
 }
 
 // `security.protocol = ".."` without quotes is a table in a table to TOML, and one name to Kafka.
-fn flat(table: toml::Table) -> Vec<(String, toml::Value)> {
+fn flat(under: &[&str], table: toml::Table) -> Vec<(Vec<String>, toml::Value)> {
     let mut properties = Vec::new();
     for (name, value) in table {
+        let path = [under, &[&name]].concat();
         match value {
-            toml::Value::Table(inner) => {
-                properties
-                    .extend(flat(inner).into_iter().map(|(rest, v)| (format!("{name}.{rest}"), v)));
-            }
-            value => properties.push((name, value)),
+            toml::Value::Table(inner) => properties.extend(flat(&path, inner)),
+            value => properties.push((path.into_iter().map(str::to_owned).collect(), value)),
         }
     }
     properties

@@ -5,7 +5,18 @@ use crate::handler::HandlerOverrides;
 use crate::outcome::Jitter;
 use crate::processor::UnknownEvents;
 
+/// The problems without what gave the values, which a test of its own looks at.
 fn load(file: &str, variables: &[(&str, &str)]) -> Result<Settings, String> {
+    load_with_sources(file, variables).map_err(|mut report| {
+        while let Some(begin) = report.find(" (from ") {
+            let end = report[begin..].find(')').unwrap();
+            report.replace_range(begin..=begin + end, "");
+        }
+        report.lines().map(|line| format!("{line}\n")).collect()
+    })
+}
+
+fn load_with_sources(file: &str, variables: &[(&str, &str)]) -> Result<Settings, String> {
     let path =
         std::env::temp_dir().join(format!("event-core-settings-{}.toml", uuid::Uuid::now_v7()));
     std::fs::write(&path, file).unwrap();
@@ -13,8 +24,9 @@ fn load(file: &str, variables: &[(&str, &str)]) -> Result<Settings, String> {
     let variables =
         variables.iter().map(|(name, value)| (OsString::from(*name), OsString::from(*value)));
     let loaded = Settings::load("admin", &overrides, variables);
-    std::fs::remove_file(path).unwrap();
-    loaded.map_err(|report| report.to_string())
+    std::fs::remove_file(&path).unwrap();
+    let shown = path.display().to_string();
+    loaded.map_err(|report| report.to_string().replace(&shown, "event.toml"))
 }
 
 #[test]
@@ -190,7 +202,7 @@ fn each_value_is_known_with_what_gave_it() {
     assert_eq!(origin("group"), Some(("env", "EVENT_GROUP")));
     assert_eq!(origin("drain"), Some(("5s", "EVENT_DRAIN")));
     let (attempts, source) = origin("attempts").unwrap();
-    assert!(attempts == "3" && source.ends_with(".toml"), "{source}");
+    assert!(attempts == "3" && source.ends_with(".toml:1"), "{source}");
     assert_eq!((origin("topics"), origin("kafka")), (None, None));
     let flags = SettingsOverrides { group: Some("flag".into()), ..Default::default() };
     let settings = Settings::load("admin", &flags, []).unwrap();
@@ -409,4 +421,80 @@ fn a_wrong_value_that_may_be_a_secret_is_not_repeated() {
     assert!(!report.contains("hunter2"), "{report}");
     let report = load("brokers = 'alice:hunter2@kafka:9092'\n", &[]).unwrap_err();
     assert!(report.contains("a login") && !report.contains("hunter2"), "{report}");
+}
+
+#[test]
+fn every_problem_names_what_gave_the_value() {
+    let file = "attempts = 0\ndrain = 5\nbrokre = 1\n\n[kafka]\n'fetch.min.bytes' = 'x'\n\
+                security.protocol = 'tls'\n[handlers.audit]\ntimeout = '0s'\nconcurency = 1\n";
+    let variables = [
+        ("EVENT_JITTER", "random"),
+        ("EVENT_TOPICS", "a b"),
+        ("EVENT_BROKERS", "localhost:99999"),
+        ("EVENT_KAFKA_ACKS", "1"),
+    ];
+    let report = load_with_sources(file, &variables).unwrap_err();
+    for expected in [
+        "setting `attempts` (from event.toml:1) is `0`",
+        "setting `drain` (from event.toml:2) is `5`, it must be a text",
+        "the settings file `event.toml`, line 3, has an unknown key `brokre`",
+        "its value (from event.toml:6)",
+        "its value (from event.toml:7)",
+        "setting `timeout` of `[handlers.\"audit\"]` (from event.toml:9) is 0ns",
+        "the settings file `event.toml`, line 10, has an unknown key `concurency` in",
+        "setting `jitter` (from EVENT_JITTER) is",
+        "setting `topics` (from EVENT_TOPICS): ",
+        "it must be from 1 to 65535 (from EVENT_BROKERS)",
+        "`acks` cannot be set under `[kafka]` (from EVENT_KAFKA_ACKS)",
+    ] {
+        assert!(report.contains(expected), "{expected:?} is not in:\n{report}");
+    }
+    let flags = SettingsOverrides { group: Some("a b".into()), ..Default::default() };
+    let report = Settings::load("admin", &flags, []).unwrap_err().to_string();
+    assert!(report.contains("setting `group` (from --group): "), "{report}");
+    let variables = [(OsString::from("EVENT_CONFIG"), OsString::from("/no/such.toml"))];
+    let report = Settings::load("admin", &SettingsOverrides::default(), variables).unwrap_err();
+    let report = report.to_string();
+    assert!(
+        report.contains("`/no/such.toml`, which EVENT_CONFIG names, cannot be read"),
+        "{report}"
+    );
+}
+
+#[test]
+fn a_drain_that_is_longer_than_a_poll_may_take_is_refused() {
+    let of = |poll: &str| load("drain = '60s'\n", &[("EVENT_KAFKA_MAX_POLL_INTERVAL_MS", poll)]);
+    let report = of("60000").unwrap_err();
+    assert!(report.contains("setting `drain` is 60s and `max.poll.interval.ms` 60s"), "{report}");
+    assert!(of("60001").is_ok());
+}
+
+#[test]
+fn an_empty_variable_counts_as_unset() {
+    let names = keys::KEYS.iter().map(|key| format!("EVENT_{}", key.name.to_ascii_uppercase()));
+    let more = ["EVENT_CONFIG", "EVENT_LOG", "EVENT_KAFKA_SASL_PASSWORD", "EVENT_BROKRES"];
+    let names: Vec<_> = names.chain(more.map(str::to_owned)).collect();
+    for empty in ["", " "] {
+        let variables: Vec<_> = names.iter().map(|name| (name.as_str(), empty)).collect();
+        let settings = load("brokers = 'file:1'\n", &variables).unwrap();
+        assert_eq!((settings.brokers.as_str(), settings.group.as_str()), ("file:1", "admin"));
+        assert!(settings.warnings.is_empty() && settings.kafka.is_empty());
+    }
+}
+
+#[test]
+fn what_kubernetes_sets_for_a_service_is_no_setting() {
+    let variables = [
+        ("EVENT_KAFKA_PORT", "tcp://10.0.0.3:9092"),
+        ("EVENT_KAFKA_PORT_9092_TCP", "tcp://10.0.0.3:9092"),
+        ("EVENT_KAFKA_PORT_9092_TCP_ADDR", "10.0.0.3"),
+        ("EVENT_KAFKA_SERVICE_HOST", "10.0.0.3"),
+        ("EVENT_KAFKA_SERVICE_PORT", "9092"),
+        ("EVENT_ADMIN_PORT", "tcp://10.0.0.4:9090"),
+        ("EVENT_ADMIN_SERVICE_HOST", "10.0.0.4"),
+        ("EVENT_DRAIN", "5s"),
+    ];
+    let settings = load("", &variables).unwrap();
+    assert!(settings.kafka.is_empty() && settings.admin.is_none() && settings.warnings.is_empty());
+    assert_eq!(settings.origin("drain").unwrap().source, "EVENT_DRAIN");
 }

@@ -171,10 +171,7 @@ fn of_address(text: &str, essence: &str, settings: &KafkaSettings) -> Option<Cau
         return None;
     }
     let endpoint = endpoint(text)?;
-    let is_ours = settings.brokers.split(',').any(|address| {
-        let address = address.trim();
-        address.rsplit_once("://").map_or(address, |(_, address)| address) == endpoint
-    });
+    let is_ours = settings.brokers.split(',').any(|address| address.trim() == endpoint);
     (!is_ours)
         .then(|| Cause::Advertised { endpoint: endpoint.to_owned(), reason: essence.to_owned() })
 }

@@ -4,6 +4,8 @@
 //! Values are secrets from here on: rdkafka's `ClientConfig` prints them in `Debug` and in its
 //! errors, so neither ever leaves this folder.
 
+mod addresses;
+mod properties;
 mod security;
 
 use std::fmt;
@@ -11,8 +13,9 @@ use std::fmt;
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::BaseConsumer;
-use rdkafka::error::KafkaResult;
+use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::producer::BaseProducer;
+use rdkafka::types::RDKafkaConfRes as ConfRes;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::trouble;
@@ -21,7 +24,7 @@ use crate::broker::BrokerError;
 /// How to reach a Kafka cluster.
 #[derive(Clone, Default)]
 pub struct KafkaSettings {
-    /// The addresses to ask first, `host:port` with commas between.
+    /// The addresses to ask first, `host:port` or `[IPv6]:port` with commas between; without a port 9092.
     pub brokers: String,
     /// The service's name, which brokers show in logs and metrics (`client.id`).
     pub client_id: String,
@@ -202,52 +205,54 @@ const OF_CLASSIC_GROUPS: &[&str] = &[
     "group.protocol.type",
 ];
 
+const NAMES_AND_VALUES: &str = "see librdkafka's CONFIGURATION.md for the names and values";
+
 /// Something wrong with [`KafkaSettings`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}: {help}")]
+#[non_exhaustive]
 pub struct KafkaSettingsProblem {
-    /// What is wrong; never a value.
+    /// What it is about: a property, or `brokers`; `None` for several together.
+    pub setting: Option<String>,
+    /// What is wrong; never a value that may be a secret.
     pub message: String,
     /// What to do instead.
     pub help: String,
 }
 
-fn problem(message: String, help: impl Into<String>) -> KafkaSettingsProblem {
-    KafkaSettingsProblem { message, help: help.into() }
+fn problem(
+    setting: Option<&str>,
+    message: String,
+    help: impl Into<String>,
+) -> KafkaSettingsProblem {
+    KafkaSettingsProblem { setting: setting.map(str::to_owned), message, help: help.into() }
 }
 
 impl KafkaSettings {
     /// Everything that is wrong with the settings.
     #[must_use]
     pub fn problems(&self) -> Vec<KafkaSettingsProblem> {
-        let mut problems = Vec::new();
-        if self.brokers.split(',').all(|address| address.trim().is_empty()) {
-            problems.push(problem("no broker address is set".to_owned(), "set `brokers`"));
-        }
-        // Never repeated: it holds a password.
-        if self.brokers.contains('@') {
-            problems.push(problem(
-                "`brokers` has a login in an address".to_owned(),
-                "write `host:port` there, and `sasl.username` and `sasl.password` under `[kafka]`",
-            ));
-        }
+        let mut problems = addresses::problems(&self.brokers);
         let new_protocol = self.has_new_protocol();
         let has_tls = cfg!(any(feature = "tls", feature = "tls-vendored"));
         for (name, value) in &self.properties {
+            let mut add = |message: String, help: &str| {
+                problems.push(problem(Some(name), message, help));
+            };
             if let Some(reason) = refused_property(name) {
-                problems.push(problem(format!("`{name}` cannot be set under `[kafka]`"), reason));
+                add(format!("`{name}` cannot be set under `[kafka]`"), reason);
             } else if let Some(reason) = refused_value(name, value.expose_secret()) {
-                problems.push(problem(format!("`{name}` cannot be 0 under `[kafka]`"), reason));
+                add(format!("`{name}` cannot be 0 under `[kafka]`"), reason);
             } else if new_protocol && OF_CLASSIC_GROUPS.contains(&name.as_str()) {
-                problems.push(problem(
+                add(
                     format!("`{name}` is the broker's with `group.protocol=consumer`"),
                     "set it on the broker, or leave `group.protocol` out",
-                ));
+                );
             } else if !has_tls && needs_tls(name, value.expose_secret()) {
-                problems.push(problem(
+                add(
                     format!("`{name}` asks for TLS, which this build does not have"),
                     "build event-core with the feature `tls` or `tls-vendored`",
-                ));
+                );
             } else {
                 let mut config = ClientConfig::new();
                 config.set(name, value.expose_secret());
@@ -256,14 +261,22 @@ impl KafkaSettings {
                         BrokerError::Settings(reason) => reason,
                         other => other.to_string(),
                     };
-                    let help = security::accepted(name)
-                        .unwrap_or("see librdkafka's CONFIGURATION.md for the names and values");
-                    problems.push(problem(format!("`{name}` under `[kafka]`: {reason}"), help));
+                    let near = match &error {
+                        KafkaError::ClientConfig(ConfRes::RD_KAFKA_CONF_UNKNOWN, ..) => {
+                            properties::nearest(name).map(|near| format!("did you mean `{near}`?"))
+                        }
+                        _ => security::accepted(name).map(str::to_owned),
+                    };
+                    let help = near.as_deref().unwrap_or(NAMES_AND_VALUES);
+                    add(format!("`{name}` under `[kafka]`: {reason}"), help);
                 }
             }
         }
         if problems.is_empty() {
             problems = security::problems(self);
+        }
+        if problems.is_empty() {
+            problems = properties::intervals(self);
         }
         if problems.is_empty() && !self.properties.is_empty() {
             problems.extend(self.refused());
@@ -279,9 +292,17 @@ impl KafkaSettings {
             config
         };
         let producer: KafkaResult<BaseProducer> = without_address(self.producer()).create();
-        let consumer = without_address(self.consumer("check", "check", None, 1));
-        let consumer = producer.err().map_or_else(|| consumer.create::<BaseConsumer>().err(), Some);
-        let reason = match trouble::of_creation(&consumer?) {
+        // Each client that a service makes, also those that are no members of its group.
+        let consumers = [
+            self.consumer("check", "check", None, 1),
+            self.client(),
+            self.outside("check"),
+            self.reader(),
+        ];
+        let mut refused = consumers
+            .into_iter()
+            .filter_map(|config| without_address(config).create::<BaseConsumer>().err());
+        let reason = match trouble::of_creation(&producer.err().or_else(|| refused.next())?) {
             BrokerError::Settings(reason) => reason,
             other => other.to_string(),
         };
@@ -290,9 +311,9 @@ impl KafkaSettings {
         } else if reason.starts_with("ssl.") {
             "check that the file is there, that this process may read it, and that it is PEM where the property asks for PEM"
         } else {
-            "see librdkafka's CONFIGURATION.md for the names and values"
+            NAMES_AND_VALUES
         };
-        Some(problem(format!("the client refuses what is under `[kafka]`: {reason}"), help))
+        Some(problem(None, format!("the client refuses what is under `[kafka]`: {reason}"), help))
     }
 
     /// The last value that is set for a property.
@@ -316,7 +337,7 @@ impl KafkaSettings {
     /// The configuration of a client that only asks.
     pub(super) fn client(&self) -> ClientConfig {
         // Shorter than the time that start-up has, so that it hears of an address that nobody answers.
-        self.with(&[("socket.connection.setup.timeout.ms", "4000")])
+        without_membership(self.with(&[("socket.connection.setup.timeout.ms", "4000")]))
     }
 
     /// The configuration of a client that asks for the offsets of `group` and is no member.
@@ -343,7 +364,7 @@ impl KafkaSettings {
         for of_members in ["group.instance.id", "group.remote.assignor"] {
             config.remove(of_members);
         }
-        config
+        without_membership(config)
     }
 
     /// The configuration of a member of `group`, with the `client_id` that brokers show.
@@ -405,7 +426,7 @@ impl KafkaSettings {
         for (name, value) in COMMON.iter().chain(defaults) {
             config.set(*name, *value);
         }
-        config.set("bootstrap.servers", &self.brokers);
+        config.set("bootstrap.servers", addresses::joined(&self.brokers));
         if !self.client_id.is_empty() {
             config.set("client.id", &self.client_id);
         }
@@ -414,6 +435,15 @@ impl KafkaSettings {
         }
         config
     }
+}
+
+/// Without the intervals in which a member shows that it is alive: those of a user fit together with the
+/// defaults of a member, and not with those of a client that is none.
+fn without_membership(mut config: ClientConfig) -> ClientConfig {
+    for interval in ["max.poll.interval.ms", "session.timeout.ms", "heartbeat.interval.ms"] {
+        config.remove(interval);
+    }
+    config
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
-use rdkafka::types::RDKafkaErrorCode as Code;
+use rdkafka::types::{RDKafkaConfRes as ConfRes, RDKafkaErrorCode as Code};
 
 use super::commits::Refused;
 use super::connection::{self, Cause};
@@ -480,8 +480,16 @@ pub(super) fn is_brief(code: Code) -> bool {
 /// Why a client could not be made. Never names a value: it may be a secret.
 pub(super) fn of_creation(error: &KafkaError) -> BrokerError {
     BrokerError::Settings(match error {
-        KafkaError::ClientConfig(_, _, name, _) => {
-            format!("librdkafka does not accept the property `{name}` with its value")
+        KafkaError::ClientConfig(ConfRes::RD_KAFKA_CONF_UNKNOWN, _, name, _) => {
+            format!("librdkafka has no property `{name}`")
+        }
+        // Only the limits of what it says: the rest may repeat the value.
+        KafkaError::ClientConfig(_, said, name, _) => {
+            let limits = said.split_once("outside allowed range ").map(|(_, limits)| limits.trim());
+            let limits = limits.and_then(|limits| limits.split_once(".."));
+            let limits = limits.map(|(least, most)| format!(", it must be from {least} to {most}"));
+            let limits = limits.unwrap_or_default();
+            format!("librdkafka does not accept the property `{name}` with its value{limits}")
         }
         KafkaError::ClientCreation(reason) => reason.clone(),
         other => match other.rdkafka_error_code() {

@@ -5,6 +5,7 @@ mod counted;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use clap::Args;
@@ -14,9 +15,12 @@ use serde_json::Value;
 use counted::{CountedBroker, Done, Readers, Sent};
 
 use super::known::{contract_of, topic_named, topic_of};
-use crate::app::{EventApp, ExitStatus, Settings, signals};
+use super::output;
+use super::stop::stopped;
+use crate::app::{EventApp, ExitStatus, Settings};
 use crate::broker::kafka::EmbeddedBroker;
 use crate::broker::{Broker, OutgoingRecord};
+use crate::delivery::{Offset, TopicPartition};
 use crate::event::{Headers, TopicName};
 use crate::observe::{Observation, Observer, SkipReason, Tally};
 use crate::outcome::Error;
@@ -77,6 +81,9 @@ pub(super) async fn run(
     let broker = CountedBroker { inner: cluster.broker(), readers, sent: sent.clone() };
     let producer = EventProducer::new(broker.producer()?);
     let admin_address = app.admin_address();
+    for state in app.states_to_make() {
+        say!("state          {state} is made now, as `run` makes it");
+    }
     let ready = app.prepare(broker, settings).await?;
     introduce(&service, cluster.address(), &topics);
     if let Some(address) = admin_address.get() {
@@ -102,12 +109,13 @@ pub(super) async fn run(
     let shutdown = async {
         tokio::select! {
             () = idle => {}
-            () = signals() => {}
+            () = stopped() => {}
         }
     };
     ready.run(shutdown).await?;
 
-    for show in after_dev {
+    // What the user's code prints would panic when nobody reads it.
+    for show in after_dev.into_iter().filter(|_| output::is_read()) {
         if let Some(shown) = show(&state) {
             shown.await?;
         }
@@ -211,6 +219,18 @@ fn shown(error: &str) -> String {
     crate::event::excerpt(error, 1000)
 }
 
+/// The line of a handler that does not let go of its thread.
+pub(super) fn blocks(
+    partition: &TopicPartition,
+    offset: Offset,
+    handler: &str,
+    since: Duration,
+) -> String {
+    format!(
+        "blocks         {partition}@{offset}  {handler} has held its thread for {since:.0?}: make it `blocking`, or let it wait with `.await`"
+    )
+}
+
 /// Prints one line for everything that becomes of a record.
 struct DevPrinter;
 
@@ -263,6 +283,12 @@ impl Observer for DevPrinter {
             }
             Observation::LogChanged { partition, offset } => {
                 say!("log changed    {partition}@{offset}  what was settled of it is forgotten");
+            }
+            Observation::Blocked { partition, offset, handler, since } => {
+                say!("{}", blocks(partition, *offset, handler, *since));
+            }
+            Observation::HandlerSlow { partition, offset, handler, since } => {
+                say!("slow           {partition}@{offset}  {handler} has had it for {since:.0?}");
             }
             Observation::FetchFailed { topic, error, .. } => {
                 say!("fetch failed   {topic}  {error}");

@@ -124,7 +124,7 @@ pub(super) async fn ls(
         };
         say!("{}", serde_json::to_string_pretty(&listed)?);
         for remark in desk.remarks(&found) {
-            eprintln!("{remark}");
+            remark!("{remark}");
         }
         return Ok(());
     }

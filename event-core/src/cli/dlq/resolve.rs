@@ -128,7 +128,7 @@ async fn found(broker: &KafkaBroker, desk: &Desk) -> Result<DeadLetters, Error> 
         }
     }
     for remark in desk.remarks(&found) {
-        eprintln!("{remark}");
+        remark!("{remark}");
     }
     Ok(found)
 }
@@ -141,8 +141,7 @@ fn confirm(count: usize) -> Result<(), ExitStatus> {
         );
         return Err(usage(message));
     }
-    eprint!("redrive all {}? [y/N] ", letters(count));
-    let _ = std::io::stderr().flush();
+    let _ = write!(std::io::stderr(), "redrive all {}? [y/N] ", letters(count));
     let mut answer = String::new();
     let _ = std::io::stdin().lock().read_line(&mut answer);
     match answer.trim() {
@@ -198,15 +197,15 @@ fn tell_unread(unread: &[(TopicName, GroupName, Unread)]) {
     for (topic, group, why) in unread {
         match why {
             Unread::NoInstance => {
-                eprintln!(
+                remark!(
                     "no instance of group {group} runs: the next one that starts reads {topic}"
                 );
             }
-            Unread::NotAssigned => eprintln!(
+            Unread::NotAssigned => remark!(
                 "no instance of group {group} reads {topic}: one that runs reads a topic within seconds after it was made, unless it said at its start that it may not; `lag` shows what waits there"
             ),
             // Who runs is not known of an embedded broker, or without the right to describe the group.
-            _ => eprintln!(
+            _ => remark!(
                 "group {group} has committed nothing in {topic} yet: a running service reads it within seconds, unless it said at its start that it may not; `lag` shows what waits there"
             ),
         }
@@ -247,15 +246,14 @@ fn line(letter: &DeadLetter, several: bool) -> String {
 fn tell(done: &str, step: &Step<'_>, several: bool) {
     let is_terminal = std::io::stderr().is_terminal();
     if is_terminal {
-        eprint!("\r\x1b[K");
+        let _ = write!(std::io::stderr(), "\r\x1b[K");
     }
     if let Some(left) = step.left {
         say!("left as it is  {}: {left}", line(step.letter, several));
     }
     if is_terminal && step.done < step.of {
-        eprint!("{} of {} {done}", step.done, step.of);
+        let _ = write!(std::io::stderr(), "{} of {} {done}", step.done, step.of);
     }
-    let _ = std::io::stderr().flush();
 }
 
 fn summary(done: &str, resolved: &Resolved, of: usize) -> Result<(), Error> {

@@ -31,6 +31,9 @@ const OFFSET_RESET: Duration = Duration::from_secs(600);
 /// How late the news of a handler that blocks may come.
 const BLOCKED_SLACK: Duration = Duration::from_secs(1);
 
+/// After how long it is told that a handler has a record.
+const SLOW: Duration = Duration::from_secs(30);
+
 /// What a group is judged by.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct HealthRules {
@@ -287,12 +290,12 @@ impl GroupHealth {
         self.state().partitions.note_looked(suspect, found);
     }
 
-    /// How long a handler may have a record in hand.
-    pub(super) fn in_hand_limit(&self) -> Duration {
-        self.rules.liveness_after
+    /// After how long it is told that a handler has a record.
+    pub(super) fn slow_after(&self) -> Duration {
+        SLOW.min(self.rules.liveness_after)
     }
 
-    /// What handlers have had in hand for longer; it is told a few times a second, by a thread that
+    /// What handlers have had in hand for longer than that; it is told a few times a second, by a thread that
     /// has no part in a paused clock, so that nothing is sampled here.
     pub(super) fn note_in_hand_long(&self, in_hand: Vec<InHand>) {
         lock(&self.state).in_hand_long = in_hand;
@@ -381,7 +384,12 @@ impl GroupHealth {
         problems.extend(in_hand.filter_map(
             |InHand { handler, partition, offset, since, .. }| {
                 let (group, handler) = (group(), handler?);
-                Some(HealthProblem::InHandLong { group, handler, partition, offset, since })
+                Some(match since >= self.rules.liveness_after {
+                    true => HealthProblem::InHandLong { group, handler, partition, offset, since },
+                    false => {
+                        HealthProblem::HandlerSlow { group, handler, partition, offset, since }
+                    }
+                })
             },
         ));
         problems

@@ -52,6 +52,7 @@ const LOOKS_AGAIN: Duration = Duration::from_secs(120);
 /// | `dead_letter_blocked` | A dead letter, or a record for a retry topic, cannot be written, and its partition waits | yes | no |
 /// | `shutting_down` | The service was told to end | yes | no |
 /// | `in_hand_long` | An attempt of a handler has gone on for longer than `liveness_after`, whatever the others do. It may be stuck or only slow, and a restart would begin it anew, so it does not end liveness; when nothing else is settled either, `stalled` does | yes | no |
+/// | `handler_slow` | An attempt of a handler has gone on for 30 s, whatever its `timeout` is. After `liveness_after` it is `in_hand_long` | yes | yes |
 /// | `breaker_open` | A handler fails every time and is left alone for a while. What it needs is down, which neither a restart nor other traffic mends; with `order = partition` its partitions stand still meanwhile. Look at the problems, not at readiness | yes | yes |
 /// | `offset_reset` | In the last ten minutes the position of a partition was not in its log any more, because records were removed before they were read or the log was cut off. The partition goes on where the problem says | yes | yes |
 /// | `handler_blocks` | A handler has not let go of its thread for more than a second | yes | yes |
@@ -207,17 +208,17 @@ impl Health {
         lock(&self.0.breakers).remove(&(group.clone(), handler.to_owned()));
     }
 
-    /// Tells what the handlers of a group have had in hand for longer than they may take. `find`
-    /// looks for what is as old as that; it is not called for a group that nobody watches.
+    /// Notes what the handlers of a group have had for long, and gives it back. `find` looks for what is as
+    /// old as that; it is not called for a group that nobody watches.
     pub(crate) fn look_in_hand(
         &self,
         group: &GroupName,
         find: impl FnOnce(Duration) -> Vec<InHand>,
-    ) {
-        let watched = lock(&self.0.groups).get(group).cloned();
-        if let Some(watched) = watched {
-            watched.note_in_hand_long(find(watched.in_hand_limit()));
-        }
+    ) -> Vec<InHand> {
+        let Some(watched) = lock(&self.0.groups).get(group).cloned() else { return Vec::new() };
+        let long = find(watched.slow_after());
+        watched.note_in_hand_long(long.clone());
+        long
     }
 }
 

@@ -110,6 +110,19 @@ pub enum HealthProblem {
         /// For how long.
         since: Duration,
     },
+    /// A handler has had a record for 30 s.
+    HandlerSlow {
+        /// The consumer group.
+        group: GroupName,
+        /// The handler's id.
+        handler: String,
+        /// The partition of the record.
+        partition: TopicPartition,
+        /// The record; of a batch the first.
+        offset: Offset,
+        /// For how long the attempt has gone on.
+        since: Duration,
+    },
     /// A handler has had a record in hand for longer than it may take.
     InHandLong {
         /// The consumer group.
@@ -151,6 +164,7 @@ impl HealthProblem {
             HealthProblem::CommitsFail { .. } => "commits_fail",
             HealthProblem::BrokerTrouble { .. } => "broker_trouble",
             HealthProblem::HandlerBlocks { .. } => "handler_blocks",
+            HealthProblem::HandlerSlow { .. } => "handler_slow",
             HealthProblem::InHandLong { .. } => "in_hand_long",
             HealthProblem::OffsetReset { .. } => "offset_reset",
             HealthProblem::ShuttingDown => "shutting_down",
@@ -170,6 +184,7 @@ impl HealthProblem {
             | HealthProblem::FetchFails { group, .. }
             | HealthProblem::CommitsFail { group, .. }
             | HealthProblem::HandlerBlocks { group, .. }
+            | HealthProblem::HandlerSlow { group, .. }
             | HealthProblem::InHandLong { group, .. }
             | HealthProblem::OffsetReset { group, .. } => Some(group),
             HealthProblem::BrokerTrouble { .. } | HealthProblem::ShuttingDown => None,
@@ -189,6 +204,7 @@ impl HealthProblem {
             self,
             HealthProblem::BreakerOpen { .. }
                 | HealthProblem::HandlerBlocks { .. }
+                | HealthProblem::HandlerSlow { .. }
                 | HealthProblem::OffsetReset { .. }
         )
     }
@@ -262,6 +278,10 @@ impl fmt::Display for HealthProblem {
             HealthProblem::HandlerBlocks { handler, partition, offset, since, .. } => write!(
                 f,
                 "`{handler}` has blocked its thread for {since:.0?} with {partition}@{offset}: make it `blocking`, or let it wait with `.await`"
+            ),
+            HealthProblem::HandlerSlow { handler, partition, offset, since, .. } => write!(
+                f,
+                "`{handler}` has had {partition}@{offset} for {since:.0?}: a `timeout` limits an attempt"
             ),
             HealthProblem::InHandLong { handler, partition, offset, since, .. } => write!(
                 f,

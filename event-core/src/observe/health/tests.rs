@@ -240,18 +240,23 @@ async fn a_record_in_hand_for_too_long_ends_readiness_although_others_go_on() {
     let group = GroupName::parse("billing").unwrap();
     let look = |found: Vec<InHand>| {
         service.health.look_in_hand(&group, |limit| {
-            assert_eq!(limit, FIVE_MINUTES);
+            assert_eq!(limit, Duration::from_secs(30));
             found
         });
     };
-    look(vec![InHand {
+    let in_hand_for = |since| InHand {
         handler: Some("bill".to_owned()),
         is_blocking: false,
         partition: claims(),
         offset: Offset(7),
         on_its_way_to: None,
-        since: FIVE_MINUTES,
-    }]);
+        since,
+    };
+    look(vec![in_hand_for(Duration::from_secs(31))]);
+    assert_eq!(service.says(), (true, true, vec!["handler_slow"]));
+    let words = service.health.problems()[0].to_string();
+    assert!(words.starts_with("`bill` has had role_events/0@7 for 31s"), "{words}");
+    look(vec![in_hand_for(FIVE_MINUTES)]);
     service.tell(&commit_sent(8));
     assert_eq!(service.says(), (true, false, vec!["in_hand_long"]));
     let words = service.health.problems()[0].to_string();
@@ -374,6 +379,7 @@ fn every_problem_is_in_the_table() {
         "commits_fail",
         "broker_trouble",
         "handler_blocks",
+        "handler_slow",
         "in_hand_long",
         "shutting_down",
     ] {

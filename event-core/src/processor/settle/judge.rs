@@ -165,7 +165,10 @@ impl Settler {
         delay
     }
 
+    /// Tells of the failed attempt. The next one is not made while the handler's breaker is open, whatever
+    /// its own delay is.
     pub(super) fn retrying(&self, job: &Job, delay: Duration, error: &str) {
+        let delay = delay.max(self.engine.shut_for(&job.route));
         self.engine.observers.notify(&Observation::Retrying {
             partition: &job.origin.partition,
             offset: job.origin.offset,

@@ -39,6 +39,9 @@ async fn a_record_that_is_in_hand_for_long_is_told_until_the_handler_lets_go() {
         app.eventually("it is told", || !long().is_empty()).await;
         let expected = format!("`wait` has had watched_events/0@{id} in hand for ");
         assert!(long()[0].starts_with(&expected), "{:?}", long());
+        let slow = || app.history().all().into_iter().filter(|one| one.what == "handler-slow");
+        app.eventually("the log tells of it", || slow().count() > usize::try_from(id).unwrap())
+            .await;
         done.add_permits(1);
         app.eventually("it is told no more", || long().is_empty()).await;
     }

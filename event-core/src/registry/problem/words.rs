@@ -92,22 +92,23 @@ impl StartupProblem {
                 "{} has `concurrency = {concurrency}`, but no more than {limit} calls run at once (`max_concurrency`)",
                 handler.name
             ),
-            StartupProblem::UselessConcurrency { handler } => format!(
-                "setting `concurrency` of `[handlers.\"{}\"]` does nothing: {} keeps the order of the partition",
-                handler.id(),
+            StartupProblem::UselessConcurrency { handler, source } => format!(
+                "setting `concurrency` (from {source}) does nothing: {} keeps the order of the partition",
                 handler.name
             ),
-            StartupProblem::BlockingTimeout { handler } => format!(
-                "setting `timeout` of `[handlers.\"{}\"]` cannot be kept: {} is `blocking`, and nothing cancels it",
-                handler.id(),
+            StartupProblem::BlockingTimeout { handler, source } => format!(
+                "setting `timeout` (from {source}) cannot be kept: {} is `blocking`, and nothing cancels it",
                 handler.name
             ),
-            StartupProblem::UnknownSettingTarget { table, name, .. } => {
+            StartupProblem::UnknownSettingTarget { table, name, source, .. } => {
                 let missing = match *table {
                     "handlers" => "no handler has this id",
                     _ => "no handler listens to this topic",
                 };
-                format!("the settings have `[{table}.\"{}\"]`, but {missing}", excerpt(name, 64))
+                format!(
+                    "the settings have `[{table}.\"{}\"]` (in {source}), but {missing}",
+                    excerpt(name, 64)
+                )
             }
             StartupProblem::LonelyCatchAll { handler, .. } => format!(
                 "{} takes every event of topic `{}`, of which no event is known here",
@@ -117,11 +118,15 @@ impl StartupProblem {
                 "{} says with `emits(..)` what it sends, but takes State<EventProducer>, which sends anything",
                 handler.name
             ),
-            StartupProblem::ExcludedTopic { topic, .. } => {
-                format!("topic `{topic}` has handlers, but is not in the setting `topics`")
+            StartupProblem::ExcludedTopic { topic, source, .. } => {
+                format!(
+                    "topic `{topic}` has handlers, but is not in the setting `topics` (from {source})"
+                )
             }
-            StartupProblem::UnusedTopic { topic, .. } => {
-                format!("topic `{topic}` is in the setting `topics`, but no handler listens to it")
+            StartupProblem::UnusedTopic { topic, source, .. } => {
+                format!(
+                    "topic `{topic}` is in the setting `topics` (from {source}), but no handler listens to it"
+                )
             }
             StartupProblem::MissingState { handler, type_name, near: None }
                 if is_own(handler, type_name) =>
@@ -404,7 +409,7 @@ impl StartupProblem {
             StartupProblem::LayerOfBatch { .. } => {
                 "remove it, or let the handler take one record: `Event<T>` in place of `Batch<T>`".into()
             }
-            StartupProblem::Provider(_) => "mend what `.state_with(..)` does".into(),
+            StartupProblem::Provider(_) => "fix what `.state_with(..)` does".into(),
         }
     }
 }

@@ -82,8 +82,8 @@ fn a_time_limit_for_one_is_refused_at_start() {
     limited.timeout = Some(SECOND);
     settings.policy.handlers.insert("hold".to_owned(), limited);
     let report = app.check_with(&settings).to_string();
-    let expected = "setting `timeout` of `[handlers.\"hold\"]` cannot be kept: hold is `blocking`, \
-                    and nothing cancels it";
+    let expected = "setting `timeout` (from the program) cannot be kept: hold is `blocking`, and nothing \
+                    cancels it";
     assert!(report.contains(expected), "{report}");
     let help = "help: remove the setting, and limit what the function itself waits for";
     assert!(report.contains(help), "{report}");

@@ -83,6 +83,26 @@ cannot start: 2 problems
     run(broker, &[]).await.unwrap();
 }
 
+/// What it makes may be a migration, which stays when the start fails.
+#[tokio::test(start_paused = true)]
+async fn a_state_is_made_only_when_everything_else_is_found_right() {
+    for (is_there, expected) in [(false, "role_events"), (true, "made")] {
+        let made = Arc::new(Mutex::new(false));
+        let noted = Arc::clone(&made);
+        let app = EventApp::from_env("admin").unwrap().handlers_from(module_path!());
+        let app = app.state_with(|| async move {
+            *noted.lock().unwrap() = true;
+            Err::<Arc<Notify>, _>(Error::msg("made"))
+        });
+        let broker = if is_there { with_claims().await } else { MemoryBroker::new() };
+        let variables = MADE.iter().map(|(name, value)| (name.into(), value.into()));
+        let settings = Settings::load("admin", &SettingsOverrides::default(), variables).unwrap();
+        let report = app.run_on(broker, settings, std::future::pending()).await.unwrap_err();
+        assert!(report.to_string().contains(expected), "{report}");
+        assert_eq!(*made.lock().unwrap(), is_there, "{report}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn none_is_made_for_a_service_that_does_not_start() {
     let broker = MemoryBroker::new();

@@ -97,3 +97,42 @@ mod slow_probe {
         assert_eq!(app.history().counts().handled, 50);
     }
 }
+
+mod told {
+    use event_core::observe::{Observation, Observer};
+
+    use super::*;
+
+    #[event_handler(breaker(failures = 2, pause = "5s..5s"), retry(backoff = "10ms..10ms", jitter = none))]
+    async fn record(event: Event<ClaimAdded>, State(log): State<Log>) -> Result {
+        log.note(event.id);
+        match (event.id, log.count(event.id)) {
+            (0, 1) => Err(Error::msg("down").unavailable()),
+            (1, 1..=2) => Err(Error::msg("down")),
+            _ => Ok(()),
+        }
+    }
+
+    /// The delays that are told of failed attempts.
+    #[derive(Clone, Default)]
+    struct Delays(Arc<Mutex<Vec<Duration>>>);
+
+    impl Observer for Delays {
+        fn observe(&self, observation: &Observation<'_>) {
+            if let Observation::Retrying { delay, .. } = observation {
+                self.0.lock().unwrap().push(*delay);
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_delay_of_a_failed_attempt_is_that_of_the_open_breaker() {
+        let delays = Delays::default();
+        let app = service(module_path!()).state(Log::default()).observer(delays.clone());
+        let app = app.start().unwrap();
+        publish(&app, 0..2, 1).await;
+        app.settle().await;
+        let ms = delays.0.lock().unwrap().iter().map(Duration::as_millis).collect::<Vec<_>>();
+        assert_eq!(ms, [5_000, 10, 5_000]);
+    }
+}

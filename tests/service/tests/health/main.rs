@@ -261,7 +261,9 @@ async fn a_port_that_is_taken_is_a_start_up_problem() {
     let app = app("notes").state(Seen::default());
     let report = app.run_on(memory(), settings, async {}).await.unwrap_err().to_string();
     assert!(
-        report.contains(&format!("setting `admin_port`: {address} cannot be used")),
+        report.contains(&format!(
+            "setting `admin_port` (from EVENT_ADMIN_PORT): {address} cannot be used"
+        )),
         "{report}"
     );
     assert!(report.contains("EVENT_ADMIN_PORT"), "{report}");

@@ -114,9 +114,6 @@ GROUP   TOPIC                PARTITION  COMMITTED  END  LAG  SETTLED_ABOVE  OPEN
 ledger  role_events          0          1          3    2    0              2     -
 ledger  role_events_redrive  0          -          0    0    0              0     -
 
-HANDLER     GROUP   TOPIC        LAG  OPEN
-book_claim  ledger  role_events  2    2
-
 2 behind in all, 2 of them open
 ";
     assert_eq!(ran.out, expected, "{}", ran.err);

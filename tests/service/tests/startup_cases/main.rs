@@ -129,7 +129,35 @@ const CASES: &[(&str, Program)] = &[
             "threads = 4\n[handlers.\"claims::on_claim_added\"]\nattempts = 3\n[topic.\"orders\"]\nunknown_events = \"stop\"\n",
         ),
     ),
-    ("no broker in the variable", Binary(SOUND, &[("EVENT_BROKERS", "")])),
+    ("no broker in the variable", Binary(SOUND, &[("EVENT_BROKERS", ",")])),
+    (
+        "addresses that are none",
+        Binary(SOUND, &[("EVENT_BROKERS", "http://x,localhost;9092,a b:9092,localhost:99999")]),
+    ),
+    ("a level of the log that is none", Binary(SOUND, &[("EVENT_LOG", "warn,debg")])),
+    (
+        "properties that librdkafka does not have, and values that it does not take",
+        Binary(
+            SOUND,
+            &[
+                ("EVENT_KAFKA_FETCH_MIN_BYTE", "1"),
+                ("EVENT_KAFKA_FETCH_MIN_BYTES", "none"),
+                ("EVENT_KAFKA_LINGER_MS", "-1"),
+            ],
+        ),
+    ),
+    (
+        "intervals that contradict each other",
+        Binary(
+            SOUND,
+            &[
+                ("EVENT_DRAIN", "60s"),
+                ("EVENT_KAFKA_MAX_POLL_INTERVAL_MS", "30000"),
+                ("EVENT_KAFKA_HEARTBEAT_INTERVAL_MS", "20000"),
+            ],
+        ),
+    ),
+    ("an address with a path", Binary(SOUND, &[("EVENT_BROKERS", "localhost:9092/path")])),
     ("a file that is not TOML", File("attempts = 3\ngroup = admin\n")),
     ("a crate that is not linked, and more", Binary(BROKEN, &[])),
     ("several problems in one module", Module("several_at_once", bare)),

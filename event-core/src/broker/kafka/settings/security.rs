@@ -33,6 +33,7 @@ pub(super) fn problems(settings: &KafkaSettings) -> Vec<KafkaSettingsProblem> {
             _ => "",
         };
         return vec![problem(
+            Some(name),
             format!(
                 "`{name}` is set, but `security.protocol` is not, so that nothing of it is used"
             ),
@@ -45,23 +46,19 @@ pub(super) fn problems(settings: &KafkaSettings) -> Vec<KafkaSettingsProblem> {
     let mechanism = settings.property("sasl.mechanism").or(settings.property("sasl.mechanisms"));
     let Some(mechanism) = mechanism.map(|mechanism| mechanism.expose_secret()) else {
         let reason = "`security.protocol` asks for a login, but `sasl.mechanism` is not set";
-        return vec![problem(reason.to_owned(), TAKEN)];
+        return vec![problem(Some("security.protocol"), reason.to_owned(), TAKEN)];
     };
+    let of_mechanism =
+        |message: &str| vec![problem(Some("sasl.mechanism"), message.to_owned(), TAKEN)];
     match mechanism {
         // The value may be a password in the wrong place.
         unknown if !MECHANISMS.contains(&unknown) => {
-            vec![problem("`sasl.mechanism` has a value that is no mechanism".to_owned(), TAKEN)]
+            of_mechanism("`sasl.mechanism` has a value that is no mechanism")
         }
-        "GSSAPI" => {
-            vec![problem(
-                "`sasl.mechanism` is `GSSAPI`, which this build does not have".to_owned(),
-                TAKEN,
-            )]
+        "GSSAPI" => of_mechanism("`sasl.mechanism` is `GSSAPI`, which this build does not have"),
+        "OAUTHBEARER" if !has_unsecured_tokens(settings) => {
+            of_mechanism("`sasl.mechanism` is `OAUTHBEARER`, but nothing here gets a token")
         }
-        "OAUTHBEARER" if !has_unsecured_tokens(settings) => vec![problem(
-            "`sasl.mechanism` is `OAUTHBEARER`, but nothing here gets a token".to_owned(),
-            TAKEN,
-        )],
         "OAUTHBEARER" => Vec::new(),
         _ => ["sasl.username", "sasl.password"]
             .into_iter()
@@ -71,6 +68,7 @@ pub(super) fn problems(settings: &KafkaSettings) -> Vec<KafkaSettingsProblem> {
             .map(|name| {
                 let variable = name.to_ascii_uppercase().replace('.', "_");
                 problem(
+                    Some("security.protocol"),
                     format!("`security.protocol` asks for a login, but `{name}` is not set"),
                     format!("set `{name}` under `[kafka]`, or the variable EVENT_KAFKA_{variable}"),
                 )

@@ -87,6 +87,54 @@ fn debug_shows_names_only() {
 }
 
 #[test]
+fn a_property_that_is_not_there_is_told_apart_from_a_value_that_is_not_taken() {
+    for (name, value, message, help) in [
+        (
+            "fetch.min.byte",
+            "hunter2",
+            "`fetch.min.byte` under `[kafka]`: librdkafka has no property `fetch.min.byte`",
+            "did you mean `fetch.min.bytes`?",
+        ),
+        ("swordfish", "hunter2", "librdkafka has no property `swordfish`", "CONFIGURATION.md"),
+        (
+            "fetch.min.bytes",
+            "hunter2",
+            "librdkafka does not accept the property `fetch.min.bytes` with its value",
+            "CONFIGURATION.md",
+        ),
+        ("fetch.min.bytes", "0", "with its value, it must be from 1 to", "CONFIGURATION.md"),
+        ("group.protocol", "hunter2", "with its value", "`classic` or `consumer`"),
+    ] {
+        let problems = settings(&[(name, value)]).problems();
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].message.contains(message), "{problems:?}");
+        assert!(problems[0].help.contains(help), "{problems:?}");
+        assert!(!format!("{problems:?}").contains("hunter2"), "{problems:?}");
+    }
+}
+
+#[test]
+fn intervals_that_contradict_each_other_are_a_problem_and_others_are_none() {
+    let wrong = settings(&[("heartbeat.interval.ms", "15000")]).problems();
+    assert_eq!(wrong.len(), 1, "{wrong:?}");
+    let expected = "`heartbeat.interval.ms` is 15000 and `session.timeout.ms` 15000";
+    assert!(wrong[0].message.starts_with(expected), "{wrong:?}");
+    // What is right for a member is right for the clients that are none.
+    for fine in [
+        &[("max.poll.interval.ms", "20000")][..],
+        &[("max.poll.interval.ms", "20000"), ("group.protocol", "consumer")],
+        &[("max.poll.interval.ms", "8000"), ("session.timeout.ms", "7000")],
+    ] {
+        let fine = settings(fine);
+        assert_eq!(fine.problems(), []);
+        for config in [fine.client(), fine.outside("g"), fine.reader()] {
+            let made: KafkaResult<BaseConsumer> = config.create();
+            assert!(made.is_ok(), "{:?}", made.err());
+        }
+    }
+}
+
+#[test]
 fn the_new_protocol_gets_no_assignor() {
     let classic = settings(&[]).consumer("g", "admin-1", None, 1);
     assert_eq!(classic.get("partition.assignment.strategy"), Some("cooperative-sticky"));
@@ -141,13 +189,13 @@ fn a_login_that_cannot_work_is_a_problem_before_anything_is_connected() {
         ),
         (
             vec![("max.poll.interval.ms", "9000"), ("session.timeout.ms", "20000")],
-            "`max.poll.interval.ms`must be >= `session.timeout.ms`",
-            "CONFIGURATION.md",
+            "`session.timeout.ms` is 20000 and `max.poll.interval.ms` 9000",
+            "make `session.timeout.ms` shorter",
         ),
     ] {
         let problems = settings(&properties).problems();
         assert_eq!(problems.len(), 1, "{problems:?}");
-        let KafkaSettingsProblem { message: told, help: helped } = &problems[0];
+        let KafkaSettingsProblem { message: told, help: helped, .. } = &problems[0];
         assert!(told.contains(message) && helped.contains(help), "{problems:?}");
         assert!(!format!("{problems:?}").contains("swordfish"), "{problems:?}");
     }
@@ -173,7 +221,7 @@ fn tls_that_cannot_work_is_a_problem_before_anything_is_connected() {
     ] {
         let problems = settings(&properties).problems();
         assert_eq!(problems.len(), 1, "{problems:?}");
-        let KafkaSettingsProblem { message: told, help: helped } = &problems[0];
+        let KafkaSettingsProblem { message: told, help: helped, .. } = &problems[0];
         assert!(told.contains(message) && helped.contains(help), "{problems:?}");
     }
 }
