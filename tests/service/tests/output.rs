@@ -3,6 +3,7 @@
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a test")]
 
+#[allow(dead_code, reason = "these tests start processes of their own")]
 mod shared;
 
 use std::fs::OpenOptions;
