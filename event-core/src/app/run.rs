@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use super::lag_monitor::LagMonitor;
-use super::running::{Running, RunsIn};
+use super::running::{RunHandler, Running, RunsIn};
 use super::thread::apart;
 use super::topic_sets::TopicSets;
 use super::topics::{Found, Missing, look_for_topics};
@@ -183,7 +183,10 @@ impl EventApp {
     fn runs_in(&self, default: &GroupName) -> RunsIn {
         let groups = self.registry().groups(default).into_iter();
         let handlers = groups.flat_map(|(group, handlers)| {
-            handlers.into_iter().map(move |handler| (handler.id(), group.clone()))
+            handlers.into_iter().map(move |handler| {
+                let (module, name, line) = (handler.module, handler.name, handler.line);
+                (RunHandler { module, name, line, id: handler.id() }, group.clone())
+            })
         });
         RunsIn {
             service: self.service.clone(),

@@ -17,8 +17,17 @@ pub(super) struct RunsIn {
     pub(super) service: String,
     /// Where the program makes it.
     pub(super) place: Place,
-    /// Its handlers by id, each with its consumer group.
-    pub(super) handlers: BTreeSet<(String, GroupName)>,
+    /// Its handlers, each with its consumer group.
+    pub(super) handlers: BTreeSet<(RunHandler, GroupName)>,
+}
+
+/// A handler by where it stands: those of two crates may have one id.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct RunHandler {
+    pub(super) module: &'static str,
+    pub(super) name: &'static str,
+    pub(super) line: u32,
+    pub(super) id: String,
 }
 
 /// Keeps an app among those that run.
@@ -46,12 +55,17 @@ impl Drop for Running {
 }
 
 fn shared(one: &RunsIn, other: &RunsIn) -> Option<StartupProblem> {
-    let twice = |(id, group): &&(String, GroupName)| {
-        let groups = one.handlers.iter().filter(|(own, _)| own == id);
-        let mut groups = groups.map(|(_, group)| group);
-        groups.any(|own| own != group || one.service != other.service)
+    // In one group they share the work.
+    let twice = |(handler, _): &&(RunHandler, GroupName)| {
+        let groups = |app: &RunsIn| -> BTreeSet<_> {
+            let same = app.handlers.iter().filter(|(own, _)| own == handler);
+            same.map(|(_, group)| group.clone()).collect()
+        };
+        let own = groups(one);
+        !own.is_empty() && own.is_disjoint(&groups(other))
     };
-    let handlers: Vec<_> = other.handlers.iter().filter(twice).map(|(id, _)| id.clone()).collect();
+    let handlers = other.handlers.iter().filter(twice).map(|(handler, _)| handler.id.clone());
+    let handlers: Vec<_> = handlers.collect();
     (!handlers.is_empty()).then(|| StartupProblem::SharedHandlers {
         services: vec![one.service.clone(), other.service.clone()],
         places: vec![one.place.clone(), other.place.clone()],
@@ -67,12 +81,16 @@ fn running() -> MutexGuard<'static, Vec<Arc<RunsIn>>> {
 mod tests {
     use super::*;
 
+    fn handler(module: &'static str, id: &str) -> RunHandler {
+        RunHandler { module, name: "on_claim", line: 7, id: id.to_owned() }
+    }
+
     fn app(service: &str, handlers: &[&str]) -> RunsIn {
         let group = GroupName::parse(service).unwrap();
         RunsIn {
             service: service.to_owned(),
             place: Place { name: "EventApp", file: "src/main.rs", line: 7 },
-            handlers: handlers.iter().map(|id| ((*id).to_owned(), group.clone())).collect(),
+            handlers: handlers.iter().map(|id| (handler("shop", id), group.clone())).collect(),
         }
     }
 
@@ -89,5 +107,19 @@ mod tests {
     fn apps_with_handlers_of_their_own_and_instances_of_one_service_are_none() {
         assert!(shared(&app("billing", &["a"]), &app("audit", &["b"])).is_none());
         assert!(shared(&app("billing", &["a"]), &app("billing", &["a"])).is_none());
+    }
+
+    #[test]
+    fn two_handlers_with_one_id_and_one_with_a_group_of_its_own_are_none() {
+        let (billing, mut audit) = (app("billing", &["a"]), app("audit", &[]));
+        let group = GroupName::parse("audit").unwrap();
+        audit.handlers = [(handler("books", "a"), group)].into();
+        assert!(shared(&billing, &audit).is_none());
+        let group = GroupName::parse("mail").unwrap();
+        let mails = |service| RunsIn {
+            handlers: [(handler("shop", "mail"), group.clone())].into(),
+            ..app(service, &[])
+        };
+        assert!(shared(&mails("billing"), &mails("audit")).is_none());
     }
 }

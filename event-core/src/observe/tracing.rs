@@ -180,7 +180,7 @@ impl TracingObserver {
                 );
             }
             Observation::HandlerSlow { partition, offset, handler, since } => {
-                tell!(warn, group, %partition, %offset, handler, ?since, "has had a record for long: a `timeout` limits an attempt");
+                tell!(warn, group, %partition, %offset, handler, ?since, "has had a record for long: a `timeout` limits an attempt (what is `blocking` has to end by itself)");
             }
             Observation::Blocked { partition, offset, handler, since } => {
                 tell!(warn, group, %partition, %offset, handler, ?since, "blocks its thread: make it `blocking`, or let it wait with `.await`");

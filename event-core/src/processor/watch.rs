@@ -5,6 +5,7 @@
 //! it can be named. A lane writes three numbers for each attempt and two for each poll; a thread of
 //! its own looks at them a few times a second, so that no record pays for a clock.
 
+use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
@@ -162,7 +163,7 @@ impl Engine {
     pub(super) fn watch_handlers(self: &Arc<Self>) -> std::io::Result<()> {
         let engine = Arc::downgrade(self);
         let look = move || {
-            let (mut seen, mut slow) = (Vec::new(), Vec::new());
+            let (mut seen, mut slow) = (Vec::new(), Slow::new());
             while let Some(engine) = engine.upgrade() {
                 engine.watch.now_ms.store(engine.watch.elapsed_ms(), Ordering::Relaxed);
                 seen = engine.find_blocked(&seen);
@@ -176,29 +177,30 @@ impl Engine {
         std::thread::Builder::new().name("event-core-watch".to_owned()).spawn(look).map(drop)
     }
 
-    /// Tells of attempts that go on for long. `before` are those that did the last time, each with when
-    /// it is told next.
-    fn tell_slow(&self, before: &[Slow], long: Vec<InHand>) -> Vec<Slow> {
-        let slow = long.into_iter().map(|hand| {
-            let same = |(known, _): &&Slow| {
-                (&known.partition, known.offset, &known.handler)
-                    == (&hand.partition, hand.offset, &hand.handler)
-                    && known.since <= hand.since
-            };
-            let due = before.iter().find(same).map_or(hand.since, |(_, due)| *due);
-            if hand.since < due {
-                return (hand, due);
+    /// Tells of each handler whose attempts go on for long, with the oldest of them. `before` says of those
+    /// that did the last time when they are told next.
+    fn tell_slow(&self, before: &Slow, long: Vec<InHand>) -> Slow {
+        let mut oldest = BTreeMap::<String, InHand>::new();
+        for mut hand in long {
+            let Some(handler) = hand.handler.take() else { continue };
+            let known = oldest.entry(handler).or_insert_with(|| hand.clone());
+            if known.since < hand.since {
+                *known = hand;
             }
-            if let Some(handler) = &hand.handler {
-                self.observers.notify(&Observation::HandlerSlow {
-                    partition: &hand.partition,
-                    offset: hand.offset,
-                    handler,
-                    since: hand.since,
-                });
+        }
+        let slow = oldest.into_iter().map(|(handler, InHand { partition, offset, since, .. })| {
+            let due = before.get(&handler).copied().unwrap_or(since);
+            if since < due {
+                return (handler, due);
             }
-            let next = hand.since.saturating_mul(2);
-            (hand, next)
+            let (partition, handler_id) = (&partition, &*handler);
+            self.observers.notify(&Observation::HandlerSlow {
+                partition,
+                offset,
+                handler: handler_id,
+                since,
+            });
+            (handler, since.saturating_mul(2))
         });
         slow.collect()
     }
@@ -238,8 +240,8 @@ impl Engine {
     }
 }
 
-/// An attempt that goes on for long, and when it is told next.
-type Slow = (InHand, Duration);
+/// The handlers whose attempts go on for long, each with when it is told next.
+type Slow = BTreeMap<String, Duration>;
 
 /// A poll that was under way when the thread looked. The address only tells slots apart.
 #[derive(Clone, Copy)]

@@ -44,7 +44,10 @@ pub(crate) fn note_registering(root: &Path) -> Option<TokenStream> {
 /// The ids of what registers something when the dependency that is called `name` in code is linked, as
 /// code; `None` when nothing is known of the build.
 pub(crate) fn ids_of(name: &str) -> TokenStream {
-    if Invocation::current().is_none() {
+    // A crate that `extern crate .. as name` renamed is none of the compiler's arguments.
+    let is_known = Invocation::current()
+        .is_some_and(|invocation| invocation.externs.iter().any(|external| external.name == name));
+    if !is_known {
         return quote!(::core::option::Option::None);
     }
     let dependencies = dependencies().iter().filter(|dependency| dependency.name == name);

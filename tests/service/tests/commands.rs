@@ -55,8 +55,8 @@ fn check_prints_everything_as_json_for_a_build_server() {
             },
             {
                 "kind": "unlinked_crate",
-                "message": "crate `unlinked_handlers` depends on event-core but registered no handler and no contract; the linker drops a crate that no code names",
-                "help": "write `event_core::link_handlers!(unlinked_handlers);`, or `event_core::link_handlers!(except unlinked_handlers);` if it registers nothing on purpose",
+                "message": "crate `unlinked_handlers` has handlers or contracts that are not in this binary: the linker drops a crate that no code names",
+                "help": "write `event_core::link_handlers!(unlinked_handlers);`, or `event_core::link_handlers!(except unlinked_handlers);` if they are not wanted",
                 "places": [],
             },
         ],
@@ -104,8 +104,8 @@ fn five_mistakes_are_five_entries() {
             },
             {
                 "kind": "unlinked_crate",
-                "message": "crate `unlinked_handlers` depends on event-core but registered no handler and no contract; the linker drops a crate that no code names",
-                "help": "write `event_core::link_handlers!(unlinked_handlers);`, or `event_core::link_handlers!(except unlinked_handlers);` if it registers nothing on purpose",
+                "message": "crate `unlinked_handlers` has handlers or contracts that are not in this binary: the linker drops a crate that no code names",
+                "help": "write `event_core::link_handlers!(unlinked_handlers);`, or `event_core::link_handlers!(except unlinked_handlers);` if they are not wanted",
                 "places": [],
             },
             {

@@ -36,8 +36,8 @@ cannot start: 4 problems
   3. needs_a_state needs State<Seen>, which was never provided
        needs_a_state   tests/service/src/bin/broken-service.rs:15
      help: call `.state(..)` on the app with a value of that type
-  4. crate `unlinked_handlers` depends on event-core but registered no handler and no contract; the linker drops a crate that no code names
-     help: write `event_core::link_handlers!(unlinked_handlers);`, or `event_core::link_handlers!(except unlinked_handlers);` if it registers nothing on purpose
+  4. crate `unlinked_handlers` has handlers or contracts that are not in this binary: the linker drops a crate that no code names
+     help: write `event_core::link_handlers!(unlinked_handlers);`, or `event_core::link_handlers!(except unlinked_handlers);` if they are not wanted
 ";
     assert_eq!(ran.err, expected);
 }

@@ -47,7 +47,9 @@ fn of_directive(directive: &str) -> Option<StartupProblem> {
     let near = OTHER_WORDS.iter().find(|(word, _)| *word == lower).map(|(_, level)| *level);
     let near = near.or_else(|| {
         let (near, distance) = nearest(&lower, LEVELS.into_iter())?;
-        (distance <= 2 && distance < near.len() / 2 + 1).then_some(near)
+        // A word alone may be the name of a crate: `infra` is two changes from `info`.
+        let at_most = if target.is_empty() { 1 } else { 2 };
+        (distance <= at_most && distance < near.len() / 2 + 1).then_some(near)
     });
     let all = LEVELS.map(|level| format!("`{level}`")).join(", ");
     let shown = excerpt(level, 64);
@@ -99,6 +101,8 @@ mod tests {
             "warn,event_core=debug",
             "warn, event_core = debug ",
             "my_service",
+            "infra",
+            "warn,errors=debug",
             "my_service::handlers=trace,off",
             "[handle{topic=a,offset=3}]=info",
             "event_core[handle]=5",

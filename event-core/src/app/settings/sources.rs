@@ -89,9 +89,11 @@ pub(super) fn read_file(
     for (name, value) in table {
         match (&*name, value) {
             ("kafka", toml::Value::Table(mut kafka)) => {
-                // No property of librdkafka has the name of a setting.
-                kafka.retain(|key, _| {
-                    let Some(home) = home(key, Some("kafka")) else { return true };
+                // No property of librdkafka has the name of a setting. A table is the first part of one
+                // that is written without quotation marks: `group.protocol`.
+                kafka.retain(|key, value| {
+                    let home = home(key, Some("kafka")).filter(|_| !value.is_table());
+                    let Some(home) = home else { return true };
                     let message = format!(
                         "the settings file `{shown}` has an unknown key `{key}` in `[kafka]`"
                     );

@@ -281,7 +281,7 @@ impl fmt::Display for HealthProblem {
             ),
             HealthProblem::HandlerSlow { handler, partition, offset, since, .. } => write!(
                 f,
-                "`{handler}` has had {partition}@{offset} for {since:.0?}: a `timeout` limits an attempt"
+                "`{handler}` has had {partition}@{offset} for {since:.0?}: a `timeout` limits an attempt (what is `blocking` has to end by itself)"
             ),
             HealthProblem::InHandLong { handler, partition, offset, since, .. } => write!(
                 f,

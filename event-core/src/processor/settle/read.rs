@@ -149,8 +149,12 @@ impl Settler {
         let handles = |routes: &TopicRoutes| routes.of(&read).is_some();
         let envelope = match &read {
             Ok(envelope) => envelope.as_ref(),
-            // Another group may take every record. Else each of them refuses it.
-            Err(_) if engine.neighbours.handling(topic, handles).is_some() => {
+            // Another group may take every record: what is of other makers is its business. An event that is
+            // damaged may be ours, and each group that has handlers for events refuses it.
+            Err(rejection)
+                if is_of_another_maker(rejection)
+                    && engine.neighbours.handling(topic, handles).is_some() =>
+            {
                 self.skip(record.offset, &self.partition, SkipReason::OtherGroup);
                 return Read::Skip;
             }
@@ -238,4 +242,9 @@ pub(in crate::processor) fn event_of<'a>(
         // It went to the handler of what no other takes.
         (None, Some(_)) => "*",
     }
+}
+
+/// Whether it is a sound JSON value, and no event.
+fn is_of_another_maker(rejection: &Rejection) -> bool {
+    matches!(rejection.code(), "missing_event_type" | "not_an_object")
 }

@@ -181,7 +181,7 @@ impl StartupProblem {
                     None => format!("crate `{name}`"),
                 };
                 format!(
-                    "{subject} depends on event-core but registered no handler and no contract; the linker drops a crate that no code names"
+                    "{subject} has handlers or contracts that are not in this binary: the linker drops a crate that no code names"
                 )
             }
             StartupProblem::UnnotedBinary => {
@@ -356,7 +356,7 @@ impl StartupProblem {
                 "write `event_core::link_handlers!({name});` in `{dependent}`, or `event_core::link_handlers!(except {name});` if its handlers are not wanted"
             ),
             StartupProblem::UnlinkedCrate { name, named: false, .. } => format!(
-                "write `event_core::link_handlers!({name});`, or `event_core::link_handlers!(except {name});` if it registers nothing on purpose"
+                "write `event_core::link_handlers!({name});`, or `event_core::link_handlers!(except {name});` if they are not wanted"
             ),
             StartupProblem::UnlinkedCrate { name, named: true, .. } => format!(
                 "annotate a function in `{name}`, or write `event_core::link_handlers!(except {name});`"

@@ -123,11 +123,17 @@ async fn what_another_group_takes_whatever_it_is_is_no_dead_letter_of_this_one()
     let app = service(&format!("{}::archive", module_path!()));
     let app = app.state(log.clone()).start().unwrap();
     app.publish_raw(CLAIMS, None, Some(br#"{"op":"c","after":{"id":1}}"#)).await;
-    app.publish_raw(CLAIMS, None, Some(b"no JSON")).await;
+    app.publish_raw(CLAIMS, None, Some(b"[1]")).await;
     app.publish_raw(CLAIMS, Some(b"7"), None).await;
     app.settle().await;
     assert!(app.dead_letters(CLAIMS).is_empty());
+    // What is damaged may be an event of ours.
+    let cut_off = br#"{"eventType":"CLAIM_ADDED","data":{"id":1"#;
+    app.publish_raw(CLAIMS, None, Some(cut_off)).await;
+    app.settle().await;
+    let reasons = app.dead_letters(CLAIMS);
+    assert_eq!(reasons.len(), 1, "{reasons:?}");
     let mut ids = log.ids();
     ids.sort_unstable();
-    assert_eq!(ids, [100, 101, 102]);
+    assert_eq!(ids, [100, 101, 102, 103]);
 }

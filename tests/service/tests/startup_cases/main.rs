@@ -318,7 +318,7 @@ fn there_is_a_case_for_each_kind_of_problem() {
         "but what is provided",
         "no event handler is linked",
         "no event handler is in the module",
-        "registered no handler and no contract",
+        "has handlers or contracts that are not in this binary",
         "which no handler listens to",
         "no handler has this id",
         "setting `attempts`",
