@@ -95,6 +95,10 @@ impl Assignment {
         epoch
     }
 
+    pub(super) fn has_topic(&self, topic: &str) -> bool {
+        self.topics.get(topic).is_some_and(|partitions| !partitions.is_empty())
+    }
+
     /// Gives partitions up: whatever still comes of them is stale. Says which of them are paused:
     /// librdkafka would keep that until they are ours again, and nobody would resume them then.
     #[must_use]

@@ -72,7 +72,7 @@ mod rebalance;
 mod remedies;
 mod settings;
 mod trouble;
-mod unreleased_name;
+mod renewal;
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;

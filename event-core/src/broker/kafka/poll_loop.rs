@@ -3,6 +3,7 @@
 //! Only this thread polls, so rebalances happen here too. Records leave it in batches; what
 //! comes back are commands. It polls also while paused, or the group would evict the member.
 
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
@@ -40,6 +41,15 @@ const FETCH: usize = 512;
 /// while the group has not yet heard that it left might get the same ones again.
 const REJOIN_AFTER: Duration = Duration::from_secs(3);
 
+/// Why a member needs another client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Renewal {
+    /// The group has not released its name.
+    NameUnreleased,
+    /// A topic was deleted, and made anew.
+    TopicMadeAnew,
+}
+
 /// A member that leaves the group to join it again.
 enum Rejoining {
     /// Its partitions are being given up.
@@ -56,8 +66,10 @@ pub(super) struct PollLoop {
     join_watch: JoinWatch,
     /// The last error that was told.
     last_error: Option<BrokerError>,
-    /// The group has not released the name of the member.
-    is_unreleased: bool,
+    /// Topics that were deleted while the member had them.
+    deleted: BTreeSet<TopicName>,
+    /// Why the member needs another client, when it does.
+    renewal: Option<Renewal>,
     positions: Positions,
     // The last one to let it go drops the client: rdkafka then polls until it is closed, which can
     // take for ever when the broker is gone. Only this thread waits for it.
@@ -87,7 +99,8 @@ impl PollLoop {
             rejoining: None,
             join_watch: JoinWatch::new(),
             last_error: None,
-            is_unreleased: false,
+            deleted: BTreeSet::new(),
+            renewal: None,
             positions: Positions::new(settings),
             consumer,
         })
@@ -97,15 +110,15 @@ impl PollLoop {
         self.consumer.context()
     }
 
-    /// Polls until the consumer is closed or dropped. Gives the context for another one when the group
-    /// has not released the name of the member.
-    pub(super) fn run(mut self) -> Option<GroupContext> {
+    /// Polls until the consumer is closed or dropped. Gives the context for another one where the member
+    /// needs another client, and why.
+    pub(super) fn run(mut self) -> Option<(GroupContext, Renewal)> {
         let left = catch_unwind(AssertUnwindSafe(|| self.serve())).unwrap_or_else(|panic| {
             // Told before the client is dropped: that can take for ever, and nobody would know why.
             self.context().fail(panic.as_ref());
             None
         });
-        let again = self.is_unreleased.then(|| self.context().successor());
+        let again = self.renewal.take().map(|why| (self.context().successor(), why));
         // rdkafka closes the consumer and polls for what that takes. Closed by us before, it would log
         // that as an error.
         drop(self);
@@ -129,7 +142,8 @@ impl PollLoop {
             self.take_messages();
             self.watch_join();
             self.look_at_positions();
-            if self.is_unreleased {
+            self.leave_what_was_made_anew();
+            if self.renewal.is_some() {
                 return None;
             }
         };
@@ -143,9 +157,13 @@ impl PollLoop {
     /// Goes on with leaving the group and joining it again.
     fn rejoin(&mut self) {
         match &self.rejoining {
-            Some(Rejoining::Leaves(topics))
-                if self.context().with_assignment(|ours| ours.len() == 0) =>
-            {
+            Some(Rejoining::Leaves(_)) if self.context().with_assignment(|ours| ours.len() > 0) => {
+            }
+            // Where the partitions of a topic that was made anew were given up.
+            Some(Rejoining::Leaves(_)) if !self.deleted.is_empty() => {
+                self.renewal = Some(Renewal::TopicMadeAnew);
+            }
+            Some(Rejoining::Leaves(topics)) => {
                 let (topics, at) = (topics.clone(), Instant::now() + REJOIN_AFTER);
                 self.rejoining = Some(Rejoining::Waits { topics, at });
             }
@@ -159,6 +177,20 @@ impl PollLoop {
                 self.context().report(subscribed, "joining the group again");
             }
             _ => {}
+        }
+    }
+
+    /// Leaves the group when a topic that was deleted is assigned again.
+    ///
+    /// The leader epochs of a topic that is made anew begin with 0, and librdkafka 2.12.1 takes no leader
+    /// whose epoch is below the last one that it knew of the topic's name: it would fetch nothing, and say
+    /// nothing. Only another client knows none.
+    fn leave_what_was_made_anew(&mut self) {
+        let is_back = |topic: &TopicName| {
+            self.context().with_assignment(|ours| ours.has_topic(topic.as_str()))
+        };
+        if self.deleted.iter().any(is_back) {
+            self.leave_to_rejoin();
         }
     }
 
@@ -403,11 +435,14 @@ impl PollLoop {
         context.tell(ConsumerEvent::Trouble(trouble::of_damage(None, code, &reason)));
     }
 
-    fn tell_fetch_failed(&self, code: Code, topic: TopicName, partitions: Vec<i32>) {
+    fn tell_fetch_failed(&mut self, code: Code, topic: TopicName, partitions: Vec<i32>) {
         let context = self.consumer.context();
         let name = Some(topic.as_str());
         let error = trouble::of_client(code, name, &context.address, &context.heard);
-        context.tell(ConsumerEvent::FetchFailed { topic, partitions, error });
+        if matches!(error, BrokerError::UnknownTopic(_)) {
+            self.deleted.insert(topic.clone());
+        }
+        self.context().tell(ConsumerEvent::FetchFailed { topic, partitions, error });
     }
 
     fn tell_trouble(&mut self, code: Code, topic: Option<&str>, is_fatal: bool) {
@@ -432,7 +467,7 @@ impl PollLoop {
                 None => (code, context.heard.reason()),
             };
             if code == Code::UnreleasedInstanceId && !context.has_joined() {
-                self.is_unreleased = true;
+                self.renewal = Some(Renewal::NameUnreleased);
                 return;
             }
             trouble::of_fatal(code, &reason, &context.heard)

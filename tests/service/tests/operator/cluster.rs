@@ -76,5 +76,8 @@ fn a_topic_that_is_deleted_is_named_and_read_again_when_it_is_back() {
         send(&kafka, 0, 1..2);
         let fault = format!("topic made again ({protocol})");
         row(&fault, service.is_ready(made, 200, &[]).within(40), "200");
+        await_committed(&variables, 1);
+        // The leader's epoch is 1 now, and that of a topic made again 0.
+        kafka.restart(1);
     }
 }

@@ -11,7 +11,7 @@ use kafka_rig::Kafka;
 use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
-use crate::shared::empty_folder;
+use crate::shared::{empty_folder, run};
 
 /// A service with one topic, `role_events`.
 const SERVICE: &str = env!("CARGO_BIN_EXE_ledger-service");
@@ -67,6 +67,20 @@ pub(crate) fn send(kafka: &Kafka, partition: i32, ids: std::ops::Range<u64>) {
         producer.send(record.partition(partition)).unwrap();
     }
     producer.flush(DEADLINE).unwrap();
+}
+
+/// Waits until the group has committed this offset.
+pub(crate) fn await_committed(variables: &Variables, offset: u64) {
+    let variables: Vec<_> = variables.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+    let began = Instant::now();
+    loop {
+        let lag = run(SERVICE, &["lag", "--json"], &variables);
+        assert_eq!(lag.code, Some(0), "{}{}", lag.out, lag.err);
+        if lag.out.contains(&format!("\"committed\": {offset}")) {
+            return;
+        }
+        assert!(began.elapsed() < DEADLINE, "{}", lag.out);
+    }
 }
 
 /// A row of the table.
