@@ -95,8 +95,15 @@ impl Assignment {
         epoch
     }
 
-    pub(super) fn has_topic(&self, topic: &str) -> bool {
-        self.topics.get(topic).is_some_and(|partitions| !partitions.is_empty())
+    /// The topics of which partitions are ours.
+    pub(super) fn topics(&self) -> Vec<TopicName> {
+        let ours = self.topics.iter().filter(|(_, partitions)| !partitions.is_empty());
+        ours.map(|(topic, _)| topic.clone()).collect()
+    }
+
+    /// The epoch of the last partitions that came.
+    pub(super) fn last_epoch(&self) -> Epoch {
+        Epoch(self.last_epoch)
     }
 
     /// Gives partitions up: whatever still comes of them is stale. Says which of them are paused:

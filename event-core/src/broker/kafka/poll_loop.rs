@@ -3,7 +3,6 @@
 //! Only this thread polls, so rebalances happen here too. Records leave it in batches; what
 //! comes back are commands. It polls also while paused, or the group would evict the member.
 
-use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
@@ -23,6 +22,7 @@ use super::open_batches::OpenBatches;
 use super::positions::{self, Positions};
 use super::raw::{EventQueue, FetchQueue, MessageView, is_member};
 use super::rebalance::{Ending, GroupContext};
+use super::topic_ids::TopicIds;
 use super::{KafkaSettings, trouble};
 use crate::broker::{BrokerError, ConsumerEvent};
 use crate::delivery::{NextOffset, TopicPartition};
@@ -66,8 +66,9 @@ pub(super) struct PollLoop {
     join_watch: JoinWatch,
     /// The last error that was told.
     last_error: Option<BrokerError>,
-    /// Topics that were deleted while the member had them.
-    deleted: BTreeSet<TopicName>,
+    topic_ids: TopicIds,
+    /// A topic of the member is not the one that its client knows.
+    is_made_anew: bool,
     /// Why the member needs another client, when it does.
     renewal: Option<Renewal>,
     positions: Positions,
@@ -82,9 +83,12 @@ impl PollLoop {
         settings: KafkaSettings,
     ) -> Result<PollLoop, BrokerError> {
         let consumer = Arc::new(consumer);
-        let (Some(commits), Some(fetch_queue), Some(events)) =
-            (Commits::new(&consumer), FetchQueue::new(&consumer), EventQueue::new(&consumer))
-        else {
+        let (Some(commits), Some(fetch_queue), Some(events), Some(topic_ids)) = (
+            Commits::new(&consumer),
+            FetchQueue::new(&consumer),
+            EventQueue::new(&consumer),
+            TopicIds::new(&consumer),
+        ) else {
             return Err(BrokerError::Fatal("the consumer's queues could not be made".to_owned()));
         };
         let fetch_queue = Arc::new(fetch_queue);
@@ -99,7 +103,8 @@ impl PollLoop {
             rejoining: None,
             join_watch: JoinWatch::new(),
             last_error: None,
-            deleted: BTreeSet::new(),
+            topic_ids,
+            is_made_anew: false,
             renewal: None,
             positions: Positions::new(settings),
             consumer,
@@ -157,15 +162,14 @@ impl PollLoop {
     /// Goes on with leaving the group and joining it again.
     fn rejoin(&mut self) {
         match &self.rejoining {
-            Some(Rejoining::Leaves(_)) if self.context().with_assignment(|ours| ours.len() > 0) => {
-            }
-            // Where the partitions of a topic that was made anew were given up.
-            Some(Rejoining::Leaves(_)) if !self.deleted.is_empty() => {
-                self.renewal = Some(Renewal::TopicMadeAnew);
-            }
-            Some(Rejoining::Leaves(topics)) => {
+            Some(Rejoining::Leaves(topics))
+                if self.context().with_assignment(|ours| ours.len() == 0) =>
+            {
                 let (topics, at) = (topics.clone(), Instant::now() + REJOIN_AFTER);
                 self.rejoining = Some(Rejoining::Waits { topics, at });
+            }
+            Some(Rejoining::Waits { at, .. }) if *at <= Instant::now() && self.is_made_anew => {
+                self.renewal = Some(Renewal::TopicMadeAnew);
             }
             Some(Rejoining::Waits { topics, at }) if *at <= Instant::now() => {
                 let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
@@ -180,18 +184,20 @@ impl PollLoop {
         }
     }
 
-    /// Leaves the group when a topic that was deleted is assigned again.
+    /// Leaves the group when a topic was deleted and made anew.
     ///
     /// The leader epochs of a topic that is made anew begin with 0, and librdkafka 2.12.1 takes no leader
     /// whose epoch is below the last one that it knew of the topic's name: it would fetch nothing, and say
-    /// nothing. Only another client knows none.
+    /// nothing. Otherwise it would go on in the new log where it was in the old one. Another client knows
+    /// neither.
     fn leave_what_was_made_anew(&mut self) {
-        let is_back = |topic: &TopicName| {
-            self.context().with_assignment(|ours| ours.has_topic(topic.as_str()))
-        };
-        if self.deleted.iter().any(is_back) {
-            self.leave_to_rejoin();
+        let context = self.consumer.context();
+        let Some(topic) = context.with_assignment(|ours| self.topic_ids.look(ours)) else { return };
+        if !std::mem::replace(&mut self.is_made_anew, true) {
+            let group = context.heard.group();
+            tracing::warn!(%topic, "the topic was deleted and made anew: {group} is joined again");
         }
+        self.leave_to_rejoin();
     }
 
     /// Begins to leave the group, to join it again when the others have shared the partitions out.
@@ -435,14 +441,11 @@ impl PollLoop {
         context.tell(ConsumerEvent::Trouble(trouble::of_damage(None, code, &reason)));
     }
 
-    fn tell_fetch_failed(&mut self, code: Code, topic: TopicName, partitions: Vec<i32>) {
+    fn tell_fetch_failed(&self, code: Code, topic: TopicName, partitions: Vec<i32>) {
         let context = self.consumer.context();
         let name = Some(topic.as_str());
         let error = trouble::of_client(code, name, &context.address, &context.heard);
-        if matches!(error, BrokerError::UnknownTopic(_)) {
-            self.deleted.insert(topic.clone());
-        }
-        self.context().tell(ConsumerEvent::FetchFailed { topic, partitions, error });
+        context.tell(ConsumerEvent::FetchFailed { topic, partitions, error });
     }
 
     fn tell_trouble(&mut self, code: Code, topic: Option<&str>, is_fatal: bool) {

@@ -123,11 +123,11 @@ impl GroupContext {
     /// For another consumer of the same member, which has no partition. This one obeys nobody any more.
     pub(super) fn successor(&self) -> GroupContext {
         let mut commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
-        let state = State {
+        let state = {
+            let mut before = self.state();
             // The epochs go on: what is committed in an old one is of other partitions.
-            assignment: std::mem::take(&mut self.state().assignment),
-            has_joined: self.has_joined(),
-            ..State::default()
+            let assignment = std::mem::take(&mut before.assignment);
+            State { assignment, has_joined: before.has_joined, ..State::default() }
         };
         let successor = GroupContext {
             heard: Arc::clone(&self.heard),

@@ -1,10 +1,12 @@
 //! Makes the client of a member anew, where one client cannot go on.
 //!
-//! A topic that is deleted and made again needs one that has not heard of it
-//! ([`Renewal::TopicMadeAnew`]). And the group may not have released the name of a member
-//! (`group.instance.id`): with `group.protocol=consumer` a member that died keeps its name until its session is over, and a
-//! broker refuses who comes with it before. A restart after a crash meets that each time. librdkafka
-//! ends its client with it, so each attempt is a client of its own.
+//! A topic that was deleted and made again needs a client that has not heard of it
+//! ([`Renewal::TopicMadeAnew`]).
+//!
+//! And the group may not have released the name of a member (`group.instance.id`): with
+//! `group.protocol=consumer` a member that died keeps its name until its session is over, and a broker
+//! refuses who comes with it before. A restart after a crash meets that each time. librdkafka ends its
+//! client with it, so each attempt is a client of its own.
 
 use std::sync::PoisonError;
 use std::sync::mpsc::RecvTimeoutError;

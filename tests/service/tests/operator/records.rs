@@ -1,7 +1,5 @@
 //! Records that are removed before they are read.
 
-use std::time::Instant;
-
 use kafka_rig::Kafka;
 
 use crate::service::*;
@@ -16,7 +14,7 @@ fn records_that_were_removed_are_counted() {
     send(&kafka, 0, 0..10);
     let mut first = Service::start(&variables);
     first.is_ready(first.began, 200, &[]);
-    await_committed(&variables, 10);
+    first.commits(&variables, 10);
     first.signal("-TERM");
     assert_eq!(first.end().0, Some(0), "{}", first.log());
     send(&kafka, 0, 10..30);

@@ -69,20 +69,6 @@ pub(crate) fn send(kafka: &Kafka, partition: i32, ids: std::ops::Range<u64>) {
     producer.flush(DEADLINE).unwrap();
 }
 
-/// Waits until the group has committed this offset.
-pub(crate) fn await_committed(variables: &Variables, offset: u64) {
-    let variables: Vec<_> = variables.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
-    let began = Instant::now();
-    loop {
-        let lag = run(SERVICE, &["lag", "--json"], &variables);
-        assert_eq!(lag.code, Some(0), "{}{}", lag.out, lag.err);
-        if lag.out.contains(&format!("\"committed\": {offset}")) {
-            return;
-        }
-        assert!(began.elapsed() < DEADLINE, "{}", lag.out);
-    }
-}
-
 /// A row of the table.
 pub(crate) fn row(fault: &str, shown: &Shown, result: &str) {
     static HEAD: OnceLock<()> = OnceLock::new();
@@ -194,6 +180,20 @@ impl Service {
                 self.log()
             );
             std::thread::sleep(STEP);
+        }
+    }
+
+    /// Waits until the group has committed this offset.
+    pub(crate) fn commits(&self, variables: &Variables, offset: u64) {
+        let variables: Vec<_> = variables.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        let began = Instant::now();
+        loop {
+            let lag = run(SERVICE, &["lag", "--json"], &variables);
+            assert_eq!(lag.code, Some(0), "{}{}", lag.out, lag.err);
+            if lag.out.contains(&format!("\"committed\": {offset}")) {
+                return;
+            }
+            assert!(began.elapsed() < DEADLINE, "{}\n{}", lag.out, self.log());
         }
     }
 
