@@ -95,6 +95,17 @@ impl Assignment {
         epoch
     }
 
+    /// The topics of which partitions are ours.
+    pub(super) fn topics(&self) -> Vec<TopicName> {
+        let ours = self.topics.iter().filter(|(_, partitions)| !partitions.is_empty());
+        ours.map(|(topic, _)| topic.clone()).collect()
+    }
+
+    /// The epoch of the last partitions that came.
+    pub(super) fn last_epoch(&self) -> Epoch {
+        Epoch(self.last_epoch)
+    }
+
     /// Gives partitions up: whatever still comes of them is stale. Says which of them are paused:
     /// librdkafka would keep that until they are ours again, and nobody would resume them then.
     #[must_use]

@@ -17,8 +17,8 @@ use super::leveling::Leveling;
 use super::poll_loop::PollLoop;
 use super::positions;
 use super::rebalance::{GroupContext, Told};
+use super::renewal;
 use super::trouble::{self, Heard};
-use super::unreleased_name;
 use super::{KafkaBroker, KafkaSettings};
 use crate::broker::{BrokerError, Consumer, ConsumerEvent, Progress, Pulse, Subscription};
 use crate::event::TopicName;
@@ -183,7 +183,7 @@ impl<'a> Instance<'a> {
         let poll_loop = make(context)?;
         std::thread::Builder::new()
             .name(format!("kafka-{group}"))
-            .spawn(move || unreleased_name::run(poll_loop, make))
+            .spawn(move || renewal::run(poll_loop, make))
             .map_err(|error| BrokerError::Fatal(format!("no consumer thread: {error}")))?;
         Ok(Member { topics: topics.to_vec(), commands, pulse, heard })
     }

@@ -70,9 +70,10 @@ mod raw;
 mod reader;
 mod rebalance;
 mod remedies;
+mod renewal;
 mod settings;
+mod topic_ids;
 mod trouble;
-mod unreleased_name;
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;

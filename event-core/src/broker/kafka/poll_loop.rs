@@ -22,6 +22,7 @@ use super::open_batches::OpenBatches;
 use super::positions::{self, Positions};
 use super::raw::{EventQueue, FetchQueue, MessageView, is_member};
 use super::rebalance::{Ending, GroupContext};
+use super::topic_ids::TopicIds;
 use super::{KafkaSettings, trouble};
 use crate::broker::{BrokerError, ConsumerEvent};
 use crate::delivery::{NextOffset, TopicPartition};
@@ -40,6 +41,15 @@ const FETCH: usize = 512;
 /// while the group has not yet heard that it left might get the same ones again.
 const REJOIN_AFTER: Duration = Duration::from_secs(3);
 
+/// Why a member needs another client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Renewal {
+    /// The group has not released its name.
+    NameUnreleased,
+    /// A topic was deleted, and made anew.
+    TopicMadeAnew,
+}
+
 /// A member that leaves the group to join it again.
 enum Rejoining {
     /// Its partitions are being given up.
@@ -56,8 +66,11 @@ pub(super) struct PollLoop {
     join_watch: JoinWatch,
     /// The last error that was told.
     last_error: Option<BrokerError>,
-    /// The group has not released the name of the member.
-    is_unreleased: bool,
+    topic_ids: TopicIds,
+    /// A topic of the member is not the one that its client knows.
+    is_made_anew: bool,
+    /// Why the member needs another client, when it does.
+    renewal: Option<Renewal>,
     positions: Positions,
     // The last one to let it go drops the client: rdkafka then polls until it is closed, which can
     // take for ever when the broker is gone. Only this thread waits for it.
@@ -70,9 +83,12 @@ impl PollLoop {
         settings: KafkaSettings,
     ) -> Result<PollLoop, BrokerError> {
         let consumer = Arc::new(consumer);
-        let (Some(commits), Some(fetch_queue), Some(events)) =
-            (Commits::new(&consumer), FetchQueue::new(&consumer), EventQueue::new(&consumer))
-        else {
+        let (Some(commits), Some(fetch_queue), Some(events), Some(topic_ids)) = (
+            Commits::new(&consumer),
+            FetchQueue::new(&consumer),
+            EventQueue::new(&consumer),
+            TopicIds::new(&consumer),
+        ) else {
             return Err(BrokerError::Fatal("the consumer's queues could not be made".to_owned()));
         };
         let fetch_queue = Arc::new(fetch_queue);
@@ -87,7 +103,9 @@ impl PollLoop {
             rejoining: None,
             join_watch: JoinWatch::new(),
             last_error: None,
-            is_unreleased: false,
+            topic_ids,
+            is_made_anew: false,
+            renewal: None,
             positions: Positions::new(settings),
             consumer,
         })
@@ -97,15 +115,15 @@ impl PollLoop {
         self.consumer.context()
     }
 
-    /// Polls until the consumer is closed or dropped. Gives the context for another one when the group
-    /// has not released the name of the member.
-    pub(super) fn run(mut self) -> Option<GroupContext> {
+    /// Polls until the consumer is closed or dropped. Gives the context for another one where the member
+    /// needs another client, and why.
+    pub(super) fn run(mut self) -> Option<(GroupContext, Renewal)> {
         let left = catch_unwind(AssertUnwindSafe(|| self.serve())).unwrap_or_else(|panic| {
             // Told before the client is dropped: that can take for ever, and nobody would know why.
             self.context().fail(panic.as_ref());
             None
         });
-        let again = self.is_unreleased.then(|| self.context().successor());
+        let again = self.renewal.take().map(|why| (self.context().successor(), why));
         // rdkafka closes the consumer and polls for what that takes. Closed by us before, it would log
         // that as an error.
         drop(self);
@@ -129,7 +147,8 @@ impl PollLoop {
             self.take_messages();
             self.watch_join();
             self.look_at_positions();
-            if self.is_unreleased {
+            self.leave_what_was_made_anew();
+            if self.renewal.is_some() {
                 return None;
             }
         };
@@ -149,6 +168,9 @@ impl PollLoop {
                 let (topics, at) = (topics.clone(), Instant::now() + REJOIN_AFTER);
                 self.rejoining = Some(Rejoining::Waits { topics, at });
             }
+            Some(Rejoining::Waits { at, .. }) if *at <= Instant::now() && self.is_made_anew => {
+                self.renewal = Some(Renewal::TopicMadeAnew);
+            }
             Some(Rejoining::Waits { topics, at }) if *at <= Instant::now() => {
                 let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
                 let subscribed = self.consumer.subscribe(&topics);
@@ -160,6 +182,22 @@ impl PollLoop {
             }
             _ => {}
         }
+    }
+
+    /// Leaves the group when a topic was deleted and made anew.
+    ///
+    /// The leader epochs of a topic that is made anew begin with 0, and librdkafka 2.12.1 takes no leader
+    /// whose epoch is below the last one that it knew of the topic's name: it would fetch nothing, and say
+    /// nothing. Otherwise it would go on in the new log where it was in the old one. Another client knows
+    /// neither.
+    fn leave_what_was_made_anew(&mut self) {
+        let context = self.consumer.context();
+        let Some(topic) = context.with_assignment(|ours| self.topic_ids.look(ours)) else { return };
+        if !std::mem::replace(&mut self.is_made_anew, true) {
+            let group = context.heard.group();
+            tracing::warn!(%topic, "the topic was deleted and made anew: {group} is joined again");
+        }
+        self.leave_to_rejoin();
     }
 
     /// Begins to leave the group, to join it again when the others have shared the partitions out.
@@ -432,7 +470,7 @@ impl PollLoop {
                 None => (code, context.heard.reason()),
             };
             if code == Code::UnreleasedInstanceId && !context.has_joined() {
-                self.is_unreleased = true;
+                self.renewal = Some(Renewal::NameUnreleased);
                 return;
             }
             trouble::of_fatal(code, &reason, &context.heard)

@@ -120,15 +120,22 @@ impl GroupContext {
         }
     }
 
-    /// For another consumer of the same member, which has not joined. This one obeys nobody any more.
+    /// For another consumer of the same member, which has no partition. This one obeys nobody any more.
     pub(super) fn successor(&self) -> GroupContext {
         let mut commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = {
+            let mut before = self.state();
+            // The epochs go on: what is committed in an old one is of other partitions.
+            let assignment = std::mem::take(&mut before.assignment);
+            State { assignment, has_joined: before.has_joined, ..State::default() }
+        };
         let successor = GroupContext {
             heard: Arc::clone(&self.heard),
             told: Arc::clone(&self.told),
             pulse: Arc::clone(&self.pulse),
             out_of_range: self.out_of_range,
             is_static: self.is_static,
+            state: Mutex::new(state),
             ..GroupContext::new(
                 self.address.clone(),
                 self.events.clone(),

@@ -58,6 +58,8 @@ fn a_topic_that_is_deleted_is_named_and_read_again_when_it_is_back() {
     let kafka = Kafka::start();
     make_topics(&kafka);
     for protocol in ["classic", "consumer"] {
+        // The leader's epoch rises, and that of a topic made again is 0.
+        kafka.restart(1);
         let mut variables = variables(&kafka.brokers(), protocol);
         set(&mut variables, "group.protocol", protocol);
         let service = Service::start(&variables);
@@ -76,5 +78,33 @@ fn a_topic_that_is_deleted_is_named_and_read_again_when_it_is_back() {
         send(&kafka, 0, 1..2);
         let fault = format!("topic made again ({protocol})");
         row(&fault, service.is_ready(made, 200, &[]).within(40), "200");
+        service.commits(&variables, 1);
+    }
+}
+
+#[cfg_attr(kafka_rig, ignore = "takes minutes: cargo test -- --ignored")]
+#[cfg_attr(not(kafka_rig), ignore = "needs Java 17 and Maven")]
+#[test]
+fn a_topic_that_is_made_anew_before_anybody_is_told_is_read() {
+    let kafka = Kafka::start();
+    make_topics(&kafka);
+    for protocol in ["classic", "consumer"] {
+        kafka.restart(1);
+        send(&kafka, 0, 0..1);
+        let mut variables = variables(&kafka.brokers(), &format!("soon-{protocol}"));
+        set(&mut variables, "group.protocol", protocol);
+        let service = Service::start(&variables);
+        service.is_ready(service.began, 200, &[]);
+        service.commits(&variables, 1);
+        let made = Instant::now();
+        kafka.delete_topic(TOPIC);
+        kafka.create_topic(TOPIC, 3);
+        send(&kafka, 0, 0..3);
+        service.commits(&variables, 3);
+        let words = ["WARN", "made anew", TOPIC];
+        let fault = format!("topic made again at once ({protocol})");
+        row(&fault, service.says(made, &words).within(60), "runs");
+        kafka.delete_topic(TOPIC);
+        kafka.create_topic(TOPIC, 3);
     }
 }

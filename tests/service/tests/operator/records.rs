@@ -1,11 +1,8 @@
 //! Records that are removed before they are read.
 
-use std::time::Instant;
-
 use kafka_rig::Kafka;
 
 use crate::service::*;
-use crate::shared::run;
 
 #[cfg_attr(kafka_rig, ignore = "takes minutes: cargo test -- --ignored")]
 #[cfg_attr(not(kafka_rig), ignore = "needs Java 17 and Maven")]
@@ -17,16 +14,7 @@ fn records_that_were_removed_are_counted() {
     send(&kafka, 0, 0..10);
     let mut first = Service::start(&variables);
     first.is_ready(first.began, 200, &[]);
-    let told: Vec<_> = variables.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
-    let began = Instant::now();
-    loop {
-        let lag = run(env!("CARGO_BIN_EXE_ledger-service"), &["lag", "--json"], &told);
-        assert_eq!(lag.code, Some(0), "{}{}", lag.out, lag.err);
-        if lag.out.contains("\"committed\": 10") {
-            break;
-        }
-        assert!(began.elapsed() < DEADLINE, "{}", lag.out);
-    }
+    first.commits(&variables, 10);
     first.signal("-TERM");
     assert_eq!(first.end().0, Some(0), "{}", first.log());
     send(&kafka, 0, 10..30);

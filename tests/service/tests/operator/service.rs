@@ -11,7 +11,7 @@ use kafka_rig::Kafka;
 use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
-use crate::shared::empty_folder;
+use crate::shared::{empty_folder, run};
 
 /// A service with one topic, `role_events`.
 const SERVICE: &str = env!("CARGO_BIN_EXE_ledger-service");
@@ -180,6 +180,20 @@ impl Service {
                 self.log()
             );
             std::thread::sleep(STEP);
+        }
+    }
+
+    /// Waits until the group has committed this offset.
+    pub(crate) fn commits(&self, variables: &Variables, offset: u64) {
+        let variables: Vec<_> = variables.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        let began = Instant::now();
+        loop {
+            let lag = run(SERVICE, &["lag", "--json"], &variables);
+            assert_eq!(lag.code, Some(0), "{}{}", lag.out, lag.err);
+            if lag.out.contains(&format!("\"committed\": {offset}")) {
+                return;
+            }
+            assert!(began.elapsed() < DEADLINE, "{}\n{}", lag.out, self.log());
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Headers as bytes (rdkafka panics on a name that is not UTF-8), producing with such headers,
 //! messages in batches, how many events wait, commits whose answer can be waited for with a deadline, committed metadata
-//! that is not UTF-8, who is in a group, the code for which a certificate is refused, the end of the process
+//! that is not UTF-8, who is in a group, the ids of topics, the code for which a certificate is refused, the end of the process
 //! without exit handlers, and the times of the mock cluster's groups. Nothing here decides anything, and nothing here can be misused by
 //! safe code: queues keep their client alive, and a record's opaque has the type that its producer
 //! expects.
@@ -19,6 +19,7 @@ mod mock;
 mod process;
 mod produce;
 mod queue;
+mod topics;
 
 pub(super) use certificate::certificate_error;
 pub(super) use commits::CommitQueue;
@@ -32,3 +33,4 @@ pub(super) use process::leave;
 pub(super) use produce::fail_for_good;
 pub(super) use produce::produce;
 pub(super) use queue::EventQueue;
+pub(super) use topics::{TopicId, TopicQueue};

@@ -27,3 +27,26 @@ fn a_panic_is_told_and_a_close_does_not_wait_for_the_thread() {
     }
     assert!(ours.send(Command::Abandon).is_err());
 }
+
+#[test]
+fn a_successor_goes_on_with_the_epochs_and_has_joined() {
+    let (events, _told) = unbounded_channel();
+    let budget = Budget::new(1 << 20);
+    let context = GroupContext::new(
+        "127.0.0.1:1".into(),
+        events,
+        channel(),
+        Duration::from_secs(1),
+        budget,
+        false,
+    );
+    context.join_without_partitions();
+    let first = context.with_assignment(Assignment::last_epoch);
+    context.sender.send(Command::Abandon).unwrap();
+    let successor = context.successor();
+    assert!(successor.has_joined());
+    assert_eq!(successor.with_assignment(Assignment::last_epoch), first);
+    // It obeys instead.
+    assert!(successor.commands.lock().unwrap().try_recv().is_ok());
+    assert!(context.commands.lock().unwrap().try_recv().is_err());
+}

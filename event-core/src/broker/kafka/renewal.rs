@@ -1,8 +1,12 @@
-//! Waits until the group releases the name of a member (`group.instance.id`).
+//! Makes the client of a member anew, where one client cannot go on.
 //!
-//! With `group.protocol=consumer` a member that died keeps its name until its session is over, and a
-//! broker refuses who comes with it before. A restart after a crash meets that each time. librdkafka
-//! ends its client with it, so each attempt is a client of its own.
+//! A topic that was deleted and made again needs a client that has not heard of it
+//! ([`Renewal::TopicMadeAnew`]).
+//!
+//! And the group may not have released the name of a member (`group.instance.id`): with
+//! `group.protocol=consumer` a member that died keeps its name until its session is over, and a broker
+//! refuses who comes with it before. A restart after a crash meets that each time. librdkafka ends its
+//! client with it, so each attempt is a client of its own.
 
 use std::sync::PoisonError;
 use std::sync::mpsc::RecvTimeoutError;
@@ -11,7 +15,7 @@ use std::time::{Duration, Instant};
 use rdkafka::types::RDKafkaErrorCode as Code;
 
 use super::consumer::Command;
-use super::poll_loop::PollLoop;
+use super::poll_loop::{PollLoop, Renewal};
 use super::rebalance::GroupContext;
 use super::trouble;
 use crate::broker::{BrokerError, ConsumerEvent};
@@ -27,17 +31,18 @@ pub(super) fn run(first: PollLoop, make: impl Fn(GroupContext) -> Result<PollLoo
     let began = Instant::now();
     let mut is_told = false;
     let mut poll_loop = first;
-    while let Some(context) = poll_loop.run() {
-        if began.elapsed() >= LONGEST {
+    while let Some((context, why)) = poll_loop.run() {
+        let is_unreleased = why == Renewal::NameUnreleased;
+        if is_unreleased && began.elapsed() >= LONGEST {
             let heard = &context.heard;
             let error = trouble::of_fatal(Code::UnreleasedInstanceId, &heard.reason(), heard);
             return context.tell_error(error);
         }
-        if !is_told {
+        if is_unreleased && !is_told {
             is_told = true;
             context.tell(ConsumerEvent::Trouble(waits(&context.heard.group())));
         }
-        if !is_to_go_on(&context) {
+        if is_unreleased && !is_to_go_on(&context) {
             return;
         }
         // For want of threads or files: the settings were right before.
