@@ -122,7 +122,7 @@ mod tests {
         assert!(dropped[0].contains("crate `bill`, which `through` depends on,"), "{dropped:?}");
         // The program can name it, so that is what it is told.
         let dropped = messages(&[&THROUGH, &compiled("p", "0", true, &[BILLING])], &[]);
-        assert!(dropped[0].starts_with("crate `bill` depends on event-core"), "{dropped:?}");
+        assert!(dropped[0].starts_with("crate `bill` has handlers or contracts"), "{dropped:?}");
     }
 
     #[test]

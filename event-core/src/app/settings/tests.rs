@@ -63,6 +63,14 @@ fn kafka_properties_come_from_both_and_never_print() {
 }
 
 #[test]
+fn the_name_of_a_kafka_property_needs_no_quotation_marks() {
+    let file = "[kafka]\ngroup.protocol = 'classic'\nsession.timeout.ms = 9000\n";
+    let settings = load(file, &[]).unwrap();
+    let names: Vec<_> = settings.kafka.keys().map(String::as_str).collect();
+    assert_eq!(names, ["group.protocol", "session.timeout.ms"]);
+}
+
+#[test]
 fn every_mistake_is_reported_at_once_with_what_to_write() {
     let file = "max_headers = -1\nbroker = 'x'\nbackoff = '10 secs'\nattempts = 0\ngroup = 'a b'\n";
     let report = load(file, &[("EVENT_BROKRES", "x")]).unwrap_err();
