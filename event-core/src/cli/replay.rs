@@ -212,6 +212,9 @@ impl Observer for ReplayPrinter {
             Observation::HandlerSlow { partition, offset, handler, since } => {
                 say!("slow      {partition}@{offset}  {handler} has had it for {since:.0?}");
             }
+            Observation::FieldIgnored { partition, offset, event, field, count: 1 } => {
+                say!("ignored   {partition}@{offset}  {}  {field}", excerpt(event, 64));
+            }
             Observation::Trouble(trouble) => remark!("{trouble}; going on"),
             _ => {}
         }

@@ -33,7 +33,7 @@ pub struct Happened {
     /// What it was, as one word: `received`, `handled`, `skipped`, `retrying`, `postponed`,
     /// `dead-lettered`, `dead-letter-failed`, `assigned`, `revoked`, `commit-sent`, `committed`,
     /// `commit-failed`, `fetch-paused`, `fetch-resumed`, `breaker-opened`, `breaker-closed`, `paused`, `resumed`, `blocked`,
-    /// `trouble`, `abandoned`, `log-changed`, `offset-reset`, `field-ignored`.
+    /// `trouble`, `abandoned`, `log-changed`, `offset-reset`, `field-ignored`, `handler-slow`.
     pub what: &'static str,
     /// The partition it happened to, if it was one.
     pub partition: Option<TopicPartition>,
