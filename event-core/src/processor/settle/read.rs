@@ -147,21 +147,23 @@ impl Settler {
         let engine = &*self.engine;
         let (group, topic) = (&engine.identity.group, &self.partition.topic);
         let handles = |routes: &TopicRoutes| routes.of(&read).is_some();
-        let envelope = match &read {
-            Ok(envelope) => envelope.as_ref(),
+        let other = match &read {
+            Ok(_) => engine.neighbours.take(group, topic, handles),
             // Another group may take every record: what is of other makers is its business. An event that is
             // damaged may be ours, and each group that has handlers for events refuses it.
-            Err(rejection)
-                if is_of_another_maker(rejection)
-                    && engine.neighbours.handling(topic, handles).is_some() =>
-            {
-                self.skip(record.offset, &self.partition, SkipReason::OtherGroup);
-                return Read::Skip;
+            Err(rejection) if is_of_another_maker(rejection) => {
+                engine.neighbours.handling(topic, handles)
             }
-            Err(_) => return self.refuse_unread(record, read),
+            Err(_) => None,
         };
-        let reason = match envelope {
-            _ if engine.neighbours.take(group, topic, handles).is_some() => SkipReason::OtherGroup,
+        let has_other = other.is_some();
+        let envelope = match read {
+            Ok(envelope) => envelope,
+            Err(_) if has_other => None,
+            Err(rejection) => return self.refuse(record, rejection),
+        };
+        let reason = match &envelope {
+            _ if has_other => SkipReason::OtherGroup,
             Some(envelope) => SkipReason::UnknownEvent(envelope.event_type()),
             None => SkipReason::Tombstone,
         };
@@ -177,13 +179,6 @@ impl Settler {
         }
         self.skip(record.offset, &self.partition, reason);
         Read::Skip
-    }
-
-    fn refuse_unread(&self, record: RecordRef<'_>, read: ReadRecord<'_>) -> Read {
-        match read {
-            Err(rejection) => self.refuse(record, rejection),
-            Ok(_) => Read::Skip,
-        }
     }
 
     /// A record of a topic that handlers listen to, which none of them is to have.

@@ -24,6 +24,7 @@ use std::time::Duration;
 use event_core::broker::OutgoingRecord;
 use event_core::event::{Headers, TopicName};
 use event_core::prelude::*;
+use event_core::processor::retry_header;
 use event_core::testing::{RunningApp, TestApp};
 use service_tests::ClaimAdded;
 use tokio::time::Instant;
@@ -57,6 +58,37 @@ fn service(module: &str) -> TestApp {
 }
 
 /// Claim number `id` of a role, which is its key.
+/// A record of [`CLAIMS`] as a redrive brings it back.
+fn redriven(
+    group: &str,
+    handler: &str,
+    offset: &str,
+    attempts: &str,
+    value: &str,
+) -> OutgoingRecord {
+    let mut headers = Headers::new();
+    for (name, value) in [
+        (retry_header::TOPIC, CLAIMS),
+        (retry_header::PARTITION, "0"),
+        (retry_header::OFFSET, offset),
+        (retry_header::TIMESTAMP, "77"),
+        (retry_header::GROUP, group),
+        (retry_header::HANDLER, handler),
+        (retry_header::ATTEMPTS, attempts),
+        (retry_header::REDRIVE_ID, "r1"),
+    ] {
+        headers.push(name, value.to_owned());
+    }
+    OutgoingRecord {
+        topic: TopicName::from_static("role_events_redrive"),
+        partition: None,
+        key: None,
+        value: Some(value.to_owned().into()),
+        headers,
+        timestamp_ms: None,
+    }
+}
+
 fn claim(id: u64, role_id: i64) -> ClaimAdded {
     ClaimAdded { id, role_id }
 }

@@ -123,27 +123,8 @@ mod redriven {
     }
 
     pub(super) async fn redrive(app: &RunningApp, group: &str, handler: &str, offset: &str) {
-        let mut headers = Headers::new();
-        for (name, value) in [
-            (retry_header::TOPIC, CLAIMS),
-            (retry_header::PARTITION, "0"),
-            (retry_header::OFFSET, offset),
-            (retry_header::TIMESTAMP, "77"),
-            (retry_header::GROUP, group),
-            (retry_header::HANDLER, handler),
-            (retry_header::ATTEMPTS, "5"),
-            (retry_header::REDRIVE_ID, "r1"),
-        ] {
-            headers.push(name, value.to_owned());
-        }
-        let record = OutgoingRecord {
-            topic: TopicName::from_static("role_events_redrive"),
-            partition: None,
-            key: None,
-            value: Some(r#"{"eventType":"CLAIM_ADDED","data":{"id":9,"roleId":3}}"#.into()),
-            headers,
-            timestamp_ms: None,
-        };
+        let value = r#"{"eventType":"CLAIM_ADDED","data":{"id":9,"roleId":3}}"#;
+        let record = super::super::redriven(group, handler, offset, "5", value);
         app.publish_record(record).await;
     }
 

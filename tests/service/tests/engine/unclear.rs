@@ -2,7 +2,7 @@
 
 use super::*;
 use event_core::event::{EnvelopeRules, LoneSurrogates};
-use event_core::processor::{DeliveryPolicy, retry_header};
+use event_core::processor::DeliveryPolicy;
 
 const CUT_EMOJI: &str =
     r#"{"eventType":"CLAIM_ADDED","data":{"id":9,"roleId":3,"note":"see you \ud83d"}}"#;
@@ -38,28 +38,7 @@ async fn a_redriven_record_with_half_a_surrogate_pair_is_handled() {
     let log = Log::default();
     let app = service(&format!("{}::claims", module_path!()));
     let app = app.state(log.clone()).start().unwrap();
-    let mut headers = Headers::new();
-    for (name, value) in [
-        (retry_header::TOPIC, CLAIMS),
-        (retry_header::PARTITION, "0"),
-        (retry_header::OFFSET, "4"),
-        (retry_header::TIMESTAMP, "77"),
-        (retry_header::GROUP, "admin"),
-        (retry_header::HANDLER, "note"),
-        (retry_header::ATTEMPTS, "0"),
-        (retry_header::REDRIVE_ID, "r1"),
-    ] {
-        headers.push(name, value);
-    }
-    app.publish_record(OutgoingRecord {
-        topic: TopicName::from_static("role_events_redrive"),
-        partition: None,
-        key: None,
-        value: Some(CUT_EMOJI.into()),
-        headers,
-        timestamp_ms: None,
-    })
-    .await;
+    app.publish_record(redriven("admin", "note", "4", "0", CUT_EMOJI)).await;
     app.settle().await;
     assert_eq!(log.ids(), [9], "{:?}", app.dead_letters(CLAIMS));
 }
