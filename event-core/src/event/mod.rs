@@ -41,6 +41,7 @@ mod path;
 mod payload;
 mod place;
 mod rules;
+mod scanned;
 mod shape;
 mod strict;
 mod syntax;
@@ -66,6 +67,8 @@ pub use name::{EventName, GroupName, GroupNameError, NameError, TopicName};
 pub(crate) use name::{assert_foreign_name, assert_name};
 pub use payload::{NoOlder, Payload, ReadOlder, UpcastFrom};
 pub use rules::{EnvelopeRules, LoneSurrogates, NaiveTimes};
+#[doc(hidden)]
+pub use scanned::Scanned;
 pub use shape::KnownShape;
 pub use user_id::{EventId, UserId};
 pub use writer::EventWriter;
