@@ -238,7 +238,6 @@ impl HandlerState {
             is_blocking: route.handler.blocking,
             is_direct: !matches!(route.handler.call, HandlerCall::Batch(_))
                 && route.layers.is_empty()
-                && policy.timeout.is_none()
                 && route.handler.envelope_use() == EnvelopeUse::Always,
             policy,
             calls: Semaphore::new(calls.min(Semaphore::MAX_PERMITS)),
