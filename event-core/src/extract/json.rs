@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::{EnvelopeUse, FromDelivery};
 use crate::delivery::Delivery;
+use crate::event::{DataInPlace, EnvelopeRules, Scanned, read_in_one_pass};
 use crate::outcome::Rejection;
 
 /// The `data` of an event for which there is no contract, decoded into any type. The attribute
@@ -21,6 +22,14 @@ use crate::outcome::Rejection;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Json<T>(pub T);
+
+impl<'a, T: Deserialize<'a>> Json<T> {
+    /// Reads a scanned record in one pass; `None` where its envelope is to judge it.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the engine does not call it yet"))]
+    pub(crate) fn read_scanned(scanned: Scanned<'a>, rules: EnvelopeRules) -> Option<Self> {
+        read_in_one_pass(scanned, rules, DataInPlace::untyped).map(|read| Json(read.payload))
+    }
+}
 
 impl<'a, T: Deserialize<'a> + Send + 'a> FromDelivery<'a> for Json<T> {
     const ENVELOPE: EnvelopeUse = EnvelopeUse::Always;
