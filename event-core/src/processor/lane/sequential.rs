@@ -16,6 +16,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::{Ended, Ending, Incoming, Progress, ended};
 use crate::delivery::{OpenBatch, RecordBatch, RecordRef};
+use crate::event::NameAt;
 use crate::handler;
 use crate::outcome::Outcome;
 use crate::processor::attempt::timed_out;
@@ -62,6 +63,7 @@ pub(in crate::processor) struct Direct<'b> {
     pub(in crate::processor) record: RecordRef<'b>,
     pub(in crate::processor) route: &'b Arc<Route>,
     pub(in crate::processor) event: &'b str,
+    pub(in crate::processor) name: NameAt,
 }
 
 /// What is to be done where the direct way ends.
@@ -172,7 +174,7 @@ impl<'b> Turn<'b> {
                     let Some(direct) = settler.direct(record) else {
                         return Poll::Ready(Step::Settle(record));
                     };
-                    (direct, Some(settler.first_attempt(self.batch, self.index, direct.route)))
+                    (direct, Some(settler.first_attempt(self.batch, self.index, direct)))
                 }
             };
             let Some(work) = loops.get_mut(direct.route.index) else {
