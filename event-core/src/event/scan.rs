@@ -16,22 +16,36 @@ pub struct Scanned<'a> {
     pub event_type: &'a str,
 }
 
-/// Where the name stands in a record that was scanned.
+/// The name of the event where it stands in a record, of which no more is known.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NameAt {
     start: usize,
     end: usize,
 }
 
-impl<'a> Scanned<'a> {
-    /// Where the name stands.
-    pub(crate) fn name_at(&self) -> Option<NameAt> {
-        let start = offset_in(self.text, self.event_type)?;
-        Some(NameAt { start, end: start + self.event_type.len() })
+impl NameAt {
+    /// Finds the name, when its key is the first.
+    pub(crate) fn of(value: &[u8]) -> Option<Self> {
+        let std::ops::Range { start, end } = event_type(value)?;
+        Some(NameAt { start, end })
     }
 
-    /// The same record once more.
-    pub(crate) fn again(value: &'a [u8], name: NameAt) -> Option<Self> {
+    /// The name in the record in which it was found; `None` when it is not UTF-8.
+    pub(crate) fn text(self, value: &[u8]) -> Option<&str> {
+        std::str::from_utf8(value.get(self.start..self.end)?).ok()
+    }
+}
+
+impl<'a> Scanned<'a> {
+    /// Looks at a record whose name was found; `None` where [`Envelope::read`](super::Envelope::read) is to
+    /// judge it.
+    ///
+    /// A record that is no event may pass: who routes by it reads the record before anything comes of it.
+    pub(crate) fn of(value: &'a [u8], name: NameAt) -> Option<Self> {
+        // An escape is what makes a text something else than its bytes.
+        if memchr(b'\\', value).is_some() || may_be_too_deep(value) {
+            return None;
+        }
         let text = simdutf8::basic::from_utf8(value).ok()?;
         Some(Scanned { text, event_type: text.get(name.start..name.end)? })
     }
@@ -42,17 +56,10 @@ impl<'a> Scanned<'a> {
     }
 }
 
-/// Looks at a record; `None` where [`Envelope::read`](super::Envelope::read) is to judge it.
-///
-/// A record that is no event may pass: who routes by it reads the record before anything comes of it.
+/// Finds the name and looks at the rest.
+#[cfg(any(test, fuzzing))]
 pub(crate) fn scan(value: &[u8]) -> Option<Scanned<'_>> {
-    let name = event_type(value)?;
-    // An escape is what makes a text something else than its bytes.
-    if memchr(b'\\', value).is_some() || may_be_too_deep(value) {
-        return None;
-    }
-    let text = simdutf8::basic::from_utf8(value).ok()?;
-    Some(Scanned { text, event_type: text.get(name)? })
+    Scanned::of(value, NameAt::of(value)?)
 }
 
 // Nesting needs two bytes a level, and cannot exceed the number of opening brackets.
