@@ -37,14 +37,12 @@ mod list;
 mod mismatch;
 mod name;
 mod objects;
-#[cfg_attr(not(test), expect(dead_code, reason = "the engine does not call it yet"))]
 mod one_pass;
 mod path;
 mod payload;
 mod place;
 mod rules;
-#[cfg_attr(not(test), expect(dead_code, reason = "the engine does not call it yet"))]
-mod scan;
+mod scanned;
 mod shape;
 mod strict;
 mod syntax;
@@ -72,14 +70,11 @@ pub(crate) use name::{assert_foreign_name, assert_name};
 pub use one_pass::DataInPlace;
 #[cfg(fuzzing)]
 pub use one_pass::differential::check_input as check_one_pass;
-#[expect(unused_imports, reason = "the engine does not call it yet")]
-pub(crate) use one_pass::is_sound;
 pub(crate) use one_pass::{OnePass, read as read_in_one_pass};
 pub use payload::{NoOlder, Payload, ReadOlder, UpcastFrom};
 pub use rules::{EnvelopeRules, LoneSurrogates, NaiveTimes};
-pub(crate) use scan::Scanned;
-#[cfg_attr(not(test), expect(unused_imports, reason = "the engine does not call it yet"))]
-pub(crate) use scan::scan;
+#[doc(hidden)]
+pub use scanned::Scanned;
 pub use shape::KnownShape;
 pub use user_id::{EventId, UserId};
 pub use writer::EventWriter;

@@ -89,7 +89,6 @@ impl<T> Event<T> {
     }
 
     /// Reads a scanned record in one pass; `None` where its [`Envelope`] is to judge it.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the engine does not call it yet"))]
     pub(crate) fn read_scanned<'a>(scanned: Scanned<'a>, rules: EnvelopeRules) -> Option<Self>
     where
         T: Payload<'a>,
@@ -157,6 +156,10 @@ where
         reason = "with a future that has a name, a payload that does not fit is reported once"
     )]
     fn from_delivery(delivery: &'a Delivery<'a>) -> Ready<Result<Self, Rejection>> {
+        let (scanned, rules) = (delivery.envelope.scanned(), delivery.envelope.rules());
+        if let Some(read) = scanned.and_then(|scanned| Event::read_scanned(scanned, rules)) {
+            return ready(Ok(read));
+        }
         ready(delivery.envelope().and_then(|envelope| Ok(Event::read(envelope)?)))
     }
 }

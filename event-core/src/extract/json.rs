@@ -25,7 +25,6 @@ pub struct Json<T>(pub T);
 
 impl<'a, T: Deserialize<'a>> Json<T> {
     /// Reads a scanned record in one pass; `None` where its envelope is to judge it.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the engine does not call it yet"))]
     pub(crate) fn read_scanned(scanned: Scanned<'a>, rules: EnvelopeRules) -> Option<Self> {
         read_in_one_pass(scanned, rules, DataInPlace::untyped).map(|read| Json(read.payload))
     }
@@ -39,6 +38,10 @@ impl<'a, T: Deserialize<'a> + Send + 'a> FromDelivery<'a> for Json<T> {
         reason = "with a future that has a name, a payload that does not fit is reported once"
     )]
     fn from_delivery(delivery: &'a Delivery<'a>) -> Ready<Result<Self, Rejection>> {
+        let (scanned, rules) = (delivery.envelope.scanned(), delivery.envelope.rules());
+        if let Some(read) = scanned.and_then(|scanned| Json::read_scanned(scanned, rules)) {
+            return ready(Ok(read));
+        }
         ready(delivery.envelope().and_then(|envelope| Ok(Json(envelope.decode_data()?))))
     }
 }

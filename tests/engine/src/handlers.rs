@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use event_core::handler::{BatchFuture, DeliveryOptions, HandlerFuture, Order};
-use event_core::macro_support::{Named, batch_handler, handler, inventory};
+use event_core::macro_support::{Named, batch_handler, called_handler, inventory};
 use event_core::outcome::{IntoOutcomes, Rejection};
 use event_core::{Delivery, Error, Outcome};
 
@@ -187,19 +187,19 @@ const SIDE_BY_SIDE: DeliveryOptions = OPTIONS.concurrency(4);
 const SEVERAL: DeliveryOptions = OPTIONS.batch(7, 20);
 const SEVERAL_SIDE_BY_SIDE: DeliveryOptions = SEVERAL.concurrency(4);
 
-handlers!(by_partition, handler(step), BY_PARTITION => OPTIONS);
-handlers!(by_key, handler(step), BY_KEY => SIDE_BY_SIDE);
-handlers!(without_order, handler(step), WITHOUT_ORDER => SIDE_BY_SIDE);
+handlers!(by_partition, called_handler(step), BY_PARTITION => OPTIONS);
+handlers!(by_key, called_handler(step), BY_KEY => SIDE_BY_SIDE);
+handlers!(without_order, called_handler(step), WITHOUT_ORDER => SIDE_BY_SIDE);
 handlers!(
     mixed,
-    handler(step),
+    called_handler(step),
     BY_PARTITION => OPTIONS,
     BY_KEY => SIDE_BY_SIDE,
     WITHOUT_ORDER => SIDE_BY_SIDE,
 );
 handlers!(
     with_retry_topics,
-    handler(step),
+    called_handler(step),
     WITHOUT_ORDER => SIDE_BY_SIDE.retry_topics(&RETRY_TOPICS)
 );
 handlers!(in_batches, batch_handler(step_batch), BY_PARTITION => SEVERAL);

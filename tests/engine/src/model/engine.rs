@@ -14,7 +14,7 @@ use event_core::event::{GroupName, TopicName};
 use event_core::handler::{
     BatchFuture, DeliveryOptions, HandlerFuture, HandlerRegistration, Order,
 };
-use event_core::macro_support::{Named, batch_handler, handler};
+use event_core::macro_support::{Named, batch_handler, called_handler};
 use event_core::observe::{Health, Observation, Observer, Observers};
 use event_core::outcome::{Backoff, IntoOutcomes, Jitter};
 use event_core::processor::{
@@ -35,7 +35,11 @@ use crate::script::Act;
 pub(super) const TOPIC: &str = "model_events";
 
 static BY_PARTITION: HandlerRegistration =
-    handler("hold", Named::Event(TOPIC, "STEP"), &[], hold).at(module_path!(), file!(), line!());
+    called_handler("hold", Named::Event(TOPIC, "STEP"), &[], hold).at(
+        module_path!(),
+        file!(),
+        line!(),
+    );
 static BY_KEY: HandlerRegistration =
     BY_PARTITION.options(DeliveryOptions::new().order(Order::Key).concurrency(4));
 static WITHOUT_ORDER: HandlerRegistration =
