@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::objects;
-use super::scanned::{Scanned, text_length, trim_start};
+use super::scan::{Scanned, text_length, trim_start};
 use super::values::{event_id_of, or_ignored, time_of, user_id_of, version_of};
 use super::{Contract, ContractInfo, EnvelopeRules, EventId, ReadOlder, UserId};
 
@@ -56,7 +56,6 @@ pub(crate) fn read<'a, P>(
 /// Whether a record is an event with the name that was scanned and without
 /// [ignored fields](super::Envelope::ignored), whatever its data is. `false` where
 /// [`Envelope::read`](super::Envelope::read) is to judge it.
-#[cfg_attr(not(test), expect(dead_code, reason = "for handlers that ask for no envelope"))]
 pub(crate) fn is_sound(scanned: Scanned<'_>, rules: EnvelopeRules) -> bool {
     let read = || {
         let mut record = Record::new(scanned)?;

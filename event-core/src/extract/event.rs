@@ -156,10 +156,11 @@ where
         reason = "with a future that has a name, a payload that does not fit is reported once"
     )]
     fn from_delivery(delivery: &'a Delivery<'a>) -> Ready<Result<Self, Rejection>> {
-        let (scanned, rules) = (delivery.envelope.scanned(), delivery.envelope.rules());
-        if let Some(read) = scanned.and_then(|scanned| Event::read_scanned(scanned, rules)) {
-            return ready(Ok(read));
-        }
-        ready(delivery.envelope().and_then(|envelope| Ok(Event::read(envelope)?)))
+        let scanned = delivery.envelope.scanned();
+        let rules = delivery.envelope.rules();
+        ready(match scanned.and_then(|scanned| Event::read_scanned(scanned, rules)) {
+            Some(event) => Ok(event),
+            None => delivery.envelope().and_then(|envelope| Ok(Event::read(envelope)?)),
+        })
     }
 }

@@ -38,10 +38,11 @@ impl<'a, T: Deserialize<'a> + Send + 'a> FromDelivery<'a> for Json<T> {
         reason = "with a future that has a name, a payload that does not fit is reported once"
     )]
     fn from_delivery(delivery: &'a Delivery<'a>) -> Ready<Result<Self, Rejection>> {
-        let (scanned, rules) = (delivery.envelope.scanned(), delivery.envelope.rules());
-        if let Some(read) = scanned.and_then(|scanned| Json::read_scanned(scanned, rules)) {
-            return ready(Ok(read));
-        }
-        ready(delivery.envelope().and_then(|envelope| Ok(Json(envelope.decode_data()?))))
+        let scanned = delivery.envelope.scanned();
+        let rules = delivery.envelope.rules();
+        ready(match scanned.and_then(|scanned| Json::read_scanned(scanned, rules)) {
+            Some(data) => Ok(data),
+            None => delivery.envelope().and_then(|envelope| Ok(Json(envelope.decode_data()?))),
+        })
     }
 }

@@ -44,9 +44,10 @@ pub(super) struct HandlerState {
     id: Arc<str>,
     /// Nothing cancels it.
     is_blocking: bool,
-    /// Whether its first attempts need no more than to poll its loop: nothing runs around it, and what its
-    /// arguments are made of says whether the record is an event.
+    /// Whether its first attempts need no more than to poll its loop, because nothing runs around it.
     pub(super) is_direct: bool,
+    /// Whether an argument is made from the outer object, and so says whether the record is an event.
+    pub(super) decodes: bool,
     pub(super) policy: HandlerPolicy,
     /// How many of its calls may run at once.
     pub(super) calls: Semaphore,
@@ -237,9 +238,8 @@ impl HandlerState {
             id: Arc::clone(&route.id),
             is_blocking: route.handler.blocking,
             is_direct: !matches!(route.handler.call, HandlerCall::Batch(_))
-                && route.layers.is_empty()
-                && policy.timeout.is_none()
-                && route.handler.envelope_use() == EnvelopeUse::Always,
+                && route.layers.is_empty(),
+            decodes: route.handler.envelope_use() == EnvelopeUse::Always,
             policy,
             calls: Semaphore::new(calls.min(Semaphore::MAX_PERMITS)),
             gate,

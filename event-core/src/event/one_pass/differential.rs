@@ -14,7 +14,7 @@ pub(super) use records::{Choices, any_record};
 use serde::Deserialize;
 
 use super::is_sound;
-use crate::event::{Envelope, EnvelopeError, EnvelopeRules, Payload, Scanned};
+use crate::event::{Envelope, EnvelopeError, EnvelopeRules, Payload, scan};
 use crate::extract::{Event, Json};
 
 /// How a record was read.
@@ -62,7 +62,7 @@ pub(super) fn check_some(value: &[u8], choice: usize) -> ReadBy {
     check_envelope(value, rules);
     let other = &KINDS[choice / 4 % KINDS.len()];
     let mut read = (other.read)(value, rules);
-    if let Some(name) = Scanned::of(value).map(|scanned| scanned.event_type) {
+    if let Some(name) = scan(value).map(|scanned| scanned.event_type) {
         for kind in KINDS.iter().filter(|kind| kind.event == name) {
             read = (kind.read)(value, rules);
         }
@@ -79,7 +79,7 @@ fn all_rules() -> [EnvelopeRules; 4] {
 
 // What is said without the data.
 fn check_envelope(value: &[u8], rules: EnvelopeRules) {
-    let Some(scanned) = Scanned::of(value) else { return };
+    let Some(scanned) = scan(value) else { return };
     let envelope = Envelope::read_with(value, rules);
     if let Ok(envelope) = &envelope {
         assert_eq!(scanned.event_type, envelope.event_type(), "{}", shown(value));
@@ -102,12 +102,12 @@ where
         assert!(!is_fast::<T>(value, rules) || !envelope.has_ignored(), "{}", shown(value));
         Ok(event)
     };
-    let one_pass = Scanned::of(value).and_then(|scanned| Event::<T>::read_scanned(scanned, rules));
+    let one_pass = scan(value).and_then(|scanned| Event::<T>::read_scanned(scanned, rules));
     compare(value, one_pass, envelope)
 }
 
 fn is_fast<'a, T: Payload<'a>>(value: &'a [u8], rules: EnvelopeRules) -> bool {
-    Scanned::of(value).and_then(|scanned| Event::<T>::read_scanned(scanned, rules)).is_some()
+    scan(value).and_then(|scanned| Event::<T>::read_scanned(scanned, rules)).is_some()
 }
 
 /// Reads a record as data without a contract both ways.
@@ -116,7 +116,7 @@ where
     T: Deserialize<'a> + Debug,
 {
     let envelope = || Envelope::read_with(value, rules)?.decode_data().map(Json);
-    let one_pass = Scanned::of(value).and_then(|scanned| Json::<T>::read_scanned(scanned, rules));
+    let one_pass = scan(value).and_then(|scanned| Json::<T>::read_scanned(scanned, rules));
     compare(value, one_pass, envelope)
 }
 

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{is_sound, objects};
-use crate::event::{Envelope, EnvelopeRules, Scanned};
+use crate::event::{Envelope, EnvelopeRules, scan};
 use crate::extract::Event;
 
 #[derive(Contract, Deserialize)]
@@ -84,9 +84,9 @@ fn prints_what_a_record_costs() {
         println!("{what}:");
         let other = value.replace("TYPE_00", "TYPE_01");
         let (value, other) = (value.as_bytes(), other.as_bytes());
-        let scanned = Scanned::of(value).unwrap();
-        print("  scan", || Scanned::of(black_box(value)));
-        print("  scan, is_sound", || is_sound(Scanned::of(black_box(value)).unwrap(), rules));
+        let scanned = scan(value).unwrap();
+        print("  scan", || scan(black_box(value)));
+        print("  scan, is_sound", || is_sound(scan(black_box(value)).unwrap(), rules));
         print("  read_scanned, owned", || {
             Event::<Owned>::read_scanned(black_box(scanned), rules).unwrap()
         });
@@ -94,11 +94,10 @@ fn prints_what_a_record_costs() {
             Event::<Borrowed<'_>>::read_scanned(black_box(scanned), rules).unwrap()
         });
         print("  scan, read_scanned, owned", || {
-            Event::<Owned>::read_scanned(Scanned::of(black_box(value)).unwrap(), rules).unwrap()
+            Event::<Owned>::read_scanned(scan(black_box(value)).unwrap(), rules).unwrap()
         });
         print("  scan, read_scanned, borrowed", || {
-            Event::<Borrowed<'_>>::read_scanned(Scanned::of(black_box(value)).unwrap(), rules)
-                .unwrap()
+            Event::<Borrowed<'_>>::read_scanned(scan(black_box(value)).unwrap(), rules).unwrap()
         });
         print("  serde's tagged enum, owned", || {
             serde_json::from_slice::<ByHand<'_>>(black_box(value)).unwrap()

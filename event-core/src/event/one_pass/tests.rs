@@ -5,7 +5,7 @@ use rand::{Rng, RngExt, SeedableRng};
 
 use super::differential::{Choices, ReadBy, any_record, check_record, check_some, ordinary_record};
 use super::*;
-use crate::event::{Envelope, NaiveTimes};
+use crate::event::{Envelope, NaiveTimes, scan};
 
 /// What a test of random records is given by the environment, else a seed that it prints.
 fn seed() -> u64 {
@@ -47,7 +47,7 @@ fn ordinary_records_are_read_in_one_pass() {
         let record = ordinary_record(&mut Choices::of(&choices));
         let read = check_some(record.as_bytes(), random.random_range(0..1000));
         assert_eq!(read, ReadBy::OnePass, "{record}");
-        let scanned = Scanned::of(record.as_bytes()).unwrap();
+        let scanned = scan(record.as_bytes()).unwrap();
         assert!(is_sound(scanned, EnvelopeRules::default()), "{record}");
     }
 }
@@ -72,7 +72,7 @@ fn fields_that_count_as_absent_are_left_to_the_envelope() {
     let sound = |fields: &str, rules| {
         let value = format!(r#"{{"eventType":"EMPTY",{fields}}}"#);
         check_record(value.as_bytes());
-        is_sound(Scanned::of(value.as_bytes()).unwrap(), rules)
+        is_sound(scan(value.as_bytes()).unwrap(), rules)
     };
     let rules = EnvelopeRules::default();
     for ignored in [

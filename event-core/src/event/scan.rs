@@ -6,7 +6,7 @@ use super::MAX_EVENT_TYPE_BYTES;
 use super::place::offset_in;
 use super::strict::MAX_DEPTH;
 
-/// A record that may be read in one pass: UTF-8 without an escape, that nests within the
+/// A record that [`OnePass`](super::one_pass) may read: UTF-8 without an escape, that nests within the
 /// limit if it is JSON, and whose first key is `eventType`. Whether it is JSON is not known yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scanned<'a> {
@@ -16,24 +16,43 @@ pub struct Scanned<'a> {
     pub event_type: &'a str,
 }
 
+/// Where the name stands in a record that was scanned.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NameAt {
+    start: usize,
+    end: usize,
+}
+
 impl<'a> Scanned<'a> {
-    /// Looks at a record; `None` where [`Envelope::read`](super::Envelope::read) is to judge it.
-    ///
-    /// A record that is no event may pass: who routes by it reads the record before anything comes of it.
-    pub(crate) fn of(value: &'a [u8]) -> Option<Self> {
-        let name = event_type(value)?;
-        // An escape is what makes a text something else than its bytes.
-        if memchr(b'\\', value).is_some() || may_be_too_deep(value) {
-            return None;
-        }
+    /// Where the name stands.
+    pub(crate) fn name_at(&self) -> Option<NameAt> {
+        let start = offset_in(self.text, self.event_type)?;
+        Some(NameAt { start, end: start + self.event_type.len() })
+    }
+
+    /// The same record once more.
+    pub(crate) fn again(value: &'a [u8], name: NameAt) -> Option<Self> {
         let text = simdutf8::basic::from_utf8(value).ok()?;
-        Some(Scanned { text, event_type: text.get(name)? })
+        Some(Scanned { text, event_type: text.get(name.start..name.end)? })
     }
 
     /// Where the record goes on behind the name.
     pub(super) fn behind_event_type(&self) -> Option<usize> {
         Some(offset_in(self.text, self.event_type)? + self.event_type.len() + 1)
     }
+}
+
+/// Looks at a record; `None` where [`Envelope::read`](super::Envelope::read) is to judge it.
+///
+/// A record that is no event may pass: who routes by it reads the record before anything comes of it.
+pub(crate) fn scan(value: &[u8]) -> Option<Scanned<'_>> {
+    let name = event_type(value)?;
+    // An escape is what makes a text something else than its bytes.
+    if memchr(b'\\', value).is_some() || may_be_too_deep(value) {
+        return None;
+    }
+    let text = simdutf8::basic::from_utf8(value).ok()?;
+    Some(Scanned { text, event_type: text.get(name)? })
 }
 
 // Nesting needs two bytes a level, and cannot exceed the number of opening brackets.
@@ -74,7 +93,7 @@ mod tests {
     use crate::event::Envelope;
 
     fn name(value: impl AsRef<[u8]>) -> Option<String> {
-        Scanned::of(value.as_ref()).map(|scanned| scanned.event_type.to_owned())
+        scan(value.as_ref()).map(|scanned| scanned.event_type.to_owned())
     }
 
     #[test]
@@ -133,7 +152,7 @@ mod tests {
 
     #[test]
     fn the_name_ends_where_the_record_goes_on() {
-        let scanned = Scanned::of(br#"{"eventType" : "X" , "a":1}"#).unwrap();
+        let scanned = scan(br#"{"eventType" : "X" , "a":1}"#).unwrap();
         let behind = scanned.behind_event_type().unwrap();
         assert_eq!(&scanned.text[behind..], r#" , "a":1}"#);
     }
