@@ -75,6 +75,10 @@ fn event_type(value: &[u8]) -> Option<std::ops::Range<usize>> {
     let rest = trim_start(rest).strip_prefix(br#"""#)?;
     let longest = rest.get(..=MAX_EVENT_TYPE_BYTES).unwrap_or(rest);
     let length = text_length(longest)?;
+    // With an escape it is another name than its bytes.
+    if longest.iter().take(length).any(|byte| *byte == b'\\') {
+        return None;
+    }
     let start = value.len() - rest.len();
     Some(start..start + length)
 }
@@ -82,8 +86,10 @@ fn event_type(value: &[u8]) -> Option<std::ops::Range<usize>> {
 /// The bytes before the quote that ends a text; `None` when it does not end, or has a byte that JSON allows as
 /// an escape only.
 pub(super) fn text_length(text: &[u8]) -> Option<usize> {
-    let length = text.iter().position(|byte| *byte == b'"' || *byte < b' ')?;
-    (text[length] == b'"').then_some(length)
+    let length = memchr(b'"', text)?;
+    // Without an early end, so that many are looked at at once.
+    let is_allowed = text.iter().take(length).fold(true, |allowed, byte| allowed & (*byte >= b' '));
+    is_allowed.then_some(length)
 }
 
 /// The same without the white space of JSON at the start.
@@ -148,6 +154,21 @@ mod tests {
         }
         assert_eq!(name(b"{\"eventType\":\"X\",\"a\":\"\xC3\"}"), None);
         assert_eq!(name(b"{\"eventType\":\"\xF0\x9F\"}"), None);
+    }
+
+    // By its bytes it would go to the handler of what no other takes.
+    #[test]
+    fn a_name_with_an_escape_is_not_found() {
+        for value in [
+            r#"{"eventType":"CLAIM\u005fADDED"}"#,
+            r#"{"eventType":"CLAIM\"ADDED"}"#,
+            r#"{"eventType":"\\"}"#,
+        ] {
+            assert!(NameAt::of(value.as_bytes()).is_none(), "{value}");
+        }
+        let elsewhere = r#"{"eventType":"CLAIM_ADDED","a":"\n"}"#.as_bytes();
+        assert_eq!(NameAt::of(elsewhere).unwrap().text(elsewhere), Some("CLAIM_ADDED"));
+        assert!(scan(elsewhere).is_none());
     }
 
     #[test]
