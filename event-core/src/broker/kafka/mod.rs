@@ -26,7 +26,7 @@
 //! | `session.timeout.ms` | 15000 | the partitions of an instance that crashed are taken over after this, in place of 45 s (classic protocol) |
 //! | `queued.max.messages.kbytes` | 65536, shared by the members of an instance (4096 each at least) | what is fetched ahead of `max_in_flight_bytes` is bounded by instance, not by topic |
 //! | `acks`, `enable.idempotence` | all, true | acknowledged means written, once and in order |
-//! | `linger.ms` | 2 | batches fill under load |
+//! | `linger.ms` | 0 | a record sent alone goes at once; under load batches fill while others are under way |
 //! | `message.timeout.ms` | 30000 | a record is acknowledged or given up within this |
 //! | `topic.metadata.propagation.max.ms` | 5000 | a missing topic is told after this, not after 30 s |
 //! | `message.max.bytes` | 10485760 | the topic decides what is too large |
