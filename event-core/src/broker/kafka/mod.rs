@@ -29,7 +29,7 @@
 //! | `queued.min.messages` | 30000 | librdkafka takes some 400 bytes for a record beside its own |
 //! | `fetch.max.bytes` | 8388608, or librdkafka's where `message.max.bytes` is set | an answer of a broker is in memory as a whole |
 //! | `acks`, `enable.idempotence` | all, true | acknowledged means written, once and in order |
-//! | `linger.ms` | 2 | batches fill under load |
+//! | `linger.ms` | 0 | a record sent alone goes at once; under load batches fill while others are under way |
 //! | `message.timeout.ms` | 30000 | a record is acknowledged or given up within this |
 //! | `topic.metadata.propagation.max.ms` | 5000 | a missing topic is told after this, not after 30 s |
 //! | `message.max.bytes` | 10485760 | the topic decides what is too large |

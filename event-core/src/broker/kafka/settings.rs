@@ -192,8 +192,9 @@ const FETCH_MAX: &str = "fetch.max.bytes";
 const PRODUCER: &[(&str, &str)] = &[
     ("acks", "all"),
     ("enable.idempotence", "true"),
-    // Enough to fill batches under load, not enough to feel.
-    ("linger.ms", "2"),
+    // A record that is awaited alone does not wait for others. Under load they collect while those
+    // before them are under way: librdkafka keeps one request waiting, and five of a partition sent.
+    ("linger.ms", "0"),
     // A record is acknowledged or given up within this; dead letters and retries wait for it.
     ("message.timeout.ms", "30000"),
     // A record for a missing topic fails after this; 30 s by default.
