@@ -12,9 +12,11 @@ use rdkafka::topic_partition_list::Offset as NativeOffset;
 use rustc_hash::FxHashMap;
 
 use super::budget::{Budget, InFlight};
+use tokio::sync::mpsc::UnboundedSender;
+
 use super::hold::Need;
 use super::raw::set_last_leader_epoch;
-use crate::broker::Progress;
+use crate::broker::{PartitionEvent, Progress};
 use crate::delivery::{Epoch, NextOffset, TopicPartition};
 use crate::event::TopicName;
 
@@ -34,6 +36,8 @@ pub(super) struct Owned {
     pub(super) next: Option<NextOffset>,
     /// The leader epoch of what lies before `next`, where it is known.
     pub(super) leader_epoch: Option<i32>,
+    /// Where its records go, if it has a queue of its own.
+    pub(super) queue: Option<UnboundedSender<PartitionEvent>>,
     assigned: Instant,
     /// Fetching is paused until there is room.
     is_paused: bool,
@@ -50,6 +54,7 @@ impl Owned {
             in_flight: Arc::default(),
             next: None,
             leader_epoch: None,
+            queue: None,
             assigned: Instant::now(),
             is_paused: false,
             is_stopped: false,
@@ -89,6 +94,7 @@ impl Assignment {
                 in_flight,
                 next: None,
                 leader_epoch: None,
+                queue: None,
                 assigned: Instant::now(),
                 is_paused: false,
                 is_stopped: false,
@@ -100,6 +106,28 @@ impl Assignment {
         }
         self.count_paused();
         epoch
+    }
+
+    /// From now on what comes of the partition goes there.
+    pub(super) fn set_queue(
+        &mut self,
+        partition: &TopicPartition,
+        queue: UnboundedSender<PartitionEvent>,
+    ) {
+        let owned = self.topics.get_mut(partition.topic.as_str());
+        if let Some(owned) = owned.and_then(|owned| owned.get_mut(&partition.partition)) {
+            owned.queue = Some(queue);
+        }
+    }
+
+    /// Where what comes of the partition in this epoch goes, if it has a queue of its own.
+    pub(super) fn queue(
+        &self,
+        partition: &TopicPartition,
+        epoch: Epoch,
+    ) -> Option<UnboundedSender<PartitionEvent>> {
+        let owned = self.topics.get(partition.topic.as_str())?.get(&partition.partition)?;
+        owned.queue.clone().filter(|_| owned.epoch == epoch)
     }
 
     /// The topics of which partitions are ours.

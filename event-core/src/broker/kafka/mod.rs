@@ -70,6 +70,7 @@ mod open_clients;
 mod poll_loop;
 mod positions;
 mod producer;
+mod queues;
 mod raw;
 mod reader;
 mod rebalance;

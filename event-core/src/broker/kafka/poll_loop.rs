@@ -432,8 +432,7 @@ impl PollLoop {
             let context = self.consumer.context();
             context.tell(ConsumerEvent::OffsetReset(reset.clone()));
             if let Some(next) = to.to_raw().map(NextOffset) {
-                let (partition, epoch) = (reset.partition.clone(), reset.epoch);
-                context.tell(ConsumerEvent::Passed { partition, epoch, next });
+                context.tell_passed(reset.partition.clone(), reset.epoch, next);
             }
             // librdkafka would go on at the old position after a pause, and that is not to be taken for read.
             if let Err(error) = positions::seek(&self.consumer, &reset, to) {

@@ -187,7 +187,10 @@ impl Concurrent {
             let (shared, index) = match self.current.take() {
                 Some(current) => current,
                 None => match self.backlog.pop_front() {
-                    Some(Incoming::Records(batch)) => (Arc::new(Shared::new(batch)), 0),
+                    Some(Incoming::Records(batch)) => {
+                        self.settler.received(&batch);
+                        (Arc::new(Shared::new(batch)), 0)
+                    }
                     Some(Incoming::Passed(next)) => {
                         self.progress.passed(next);
                         continue;

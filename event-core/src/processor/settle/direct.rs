@@ -7,6 +7,7 @@ use crate::delivery::{LazyEnvelope, NextRecord, OpenBatch, ReadEnvelope, RecordB
 use crate::event::time::is_out_of_range;
 use crate::event::{NameAt, Scanned, is_sound};
 use crate::handler::Ended;
+use crate::observe::Observation;
 use crate::outcome::Outcome;
 use crate::processor::attempt::outcome_of;
 use crate::processor::engine::Source;
@@ -17,7 +18,16 @@ use crate::processor::watch::{Slot, watched};
 impl Settler {
     /// A batch with what its records are delivered with.
     pub(in crate::processor) fn open(&self, records: RecordBatch) -> Arc<OpenBatch> {
+        self.received(&records);
         Arc::new(OpenBatch { records, context: Arc::clone(&self.context) })
+    }
+
+    /// Tells of a batch that comes to its lane.
+    pub(in crate::processor) fn received(&self, batch: &RecordBatch) {
+        if let Some(first) = batch.first_offset() {
+            let (partition, records) = (batch.partition(), batch.len());
+            self.engine.observers.notify(&Observation::Received { partition, first, records });
+        }
     }
 
     /// Whether a record can take the direct way now, and to whom. What has no handler, is unusual, or waits
