@@ -8,7 +8,7 @@ pub struct Cost {
     pub records: u64,
     /// From the first record to the last.
     pub wall: Duration,
-    /// User and system time of the process.
+    /// User and system time of the process, from the first record to the last.
     pub cpu: Duration,
     /// Equal where the same records were decoded.
     pub sum: u64,
