@@ -47,9 +47,12 @@ pub(super) struct HandlerState {
     /// Whether its first attempts need no more than to poll its loop: nothing runs around it, and what its
     /// arguments are made of says whether the record is an event.
     pub(super) is_direct: bool,
+    /// Whether the name that a scan finds is enough to choose it: nothing of it sees a record that is no
+    /// event.
+    pub(super) is_scanned: bool,
     pub(super) policy: HandlerPolicy,
     /// How many of its calls may run at once.
-    pub(super) calls: Semaphore,
+    pub(super) calls: Arc<Semaphore>,
     pub(super) gate: Gate,
 }
 
@@ -233,15 +236,17 @@ impl HandlerState {
             Order::Key | Order::None => usize::try_from(policy.concurrency).unwrap_or(usize::MAX),
         };
         let gate = Gate::new(policy.breaker);
+        let is_scanned =
+            route.layers.is_empty() && route.handler.envelope_use() == EnvelopeUse::Always;
         HandlerState {
             id: Arc::clone(&route.id),
             is_blocking: route.handler.blocking,
             is_direct: !matches!(route.handler.call, HandlerCall::Batch(_))
-                && route.layers.is_empty()
-                && policy.timeout.is_none()
-                && route.handler.envelope_use() == EnvelopeUse::Always,
+                && is_scanned
+                && policy.timeout.is_none(),
+            is_scanned,
             policy,
-            calls: Semaphore::new(calls.min(Semaphore::MAX_PERMITS)),
+            calls: Arc::new(Semaphore::new(calls.min(Semaphore::MAX_PERMITS))),
             gate,
         }
     }
