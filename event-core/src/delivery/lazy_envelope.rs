@@ -32,8 +32,8 @@ pub struct LazyEnvelope<'a> {
     value: Option<&'a [u8]>,
     rules: EnvelopeRules,
     scanned: Option<Scanned<'a>>,
-    /// `None` when the value is no event.
-    read: OnceLock<Option<Envelope<'a>>>,
+    /// `None` when the value is no event. In a box, because nearly no record needs it.
+    read: OnceLock<Option<Box<Envelope<'a>>>>,
 }
 
 impl<'a> LazyEnvelope<'a> {
@@ -58,19 +58,23 @@ impl<'a> LazyEnvelope<'a> {
         rules: EnvelopeRules,
         envelope: Option<Envelope<'a>>,
     ) -> Self {
-        LazyEnvelope { read: OnceLock::from(envelope), ..LazyEnvelope::new(record.value, rules) }
+        LazyEnvelope {
+            read: OnceLock::from(envelope.map(Box::new)),
+            ..LazyEnvelope::new(record.value, rules)
+        }
     }
 
     /// Whether it was asked for, and has fields that cannot be read and count as absent.
     pub(crate) fn has_ignored(&self) -> bool {
-        self.read.get().is_some_and(|read| read.as_ref().is_some_and(Envelope::has_ignored))
+        self.read.get().is_some_and(|read| read.as_ref().is_some_and(|read| read.has_ignored()))
     }
 }
 
 impl ReadEnvelope for LazyEnvelope<'_> {
     fn read(&self) -> Option<&Envelope<'_>> {
         let value = self.value?;
-        self.read.get_or_init(|| Envelope::read_with(value, self.rules).ok()).as_ref()
+        let read = || Envelope::read_with(value, self.rules).ok().map(Box::new);
+        self.read.get_or_init(read).as_deref()
     }
 
     fn scanned(&self) -> Option<Scanned<'_>> {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{Delivery, LazyEnvelope, Origin, RecordBatch, RecordRef, Shutdown};
-use crate::event::{EnvelopeRules, Scanned};
+use crate::event::{EnvelopeRules, NameAt, Scanned};
 use crate::state::StateMap;
 
 /// A batch together with what its records are delivered with.
@@ -34,8 +34,8 @@ pub(crate) struct NextRecord {
     pub(crate) attempts: u32,
     /// Where a record of a retry or redrive topic was first.
     pub(crate) origin: Option<Arc<Origin>>,
-    /// Whether the scan for the event's name accepts the record.
-    pub(crate) is_scanned: bool,
+    /// Where the event's name stands, when a scan accepts the record.
+    pub(crate) name: Option<NameAt>,
 }
 
 /// What a handler's loop gets: a record of its own, or one delivery for one call.
@@ -67,7 +67,7 @@ impl Handed<'_> {
         };
         let mut record = next.batch.records.get(next.index)?;
         let rules = next.batch.context.rules;
-        let scanned = record.value.filter(|_| next.is_scanned).and_then(Scanned::of);
+        let scanned = next.name.and_then(|name| Scanned::again(record.value?, name));
         let envelope = match scanned {
             Some(scanned) => LazyEnvelope::scanned(record, rules, scanned),
             None => LazyEnvelope::new(record.value, rules),

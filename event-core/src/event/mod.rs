@@ -37,11 +37,12 @@ mod list;
 mod mismatch;
 mod name;
 mod objects;
+mod one_pass;
 mod path;
 mod payload;
 mod place;
 mod rules;
-mod scanned;
+mod scan;
 mod shape;
 mod strict;
 mod syntax;
@@ -65,10 +66,16 @@ pub use key::RecordKey;
 pub use list::{Events, Topics, UnknownName};
 pub use name::{EventName, GroupName, GroupNameError, NameError, TopicName};
 pub(crate) use name::{assert_foreign_name, assert_name};
+#[doc(hidden)]
+pub use one_pass::DataInPlace;
+#[cfg(fuzzing)]
+pub use one_pass::differential::check_input as check_one_pass;
+pub(crate) use one_pass::{OnePass, is_sound, read as read_in_one_pass};
 pub use payload::{NoOlder, Payload, ReadOlder, UpcastFrom};
 pub use rules::{EnvelopeRules, LoneSurrogates, NaiveTimes};
 #[doc(hidden)]
-pub use scanned::Scanned;
+pub use scan::Scanned;
+pub(crate) use scan::{NameAt, scan};
 pub use shape::KnownShape;
 pub use user_id::{EventId, UserId};
 pub use writer::EventWriter;

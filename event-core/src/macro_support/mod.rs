@@ -9,9 +9,9 @@ pub use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use crate::delivery::Delivery;
 pub use crate::event::{
-    Contract, ContractField, ContractInfo, ContractRegistration, DataCheck, Emits, Envelope,
-    EnvelopeError, Events, Headers, KeySource, NoOlder, Payload, ReadOlder, RecordKey, Topics,
-    UnknownName,
+    Contract, ContractField, ContractInfo, ContractRegistration, DataCheck, DataInPlace, Emits,
+    Envelope, EnvelopeError, Events, Headers, KeySource, NoOlder, Payload, ReadOlder, RecordKey,
+    Topics, UnknownName,
 };
 // By a short name, so that an argument fits on a line of the expansion.
 pub use crate::extract::{Argument, FromDeliveries as ExtractBatch, FromDelivery as Extract};
@@ -153,6 +153,15 @@ impl<'de, T: Deserialize<'de>> Decoded<'de> for T {
 /// [`UpcastFrom`](crate::event::UpcastFrom) it has no bounds: what is missing is said where
 /// [`upcast`] is called.
 pub struct Upcast<P>(PhantomData<P>);
+
+/// The highest version that a contract with `upcasts(P)` reads as `P`.
+#[must_use]
+pub const fn upcast_up_to(contract: &ContractInfo) -> u32 {
+    match contract.older {
+        Some(older) => older.version,
+        None => u32::MAX,
+    }
+}
 
 /// Reads the data of a version up to that of `P` as `P`, and converts it.
 pub fn upcast<'de, P, T>(envelope: &Envelope<'de>, version: u32) -> Option<Result<T, EnvelopeError>>

@@ -27,7 +27,7 @@ pub(super) async fn attempt<'a>(
         Some(limit) => {
             let inside = Box::pin(inside_layers(engine, route, delivery));
             let in_time = timeout(limit, inside).await;
-            in_time.unwrap_or_else(|_| Outcome::Failed(Error::from(TimedOut(limit))))
+            in_time.unwrap_or_else(|_| timed_out(limit))
         }
     }
 }
@@ -181,6 +181,11 @@ fn or_failed(who: &str, attempt: impl Future<Output = Outcome>) -> impl Future<O
     AssertUnwindSafe(attempt).catch_unwind().map(move |ended| {
         ended.unwrap_or_else(|panic| Outcome::Failed(Error::msg(panicked(who, panic.as_ref()))))
     })
+}
+
+/// How an attempt ends whose handler did not end in time.
+pub(super) fn timed_out(limit: Duration) -> Outcome {
+    Outcome::Failed(Error::from(TimedOut(limit)))
 }
 
 /// How an attempt ends whose handler panicked.

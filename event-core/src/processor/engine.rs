@@ -44,12 +44,10 @@ pub(super) struct HandlerState {
     id: Arc<str>,
     /// Nothing cancels it.
     is_blocking: bool,
-    /// Whether its first attempts need no more than to poll its loop: nothing runs around it, and what its
-    /// arguments are made of says whether the record is an event.
+    /// Whether its first attempts need no more than to poll its loop, because nothing runs around it.
     pub(super) is_direct: bool,
-    /// Whether the name that a scan finds is enough to choose it: nothing of it sees a record that is no
-    /// event.
-    pub(super) is_scanned: bool,
+    /// Whether an argument is made from the outer object, and so says whether the record is an event.
+    pub(super) decodes: bool,
     pub(super) policy: HandlerPolicy,
     /// How many of its calls may run at once.
     pub(super) calls: Arc<Semaphore>,
@@ -236,15 +234,12 @@ impl HandlerState {
             Order::Key | Order::None => usize::try_from(policy.concurrency).unwrap_or(usize::MAX),
         };
         let gate = Gate::new(policy.breaker);
-        let is_scanned =
-            route.layers.is_empty() && route.handler.envelope_use() == EnvelopeUse::Always;
         HandlerState {
             id: Arc::clone(&route.id),
             is_blocking: route.handler.blocking,
             is_direct: !matches!(route.handler.call, HandlerCall::Batch(_))
-                && is_scanned
-                && policy.timeout.is_none(),
-            is_scanned,
+                && route.layers.is_empty(),
+            decodes: route.handler.envelope_use() == EnvelopeUse::Always,
             policy,
             calls: Arc::new(Semaphore::new(calls.min(Semaphore::MAX_PERMITS))),
             gate,

@@ -13,6 +13,11 @@ use crate::router::Route;
 pub(super) struct LoopSlot(Option<HandlerLoop<'static>>);
 
 impl LoopSlot {
+    /// Cancels what the handler works on.
+    pub(super) fn cancel(&mut self) {
+        self.0 = None;
+    }
+
     /// Has the handler of `route` work on `next`, or go on with what it works on. It is ready when the
     /// attempt has ended, also by a panic.
     pub(super) fn poll(

@@ -17,6 +17,7 @@ mod work;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinSet, yield_now};
@@ -36,6 +37,8 @@ use work::Done;
 
 /// How many records that are not settled a lane holds at most.
 const MAX_OPEN: usize = 1 << 16;
+/// For how long a batch may wait to be filled while the records it waits with are held together.
+const FILLS_SOON: Duration = Duration::from_secs(1);
 /// How many records a lane takes in, and how many it starts, before others may use its thread.
 const RECORDS_A_TURN: usize = 128;
 
@@ -93,6 +96,8 @@ pub(super) async fn run(
             break;
         }
         if has_more {
+            // A handler that waits for a place has its turn although others keep the lane busy.
+            lane.permits.look().await;
             yield_now().await;
             lane.take_results();
             continue;

@@ -6,15 +6,20 @@
 //! [`Settler::settle`] and what it calls.
 
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::{Ended, Ending, Incoming, Progress, ended};
 use crate::delivery::{OpenBatch, RecordBatch, RecordRef};
+use crate::event::NameAt;
 use crate::handler;
 use crate::outcome::Outcome;
+use crate::processor::attempt::timed_out;
 use crate::processor::loops::LoopSlot;
 use crate::processor::settle::{NotSettled, Settled, Settler};
 use crate::processor::watch::Slot;
@@ -39,9 +44,17 @@ struct Turn<'b> {
     /// The record that is next, or that a handler has.
     index: usize,
     running: Option<Direct<'b>>,
+    limit: TimeLimit,
     /// What is settled and not yet counted.
     settled: u64,
     left_in_poll: u32,
+}
+
+/// The time that an attempt may take. A timer is made for an attempt that waits, not for one that ends at once.
+#[derive(Default)]
+struct TimeLimit {
+    ends: Option<(Duration, Instant)>,
+    timer: Option<Pin<Box<Sleep>>>,
 }
 
 /// A record that takes the direct way.
@@ -50,6 +63,7 @@ pub(in crate::processor) struct Direct<'b> {
     pub(in crate::processor) record: RecordRef<'b>,
     pub(in crate::processor) route: &'b Arc<Route>,
     pub(in crate::processor) event: &'b str,
+    pub(in crate::processor) name: NameAt,
 }
 
 /// What is to be done where the direct way ends.
@@ -101,6 +115,7 @@ impl Sequential {
             batch: &batch,
             index: 0,
             running: None,
+            limit: TimeLimit::default(),
             settled: 0,
             left_in_poll: RECORDS_A_POLL,
         };
@@ -159,7 +174,7 @@ impl<'b> Turn<'b> {
                     let Some(direct) = settler.direct(record) else {
                         return Poll::Ready(Step::Settle(record));
                     };
-                    (direct, Some(settler.first_attempt(self.batch, self.index, direct.route)))
+                    (direct, Some(settler.first_attempt(self.batch, self.index, direct)))
                 }
             };
             let Some(work) = loops.get_mut(direct.route.index) else {
@@ -167,14 +182,25 @@ impl<'b> Turn<'b> {
             };
             if next.is_some() {
                 settler.engine.watch.begin(slot, direct.route.index, direct.record.offset);
+                self.limit.begin(settler.engine.policy_of(direct.route).timeout);
             }
             slot.count_poll();
             let polled = work.poll(direct.route, context, next);
             slot.count_poll();
-            let Poll::Ready(ended) = polled else {
-                self.running = Some(direct);
-                return Poll::Pending;
+            let ended = match polled {
+                Poll::Ready(ended) => ended,
+                Poll::Pending => match self.limit.poll(context) {
+                    Poll::Pending => {
+                        self.running = Some(direct);
+                        return Poll::Pending;
+                    }
+                    Poll::Ready(limit) => {
+                        work.cancel();
+                        handler::Ended { result: Ok(timed_out(limit)), has_ignored: false }
+                    }
+                },
             };
+            self.limit.end();
             slot.end();
             self.running = None;
             if !matches!(ended.result, Ok(Outcome::Handled)) || ended.has_ignored {
@@ -189,5 +215,23 @@ impl<'b> Turn<'b> {
         progress.settled(record.offset);
         self.index += 1;
         self.settled += 1;
+    }
+}
+
+impl TimeLimit {
+    fn begin(&mut self, limit: Option<Duration>) {
+        self.ends = limit.map(|limit| (limit, Instant::now() + limit));
+    }
+
+    fn end(&mut self) {
+        self.timer = None;
+    }
+
+    /// Ready with the limit when the time is over.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Duration> {
+        let Some((limit, at)) = self.ends else { return Poll::Pending };
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(at)));
+        ready!(timer.as_mut().poll(context));
+        Poll::Ready(limit)
     }
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::{Settled, Settler};
 use crate::delivery::{LazyEnvelope, NextRecord, OpenBatch, ReadEnvelope, RecordBatch, RecordRef};
-use crate::event::Scanned;
 use crate::event::time::is_out_of_range;
+use crate::event::{is_sound, scan};
 use crate::handler::Ended;
 use crate::outcome::Outcome;
 use crate::processor::attempt::outcome_of;
@@ -13,7 +13,6 @@ use crate::processor::engine::Source;
 use crate::processor::gate::Entry;
 use crate::processor::lane::Direct;
 use crate::processor::watch::{Slot, watched};
-use crate::router::Route;
 
 impl Settler {
     /// A batch with what its records are delivered with.
@@ -29,11 +28,15 @@ impl Settler {
         if is_out_of_range(record.timestamp_ms) || engine.policy.admit(record).is_err() {
             return None;
         }
-        let scanned = Scanned::of(record.value?)?;
+        let scanned = scan(record.value?)?;
         let route = routes.find(scanned.event_type)?;
         let handler = engine.handler(route);
-        let is_direct = handler.is_direct && handler.gate.entry() == Entry::Open;
-        is_direct.then_some(Direct { record, route, event: scanned.event_type })
+        // What decodes the event says itself whether it is one.
+        let is_direct = handler.is_direct
+            && (handler.decodes || is_sound(scanned, engine.policy.envelope))
+            && handler.gate.entry() == Entry::Open;
+        let name = scanned.name_at()?;
+        is_direct.then_some(Direct { record, route, event: scanned.event_type, name })
     }
 
     /// The first attempt at a record that takes the direct way.
@@ -41,7 +44,7 @@ impl Settler {
         &self,
         batch: &Arc<OpenBatch>,
         index: usize,
-        route: &Route,
+        Direct { route, name, .. }: Direct<'_>,
     ) -> NextRecord {
         NextRecord {
             batch: Arc::clone(batch),
@@ -50,13 +53,13 @@ impl Settler {
             attempt: 1,
             attempts: self.engine.policy_of(route).all_attempts(),
             origin: None,
-            is_scanned: true,
+            name: Some(name),
         }
     }
 
     /// Tells that the first attempt at a record was handled.
     pub(in crate::processor) fn handled_first(&self, direct: Direct<'_>) {
-        let Direct { record, route, event } = direct;
+        let Direct { record, route, event, .. } = direct;
         self.handled(route, &self.partition, record.offset, event, 1);
     }
 

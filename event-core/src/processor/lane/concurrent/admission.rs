@@ -6,10 +6,11 @@ use rustc_hash::FxHasher;
 use tokio::time::Instant;
 
 use super::handlers::NO_HANDLER;
-use super::record::{EventName, InFlight};
+use super::record::InFlight;
 use super::scheduler::{HandlerIndex, RecordOrder};
 use super::{Concurrent, MAX_OPEN, RECORDS_A_TURN};
 use crate::delivery::{RecordRef, Remembered};
+use crate::event::NameAt;
 use crate::handler::Order;
 use crate::observe::SkipReason;
 use crate::processor::lane::{Incoming, LaneFailure};
@@ -20,7 +21,7 @@ use crate::processor::tracker::Sequence;
 enum Looked {
     /// It is settled by that.
     Settled,
-    InFlight(HandlerIndex, RecordOrder, EventName, Option<Box<Job>>),
+    InFlight(HandlerIndex, RecordOrder, Option<NameAt>, Option<Box<Job>>),
     Stop(LaneFailure),
 }
 
@@ -156,8 +157,7 @@ impl Concurrent {
             Found::Scanned(direct) => {
                 let number = handlers.number(&settler.engine, direct.route);
                 let order = order_of(direct.route.handler.options.order, record);
-                let name = EventName::of(record, direct.event);
-                return Looked::InFlight(number, order, name, None);
+                return Looked::InFlight(number, order, Some(direct.name), None);
             }
             Found::Read(Read::Handle(job)) => job,
             Found::Read(Read::Skip) => return Looked::Settled,
@@ -165,8 +165,7 @@ impl Concurrent {
                 return Looked::Stop(LaneFailure::UnknownEvent(offset, name));
             }
             Found::Read(Read::Refuse { .. }) => {
-                let name = EventName::default();
-                return Looked::InFlight(NO_HANDLER, RecordOrder::None, name, None);
+                return Looked::InFlight(NO_HANDLER, RecordOrder::None, None, None);
             }
         };
         let number = handlers.number(&settler.engine, &job.route);
@@ -176,7 +175,7 @@ impl Concurrent {
             false => order_of(job.route.handler.options.order, record),
         };
         let job = job.has_returned.then(|| Box::new(job));
-        Looked::InFlight(number, order, EventName::default(), job)
+        Looked::InFlight(number, order, None, job)
     }
 }
 

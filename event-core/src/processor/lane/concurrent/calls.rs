@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::handlers::NO_HANDLER;
 use super::scheduler::{HandlerIndex, RecordId};
 use super::work::{InHand, Work, call, looped, poll_once, refuse, sent};
-use super::{Concurrent, RECORDS_A_TURN};
+use super::{Concurrent, FILLS_SOON, RECORDS_A_TURN};
 use crate::delivery::{NextRecord, Offset};
 use crate::outcome::Outcome;
 use crate::processor::concurrency::Permits;
@@ -33,10 +33,13 @@ impl Concurrent {
         // A place that nobody takes, or nobody waits for one: whatever rests now waits for else.
         let has_place = std::mem::take(&mut self.has_place);
         let lacks_room = || !self.permits.is_empty() || self.scheduler.lacks_room();
-        if left == RECORDS_A_TURN && !self.resting.is_empty() && (has_place || !lacks_room()) {
+        // A batch that waits to be filled is no matter of long.
+        let fills = || self.scheduler.next_flush(now).is_some_and(|at| at < now + FILLS_SOON);
+        let starts = left < RECORDS_A_TURN;
+        if !starts && !self.resting.is_empty() && (has_place || !lacks_room()) && !fills() {
             self.let_resting_go();
         }
-        left == 0
+        left == 0 || starts && !self.resting.is_empty()
     }
 
     /// Lines up the records whose delay is over.
@@ -119,10 +122,11 @@ impl Concurrent {
         let handler = self.handlers.get_mut(number)?;
         let mut work = handler.loops.pop().unwrap_or_default();
         let (settler, route) = (Arc::clone(&self.settler), Arc::clone(&handler.route));
+        let limit = handler.timeout.map(|limit| (limit, Instant::now() + limit));
         if handler.is_spawned() {
             self.note_running(id);
-            let looped = looped(settler, route, (id, offset), work, Some(next), permits);
-            self.tasks.spawn(looped);
+            let more = (limit, permits);
+            self.tasks.spawn(looped(settler, route, (id, offset), work, Some(next), more));
             return None;
         }
         let began = handler.is_timed().then(Instant::now);
@@ -140,7 +144,14 @@ impl Concurrent {
             Poll::Pending => {
                 handler.was_waiting();
                 self.note_running(id);
-                self.tasks.spawn(looped(settler, route, (id, offset), work, None, permits));
+                self.tasks.spawn(looped(
+                    settler,
+                    route,
+                    (id, offset),
+                    work,
+                    None,
+                    (limit, permits),
+                ));
                 None
             }
             Poll::Ready(ended) if matches!(ended.result, Ok(Outcome::Emits(_))) => {
@@ -170,7 +181,7 @@ impl Concurrent {
             attempt: 1,
             attempts: handler.attempts,
             origin: None,
-            is_scanned: record.name.is_scanned(),
+            name: record.name,
         };
         if let Some(job) = &record.job {
             next.attempt = job.trial.number();

@@ -1,8 +1,9 @@
 //! What a lane knows of the handlers of its records.
 
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::scheduler::{HandlerIndex, HandlerLimits};
@@ -38,6 +39,8 @@ pub(super) struct LaneHandler {
     pub(super) is_direct: bool,
     /// How many attempts a record has that fails always.
     pub(super) attempts: u32,
+    /// How long an attempt may take.
+    pub(super) timeout: Option<Duration>,
     /// Loops that wait for a record.
     pub(super) loops: Vec<LoopSlot>,
     calls: u32,
@@ -93,6 +96,7 @@ impl LaneHandler {
             limits: HandlerLimits { concurrency: handler.policy.concurrency, batch },
             is_direct: handler.is_direct,
             attempts: handler.policy.all_attempts(),
+            timeout: handler.policy.timeout,
             loops: Vec::new(),
             calls: 0,
             waiting: 0,
@@ -191,20 +195,30 @@ impl PermitQueue {
 
     /// Waits until one of them may run.
     pub(super) async fn granted(&mut self) {
-        std::future::poll_fn(|context| {
-            let mut index = 0;
-            while let Some((handler, waiting)) = self.waiting.get_mut(index) {
-                match waiting.as_mut().poll(context) {
-                    Poll::Ready(permits) => {
-                        let handler = *handler;
-                        drop(self.waiting.swap_remove(index));
-                        self.granted.extend(permits.map(|permits| (handler, permits)));
-                    }
-                    Poll::Pending => index += 1,
-                }
-            }
-            if self.granted.is_empty() { Poll::Pending } else { Poll::Ready(()) }
+        poll_fn(|context| match self.poll(context) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
         })
         .await;
+    }
+
+    /// Looks whether one of them may run, without waiting for it.
+    pub(super) async fn look(&mut self) {
+        poll_fn(|context| Poll::Ready(self.poll(context))).await;
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> bool {
+        let mut index = 0;
+        while let Some((handler, waiting)) = self.waiting.get_mut(index) {
+            match waiting.as_mut().poll(context) {
+                Poll::Ready(permits) => {
+                    let handler = *handler;
+                    drop(self.waiting.swap_remove(index));
+                    self.granted.extend(permits.map(|permits| (handler, permits)));
+                }
+                Poll::Pending => index += 1,
+            }
+        }
+        !self.granted.is_empty()
     }
 }

@@ -7,15 +7,14 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
-use super::record::EventName;
 use super::scheduler::{HandlerIndex, RecordId};
 use crate::delivery::{LazyEnvelope, NextRecord, Offset, OpenBatch, ReadEnvelope, RecordRef};
-use crate::event::Scanned;
+use crate::event::{NameAt, Scanned};
 use crate::handler::Ended;
 use crate::outcome::{Outcome, Verdict};
-use crate::processor::attempt::{attempt, attempt_batch, outcome_of};
+use crate::processor::attempt::{attempt, attempt_batch, outcome_of, timed_out};
 use crate::processor::concurrency::Permits;
 use crate::processor::loops::LoopSlot;
 use crate::processor::settle::{Attempted, Job, Settled, Settler, event_of, verdict_on};
@@ -64,7 +63,7 @@ pub(super) struct InHand {
     pub(super) id: RecordId,
     pub(super) batch: Arc<OpenBatch>,
     pub(super) index: usize,
-    pub(super) name: EventName,
+    pub(super) name: Option<NameAt>,
     pub(super) job: Option<Box<Job>>,
 }
 
@@ -75,7 +74,7 @@ impl InHand {
 
     fn envelope(&self, settler: &Settler) -> Option<LazyEnvelope<'_>> {
         let record = self.record()?;
-        let scanned = record.value.filter(|_| self.name.is_scanned()).and_then(Scanned::of);
+        let scanned = self.name.and_then(|name| Scanned::again(record.value?, name));
         Some(match scanned {
             Some(scanned) => LazyEnvelope::scanned(record, settler.engine.policy.envelope, scanned),
             None => settler.envelope_of(record),
@@ -87,6 +86,9 @@ impl InHand {
     }
 }
 
+/// How long an attempt may take, and when that is over.
+pub(super) type TimeLimit = Option<(Duration, Instant)>;
+
 /// Goes on with an attempt by the loop of a handler, or begins it with `next`.
 pub(super) async fn looped(
     settler: Arc<Settler>,
@@ -94,7 +96,7 @@ pub(super) async fn looped(
     (id, offset): (RecordId, Offset),
     mut work: LoopSlot,
     mut next: Option<NextRecord>,
-    permits: Permits,
+    (limit, permits): (TimeLimit, Permits),
 ) -> Done {
     let slot = settler.slot();
     settler.engine.watch.begin(&slot, route.index, offset);
@@ -108,7 +110,14 @@ pub(super) async fn looped(
         pace.at_once &= polled.is_ready();
         polled
     });
-    let mut ended = poll.await;
+    let ended = match limit {
+        None => Ok(poll.await),
+        Some((limit, at)) => timeout_at(at, poll).await.map_err(|_| limit),
+    };
+    let mut ended = ended.unwrap_or_else(|limit| {
+        work.cancel();
+        Ended { result: Ok(timed_out(limit)), has_ignored: false }
+    });
     if matches!(ended.result, Ok(Outcome::Emits(_))) {
         ended.result = Ok(watched(&slot, outcome_of(&settler.engine, ended.result)).await);
     }
@@ -152,13 +161,13 @@ pub(super) async fn apply(
     };
     let envelope = settler.envelope_of(record);
     // What was decoded at once, without the outer object, had none.
-    if is_first && in_hand.name.is_scanned() {
+    if is_first && in_hand.name.is_some() {
         settler.note_ignored(record, envelope.read());
     }
     let settled = match outcome {
         // Whether it is an event at all is decided before its handler is.
         Outcome::Rejected(_)
-            if in_hand.name.is_scanned() && settler.engine.policy.read(record).is_err() =>
+            if in_hand.name.is_some() && settler.engine.policy.read(record).is_err() =>
         {
             settler.engine.attempt_said_nothing(&route);
             let read = settler.read(record);
@@ -229,7 +238,7 @@ pub(super) async fn call(
     drop(permits);
     for ((in_hand, envelope), job) in records.iter().zip(&envelopes).zip(&jobs) {
         if let (Some(record), Some(envelope), None) = (in_hand.record(), envelope, job)
-            && in_hand.name.is_scanned()
+            && in_hand.name.is_some()
             && envelope.has_ignored()
         {
             settler.note_ignored(record, envelope.read());
@@ -247,7 +256,7 @@ pub(super) async fn call(
     {
         let (Some(record), Some(envelope)) = (in_hand.record(), envelope) else { continue };
         if matches!(outcome, Outcome::Handled) {
-            let event = match in_hand.name.in_value(&in_hand.batch, in_hand.index) {
+            let event = match in_hand.name.and_then(|name| name.in_value(record.value?)) {
                 Some(event) => event,
                 None => event_of(record, envelope.read()),
             };
