@@ -269,6 +269,7 @@ impl<B: Broker> ReadyApp<B> {
                 // had settled above a record that waited.
                 wants_metadata: true,
                 out_of_range: self.settings.out_of_range,
+                by_partition: true,
             })?;
             health.set_pulses(consumer.pulses());
             if let Some(client_id) = consumer.client_id() {

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
 use crate::delivery::{Epoch, NextOffset, Offset, RecordBatch, TopicPartition};
 use crate::event::{GroupName, Headers, TopicName};
@@ -238,9 +239,9 @@ pub struct Subscription {
     /// Topics in which little happens, for retries and redriven records. What a consumer has of them
     /// counts for nothing when the others are shared out.
     pub retry_topics: Vec<TopicName>,
-    /// How many bytes of records may be handed over and not yet dropped. Each assigned partition
-    /// has an equal share: above it, it pauses until half of its share is free, so that one whose
-    /// records are held never stops the others.
+    /// How many bytes of records may be handed over and not yet dropped, with what the consumer fetches
+    /// ahead. Each assigned partition has an equal share at least: above what it may have it pauses until
+    /// half of that is free, so that one whose records are held never stops the others.
     pub max_in_flight_bytes: usize,
     /// How long a revocation may wait for the records in hand.
     pub drain_deadline: Duration,
@@ -255,6 +256,9 @@ pub struct Subscription {
     pub wants_metadata: bool,
     /// Where a partition goes on whose position lies before its first record.
     pub out_of_range: OutOfRange,
+    /// Whether the records of each partition are taken from a queue of its own ([`Consumer::queue`]), where
+    /// the consumer has such queues, and do not come by [`Consumer::next`].
+    pub by_partition: bool,
 }
 
 impl Subscription {
@@ -274,6 +278,14 @@ pub trait Consumer: Send {
     /// [`ConsumerEvent::CommitFailed`]; the caller then commits its present progress again, with
     /// less metadata than [`BrokerError::MetadataTooLarge`] says was refused.
     fn commit(&mut self, progress: &[Progress]);
+
+    /// What comes of a partition that was told as assigned in `epoch`: all of it, from the beginning, and
+    /// nothing of it by [`next`](Consumer::next). It is given once. `None` where everything comes by `next`:
+    /// without [`Subscription::by_partition`], and by default.
+    fn queue(&mut self, partition: &TopicPartition, epoch: Epoch) -> Option<PartitionQueue> {
+        let _ = (partition, epoch);
+        None
+    }
 
     /// Shows whether the threads behind it go on; empty when it has none of its own.
     fn pulses(&self) -> Vec<Arc<Pulse>> {
@@ -297,6 +309,24 @@ pub trait Consumer: Send {
         progress: Vec<Progress>,
         deadline: Duration,
     ) -> impl Future<Output = Result<Vec<Progress>, BrokerError>> + Send;
+}
+
+/// What comes of one partition, in its order.
+#[derive(Debug)]
+pub enum PartitionEvent {
+    /// Records ([`ConsumerEvent::Records`]).
+    Records(RecordBatch),
+    /// No record lies between what came before and this offset ([`ConsumerEvent::Passed`]).
+    Passed(NextOffset),
+}
+
+/// The queue of one partition in one assignment.
+#[derive(Debug)]
+pub struct PartitionQueue {
+    /// Its other end. Whoever keeps it sees no end of the queue when the assignment is over.
+    pub sender: UnboundedSender<PartitionEvent>,
+    /// What comes.
+    pub events: UnboundedReceiver<PartitionEvent>,
 }
 
 /// What happens to a consumer.

@@ -34,7 +34,7 @@ pub(crate) struct NextRecord {
     pub(crate) attempts: u32,
     /// Where a record of a retry or redrive topic was first.
     pub(crate) origin: Option<Arc<Origin>>,
-    /// Where the event's name stands, when a scan accepts the record.
+    /// Where the event's name was found.
     pub(crate) name: Option<NameAt>,
 }
 
@@ -67,7 +67,7 @@ impl Handed<'_> {
         };
         let mut record = next.batch.records.get(next.index)?;
         let rules = next.batch.context.rules;
-        let scanned = next.name.and_then(|name| Scanned::again(record.value?, name));
+        let scanned = next.name.and_then(|name| Scanned::of(record.value?, name));
         let envelope = match scanned {
             Some(scanned) => LazyEnvelope::scanned(record, rules, scanned),
             None => LazyEnvelope::new(record.value, rules),

@@ -73,9 +73,11 @@ pub use one_pass::differential::check_input as check_one_pass;
 pub(crate) use one_pass::{OnePass, is_sound, read as read_in_one_pass};
 pub use payload::{NoOlder, Payload, ReadOlder, UpcastFrom};
 pub use rules::{EnvelopeRules, LoneSurrogates, NaiveTimes};
+pub(crate) use scan::NameAt;
 #[doc(hidden)]
 pub use scan::Scanned;
-pub(crate) use scan::{NameAt, scan};
+#[cfg(any(test, fuzzing))]
+pub(crate) use scan::scan;
 pub use shape::KnownShape;
 pub use user_id::{EventId, UserId};
 pub use writer::EventWriter;

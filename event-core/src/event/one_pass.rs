@@ -234,6 +234,9 @@ impl<'a> Record<'a> {
         &self,
         rules: EnvelopeRules,
     ) -> Option<(Option<EventId>, Option<Timestamp>)> {
+        if self.event_id.is_none() && self.occurred_at.is_none() {
+            return Some((None, None));
+        }
         let (event_id, no_id) = or_ignored(self.event_id, event_id_of);
         let (occurred_at, no_time) = or_ignored(self.occurred_at, |json| time_of(json, rules));
         (no_id.is_none() && no_time.is_none()).then_some((event_id, occurred_at))
@@ -247,8 +250,20 @@ fn key(json: &str) -> Option<(&str, &str)> {
     Some((key, rest.get(1..)?))
 }
 
-// A value, and what follows.
+// A value, and what follows. Most are short, so that a reader of their own costs more than they do.
 fn value(json: &str) -> Option<(&str, &str)> {
+    let length = match json.as_bytes() {
+        [b'"', text @ ..] => Some(text_length(text)? + 2),
+        [b'n', b'u', b'l', b'l', ..] => Some(4),
+        [b'1'..=b'9', digits @ ..] => {
+            let more = digits.iter().position(|byte| !byte.is_ascii_digit())?;
+            (!matches!(digits[more], b'.' | b'e' | b'E')).then_some(1 + more)
+        }
+        _ => None,
+    };
+    if let Some(length) = length {
+        return json.split_at_checked(length);
+    }
     let mut reader = serde_json::Deserializer::from_str(json);
     IgnoredAny::deserialize(&mut reader).ok()?;
     json.split_at_checked(objects::bytes_read(reader))

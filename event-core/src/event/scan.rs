@@ -16,7 +16,7 @@ pub struct Scanned<'a> {
     pub event_type: &'a str,
 }
 
-/// Where the name stands in a record that was scanned.
+/// The name of the event where it stands in a record, of which no more is known.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NameAt {
     start: usize,
@@ -24,21 +24,28 @@ pub(crate) struct NameAt {
 }
 
 impl NameAt {
-    /// The name, in the value that was scanned.
-    pub(crate) fn in_value(self, value: &[u8]) -> Option<&str> {
+    /// Finds the name, when its key is the first.
+    pub(crate) fn of(value: &[u8]) -> Option<Self> {
+        let std::ops::Range { start, end } = event_type(value)?;
+        Some(NameAt { start, end })
+    }
+
+    /// The name in the record in which it was found; `None` when it is not UTF-8.
+    pub(crate) fn text(self, value: &[u8]) -> Option<&str> {
         std::str::from_utf8(value.get(self.start..self.end)?).ok()
     }
 }
 
 impl<'a> Scanned<'a> {
-    /// Where the name stands.
-    pub(crate) fn name_at(&self) -> Option<NameAt> {
-        let start = offset_in(self.text, self.event_type)?;
-        Some(NameAt { start, end: start + self.event_type.len() })
-    }
-
-    /// The same record once more.
-    pub(crate) fn again(value: &'a [u8], name: NameAt) -> Option<Self> {
+    /// Looks at a record whose name was found; `None` where [`Envelope::read`](super::Envelope::read) is to
+    /// judge it.
+    ///
+    /// A record that is no event may pass: who routes by it reads the record before anything comes of it.
+    pub(crate) fn of(value: &'a [u8], name: NameAt) -> Option<Self> {
+        // An escape is what makes a text something else than its bytes.
+        if memchr(b'\\', value).is_some() || may_be_too_deep(value) {
+            return None;
+        }
         let text = simdutf8::basic::from_utf8(value).ok()?;
         Some(Scanned { text, event_type: text.get(name.start..name.end)? })
     }
@@ -49,17 +56,10 @@ impl<'a> Scanned<'a> {
     }
 }
 
-/// Looks at a record; `None` where [`Envelope::read`](super::Envelope::read) is to judge it.
-///
-/// A record that is no event may pass: who routes by it reads the record before anything comes of it.
+/// Finds the name and looks at the rest.
+#[cfg(any(test, fuzzing))]
 pub(crate) fn scan(value: &[u8]) -> Option<Scanned<'_>> {
-    let name = event_type(value)?;
-    // An escape is what makes a text something else than its bytes.
-    if memchr(b'\\', value).is_some() || may_be_too_deep(value) {
-        return None;
-    }
-    let text = simdutf8::basic::from_utf8(value).ok()?;
-    Some(Scanned { text, event_type: text.get(name)? })
+    Scanned::of(value, NameAt::of(value)?)
 }
 
 // Nesting needs two bytes a level, and cannot exceed the number of opening brackets.
@@ -75,6 +75,10 @@ fn event_type(value: &[u8]) -> Option<std::ops::Range<usize>> {
     let rest = trim_start(rest).strip_prefix(br#"""#)?;
     let longest = rest.get(..=MAX_EVENT_TYPE_BYTES).unwrap_or(rest);
     let length = text_length(longest)?;
+    // With an escape it is another name than its bytes.
+    if longest.iter().take(length).any(|byte| *byte == b'\\') {
+        return None;
+    }
     let start = value.len() - rest.len();
     Some(start..start + length)
 }
@@ -82,8 +86,10 @@ fn event_type(value: &[u8]) -> Option<std::ops::Range<usize>> {
 /// The bytes before the quote that ends a text; `None` when it does not end, or has a byte that JSON allows as
 /// an escape only.
 pub(super) fn text_length(text: &[u8]) -> Option<usize> {
-    let length = text.iter().position(|byte| *byte == b'"' || *byte < b' ')?;
-    (text[length] == b'"').then_some(length)
+    let length = memchr(b'"', text)?;
+    // Without an early end, so that many are looked at at once.
+    let is_allowed = text.iter().take(length).fold(true, |allowed, byte| allowed & (*byte >= b' '));
+    is_allowed.then_some(length)
 }
 
 /// The same without the white space of JSON at the start.
@@ -148,6 +154,21 @@ mod tests {
         }
         assert_eq!(name(b"{\"eventType\":\"X\",\"a\":\"\xC3\"}"), None);
         assert_eq!(name(b"{\"eventType\":\"\xF0\x9F\"}"), None);
+    }
+
+    // By its bytes it would go to the handler of what no other takes.
+    #[test]
+    fn a_name_with_an_escape_is_not_found() {
+        for value in [
+            r#"{"eventType":"CLAIM\u005fADDED"}"#,
+            r#"{"eventType":"CLAIM\"ADDED"}"#,
+            r#"{"eventType":"\\"}"#,
+        ] {
+            assert!(NameAt::of(value.as_bytes()).is_none(), "{value}");
+        }
+        let elsewhere = r#"{"eventType":"CLAIM_ADDED","a":"\n"}"#.as_bytes();
+        assert_eq!(NameAt::of(elsewhere).unwrap().text(elsewhere), Some("CLAIM_ADDED"));
+        assert!(scan(elsewhere).is_none());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Writes the envelope of an event.
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::{Contract, EventId, UserId};
 
@@ -72,14 +72,18 @@ impl EventWriter {
         version: u32,
         data: &D,
     ) -> serde_json::Result<Vec<u8>> {
-        serde_json::to_vec(&Wire {
+        // Room for most events, so that it seldom grows.
+        let mut json = Vec::with_capacity(512);
+        let wire = Wire {
             event_type: name,
             user_id: self.user_id.as_ref(),
             data,
             event_id: self.event_id.clone().unwrap_or_else(EventId::generate),
-            occurred_at: self.occurred_at.unwrap_or_else(Timestamp::now).to_string(),
+            occurred_at: self.occurred_at.unwrap_or_else(Timestamp::now),
             version,
-        })
+        };
+        serde_json::to_writer(&mut json, &wire)?;
+        Ok(json)
     }
 }
 
@@ -91,6 +95,11 @@ struct Wire<'a, D: ?Sized> {
     user_id: Option<&'a UserId>,
     data: &'a D,
     event_id: EventId,
-    occurred_at: String,
+    #[serde(serialize_with = "as_text")]
+    occurred_at: Timestamp,
     version: u32,
+}
+
+fn as_text<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(time)
 }

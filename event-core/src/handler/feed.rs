@@ -73,7 +73,8 @@ impl<'a> Feed<'a> {
 
     /// Says how the attempt ended.
     pub fn ended(&mut self, opened: &Opened<'_>, result: Result<Outcome, Rejection>) {
-        ENDED.set(Some(Ended { result, has_ignored: opened.has_ignored() }));
+        let ended = Ended { result, has_ignored: opened.has_ignored() };
+        ENDED.with(|cell| cell.set(Some(ended)));
     }
 }
 
@@ -85,7 +86,7 @@ pub(crate) fn poll_loop(
     next: Option<NextRecord>,
 ) -> Poll<Ended> {
     if next.is_some() {
-        NEXT.set(next);
+        NEXT.with(|cell| cell.set(next));
     }
     let polled = work.as_mut().poll(context);
     match (ENDED.take(), polled) {

@@ -142,6 +142,7 @@ async fn what_is_settled_above_the_committed_offset_is_counted() {
         group_instance_id: None,
         wants_metadata: false,
         out_of_range: Default::default(),
+        by_partition: false,
     };
     let mut consumer = broker.subscribe(subscription).unwrap();
     let crate::broker::ConsumerEvent::Assigned { epoch, .. } =
@@ -199,6 +200,7 @@ async fn a_seek_that_would_go_wrong_is_refused_with_what_to_do() {
         group_instance_id: None,
         wants_metadata: false,
         out_of_range: Default::default(),
+        by_partition: false,
     };
     let _member = broker.subscribe(subscription).unwrap();
     let moves = plan_seek(&broker, &orders, &ORDERS, Some(0), Place::End).await.unwrap();

@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::engine::Engine;
 use super::lane::{Failures, Lane, LaneFailure};
-use crate::broker::{AssignedPartition, BrokerError, Progress, Revocation};
+use crate::broker::{AssignedPartition, BrokerError, Consumer, Progress, Revocation};
 use crate::delivery::{Epoch, NextOffset, RecordBatch, SettledAbove, TopicPartition};
 use crate::observe::{InHand, Observation};
 
@@ -63,7 +63,12 @@ impl Lanes {
         }
     }
 
-    pub(super) fn open(&mut self, assigned: Vec<AssignedPartition>, epoch: Epoch) {
+    pub(super) fn open(
+        &mut self,
+        consumer: &mut impl Consumer,
+        assigned: Vec<AssignedPartition>,
+        epoch: Epoch,
+    ) {
         let partitions: Vec<_> = assigned.iter().map(|one| one.partition.clone()).collect();
         self.engine.observers.notify(&Observation::Assigned { partitions: &partitions, epoch });
         // What a lane spawns and waits for is of the runtime of handlers.
@@ -73,6 +78,7 @@ impl Lanes {
             let lane = Lane::spawn(
                 Arc::clone(&self.engine),
                 partition.clone(),
+                consumer.queue(&partition, epoch),
                 next,
                 remembered.unwrap_or_default(),
                 self.failures.clone(),
@@ -87,13 +93,6 @@ impl Lanes {
         if let Some(open) = self.open.get_mut(&**batch.partition())
             && open.epoch == batch.epoch()
         {
-            if let Some(first) = batch.first_offset() {
-                self.engine.observers.notify(&Observation::Received {
-                    partition: batch.partition(),
-                    first,
-                    records: batch.len(),
-                });
-            }
             open.lane.push(batch);
         }
     }

@@ -212,7 +212,7 @@ impl EventProcessor {
                     ConsumerEvent::Passed { partition, epoch, next } => {
                         lanes.pass(&partition, epoch, next);
                     }
-                    ConsumerEvent::Assigned { partitions, epoch } => lanes.open(partitions, epoch),
+                    ConsumerEvent::Assigned { partitions, epoch } => lanes.open(&mut consumer, partitions, epoch),
                     ConsumerEvent::Revoked(revocation) => lanes.give_up(revocation),
                     ConsumerEvent::OffsetReset(reset) => {
                         engine.observers.notify(&Observation::OffsetReset(&reset));

@@ -7,7 +7,6 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use futures_util::future::join_all;
 use serde::Serialize;
 
 use super::{EventProducer, SendAllError, SendError};
@@ -97,12 +96,14 @@ async fn all(
     contract: &'static ContractInfo,
 ) -> Result<Vec<Acknowledged>, SendAllError> {
     let total = started.len();
-    let sends = started
-        .into_iter()
-        .map(async |sending| sending?.await.map_err(|source| not_acknowledged(contract, source)));
     let mut sent = Vec::with_capacity(total);
     let mut failed = Vec::new();
-    for (index, result) in join_all(sends).await.into_iter().enumerate() {
+    // All are under way, whichever is waited for first.
+    for (index, sending) in started.into_iter().enumerate() {
+        let result = match sending {
+            Ok(underway) => underway.await.map_err(|source| not_acknowledged(contract, source)),
+            Err(error) => Err(error),
+        };
         match result {
             Ok(acknowledged) => sent.push(acknowledged),
             Err(error) => failed.push((index, error)),

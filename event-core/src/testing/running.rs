@@ -274,6 +274,7 @@ impl RunningApp {
                 group_instance_id: None,
                 wants_metadata: true,
                 out_of_range: Default::default(),
+                by_partition: false,
             };
             let consumer = match process.broker().subscribe(subscription) {
                 Ok(consumer) => consumer,

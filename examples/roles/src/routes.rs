@@ -192,6 +192,7 @@ mod tests {
             group_instance_id: None,
             wants_metadata: false,
             out_of_range: Default::default(),
+            by_partition: false,
         };
         let mut consumer = broker.subscribe(subscription).unwrap();
         loop {

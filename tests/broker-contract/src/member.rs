@@ -56,6 +56,7 @@ pub fn subscription(group: &str, topic: &TopicName) -> Subscription {
         group_instance_id: None,
         wants_metadata: false,
         out_of_range: Default::default(),
+        by_partition: false,
     }
 }
 

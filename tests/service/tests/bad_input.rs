@@ -59,6 +59,7 @@ fn subscription(group: &str, topic: TopicName) -> Subscription {
         group_instance_id: None,
         wants_metadata: false,
         out_of_range: Default::default(),
+        by_partition: false,
     }
 }
 

@@ -16,11 +16,15 @@ use super::budget::Budget;
 use super::leveling::Leveling;
 use super::poll_loop::PollLoop;
 use super::positions;
+use super::queues::Queues;
 use super::rebalance::{GroupContext, Told};
 use super::renewal;
 use super::trouble::{self, Heard};
 use super::{KafkaBroker, KafkaSettings};
-use crate::broker::{BrokerError, Consumer, ConsumerEvent, Progress, Pulse, Subscription};
+use crate::broker::{
+    BrokerError, Consumer, ConsumerEvent, PartitionQueue, Progress, Pulse, Subscription,
+};
+use crate::delivery::{Epoch, TopicPartition};
 use crate::event::TopicName;
 
 /// An instance of a consumer group on Kafka: a member of the group for each set of topics.
@@ -33,11 +37,16 @@ use crate::event::TopicName;
 pub struct KafkaConsumer {
     events: UnboundedReceiver<ConsumerEvent>,
     members: Vec<Member>,
+    /// Where each partition has a queue of its own.
+    queues: Option<Arc<Queues>>,
     client_id: String,
     /// Where instances are told apart, and their members are free to leave and join again.
     leveling: Option<Leveling>,
     ended: bool,
 }
+
+/// The part of the bytes in flight that lies in the queues of librdkafka: this fraction.
+const AHEAD: usize = 4;
 
 /// The handle on the thread of one member.
 struct Member {
@@ -78,11 +87,13 @@ impl KafkaConsumer {
         let mut consumer = KafkaConsumer {
             events,
             members: Vec::new(),
+            queues: instance.queues.clone(),
             client_id: instance.client_id.clone(),
             leveling: None,
             ended: false,
         };
-        let budget = Budget::new(subscription.max_in_flight_bytes);
+        let ahead_bytes = subscription.max_in_flight_bytes / AHEAD;
+        let budget = Budget::new(subscription.max_in_flight_bytes - ahead_bytes);
         let mut sets = subscription.topics.clone();
         sets.extend(
             (!subscription.retry_topics.is_empty()).then(|| subscription.retry_topics.clone()),
@@ -90,7 +101,7 @@ impl KafkaConsumer {
         if !broker.settings.shares_by_total() {
             sets = vec![sets.concat()];
         }
-        instance.members = sets.len();
+        instance.ahead_bytes = ahead_bytes / sets.len().max(1);
         let levels = sets.len() > 1
             && subscription.topics.len() > 1
             && subscription.group_instance_id.is_none();
@@ -122,8 +133,9 @@ struct Instance<'a> {
     subscription: &'a Subscription,
     /// Tells the members of this instance from those of others: brokers and tools show it.
     client_id: String,
-    /// How many there are.
-    members: usize,
+    /// How much each may fetch ahead.
+    ahead_bytes: usize,
+    queues: Option<Arc<Queues>>,
     told: Arc<Told>,
 }
 
@@ -138,7 +150,8 @@ impl<'a> Instance<'a> {
             "" => name,
             service => format!("{service}-{name}"),
         };
-        Instance { settings, subscription, client_id, members: 1, told: Arc::default() }
+        let queues = subscription.by_partition.then(Arc::default);
+        Instance { settings, subscription, client_id, ahead_bytes: 0, queues, told: Arc::default() }
     }
 
     fn join(
@@ -164,9 +177,10 @@ impl<'a> Instance<'a> {
         context.out_of_range = self.subscription.out_of_range;
         context.is_static = instance_id.is_some();
         context.told = Arc::clone(&self.told);
+        context.queues = self.queues.clone();
         let client_id = self.client_id.as_str();
         let mut config =
-            self.settings.consumer(group.as_str(), client_id, instance_id, self.members);
+            self.settings.consumer(group.as_str(), client_id, instance_id, self.ahead_bytes);
         positions::configure(&mut config, self.subscription.out_of_range);
         let (subscribed, settings) = (topics.to_vec(), self.settings.clone());
         let make = move |context| {
@@ -232,6 +246,10 @@ impl Consumer for KafkaConsumer {
                 let _ = member.commands.send(Command::Commit(progress));
             }
         }
+    }
+
+    fn queue(&mut self, partition: &TopicPartition, epoch: Epoch) -> Option<PartitionQueue> {
+        self.queues.as_ref()?.take(partition, epoch)
     }
 
     fn pulses(&self) -> Vec<Arc<Pulse>> {
@@ -310,12 +328,16 @@ impl Drop for KafkaConsumer {
 mod tests {
     use super::*;
     use crate::broker::kafka::EmbeddedBroker;
-    use crate::broker::{Broker, OutgoingRecord};
+    use crate::broker::{Broker, OutgoingRecord, PartitionEvent};
     use crate::event::{GroupName, Headers};
 
     fn join(embedded: &EmbeddedBroker) -> Result<KafkaConsumer, BrokerError> {
-        embedded.broker().subscribe(Subscription {
-            group: GroupName::parse("pulse").map_err(|e| BrokerError::Other(e.to_string()))?,
+        embedded.broker().subscribe(subscription("pulse")?)
+    }
+
+    fn subscription(group: &str) -> Result<Subscription, BrokerError> {
+        Ok(Subscription {
+            group: GroupName::parse(group).map_err(|e| BrokerError::Other(e.to_string()))?,
             topics: vec![vec![TopicName::from_static("role_events")]],
             retry_topics: Vec::new(),
             max_in_flight_bytes: 1 << 20,
@@ -323,6 +345,7 @@ mod tests {
             group_instance_id: None,
             wants_metadata: false,
             out_of_range: Default::default(),
+            by_partition: false,
         })
     }
 
@@ -379,6 +402,64 @@ mod tests {
             last = now;
         }
         assert!(beats < 100, "{beats} times a second");
+        Ok(())
+    }
+
+    /// A batch crosses one thread, and a thousand records that lie there are a few batches.
+    #[tokio::test]
+    async fn the_records_of_a_partition_come_by_its_queue_and_wake_nobody_else()
+    -> Result<(), BrokerError> {
+        const RECORDS: usize = 1000;
+        let embedded = EmbeddedBroker::start()?;
+        embedded.create_topic("role_events", 1)?;
+        let producer = embedded.broker().producer()?;
+        let send = |number: usize| {
+            let value = Some(bytes::Bytes::from(number.to_string()));
+            let topic = TopicName::from_static("role_events");
+            let (key, headers) = (None, Headers::new());
+            let (partition, timestamp_ms) = (None, None);
+            producer.send(OutgoingRecord { topic, partition, key, value, headers, timestamp_ms })
+        };
+        for acknowledged in join_all((0..RECORDS).map(send)).await {
+            acknowledged?;
+        }
+        let mut consumer = embedded
+            .broker()
+            .subscribe(Subscription { by_partition: true, ..subscription("queues")? })?;
+        let mut queue = loop {
+            let ConsumerEvent::Assigned { partitions, epoch } = consumer.next().await else {
+                continue;
+            };
+            if let Some(assigned) = partitions.first() {
+                assert!(consumer.queue(&assigned.partition, Epoch(epoch.0 + 1)).is_none());
+                break consumer.queue(&assigned.partition, epoch).unwrap();
+            }
+        };
+        let (mut seen, mut batches) = (0, 0);
+        while seen < RECORDS {
+            let within = Duration::from_secs(20);
+            let event = tokio::time::timeout(within, queue.events.recv()).await;
+            let Ok(Some(PartitionEvent::Records(batch))) = event else {
+                panic!("{event:?} after {seen} records");
+            };
+            for record in batch.iter() {
+                assert_eq!(record.offset.0, seen as i64);
+                seen += 1;
+            }
+            batches += 1;
+        }
+        assert!(batches <= 20, "{batches} batches");
+        // One that comes alone is handed over at once.
+        send(RECORDS).await?;
+        assert!(
+            matches!(queue.events.recv().await, Some(PartitionEvent::Records(batch)) if batch.len() == 1)
+        );
+        while let Ok(event) = consumer.events.try_recv() {
+            assert!(
+                !matches!(event, ConsumerEvent::Records(_) | ConsumerEvent::Passed { .. }),
+                "{event:?}"
+            );
+        }
         Ok(())
     }
 

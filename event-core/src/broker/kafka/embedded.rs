@@ -288,6 +288,7 @@ pub(super) async fn reset(
         group_instance_id: None,
         wants_metadata: false,
         out_of_range: Default::default(),
+        by_partition: false,
     })?;
     let joining = async {
         loop {

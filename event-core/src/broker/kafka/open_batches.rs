@@ -96,7 +96,7 @@ impl OpenBatches {
         let (topic, number) = (message.topic(), message.partition());
         // Fetched before a revocation, when it is nobody's: the next owner reads it.
         let owned = context.with_assignment(|ours| ours.open(topic, number))?;
-        let batch = OpenBatch::new(owned, context.budget.batch_bytes(), self.expected);
+        let batch = OpenBatch::new(owned, &context.budget, self.expected);
         self.batches.push((id, batch));
         Some(self.batches.len() - 1)
     }
@@ -133,8 +133,7 @@ impl OpenBatches {
         });
         let log_start = queue.log_start(topic.as_str(), *number);
         if owned.next.is_none_or(|from| from < to) && to.0 > 0 {
-            let (partition, epoch) = (partition.clone(), owned.epoch);
-            context.tell(ConsumerEvent::Passed { partition, epoch, next: to });
+            context.tell_passed(partition.clone(), owned.epoch, to);
         }
         let Some(from) = owned.next else { return };
         let (epoch, known) = (owned.epoch, owned.leader_epoch);
@@ -213,7 +212,7 @@ impl OpenBatches {
             let in_flight = batch.in_flight();
             let batch = batch.finish(&context.budget);
             self.has_to_pause |= context.budget.has_to_pause(&in_flight);
-            context.tell(ConsumerEvent::Records(batch));
+            context.hand_over(batch);
         }
     }
 }

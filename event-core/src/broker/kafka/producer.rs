@@ -1,6 +1,6 @@
 //! The producer port.
 //!
-//! One thread polls librdkafka for delivery reports; each completes the future of its record.
+//! One thread takes delivery reports from librdkafka; each completes the futures of its records.
 //! What is in librdkafka's queue is bounded here, well below the queue's own limit: a full queue
 //! would mean sleeping and sending again, and with that another order. Records above the bound
 //! wait in a line of ours and enter in the order of the `send` calls.
@@ -10,34 +10,38 @@
 
 mod line;
 
-use std::ffi::CString;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::client::ClientContext;
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::error::KafkaError;
-use rdkafka::message::{DeliveryResult, Message};
+use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseProducer, Producer as _, ProducerContext, PurgeConfig};
 use rdkafka::types::RDKafkaErrorCode as Code;
 use tokio::sync::{Notify, oneshot};
 
 use super::KafkaSettings;
 use super::open_clients::OpenClient;
-use super::raw;
+use super::raw::{self, DeliveryQueue, Report};
 use super::trouble::{self, Heard};
 use crate::broker::{Acknowledged, BrokerError, OutgoingRecord, PortFuture, Producer};
 use crate::delivery::{Offset, TopicPartition};
 use crate::event::TopicName;
-use line::Line;
+use line::{Line, Turns};
 
 /// librdkafka's own limits are 100 000 messages and 1 GiB.
 const MAX_IN_FLIGHT_RECORDS: usize = 20_000;
 const MAX_IN_FLIGHT_BYTES: usize = 128 << 20;
+/// A record that is awaited by itself goes at once. With more than these under way, records wait for the
+/// next delivery report, for `FULL_POLL`, or until there are so many: then they go together. One by
+/// one, each would wake librdkafka's thread, which would make a request of it.
+const AT_ONCE: usize = 16;
+const TOGETHER: usize = 500;
 /// How often the thread looks whether it should end.
 const POLL: Duration = Duration::from_millis(100);
-/// The same while librdkafka has no room.
+/// The same while something is under way.
 const FULL_POLL: Duration = Duration::from_millis(2);
 /// A client that failed answers what it had at once when it is told to give it up.
 const PURGE_DEADLINE: Duration = Duration::from_secs(5);
@@ -49,6 +53,8 @@ pub(super) struct KafkaProducer {
 }
 
 type Client = BaseProducer<DeliveryContext>;
+type Queue = DeliveryQueue<DeliveryContext>;
+type Reports = Vec<(Box<Pending>, Report)>;
 
 struct Shared {
     line: Mutex<Line>,
@@ -69,28 +75,29 @@ struct Pending {
 impl KafkaProducer {
     pub(super) fn start(settings: &KafkaSettings) -> Result<KafkaProducer, BrokerError> {
         let heard = Arc::new(Heard::of(settings));
-        let client = connect(settings, &heard)?;
+        let queue = connect(settings, &heard)?;
         let shared = Arc::new(Shared {
-            line: Mutex::new(Line::new(Arc::clone(&client))),
+            line: Mutex::new(Line::new(Arc::clone(queue.producer()))),
             settled: Notify::new(),
             settings: settings.clone(),
             heard,
         });
-        client.context().answer_to(&shared);
         let stop = Arc::new(AtomicBool::new(false));
         let (polled, stopped) = (Arc::clone(&shared), Arc::clone(&stop));
         std::thread::Builder::new()
             .name("kafka-producer".to_owned())
             .spawn(move || {
-                let mut client = client;
+                let mut queue = queue;
+                let mut reports = Vec::new();
                 let mut timeout = POLL;
                 while !stopped.load(Ordering::Relaxed) {
-                    client.poll(timeout);
-                    if let Some((code, reason)) = client.client().fatal_error() {
+                    queue.serve(timeout, &mut reports);
+                    polled.delivered(&mut reports, None);
+                    if let Some((code, reason)) = queue.producer().client().fatal_error() {
                         let reason = trouble::of_failed_producer(code, reason);
-                        client = polled.replace(client, &reason);
+                        queue = polled.replace(queue, &reason);
                     }
-                    timeout = if polled.advance() { POLL } else { FULL_POLL };
+                    timeout = polled.advance();
                 }
                 polled.give_up();
             })
@@ -99,16 +106,12 @@ impl KafkaProducer {
     }
 }
 
-fn connect(settings: &KafkaSettings, heard: &Arc<Heard>) -> Result<Arc<Client>, BrokerError> {
-    let context = DeliveryContext {
-        shared: Mutex::default(),
-        heard: Arc::clone(heard),
-        failed: OnceLock::new(),
-        _open: OpenClient::new(),
-    };
+fn connect(settings: &KafkaSettings, heard: &Arc<Heard>) -> Result<Queue, BrokerError> {
+    let context = DeliveryContext { heard: Arc::clone(heard), _open: OpenClient::new() };
     let client = BaseProducer::from_config_and_context(&settings.producer(), context)
         .map_err(|error| trouble::of_creation(&error))?;
-    Ok(Arc::new(client))
+    DeliveryQueue::new(Arc::new(client))
+        .ok_or_else(|| BrokerError::Fatal("the producer has no queue".to_owned()))
 }
 
 impl Drop for KafkaProducer {
@@ -170,103 +173,112 @@ impl Shared {
         let length = |part: &Option<bytes::Bytes>| part.as_ref().map_or(0, bytes::Bytes::len);
         let headers: usize =
             record.headers.iter().map(|header| header.name.len() + length(&header.value)).sum();
-        let mut line = self.line();
-        let pending = Box::new(Pending {
+        let mut pending = Box::new(Pending {
             topic: record.topic.clone(),
             partition: record.partition,
             bytes: length(&record.key) + length(&record.value) + headers,
-            turn: line.begin(),
+            turn: 0,
             reply,
         });
+        let mut line = self.line();
+        pending.turn = line.begin();
+        if line.waiting.is_empty() && line.records < AT_ONCE {
+            self.hand_over(&mut line, record, pending);
+            return;
+        }
         line.waiting.push_back((record, pending));
-        self.fill(&mut line);
+        if line.waiting.len() >= TOGETHER {
+            self.fill(&mut line);
+        }
     }
 
     /// Moves records from the line into librdkafka as long as there is room. Under the lock, so
     /// that the order of the line is the order in librdkafka.
     fn fill(&self, line: &mut Line) {
+        line.is_starved = false;
         while line.has_room()
             && let Some((record, pending)) = line.waiting.pop_front()
         {
-            let bytes = pending.bytes;
-            match enqueue(&line.client, &record, pending) {
-                Ok(()) => {
-                    line.records += 1;
-                    line.bytes += bytes;
-                }
-                // The thread makes a new client, and then fills it.
-                Err((_, pending)) if line.client.client().fatal_error().is_some() => {
-                    line.waiting.push_front((record, pending));
-                    return;
-                }
-                // The user made librdkafka's queue smaller than our bound. It also still counts
-                // the records of the delivery report that is being worked on.
-                Err((Code::QueueFull, pending)) => {
-                    line.waiting.push_front((record, pending));
-                    line.is_starved = true;
-                    return;
-                }
-                Err((code, pending)) => self.settle(line, *pending, Err(code)),
+            if !self.hand_over(line, record, pending) {
+                return;
             }
         }
     }
 
-    /// Answers a record and counts it out.
-    fn settle(&self, line: &mut Line, pending: Pending, result: Result<(i32, i64), Code>) {
-        let result = result.map_err(|code| {
-            trouble::of_delivery(
-                code,
-                &pending.topic,
-                pending.partition,
-                pending.bytes,
-                &self.heard,
-            )
-        });
-        self.answer(line, pending, result);
+    /// Gives one record to librdkafka; `false` when it has to wait, and is the first of the line again.
+    fn hand_over(&self, line: &mut Line, record: OutgoingRecord, pending: Box<Pending>) -> bool {
+        let bytes = pending.bytes;
+        match raw::produce(&line.client, &record, pending) {
+            Ok(()) => {
+                line.records += 1;
+                line.bytes += bytes;
+                true
+            }
+            // The thread makes a new client, and then fills it.
+            Err((_, pending)) if line.client.client().fatal_error().is_some() => {
+                line.waiting.push_front((record, pending));
+                false
+            }
+            // The user made librdkafka's queue smaller than our bound. It also still counts
+            // the records of the delivery report that is being worked on.
+            Err((Code::QueueFull, pending)) => {
+                line.waiting.push_front((record, pending));
+                line.is_starved = true;
+                false
+            }
+            Err((code, pending)) => {
+                self.settle(line, *pending, Err(code));
+                true
+            }
+        }
     }
 
-    fn answer(&self, line: &mut Line, pending: Pending, result: Result<(i32, i64), BrokerError>) {
+    /// Answers a record that librdkafka does not have, and counts it out.
+    fn settle(&self, line: &mut Line, pending: Pending, result: Result<(i32, i64), Code>) {
+        let result = result.map_err(|code| self.error_of(code, &pending));
         line.end(pending.turn);
-        let answer = result.map(|(partition, offset)| Acknowledged {
-            partition: TopicPartition { topic: pending.topic, partition },
-            offset: Offset(offset),
-        });
-        // Nobody waits any more: the record is sent all the same.
-        let _ = pending.reply.send(answer);
+        pending.answer(result);
         self.settled.notify_waiters();
     }
 
-    fn delivered(
-        &self,
-        pending: Pending,
-        result: Result<(i32, i64), Code>,
-        failed: Option<&String>,
-    ) {
-        let mut line = self.line();
-        line.records -= 1;
-        line.bytes -= pending.bytes;
-        if result.is_ok() {
+    fn error_of(&self, code: Code, pending: &Pending) -> BrokerError {
+        trouble::of_delivery(code, &pending.topic, pending.partition, pending.bytes, &self.heard)
+    }
+
+    /// Answers what librdkafka reported, and fills it again. `failed` is why its client is replaced.
+    fn delivered(&self, reports: &mut Reports, failed: Option<&str>) {
+        if reports.is_empty() {
+            return;
+        }
+        if reports.iter().any(|(_, result)| result.is_ok()) {
             self.heard.note_answer();
         }
-        // librdkafka gives up what it has when it fails, before the client is replaced.
-        let failed = || {
-            let present = || line.client.client().fatal_error().map(|(_, reason)| reason);
-            failed.cloned().or_else(present)
-        };
-        let failed = if result.is_err() { failed() } else { None };
-        match failed {
-            Some(reason) => {
-                let error = trouble::of_replacement(&pending.topic, &reason);
-                self.answer(&mut line, pending, Err(error));
-            }
-            None => self.settle(&mut line, pending, result),
+        let (records, mut bytes) = (reports.len(), 0);
+        let mut turns = Turns::default();
+        // Who waits goes on while the others are answered; so this is done without the lock.
+        for (pending, result) in reports.drain(..) {
+            bytes += pending.bytes;
+            turns.add(pending.turn);
+            // librdkafka gives up what it has when it fails, before the client is replaced.
+            let present = || self.line().client.client().fatal_error().map(|(_, reason)| reason);
+            let result = result.map_err(|code| match failed.map(str::to_owned).or_else(present) {
+                Some(reason) => trouble::of_replacement(&pending.topic, &reason),
+                None => self.error_of(code, &pending),
+            });
+            pending.answer(result);
         }
+        let mut line = self.line();
+        line.records -= records;
+        line.bytes -= bytes;
+        turns.end_in(&mut line);
         self.fill(&mut line);
+        drop(line);
+        self.settled.notify_waiters();
     }
 
     /// Puts a new client in the place of one that failed for good, and answers what that one had.
     /// What waits in the line goes to the new one.
-    fn replace(self: &Arc<Self>, old: Arc<Client>, reason: &str) -> Arc<Client> {
+    fn replace(&self, old: Queue, reason: &str) -> Queue {
         let new = match connect(&self.settings, &self.heard) {
             Ok(new) => new,
             Err(error) => {
@@ -276,42 +288,41 @@ impl Shared {
                     let error = BrokerError::Fatal(format!(
                         "{reason}; and no new producer could be made ({error}): restart the process"
                     ));
-                    self.answer(&mut line, *pending, Err(error));
+                    line.end(pending.turn);
+                    pending.answer(Err(error));
                 }
+                drop(line);
+                self.settled.notify_waiters();
                 return old;
             }
         };
         tracing::warn!("the producer failed for good and is replaced: {reason}");
-        new.context().answer_to(self);
-        self.line().client = Arc::clone(&new);
-        // Only this thread replaces, so that it is empty.
-        let _ = old.context().failed.set(reason.to_owned());
-        old.purge(PurgeConfig::default().queue().inflight());
+        self.line().client = Arc::clone(new.producer());
+        old.producer().purge(PurgeConfig::default().queue().inflight());
         let until = Instant::now() + PURGE_DEADLINE;
-        while old.in_flight_count() > 0 && Instant::now() < until {
-            old.poll(FULL_POLL);
+        let mut reports = Vec::new();
+        while old.producer().in_flight_count() > 0 && Instant::now() < until {
+            old.serve(FULL_POLL, &mut reports);
+            self.delivered(&mut reports, Some(reason));
         }
         // What waited for the old one.
         self.fill(&mut self.line());
         new
     }
 
-    /// Tries again what librdkafka had no room for, between two polls; says whether all of it
-    /// went in.
-    fn advance(&self) -> bool {
+    /// Gives librdkafka what waits, between two polls; says for how long the next poll may wait.
+    fn advance(&self) -> Duration {
         let mut line = self.line();
-        while line.is_starved {
-            line.is_starved = false;
-            self.fill(&mut line);
-            if !line.is_starved || line.records > 0 {
-                break;
-            }
+        self.fill(&mut line);
+        while line.is_starved && line.records == 0 {
             // Nothing is under way: the record alone is larger than the queue.
+            line.is_starved = false;
             if let Some((_, pending)) = line.waiting.pop_front() {
                 self.settle(&mut line, *pending, Err(Code::QueueFull));
             }
+            self.fill(&mut line);
         }
-        !line.is_starved
+        if line.records == 0 && line.waiting.is_empty() { POLL } else { FULL_POLL }
     }
 
     /// Answers what waits; what librdkafka has, it answers when the client is dropped.
@@ -323,29 +334,20 @@ impl Shared {
     }
 }
 
-fn enqueue(
-    client: &Client,
-    record: &OutgoingRecord,
-    pending: Box<Pending>,
-) -> Result<(), (Code, Box<Pending>)> {
-    let Ok(topic) = CString::new(record.topic.as_str()) else {
-        return Err((Code::InvalidTopic, pending));
-    };
-    raw::produce(client, &topic, record, pending)
+impl Pending {
+    fn answer(self, result: Result<(i32, i64), BrokerError>) {
+        let answer = result.map(|(partition, offset)| Acknowledged {
+            partition: TopicPartition { topic: self.topic, partition },
+            offset: Offset(offset),
+        });
+        // Nobody waits any more: the record is sent all the same.
+        let _ = self.reply.send(answer);
+    }
 }
 
 struct DeliveryContext {
-    shared: Mutex<Weak<Shared>>,
     heard: Arc<Heard>,
-    /// Why the client failed for good, once it is replaced.
-    failed: OnceLock<String>,
     _open: OpenClient,
-}
-
-impl DeliveryContext {
-    fn answer_to(&self, shared: &Arc<Shared>) {
-        *self.shared.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(shared);
-    }
 }
 
 impl ClientContext for DeliveryContext {
@@ -363,17 +365,10 @@ impl ClientContext for DeliveryContext {
 impl ProducerContext for DeliveryContext {
     type DeliveryOpaque = Box<Pending>;
 
-    fn delivery(&self, result: &DeliveryResult<'_>, pending: Box<Pending>) {
-        let result = match result {
-            Ok(message) => Ok((message.partition(), message.offset())),
-            Err((error, _)) => Err(error.rdkafka_error_code().unwrap_or(Code::Unknown)),
-        };
-        let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
-        // While the client is being dropped there is no line any more; dropping `pending`
-        // answers its future.
-        if let Some(shared) = shared {
-            shared.delivered(*pending, result, self.failed.get());
-        }
+    /// Called only while the client is being dropped, when there is no line any more: dropping `pending`
+    /// answers its future. Everything else is served by [`DeliveryQueue`].
+    fn delivery(&self, _: &DeliveryResult<'_>, pending: Box<Pending>) {
+        drop(pending);
     }
 }
 

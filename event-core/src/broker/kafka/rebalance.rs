@@ -27,10 +27,13 @@ use super::committed::{self, names};
 use super::consumer::{Close, Command};
 use super::open_clients::OpenClient;
 use super::positions;
+use super::queues::Queues;
 use super::raw::FetchQueue;
 use super::trouble::{self, Heard};
-use crate::broker::{BrokerError, ConsumerEvent, OutOfRange, Progress, Pulse, Revocation};
-use crate::delivery::TopicPartition;
+use crate::broker::{
+    BrokerError, ConsumerEvent, OutOfRange, PartitionEvent, Progress, Pulse, Revocation,
+};
+use crate::delivery::{Epoch, NextOffset, RecordBatch, TopicPartition};
 
 /// The processor drains for the same time, but begins later: it has to hear of the revocation.
 const DRAIN_MARGIN: Duration = Duration::from_secs(2);
@@ -56,6 +59,8 @@ pub(super) struct GroupContext {
     /// What the members of one consumer told.
     pub(super) told: Arc<Told>,
     pub(super) out_of_range: OutOfRange,
+    /// Where each partition has a queue of its own.
+    pub(super) queues: Option<Arc<Queues>>,
     /// The member keeps its name, and its partitions, when it is restarted.
     pub(super) is_static: bool,
     /// Where the messages of assigned partitions go. The poll loop owns it, because it keeps the
@@ -112,6 +117,7 @@ impl GroupContext {
             wants_metadata,
             told: Arc::default(),
             out_of_range: OutOfRange::default(),
+            queues: None,
             is_static: false,
             fetch_queue: Mutex::default(),
             commits: Mutex::default(),
@@ -134,6 +140,7 @@ impl GroupContext {
             told: Arc::clone(&self.told),
             pulse: Arc::clone(&self.pulse),
             out_of_range: self.out_of_range,
+            queues: self.queues.clone(),
             is_static: self.is_static,
             state: Mutex::new(state),
             ..GroupContext::new(
@@ -204,6 +211,24 @@ impl GroupContext {
         let _ = self.events.send(event);
     }
 
+    /// Hands records of one partition over.
+    pub(super) fn hand_over(&self, batch: RecordBatch) {
+        let queue = self.with_assignment(|ours| ours.queue(batch.partition(), batch.epoch()));
+        match queue {
+            // Nobody reads it once its lane has ended: what it leaves is delivered again.
+            Some(queue) => drop(queue.send(PartitionEvent::Records(batch))),
+            None => self.tell(ConsumerEvent::Records(batch)),
+        }
+    }
+
+    /// Tells that no record of a partition comes before `next`, behind the records before it.
+    pub(super) fn tell_passed(&self, partition: TopicPartition, epoch: Epoch, next: NextOffset) {
+        match self.with_assignment(|ours| ours.queue(&partition, epoch)) {
+            Some(queue) => drop(queue.send(PartitionEvent::Passed(next))),
+            None => self.tell(ConsumerEvent::Passed { partition, epoch, next }),
+        }
+    }
+
     /// Takes progress in, to be committed with the next one.
     pub(super) fn commit_soon(&self, progress: Vec<Progress>) {
         let mut commits = self.commits.lock().unwrap_or_else(PoisonError::into_inner);
@@ -245,6 +270,11 @@ impl GroupContext {
                 ours.advance(&one.partition, one.next, *leader_epoch);
                 if let Some(next) = one.next {
                     ours.note_leader_epoch(&one.partition, next.0 - 1, *leader_epoch);
+                }
+            }
+            for partition in &partitions {
+                if let Some(queues) = &self.queues {
+                    ours.set_queue(partition, queues.open(partition, epoch));
                 }
             }
             self.budget.add_partitions(ours.len() - before);

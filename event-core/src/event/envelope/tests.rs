@@ -1,9 +1,14 @@
 use super::*;
+use crate::event::one_pass::differential::check_record;
 
 fn code(value: impl AsRef<[u8]>) -> &'static str {
     match Envelope::read(value.as_ref()) {
         Ok(_) => "ok",
-        Err(error) => error.code(),
+        Err(error) => {
+            // One pass accepts nothing of it either, so that this reason stays.
+            check_record(value.as_ref());
+            error.code()
+        }
     }
 }
 

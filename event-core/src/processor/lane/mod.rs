@@ -23,7 +23,7 @@ use tokio::task::JoinHandle;
 use super::engine::{Engine, Source};
 use super::settle::{NotSettled, Settler};
 use super::tracker::Tracker;
-use crate::broker::BrokerError;
+use crate::broker::{BrokerError, PartitionEvent as Incoming, PartitionQueue};
 use crate::delivery::{NextOffset, Offset, RecordBatch, SettledAbove, TopicPartition};
 use progress::Progress;
 
@@ -43,14 +43,6 @@ pub(super) enum LaneFailure {
 
 /// How a lane ended: without a failure when it was told to.
 type Ended = Result<(), LaneFailure>;
-
-/// What comes to a lane, in the order of the partition.
-#[derive(Debug)]
-enum Incoming {
-    Records(RecordBatch),
-    /// No record comes before this offset.
-    Passed(NextOffset),
-}
 
 /// The processor's end of a lane.
 pub(super) struct Lane {
@@ -94,17 +86,20 @@ impl Ending {
 }
 
 impl Lane {
-    /// Starts a lane; what `remembered` has is settled already.
+    /// Starts a lane, which reads `queue` where the partition has one; what `remembered` has is settled
+    /// already.
     pub(super) fn spawn(
         engine: Arc<Engine>,
         partition: TopicPartition,
+        queue: Option<PartitionQueue>,
         next: Option<NextOffset>,
         remembered: SettledAbove,
         failures: Failures,
     ) -> Self {
         // Unbounded in number only: the consumer stops fetching when the bytes handed over reach
         // its limit.
-        let (sender, incoming) = mpsc::unbounded_channel();
+        let queue = queue.map(|PartitionQueue { sender, events }| (sender, events));
+        let (sender, incoming) = queue.unwrap_or_else(mpsc::unbounded_channel);
         let (stop, stopped) = watch::channel(false);
         let source = engine.source(&partition.topic);
         // What is remembered may be of an earlier version of the service, whose handlers kept less order.

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use super::{Settled, Settler};
 use crate::delivery::{LazyEnvelope, NextRecord, OpenBatch, ReadEnvelope, RecordBatch, RecordRef};
 use crate::event::time::is_out_of_range;
-use crate::event::{is_sound, scan};
+use crate::event::{NameAt, Scanned, is_sound};
 use crate::handler::Ended;
+use crate::observe::Observation;
 use crate::outcome::Outcome;
 use crate::processor::attempt::outcome_of;
 use crate::processor::engine::Source;
@@ -17,7 +18,21 @@ use crate::processor::watch::{Slot, watched};
 impl Settler {
     /// A batch with what its records are delivered with.
     pub(in crate::processor) fn open(&self, records: RecordBatch) -> Arc<OpenBatch> {
+        self.received(&records);
+        self.open_copy(records)
+    }
+
+    /// The same of records that came with another batch.
+    pub(in crate::processor) fn open_copy(&self, records: RecordBatch) -> Arc<OpenBatch> {
         Arc::new(OpenBatch { records, context: Arc::clone(&self.context) })
+    }
+
+    /// Tells of a batch that comes to its lane.
+    fn received(&self, batch: &RecordBatch) {
+        if let Some(first) = batch.first_offset() {
+            let (partition, records) = (batch.partition(), batch.len());
+            self.engine.observers.notify(&Observation::Received { partition, first, records });
+        }
     }
 
     /// Whether a record can take the direct way now, and to whom. What has no handler, is unusual, or waits
@@ -28,15 +43,21 @@ impl Settler {
         if is_out_of_range(record.timestamp_ms) || engine.policy.admit(record).is_err() {
             return None;
         }
-        let scanned = scan(record.value?)?;
-        let route = routes.find(scanned.event_type)?;
+        let value = record.value?;
+        let name = NameAt::of(value)?;
+        let event = name.text(value)?;
+        let route = routes.find(event)?;
         let handler = engine.handler(route);
         // What decodes the event says itself whether it is one.
         let is_direct = handler.is_direct
-            && (handler.decodes || is_sound(scanned, engine.policy.envelope))
+            && (handler.decodes || self.is_sound(value, name))
             && handler.gate.entry() == Entry::Open;
-        let name = scanned.name_at()?;
-        is_direct.then_some(Direct { record, route, event: scanned.event_type, name })
+        is_direct.then_some(Direct { record, route, event, name })
+    }
+
+    pub(super) fn is_sound(&self, value: &[u8], name: NameAt) -> bool {
+        let rules = self.engine.policy.envelope;
+        Scanned::of(value, name).is_some_and(|scanned| is_sound(scanned, rules))
     }
 
     /// The first attempt at a record that takes the direct way.

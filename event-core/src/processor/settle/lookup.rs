@@ -2,8 +2,8 @@
 
 use super::{Job, Read, Settler};
 use crate::delivery::{Delivery, Origin, ReadEnvelope, RecordRef};
+use crate::event::NameAt;
 use crate::event::time::is_out_of_range;
-use crate::event::{is_sound, scan};
 use crate::processor::engine::Source;
 use crate::processor::lane::Direct;
 use crate::router::Route;
@@ -74,13 +74,13 @@ impl Settler {
         {
             return None;
         }
-        let scanned = scan(record.value?)?;
-        let route = routes.find(scanned.event_type)?;
+        let value = record.value?;
+        let name = NameAt::of(value)?;
+        let event = name.text(value)?;
+        let route = routes.find(event)?;
         // What decodes the event says itself whether it is one. A layer sees none that is not.
         let is_event = route.layers.is_empty()
-            && (self.engine.handler(route).decodes
-                || is_sound(scanned, self.engine.policy.envelope));
-        let name = scanned.name_at()?;
-        is_event.then_some(Direct { record, route, event: scanned.event_type, name })
+            && (self.engine.handler(route).decodes || self.is_sound(value, name));
+        is_event.then_some(Direct { record, route, event, name })
     }
 }

@@ -1,11 +1,9 @@
 //! The topic and its records.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use event_benchmark::broker::make_topics;
 use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::client::DefaultClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
 
@@ -13,15 +11,9 @@ use crate::TOPIC;
 use crate::handlers::NAMES;
 use crate::rows::{Compression, Row};
 
-/// A number that was not given before.
-pub(crate) fn unique() -> u64 {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    NEXT.fetch_add(1, Ordering::Relaxed)
-}
-
 /// Makes the topic anew, with the records of this row.
 pub(crate) fn fill(brokers: &str, row: &Row) {
-    make_topics(brokers, row.partitions);
+    make_topics(brokers, &[(TOPIC, row.partitions), ("bench_events_dlq", 1)]);
     let producer: ThreadedProducer<DefaultProducerContext> = ClientConfig::new()
         .set("bootstrap.servers", brokers)
         .set("linger.ms", "50")
@@ -80,29 +72,4 @@ fn record(row: &Row, id: u64) -> (String, String) {
     let note: String =
         words.chars().cycle().skip(usize::try_from(hash % 37).unwrap()).take(note).collect();
     (role.to_string(), format!("{start}{note}{end}"))
-}
-
-fn make_topics(brokers: &str, partitions: i32) {
-    let mut config = ClientConfig::new();
-    config.set("bootstrap.servers", brokers);
-    let admin: AdminClient<DefaultClientContext> = config.create().unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let options = AdminOptions::new().operation_timeout(Some(Duration::from_secs(30)));
-    let names = [TOPIC, "bench_events_dlq"];
-    // Those of another run may be there.
-    runtime.block_on(admin.delete_topics(&names, &options)).unwrap();
-    let topic = |name, count| NewTopic::new(name, count, TopicReplication::Fixed(1));
-    let topics = [topic(TOPIC, partitions), topic("bench_events_dlq", 1)];
-    let within = Instant::now() + Duration::from_secs(60);
-    loop {
-        let made = runtime.block_on(admin.create_topics(&topics, &options)).unwrap();
-        // A topic is gone a while after it was deleted.
-        match made.into_iter().find_map(Result::err) {
-            None => return,
-            Some((_, RDKafkaErrorCode::TopicAlreadyExists)) if Instant::now() < within => {
-                std::thread::sleep(Duration::from_millis(50));
-            }
-            Some((name, code)) => panic!("{name} cannot be made: {code}"),
-        }
-    }
 }

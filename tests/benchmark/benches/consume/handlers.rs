@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use event_core::prelude::*;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::meter::{Counted, Meter};
 
@@ -77,11 +78,35 @@ macro_rules! contracts {
             }
         }
 
+        /// The same in two passes, as most people write it: the name first, then the data.
+        pub(crate) fn in_two_passes(value: &[u8], borrowed: bool) -> u64 {
+            let parts: Parts<'_> = serde_json::from_slice(value).unwrap();
+            let data = parts.data.get();
+            match (&*parts.event_type, borrowed) {
+                $(
+                    ($name, false) => serde_json::from_str::<owned::$owned>(data).unwrap().value(),
+                    ($name, true) => {
+                        serde_json::from_str::<borrowed::$borrowed<'_>>(data).unwrap().value()
+                    }
+                )*
+                (name, _) => panic!("no type is called {name}"),
+            }
+        }
+
         /// What the types are called, in their order.
         pub(crate) const NAMES: &[&str] = &[$($name),*];
 
         handlers!(owned_all, Event, owned, (), $($owned)*);
     };
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Parts<'a> {
+    #[serde(borrow)]
+    event_type: Cow<'a, str>,
+    #[serde(borrow)]
+    data: &'a RawValue,
 }
 
 /// A module with a handler for each of these contracts.

@@ -1,16 +1,26 @@
-//! How fast a service reads what lies on a real Kafka, against the loop that one would write by hand.
+//! How fast a service reads what lies on a real Kafka, against loops that one would write by hand.
 //!
-//! Each row varies one factor: the order, the number of types or partitions, the size, failures. Both
+//! Each row varies one factor: the order, the number of types or partitions, the size, failures. The
 //! sides of a row run in processes of their own, which alternate, in a consumer group of their own each
-//! time. They decode the same records into the same types (a checksum says so). Printed are medians, of
-//! the rate (higher is better) and of the processor time a record (lower is better), as ratios
-//! event-core / by hand, with the lowest and highest rate of a round, and the peak memory of each.
+//! time. They decode the same records into the same types (a checksum says so).
+//!
+//! | baseline | |
+//! |---|---|
+//! | `hand` | a `BaseConsumer` loop that decodes in one pass, into an enum whose tag is the name |
+//! | `two-pass` | the same loop as most people write it: the name and the raw data, then the data |
+//! | `batch-call` | librdkafka's batch call and the decode of `hand`, without group and commit: the floor |
+//!
+//! Printed are medians, as ratios event-core / baseline: of the rate with the lowest and highest of a
+//! round (higher is better), and of the processor time a record (lower is better). `own ns` is the
+//! processor time a record above that of `batch-call`, `allocs` what Rust allocates a record above it.
 //!
 //! ```text
 //! cargo bench -p event-benchmark --bench consume                                  # every row
-//! cargo bench -p event-benchmark --bench consume -- --quick                       # four of them
+//! cargo bench -p event-benchmark --bench consume -- --quick                       # the first five
 //! cargo bench -p event-benchmark --bench consume -- --row 'order = key'           # by name
 //! cargo bench -p event-benchmark --bench consume -- --cell --order key --keys 10  # any other
+//! cargo bench -p event-benchmark --bench consume -- --baseline hand               # one baseline
+//! cargo bench -p event-benchmark --bench consume -- --startup                     # to the first record
 //! ```
 //!
 //! Without `--brokers` it starts a Kafka, for which it needs Java 17 and Maven. The topic `bench_events`
@@ -19,18 +29,23 @@
 #![allow(missing_docs)]
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a benchmark")]
 
+mod batch_call;
 mod fill;
 mod handlers;
 mod meter;
 mod rows;
 mod subjects;
 
-use std::process::{Command, Stdio};
-
 use clap::{Parser, ValueEnum};
-use kafka_rig::Kafka;
-use meter::Cost;
+use event_benchmark::allocations::{self, CountingAllocator};
+use event_benchmark::broker::Brokers;
+use event_benchmark::cost::{Cost, median, spread};
+use event_benchmark::sides;
 use rows::{QUICK, Row};
+use subjects::Passes;
+
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 const TOPIC: &str = "bench_events";
 
@@ -48,31 +63,50 @@ struct Arguments {
     /// Rows whose names hold this
     #[arg(long)]
     row: Option<String>,
+    /// The time from the start of a process to its first record, in place of the rows
+    #[arg(long)]
+    startup: bool,
     /// The row that the other flags describe
     #[arg(long)]
     cell: bool,
     #[command(flatten)]
     factors: Row,
+    /// What event-core is compared with; all of them by default
+    #[arg(long)]
+    baseline: Vec<Side>,
     /// Measures one side in this process
     #[arg(long, hide = true)]
     side: Option<Side>,
     #[arg(long, hide = true, default_value = "")]
     group: String,
+    #[arg(long, hide = true)]
+    count_allocations: bool,
     /// Given by cargo
     #[arg(long, hide = true)]
     bench: bool,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Side {
     Hand,
+    TwoPass,
+    BatchCall,
     Core,
+}
+
+impl Side {
+    fn flag(self) -> String {
+        format!("--side={}", self.to_possible_value().unwrap().get_name())
+    }
 }
 
 fn main() {
     let arguments = Arguments::parse();
     let row = &arguments.factors;
     if let (Some(side), Some(brokers)) = (arguments.side, &arguments.brokers) {
+        if arguments.count_allocations {
+            allocations::start();
+        }
         return measure(side, row, brokers, &arguments.group).print();
     }
     let mut rows = match arguments.cell {
@@ -85,25 +119,43 @@ fn main() {
     if let Some(name) = &arguments.row {
         rows.retain(|(one, _)| one.contains(name.as_str()));
     }
-    let kafka = arguments.brokers.is_none().then(Kafka::start);
-    let brokers = arguments.brokers.unwrap_or_else(|| kafka.as_ref().unwrap().brokers());
+    let brokers = Brokers::new(arguments.brokers);
+    if arguments.startup {
+        return startup(brokers.address(), arguments.rounds);
+    }
     println!(
-        "{:<38} {:>5} {:>11} {:>5} {:>9} {:>9} {:>13}",
-        "", "rate", "of rounds", "CPU", "by hand/s", "core/s", "peak MiB"
+        "{:<36} {:>22} {:>22} {:>10} {:>7} {:>7} {:>9} {:>9} {:>15}",
+        "",
+        "/ by hand: rate, CPU",
+        "/ two passes",
+        "/ batch",
+        "own ns",
+        "allocs",
+        "by hand/s",
+        "core/s",
+        "MiB: core, hand"
     );
     let mut filled = None;
     for (name, row) in &rows {
         if filled.as_ref() != Some(&row.data()) {
-            fill::fill(&brokers, row);
+            fill::fill(brokers.address(), row);
             filled = Some(row.data());
         }
-        compare(name, row, &brokers, arguments.rounds);
+        let is_measured = |side: &Side| match side {
+            Side::Core => true,
+            Side::TwoPass | Side::BatchCall if !row.only_decodes() => false,
+            baseline => arguments.baseline.is_empty() || arguments.baseline.contains(baseline),
+        };
+        let sides: Vec<Side> = Side::value_variants().iter().copied().filter(is_measured).collect();
+        Comparison::of(&sides, row, brokers.address(), arguments.rounds).print(name);
     }
 }
 
 fn measure(side: Side, row: &Row, brokers: &str, group: &str) -> Cost {
     match side {
-        Side::Hand => subjects::by_hand(row, brokers, group),
+        Side::Hand => subjects::by_hand(row, brokers, group, Passes::One),
+        Side::TwoPass => subjects::by_hand(row, brokers, group, Passes::Two),
+        Side::BatchCall => batch_call::batch_call(row, brokers),
         Side::Core => {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
             runtime.unwrap().block_on(subjects::with_event_core(row, brokers, group))
@@ -111,63 +163,105 @@ fn measure(side: Side, row: &Row, brokers: &str, group: &str) -> Cost {
     }
 }
 
-/// Has both sides read the topic in turns.
-fn compare(name: &str, row: &Row, brokers: &str, rounds: usize) {
-    let (mut hand, mut core) = (Vec::new(), Vec::new());
-    for round in 0..rounds {
-        // Who comes first alternates as well.
-        let sides = [Side::Hand, Side::Core];
-        for side in (0..2).map(|turn| sides[(turn + round) % 2]) {
-            let cost = in_a_process(side, row, brokers, round);
-            match side {
-                Side::Hand => hand.push(cost),
-                Side::Core => core.push(cost),
+/// A group that joins for the first time, with one record to read.
+fn startup(brokers: &str, rounds: usize) {
+    println!("{:<36} {:>9} {:>9} {:>6}", "ms to the first record", "core", "by hand", "/");
+    for types in [1, 3, 30] {
+        let row = Row { types, records: 30, ..Row::default() };
+        fill::fill(brokers, &row);
+        let measured = Comparison::of(&[Side::Hand, Side::Core], &row, brokers, rounds);
+        let startup = |cost: &Cost| cost.startup.as_secs_f64() * 1e3;
+        let [hand, core] = [Side::Hand, Side::Core]
+            .map(|side| median(measured.costs(side).iter().map(startup).collect()));
+        let ratio = median(measured.ratios(Side::Hand, startup));
+        println!("{:<36} {core:>9.0} {hand:>9.0} {ratio:>6.2}", format!("{types} handlers"));
+    }
+}
+
+/// What each side of a row cost.
+struct Comparison {
+    sides: Vec<(Side, Vec<Cost>)>,
+    /// Allocations a record above those of the same decode.
+    allocations: Option<f64>,
+}
+
+impl Comparison {
+    /// Has all sides read the topic in turns.
+    fn of(sides: &[Side], row: &Row, brokers: &str, rounds: usize) -> Comparison {
+        let mut measured: Vec<_> = sides.iter().map(|&side| (side, Vec::new())).collect();
+        for round in 0..rounds {
+            for side in sides::order(sides.len(), round) {
+                measured[side].1.push(in_a_process(sides[side], row, brokers, false));
+            }
+            if row.by_hand.is_none() {
+                let sums: Vec<u64> = measured.iter().map(|(_, costs)| costs[round].sum).collect();
+                assert!(
+                    sums.iter().all(|sum| *sum == sums[0]),
+                    "all decoded the same records: {sums:?}"
+                );
             }
         }
-        if row.by_hand.is_none() {
-            let sums = (hand[round].sum, core[round].sum);
-            assert_eq!(sums.0, sums.1, "both decoded the same records");
-        }
+        let counted = |side| in_a_process(side, row, brokers, true).allocations();
+        let floor = sides.contains(&Side::BatchCall).then(|| counted(Side::BatchCall));
+        let allocations = floor.map(|floor| counted(Side::Core) - floor);
+        Comparison { sides: measured, allocations }
     }
-    let rates: Vec<f64> =
-        hand.iter().zip(&core).map(|(hand, core)| core.rate() / hand.rate()).collect();
-    let cpu = hand.iter().zip(&core).map(|(hand, core)| core.cpu_ns() / hand.cpu_ns()).collect();
-    let (low, high) =
-        (rates.iter().copied().fold(f64::MAX, f64::min), rates.iter().copied().fold(0.0, f64::max));
-    let peak = |costs: &[Cost]| costs.iter().map(|one| one.peak_kib).max().unwrap_or(0) / 1024;
-    println!(
-        "{name:<38} {:>5.2} {:>5.2}-{:<5.2} {:>5.2} {:>9.0} {:>9.0} {:>6}/{:<6}",
-        median(rates.clone()),
-        low,
-        high,
-        median(cpu),
-        median(hand.iter().map(Cost::rate).collect()),
-        median(core.iter().map(Cost::rate).collect()),
-        peak(&core),
-        peak(&hand),
-    );
+
+    fn costs(&self, side: Side) -> &[Cost] {
+        let found = self.sides.iter().find(|(one, _)| *one == side);
+        found.map_or(&[], |(_, costs)| costs)
+    }
+
+    /// event-core / `side`: for each round, the ratio of `what`.
+    fn ratios(&self, side: Side, what: impl Fn(&Cost) -> f64) -> Vec<f64> {
+        let pairs = self.costs(side).iter().zip(self.costs(Side::Core));
+        pairs.map(|(baseline, core)| what(core) / what(baseline)).collect()
+    }
+
+    fn against(&self, side: Side) -> String {
+        if self.costs(side).is_empty() {
+            return "-".to_owned();
+        }
+        let rates = self.ratios(side, Cost::rate);
+        let (low, high) = spread(&rates);
+        let cpu = median(self.ratios(side, Cost::cpu_ns));
+        format!("{:.2} ({low:.2}-{high:.2}) {cpu:.2}", median(rates))
+    }
+
+    fn print(&self, name: &str) {
+        let number = |value: Option<f64>, digits: usize| {
+            value.map_or("-".to_owned(), |value| format!("{value:.digits$}"))
+        };
+        let of = |side, what: fn(&Cost) -> f64| {
+            let costs = self.costs(side);
+            (!costs.is_empty()).then(|| median(costs.iter().map(what).collect()))
+        };
+        let peak = |side| {
+            let peak = self.costs(side).iter().map(|one| one.peak_kib).max();
+            peak.map_or("-".to_owned(), |peak| (peak / 1024).to_string())
+        };
+        let batch = self.ratios(Side::BatchCall, Cost::rate);
+        let floor = of(Side::BatchCall, Cost::cpu_ns);
+        println!(
+            "{name:<36} {:>22} {:>22} {:>10} {:>7} {:>7} {:>9} {:>9} {:>8}, {:<5}",
+            self.against(Side::Hand),
+            self.against(Side::TwoPass),
+            number((!batch.is_empty()).then(|| median(batch)), 2),
+            number(floor.and_then(|floor| Some(of(Side::Core, Cost::cpu_ns)? - floor)), 0),
+            number(self.allocations, 2),
+            number(of(Side::Hand, Cost::rate), 0),
+            number(of(Side::Core, Cost::rate), 0),
+            peak(Side::Core),
+            peak(Side::Hand),
+        );
+    }
 }
 
-fn in_a_process(side: Side, row: &Row, brokers: &str, round: usize) -> Cost {
-    let group =
-        format!("{side:?}-{}-{round}-{}", std::process::id(), fill::unique()).to_lowercase();
-    let child = Command::new(std::env::current_exe().unwrap())
-        .args(row.flags())
-        .args([
-            format!("--side={side:?}").to_lowercase(),
-            format!("--brokers={brokers}"),
-            format!("--group={group}"),
-        ])
-        .env("EVENT_LOG", "error")
-        .stderr(Stdio::inherit())
-        .output()
-        .unwrap();
-    let output = String::from_utf8_lossy(&child.stdout).into_owned();
-    assert!(child.status.success(), "{side:?} of {row:?} ended with {}: {output}", child.status);
+fn in_a_process(side: Side, row: &Row, brokers: &str, counts: bool) -> Cost {
+    let group = format!("{side:?}-{}-{}", std::process::id(), sides::unique()).to_lowercase();
+    let mut flags = row.flags();
+    flags.extend([side.flag(), format!("--brokers={brokers}"), format!("--group={group}")]);
+    flags.extend(counts.then(|| "--count-allocations".to_owned()));
+    let output = sides::in_a_process(&flags);
     Cost::parse(&output).unwrap_or_else(|| panic!("{side:?} printed no cost: {output}"))
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }

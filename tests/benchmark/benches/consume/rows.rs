@@ -60,6 +60,9 @@ pub(crate) struct Row {
     /// Consumer groups that all read the topic: 1 or 4
     #[arg(long, default_value_t = 1)]
     pub(crate) groups: u64,
+    /// Without a subscriber for the lines that a service logs
+    #[arg(long)]
+    pub(crate) no_log: bool,
     /// Records in the topic
     #[arg(long, default_value_t = 1_000_000)]
     pub(crate) records: u64,
@@ -81,6 +84,7 @@ impl Default for Row {
             compression: Compression::None,
             work: Work::Count,
             groups: 1,
+            no_log: false,
             records: 1_000_000,
             by_hand: None,
         }
@@ -92,6 +96,11 @@ impl Row {
     pub(crate) fn data(&self) -> impl PartialEq + use<> {
         let Row { types, partitions, hot, keys, size, compression, records, .. } = self;
         (*types, *partitions, *hot, *keys, *size, *compression, *records)
+    }
+
+    /// Whether the loops that only decode say something about it.
+    pub(crate) fn only_decodes(&self) -> bool {
+        self.groups == 1 && matches!(self.work, Work::Count | Work::Fail)
     }
 
     /// The flags of a process that measures this row.
@@ -109,6 +118,7 @@ impl Row {
             format!("--records={}", self.records),
         ];
         flags.extend(self.borrowed.then(|| "--borrowed".to_owned()));
+        flags.extend(self.no_log.then(|| "--no-log".to_owned()));
         flags.extend(self.hot.then(|| "--hot".to_owned()));
         flags.extend(self.by_hand.map(|count| format!("--by-hand={count}")));
         flags
@@ -141,6 +151,7 @@ pub(crate) fn rows() -> Vec<(&'static str, Row)> {
         ("lz4", Row { compression: Compression::Lz4, ..row() }),
         ("zstd", Row { compression: Compression::Zstd, ..row() }),
         ("failures: 1 % once, 0.1 % for good", Row { work: Work::Fail, ..row() }),
+        ("no log", Row { no_log: true, ..row() }),
         ("4 groups", Row { groups: 4, ..few(500_000) }),
         (
             "waits 1 ms, 256 at once",

@@ -47,9 +47,13 @@ impl Line {
 
     /// Counts a record out.
     pub(super) fn end(&mut self, turn: u64) {
+        self.end_many(turn, 1);
+    }
+
+    fn end_many(&mut self, turn: u64, count: usize) {
         let index = usize::try_from(turn - self.first_turn).unwrap_or(usize::MAX);
         if let Some(open) = self.open.get_mut(index) {
-            *open -= 1;
+            *open -= count;
         }
         while self.open.len() > 1 && self.open.front() == Some(&0) {
             self.open.pop_front();
@@ -69,5 +73,25 @@ impl Line {
     pub(super) fn open_before(&self, turn: u64) -> usize {
         let turns = turn.saturating_sub(self.first_turn);
         self.open.iter().take(usize::try_from(turns).unwrap_or(usize::MAX)).sum()
+    }
+}
+
+/// How many records of each turn a delivery report has: mostly those of one turn.
+#[derive(Default)]
+pub(super) struct Turns(Vec<(u64, usize)>);
+
+impl Turns {
+    pub(super) fn add(&mut self, turn: u64) {
+        match self.0.last_mut() {
+            Some((last, count)) if *last == turn => *count += 1,
+            _ => self.0.push((turn, 1)),
+        }
+    }
+
+    /// Counts them out.
+    pub(super) fn end_in(self, line: &mut Line) {
+        for (turn, count) in self.0 {
+            line.end_many(turn, count);
+        }
     }
 }

@@ -16,10 +16,21 @@ use crate::event::Headers;
 /// or with the error when nothing was enqueued.
 pub(in super::super) fn produce<C: ProducerContext>(
     producer: &BaseProducer<C>,
-    topic: &CStr,
     record: &OutgoingRecord,
     opaque: C::DeliveryOpaque,
 ) -> Result<(), (RDKafkaErrorCode, C::DeliveryOpaque)> {
+    // librdkafka wants it to end with a zero byte; names have 249 at most.
+    let mut topic = [0; 256];
+    let name = record.topic.as_str().as_bytes();
+    if let Some(room) = topic.get_mut(..name.len()) {
+        room.copy_from_slice(name);
+    }
+    let Ok(topic) = CStr::from_bytes_until_nul(&topic) else {
+        return Err((RDKafkaErrorCode::InvalidTopic, opaque));
+    };
+    if topic.count_bytes() != name.len() {
+        return Err((RDKafkaErrorCode::InvalidTopic, opaque));
+    }
     let headers = native_headers(&record.headers);
     let (value, value_len) = parts(record.value.as_deref());
     let (key, key_len) = parts(record.key.as_deref());

@@ -232,7 +232,7 @@ fn odd_record(choices: &mut Choices<'_>) -> String {
         1 => "N".repeat(240 + choices.below(20)),
         2 => "\\u0058".to_owned(),
         3 => "UNKNOWN é".to_owned(),
-        4 => "x".repeat(70_000),
+        4 => "x".repeat(3_000),
         _ => NAMES[choices.below(NAMES.len())].to_owned(),
     };
     let mut fields = vec![format!("\"eventType\"{}:{}\"{name}\"", white(choices), white(choices))];

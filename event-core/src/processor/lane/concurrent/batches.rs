@@ -180,7 +180,7 @@ impl Concurrent {
         let (partition, epoch) = (Arc::clone(whole.records.partition()), whole.records.epoch());
         let overhead_bytes = size_of::<InFlight>() + size_of::<Job>();
         let one = RecordBatch::of_one(partition, epoch, record, overhead_bytes);
-        let mut one = InFlightBatch::new(self.settler.open(one), false);
+        let mut one = InFlightBatch::new(self.settler.open_copy(one), false);
         one.open = 1;
         (in_flight.batch, in_flight.index) = (self.batches.0.insert(one), 0);
         if let Some(whole) = self.batches.0.get_mut(number) {

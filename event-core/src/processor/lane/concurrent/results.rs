@@ -112,7 +112,7 @@ impl Concurrent {
             && let Some(record) = self.scheduler.get(id)
             && let Some(batch) = self.batches.get(record.batch)
             && let Some(in_batch) = batch.records.get(record.index)
-            && let Some(event) = record.name.and_then(|name| name.in_value(in_batch.value?))
+            && let Some(event) = record.name.and_then(|name| name.text(in_batch.value?))
             && let Some(handler) = self.handlers.get(number)
         {
             self.settler.handled_in(&handler.route, in_batch, record.job.as_deref(), event);

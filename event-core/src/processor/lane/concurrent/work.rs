@@ -74,7 +74,7 @@ impl InHand {
 
     fn envelope(&self, settler: &Settler) -> Option<LazyEnvelope<'_>> {
         let record = self.record()?;
-        let scanned = self.name.and_then(|name| Scanned::again(record.value?, name));
+        let scanned = self.name.and_then(|name| Scanned::of(record.value?, name));
         Some(match scanned {
             Some(scanned) => LazyEnvelope::scanned(record, settler.engine.policy.envelope, scanned),
             None => settler.envelope_of(record),
@@ -256,7 +256,7 @@ pub(super) async fn call(
     {
         let (Some(record), Some(envelope)) = (in_hand.record(), envelope) else { continue };
         if matches!(outcome, Outcome::Handled) {
-            let event = match in_hand.name.and_then(|name| name.in_value(record.value?)) {
+            let event = match in_hand.name.and_then(|name| name.text(record.value?)) {
                 Some(event) => event,
                 None => event_of(record, envelope.read()),
             };
