@@ -217,6 +217,11 @@ impl TopicRoutes {
         }
     }
 
+    /// Whether a handler takes records that are no events.
+    pub(crate) fn takes_any_value(&self) -> bool {
+        self.any_value.is_some()
+    }
+
     /// Whether every handler keeps the order of the partition, and takes one record at a time.
     pub(crate) fn is_sequential(&self) -> bool {
         self.routes().all(|route| route.handler.is_sequential())

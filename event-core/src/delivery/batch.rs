@@ -128,6 +128,11 @@ impl RecordBatch {
         })
     }
 
+    /// The offset of the record with this index.
+    pub(crate) fn offset(&self, index: usize) -> Option<Offset> {
+        (index < self.source.len()).then(|| self.source.stamp(index).0)
+    }
+
     /// The offset of the first record.
     #[must_use]
     pub fn first_offset(&self) -> Option<Offset> {

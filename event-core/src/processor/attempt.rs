@@ -129,9 +129,16 @@ fn finish(engine: &Engine, result: Result<Outcome, Rejection>) -> Finished {
                 |record: OutgoingRecord| (record.topic.to_string(), engine.producer.send(record));
             Finished::Sending(emissions.into_records().into_iter().map(send).collect())
         }
-        Ok(outcome) => Finished::Outcome(outcome),
-        Err(Rejection::Failed(error)) => Finished::Outcome(Outcome::Failed(error)),
-        Err(rejection) => Finished::Outcome(Outcome::Rejected(rejection)),
+        result => Finished::Outcome(without_events(result)),
+    }
+}
+
+/// The outcome of what a handler returned that sends no events.
+pub(super) fn without_events(result: Result<Outcome, Rejection>) -> Outcome {
+    match result {
+        Ok(outcome) => outcome,
+        Err(Rejection::Failed(error)) => Outcome::Failed(error),
+        Err(rejection) => Outcome::Rejected(rejection),
     }
 }
 

@@ -50,7 +50,7 @@ pub(super) struct HandlerState {
     pub(super) decodes: bool,
     pub(super) policy: HandlerPolicy,
     /// How many of its calls may run at once.
-    pub(super) calls: Semaphore,
+    pub(super) calls: Arc<Semaphore>,
     pub(super) gate: Gate,
 }
 
@@ -241,7 +241,7 @@ impl HandlerState {
                 && route.layers.is_empty(),
             decodes: route.handler.envelope_use() == EnvelopeUse::Always,
             policy,
-            calls: Semaphore::new(calls.min(Semaphore::MAX_PERMITS)),
+            calls: Arc::new(Semaphore::new(calls.min(Semaphore::MAX_PERMITS))),
             gate,
         }
     }

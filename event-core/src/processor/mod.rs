@@ -6,7 +6,6 @@
 //! moved to a retry topic and acknowledged, or skipped by policy); what belongs to a revoked
 //! assignment commits nothing in another.
 
-mod agenda;
 mod attempt;
 mod breaker;
 mod clock;

@@ -25,9 +25,12 @@ const STRETCH: u64 = 1 << 16;
 pub(super) struct Sequence(u64);
 
 impl Sequence {
-    /// It and those that were delivered after it, `records` in all.
-    pub(super) fn following(self, records: usize) -> impl Iterator<Item = Sequence> {
-        (self.0..).take(records).map(Sequence)
+    pub(super) fn of(number: u64) -> Self {
+        Sequence(number)
+    }
+
+    pub(super) fn number(self) -> u64 {
+        self.0
     }
 }
 

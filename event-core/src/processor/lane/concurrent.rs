@@ -1,70 +1,81 @@
 //! Side by side what may run side by side.
 //!
-//! The lane alone decides what starts and writes down what has ended; each call of a handler is a
-//! task, because handlers may use a processor each. A record that fails leaves its task until its
-//! delay is over, so that waiting takes no place of another.
+//! The lane alone decides what starts and writes down what has ended. It polls each call of a handler
+//! once, here and now, because most are done then; only one that waits, or whose handler computes for
+//! long, goes on as a task. A record that fails leaves its call until its delay is over, so that waiting
+//! takes no place of another.
 
-mod held;
-mod starting;
+mod admission;
+mod batches;
+mod calls;
+mod handlers;
+mod record;
+mod results;
+mod scheduler;
+mod work;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
-use std::hash::{Hash, Hasher};
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
+use std::time::Duration;
 
-use rustc_hash::{FxHashMap, FxHasher};
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
-use tokio::task::coop::consume_budget;
+use tokio::task::{JoinSet, yield_now};
 use tokio::time::{Instant, sleep_until};
 
-use super::call::{Returned, Shared, judge};
-use super::{Ended, Ending, Incoming, LaneFailure, Progress, ended};
-use crate::delivery::{Offset, RecordRef, Remembered};
-use crate::handler::Order;
-use crate::observe::SkipReason;
-use crate::processor::agenda::{Agenda, HandlerIndex, Place, Rule};
+use super::{Ended, Ending, Incoming, LaneFailure, Progress};
+use crate::delivery::{Offset, Remembered};
 use crate::processor::gate::Entry;
-use crate::processor::settle::{Attempted, Job, Read, Settler};
+use crate::processor::settle::Settler;
 use crate::processor::tracker::Sequence;
+use crate::processor::watch::Slot;
+use batches::OpenBatches;
+use handlers::{Handlers, PermitQueue};
+use record::InFlight;
+use scheduler::{RecordId, Scheduler};
+use work::Done;
 
 /// How many records that are not settled a lane holds at most.
 const MAX_OPEN: usize = 1 << 16;
-/// What no handler is to have is dealt with under this number.
-const NO_HANDLER: HandlerIndex = HandlerIndex::MAX;
-const NO_HANDLER_RULE: Rule = Rule { concurrency: 16, batch: None };
-
-/// A record that is not settled.
-struct Ticket {
-    shared: Arc<Shared>,
-    index: usize,
-    /// `None` while a call has it, and for a record that no handler is to have.
-    job: Option<Job>,
-    is_running: bool,
-}
+/// For how long a batch may wait to be filled while the records it waits with are held together.
+const FILLS_SOON: Duration = Duration::from_secs(1);
+/// How many records a lane takes in, and how many it starts, before others may use its thread.
+const RECORDS_A_TURN: usize = 128;
 
 struct Concurrent {
     settler: Arc<Settler>,
     progress: Arc<Progress>,
-    agenda: Agenda,
-    tickets: FxHashMap<Sequence, Ticket>,
+    ending: Arc<Ending>,
+    scheduler: Scheduler<InFlight>,
+    handlers: Handlers,
+    batches: OpenBatches,
     backlog: VecDeque<Incoming>,
     /// The batch that is being taken in, and the next record of it.
-    current: Option<(Arc<Shared>, usize)>,
-    calls: JoinSet<Returned>,
-    delayed: BinaryHeap<Reverse<(Instant, Sequence)>>,
+    current: Option<(usize, usize)>,
+    tasks: JoinSet<Done>,
+    permits: PermitQueue,
+    delayed: BinaryHeap<Reverse<(Instant, Sequence, RecordId)>>,
     /// Until when the next record of a retry topic waits.
     not_before: Option<Instant>,
     /// When that record was first looked at.
     looked_at: Option<(Offset, Instant)>,
     /// Batches of which something is done, and nothing was running when that was noted.
-    resting: Vec<Weak<Shared>>,
+    resting: Vec<usize>,
     /// Whether a call has ended since the last turn.
     has_place: bool,
     /// When a handler that is shut may be asked again.
     opens: Option<Instant>,
-    started_at: Instant,
+    /// When the turn began, or something ended last.
+    now: Instant,
+    /// How many records were settled and not yet counted.
+    settled: u64,
+    /// Shows what the lane itself polls.
+    slot: Arc<Slot>,
+    /// Why the lane does not go on.
+    failed: Ended,
+    /// The records of the next call, until it is made; and those that are taken in.
+    next_call: Vec<RecordId>,
+    delivered: Vec<(Sequence, Remembered)>,
 }
 
 pub(super) async fn run(
@@ -76,17 +87,21 @@ pub(super) async fn run(
     failed: impl Fn(LaneFailure),
 ) -> Ended {
     let settler = Arc::new(settler);
-    let mut lane = Concurrent::new(Arc::clone(&settler), progress);
-    let mut ended = Ok(());
-    while ended.is_ok() {
+    let mut lane = Concurrent::new(Arc::clone(&settler), progress, Arc::clone(&ending));
+    while lane.failed.is_ok() && !settler.is_told_to_stop() {
         // Before handlers are asked whether they are shut, so that no change in between is missed.
         let changed = settler.engine.gates();
-        ended = lane.take_in().await;
-        if ended.is_err() {
+        let has_more = lane.turn();
+        if lane.failed.is_err() {
             break;
         }
-        lane.start();
-        ending.note_in_hand(!lane.calls.is_empty());
+        if has_more {
+            // A handler that waits for a place has its turn although others keep the lane busy.
+            lane.permits.look().await;
+            yield_now().await;
+            lane.take_results();
+            continue;
+        }
         let wake = lane.wakes_at();
         let timer = async {
             match wake {
@@ -97,13 +112,12 @@ pub(super) async fn run(
         tokio::select! {
             biased;
             _ = stopped.wait_for(|stop| *stop) => break,
-            Some(returned) = lane.calls.join_next() => {
-                ended = lane.returned(returned);
+            Some(done) = lane.tasks.join_next() => {
+                lane.result(done);
                 // All that have ended meanwhile, so that a turn is not for one record.
-                while let Some(returned) = lane.calls.try_join_next() {
-                    ended = ended.and(lane.returned(returned));
-                }
+                lane.take_results();
             }
+            () = lane.permits.granted() => {}
             next = incoming.recv(), if lane.has_room() => match next {
                 Some(next) => lane.backlog.push_back(next),
                 None => break,
@@ -112,8 +126,11 @@ pub(super) async fn run(
             () = timer => {}
         }
     }
+    lane.permits.clear();
+    lane.write_down();
     settler.engine.count_left(lane.waiting());
-    if let Err(failure) = std::mem::replace(&mut ended, Ok(())) {
+    let mut ended = Ok(());
+    if let Err(failure) = std::mem::replace(&mut lane.failed, Ok(())) {
         failed(failure);
     }
     // Also after a failure: what is in hand ends, and what has ended is written down, until the time
@@ -121,8 +138,12 @@ pub(super) async fn run(
     loop {
         tokio::select! {
             biased;
-            returned = lane.calls.join_next() => match returned {
-                Some(returned) => ended = ended.and(lane.returned(returned)),
+            done = lane.tasks.join_next() => match done {
+                Some(done) => {
+                    lane.result(done);
+                    lane.write_down();
+                    ended = ended.and(std::mem::replace(&mut lane.failed, Ok(())));
+                }
                 None => {
                     ending.note_in_hand(false);
                     return ended;
@@ -132,39 +153,62 @@ pub(super) async fn run(
         }
     }
     // Those that have ended in this moment still count.
-    lane.calls.abort_all();
+    lane.tasks.abort_all();
     let mut leaves = false;
-    while let Some(returned) = lane.calls.join_next().await {
-        match returned {
-            Ok(mut returned) => {
-                leaves |= !returned.unjudged.is_empty();
-                returned.unjudged.clear();
-                ended = ended.and(lane.returned(Ok(returned)));
-            }
-            Err(_) => leaves = true,
-        }
+    while let Some(done) = lane.tasks.join_next().await {
+        leaves |= lane.last_result(done);
     }
+    lane.write_down();
     ending.note_in_hand(leaves);
-    ended
+    ended.and(lane.failed)
 }
 
 impl Concurrent {
-    fn new(settler: Arc<Settler>, progress: Arc<Progress>) -> Self {
+    fn new(settler: Arc<Settler>, progress: Arc<Progress>, ending: Arc<Ending>) -> Self {
         Concurrent {
+            handlers: Handlers::new(&settler.engine),
+            slot: settler.engine.watch.slot(&settler.partition),
             settler,
             progress,
-            agenda: Agenda::default(),
-            tickets: FxHashMap::default(),
+            ending,
+            scheduler: Scheduler::new(),
+            batches: OpenBatches::default(),
             backlog: VecDeque::new(),
             current: None,
-            calls: JoinSet::new(),
+            tasks: JoinSet::new(),
+            permits: PermitQueue::default(),
             delayed: BinaryHeap::new(),
             not_before: None,
             looked_at: None,
             resting: Vec::new(),
             has_place: false,
             opens: None,
-            started_at: Instant::now(),
+            now: Instant::now(),
+            settled: 0,
+            failed: Ok(()),
+            next_call: Vec::new(),
+            delivered: Vec::new(),
+        }
+    }
+
+    /// Takes records in and starts what may be started; whether there is more to do at once.
+    fn turn(&mut self) -> bool {
+        self.now = Instant::now();
+        let takes_more = self.take_in();
+        let starts_more = self.failed.is_ok() && self.start();
+        self.write_down();
+        self.ending.note_in_hand(!self.tasks.is_empty());
+        if !starts_more {
+            self.permits.give_back();
+        }
+        takes_more || starts_more
+    }
+
+    /// Writes down what is settled, for the next commit.
+    fn write_down(&mut self) {
+        self.progress.fold();
+        if self.settled > 0 {
+            self.settler.engine.count_settled(std::mem::take(&mut self.settled));
         }
     }
 
@@ -174,179 +218,25 @@ impl Concurrent {
         self.backlog.is_empty() && self.current.is_none()
     }
 
-    fn is_full(&self) -> bool {
-        self.agenda.len() >= MAX_OPEN
-            || self.progress.track(|tracker| tracker.is_full()) == Some(true)
-    }
-
-    /// Takes records in as far as there is room and they are due.
-    async fn take_in(&mut self) -> Ended {
-        self.not_before = None;
-        let mut settled_here = 0;
-        while !self.is_full() {
-            let (shared, index) = match self.current.take() {
-                Some(current) => current,
-                None => match self.backlog.pop_front() {
-                    Some(Incoming::Records(batch)) => {
-                        self.settler.received(&batch);
-                        (Arc::new(Shared::new(batch)), 0)
-                    }
-                    Some(Incoming::Passed(next)) => {
-                        self.progress.passed(next);
-                        continue;
-                    }
-                    None => break,
-                },
-            };
-            let Some(record) = shared.batch.get(index) else {
-                self.note_rest(&shared);
-                continue;
-            };
-            if let Some((wait, at_most)) = self.settler.wait_of(record) {
-                let now = Instant::now();
-                let looked_at = match self.looked_at {
-                    Some((offset, at)) if offset == record.offset => at,
-                    _ => now,
-                };
-                self.looked_at = Some((record.offset, looked_at));
-                let until = (looked_at + at_most).min(now + wait.min(at_most));
-                if until > now {
-                    self.not_before = Some(until);
-                    self.current = Some((shared, index));
-                    break;
-                }
-            }
-            let (shared, settled) = self.admit(shared, index)?;
-            settled_here += settled;
-            self.current = Some((shared, index + 1));
-            // Records that are skipped are waited for nowhere else.
-            consume_budget().await;
-        }
-        if settled_here > 0 {
-            self.settler.engine.count_settled(settled_here);
-        }
-        Ok(())
-    }
-
-    /// Takes one record in; gives back how many were settled by that.
-    fn admit(
-        &mut self,
-        mut shared: Arc<Shared>,
-        index: usize,
-    ) -> Result<(Arc<Shared>, u64), LaneFailure> {
-        let Some(record) = shared.batch.get(index) else { return Ok((shared, 0)) };
-        let offset = record.offset;
-        let stamp = record.stamp();
-        let remembered = self.progress.track(|tracker| tracker.judge(stamp));
-        let read = match remembered {
-            Some(Remembered::Settled) => {
-                self.settler.skip(offset, &self.settler.partition, SkipReason::SettledBefore);
-                Read::Skip
-            }
-            Some(Remembered::OfAnotherLog) => {
-                self.settler.log_changed(offset);
-                self.settler.read(record)
-            }
-            Some(Remembered::No) | None => self.settler.read(record),
-        };
-        if let Read::Stop(name) = read {
-            return Err(LaneFailure::UnknownEvent(offset, name));
-        }
-        let place = self.place(&read, record);
-        let sequence = self.progress.track(|tracker| tracker.deliver(stamp));
-        let Some(sequence) = sequence else { return Ok((shared, 0)) };
-        let (handler, rule, job) = match read {
-            Read::Skip | Read::Stop(_) => {
-                self.progress.track(|tracker| tracker.settle(sequence));
-                return Ok((shared, 1));
-            }
-            Read::Refuse { .. } => (NO_HANDLER, NO_HANDLER_RULE, None),
-            Read::Handle(job) => {
-                let policy = self.settler.engine.policy_of(&job.route);
-                let rule = Rule {
-                    concurrency: policy.concurrency,
-                    batch: policy.batch.map(|batch| {
-                        (usize::try_from(batch.max).unwrap_or(usize::MAX).max(1), batch.wait)
-                    }),
-                };
-                (job.route.index, rule, Some(job))
-            }
-        };
-        if let Some(shared) = Arc::get_mut(&mut shared) {
-            shared.first.get_or_insert(sequence);
-        }
-        shared.open.fetch_add(1, Ordering::Relaxed);
-        let ticket = Ticket { shared: Arc::clone(&shared), index, job, is_running: false };
-        self.tickets.insert(sequence, ticket);
-        self.agenda.admit(sequence, (handler, rule), place, Instant::now());
-        Ok((shared, 0))
-    }
-
-    /// What a record has to wait for. Those that come back to be tried again have left their order.
-    fn place(&self, read: &Read, record: RecordRef<'_>) -> Place {
-        match read {
-            Read::Handle(job) if !job.has_returned => {
-                match (job.route.handler.options.order, record.key) {
-                    (Order::Partition, _) => Place::Partition,
-                    (Order::Key, Some(key)) => {
-                        let mut hasher = FxHasher::default();
-                        key.hash(&mut hasher);
-                        Place::Key(hasher.finish())
-                    }
-                    (Order::Key, None) | (Order::None, _) => Place::Free,
-                }
-            }
-            _ => Place::Free,
-        }
-    }
-
-    /// Writes down what a call has done.
-    fn returned(&mut self, returned: Result<Returned, tokio::task::JoinError>) -> Ended {
-        let Ok(Returned { handler, records, unjudged }) = returned else {
-            return Err(LaneFailure::Panicked);
-        };
-        if let Some(handler) = handler {
-            self.agenda.returned(handler);
-            self.has_place = true;
-        }
-        for unjudged in unjudged {
-            self.calls.spawn(judge(Arc::clone(&self.settler), unjudged));
-        }
-        let now = Instant::now();
-        let mut settled = 0;
-        let mut result = Ok(());
-        for (sequence, job, outcome) in records {
-            match outcome {
-                Ok(Attempted::Settled) => {
-                    self.progress.track(|tracker| tracker.settle(sequence));
-                    self.agenda.finish(sequence, now);
-                    self.forget(sequence);
-                    settled += 1;
-                }
-                Ok(Attempted::Again(delay)) => {
-                    self.take_back(sequence, job);
-                    if delay.is_zero() {
-                        self.agenda.again(sequence);
-                    } else {
-                        self.delayed.push(Reverse((now + delay, sequence)));
-                    }
-                }
-                // Not the last word: the others of the call may be settled.
-                Err(left) => result = result.and(ended(left)),
-            }
-        }
-        self.settler.engine.count_settled(settled);
-        result
+    /// When there is something to do although nothing happens.
+    fn wakes_at(&self) -> Option<Instant> {
+        let delayed = self.delayed.peek().map(|Reverse((at, ..))| *at);
+        // What was due when the turn began waits for something else.
+        let flush = self.scheduler.next_flush(self.now);
+        let times = [delayed, self.not_before, flush, self.opens];
+        times.into_iter().flatten().min()
     }
 
     /// How many records wait for their next attempt, or for a handler that is shut.
     fn waiting(&self) -> u64 {
-        let waits = |job: &Job| {
-            job.trial.has_failed()
-                || self.settler.engine.handler(&job.route).gate.look() != Entry::Open
+        let waits = |handler, record: &InFlight| {
+            let Some(handler) = self.handlers.get(handler) else { return false };
+            let has_failed = record.job.as_ref().is_some_and(|job| job.trial.has_failed());
+            has_failed || self.settler.engine.handler(&handler.route).gate.look() != Entry::Open
         };
-        let jobs = self.tickets.values().filter_map(|ticket| ticket.job.as_ref());
-        jobs.filter(|job| waits(job)).map(|_| 1).sum()
+        let waiting = self.scheduler.iter();
+        let waiting = waiting.filter(|(handler, it)| !it.is_running && waits(*handler, it));
+        waiting.map(|_| 1).sum()
     }
 }
 

@@ -5,15 +5,15 @@
 //! ([`sequential`]): nothing is spawned and no channel is crossed for a record. Otherwise it runs
 //! side by side what may run side by side ([`concurrent`]).
 
-mod call;
 mod concurrent;
+mod progress;
 mod sequential;
 
 pub(super) use sequential::Direct;
 
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -25,12 +25,10 @@ use super::settle::{NotSettled, Settler};
 use super::tracker::Tracker;
 use crate::broker::{BrokerError, PartitionEvent as Incoming, PartitionQueue};
 use crate::delivery::{NextOffset, Offset, RecordBatch, SettledAbove, TopicPartition};
+use progress::Progress;
 
 // How long an aborted lane may take to notice.
 const ABORT_GRACE: Duration = Duration::from_millis(100);
-
-// No offset is settled yet. Kafka's offsets are never negative.
-const NOTHING: i64 = -1;
 
 /// Why a lane ended by itself.
 #[derive(Debug)]
@@ -87,41 +85,6 @@ impl Ending {
     }
 }
 
-/// How far a lane has come.
-#[derive(Debug)]
-enum Progress {
-    /// The next offset, everything before which is settled.
-    Sequential(AtomicI64),
-    /// What is settled, in whatever order.
-    Tracked(Box<Mutex<Tracker>>),
-}
-
-impl Progress {
-    fn settled(&self, offset: Offset) {
-        if let Progress::Sequential(next) = self {
-            next.store(offset.next().0, Ordering::Release);
-        }
-    }
-
-    /// No record comes before `next`, and all that came are known here.
-    fn passed(&self, passed: NextOffset) {
-        if let Progress::Sequential(next) = self {
-            next.store(passed.0, Ordering::Release);
-        }
-        self.track(|tracker| tracker.pass(passed));
-    }
-
-    fn track<T>(&self, change: impl FnOnce(&mut Tracker) -> T) -> Option<T> {
-        match self {
-            Progress::Sequential(_) => None,
-            // Every change of a tracker is a whole one.
-            Progress::Tracked(tracker) => {
-                Some(change(&mut tracker.lock().unwrap_or_else(PoisonError::into_inner)))
-            }
-        }
-    }
-}
-
 impl Lane {
     /// Starts a lane, which reads `queue` where the partition has one; what `remembered` has is settled
     /// already.
@@ -147,8 +110,8 @@ impl Lane {
         };
         let settler = Settler::new(engine, partition.clone(), source, stopped.clone());
         let progress = Arc::new(match is_sequential {
-            true => Progress::Sequential(AtomicI64::new(NOTHING)),
-            false => Progress::Tracked(Box::new(Mutex::new(Tracker::new(next, remembered)))),
+            true => Progress::sequential(),
+            false => Progress::tracked(Tracker::new(next, remembered)),
         });
         let told = Arc::clone(&progress);
         let ending = Arc::<Ending>::default();
@@ -184,22 +147,7 @@ impl Lane {
     /// Where to go on, everything before it being settled, and what to note with it: what is settled
     /// beyond, in at most `max_metadata_bytes`.
     pub(super) fn settled(&self, max_metadata_bytes: usize) -> Option<(NextOffset, String)> {
-        match &*self.progress {
-            Progress::Sequential(next) => match next.load(Ordering::Acquire) {
-                NOTHING => None,
-                next => Some((NextOffset(next), String::new())),
-            },
-            Progress::Tracked(_) => self.progress.track(|tracker| {
-                let above = tracker.settled_above();
-                let next = match tracker.next() {
-                    Some(next) => next,
-                    // Nothing before the first record was delivered to us, so this takes back nothing.
-                    None if !above.is_empty() => tracker.first()?,
-                    None => return None,
-                };
-                Some((next, above.encode(next, max_metadata_bytes)))
-            })?,
-        }
+        self.progress.next(max_metadata_bytes)
     }
 
     /// Asks the lane to finish what is in hand and take nothing else.

@@ -19,11 +19,16 @@ impl Settler {
     /// A batch with what its records are delivered with.
     pub(in crate::processor) fn open(&self, records: RecordBatch) -> Arc<OpenBatch> {
         self.received(&records);
+        self.open_copy(records)
+    }
+
+    /// The same of records that came with another batch.
+    pub(in crate::processor) fn open_copy(&self, records: RecordBatch) -> Arc<OpenBatch> {
         Arc::new(OpenBatch { records, context: Arc::clone(&self.context) })
     }
 
     /// Tells of a batch that comes to its lane.
-    pub(in crate::processor) fn received(&self, batch: &RecordBatch) {
+    fn received(&self, batch: &RecordBatch) {
         if let Some(first) = batch.first_offset() {
             let (partition, records) = (batch.partition(), batch.len());
             self.engine.observers.notify(&Observation::Received { partition, first, records });
@@ -50,7 +55,7 @@ impl Settler {
         is_direct.then_some(Direct { record, route, event, name })
     }
 
-    fn is_sound(&self, value: &[u8], name: NameAt) -> bool {
+    pub(super) fn is_sound(&self, value: &[u8], name: NameAt) -> bool {
         let rules = self.engine.policy.envelope;
         Scanned::of(value, name).is_some_and(|scanned| is_sound(scanned, rules))
     }

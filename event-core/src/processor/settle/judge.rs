@@ -39,7 +39,7 @@ pub(in crate::processor) enum Attempted {
 }
 
 impl Settler {
-    pub(super) fn handled(
+    pub(in crate::processor) fn handled(
         &self,
         route: &Route,
         partition: &TopicPartition,
@@ -180,7 +180,7 @@ impl Settler {
     }
 
     /// The number of the last attempt, if all fail: those here, and one from each retry topic ahead.
-    pub(super) fn last_attempt(&self, job: &Job) -> u32 {
+    pub(in crate::processor) fn last_attempt(&self, job: &Job) -> u32 {
         let topics = u32::try_from(self.retry_topics_ahead(&job.route).count()).unwrap_or(u32::MAX);
         let Trial { attempt, left, .. } = job.trial;
         attempt.saturating_add(left.saturating_sub(1)).saturating_add(topics)
@@ -295,6 +295,11 @@ impl Trial {
     /// Whether an attempt in this process failed already.
     pub(in crate::processor) fn has_failed(&self) -> bool {
         self.failures.last().is_some()
+    }
+
+    /// The number of the next attempt, from 1 on.
+    pub(in crate::processor) fn number(&self) -> u32 {
+        self.attempt
     }
 
     pub(super) fn first(policy: &HandlerPolicy) -> Self {

@@ -2,6 +2,7 @@
 
 mod direct;
 mod judge;
+mod lookup;
 mod read;
 mod write;
 
@@ -25,6 +26,7 @@ use crate::outcome::Outcome;
 use crate::router::Route;
 
 pub(super) use judge::{Attempted, Trial, verdict_on};
+pub(super) use lookup::Found;
 pub(super) use read::{Job, Read, event_of};
 
 /// Settles the records of one partition.

@@ -114,7 +114,11 @@ impl Settler {
     }
 
     /// Tells the fields of a record with a handler that cannot be read and count as absent.
-    pub(super) fn note_ignored(&self, record: RecordRef<'_>, envelope: Option<&Envelope<'_>>) {
+    pub(in crate::processor) fn note_ignored(
+        &self,
+        record: RecordRef<'_>,
+        envelope: Option<&Envelope<'_>>,
+    ) {
         if is_out_of_range(record.timestamp_ms) || envelope.is_some_and(Envelope::has_ignored) {
             self.tell_ignored(record, envelope);
         }
@@ -211,7 +215,7 @@ impl Settler {
         }
     }
 
-    pub(super) fn first_job(&self, record: RecordRef<'_>, route: &Arc<Route>) -> Job {
+    pub(in crate::processor) fn first_job(&self, record: RecordRef<'_>, route: &Arc<Route>) -> Job {
         let origin = self.origin(record);
         Job {
             origin,

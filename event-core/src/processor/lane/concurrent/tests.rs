@@ -1,6 +1,5 @@
 //! One turn of a lane after the other, as its loop takes them.
 
-use std::sync::Mutex;
 use std::time::Duration;
 
 use super::*;
@@ -9,7 +8,7 @@ use crate::broker::Broker;
 use crate::broker::memory::MemoryBroker;
 use crate::delivery::{Delivery, Epoch, RecordBatch, RecordSource, TopicPartition};
 use crate::event::{GroupName, TopicName};
-use crate::handler::{DeliveryOptions, HandlerFuture, HandlerRegistration};
+use crate::handler::{DeliveryOptions, HandlerFuture, HandlerRegistration, Order};
 use crate::macro_support::{Named, called_handler};
 use crate::observe::{Health, Observers};
 use crate::outcome::Outcome;
@@ -31,6 +30,14 @@ static FAILING: HandlerRegistration =
 
 fn fail<'a>(_: &'a Delivery<'a>) -> HandlerFuture<'a> {
     Box::pin(async { Ok(Outcome::Failed(Error::msg("not now").retry_after(DELAY))) })
+}
+
+impl Concurrent {
+    /// How many attempts at the one record were made.
+    fn attempts(&self) -> u32 {
+        let mut records = self.scheduler.iter();
+        records.next().and_then(|(_, record)| record.job.as_ref()).unwrap().trial.number() - 1
+    }
 }
 
 /// A lane, and what tells it to stop.
@@ -55,8 +62,8 @@ fn lane() -> (Concurrent, watch::Sender<bool>) {
     let (stop, stopped) = watch::channel(false);
     let partition = TopicPartition { topic: TOPIC, partition: 0 };
     let settler = Arc::new(Settler::new(engine, partition, source, stopped));
-    let progress = Progress::Tracked(Box::new(Mutex::new(Tracker::default())));
-    (Concurrent::new(settler, Arc::new(progress)), stop)
+    let progress = Progress::tracked(Tracker::default());
+    (Concurrent::new(settler, Arc::new(progress), Arc::default()), stop)
 }
 
 /// A record that fails.
@@ -99,15 +106,11 @@ async fn what_is_due_starts_in_every_turn() {
     let partition = Arc::new(lane.settler.partition.clone());
     let batch = RecordBatch::new(partition, Epoch(1), Box::new(Failing));
     lane.backlog.push_back(Incoming::Records(batch));
-    lane.take_in().await.unwrap();
-    lane.start();
-    // The call, and what its failure asks for.
-    while let Some(returned) = lane.calls.join_next().await {
-        lane.returned(returned).unwrap();
-    }
-    lane.start();
-    assert!(lane.calls.is_empty(), "its delay is not over");
+    lane.turn();
+    assert_eq!(lane.attempts(), 1);
+    lane.turn();
+    assert_eq!(lane.attempts(), 1, "its delay is not over");
     tokio::time::advance(DELAY * 2).await;
-    lane.start();
-    assert_eq!(lane.calls.len(), 1);
+    lane.turn();
+    assert_eq!(lane.attempts(), 2);
 }

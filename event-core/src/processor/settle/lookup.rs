@@ -1,0 +1,86 @@
+//! Finds the handler of a record with as little reading as it takes.
+
+use super::{Job, Read, Settler};
+use crate::delivery::{Delivery, Origin, ReadEnvelope, RecordRef};
+use crate::event::NameAt;
+use crate::event::time::is_out_of_range;
+use crate::processor::engine::Source;
+use crate::processor::lane::Direct;
+use crate::router::Route;
+
+/// Whose a record is.
+pub(in crate::processor) enum Found<'b> {
+    /// The scan for its name says it: the outer object is read with its data.
+    Scanned(Direct<'b>),
+    /// The outer object was read.
+    Read(Read),
+}
+
+impl Settler {
+    /// Finds the handler of a record.
+    pub(in crate::processor) fn find<'b>(&'b self, record: RecordRef<'b>) -> Found<'b> {
+        match self.find_scanned(record) {
+            Some(direct) => Found::Scanned(direct),
+            None => Found::Read(self.read(record)),
+        }
+    }
+
+    /// The record as a handler sees it in its first attempt.
+    pub(in crate::processor) fn first_delivery<'a>(
+        &'a self,
+        record: RecordRef<'a>,
+        envelope: &'a (dyn ReadEnvelope + 'a),
+        route: &'a Route,
+    ) -> Delivery<'a> {
+        Delivery {
+            partition: &self.partition,
+            record,
+            envelope,
+            handler: &route.id,
+            attempt: 1,
+            attempts: self.engine.policy_of(route).all_attempts(),
+            state: &self.engine.state,
+            shutdown: &self.context.shutdown,
+        }
+    }
+
+    /// Tells that a record was handled, in its first attempt when there is no `job`.
+    pub(in crate::processor) fn handled_in(
+        &self,
+        route: &Route,
+        record: RecordRef<'_>,
+        job: Option<&Job>,
+        event: &str,
+    ) {
+        match job {
+            Some(Job { origin: Origin { partition, offset, .. }, trial, .. }) => {
+                self.handled(route, partition, *offset, event, trial.attempt);
+            }
+            None => self.handled(route, &self.partition, record.offset, event, 1),
+        }
+    }
+
+    /// Whether records wait here until they are due.
+    pub(in crate::processor) fn has_due_times(&self) -> bool {
+        matches!(self.source, Source::Returning { delay: Some(_), .. })
+    }
+
+    fn find_scanned<'b>(&'b self, record: RecordRef<'b>) -> Option<Direct<'b>> {
+        let Source::Origin(routes) = &self.source else { return None };
+        // Where a handler takes what is no event, it has to be known at once which records are none.
+        if is_out_of_range(record.timestamp_ms)
+            || routes.takes_any_value()
+            || self.engine.policy.admit(record).is_err()
+        {
+            return None;
+        }
+        let value = record.value?;
+        let name = NameAt::of(value)?;
+        let event = name.text(value)?;
+        let route = routes.find(event)?;
+        // What decodes the event says itself whether it is one. A layer sees none that is not.
+        let is_event = route.layers.is_empty()
+            && (self.engine.handler(route).decodes || self.is_sound(value, name));
+        is_event.then_some(Direct { record, route, event, name })
+    }
+}
