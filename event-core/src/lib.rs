@@ -74,6 +74,9 @@ pub mod guide;
 
 #[doc(hidden)]
 pub mod macro_support;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub use event::check_one_pass;
 
 // `Event` is both the derive and the argument, and `EventError` derive and trait, as with serde's
 // traits and derives.

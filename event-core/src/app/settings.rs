@@ -57,7 +57,7 @@ use crate::registry::{NamedTables, StartupProblem, StartupReport};
 /// | `max_value_bytes` | `EVENT_MAX_VALUE_BYTES` | `1048576` | larger values are dead-lettered unread |
 /// | `max_headers` | `EVENT_MAX_HEADERS` | `1000` | records with more are dead-lettered |
 /// | `max_header_bytes` | `EVENT_MAX_HEADER_BYTES` | `262144` | the same for the size of all headers |
-/// | `max_in_flight_bytes` | `EVENT_MAX_IN_FLIGHT_BYTES` | `67108864` | shared by the partitions, records that wait for their next attempt included; one beyond its share is not fetched until half is free |
+/// | `max_in_flight_bytes` | `EVENT_MAX_IN_FLIGHT_BYTES` | `67108864` | records of a group in memory: a quarter may be fetched ahead by the client, the rest is shared by the partitions, records that wait for their next attempt included; one that has more than its share and than is free is not fetched until half is free |
 /// | `commit_interval` | `EVENT_COMMIT_INTERVAL` | `1s` | how long a settled record may stay uncommitted |
 /// | `commit_records` | `EVENT_COMMIT_RECORDS` | `100000` | after how many settled records offsets are committed, however short the time |
 /// | `max_metadata_bytes` | `EVENT_MAX_METADATA_BYTES` | `4096` | how much of a commit may say what is settled above its offset; the broker's `offset.metadata.max.bytes` |

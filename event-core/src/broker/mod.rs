@@ -238,9 +238,9 @@ pub struct Subscription {
     /// Topics in which little happens, for retries and redriven records. What a consumer has of them
     /// counts for nothing when the others are shared out.
     pub retry_topics: Vec<TopicName>,
-    /// How many bytes of records may be handed over and not yet dropped. Each assigned partition
-    /// has an equal share: above it, it pauses until half of its share is free, so that one whose
-    /// records are held never stops the others.
+    /// How many bytes of records may be handed over and not yet dropped, with what the consumer fetches
+    /// ahead. Each assigned partition has an equal share at least: above what it may have it pauses until
+    /// half of that is free, so that one whose records are held never stops the others.
     pub max_in_flight_bytes: usize,
     /// How long a revocation may wait for the records in hand.
     pub drain_deadline: Duration,

@@ -22,7 +22,7 @@ impl Cause {
     /// The record of `delivery` as the cause.
     #[must_use]
     pub fn of(delivery: &Delivery<'_>) -> Self {
-        let envelope = delivery.envelope;
+        let envelope = delivery.envelope.read();
         let event_id = envelope.and_then(|envelope| envelope.event_id());
         let event_id = event_id.map(ToString::to_string);
         let mut trace = Headers::new();

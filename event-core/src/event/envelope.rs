@@ -96,7 +96,7 @@ impl<'a> Envelope<'a> {
     /// [`EnvelopeError::FieldType`]. Judged here and not in [`Envelope::read`], because an event
     /// that nobody handles may have a form of its own.
     pub fn user_id(&self) -> Result<Option<UserId>, EnvelopeError> {
-        self.user_id.map_or(Ok(None), |value| user_id_of(self.text, value))
+        self.user_id.map_or(Ok(None), |value| user_id_of(self.text, value.get()))
     }
 
     /// The identity the producer gave it, a text or a number; `None` for one that
@@ -135,7 +135,7 @@ impl<'a> Envelope<'a> {
     ///
     /// [`EnvelopeError::FieldType`].
     pub fn version(&self) -> Result<u32, EnvelopeError> {
-        self.version.map_or(Ok(1), |value| version_of(self.text, value))
+        self.version.map_or(Ok(1), |value| version_of(self.text, value.get()))
     }
 
     /// The data as it stands in the record; `None` when absent.
@@ -232,7 +232,7 @@ impl<'a> Envelope<'a> {
     }
 
     fn unsupported_version(&self, found: u32, contract: &ContractInfo) -> EnvelopeError {
-        let byte = self.version.map_or(0, |value| place_of(self.text, value));
+        let byte = self.version.map_or(0, |value| place_of(self.text, value.get()));
         let (event, type_name) = (excerpt(&self.event_type, EXCERPT_BYTES), contract.type_name);
         EnvelopeError::UnsupportedVersion {
             event,
@@ -332,19 +332,20 @@ impl<'a> Envelope<'a> {
         rules: EnvelopeRules,
     ) -> Result<Self, EnvelopeError> {
         let [event_type, data, user_id, event_id, occurred_at, version] = fields.known;
-        let Some(value) = event_type else { return Err(no_event_type(text)) };
-        let event_type = text_of("eventType", text, value)?;
+        let Some(json) = event_type.map(RawValue::get) else { return Err(no_event_type(text)) };
+        let event_type = text_of("eventType", text, json)?;
         if event_type.len() > MAX_EVENT_TYPE_BYTES {
             return Err(EnvelopeError::EventTypeTooLong {
                 bytes: event_type.len(),
                 start: excerpt(&event_type, EXCERPT_BYTES),
-                byte: place_of(text, value),
+                byte: place_of(text, json),
             });
         }
         // Not every producer writes these two, and no delivery depends on them: what cannot be
         // read counts as absent, and is told.
-        let (event_id, no_id) = or_ignored(event_id, event_id_of);
-        let (occurred_at, no_time) = or_ignored(occurred_at, |value| time_of(value, rules));
+        let (event_id, no_id) = or_ignored(event_id.map(RawValue::get), event_id_of);
+        let (occurred_at, no_time) =
+            or_ignored(occurred_at.map(RawValue::get), |json| time_of(json, rules));
         Ok(Envelope {
             event_type,
             data,

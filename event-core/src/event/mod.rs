@@ -37,10 +37,12 @@ mod list;
 mod mismatch;
 mod name;
 mod objects;
+mod one_pass;
 mod path;
 mod payload;
 mod place;
 mod rules;
+mod scan;
 mod shape;
 mod strict;
 mod syntax;
@@ -64,8 +66,18 @@ pub use key::RecordKey;
 pub use list::{Events, Topics, UnknownName};
 pub use name::{EventName, GroupName, GroupNameError, NameError, TopicName};
 pub(crate) use name::{assert_foreign_name, assert_name};
+#[doc(hidden)]
+pub use one_pass::DataInPlace;
+#[cfg(fuzzing)]
+pub use one_pass::differential::check_input as check_one_pass;
+pub(crate) use one_pass::{OnePass, is_sound, read as read_in_one_pass};
 pub use payload::{NoOlder, Payload, ReadOlder, UpcastFrom};
 pub use rules::{EnvelopeRules, LoneSurrogates, NaiveTimes};
+pub(crate) use scan::NameAt;
+#[doc(hidden)]
+pub use scan::Scanned;
+#[cfg(any(test, fuzzing))]
+pub(crate) use scan::scan;
 pub use shape::KnownShape;
 pub use user_id::{EventId, UserId};
 pub use writer::EventWriter;

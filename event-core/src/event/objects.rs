@@ -4,12 +4,53 @@
 //! any depth. No producer means that, and the next version of the struct would read it wrongly. This
 //! wraps whatever serde hands around while it reads, and refuses a sequence where a struct stands.
 
+use std::cell::Cell;
 use std::fmt;
 
+use serde::Deserialize;
 use serde::de::{
-    DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, Unexpected,
+    DeserializeSeed, Deserializer, EnumAccess, Error, IgnoredAny, MapAccess, SeqAccess, Unexpected,
     VariantAccess, Visitor,
 };
+
+/// Reads a value from the start of `json`, and returns it with what follows it; `None` when it does not fit.
+///
+/// A type may go on where its reader has failed, with a default for instance. Where the reader stands is not
+/// known then, so that nothing behind it can be read: this is `None` too.
+pub(super) fn read_start<'de, T: Deserialize<'de>>(json: &'de str) -> Option<(T, &'de str)> {
+    HAS_FAILED.set(false);
+    let mut reader = serde_json::Deserializer::from_str(json);
+    let value = T::deserialize(Objects(&mut reader)).ok()?;
+    if HAS_FAILED.get() {
+        return None;
+    }
+    Some((value, json.get(bytes_read(reader)..)?))
+}
+
+/// How many bytes a reader has read.
+pub(super) fn bytes_read<'de>(
+    reader: serde_json::Deserializer<impl serde_json::de::Read<'de>>,
+) -> usize {
+    reader.into_iter::<IgnoredAny>().byte_offset()
+}
+
+thread_local! {
+    // Whether a reader has failed on this thread.
+    static HAS_FAILED: Cell<bool> = const { Cell::new(false) };
+}
+
+// Notes a failure, because the type that is read may not pass it on.
+fn noted<T, E>(result: Result<T, E>) -> Result<T, E> {
+    if result.is_err() {
+        note_failure();
+    }
+    result
+}
+
+#[cold]
+fn note_failure() {
+    HAS_FAILED.set(true);
+}
 
 /// A deserializer, visitor, seed or access that passes the rule on to everything inside it.
 pub(super) struct Objects<T>(pub(super) T);
@@ -20,7 +61,7 @@ struct Struct<V>(V);
 macro_rules! forward_deserialize {
     ($($method:ident($($argument:ident: $Type:ty),*);)*) => {$(
         fn $method<V: Visitor<'de>>(self $(, $argument: $Type)*, visitor: V) -> Result<V::Value, D::Error> {
-            self.0.$method($($argument,)* Objects(visitor))
+            noted(self.0.$method($($argument,)* Objects(visitor)))
         }
     )*};
 }
@@ -34,7 +75,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Objects<D> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, D::Error> {
-        self.0.deserialize_struct(name, fields, Struct(visitor))
+        noted(self.0.deserialize_struct(name, fields, Struct(visitor)))
     }
 
     forward_deserialize! {
@@ -140,7 +181,7 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Objects<A> {
         &mut self,
         seed: S,
     ) -> Result<Option<S::Value>, A::Error> {
-        self.0.next_element_seed(Objects(seed))
+        noted(self.0.next_element_seed(Objects(seed)))
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -155,11 +196,11 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Objects<A> {
         &mut self,
         seed: S,
     ) -> Result<Option<S::Value>, A::Error> {
-        self.0.next_key_seed(seed)
+        noted(self.0.next_key_seed(Objects(seed)))
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
-        self.0.next_value_seed(Objects(seed))
+        noted(self.0.next_value_seed(Objects(seed)))
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -175,7 +216,7 @@ impl<'de, A: EnumAccess<'de>> EnumAccess<'de> for Objects<A> {
         self,
         seed: S,
     ) -> Result<(S::Value, Self::Variant), A::Error> {
-        let (value, variant) = self.0.variant_seed(seed)?;
+        let (value, variant) = noted(self.0.variant_seed(Objects(seed)))?;
         Ok((value, Objects(variant)))
     }
 }
@@ -184,15 +225,15 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Objects<A> {
     type Error = A::Error;
 
     fn unit_variant(self) -> Result<(), A::Error> {
-        self.0.unit_variant()
+        noted(self.0.unit_variant())
     }
 
     fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, A::Error> {
-        self.0.newtype_variant_seed(Objects(seed))
+        noted(self.0.newtype_variant_seed(Objects(seed)))
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, A::Error> {
-        self.0.tuple_variant(len, Objects(visitor))
+        noted(self.0.tuple_variant(len, Objects(visitor)))
     }
 
     fn struct_variant<V: Visitor<'de>>(
@@ -200,7 +241,7 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Objects<A> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, A::Error> {
-        self.0.struct_variant(fields, Struct(visitor))
+        noted(self.0.struct_variant(fields, Struct(visitor)))
     }
 }
 

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use serde::Deserialize;
 
-use super::{Contract, ContractInfo, Envelope, EnvelopeError};
+use super::{Contract, ContractInfo, DataInPlace, Envelope, EnvelopeError};
 
 /// The data of one event, or of several of one topic.
 ///
@@ -25,6 +25,12 @@ pub trait Payload<'de>: Sized {
     ///
     /// [`EnvelopeError`]: the record is no event of these, or its data does not fit.
     fn read(envelope: &Envelope<'de>) -> Result<Self, EnvelopeError>;
+
+    /// Decodes the data where it stands in the record; `None` where [`read`](Payload::read) is to judge.
+    #[doc(hidden)]
+    fn read_in_place(_data: &mut DataInPlace<'de>) -> Option<Self> {
+        None
+    }
 }
 
 // What is missing of a contract is said in the words above.
@@ -39,10 +45,18 @@ where
     fn read(envelope: &Envelope<'de>) -> Result<Self, EnvelopeError> {
         envelope.decode_contract()
     }
+
+    fn read_in_place(data: &mut DataInPlace<'de>) -> Option<Self> {
+        data.contract()
+    }
 }
 
 /// How a contract reads data of versions before its own.
 pub trait ReadOlder<'de, T> {
+    /// The highest version that is not read by `T` itself, 0 when there is none. Where it is not known it is the
+    /// highest of all: then the data of each event is read twice, once to find it and once to decode it.
+    const UP_TO: u32 = u32::MAX;
+
     /// The data of `version` as `T`; `None` when `T` itself reads that version.
     fn read_older(envelope: &Envelope<'de>, version: u32) -> Option<Result<T, EnvelopeError>>;
 }
@@ -52,6 +66,8 @@ pub trait ReadOlder<'de, T> {
 pub enum NoOlder {}
 
 impl<'de, T> ReadOlder<'de, T> for NoOlder {
+    const UP_TO: u32 = 0;
+
     fn read_older(_: &Envelope<'de>, _: u32) -> Option<Result<T, EnvelopeError>> {
         None
     }
@@ -67,6 +83,8 @@ where
     P: Contract + Deserialize<'de>,
     P::Older: ReadOlder<'de, P>,
 {
+    const UP_TO: u32 = P::INFO.version;
+
     fn read_older(envelope: &Envelope<'de>, version: u32) -> Option<Result<T, EnvelopeError>> {
         (version <= P::INFO.version).then(|| envelope.decode_version::<P>(version).map(T::from))
     }

@@ -8,7 +8,7 @@
 use super::EnvelopeError;
 
 /// The deepest nesting that is read: 127 levels, serde_json's own limit for what it decodes.
-const MAX_DEPTH: usize = 127;
+pub(super) const MAX_DEPTH: usize = 127;
 
 /// Checks the bytes that no JSON reader should accept and returns them as text, with the place of the
 /// first escape that is half of a surrogate pair.

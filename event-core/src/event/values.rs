@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use jiff::Timestamp;
-use serde_json::value::RawValue;
 
 use super::ignored::IgnoredReason;
 use super::place::offset_in;
@@ -24,16 +23,15 @@ pub(super) fn kind_of(json: &str) -> &'static str {
 }
 
 // A value of `text`, so it has a place there.
-pub(super) fn place_of(text: &str, value: &RawValue) -> usize {
-    offset_in(text, value.get()).unwrap_or(0)
+pub(super) fn place_of(text: &str, json: &str) -> usize {
+    offset_in(text, json).unwrap_or(0)
 }
 
 pub(super) fn text_of<'a>(
     field: &'static str,
     text: &str,
-    value: &'a RawValue,
+    json: &'a str,
 ) -> Result<Cow<'a, str>, EnvelopeError> {
-    let json = value.get();
     // Without an escape the text stands between the quotes as it is.
     if let Some(inner) = json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'))
         && !inner.contains('\\')
@@ -42,7 +40,7 @@ pub(super) fn text_of<'a>(
     }
     serde_json::from_str(json).map(Cow::Owned).map_err(|error| {
         let lone = lone_surrogate(text, json, &error);
-        lone.unwrap_or_else(|| wrong_type(field, "a string", text, value))
+        lone.unwrap_or_else(|| wrong_type(field, "a string", text, json))
     })
 }
 
@@ -50,68 +48,65 @@ fn wrong_type(
     field: &'static str,
     expected: &'static str,
     text: &str,
-    value: &RawValue,
+    json: &str,
 ) -> EnvelopeError {
-    let (found, byte) = (kind_of(value.get()), place_of(text, value));
+    let (found, byte) = (kind_of(json), place_of(text, json));
     EnvelopeError::FieldType { field, expected, found, byte }
 }
 
-pub(super) fn user_id_of(text: &str, value: &RawValue) -> Result<Option<UserId>, EnvelopeError> {
-    let json = value.get();
+pub(super) fn user_id_of(text: &str, json: &str) -> Result<Option<UserId>, EnvelopeError> {
     match kind_of(json) {
         "null" => Ok(None),
-        "a string" => Ok(Some(UserId::Text(text_of("userId", text, value)?.into_owned()))),
+        "a string" => Ok(Some(UserId::Text(text_of("userId", text, json)?.into_owned()))),
         "a number" => Ok(Some(match json.parse() {
             Ok(number) => UserId::Number(number),
             Err(_) => UserId::Text(json.to_owned()),
         })),
-        _ => Err(wrong_type("userId", "a number, a string or null", text, value)),
+        _ => Err(wrong_type("userId", "a number, a string or null", text, json)),
     }
 }
 
-pub(super) fn version_of(text: &str, value: &RawValue) -> Result<u32, EnvelopeError> {
-    let json = value.get();
+pub(super) fn version_of(text: &str, json: &str) -> Result<u32, EnvelopeError> {
     let digits = json.bytes().all(|byte| byte.is_ascii_digit());
     match json {
         "null" => Ok(1),
         _ if digits && json != "0" => Ok(json.parse().unwrap_or(u32::MAX)),
-        _ => Err(wrong_type("version", "an integer from 1 on", text, value)),
+        _ => Err(wrong_type("version", "an integer from 1 on", text, json)),
     }
 }
 
 pub(super) fn or_ignored<'a, T>(
-    value: Option<&'a RawValue>,
-    read: impl FnOnce(&'a RawValue) -> Result<T, IgnoredReason>,
+    json: Option<&'a str>,
+    read: impl FnOnce(&'a str) -> Result<T, IgnoredReason>,
 ) -> (Option<T>, Option<IgnoredReason>) {
-    match value {
-        None => (None, None),
-        Some(value) if value.get() == "null" => (None, None),
-        Some(value) => match read(value) {
+    match json {
+        None | Some("null") => (None, None),
+        Some(json) => match read(json) {
             Ok(read) => (Some(read), None),
             Err(reason) => (None, Some(reason)),
         },
     }
 }
 
-pub(super) fn event_id_of(value: &RawValue) -> Result<EventId, IgnoredReason> {
-    let event_id = match kind_of(value.get()) {
-        "a string" => EventId::new(&plain_text(value)?),
+pub(super) fn event_id_of(json: &str) -> Result<EventId, IgnoredReason> {
+    let event_id = match kind_of(json) {
+        "a string" => EventId::new(&plain_text(json)?),
         // As it was written, like a user's.
-        "a number" => EventId::new(value.get()),
+        "a number" => EventId::new(json),
         _ => return Err(IgnoredReason::WrongType),
     };
     if event_id.is_blank() { Err(IgnoredReason::Blank) } else { Ok(event_id) }
 }
 
-pub(super) fn time_of(value: &RawValue, rules: EnvelopeRules) -> Result<Timestamp, IgnoredReason> {
-    match kind_of(value.get()) {
-        "a string" => time::of_text(&plain_text(value)?, rules.naive_times),
-        "a number" => time::of_number(value.get()),
+pub(super) fn time_of(json: &str, rules: EnvelopeRules) -> Result<Timestamp, IgnoredReason> {
+    match kind_of(json) {
+        "a string" => time::of_text(&plain_text(json)?, rules.naive_times),
+        "a number" => time::of_number(json),
         _ => Err(IgnoredReason::WrongType),
     }
 }
 
 // A JSON string that was read before can have no other fault.
-fn plain_text(value: &RawValue) -> Result<Cow<'_, str>, IgnoredReason> {
-    text_of("", "", value).map_err(|_| IgnoredReason::LoneSurrogate)
+fn plain_text(json: &str) -> Result<Cow<'_, str>, IgnoredReason> {
+    text_of("", "", json).map_err(|_| IgnoredReason::LoneSurrogate)
 }

@@ -9,7 +9,10 @@ use serde_json::value::RawValue;
 
 use super::{EnvelopeUse, FromDelivery};
 use crate::delivery::Delivery;
-use crate::event::{ContractInfo, Envelope, EnvelopeError, EventId, Payload, UserId, extra_field};
+use crate::event::{
+    ContractInfo, Envelope, EnvelopeError, EnvelopeRules, EventId, OnePass, Payload, Scanned,
+    UserId, extra_field, read_in_one_pass,
+};
 use crate::outcome::Rejection;
 
 /// The payload of an event, decoded once. Derefs to it and serializes as it.
@@ -70,6 +73,32 @@ impl<T> Event<T> {
         self
     }
 
+    /// Reads the event of an envelope.
+    pub(crate) fn read<'a>(envelope: &Envelope<'a>) -> Result<Self, EnvelopeError>
+    where
+        T: Payload<'a>,
+    {
+        Ok(Event {
+            payload: T::read(envelope)?,
+            user_id: envelope.user_id()?,
+            event_id: envelope.event_id().cloned(),
+            occurred_at: envelope.occurred_at(),
+            version: envelope.version()?,
+            record: envelope.has_extra().then(|| envelope.text().into()),
+        })
+    }
+
+    /// Reads a scanned record in one pass; `None` where its [`Envelope`] is to judge it.
+    pub(crate) fn read_scanned<'a>(scanned: Scanned<'a>, rules: EnvelopeRules) -> Option<Self>
+    where
+        T: Payload<'a>,
+    {
+        let read = read_in_one_pass(scanned, rules, T::read_in_place)?;
+        let OnePass { payload, user_id, event_id, occurred_at, version, has_extra } = read;
+        let record = has_extra.then(|| scanned.text.into());
+        Some(Event { payload, user_id, event_id, occurred_at, version, record })
+    }
+
     /// Who caused it; `None` when the record does not say.
     pub fn user_id(&self) -> Option<&UserId> {
         self.user_id.as_ref()
@@ -127,20 +156,11 @@ where
         reason = "with a future that has a name, a payload that does not fit is reported once"
     )]
     fn from_delivery(delivery: &'a Delivery<'a>) -> Ready<Result<Self, Rejection>> {
-        ready(delivery.envelope().and_then(|envelope| Ok(read(envelope)?)))
+        let scanned = delivery.envelope.scanned();
+        let rules = delivery.envelope.rules();
+        ready(match scanned.and_then(|scanned| Event::read_scanned(scanned, rules)) {
+            Some(event) => Ok(event),
+            None => delivery.envelope().and_then(|envelope| Ok(Event::read(envelope)?)),
+        })
     }
-}
-
-fn read<'a, T>(envelope: &Envelope<'a>) -> Result<Event<T>, EnvelopeError>
-where
-    T: Payload<'a>,
-{
-    Ok(Event {
-        payload: T::read(envelope)?,
-        user_id: envelope.user_id()?,
-        event_id: envelope.event_id().cloned(),
-        occurred_at: envelope.occurred_at(),
-        version: envelope.version()?,
-        record: envelope.has_extra().then(|| envelope.text().into()),
-    })
 }

@@ -96,16 +96,17 @@ pub trait FromDelivery<'a>: Sized + 'a {
 }
 
 impl<'a> Delivery<'a> {
-    /// The outer object of the record.
+    /// The outer object of the record; it is read when it is asked for the first time.
     ///
     /// # Errors
     ///
-    /// [`Rejection::Absent`] for a tombstone, [`Rejection::Undecodable`] for a record that is no event.
+    /// [`Rejection::Absent`] for a tombstone, which has no value, [`Rejection::Undecodable`] for a record
+    /// that is no event and goes to a handler that takes every record.
     pub fn envelope(&self) -> Result<&'a Envelope<'a>, Rejection> {
-        match (self.envelope, self.record.value) {
+        match (self.envelope.read(), self.record.value) {
             (Some(envelope), _) => Ok(envelope),
             // Only the reason was not kept, because nearly nobody asks.
-            (None, Some(value)) => Err(match Envelope::read(value) {
+            (None, Some(value)) => Err(match Envelope::read_with(value, self.envelope.rules()) {
                 Err(error) => error.into(),
                 Ok(_) => Rejection::Absent { what: "event" },
             }),

@@ -1,5 +1,6 @@
 //! What the attribute turns a function into.
 
+mod feed;
 mod options;
 mod policy;
 
@@ -7,6 +8,8 @@ use std::fmt;
 use std::pin::Pin;
 use std::time::Duration;
 
+pub(crate) use feed::{Ended, call_once, loop_of_calls, poll_loop};
+pub use feed::{Feed, HandlerLoop};
 pub use options::{BatchOptions, BreakerOptions, DeliveryOptions, Order, RetryOptions};
 pub use policy::{HandlerDefaults, HandlerOverrides, HandlerPolicy};
 
@@ -46,9 +49,13 @@ pub trait EventHandler: Send + Sync {
     fn handle<'a>(&'a self, delivery: &'a Delivery<'a>) -> HandlerFuture<'a>;
 }
 
-/// A handler as the engine runs it: makes the arguments from the delivery and runs the function
+/// A handler as the engine runs it: a loop that makes the arguments from a record, runs the function
+/// and waits for the next record.
+pub type HandlerFn = for<'a> fn(Feed<'a>) -> HandlerLoop<'a>;
+
+/// A handler that is called for each record: makes the arguments from the delivery and runs the function
 /// once.
-pub type HandlerFn = for<'a> fn(&'a Delivery<'a>) -> HandlerFuture<'a>;
+pub type CallFn = for<'a> fn(&'a Delivery<'a>) -> HandlerFuture<'a>;
 
 /// The work of one attempt at several records: an outcome for each, in their order.
 pub type BatchFuture<'a> =
@@ -60,8 +67,10 @@ pub type BatchFn = for<'a> fn(&'a [Delivery<'a>]) -> BatchFuture<'a>;
 /// How the engine calls a handler.
 #[derive(Clone, Copy, Debug)]
 pub enum HandlerCall {
-    /// With one record.
+    /// With one record after the other, in a loop.
     Each(HandlerFn),
+    /// With one record, by a call for each.
+    Call(CallFn),
     /// With several records.
     Batch(BatchFn),
 }
@@ -247,7 +256,7 @@ impl HandlerRegistration {
     /// Whether it keeps the order of the partition and takes one record at a time.
     #[must_use]
     pub fn is_sequential(&self) -> bool {
-        self.options.order == Order::Partition && matches!(self.call, HandlerCall::Each(_))
+        self.options.order == Order::Partition && !matches!(self.call, HandlerCall::Batch(_))
     }
 
     /// The delays after which its records are tried again through a topic.

@@ -109,7 +109,7 @@ impl HandlerPolicy {
                 false => overrides.timeout.or(options.timeout).or(defaults.timeout),
             },
             batch: match handler.call {
-                HandlerCall::Each(_) => None,
+                HandlerCall::Each(_) | HandlerCall::Call(_) => None,
                 HandlerCall::Batch(_) => Some(options.batch.unwrap_or_default()),
             },
             breaker: BreakerOptions {

@@ -7,7 +7,7 @@ use event_names::{Kind, Text, check, same};
 
 use crate::event::{ContractInfo, assert_foreign_name, assert_name};
 use crate::extract::Argument;
-use crate::handler::{BatchFn, HandlerCall, HandlerFn, HandlerRegistration, Selector};
+use crate::handler::{BatchFn, CallFn, HandlerCall, HandlerFn, HandlerRegistration, Selector};
 
 pub(super) type Contracts<'a> = &'a [&'static ContractInfo];
 pub(super) type Arguments<'a> = &'a [Argument<'static>];
@@ -57,6 +57,18 @@ pub const fn handler(
     handler: HandlerFn,
 ) -> HandlerRegistration {
     called(name, named, arguments, HandlerCall::Each(handler))
+}
+
+/// The same for a handler that is called for each record.
+#[must_use]
+#[track_caller]
+pub const fn called_handler(
+    name: &'static str,
+    named: Named,
+    arguments: &'static [Argument<'static>],
+    handler: CallFn,
+) -> HandlerRegistration {
+    called(name, named, arguments, HandlerCall::Call(handler))
 }
 
 /// The same for a handler of several records at once.

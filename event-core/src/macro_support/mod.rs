@@ -9,19 +9,21 @@ pub use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use crate::delivery::Delivery;
 pub use crate::event::{
-    Contract, ContractField, ContractInfo, ContractRegistration, DataCheck, Emits, Envelope,
-    EnvelopeError, Events, Headers, KeySource, NoOlder, Payload, ReadOlder, RecordKey, Topics,
-    UnknownName,
+    Contract, ContractField, ContractInfo, ContractRegistration, DataCheck, DataInPlace, Emits,
+    Envelope, EnvelopeError, Events, Headers, KeySource, NoOlder, Payload, ReadOlder, RecordKey,
+    Topics, UnknownName,
 };
 // By a short name, so that an argument fits on a line of the expansion.
 pub use crate::extract::{Argument, FromDeliveries as ExtractBatch, FromDelivery as Extract};
 pub use crate::handler::{
-    BatchFuture as BatchWork, DeliveryOptions, EventHandler, HandlerFuture as Work, Order,
+    BatchFuture as BatchWork, DeliveryOptions, EventHandler, Feed, HandlerFuture as Call,
+    HandlerLoop as Work, Order,
 };
 pub use crate::outcome::{Classifier, EventError, IntoOutcome, IntoOutcomes, Jitter, Verdict};
 pub use crate::registry::{CrateDependency, CrateRegistration, LinkedCrate};
 pub use std::borrow::Cow;
 pub use std::boxed::Box;
+pub use std::option::Option::Some;
 
 mod batch;
 mod blocking;
@@ -36,8 +38,8 @@ pub use blocking::blocking;
 pub use check::{Checked, OnlySent};
 pub use emits::judge_emits;
 pub use judge::{
-    Named, batch_handler, handler, judge_event, judge_foreign_event, judge_foreign_topic,
-    judge_topic, judge_upcast, judge_variant, refuse_payload,
+    Named, batch_handler, called_handler, handler, judge_event, judge_foreign_event,
+    judge_foreign_topic, judge_topic, judge_upcast, judge_variant, refuse_payload,
 };
 pub use judge_delivery::{judge_dead_letter, judge_order, judge_retry_topics};
 pub use list::deserialize_name;
@@ -152,6 +154,15 @@ impl<'de, T: Deserialize<'de>> Decoded<'de> for T {
 /// [`upcast`] is called.
 pub struct Upcast<P>(PhantomData<P>);
 
+/// The highest version that a contract with `upcasts(P)` reads as `P`.
+#[must_use]
+pub const fn upcast_up_to(contract: &ContractInfo) -> u32 {
+    match contract.older {
+        Some(older) => older.version,
+        None => u32::MAX,
+    }
+}
+
 /// Reads the data of a version up to that of `P` as `P`, and converts it.
 pub fn upcast<'de, P, T>(envelope: &Envelope<'de>, version: u32) -> Option<Result<T, EnvelopeError>>
 where
@@ -162,7 +173,7 @@ where
 }
 
 /// Runs the handler that is the state of type `T`.
-pub fn on_instance<'a, T: EventHandler + 'static>(delivery: &'a Delivery<'a>) -> Work<'a> {
+pub fn on_instance<'a, T: EventHandler + 'static>(delivery: &'a Delivery<'a>) -> Call<'a> {
     match delivery.state.get::<T>() {
         Some(instance) => instance.handle(delivery),
         None => {

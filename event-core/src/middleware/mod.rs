@@ -13,7 +13,7 @@
 //! /// Writes down who did what, and how it ended.
 //! async fn audit(delivery: &Delivery<'_>, next: Next<'_>) -> Outcome {
 //!     let outcome = next.run(delivery).await;
-//!     let who = delivery.envelope.and_then(|envelope| envelope.user_id().ok().flatten());
+//!     let who = delivery.envelope().ok().and_then(|envelope| envelope.user_id().ok().flatten());
 //!     let who = who.map_or("nobody".to_owned(), |user| user.to_string());
 //!     let what = delivery.event_type().unwrap_or("tombstone");
 //!     if let Some(log) = delivery.state.get::<AuditLog>() {

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 
 use super::{OwnedRecord, Spot};
-use crate::delivery::{Delivery, Epoch, RecordBatch, RecordRef, Shutdown, TopicPartition};
+use crate::delivery::{
+    Delivery, Epoch, LazyEnvelope, RecordBatch, RecordRef, Shutdown, TopicPartition,
+};
 use crate::event::{Envelope, EnvelopeError, GroupName, TopicName, for_each_ignored};
 use crate::handler::HandlerRegistration;
 use crate::outcome::Rejection;
@@ -250,8 +252,8 @@ impl DryRunner {
         dry_run: &mut DryRun,
     ) {
         let Some(record) = batch.iter().next() else { return };
-        let envelope: Option<&'static Envelope<'static>> =
-            self.policy.read(record).ok().flatten().map(|envelope| &*Box::leak(Box::new(envelope)));
+        let envelope: &'static LazyEnvelope<'static> =
+            Box::leak(Box::new(LazyEnvelope::new(record.value, self.policy.envelope)));
         let delivery: &'static Delivery<'static> = Box::leak(Box::new(Delivery {
             partition: batch.partition(),
             record,

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use super::engine::Engine;
 use crate::broker::{Acknowledged, BrokerError, OutgoingRecord, PortFuture};
 use crate::delivery::Delivery;
-use crate::handler::HandlerCall;
+use crate::handler::{HandlerCall, call_once};
 use crate::middleware::{Innermost, Next, OutcomeFuture};
 use crate::outcome::{Error, Outcome, Rejection};
 use crate::router::Route;
@@ -27,7 +27,7 @@ pub(super) async fn attempt<'a>(
         Some(limit) => {
             let inside = Box::pin(inside_layers(engine, route, delivery));
             let in_time = timeout(limit, inside).await;
-            in_time.unwrap_or_else(|_| Outcome::Failed(Error::from(TimedOut(limit))))
+            in_time.unwrap_or_else(|_| timed_out(limit))
         }
     }
 }
@@ -94,7 +94,10 @@ pub(super) async fn attempt_batch<'a>(
 async fn run_handler<'a>(engine: &Engine, route: &Route, delivery: &'a Delivery<'a>) -> Outcome {
     let attempt = async {
         match route.handler.call {
-            HandlerCall::Each(handler) => finish(engine, handler(delivery).await).outcome().await,
+            HandlerCall::Each(handler) => {
+                finish(engine, call_once(handler, delivery).await).outcome().await
+            }
+            HandlerCall::Call(handler) => finish(engine, handler(delivery).await).outcome().await,
             HandlerCall::Batch(handler) => {
                 let mut results = handler(std::slice::from_ref(delivery)).await;
                 match (results.pop(), results.is_empty()) {
@@ -171,6 +174,21 @@ fn or_failed(who: &str, attempt: impl Future<Output = Outcome>) -> impl Future<O
     AssertUnwindSafe(attempt).catch_unwind().map(move |ended| {
         ended.unwrap_or_else(|panic| Outcome::Failed(Error::msg(panicked(who, panic.as_ref()))))
     })
+}
+
+/// How an attempt ends whose handler did not end in time.
+pub(super) fn timed_out(limit: Duration) -> Outcome {
+    Outcome::Failed(Error::from(TimedOut(limit)))
+}
+
+/// How an attempt ends whose handler panicked.
+pub(super) fn failed_by_panic(panic: &(dyn std::any::Any + Send)) -> Outcome {
+    Outcome::Failed(Error::msg(panicked("the handler", panic)))
+}
+
+/// The outcome of what a handler returned; waits for the acknowledgements of the events that it sends.
+pub(super) async fn outcome_of(engine: &Engine, result: Result<Outcome, Rejection>) -> Outcome {
+    finish(engine, result).outcome().await
 }
 
 fn panicked(who: &str, panic: &(dyn std::any::Any + Send)) -> String {

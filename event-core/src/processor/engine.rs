@@ -17,7 +17,8 @@ use super::policy::DeliveryPolicy;
 use super::watch::Watch;
 use crate::broker::Progress;
 use crate::event::TopicName;
-use crate::handler::{HandlerPolicy, Order};
+use crate::extract::EnvelopeUse;
+use crate::handler::{HandlerCall, HandlerPolicy, Order};
 use crate::observe::Observation;
 use crate::router::{Purpose, Route, TopicRoutes};
 
@@ -26,6 +27,7 @@ pub(super) struct Engine {
     processor: EventProcessor,
     /// By the number of the route.
     handlers: Vec<HandlerState>,
+    handler_ids: Arc<[Arc<str>]>,
     /// The topics whose records were on another topic before.
     returning: FxHashMap<TopicName, (TopicName, Option<Duration>)>,
     /// Something that kept a handler shut has changed. It wakes all in the order in which they wait.
@@ -42,6 +44,10 @@ pub(super) struct HandlerState {
     id: Arc<str>,
     /// Nothing cancels it.
     is_blocking: bool,
+    /// Whether its first attempts need no more than to poll its loop, because nothing runs around it.
+    pub(super) is_direct: bool,
+    /// Whether an argument is made from the outer object, and so says whether the record is an event.
+    pub(super) decodes: bool,
     pub(super) policy: HandlerPolicy,
     /// How many of its calls may run at once.
     pub(super) calls: Semaphore,
@@ -69,6 +75,7 @@ impl Deref for Engine {
 impl Engine {
     pub(super) fn new(processor: EventProcessor) -> Self {
         let routes = processor.router.routes();
+        let handler_ids = routes.iter().map(|route| Arc::clone(&route.id)).collect();
         let handlers = routes.iter();
         let handlers = handlers.map(|route| HandlerState::new(route, &processor.policy)).collect();
         let derived = processor.router.derived_topics().filter_map(Result::ok);
@@ -82,6 +89,7 @@ impl Engine {
             settled: processor.health.settled_counter(&processor.identity.group),
             processor,
             handlers,
+            handler_ids,
             gates: Notify::new(),
             commit_due: Notify::new(),
             watch: Watch::new(),
@@ -100,6 +108,11 @@ impl Engine {
     /// How the records of a handler are delivered.
     pub(super) fn policy_of(&self, route: &Route) -> &HandlerPolicy {
         &self.handler(route).policy
+    }
+
+    /// The ids of the handlers, by the numbers of their routes.
+    pub(super) fn handler_ids(&self) -> &Arc<[Arc<str>]> {
+        &self.handler_ids
     }
 
     /// The id of a handler, and whether it is `blocking`.
@@ -224,6 +237,9 @@ impl HandlerState {
         HandlerState {
             id: Arc::clone(&route.id),
             is_blocking: route.handler.blocking,
+            is_direct: !matches!(route.handler.call, HandlerCall::Batch(_))
+                && route.layers.is_empty(),
+            decodes: route.handler.envelope_use() == EnvelopeUse::Always,
             policy,
             calls: Semaphore::new(calls.min(Semaphore::MAX_PERMITS)),
             gate,

@@ -15,6 +15,7 @@ mod control;
 mod dead_letter;
 mod engine;
 mod gate;
+mod loops;
 mod lane;
 mod lanes;
 mod neighbours;

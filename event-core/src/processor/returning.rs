@@ -4,6 +4,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::broker::OutgoingRecord;
+pub(super) use crate::delivery::Origin;
 use crate::delivery::{Offset, RecordRef, TopicPartition};
 use crate::event::{GroupName, Headers, TopicName, excerpt};
 use crate::outcome::Rejection;
@@ -90,14 +91,6 @@ pub(super) fn original_headers(record: RecordRef<'_>, has_returned: bool) -> Hea
 pub(super) fn redrive_id(record: RecordRef<'_>, has_returned: bool) -> Option<&str> {
     let id = record.header_behind(header::TOPIC, header::REDRIVE_ID).filter(|_| has_returned)?;
     std::str::from_utf8(id).ok()
-}
-
-/// Where a record was first.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Origin {
-    pub(super) partition: TopicPartition,
-    pub(super) offset: Offset,
-    pub(super) timestamp_ms: i64,
 }
 
 /// What a record in a retry or redrive topic says of itself.

@@ -101,7 +101,7 @@ impl Watch {
 
 impl Slot {
     // Only the task that has the slot writes it, so this needs no more than a store.
-    fn count_poll(&self) {
+    pub(super) fn count_poll(&self) {
         let polls = self.polls.load(Ordering::Relaxed);
         self.polls.store(polls.wrapping_add(1), Ordering::Release);
     }

@@ -208,7 +208,7 @@ mod tests {
     fn a_retry_topic_with_a_name_over_the_limit_is_a_problem() {
         // The attribute refuses it, but not every registration is made by it.
         let topic: &'static str = "a".repeat(242).leak();
-        let call = HandlerCall::Each(|_| Box::pin(async { Ok(crate::outcome::Outcome::Handled) }));
+        let call = HandlerCall::Call(|_| Box::pin(async { Ok(crate::outcome::Outcome::Handled) }));
         let options = DeliveryOptions::new().retry_topics(&[HOUR]);
         let registration =
             HandlerRegistration::new(topic, Selector::Event("ROLE_ADDED"), "late", &[], call)

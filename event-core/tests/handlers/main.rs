@@ -8,9 +8,9 @@ mod failures;
 use std::sync::Arc;
 
 use event_core::delivery::{
-    Delivery, Epoch, Offset, RecordBatch, RecordSource, Shutdown, TopicPartition,
+    Delivery, Epoch, LazyEnvelope, Offset, RecordBatch, RecordSource, Shutdown, TopicPartition,
 };
-use event_core::event::{Envelope, TopicName};
+use event_core::event::{EnvelopeRules, TopicName};
 use event_core::state::StateMap;
 
 /// Key and value of records of one partition.
@@ -63,20 +63,20 @@ impl Delivered {
         Delivered { partition, batch, shutdown: Shutdown::never() }
     }
 
-    fn envelopes(&self) -> Vec<Option<Envelope<'_>>> {
-        let values = self.batch.iter().map(|record| record.value);
-        values.map(|value| value.map(|value| Envelope::read(value).unwrap())).collect()
+    fn envelopes(&self) -> Vec<LazyEnvelope<'_>> {
+        let rules = EnvelopeRules::default();
+        self.batch.iter().map(|record| LazyEnvelope::new(record.value, rules)).collect()
     }
 
     fn deliveries<'a>(
         &'a self,
-        envelopes: &'a [Option<Envelope<'a>>],
+        envelopes: &'a [LazyEnvelope<'a>],
         state: &'a StateMap,
     ) -> Vec<Delivery<'a>> {
-        let delivery = |(record, envelope): (_, &'a Option<_>)| Delivery {
+        let delivery = |(record, envelope): (_, &'a LazyEnvelope<'a>)| Delivery {
             partition: &self.partition,
             record,
-            envelope: envelope.as_ref(),
+            envelope,
             handler: "handler",
             attempt: 1,
             attempts: 5,

@@ -237,7 +237,7 @@ async fn the_outcome_that_a_layer_returns_counts() {
 
 /// Keeps the handler from running for one user.
 async fn ban(delivery: &Delivery<'_>, next: Next<'_>) -> Outcome {
-    let user = delivery.envelope.and_then(|envelope| envelope.user_id().ok().flatten());
+    let user = delivery.envelope().ok().and_then(|envelope| envelope.user_id().ok().flatten());
     if user.is_some_and(|user| user.to_string() == "42") {
         return Outcome::Skipped;
     }

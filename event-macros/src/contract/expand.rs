@@ -154,6 +154,9 @@ fn older(parts: &Parts, own: &TokenStream, input: &DeriveInput) -> Option<TokenS
         impl #generics __event::ReadOlder<'__de, #name #arguments> for __event::Upcast<#ty>
         #bounds
         {
+            const UP_TO: u32 =
+                __event::upcast_up_to(<#own as __event::Contract>::INFO);
+
             fn read_older(
                 #envelope: &__event::Envelope<'__de>,
                 #version: u32,

@@ -177,6 +177,16 @@ fn expand(
             }
         }
     });
+    let arms_in_place = variants.iter().enumerate().map(|(index, variant)| {
+        let contract = variant.contract.to_token_stream();
+        let read = payload(&contract, quote!(read_in_place(data)));
+        let make = variant.make();
+        quote! {
+            if data.event_type() == __EVENTS[#index].name {
+                return #read.map(#make);
+            }
+        }
+    });
     let mut own_generics = input.generics.clone();
     own_generics.where_clause = None;
     let (own_impl, own_arguments, _) = own_generics.split_for_impl();
@@ -215,6 +225,13 @@ fn expand(
                 ) -> ::core::result::Result<Self, __event::EnvelopeError> {
                     #(#arms)*
                     ::core::result::Result::Err(__event::not_of_sum(envelope, #shown))
+                }
+
+                fn read_in_place(
+                    data: &mut __event::DataInPlace<#from>,
+                ) -> ::core::option::Option<Self> {
+                    #(#arms_in_place)*
+                    ::core::option::Option::None
                 }
             }
 

@@ -31,9 +31,10 @@ pub(crate) fn registration(
     };
     let (constants, arguments, selected) = (&names.constants, &names.arguments, &names.selected);
     let settings = settings(handler, options);
-    let register = match handler.batch() {
-        Some(_) => quote!(batch_handler),
-        None => quote!(handler),
+    let register = match (handler.batch(), handler.instance()) {
+        (Some(_), _) => quote!(batch_handler),
+        (None, Some(_)) => quote!(called_handler),
+        (None, None) => quote!(handler),
     };
     let quiet = quiet();
     let line = quote_spanned!(name.span()=> ::core::line!());

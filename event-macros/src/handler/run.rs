@@ -14,34 +14,54 @@ pub(crate) fn run(handler: &Handler) -> TokenStream {
     }
     let name = handler.name();
     let delivery = local("__d");
-    let arguments = made(handler, &delivery);
     let (first, last) = returned_ends(handler);
     let ran = ran(handler);
     let result = local("__returned");
     let into_result = returned(handler, &quote!(into_result))
         .unwrap_or_else(|| quote_spanned!(first=> __event::IntoOutcome::into_result));
     let outcome = quote_spanned!(last=> #into_result(#result, #delivery));
-    // A future that cannot be sent is the function's, so the function is marked.
-    let body = quote_spanned!(name.span()=> async move {
-        #arguments
-        let #result = #ran;
-        #outcome
-    });
-    let pinned = quote_spanned!(name.span()=> __event::Box::pin(#body));
     match &handler.form {
-        Form::Function { .. } => quote! {
-            fn __handle<'a>(#delivery: &'a __event::Delivery<'a>) -> __event::Work<'a> {
-                #pinned
+        Form::Function { .. } => {
+            let (feed, handed, opened) = (local("__feed"), local("__handed"), local("__opened"));
+            let arguments = made(handler, &delivery, |cfgs, made, local| {
+                quote! {
+                    #cfgs let #local = #made;
+                    #cfgs let __event::Some(#local) = #feed.made(#local) else { continue };
+                }
+            });
+            // A future that cannot be sent is the function's, so the function is marked.
+            let body = quote_spanned!(name.span()=> async move {
+                while let __event::Some(#handed) = #feed.record().await {
+                    let __event::Some(#opened) = #handed.open() else { break };
+                    let #delivery = &#opened.delivery();
+                    #arguments
+                    let #result = #ran;
+                    let #result = #outcome;
+                    #feed.ended(&#opened, #result);
+                }
+            });
+            let pinned = quote_spanned!(name.span()=> __event::Box::pin(#body));
+            quote! {
+                fn __handle<'a>(mut #feed: __event::Feed<'a>) -> __event::Work<'a> {
+                    #pinned
+                }
             }
-        },
+        }
         Form::Instance(ty) => {
             let (_, bind) = own_self(last);
+            let arguments =
+                made(handler, &delivery, |cfgs, made, local| quote!(#cfgs let #local = #made?;));
+            let pinned = quote_spanned!(name.span()=> __event::Box::pin(async move {
+                #arguments
+                let #result = #ran;
+                #outcome
+            }));
             quote! {
                 impl __event::EventHandler for #ty {
                     fn handle<'a>(
                         &'a self,
                         #delivery: &'a __event::Delivery<'a>,
-                    ) -> __event::Work<'a> {
+                    ) -> __event::Call<'a> {
                         #bind
                         #pinned
                     }
@@ -57,7 +77,8 @@ fn run_batch(handler: &Handler, index: usize, batch: &HandlerArgument) -> TokenS
     let (deliveries, delivery) = (local("__all"), local("__d"));
     let taken = argument_local(index);
     let take = batch.member(&quote!(from_deliveries));
-    let arguments = made(handler, &delivery);
+    let arguments =
+        made(handler, &delivery, |cfgs, made, local| quote!(#cfgs let #local = #made?;));
     let (first, _) = returned_ends(handler);
     let ran = ran(handler);
     let into_outcomes = returned(handler, &quote!(into_outcomes))
@@ -80,13 +101,17 @@ fn argument_local(index: usize) -> Ident {
     local(&format!("__a{index}"))
 }
 
-// Makes the arguments that are made from one delivery.
-fn made(handler: &Handler, delivery: &Ident) -> TokenStream {
+// Makes the arguments that are made from one delivery; `bind` has one made, or leaves with why it is not.
+fn made(
+    handler: &Handler,
+    delivery: &Ident,
+    bind: impl Fn(TokenStream, TokenStream, Ident) -> TokenStream,
+) -> TokenStream {
     let singles = handler.arguments.iter().enumerate().filter(|(_, argument)| !argument.is_batch);
     let made = singles.map(|(index, argument)| {
         let (cfgs, local) = (argument.cfgs(), argument_local(index));
-        let made = argument.member(&quote!(from_delivery(#delivery).await?));
-        quote!(#cfgs let #local = #made;)
+        let made = argument.member(&quote!(from_delivery(#delivery).await));
+        bind(cfgs, made, local)
     });
     made.collect()
 }

@@ -226,7 +226,10 @@ impl World {
     /// What a record is to do.
     #[must_use]
     pub fn script(&self, delivery: &Delivery<'_>) -> Arc<Script> {
-        let id = delivery.envelope.and_then(|envelope| envelope.data_text()?.parse::<usize>().ok());
+        let id = delivery
+            .envelope()
+            .ok()
+            .and_then(|envelope| envelope.data_text()?.parse::<usize>().ok());
         Arc::clone(&self.record().scripts[id.unwrap_or(0)])
     }
 

@@ -5,17 +5,21 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rdkafka::TopicPartitionList;
 use rdkafka::topic_partition_list::Offset as NativeOffset;
 use rustc_hash::FxHashMap;
 
 use super::budget::{Budget, InFlight};
+use super::hold::Need;
 use super::raw::set_last_leader_epoch;
 use crate::broker::Progress;
 use crate::delivery::{Epoch, NextOffset, TopicPartition};
 use crate::event::TopicName;
+
+/// For so long after its assignment a partition is taken to have records if its log has.
+const BEGUN: Duration = Duration::from_secs(10);
 
 /// How many changes of a leader are remembered of a partition.
 const LEADER_EPOCHS: usize = 64;
@@ -30,6 +34,7 @@ pub(super) struct Owned {
     pub(super) next: Option<NextOffset>,
     /// The leader epoch of what lies before `next`, where it is known.
     pub(super) leader_epoch: Option<i32>,
+    assigned: Instant,
     /// Fetching is paused until there is room.
     is_paused: bool,
     /// Nothing more of it is handed over in this epoch.
@@ -45,6 +50,7 @@ impl Owned {
             in_flight: Arc::default(),
             next: None,
             leader_epoch: None,
+            assigned: Instant::now(),
             is_paused: false,
             is_stopped: false,
         }
@@ -83,6 +89,7 @@ impl Assignment {
                 in_flight,
                 next: None,
                 leader_epoch: None,
+                assigned: Instant::now(),
                 is_paused: false,
                 is_stopped: false,
             };
@@ -144,6 +151,34 @@ impl Assignment {
     /// The partitions that are being fetched.
     pub(super) fn fetching(&self) -> Vec<Owned> {
         self.all().filter(|owned| !owned.is_paused && !owned.is_stopped).cloned().collect()
+    }
+
+    /// What the partitions that are being fetched need; `log` says where one begins and ends, as the last
+    /// answer to a fetch had it.
+    pub(super) fn need(
+        &self,
+        budget: &Budget,
+        log: impl Fn(&TopicPartition) -> Option<(NextOffset, NextOffset)>,
+    ) -> Need {
+        let fetching = || self.all().filter(|owned| !owned.is_paused && !owned.is_stopped);
+        let enough = budget.enough();
+        if fetching().all(|owned| owned.in_flight.get() < enough) {
+            return Need::More;
+        }
+        let mut need = Need::Nothing;
+        for owned in fetching().filter(|owned| owned.in_flight.get() < enough) {
+            need = Need::Perhaps;
+            let has_more = match (log(&owned.partition), owned.next) {
+                (Some((_, end)), Some(next)) => next < end,
+                // Where its group goes on is not known; by then the first record was here.
+                (Some((start, end)), None) => start < end && owned.assigned.elapsed() < BEGUN,
+                (None, _) => owned.assigned.elapsed() < BEGUN,
+            };
+            if has_more {
+                return Need::More;
+            }
+        }
+        need
     }
 
     /// Everything of the partition before `next` was handed over.
@@ -377,5 +412,39 @@ mod tests {
         assert!(assignment.remove(&[partition(0)]).is_some());
         assignment.add(&[partition(0)]);
         assert!(assignment.open("role_events", 0).is_some());
+    }
+
+    #[test]
+    fn messages_are_left_while_lanes_have_enough_and_taken_for_who_has_none() {
+        let budget = Budget::new(1 << 20);
+        budget.add_partitions(2);
+        let mut assignment = Assignment::default();
+        assignment.add(&[partition(0), partition(1)]);
+        let log = |end: [i64; 2]| {
+            move |one: &TopicPartition| {
+                Some((NextOffset(0), NextOffset(end[one.partition as usize])))
+            }
+        };
+        let ends = log([100, 10]);
+        assert_eq!(assignment.need(&budget, ends), Need::More);
+        let in_flight = |assignment: &Assignment, number| {
+            assignment.open("role_events", number).map(|owned| owned.in_flight).unwrap()
+        };
+        let hot = budget.charge(&in_flight(&assignment, 0), budget.enough());
+        // The other one has records, of which none has come yet.
+        assert_eq!(assignment.need(&budget, ends), Need::More);
+        assignment.advance(&partition(1), Some(NextOffset(9)), None);
+        assert_eq!(assignment.need(&budget, ends), Need::More);
+        assignment.advance(&partition(1), Some(NextOffset(10)), None);
+        assert_eq!(assignment.need(&budget, ends), Need::Perhaps);
+        assert_eq!(assignment.need(&budget, log([100, 11])), Need::More);
+        let other = budget.charge(&in_flight(&assignment, 1), budget.enough());
+        assert_eq!(assignment.need(&budget, ends), Need::Nothing);
+        // One that is not fetched needs nothing.
+        drop(other);
+        assert!(assignment.stop("role_events", 1));
+        assert_eq!(assignment.need(&budget, log([100, 11])), Need::Nothing);
+        drop(hot);
+        assert_eq!(assignment.need(&budget, ends), Need::More);
     }
 }

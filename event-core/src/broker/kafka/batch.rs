@@ -4,8 +4,8 @@
 //! network buffer. A copy into one buffer a batch costs less than handing those on, and lets the
 //! byte budget tell the truth.
 
-use std::mem::size_of;
-use std::sync::Arc;
+use std::mem::{self, size_of};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::assignment::Owned;
 use super::budget::{Budget, Charge, InFlight};
@@ -18,10 +18,15 @@ use crate::delivery::{
 /// larger record is a batch of its own.
 const MAX_RECORDS: usize = 1024;
 
+/// How many buffers are kept for the next batches, and of what size: smaller ones are cheap to allocate.
+const MAX_SPARE: usize = 8;
+const MIN_SPARE_BYTES: usize = 16 << 10;
+const MAX_SPARE_BYTES: usize = 512 << 10;
+
 /// An absent key or value. No record reaches 4 GiB: the protocol's lengths are signed.
 const NULL: u32 = u32::MAX;
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Entry {
     offset: i64,
     timestamp_ms: i64,
@@ -60,17 +65,18 @@ pub(super) struct OpenBatch {
 }
 
 impl OpenBatch {
-    /// Starts a batch that is full at `max_bytes`, with room for what is expected.
-    pub(super) fn new(owned: Owned, max_bytes: usize, expected: Expected) -> Self {
+    /// Starts a batch with room for what is expected.
+    pub(super) fn new(owned: Owned, budget: &Budget, expected: Expected) -> Self {
+        let Buffers { bytes, entries } = budget.spare.take(expected);
         OpenBatch {
             partition: owned.partition,
             epoch: owned.epoch,
             in_flight: owned.in_flight,
-            bytes: Vec::with_capacity(expected.bytes),
-            entries: Vec::with_capacity(expected.records),
+            bytes,
+            entries,
             headers: Vec::new(),
             epochs: Vec::new(),
-            max_bytes,
+            max_bytes: budget.batch_bytes(),
             next: owned.next,
             leader_epoch: owned.leader_epoch,
         }
@@ -205,6 +211,42 @@ fn append(bytes: &mut Vec<u8>, part: Option<&[u8]>) -> u32 {
     }
 }
 
+/// What a batch is written into.
+#[derive(Debug, Default)]
+struct Buffers {
+    bytes: Vec<u8>,
+    entries: Vec<Entry>,
+}
+
+/// Buffers of batches that were dropped, for the next ones: memory that was just used is still in a cache of
+/// the processor, while large buffers that are allocated anew come from the kernel, page by page.
+#[derive(Debug, Default)]
+pub(super) struct Spare(Mutex<Vec<Buffers>>);
+
+impl Spare {
+    fn take(&self, expected: Expected) -> Buffers {
+        let spare = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        // After a busy time they are too large, and one goes with each batch.
+        spare.filter(|spare| spare.bytes.capacity() / 2 <= expected.bytes).unwrap_or_else(|| {
+            Buffers {
+                bytes: Vec::with_capacity(expected.bytes),
+                entries: Vec::with_capacity(expected.records),
+            }
+        })
+    }
+
+    fn give_back(&self, mut buffers: Buffers) {
+        if (MIN_SPARE_BYTES..=MAX_SPARE_BYTES).contains(&buffers.bytes.capacity()) {
+            buffers.bytes.clear();
+            buffers.entries.clear();
+            let mut spare = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if spare.len() < MAX_SPARE {
+                spare.push(buffers);
+            }
+        }
+    }
+}
+
 /// The records of one batch: keys, values and headers one behind the other.
 struct Arena {
     bytes: Vec<u8>,
@@ -226,6 +268,13 @@ impl Arena {
             .get(index + 1)
             .map_or(self.headers.len(), |entry| entry.first_header as usize);
         start..end
+    }
+}
+
+impl Drop for Arena {
+    fn drop(&mut self) {
+        let (bytes, entries) = (mem::take(&mut self.bytes), mem::take(&mut self.entries));
+        self.charge.budget.spare.give_back(Buffers { bytes, entries });
     }
 }
 

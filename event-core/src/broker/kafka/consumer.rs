@@ -39,6 +39,9 @@ pub struct KafkaConsumer {
     ended: bool,
 }
 
+/// The part of the bytes in flight that lies in the queues of librdkafka: this fraction.
+const AHEAD: usize = 4;
+
 /// The handle on the thread of one member.
 struct Member {
     topics: Vec<TopicName>,
@@ -82,7 +85,8 @@ impl KafkaConsumer {
             leveling: None,
             ended: false,
         };
-        let budget = Budget::new(subscription.max_in_flight_bytes);
+        let ahead_bytes = subscription.max_in_flight_bytes / AHEAD;
+        let budget = Budget::new(subscription.max_in_flight_bytes - ahead_bytes);
         let mut sets = subscription.topics.clone();
         sets.extend(
             (!subscription.retry_topics.is_empty()).then(|| subscription.retry_topics.clone()),
@@ -90,7 +94,7 @@ impl KafkaConsumer {
         if !broker.settings.shares_by_total() {
             sets = vec![sets.concat()];
         }
-        instance.members = sets.len();
+        instance.ahead_bytes = ahead_bytes / sets.len().max(1);
         let levels = sets.len() > 1
             && subscription.topics.len() > 1
             && subscription.group_instance_id.is_none();
@@ -122,8 +126,8 @@ struct Instance<'a> {
     subscription: &'a Subscription,
     /// Tells the members of this instance from those of others: brokers and tools show it.
     client_id: String,
-    /// How many there are.
-    members: usize,
+    /// How much each may fetch ahead.
+    ahead_bytes: usize,
     told: Arc<Told>,
 }
 
@@ -138,7 +142,7 @@ impl<'a> Instance<'a> {
             "" => name,
             service => format!("{service}-{name}"),
         };
-        Instance { settings, subscription, client_id, members: 1, told: Arc::default() }
+        Instance { settings, subscription, client_id, ahead_bytes: 0, told: Arc::default() }
     }
 
     fn join(
@@ -166,7 +170,7 @@ impl<'a> Instance<'a> {
         context.told = Arc::clone(&self.told);
         let client_id = self.client_id.as_str();
         let mut config =
-            self.settings.consumer(group.as_str(), client_id, instance_id, self.members);
+            self.settings.consumer(group.as_str(), client_id, instance_id, self.ahead_bytes);
         positions::configure(&mut config, self.subscription.out_of_range);
         let (subscribed, settings) = (topics.to_vec(), self.settings.clone());
         let make = move |context| {

@@ -24,7 +24,10 @@
 //! | `partition.assignment.strategy` | cooperative-sticky | the group goes on while it changes (classic protocol) |
 //! | `heartbeat.interval.ms` | 1000 | a change of the group takes a heartbeat or two (classic protocol) |
 //! | `session.timeout.ms` | 15000 | the partitions of an instance that crashed are taken over after this, in place of 45 s (classic protocol) |
-//! | `queued.max.messages.kbytes` | 65536, shared by the members of an instance (4096 each at least) | what is fetched ahead of `max_in_flight_bytes` is bounded by instance, not by topic |
+//! | `fetch.wait.max.ms` | 100 | a partition that is assigned or goes on waits for the answer for the others, half a second by default |
+//! | `queued.max.messages.kbytes` | a quarter of `max_in_flight_bytes`, shared by the members of an instance (4096 each at least) | what is fetched ahead is bounded by instance, not by topic |
+//! | `queued.min.messages` | 30000 | librdkafka takes some 400 bytes for a record beside its own |
+//! | `fetch.max.bytes` | 8388608, or librdkafka's where `message.max.bytes` is set | an answer of a broker is in memory as a whole |
 //! | `acks`, `enable.idempotence` | all, true | acknowledged means written, once and in order |
 //! | `linger.ms` | 0 | a record sent alone goes at once; under load batches fill while others are under way |
 //! | `message.timeout.ms` | 30000 | a record is acknowledged or given up within this |
@@ -58,6 +61,7 @@ mod connection;
 mod consumer;
 mod creation;
 mod embedded;
+mod hold;
 mod inspection;
 mod join_watch;
 mod leveling;

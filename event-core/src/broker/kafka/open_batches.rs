@@ -96,7 +96,7 @@ impl OpenBatches {
         let (topic, number) = (message.topic(), message.partition());
         // Fetched before a revocation, when it is nobody's: the next owner reads it.
         let owned = context.with_assignment(|ours| ours.open(topic, number))?;
-        let batch = OpenBatch::new(owned, context.budget.batch_bytes(), self.expected);
+        let batch = OpenBatch::new(owned, &context.budget, self.expected);
         self.batches.push((id, batch));
         Some(self.batches.len() - 1)
     }

@@ -17,6 +17,7 @@ use super::assignment::Assignment;
 use super::commits::{Commits, Repeat};
 use super::committed::names;
 use super::consumer::{Close, Command};
+use super::hold::{HOLD_POLL, Hold, Take};
 use super::join_watch::{JoinWatch, not_joined};
 use super::open_batches::OpenBatches;
 use super::positions::{self, Positions};
@@ -36,6 +37,8 @@ const PAUSED_POLL: Duration = Duration::from_millis(2);
 const FETCHES_PER_TURN: usize = 8;
 /// How many messages are taken at once at most.
 const FETCH: usize = 512;
+/// How many bytes of messages are taken to see what lies behind them.
+const LITTLE: usize = 256 << 10;
 
 /// How long a member that gave its partitions back stays away: until the others have them. One that joins
 /// while the group has not yet heard that it left might get the same ones again.
@@ -62,6 +65,7 @@ pub(super) struct PollLoop {
     fetch_queue: Arc<FetchQueue>,
     events: EventQueue,
     open: OpenBatches,
+    hold: Hold,
     rejoining: Option<Rejoining>,
     join_watch: JoinWatch,
     /// The last error that was told.
@@ -100,6 +104,7 @@ impl PollLoop {
             fetch_queue,
             events,
             open: OpenBatches::default(),
+            hold: Hold::default(),
             rejoining: None,
             join_watch: JoinWatch::new(),
             last_error: None,
@@ -318,28 +323,50 @@ impl PollLoop {
         self.hand_over_all();
     }
 
-    /// Takes messages until there is none, and hands over what was collected. When there is
-    /// nothing to do this is where the thread waits.
+    /// Takes messages until there is none, or the lanes have enough, and hands over what was collected.
+    /// When there is nothing to do this is where the thread waits.
     fn take_messages(&mut self) {
-        if self.fetch(Duration::ZERO, self.fetch_size()) == 0 {
+        let context = self.consumer.context();
+        let enough = context.budget.enough();
+        let log = |partition: &TopicPartition| {
+            self.fetch_queue.log(partition.topic.as_str(), partition.partition)
+        };
+        let need = context.with_assignment(|ours| ours.need(&context.budget, log));
+        match self.hold.take(need, Instant::now()) {
+            Take::All => {}
+            Take::Little => {
+                self.fetch(Duration::ZERO, self.fetch_size(enough.min(LITTLE)));
+                return self.hand_over_all();
+            }
+            Take::Nothing => return std::thread::sleep(HOLD_POLL),
+        }
+        let mut taken = self.fetch(Duration::ZERO, self.fetch_size(enough));
+        if taken == 0 {
             let paused = self.context().with_assignment(Assignment::paused_since);
             let wait = paused.map_or(IDLE_POLL, |since| paused_poll(since.elapsed()));
-            if self.fetch(wait, 1) == 0 {
+            taken = self.fetch(wait, 1);
+            if taken == 0 {
                 return;
             }
         }
         for _ in 1..FETCHES_PER_TURN {
-            if self.fetch(Duration::ZERO, self.fetch_size()) == 0 {
+            let bytes = taken * self.open.expected.record_bytes().unwrap_or(0);
+            let more = match bytes < enough {
+                true => self.fetch(Duration::ZERO, self.fetch_size(enough - bytes)),
+                false => 0,
+            };
+            if more == 0 {
                 break;
             }
+            taken += more;
         }
         self.hand_over_all();
     }
 
-    /// How many messages the budget has room for, going by the size of the last ones.
-    fn fetch_size(&self) -> usize {
-        let open = self.open.size_bytes();
-        let room = self.context().budget.room().saturating_sub(open);
+    /// How many messages are `bytes`, going by the size of the last ones, if the budget has room for them.
+    fn fetch_size(&self, bytes: usize) -> usize {
+        let room = self.context().budget.room().min(bytes);
+        let room = room.saturating_sub(self.open.size_bytes());
         match self.open.expected.record_bytes() {
             Some(bytes) => (room / bytes).clamp(1, FETCH),
             None => 1,
@@ -577,9 +604,11 @@ mod tests {
             Budget::new(1 << 20),
             false,
         );
-        let consumer =
-            BaseConsumer::from_config_and_context(&settings.consumer("g", "g", None, 1), context)
-                .map_err(|error| trouble::of_creation(&error))?;
+        let consumer = BaseConsumer::from_config_and_context(
+            &settings.consumer("g", "g", None, 1 << 20),
+            context,
+        )
+        .map_err(|error| trouble::of_creation(&error))?;
         let mut poll_loop = PollLoop::new(consumer, settings)?;
         let events = EventQueue::new(&poll_loop.consumer).unwrap();
         check(|| events.len(), || poll_loop.serve_events());

@@ -275,7 +275,7 @@ impl Open {
     ) -> Result<(), Stop> {
         let batch = self.batch.get_or_insert_with(|| {
             let owned = Owned::by_nobody(self.partition.clone());
-            OpenBatch::new(owned, budget.batch_bytes(), Expected::default())
+            OpenBatch::new(owned, budget, Expected::default())
         });
         batch.push(message);
         if batch.is_full() { self.hand_over(budget, sender) } else { Ok(()) }

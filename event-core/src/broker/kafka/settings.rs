@@ -152,6 +152,13 @@ const CONSUMER: &[(&str, &str)] = &[
     ("enable.partition.eof", "false"),
     // The default of a second costs a consumer that catches up a factor of six.
     ("fetch.queue.backoff.ms", "1"),
+    // A partition that is assigned or goes on is not fetched before the answer for the others has come, which
+    // takes so long when they have no records.
+    ("fetch.wait.max.ms", "100"),
+    // Each record that is fetched ahead takes some 400 bytes more than it has.
+    ("queued.min.messages", "30000"),
+    // One answer is in memory as a whole.
+    (FETCH_MAX, "8388608"),
     // A damaged record is an error, not a surprise in a handler.
     ("check.crcs", "true"),
     // With the classic protocol a topic that is deleted and made again is a silent stall until
@@ -174,11 +181,12 @@ const CLASSIC_MEMBER: &[(&str, &str)] = &[
 /// read meanwhile. Another one cannot be rolled out while members with this one run.
 const ASSIGNOR: &str = "cooperative-sticky";
 
-/// How much a client fetches ahead of what is taken from it, librdkafka's default for it, and the least that
-/// keeps a member busy.
+/// How much a client fetches ahead of what is taken from it, and the least that keeps a member busy.
 const FETCHED_AHEAD: &str = "queued.max.messages.kbytes";
-const FETCHED_AHEAD_KBYTES: usize = 65_536;
 const MIN_FETCHED_AHEAD_KBYTES: usize = 4_096;
+
+/// librdkafka refuses one that is less than `message.max.bytes`.
+const FETCH_MAX: &str = "fetch.max.bytes";
 
 /// Defaults of the producer.
 const PRODUCER: &[(&str, &str)] = &[
@@ -295,7 +303,7 @@ impl KafkaSettings {
         let producer: KafkaResult<BaseProducer> = without_address(self.producer()).create();
         // Each client that a service makes, also those that are no members of its group.
         let consumers = [
-            self.consumer("check", "check", None, 1),
+            self.consumer("check", "check", None, 1 << 20),
             self.client(),
             self.outside("check"),
             self.reader(),
@@ -368,21 +376,21 @@ impl KafkaSettings {
         without_membership(config)
     }
 
-    /// The configuration of a member of `group`, with the `client_id` that brokers show.
+    /// The configuration of a member of `group`, with the `client_id` that brokers show, which may fetch so
+    /// many bytes ahead.
     pub(super) fn consumer(
         &self,
         group: &str,
         client_id: &str,
         instance_id: Option<&str>,
-        members: usize,
+        ahead_bytes: usize,
     ) -> ClientConfig {
         let mut config = self.with(CONSUMER);
         config.set("group.id", group);
         config.set("client.id", client_id);
-        // Each member fetches ahead; together no more than one client of librdkafka does.
         if config.get(FETCHED_AHEAD).is_none() {
-            let kbytes = FETCHED_AHEAD_KBYTES / members.max(1);
-            config.set(FETCHED_AHEAD, kbytes.max(MIN_FETCHED_AHEAD_KBYTES).to_string());
+            let kbytes = (ahead_bytes / 1024).max(MIN_FETCHED_AHEAD_KBYTES);
+            config.set(FETCHED_AHEAD, kbytes.to_string());
         }
         if let Some(instance_id) = instance_id {
             config.set("group.instance.id", instance_id);
@@ -426,6 +434,9 @@ impl KafkaSettings {
         config.set_log_level(RDKafkaLogLevel::Info);
         for (name, value) in COMMON.iter().chain(defaults) {
             config.set(*name, *value);
+        }
+        if self.property("message.max.bytes").is_some() {
+            config.remove(FETCH_MAX);
         }
         config.set("bootstrap.servers", addresses::joined(&self.brokers));
         if !self.client_id.is_empty() {

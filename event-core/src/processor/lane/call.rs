@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::Duration;
 
-use crate::delivery::RecordBatch;
-use crate::event::Envelope;
+use crate::delivery::{LazyEnvelope, ReadEnvelope, RecordBatch};
 use crate::outcome::{Outcome, Verdict};
 use crate::processor::agenda::HandlerIndex;
 use crate::processor::attempt::attempt_batch;
@@ -67,7 +66,7 @@ pub(super) async fn judge(settler: Arc<Settler>, unjudged: Unjudged) -> Returned
     let judged = match shared.batch.get(index) {
         Some(record) => {
             let envelope = settler.envelope_of(record);
-            let event = event_of(record, envelope.as_ref());
+            let event = event_of(record, envelope.read());
             settler.judge(record, event, &mut job, outcome).await
         }
         None => Ok(Attempted::Settled),
@@ -135,20 +134,20 @@ pub(super) async fn call(
         && let Some(record) = shared.batch.get(*index)
     {
         let envelope = settler.envelope_of(record);
-        let delivery = settler.delivery(record, envelope.as_ref(), job);
+        let delivery = settler.delivery(record, &envelope, job);
         vec![settler.watched(&slot, &route, &delivery).await]
     } else {
         let records: Vec<_> =
             jobs.iter().map(|(_, shared, index, job)| (shared.batch.get(*index), job)).collect();
-        let envelopes: Vec<Option<Envelope<'_>>> = records
+        let envelopes: Vec<Option<LazyEnvelope<'_>>> = records
             .iter()
-            .map(|(record, _)| record.and_then(|record| settler.envelope_of(record)))
+            .map(|(record, _)| record.map(|record| settler.envelope_of(record)))
             .collect();
         let deliveries: Vec<_> = records
             .iter()
             .zip(&envelopes)
             .filter_map(|((record, job), envelope)| {
-                Some(settler.delivery((*record)?, envelope.as_ref(), job))
+                Some(settler.delivery((*record)?, envelope.as_ref()?, job))
             })
             .collect();
         let offset = deliveries.first().map(|delivery| delivery.record.offset);
@@ -181,7 +180,7 @@ pub(super) async fn call(
         match shared.batch.get(index) {
             Some(record) if matches!(outcome, Outcome::Handled | Outcome::Skipped) => {
                 let envelope = settler.envelope_of(record);
-                let event = event_of(record, envelope.as_ref());
+                let event = event_of(record, envelope.read());
                 let judged = settler.judge(record, event, &mut job, outcome).await;
                 returned.records.push((sequence, Some(job), judged));
             }

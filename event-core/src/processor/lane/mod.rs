@@ -9,6 +9,8 @@ mod call;
 mod concurrent;
 mod sequential;
 
+pub(super) use sequential::Direct;
+
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

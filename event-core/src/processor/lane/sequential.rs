@@ -1,15 +1,80 @@
 //! One record after the other.
+//!
+//! Nearly every record takes the direct way: a scan finds the event's name, the loop of the handler is
+//! polled here and now, and the handler has ended when the poll returns. That is one function without a
+//! future of its own ([`Sequential::poll`]); whatever else happens to a record is done by
+//! [`Settler::settle`] and what it calls.
 
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use tokio::task::coop::consume_budget;
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::{Ended, Ending, Incoming, Progress, ended};
-use crate::processor::engine::Engine;
-use crate::processor::settle::{NotSettled, Settler};
+use crate::delivery::{OpenBatch, RecordBatch, RecordRef};
+use crate::event::NameAt;
+use crate::handler;
+use crate::outcome::Outcome;
+use crate::processor::attempt::timed_out;
+use crate::processor::loops::LoopSlot;
+use crate::processor::settle::{NotSettled, Settled, Settler};
+use crate::processor::watch::Slot;
+use crate::router::Route;
+
+/// How many records are settled at most before others may use the thread: a handler that never waits
+/// would keep timers and signals from it, for as long as there are records.
+const RECORDS_A_POLL: u32 = 128;
+
+struct Sequential {
+    settler: Settler,
+    progress: Arc<Progress>,
+    ending: Arc<Ending>,
+    slot: Arc<Slot>,
+    /// By the numbers of the routes.
+    loops: Vec<LoopSlot>,
+}
+
+/// A batch while it is worked on.
+struct Turn<'b> {
+    batch: &'b Arc<OpenBatch>,
+    /// The record that is next, or that a handler has.
+    index: usize,
+    running: Option<Direct<'b>>,
+    limit: TimeLimit,
+    /// What is settled and not yet counted.
+    settled: u64,
+    left_in_poll: u32,
+}
+
+/// The time that an attempt may take. A timer is made for an attempt that waits, not for one that ends at once.
+#[derive(Default)]
+struct TimeLimit {
+    ends: Option<(Duration, Instant)>,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+/// A record that takes the direct way.
+#[derive(Clone, Copy)]
+pub(in crate::processor) struct Direct<'b> {
+    pub(in crate::processor) record: RecordRef<'b>,
+    pub(in crate::processor) route: &'b Arc<Route>,
+    pub(in crate::processor) event: &'b str,
+    pub(in crate::processor) name: NameAt,
+}
+
+/// What is to be done where the direct way ends.
+enum Step<'b> {
+    BatchEnded,
+    Stopped,
+    /// The next record needs more than a scan and a poll.
+    Settle(RecordRef<'b>),
+    /// The attempt at the record ended in another way than handled.
+    Apply(Direct<'b>, handler::Ended),
+}
 
 pub(super) async fn run(
     mut incoming: mpsc::UnboundedReceiver<Incoming>,
@@ -19,63 +84,154 @@ pub(super) async fn run(
     ending: Arc<Ending>,
 ) -> Ended {
     let slot = settler.engine.watch.slot(&settler.partition);
+    let loops = settler.engine.handler_ids().iter().map(|_| LoopSlot::default()).collect();
+    let mut lane = Sequential { settler, progress, ending, slot, loops };
     loop {
         let next = tokio::select! {
             biased;
             _ = stopped.wait_for(|stop| *stop) => return Ok(()),
             next = incoming.recv() => next,
         };
-        let batch = match next {
+        let left = match next {
             None => return Ok(()),
-            Some(Incoming::Records(batch)) => batch,
+            Some(Incoming::Records(batch)) => lane.settle(batch).await,
             Some(Incoming::Passed(next)) => {
-                progress.passed(next);
+                lane.progress.passed(next);
                 continue;
             }
         };
-        let mut settled = 0;
-        let mut result = Ok(());
-        for record in batch.iter() {
-            // The only change is the one to `true`, and looking for it takes no lock.
-            if stopped.has_changed().unwrap_or(true) {
-                result = Err(NotSettled::Stopped);
-                break;
-            }
-            ending.note_in_hand(true);
-            let settles = settler.settle(record, &slot);
-            result = counted_before(&settler.engine, &mut settled, settles).await;
-            if result.is_err() {
-                break;
-            }
-            progress.settled(record.offset);
-            ending.note_in_hand(false);
-            settled += 1;
-            // A handler that never waits would keep the thread from all else, timers and signals
-            // among it, for as long as there are records.
-            counted_before(&settler.engine, &mut settled, consume_budget()).await;
-        }
-        ending.note_in_hand(false);
-        settler.engine.count_settled(settled);
-        if let Err(left) = result {
+        lane.ending.note_in_hand(false);
+        if let Err(left) = left {
             return ended(left);
         }
     }
 }
 
-/// Runs `future`; what is `settled` is counted before it waits, and not one by one, because all lanes
-/// count in one place.
-async fn counted_before<T>(
-    engine: &Engine,
-    settled: &mut u64,
-    future: impl Future<Output = T>,
-) -> T {
-    let mut future = pin!(future);
-    poll_fn(|context| {
-        let polled = future.as_mut().poll(context);
-        if polled.is_pending() && *settled > 0 {
-            engine.count_settled(std::mem::take(settled));
+impl Sequential {
+    async fn settle(&mut self, records: RecordBatch) -> Settled {
+        let Sequential { settler, progress, ending, slot, loops } = self;
+        let batch = settler.open(records);
+        let mut turn = Turn {
+            batch: &batch,
+            index: 0,
+            running: None,
+            limit: TimeLimit::default(),
+            settled: 0,
+            left_in_poll: RECORDS_A_POLL,
+        };
+        loop {
+            let step = poll_fn(|context| {
+                let polled = turn.poll(settler, progress, slot, loops, context);
+                // Not one by one, because all lanes count in one place.
+                settler.engine.count_settled(std::mem::take(&mut turn.settled));
+                ending.note_in_hand(turn.running.is_some());
+                turn.left_in_poll = RECORDS_A_POLL;
+                polled
+            });
+            let record = match step.await {
+                Step::BatchEnded => return Ok(()),
+                Step::Stopped => return Err(NotSettled::Stopped),
+                Step::Settle(record) => {
+                    ending.note_in_hand(true);
+                    settler.settle(record, slot).await?;
+                    record
+                }
+                Step::Apply(direct, ended) => {
+                    ending.note_in_hand(true);
+                    settler.apply(direct, ended, slot).await?;
+                    direct.record
+                }
+            };
+            turn.is_settled(record, progress);
         }
-        polled
-    })
-    .await
+    }
+}
+
+impl<'b> Turn<'b> {
+    fn poll(
+        &mut self,
+        settler: &'b Settler,
+        progress: &Progress,
+        slot: &Slot,
+        loops: &mut [LoopSlot],
+        context: &mut Context<'_>,
+    ) -> Poll<Step<'b>> {
+        loop {
+            let (direct, next) = match self.running {
+                Some(direct) => (direct, None),
+                None => {
+                    let Some(record) = self.batch.records.get(self.index) else {
+                        return Poll::Ready(Step::BatchEnded);
+                    };
+                    if settler.is_told_to_stop() {
+                        return Poll::Ready(Step::Stopped);
+                    }
+                    if self.left_in_poll == 0 {
+                        context.waker().wake_by_ref();
+                        return Poll::Pending;
+                    }
+                    self.left_in_poll -= 1;
+                    let Some(direct) = settler.direct(record) else {
+                        return Poll::Ready(Step::Settle(record));
+                    };
+                    (direct, Some(settler.first_attempt(self.batch, self.index, direct)))
+                }
+            };
+            let Some(work) = loops.get_mut(direct.route.index) else {
+                return Poll::Ready(Step::Settle(direct.record));
+            };
+            if next.is_some() {
+                settler.engine.watch.begin(slot, direct.route.index, direct.record.offset);
+                self.limit.begin(settler.engine.policy_of(direct.route).timeout);
+            }
+            slot.count_poll();
+            let polled = work.poll(direct.route, context, next);
+            slot.count_poll();
+            let ended = match polled {
+                Poll::Ready(ended) => ended,
+                Poll::Pending => match self.limit.poll(context) {
+                    Poll::Pending => {
+                        self.running = Some(direct);
+                        return Poll::Pending;
+                    }
+                    Poll::Ready(limit) => {
+                        work.cancel();
+                        handler::Ended { result: Ok(timed_out(limit)), has_ignored: false }
+                    }
+                },
+            };
+            self.limit.end();
+            slot.end();
+            self.running = None;
+            if !matches!(ended.result, Ok(Outcome::Handled)) || ended.has_ignored {
+                return Poll::Ready(Step::Apply(direct, ended));
+            }
+            settler.handled_first(direct);
+            self.is_settled(direct.record, progress);
+        }
+    }
+
+    fn is_settled(&mut self, record: RecordRef<'_>, progress: &Progress) {
+        progress.settled(record.offset);
+        self.index += 1;
+        self.settled += 1;
+    }
+}
+
+impl TimeLimit {
+    fn begin(&mut self, limit: Option<Duration>) {
+        self.ends = limit.map(|limit| (limit, Instant::now() + limit));
+    }
+
+    fn end(&mut self) {
+        self.timer = None;
+    }
+
+    /// Ready with the limit when the time is over.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Duration> {
+        let Some((limit, at)) = self.ends else { return Poll::Pending };
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(at)));
+        ready!(timer.as_mut().poll(context));
+        Poll::Ready(limit)
+    }
 }

@@ -1,5 +1,6 @@
 //! What becomes of one record: handled, skipped, dead-lettered or tried again.
 
+mod direct;
 mod judge;
 mod read;
 mod write;
@@ -15,7 +16,10 @@ use super::engine::{Engine, HandlerState, Source};
 use super::gate::Entry;
 use super::watch::{Slot, watched};
 use crate::broker::BrokerError;
-use crate::delivery::{Delivery, Offset, RecordRef, Shutdown, TopicPartition};
+use crate::delivery::{
+    Delivery, DeliveryContext, LazyEnvelope, Offset, ReadEnvelope, RecordRef, Shutdown,
+    TopicPartition,
+};
 use crate::event::Envelope;
 use crate::outcome::Outcome;
 use crate::router::Route;
@@ -30,7 +34,7 @@ pub(super) struct Settler {
     pub(super) partition: TopicPartition,
     pub(super) source: Source,
     stopped: watch::Receiver<bool>,
-    shutdown: Shutdown,
+    context: Arc<DeliveryContext>,
     /// Slots of calls that have ended, for the next ones.
     slots: Mutex<Vec<Arc<Slot>>>,
 }
@@ -55,8 +59,13 @@ impl Settler {
         source: Source,
         stopped: watch::Receiver<bool>,
     ) -> Self {
-        let shutdown = Shutdown::new(stopped.clone());
-        Settler { engine, partition, source, stopped, shutdown, slots: Mutex::default() }
+        let context = Arc::new(DeliveryContext {
+            state: Arc::clone(&engine.state),
+            shutdown: Shutdown::new(stopped.clone()),
+            rules: engine.policy.envelope,
+            handlers: Arc::clone(engine.handler_ids()),
+        });
+        Settler { engine, partition, source, stopped, context, slots: Mutex::default() }
     }
 
     /// A slot for a call, in which it can be seen.
@@ -135,39 +144,40 @@ impl Settler {
         slot: &Slot,
     ) -> Settled {
         self.note_ignored(record, envelope.as_ref());
+        let envelope = LazyEnvelope::known(record, self.engine.policy.envelope, envelope);
         self.enter(route).await?;
         let outcome = {
             let delivery = Delivery {
                 partition: &self.partition,
                 record,
-                envelope: envelope.as_ref(),
+                envelope: &envelope,
                 handler: &route.id,
                 attempt: 1,
                 attempts: self.engine.policy_of(route).all_attempts(),
                 state: &self.engine.state,
-                shutdown: &self.shutdown,
+                shutdown: &self.context.shutdown,
             };
             self.watched(slot, route, &delivery).await
         };
         if matches!(outcome, Outcome::Handled) {
-            let event = event_of(record, envelope.as_ref());
+            let event = event_of(record, envelope.read());
             self.handled(route, &self.partition, record.offset, event, 1);
             return Ok(());
         }
         let job = self.first_job(record, route);
-        Box::pin(self.go_on(record, envelope.as_ref(), job, outcome, slot)).await
+        Box::pin(self.go_on(record, &envelope, job, outcome, slot)).await
     }
 
     /// Goes on after the first attempt.
     async fn go_on(
         &self,
         record: RecordRef<'_>,
-        envelope: Option<&Envelope<'_>>,
+        envelope: &dyn ReadEnvelope,
         mut job: Job,
         mut outcome: Outcome,
         slot: &Slot,
     ) -> Settled {
-        let event = event_of(record, envelope);
+        let event = event_of(record, envelope.read());
         loop {
             match self.judge(record, event, &mut job, outcome).await? {
                 Attempted::Settled => return Ok(()),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Settler, Trial};
-use crate::delivery::{Delivery, RecordRef};
+use crate::delivery::{Delivery, LazyEnvelope, ReadEnvelope, RecordRef};
 use crate::event::time::is_out_of_range;
 use crate::event::{Envelope, excerpt, for_each_ignored};
 use crate::observe::{Observation, SkipReason};
@@ -108,13 +108,9 @@ impl Settler {
         (left_ms > 0).then_some((Duration::from_millis(left_ms), *delay))
     }
 
-    /// The outer object of a record that has a handler; `None` for a tombstone, and for what is no event and
-    /// went to a handler that takes every record.
-    pub(in crate::processor) fn envelope_of<'a>(
-        &self,
-        record: RecordRef<'a>,
-    ) -> Option<Envelope<'a>> {
-        Envelope::read_with(record.value?, self.engine.policy.envelope).ok()
+    /// The outer object of a record that has a handler, to be read when somebody asks for it.
+    pub(in crate::processor) fn envelope_of<'a>(&self, record: RecordRef<'a>) -> LazyEnvelope<'a> {
+        LazyEnvelope::new(record.value, self.engine.policy.envelope)
     }
 
     /// Tells the fields of a record with a handler that cannot be read and count as absent.
@@ -199,7 +195,7 @@ impl Settler {
     pub(in crate::processor) fn delivery<'a>(
         &'a self,
         record: RecordRef<'a>,
-        envelope: Option<&'a Envelope<'a>>,
+        envelope: &'a (dyn ReadEnvelope + 'a),
         job: &'a Job,
     ) -> Delivery<'a> {
         let Origin { partition, offset, timestamp_ms } = &job.origin;
@@ -211,7 +207,7 @@ impl Settler {
             attempt: job.trial.attempt,
             attempts: self.last_attempt(job),
             state: &self.engine.state,
-            shutdown: &self.shutdown,
+            shutdown: &self.context.shutdown,
         }
     }
 

@@ -64,6 +64,16 @@ impl FetchQueue {
         (high >= 0).then_some(NextOffset(high))
     }
 
+    /// Both of them.
+    pub(in super::super) fn log(
+        &self,
+        topic: &str,
+        partition: i32,
+    ) -> Option<(NextOffset, NextOffset)> {
+        let (low, high) = self.watermarks(topic, partition)?;
+        (low >= 0 && high >= 0).then_some((NextOffset(low), NextOffset(high)))
+    }
+
     fn watermarks(&self, topic: &str, partition: i32) -> Option<(i64, i64)> {
         let topic = CString::new(topic).ok()?;
         let (mut low, mut high) = (-1, -1);

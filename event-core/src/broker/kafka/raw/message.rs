@@ -10,6 +10,8 @@ use rdkafka::bindings as sys;
 use rdkafka::message::BorrowedMessage;
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 
+use super::headers;
+
 /// A message of librdkafka, alive for `'a`.
 #[derive(Clone, Copy)]
 pub(in super::super) struct MessageView<'a> {
@@ -96,9 +98,17 @@ impl<'a> MessageView<'a> {
     }
 
     /// Calls `each` with the name and value of every header in order.
-    ///
-    /// librdkafka hands names out as C strings: a name with a zero byte arrives cut there.
-    pub(in super::super) fn for_each_header(&self, mut each: impl FnMut(&[u8], Option<&[u8]>)) {
+    pub(in super::super) fn for_each_header(&self, each: impl FnMut(&[u8], Option<&[u8]>)) {
+        // SAFETY: the message lives for `'a`, and was received.
+        match unsafe { headers::on_the_wire(self.message) } {
+            Some(bytes) => headers::for_each(bytes, each),
+            None => self.for_each_parsed_header(each),
+        }
+    }
+
+    /// The same by way of librdkafka, which hands names out as C strings: a name with a zero byte arrives
+    /// cut there.
+    fn for_each_parsed_header(&self, mut each: impl FnMut(&[u8], Option<&[u8]>)) {
         let mut headers = ptr::null_mut();
         // SAFETY: the message is alive, and owns the headers that are returned.
         let found = unsafe { sys::rd_kafka_message_headers(self.message, &mut headers) };
@@ -134,4 +144,78 @@ unsafe fn bytes<'a>(start: *const c_void, len: usize) -> Option<&'a [u8]> {
     }
     // SAFETY: promised by the caller.
     Some(unsafe { std::slice::from_raw_parts(start.cast(), len) })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use bytes::Bytes;
+    use rdkafka::consumer::{BaseConsumer, Consumer};
+    use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+
+    use super::*;
+    use crate::broker::kafka::EmbeddedBroker;
+    use crate::broker::{Broker, BrokerError, OutgoingRecord};
+    use crate::event::{Header, TopicName};
+
+    type Read = Vec<(Vec<u8>, Option<Vec<u8>>)>;
+
+    fn read(message: MessageView<'_>, is_parsed: bool) -> Read {
+        let mut read = Vec::new();
+        let each = |name: &[u8], value: Option<&[u8]>| {
+            read.push((name.to_vec(), value.map(<[u8]>::to_vec)));
+        };
+        match is_parsed {
+            true => message.for_each_parsed_header(each),
+            false => message.for_each_header(each),
+        }
+        read
+    }
+
+    #[tokio::test]
+    async fn headers_on_the_wire_are_those_that_librdkafka_reads() -> Result<(), BrokerError> {
+        let embedded = EmbeddedBroker::start()?;
+        embedded.create_topic("role_events", 1)?;
+        let producer = embedded.broker().producer()?;
+        let header = |name: &'static [u8], value: Option<&'static [u8]>| Header {
+            name: Bytes::from_static(name),
+            value: value.map(Bytes::from_static),
+        };
+        let some = vec![header(b"a", Some(b"x")), header(b"\xff", None), header(b"a", Some(b""))];
+        let long = vec![header(b"long", Some(&[7; 5000]))];
+        let values = [None, Some(""), Some("value")].map(|value| value.map(Bytes::from));
+        for headers in [Vec::new(), some.clone(), long.clone()] {
+            for value in values.clone() {
+                let (topic, partition) = (TopicName::from_static("role_events"), None);
+                let (key, timestamp_ms, headers) = (None, None, headers.iter().cloned().collect());
+                let record = OutgoingRecord { topic, partition, key, value, headers, timestamp_ms };
+                producer.send(record).await?;
+            }
+        }
+        let other = |error: rdkafka::error::KafkaError| BrokerError::Other(error.to_string());
+        let consumer: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", embedded.address())
+            .set("group.id", "headers")
+            .create()
+            .map_err(other)?;
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset("role_events", 0, Offset::Beginning).map_err(other)?;
+        consumer.assign(&list).map_err(other)?;
+        let (mut seen, mut on_the_wire) = (Vec::new(), 0);
+        let until = Instant::now() + Duration::from_secs(20);
+        while seen.len() < 9 {
+            assert!(Instant::now() < until, "{} of 9 records came", seen.len());
+            let Some(message) = consumer.poll(Duration::from_millis(100)) else { continue };
+            let message = message.map_err(other)?;
+            let view = MessageView::of(&message);
+            // SAFETY: the message is alive.
+            on_the_wire += usize::from(unsafe { headers::on_the_wire(view.message) }.is_some());
+            assert_eq!(read(view, false), read(view, true));
+            seen.push(read(view, false).len());
+        }
+        // Those without a value librdkafka is asked about.
+        assert_eq!((seen, on_the_wire), (vec![0, 0, 0, 3, 3, 3, 1, 1, 1], 3));
+        Ok(())
+    }
 }

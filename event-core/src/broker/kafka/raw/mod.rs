@@ -1,6 +1,6 @@
 //! The one place with unsafe code: what librdkafka can do and rdkafka's safe face cannot.
 //!
-//! Headers as bytes (rdkafka panics on a name that is not UTF-8), producing with such headers,
+//! Headers as bytes (rdkafka panics on a name that is not UTF-8) and without an allocation, producing with such headers,
 //! messages and delivery reports in batches, how many events wait, commits whose answer can be waited for with a deadline, committed metadata
 //! that is not UTF-8, who is in a group, the ids of topics, the code for which a certificate is refused, the end of the process
 //! without exit handlers, and the times of the mock cluster's groups. Nothing here decides anything, and nothing here can be misused by
@@ -15,6 +15,7 @@ mod committed;
 mod deliveries;
 mod fetch;
 mod groups;
+mod headers;
 mod message;
 mod mock;
 mod process;

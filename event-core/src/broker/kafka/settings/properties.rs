@@ -21,7 +21,7 @@ pub(super) fn intervals(settings: &KafkaSettings) -> Vec<KafkaSettingsProblem> {
     if settings.has_new_protocol() {
         return Vec::new();
     }
-    let consumer = settings.consumer("check", "check", None, 1);
+    let consumer = settings.consumer("check", "check", None, 1 << 20);
     let ms = |name| consumer.get(name)?.trim().parse::<u64>().ok();
     let contradiction = |shorter, longer, why: &str| {
         let (short, long) = (ms(shorter)?, ms(longer)?);

@@ -52,15 +52,23 @@ fn what_would_break_a_promise_or_hang_is_refused() {
 }
 
 #[test]
-fn members_share_what_is_fetched_ahead() {
-    let ahead = |properties: &[(&str, &str)], members| {
-        let config = settings(properties).consumer("g", "admin-1", None, members);
+fn what_is_fetched_ahead_is_a_part_of_what_is_in_flight() {
+    let ahead = |properties: &[(&str, &str)], bytes| {
+        let config = settings(properties).consumer("g", "admin-1", None, bytes);
         config.get("queued.max.messages.kbytes").map(str::to_owned)
     };
-    let of_members = [1, 2, 16, 100].map(|members| ahead(&[], members).unwrap());
-    assert_eq!(of_members, ["65536", "32768", "4096", "4096"]);
+    let of_bytes = [16 << 20, 5 << 20, 1 << 20, 0].map(|bytes| ahead(&[], bytes).unwrap());
+    assert_eq!(of_bytes, ["16384", "5120", "4096", "4096"]);
     let own = [("queued.max.messages.kbytes", "1024")];
-    assert_eq!(ahead(&own, 4).as_deref(), Some("1024"));
+    assert_eq!(ahead(&own, 4 << 20).as_deref(), Some("1024"));
+}
+
+#[test]
+fn a_client_takes_messages_that_are_larger_than_its_answers() {
+    let large = settings(&[("message.max.bytes", "104857600")]);
+    assert_eq!(large.problems(), []);
+    assert_eq!(large.consumer("g", "admin-1", None, 0).get("fetch.max.bytes"), None);
+    assert!(settings(&[]).consumer("g", "admin-1", None, 0).get("fetch.max.bytes").is_some());
 }
 
 #[test]
@@ -136,9 +144,9 @@ fn intervals_that_contradict_each_other_are_a_problem_and_others_are_none() {
 
 #[test]
 fn the_new_protocol_gets_no_assignor() {
-    let classic = settings(&[]).consumer("g", "admin-1", None, 1);
+    let classic = settings(&[]).consumer("g", "admin-1", None, 1 << 20);
     assert_eq!(classic.get("partition.assignment.strategy"), Some("cooperative-sticky"));
-    let new = settings(&[("group.protocol", "consumer")]).consumer("g", "admin-1", None, 1);
+    let new = settings(&[("group.protocol", "consumer")]).consumer("g", "admin-1", None, 1 << 20);
     assert_eq!(new.get("partition.assignment.strategy"), None);
     // What is no member needs the old one, and librdkafka must accept the rest with it.
     let new = settings(&[

@@ -10,7 +10,7 @@ use crate::broker::memory::MemoryBroker;
 use crate::delivery::{Delivery, Epoch, RecordBatch, RecordSource, TopicPartition};
 use crate::event::{GroupName, TopicName};
 use crate::handler::{DeliveryOptions, HandlerFuture, HandlerRegistration};
-use crate::macro_support::{Named, handler};
+use crate::macro_support::{Named, called_handler};
 use crate::observe::{Health, Observers};
 use crate::outcome::Outcome;
 use crate::processor::engine::Engine;
@@ -25,7 +25,7 @@ const TOPIC: TopicName = TopicName::from_static("lane_events");
 const DELAY: Duration = Duration::from_secs(10);
 
 static FAILING: HandlerRegistration =
-    handler("fail", Named::Event("lane_events", "FAILS"), &[], fail)
+    called_handler("fail", Named::Event("lane_events", "FAILS"), &[], fail)
         .at(module_path!(), file!(), line!())
         .options(DeliveryOptions::new().order(Order::None).concurrency(4));
 

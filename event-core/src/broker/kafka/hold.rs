@@ -1,0 +1,77 @@
+//! When messages are left where they are, in librdkafka's queue.
+//!
+//! A partition that is paused loses what was fetched ahead of it, and fetches it again afterwards. So before
+//! one has to pause, nothing more is taken while every lane has enough to do: librdkafka's queue fills up to
+//! its own limits then, and nothing is lost. What must not happen is that a partition waits behind the
+//! messages of another one whose lane is slow: so this ends at once when a partition has nothing to do and
+//! records are known to wait for it, and now and then to look what lies behind.
+
+use std::time::{Duration, Instant};
+
+/// How often it is looked whether a lane needs more.
+pub(super) const HOLD_POLL: Duration = Duration::from_millis(1);
+/// After so long a little is taken, because the next message may be of a partition that has little to do.
+const LOOK_BEHIND: Duration = Duration::from_millis(5);
+/// The same where all have enough: so long partitions whose records are held are not yet paused.
+const LOOK_ANYWAY: Duration = Duration::from_millis(100);
+
+/// What the partitions that are fetched need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Need {
+    /// None has enough in flight, or one that has not is known to have records.
+    More,
+    /// Some have enough, and of the others nothing is known to be there.
+    Perhaps,
+    /// All have enough.
+    Nothing,
+}
+
+/// How much is taken now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Take {
+    All,
+    Little,
+    Nothing,
+}
+
+/// Since when nothing is taken.
+#[derive(Default)]
+pub(super) struct Hold(Option<Instant>);
+
+impl Hold {
+    pub(super) fn take(&mut self, need: Need, now: Instant) -> Take {
+        let limit = match need {
+            Need::More => {
+                self.0 = None;
+                return Take::All;
+            }
+            Need::Perhaps => LOOK_BEHIND,
+            Need::Nothing => LOOK_ANYWAY,
+        };
+        let since = *self.0.get_or_insert(now);
+        if now.duration_since(since) < limit {
+            return Take::Nothing;
+        }
+        self.0 = Some(now);
+        Take::Little
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn while_all_have_enough_little_is_taken_and_seldom() {
+        let (mut hold, began) = (Hold::default(), Instant::now());
+        let mut taken = |need, ms| hold.take(need, began + Duration::from_millis(ms));
+        assert_eq!(taken(Need::More, 0), Take::All);
+        let at = [1, 50, 100, 101, 102, 201].map(|ms| taken(Need::Nothing, ms));
+        use Take::{Little, Nothing};
+        assert_eq!(at, [Nothing, Nothing, Nothing, Little, Nothing, Little]);
+        // What has nothing to do may lie behind.
+        assert_eq!([202, 206].map(|ms| taken(Need::Perhaps, ms)), [Nothing, Little]);
+        assert_eq!(taken(Need::More, 207), Take::All);
+        assert_eq!(taken(Need::Perhaps, 208), Nothing);
+    }
+}

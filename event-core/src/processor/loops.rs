@@ -1,0 +1,45 @@
+//! The loops of the handlers of a lane, each made when its first record comes.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::task::{Context, Poll};
+
+use super::attempt::failed_by_panic;
+use crate::delivery::NextRecord;
+use crate::handler::{Ended, Feed, HandlerCall, HandlerLoop, loop_of_calls, poll_loop};
+use crate::router::Route;
+
+/// The loop of a handler in a lane; it is made anew after a panic.
+#[derive(Default)]
+pub(super) struct LoopSlot(Option<HandlerLoop<'static>>);
+
+impl LoopSlot {
+    /// Cancels what the handler works on.
+    pub(super) fn cancel(&mut self) {
+        self.0 = None;
+    }
+
+    /// Has the handler of `route` work on `next`, or go on with what it works on. It is ready when the
+    /// attempt has ended, also by a panic.
+    pub(super) fn poll(
+        &mut self,
+        route: &Route,
+        context: &mut Context<'_>,
+        next: Option<NextRecord>,
+    ) -> Poll<Ended> {
+        let work = self.0.get_or_insert_with(|| begin(route));
+        let polled = catch_unwind(AssertUnwindSafe(|| poll_loop(work, context, next)));
+        polled.unwrap_or_else(|panic| {
+            self.0 = None;
+            Poll::Ready(Ended { result: Ok(failed_by_panic(panic.as_ref())), has_ignored: false })
+        })
+    }
+}
+
+fn begin(route: &Route) -> HandlerLoop<'static> {
+    match route.handler.call {
+        HandlerCall::Each(handler) => handler(Feed::lane()),
+        HandlerCall::Call(handler) => loop_of_calls(handler),
+        // It is handed whole batches, and never a record through a loop.
+        HandlerCall::Batch(_) => Box::pin(std::future::ready(())),
+    }
+}

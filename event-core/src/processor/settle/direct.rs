@@ -1,0 +1,100 @@
+//! The direct way of a record: a scan for its name, and a poll of its handler's loop.
+
+use std::sync::Arc;
+
+use super::{Settled, Settler};
+use crate::delivery::{LazyEnvelope, NextRecord, OpenBatch, ReadEnvelope, RecordBatch, RecordRef};
+use crate::event::time::is_out_of_range;
+use crate::event::{NameAt, Scanned, is_sound};
+use crate::handler::Ended;
+use crate::outcome::Outcome;
+use crate::processor::attempt::outcome_of;
+use crate::processor::engine::Source;
+use crate::processor::gate::Entry;
+use crate::processor::lane::Direct;
+use crate::processor::watch::{Slot, watched};
+
+impl Settler {
+    /// A batch with what its records are delivered with.
+    pub(in crate::processor) fn open(&self, records: RecordBatch) -> Arc<OpenBatch> {
+        Arc::new(OpenBatch { records, context: Arc::clone(&self.context) })
+    }
+
+    /// Whether a record can take the direct way now, and to whom. What has no handler, is unusual, or waits
+    /// for its handler cannot: that takes more to decide.
+    pub(in crate::processor) fn direct<'b>(&'b self, record: RecordRef<'b>) -> Option<Direct<'b>> {
+        let Source::Origin(routes) = &self.source else { return None };
+        let engine = &*self.engine;
+        if is_out_of_range(record.timestamp_ms) || engine.policy.admit(record).is_err() {
+            return None;
+        }
+        let value = record.value?;
+        let name = NameAt::of(value)?;
+        let event = name.text(value)?;
+        let route = routes.find(event)?;
+        let handler = engine.handler(route);
+        // What decodes the event says itself whether it is one.
+        let is_direct = handler.is_direct
+            && (handler.decodes || self.is_sound(value, name))
+            && handler.gate.entry() == Entry::Open;
+        is_direct.then_some(Direct { record, route, event, name })
+    }
+
+    fn is_sound(&self, value: &[u8], name: NameAt) -> bool {
+        let rules = self.engine.policy.envelope;
+        Scanned::of(value, name).is_some_and(|scanned| is_sound(scanned, rules))
+    }
+
+    /// The first attempt at a record that takes the direct way.
+    pub(in crate::processor) fn first_attempt(
+        &self,
+        batch: &Arc<OpenBatch>,
+        index: usize,
+        Direct { route, name, .. }: Direct<'_>,
+    ) -> NextRecord {
+        NextRecord {
+            batch: Arc::clone(batch),
+            index,
+            handler: route.index,
+            attempt: 1,
+            attempts: self.engine.policy_of(route).all_attempts(),
+            origin: None,
+            name: Some(name),
+        }
+    }
+
+    /// Tells that the first attempt at a record was handled.
+    pub(in crate::processor) fn handled_first(&self, direct: Direct<'_>) {
+        let Direct { record, route, event, .. } = direct;
+        self.handled(route, &self.partition, record.offset, event, 1);
+    }
+
+    /// Does what the first attempt at a record asks for, and settles it.
+    pub(in crate::processor) async fn apply(
+        &self,
+        direct: Direct<'_>,
+        ended: Ended,
+        slot: &Slot,
+    ) -> Settled {
+        let Direct { record, route, .. } = direct;
+        // What was decoded at once had none.
+        self.note_ignored(record, self.envelope_of(record).read());
+        self.engine.watch.begin(slot, route.index, record.offset);
+        let outcome = watched(slot, outcome_of(&self.engine, ended.result)).await;
+        slot.end();
+        match outcome {
+            Outcome::Handled => self.handled_first(direct),
+            // Whether it is an event at all is decided before its handler is.
+            Outcome::Rejected(_) if self.engine.policy.read(record).is_err() => {
+                self.engine.attempt_said_nothing(route);
+                return self.settle(record, slot).await;
+            }
+            outcome => {
+                let job = self.first_job(record, route);
+                let envelope = LazyEnvelope::new(record.value, self.engine.policy.envelope);
+                return Box::pin(self.go_on(record, &envelope, job, outcome, slot)).await;
+            }
+        }
+        Ok(())
+    }
+}
