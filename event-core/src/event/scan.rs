@@ -6,7 +6,7 @@ use super::MAX_EVENT_TYPE_BYTES;
 use super::place::offset_in;
 use super::strict::MAX_DEPTH;
 
-/// A record that [`OnePass`](super::one_pass) may read: UTF-8 without an escape, that nests within the
+/// A record that may be read in one pass: UTF-8 without an escape, that nests within the
 /// limit if it is JSON, and whose first key is `eventType`. Whether it is JSON is not known yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scanned<'a> {
