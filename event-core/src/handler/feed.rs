@@ -22,6 +22,18 @@ pub(crate) struct Ended {
     pub(crate) result: Result<Outcome, Rejection>,
     /// Whether the outer object was read, and has fields that count as absent because they cannot be.
     pub(crate) has_ignored: bool,
+    /// Whether the loop takes no other record.
+    pub(crate) is_loop_over: bool,
+}
+
+impl Ended {
+    pub(crate) fn new(result: Result<Outcome, Rejection>) -> Self {
+        Ended { result, has_ignored: false, is_loop_over: false }
+    }
+
+    pub(crate) fn of_loop_that_is_over(result: Result<Outcome, Rejection>) -> Self {
+        Ended { is_loop_over: true, ..Ended::new(result) }
+    }
 }
 
 thread_local! {
@@ -65,7 +77,7 @@ impl<'a> Feed<'a> {
         match argument {
             Ok(made) => Some(made),
             Err(rejection) => {
-                ENDED.set(Some(Ended { result: Err(rejection), has_ignored: false }));
+                ENDED.set(Some(Ended::new(Err(rejection))));
                 None
             }
         }
@@ -73,7 +85,7 @@ impl<'a> Feed<'a> {
 
     /// Says how the attempt ended.
     pub fn ended(&mut self, opened: &Opened<'_>, result: Result<Outcome, Rejection>) {
-        let ended = Ended { result, has_ignored: opened.has_ignored() };
+        let ended = Ended { has_ignored: opened.has_ignored(), ..Ended::new(result) };
         ENDED.with(|cell| cell.set(Some(ended)));
     }
 }
@@ -101,7 +113,13 @@ pub(crate) fn poll_loop(
 fn without_outcome() -> Ended {
     NEXT.take();
     let error = Error::msg("the handler ended without an outcome");
-    Ended { result: Ok(Outcome::Failed(error)), has_ignored: false }
+    Ended::of_loop_that_is_over(Ok(Outcome::Failed(error)))
+}
+
+/// Forgets what a loop that panicked has left in the cells.
+#[cold]
+pub(crate) fn clear() {
+    drop((NEXT.take(), ENDED.take()));
 }
 
 /// Runs a handler once.

@@ -8,7 +8,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::time::Duration;
 
-pub(crate) use feed::{Ended, call_once, loop_of_calls, poll_loop};
+pub(crate) use feed::{Ended, call_once, clear, loop_of_calls, poll_loop};
 pub use feed::{Feed, HandlerLoop};
 pub use options::{BatchOptions, BreakerOptions, DeliveryOptions, Order, RetryOptions};
 pub use policy::{HandlerDefaults, HandlerOverrides, HandlerPolicy};

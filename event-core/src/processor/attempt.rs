@@ -4,7 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::engine::Engine;
 use crate::broker::{Acknowledged, BrokerError, OutgoingRecord, PortFuture};
@@ -193,9 +193,18 @@ pub(super) fn failed_by_panic(panic: &(dyn std::any::Any + Send)) -> Outcome {
     Outcome::Failed(Error::msg(panicked("the handler", panic)))
 }
 
-/// The outcome of what a handler returned; waits for the acknowledgements of the events that it sends.
-pub(super) async fn outcome_of(engine: &Engine, result: Result<Outcome, Rejection>) -> Outcome {
-    finish(engine, result).outcome().await
+/// The outcome of what a handler returned; waits for the acknowledgements of the events that it sends, which
+/// is part of the attempt and so of its time.
+pub(super) async fn outcome_within(
+    limit: Option<(Duration, Instant)>,
+    engine: &Engine,
+    result: Result<Outcome, Rejection>,
+) -> Outcome {
+    let outcome = finish(engine, result).outcome();
+    match limit {
+        None => outcome.await,
+        Some((limit, at)) => timeout_at(at, outcome).await.unwrap_or_else(|_| timed_out(limit)),
+    }
 }
 
 fn panicked(who: &str, panic: &(dyn std::any::Any + Send)) -> String {

@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use super::attempt::failed_by_panic;
 use crate::delivery::NextRecord;
-use crate::handler::{Ended, Feed, HandlerCall, HandlerLoop, loop_of_calls, poll_loop};
+use crate::handler::{Ended, Feed, HandlerCall, HandlerLoop, clear, loop_of_calls, poll_loop};
 use crate::router::Route;
 
 /// The loop of a handler in a lane; it is made anew after a panic.
@@ -15,7 +15,9 @@ pub(super) struct LoopSlot(Option<HandlerLoop<'static>>);
 impl LoopSlot {
     /// Cancels what the handler works on.
     pub(super) fn cancel(&mut self) {
-        self.0 = None;
+        let work = self.0.take();
+        // What is dropped is the handler's own, which may panic like the handler.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(work)));
     }
 
     /// Has the handler of `route` work on `next`, or go on with what it works on. It is ready when the
@@ -28,10 +30,14 @@ impl LoopSlot {
     ) -> Poll<Ended> {
         let work = self.0.get_or_insert_with(|| begin(route));
         let polled = catch_unwind(AssertUnwindSafe(|| poll_loop(work, context, next)));
-        polled.unwrap_or_else(|panic| {
-            self.0 = None;
-            Poll::Ready(Ended { result: Ok(failed_by_panic(panic.as_ref())), has_ignored: false })
-        })
+        let polled = polled.unwrap_or_else(|panic| {
+            clear();
+            Poll::Ready(Ended::of_loop_that_is_over(Ok(failed_by_panic(panic.as_ref()))))
+        });
+        if matches!(&polled, Poll::Ready(ended) if ended.is_loop_over) {
+            self.cancel();
+        }
+        polled
     }
 }
 

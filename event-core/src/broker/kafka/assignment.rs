@@ -190,11 +190,11 @@ impl Assignment {
     ) -> Need {
         let fetching = || self.all().filter(|owned| !owned.is_paused && !owned.is_stopped);
         let enough = budget.enough();
-        if fetching().all(|owned| owned.in_flight.get() < enough) {
+        if fetching().all(|owned| owned.in_flight.workable() < enough) {
             return Need::More;
         }
         let mut need = Need::Nothing;
-        for owned in fetching().filter(|owned| owned.in_flight.get() < enough) {
+        for owned in fetching().filter(|owned| owned.in_flight.workable() < enough) {
             need = Need::Perhaps;
             let has_more = match (log(&owned.partition), owned.next) {
                 (Some((_, end)), Some(next)) => next < end,

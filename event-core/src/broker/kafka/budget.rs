@@ -1,10 +1,10 @@
 //! How many bytes of records are handed over and not yet dropped.
 //!
 //! The consumer thread charges every batch, the batch itself pays back when it is dropped,
-//! wherever that happens, and so does a copy of one of its records. A partition may have as much as is free
-//! beside it, and an equal share always: one that waits, for a dead letter that cannot be written, say, must
-//! never stop the others. Pausing has hysteresis, because each pause throws away what librdkafka had fetched
-//! ahead.
+//! wherever that happens, and so does a copy of one of its records. Half of the limit is shared equally, and a
+//! partition always has its part of that: one that waits, for a dead letter that cannot be written, say, must
+//! never stop the others. The other half is lent to whoever needs more. Pausing has hysteresis, because each
+//! pause throws away what librdkafka had fetched ahead.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -34,11 +34,18 @@ pub(super) struct Budget {
 #[derive(Debug, Default)]
 pub(super) struct InFlight {
     bytes: AtomicUsize,
+    /// Of these what is copied out because it waits: no lane is busy with it.
+    waiting: AtomicUsize,
 }
 
 impl InFlight {
     pub(super) fn get(&self) -> usize {
         self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// How many of the bytes a lane can work on now.
+    pub(super) fn workable(&self) -> usize {
+        self.get().saturating_sub(self.waiting.load(Ordering::Relaxed))
     }
 }
 
@@ -66,7 +73,7 @@ impl Budget {
     pub(super) fn charge(self: &Arc<Self>, partition: &Arc<InFlight>, bytes: usize) -> Charge {
         self.in_flight.fetch_add(bytes, Ordering::Relaxed);
         partition.bytes.fetch_add(bytes, Ordering::Relaxed);
-        Charge { budget: Arc::clone(self), partition: Arc::clone(partition), bytes }
+        Charge { budget: Arc::clone(self), partition: Arc::clone(partition), bytes, waits: false }
     }
 
     /// What one partition may have in flight: at least one batch.
@@ -92,27 +99,27 @@ impl Budget {
         (self.share() / 4).clamp(MIN_BATCH_BYTES, MAX_ENOUGH_BYTES)
     }
 
-    /// What one partition may have in flight now: as much as is free, so that one that has nearly all
-    /// records is not kept to the share of those that have none, and there is room for others to begin.
-    fn allowed(&self) -> usize {
-        self.share().max(self.limit.saturating_sub(self.in_flight.load(Ordering::Relaxed)))
+    /// What one partition may have in flight now: its part of the half that is shared, or as much of the other
+    /// half as the others leave, so that one that has nearly all records is not kept to the part of those that
+    /// have none. All together they have no more than the limit and a batch each.
+    fn allowed(&self, partition: &InFlight) -> usize {
+        let others = self.in_flight.load(Ordering::Relaxed).saturating_sub(partition.get());
+        (self.share() / 2).max((self.limit / 2).saturating_sub(others))
     }
 
-    /// Whether a partition has to pause: it has more than it may, or all of them together are above
-    /// the limit. One with nothing in flight never pauses, so what others hold cannot stop it.
+    /// Whether a partition has to pause: it has more than it may.
     pub(super) fn has_to_pause(&self, partition: &InFlight) -> bool {
-        let bytes = partition.get();
-        bytes > self.allowed() || (bytes > 0 && self.is_spent())
+        partition.get() > self.allowed(partition)
     }
 
     /// Whether a paused partition may go on.
     pub(super) fn may_go_on(&self, partition: &InFlight) -> bool {
-        let bytes = partition.get();
-        bytes == 0 || (bytes <= self.allowed() / 2 && !self.is_spent())
+        partition.get() <= self.allowed(partition) / 2
     }
 
-    fn is_spent(&self) -> bool {
-        self.in_flight.load(Ordering::Relaxed) > self.limit
+    /// The bytes in flight of all partitions.
+    pub(super) fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
     }
 }
 
@@ -122,18 +129,25 @@ pub(super) struct Charge {
     pub(super) budget: Arc<Budget>,
     partition: Arc<InFlight>,
     bytes: usize,
+    waits: bool,
 }
 
 impl Charge {
-    /// Counts more bytes of the same partition.
+    /// Counts what is copied out of the batch because it waits.
     pub(super) fn another(&self, bytes: usize) -> Charge {
-        self.budget.charge(&self.partition, bytes)
+        self.partition.waiting.fetch_add(bytes, Ordering::Relaxed);
+        let mut charge = self.budget.charge(&self.partition, bytes);
+        charge.waits = true;
+        charge
     }
 }
 
 impl Drop for Charge {
     fn drop(&mut self) {
         self.partition.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+        if self.waits {
+            self.partition.waiting.fetch_sub(self.bytes, Ordering::Relaxed);
+        }
         self.budget.in_flight.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
@@ -152,17 +166,18 @@ mod tests {
     }
 
     #[test]
-    fn a_partition_pauses_above_its_share_and_goes_on_at_half() {
+    fn a_partition_pauses_above_its_part_and_goes_on_at_half() {
         let (budget, partition, other) = budget_of_four();
         let third = Arc::default();
-        let _others = [&other, &third].map(|one| budget.charge(one, SHARE));
-        let first = budget.charge(&partition, SHARE / 2 + 1);
+        let _others = [&other, &third].map(|one| budget.charge(one, SHARE / 2));
+        let _fourth = budget.charge(&Arc::default(), SHARE / 2);
+        let first = budget.charge(&partition, SHARE / 4);
+        let second = budget.charge(&partition, SHARE / 4);
         assert!(!budget.has_to_pause(&partition));
-        let second = budget.charge(&partition, SHARE / 2 + 1);
+        let third = budget.charge(&partition, 1);
         assert!(budget.has_to_pause(&partition) && !budget.may_go_on(&partition));
-        assert!(!budget.has_to_pause(&other));
-        drop(second);
-        assert!(!budget.has_to_pause(&partition));
+        drop((second, third));
+        assert!(!budget.has_to_pause(&partition) && budget.may_go_on(&partition));
         drop(first);
         assert!(budget.may_go_on(&partition));
     }
@@ -177,27 +192,43 @@ mod tests {
         drop(half);
         assert!(budget.may_go_on(&hot));
         drop(more);
-        // And what others begin with is taken from it, down to its share.
+        // And what others begin with is taken from it, down to its part.
         let _hot = budget.charge(&hot, LIMIT / 2);
         let _other = budget.charge(&other, SHARE / 2);
         assert!(budget.has_to_pause(&hot) && !budget.has_to_pause(&other));
     }
 
     #[test]
-    fn whoever_holds_nothing_is_not_stopped_by_what_others_hold() {
+    fn whoever_has_less_than_its_part_is_not_stopped_by_what_others_hold() {
         let (budget, partition, other) = budget_of_four();
-        let _held = budget.charge(&partition, 2 * LIMIT);
+        let borrowers = [&partition, &Arc::default(), &Arc::default()];
+        let _held = borrowers.map(|one| budget.charge(one, LIMIT));
         assert!(!budget.has_to_pause(&other) && budget.may_go_on(&other));
         assert!(budget.room() > 0);
-        let _one = budget.charge(&other, 1);
+        // A record that waits for its next attempt, and a batch.
+        let _one = budget.charge(&other, 100);
+        assert!(!budget.has_to_pause(&other) && budget.may_go_on(&other));
+        let _more = budget.charge(&other, SHARE / 2);
         assert!(budget.has_to_pause(&other), "the limit holds for all together");
+    }
+
+    #[test]
+    fn what_waits_keeps_no_lane_busy() {
+        let (budget, partition, _) = budget_of_four();
+        let batch = budget.charge(&partition, 1000);
+        let kept = batch.another(300);
+        assert_eq!((partition.get(), partition.workable()), (1300, 1000));
+        drop(batch);
+        assert_eq!((partition.get(), partition.workable()), (300, 0));
+        drop(kept);
+        assert_eq!((partition.get(), partition.workable()), (0, 0));
     }
 
     #[test]
     fn what_is_copied_out_of_a_batch_counts_when_the_batch_is_gone() {
         let (budget, partition, _) = budget_of_four();
         let batch = budget.charge(&partition, SHARE);
-        let kept = batch.another(SHARE * 4 / 3 + 1);
+        let kept = batch.another(LIMIT / 2);
         assert!(budget.has_to_pause(&partition));
         drop(batch);
         assert!(!budget.may_go_on(&partition));

@@ -9,7 +9,9 @@
 use std::time::{Duration, Instant};
 
 /// How often it is looked whether a lane needs more.
-pub(super) const HOLD_POLL: Duration = Duration::from_millis(1);
+const HOLD_POLL: Duration = Duration::from_millis(1);
+/// The same where nothing was settled since it was looked the last time: handlers are paused, or wait for long.
+const LONGEST_POLL: Duration = Duration::from_millis(20);
 /// After so long a little is taken, because the next message may be of a partition that has little to do.
 const LOOK_BEHIND: Duration = Duration::from_millis(5);
 /// The same where all have enough: so long partitions whose records are held are not yet paused.
@@ -36,24 +38,35 @@ pub(super) enum Take {
 
 /// Since when nothing is taken.
 #[derive(Default)]
-pub(super) struct Hold(Option<Instant>);
+pub(super) struct Hold {
+    since: Option<Instant>,
+    poll: Duration,
+    in_flight: usize,
+}
 
 impl Hold {
     pub(super) fn take(&mut self, need: Need, now: Instant) -> Take {
         let limit = match need {
             Need::More => {
-                self.0 = None;
+                self.since = None;
                 return Take::All;
             }
             Need::Perhaps => LOOK_BEHIND,
             Need::Nothing => LOOK_ANYWAY,
         };
-        let since = *self.0.get_or_insert(now);
+        let since = *self.since.get_or_insert(now);
         if now.duration_since(since) < limit {
             return Take::Nothing;
         }
-        self.0 = Some(now);
+        self.since = Some(now);
         Take::Little
+    }
+
+    /// How long to wait before the next look, with so many bytes in flight now.
+    pub(super) fn poll(&mut self, in_flight: usize) -> Duration {
+        let stands_still = in_flight == std::mem::replace(&mut self.in_flight, in_flight);
+        self.poll = if stands_still { (self.poll * 2).min(LONGEST_POLL) } else { HOLD_POLL };
+        self.poll
     }
 }
 
@@ -73,5 +86,13 @@ mod tests {
         assert_eq!([202, 206].map(|ms| taken(Need::Perhaps, ms)), [Nothing, Little]);
         assert_eq!(taken(Need::More, 207), Take::All);
         assert_eq!(taken(Need::Perhaps, 208), Nothing);
+    }
+
+    #[test]
+    fn while_nothing_is_settled_it_seldom_looks() {
+        let mut hold = Hold::default();
+        let polls = [7, 7, 7, 7, 7, 7, 7].map(|bytes| hold.poll(bytes).as_millis());
+        assert_eq!(polls, [1, 2, 4, 8, 16, 20, 20]);
+        assert_eq!([6, 6, 5].map(|bytes| hold.poll(bytes).as_millis()), [1, 2, 1]);
     }
 }

@@ -17,7 +17,7 @@ use super::assignment::Assignment;
 use super::commits::{Commits, Repeat};
 use super::committed::names;
 use super::consumer::{Close, Command};
-use super::hold::{HOLD_POLL, Hold, Take};
+use super::hold::{Hold, Take};
 use super::join_watch::{JoinWatch, not_joined};
 use super::open_batches::OpenBatches;
 use super::positions::{self, Positions};
@@ -338,7 +338,10 @@ impl PollLoop {
                 self.fetch(Duration::ZERO, self.fetch_size(enough.min(LITTLE)));
                 return self.hand_over_all();
             }
-            Take::Nothing => return std::thread::sleep(HOLD_POLL),
+            Take::Nothing => {
+                let in_flight = self.context().budget.in_flight();
+                return std::thread::sleep(self.hold.poll(in_flight));
+            }
         }
         let mut taken = self.fetch(Duration::ZERO, self.fetch_size(enough));
         if taken == 0 {

@@ -182,7 +182,9 @@ impl Shared {
         });
         let mut line = self.line();
         pending.turn = line.begin();
-        if line.waiting.is_empty() && line.records < AT_ONCE {
+        // A thread that waits for long would not send what is collected in time.
+        let goes_at_once = line.records < AT_ONCE || line.is_idle && line.has_room();
+        if line.waiting.is_empty() && goes_at_once {
             self.hand_over(&mut line, record, pending);
             return;
         }
@@ -322,7 +324,8 @@ impl Shared {
             }
             self.fill(&mut line);
         }
-        if line.records == 0 && line.waiting.is_empty() { POLL } else { FULL_POLL }
+        line.is_idle = line.records == 0 && line.waiting.is_empty();
+        if line.is_idle { POLL } else { FULL_POLL }
     }
 
     /// Answers what waits; what librdkafka has, it answers when the client is dropped.

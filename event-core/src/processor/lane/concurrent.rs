@@ -96,9 +96,10 @@ pub(super) async fn run(
             break;
         }
         if has_more {
-            // A handler that waits for a place has its turn although others keep the lane busy.
-            lane.permits.look().await;
             yield_now().await;
+            // A handler that waits for a place has its turn although others keep the lane busy; after the yield,
+            // because what they do may use up all that the task may do in a turn.
+            lane.permits.look().await;
             lane.take_results();
             continue;
         }

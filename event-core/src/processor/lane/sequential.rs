@@ -6,12 +6,13 @@
 //! [`Settler::settle`] and what it calls.
 
 use std::future::poll_fn;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
+use tokio::task::coop::unconstrained;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::{Ended, Ending, Incoming, Progress, ended};
@@ -73,7 +74,7 @@ enum Step<'b> {
     /// The next record needs more than a scan and a poll.
     Settle(RecordRef<'b>),
     /// The attempt at the record ended in another way than handled.
-    Apply(Direct<'b>, handler::Ended),
+    Apply(Direct<'b>, handler::Ended, Option<(Duration, Instant)>),
 }
 
 pub(super) async fn run(
@@ -121,11 +122,15 @@ impl Sequential {
         };
         loop {
             let step = poll_fn(|context| {
+                // A handler that blocks its thread is inside of this poll.
+                ending.note_in_hand(true);
                 let polled = turn.poll(settler, progress, slot, loops, context);
                 // Not one by one, because all lanes count in one place.
                 settler.engine.count_settled(std::mem::take(&mut turn.settled));
                 ending.note_in_hand(turn.running.is_some());
-                turn.left_in_poll = RECORDS_A_POLL;
+                if polled.is_pending() {
+                    turn.left_in_poll = RECORDS_A_POLL;
+                }
                 polled
             });
             let record = match step.await {
@@ -136,9 +141,9 @@ impl Sequential {
                     settler.settle(record, slot).await?;
                     record
                 }
-                Step::Apply(direct, ended) => {
+                Step::Apply(direct, ended, limit) => {
                     ending.note_in_hand(true);
-                    settler.apply(direct, ended, slot).await?;
+                    settler.apply(direct, ended, limit, slot).await?;
                     direct.record
                 }
             };
@@ -196,7 +201,7 @@ impl<'b> Turn<'b> {
                     }
                     Poll::Ready(limit) => {
                         work.cancel();
-                        handler::Ended { result: Ok(timed_out(limit)), has_ignored: false }
+                        handler::Ended::new(Ok(timed_out(limit)))
                     }
                 },
             };
@@ -204,7 +209,7 @@ impl<'b> Turn<'b> {
             slot.end();
             self.running = None;
             if !matches!(ended.result, Ok(Outcome::Handled)) || ended.has_ignored {
-                return Poll::Ready(Step::Apply(direct, ended));
+                return Poll::Ready(Step::Apply(direct, ended, self.limit.ends));
             }
             settler.handled_first(direct);
             self.is_settled(direct.record, progress);
@@ -231,7 +236,8 @@ impl TimeLimit {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Duration> {
         let Some((limit, at)) = self.ends else { return Poll::Pending };
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(at)));
-        ready!(timer.as_mut().poll(context));
+        // Also when the handler has used up what the task may do in a turn, or its time would never be over.
+        ready!(pin!(unconstrained(timer.as_mut())).poll(context));
         Poll::Ready(limit)
     }
 }

@@ -1,6 +1,9 @@
 //! The direct way of a record: a scan for its name, and a poll of its handler's loop.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::{Settled, Settler};
 use crate::delivery::{LazyEnvelope, NextRecord, OpenBatch, ReadEnvelope, RecordBatch, RecordRef};
@@ -9,7 +12,7 @@ use crate::event::{NameAt, Scanned, is_sound};
 use crate::handler::Ended;
 use crate::observe::Observation;
 use crate::outcome::Outcome;
-use crate::processor::attempt::outcome_of;
+use crate::processor::attempt::outcome_within;
 use crate::processor::engine::Source;
 use crate::processor::gate::Entry;
 use crate::processor::lane::Direct;
@@ -89,18 +92,25 @@ impl Settler {
         &self,
         direct: Direct<'_>,
         ended: Ended,
+        limit: Option<(Duration, Instant)>,
         slot: &Slot,
     ) -> Settled {
         let Direct { record, route, .. } = direct;
         // What was decoded at once had none.
-        self.note_ignored(record, self.envelope_of(record).read());
+        if ended.has_ignored || !matches!(ended.result, Ok(Outcome::Handled | Outcome::Emits(_))) {
+            self.note_ignored(record, self.envelope_of(record).read());
+        }
         self.engine.watch.begin(slot, route.index, record.offset);
-        let outcome = watched(slot, outcome_of(&self.engine, ended.result)).await;
+        let outcome = watched(slot, outcome_within(limit, &self.engine, ended.result)).await;
         slot.end();
         match outcome {
             Outcome::Handled => self.handled_first(direct),
-            // Whether it is an event at all is decided before its handler is.
-            Outcome::Rejected(_) if self.engine.policy.read(record).is_err() => {
+            // Whether it is an event at all is decided before its handler is, also where an argument that comes
+            // before the event could not be made.
+            outcome
+                if !matches!(outcome, Outcome::Skipped)
+                    && self.engine.policy.read(record).is_err() =>
+            {
                 self.engine.attempt_said_nothing(route);
                 return self.settle(record, slot).await;
             }

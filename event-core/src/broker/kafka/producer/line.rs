@@ -15,6 +15,8 @@ pub(super) struct Line {
     pub(super) bytes: usize,
     /// librdkafka had no room for the first one that waits.
     pub(super) is_starved: bool,
+    /// The thread waits for long, because nothing was under way when it began to.
+    pub(super) is_idle: bool,
     /// How many records of each turn are open; the first one is turn number `first_turn`.
     open: VecDeque<usize>,
     first_turn: u64,
@@ -28,6 +30,7 @@ impl Line {
             records: 0,
             bytes: 0,
             is_starved: false,
+            is_idle: true,
             open: VecDeque::from([0]),
             first_turn: 0,
         }

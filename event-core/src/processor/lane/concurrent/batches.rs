@@ -84,8 +84,10 @@ impl Concurrent {
     /// A call has a record.
     pub(super) fn note_running(&mut self, id: RecordId) {
         let Some(record) = self.scheduler.get_mut(id) else { return };
-        record.is_running = true;
-        if let Some(batch) = self.batches.0.get_mut(record.batch) {
+        // One whose outcome is carried out was counted when its attempt went on as a task.
+        if !std::mem::replace(&mut record.is_running, true)
+            && let Some(batch) = self.batches.0.get_mut(record.batch)
+        {
             batch.running += 1;
         }
     }

@@ -155,13 +155,13 @@ impl Concurrent {
                 None
             }
             Poll::Ready(ended) if matches!(ended.result, Ok(Outcome::Emits(_))) => {
-                let sent = sent(settler, route, id, (offset, work), ended, permits);
+                let sent = sent(settler, route, id, (offset, work), ended, (limit, permits));
                 self.begin(&[id], Box::pin(sent));
                 None
             }
             Poll::Ready(ended) => {
                 handler.was_done();
-                handler.loops.push(work);
+                handler.keep(work);
                 self.loop_ended(number, id, ended);
                 Some(permits)
             }

@@ -13,6 +13,9 @@ use crate::processor::engine::Engine;
 use crate::processor::loops::LoopSlot;
 use crate::router::Route;
 
+/// How many loops of a handler that wait for a record a lane keeps.
+const MAX_IDLE_LOOPS: usize = 64;
+
 /// The number of those records that no handler is to have.
 pub(super) const NO_HANDLER: HandlerIndex = 0;
 const NO_HANDLER_LIMITS: HandlerLimits = HandlerLimits { concurrency: 16, batch: None };
@@ -119,6 +122,14 @@ impl LaneHandler {
         let is_timed = self.calls.is_multiple_of(TIMED);
         self.calls = self.calls.wrapping_add(1);
         is_timed
+    }
+
+    /// Keeps a loop for another record, unless there are many after a burst: each has the room of its handler's
+    /// whole future.
+    pub(super) fn keep(&mut self, work: LoopSlot) {
+        if self.loops.len() < MAX_IDLE_LOOPS {
+            self.loops.push(work);
+        }
     }
 
     /// A call on the lane was done at once.

@@ -71,7 +71,7 @@ impl Concurrent {
                     if let Some(pace) = pace {
                         handler.was_spawned(pace);
                     }
-                    handler.loops.push(work);
+                    handler.keep(work);
                 }
                 self.loop_ended(number, id, ended);
             }

@@ -14,7 +14,7 @@ use crate::delivery::{LazyEnvelope, NextRecord, Offset, OpenBatch, ReadEnvelope,
 use crate::event::{NameAt, Scanned};
 use crate::handler::Ended;
 use crate::outcome::{Outcome, Verdict};
-use crate::processor::attempt::{attempt, attempt_batch, outcome_of, timed_out};
+use crate::processor::attempt::{attempt, attempt_batch, outcome_within, timed_out};
 use crate::processor::concurrency::Permits;
 use crate::processor::loops::LoopSlot;
 use crate::processor::settle::{Attempted, Job, Settled, Settler, event_of, verdict_on};
@@ -116,10 +116,11 @@ pub(super) async fn looped(
     };
     let mut ended = ended.unwrap_or_else(|limit| {
         work.cancel();
-        Ended { result: Ok(timed_out(limit)), has_ignored: false }
+        Ended::new(Ok(timed_out(limit)))
     });
     if matches!(ended.result, Ok(Outcome::Emits(_))) {
-        ended.result = Ok(watched(&slot, outcome_of(&settler.engine, ended.result)).await);
+        let outcome = outcome_within(limit, &settler.engine, ended.result);
+        ended.result = Ok(watched(&slot, outcome).await);
     }
     slot.end();
     settler.give_back(slot);
@@ -134,11 +135,12 @@ pub(super) async fn sent(
     id: RecordId,
     (offset, work): (Offset, LoopSlot),
     ended: Ended,
-    permits: Permits,
+    (limit, permits): (TimeLimit, Permits),
 ) -> Done {
     let slot = settler.slot();
     settler.engine.watch.begin(&slot, route.index, offset);
-    let result = Ok(watched(&slot, outcome_of(&settler.engine, ended.result)).await);
+    let outcome = outcome_within(limit, &settler.engine, ended.result);
+    let result = Ok(watched(&slot, outcome).await);
     slot.end();
     settler.give_back(slot);
     drop(permits);
@@ -165,10 +167,9 @@ pub(super) async fn apply(
         settler.note_ignored(record, envelope.read());
     }
     let settled = match outcome {
-        // Whether it is an event at all is decided before its handler is.
-        Outcome::Rejected(_)
-            if in_hand.name.is_some() && settler.engine.policy.read(record).is_err() =>
-        {
+        // Whether it is an event at all is decided before its handler is, also where an argument that comes
+        // before the event could not be made.
+        _ if in_hand.name.is_some() && is_first && settler.engine.policy.read(record).is_err() => {
             settler.engine.attempt_said_nothing(&route);
             let read = settler.read(record);
             settler.settle_without_handler(record, read).await.map(|()| Attempted::Settled)
