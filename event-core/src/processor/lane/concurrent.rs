@@ -67,6 +67,8 @@ struct Concurrent {
     opens: Option<Instant>,
     /// When the turn began, or something ended last.
     now: Instant,
+    /// How many records were taken in or started since others had the thread.
+    worked: usize,
     /// How many records were settled and not yet counted.
     settled: u64,
     /// Shows what the lane itself polls.
@@ -95,7 +97,8 @@ pub(super) async fn run(
         if lane.failed.is_err() {
             break;
         }
-        if has_more {
+        if has_more || lane.worked >= RECORDS_A_TURN {
+            lane.worked = 0;
             yield_now().await;
             // A handler that waits for a place has its turn although others keep the lane busy; after the yield,
             // because what they do may use up all that the task may do in a turn.
@@ -185,6 +188,7 @@ impl Concurrent {
             has_place: false,
             opens: None,
             now: Instant::now(),
+            worked: 0,
             settled: 0,
             failed: Ok(()),
             next_call: Vec::new(),

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::coop::unconstrained;
+use tokio::task::yield_now;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::{Ended, Ending, Incoming, Progress, ended};
@@ -37,6 +38,8 @@ struct Sequential {
     slot: Arc<Slot>,
     /// By the numbers of the routes.
     loops: Vec<LoopSlot>,
+    /// How many records are settled before the thread is given up, over all batches.
+    left_in_poll: u32,
 }
 
 /// A batch while it is worked on.
@@ -86,7 +89,8 @@ pub(super) async fn run(
 ) -> Ended {
     let slot = settler.engine.watch.slot(&settler.partition);
     let loops = settler.engine.handler_ids().iter().map(|_| LoopSlot::default()).collect();
-    let mut lane = Sequential { settler, progress, ending, slot, loops };
+    let left_in_poll = RECORDS_A_POLL;
+    let mut lane = Sequential { settler, progress, ending, slot, loops, left_in_poll };
     loop {
         let next = tokio::select! {
             biased;
@@ -110,7 +114,7 @@ pub(super) async fn run(
 
 impl Sequential {
     async fn settle(&mut self, records: RecordBatch) -> Settled {
-        let Sequential { settler, progress, ending, slot, loops } = self;
+        let Sequential { settler, progress, ending, slot, loops, left_in_poll } = self;
         let batch = settler.open(records);
         let mut turn = Turn {
             batch: &batch,
@@ -118,7 +122,7 @@ impl Sequential {
             running: None,
             limit: TimeLimit::default(),
             settled: 0,
-            left_in_poll: RECORDS_A_POLL,
+            left_in_poll: *left_in_poll,
         };
         loop {
             let step = poll_fn(|context| {
@@ -131,6 +135,7 @@ impl Sequential {
                 if polled.is_pending() {
                     turn.left_in_poll = RECORDS_A_POLL;
                 }
+                *left_in_poll = turn.left_in_poll;
                 polled
             });
             let record = match step.await {
@@ -172,7 +177,8 @@ impl<'b> Turn<'b> {
                         return Poll::Ready(Step::Stopped);
                     }
                     if self.left_in_poll == 0 {
-                        context.waker().wake_by_ref();
+                        // It wakes the lane when the others had their turn.
+                        let _ = pin!(yield_now()).poll(context);
                         return Poll::Pending;
                     }
                     self.left_in_poll -= 1;

@@ -58,6 +58,7 @@ impl Concurrent {
             }
             self.current = Some((batch, first + count));
             left -= count;
+            self.worked += count;
             for (index, (sequence, remembered)) in (first..).zip(delivered.drain(..)) {
                 if let Err(failure) = self.admit((batch, index), sequence, remembered, now) {
                     self.failed = Err(failure);

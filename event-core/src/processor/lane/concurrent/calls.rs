@@ -30,6 +30,7 @@ impl Concurrent {
                 break;
             }
         }
+        self.worked += RECORDS_A_TURN - left;
         // A place that nobody takes, or nobody waits for one: whatever rests now waits for else.
         let has_place = std::mem::take(&mut self.has_place);
         let lacks_room = || !self.permits.is_empty() || self.scheduler.lacks_room();

@@ -206,7 +206,8 @@ impl<T> Scheduler<T> {
         }
         let of = &mut self.queues[queue as usize];
         (of.counted, of.counted_last) = (counted, Some(last));
-        self.line_up_new(first, counted, now);
+        let since = of.left.take().unwrap_or(now);
+        self.line_up_new(first, counted, since);
     }
 
     fn look(&self, id: RecordId) -> &InFlightRecord<T> {
@@ -215,12 +216,12 @@ impl<T> Scheduler<T> {
         &self.records[id.key()]
     }
 
-    fn line_up_new(&mut self, id: RecordId, records: usize, now: Instant) {
+    fn line_up_new(&mut self, id: RecordId, records: usize, since: Instant) {
         let handler = self.look(id).handler;
         let line = &mut self.lines[handler];
         line.ready.push_back(id);
         line.available += records;
-        line.since.get_or_insert(now);
+        line.since.get_or_insert(since);
         self.give_turn(handler);
     }
 
@@ -317,6 +318,11 @@ impl<T> Scheduler<T> {
                 record.state = State::Started;
                 records.push(id);
                 (counted, next) = (counted - 1, record.after);
+            }
+            // What is left behind in the partition has waited for a batch to fill from now on.
+            let is_of_partition = self.records[first.key()].queue == Some(OF_PARTITION);
+            if is_of_partition && next.is_some_and(|id| self.records[id.key()].handler == handler) {
+                self.queues[OF_PARTITION as usize].left = Some(now);
             }
         }
         line.since = (!line.ready.is_empty()).then_some(now);

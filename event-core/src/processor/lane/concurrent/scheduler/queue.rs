@@ -16,6 +16,8 @@ pub(super) struct Queue {
     /// How many records from the first on one call could take, while the first stands in its line.
     pub(super) counted: usize,
     pub(super) counted_last: Option<RecordId>,
+    /// Since when a batch that is full has left the next behind.
+    pub(super) left: Option<Instant>,
 }
 
 impl Queue {
