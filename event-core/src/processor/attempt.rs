@@ -193,10 +193,13 @@ pub(super) fn failed_by_panic(panic: &(dyn std::any::Any + Send)) -> Outcome {
     Outcome::Failed(Error::msg(panicked("the handler", panic)))
 }
 
+/// How long an attempt may take, and when that is over.
+pub(super) type TimeLimit = Option<(Duration, Instant)>;
+
 /// The outcome of what a handler returned; waits for the acknowledgements of the events that it sends, which
 /// is part of the attempt and so of its time.
 pub(super) async fn outcome_within(
-    limit: Option<(Duration, Instant)>,
+    limit: TimeLimit,
     engine: &Engine,
     result: Result<Outcome, Rejection>,
 ) -> Outcome {

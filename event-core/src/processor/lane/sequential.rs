@@ -21,7 +21,7 @@ use crate::delivery::{OpenBatch, RecordBatch, RecordRef};
 use crate::event::NameAt;
 use crate::handler;
 use crate::outcome::Outcome;
-use crate::processor::attempt::timed_out;
+use crate::processor::attempt::{TimeLimit, timed_out};
 use crate::processor::loops::LoopSlot;
 use crate::processor::settle::{NotSettled, Settled, Settler};
 use crate::processor::watch::Slot;
@@ -48,16 +48,15 @@ struct Turn<'b> {
     /// The record that is next, or that a handler has.
     index: usize,
     running: Option<Direct<'b>>,
-    limit: TimeLimit,
+    timer: AttemptTimer,
     /// What is settled and not yet counted.
     settled: u64,
-    left_in_poll: u32,
 }
 
 /// The time that an attempt may take. A timer is made for an attempt that waits, not for one that ends at once.
 #[derive(Default)]
-struct TimeLimit {
-    ends: Option<(Duration, Instant)>,
+struct AttemptTimer {
+    limit: TimeLimit,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
@@ -77,7 +76,7 @@ enum Step<'b> {
     /// The next record needs more than a scan and a poll.
     Settle(RecordRef<'b>),
     /// The attempt at the record ended in another way than handled.
-    Apply(Direct<'b>, handler::Ended, Option<(Duration, Instant)>),
+    Apply(Direct<'b>, handler::Ended, TimeLimit),
 }
 
 pub(super) async fn run(
@@ -120,22 +119,21 @@ impl Sequential {
             batch: &batch,
             index: 0,
             running: None,
-            limit: TimeLimit::default(),
+            timer: AttemptTimer::default(),
             settled: 0,
-            left_in_poll: *left_in_poll,
         };
         loop {
             let step = poll_fn(|context| {
                 // A handler that blocks its thread is inside of this poll.
                 ending.note_in_hand(true);
-                let polled = turn.poll(settler, progress, slot, loops, context);
+                let polled =
+                    turn.poll(settler, progress, (slot, &mut *left_in_poll), loops, context);
                 // Not one by one, because all lanes count in one place.
                 settler.engine.count_settled(std::mem::take(&mut turn.settled));
                 ending.note_in_hand(turn.running.is_some());
                 if polled.is_pending() {
-                    turn.left_in_poll = RECORDS_A_POLL;
+                    *left_in_poll = RECORDS_A_POLL;
                 }
-                *left_in_poll = turn.left_in_poll;
                 polled
             });
             let record = match step.await {
@@ -162,7 +160,7 @@ impl<'b> Turn<'b> {
         &mut self,
         settler: &'b Settler,
         progress: &Progress,
-        slot: &Slot,
+        (slot, left_in_poll): (&Slot, &mut u32),
         loops: &mut [LoopSlot],
         context: &mut Context<'_>,
     ) -> Poll<Step<'b>> {
@@ -176,12 +174,12 @@ impl<'b> Turn<'b> {
                     if settler.is_told_to_stop() {
                         return Poll::Ready(Step::Stopped);
                     }
-                    if self.left_in_poll == 0 {
+                    if *left_in_poll == 0 {
                         // It wakes the lane when the others had their turn.
                         let _ = pin!(yield_now()).poll(context);
                         return Poll::Pending;
                     }
-                    self.left_in_poll -= 1;
+                    *left_in_poll -= 1;
                     let Some(direct) = settler.direct(record) else {
                         return Poll::Ready(Step::Settle(record));
                     };
@@ -193,14 +191,14 @@ impl<'b> Turn<'b> {
             };
             if next.is_some() {
                 settler.engine.watch.begin(slot, direct.route.index, direct.record.offset);
-                self.limit.begin(settler.engine.policy_of(direct.route).timeout);
+                self.timer.begin(settler.engine.policy_of(direct.route).timeout);
             }
             slot.count_poll();
             let polled = work.poll(direct.route, context, next);
             slot.count_poll();
             let ended = match polled {
                 Poll::Ready(ended) => ended,
-                Poll::Pending => match self.limit.poll(context) {
+                Poll::Pending => match self.timer.poll(context) {
                     Poll::Pending => {
                         self.running = Some(direct);
                         return Poll::Pending;
@@ -211,13 +209,13 @@ impl<'b> Turn<'b> {
                     }
                 },
             };
-            self.limit.end();
+            self.timer.end();
             slot.end();
             self.running = None;
             if !matches!(ended.result, Ok(Outcome::Handled)) || ended.has_ignored {
-                return Poll::Ready(Step::Apply(direct, ended, self.limit.ends));
+                return Poll::Ready(Step::Apply(direct, ended, self.timer.limit));
             }
-            settler.handled_first(direct);
+            settler.handled_in(direct.route, direct.record, None, direct.event);
             self.is_settled(direct.record, progress);
         }
     }
@@ -229,9 +227,9 @@ impl<'b> Turn<'b> {
     }
 }
 
-impl TimeLimit {
+impl AttemptTimer {
     fn begin(&mut self, limit: Option<Duration>) {
-        self.ends = limit.map(|limit| (limit, Instant::now() + limit));
+        self.limit = limit.map(|limit| (limit, Instant::now() + limit));
     }
 
     fn end(&mut self) {
@@ -240,7 +238,7 @@ impl TimeLimit {
 
     /// Ready with the limit when the time is over.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Duration> {
-        let Some((limit, at)) = self.ends else { return Poll::Pending };
+        let Some((limit, at)) = self.limit else { return Poll::Pending };
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(at)));
         // Also when the handler has used up what the task may do in a turn, or its time would never be over.
         ready!(pin!(unconstrained(timer.as_mut())).poll(context));

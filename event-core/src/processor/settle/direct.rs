@@ -1,9 +1,6 @@
 //! The direct way of a record: a scan for its name, and a poll of its handler's loop.
 
 use std::sync::Arc;
-use std::time::Duration;
-
-use tokio::time::Instant;
 
 use super::{Settled, Settler};
 use crate::delivery::{LazyEnvelope, NextRecord, OpenBatch, ReadEnvelope, RecordBatch, RecordRef};
@@ -12,7 +9,7 @@ use crate::event::{NameAt, Scanned, is_sound};
 use crate::handler::Ended;
 use crate::observe::Observation;
 use crate::outcome::Outcome;
-use crate::processor::attempt::outcome_within;
+use crate::processor::attempt::{TimeLimit, outcome_within};
 use crate::processor::engine::Source;
 use crate::processor::gate::Entry;
 use crate::processor::lane::Direct;
@@ -41,26 +38,32 @@ impl Settler {
     /// Whether a record can take the direct way now, and to whom. What has no handler, is unusual, or waits
     /// for its handler cannot: that takes more to decide.
     pub(in crate::processor) fn direct<'b>(&'b self, record: RecordRef<'b>) -> Option<Direct<'b>> {
+        let direct = self.by_name(record)?;
+        let handler = self.engine.handler(direct.route);
+        let is_direct =
+            handler.is_direct && self.is_event(direct) && handler.gate.entry() == Entry::Open;
+        is_direct.then_some(direct)
+    }
+
+    /// The handler of a record by the name that is found without reading it. Whether it is an event is not
+    /// known then.
+    pub(super) fn by_name<'b>(&'b self, record: RecordRef<'b>) -> Option<Direct<'b>> {
         let Source::Origin(routes) = &self.source else { return None };
-        let engine = &*self.engine;
-        if is_out_of_range(record.timestamp_ms) || engine.policy.admit(record).is_err() {
+        if is_out_of_range(record.timestamp_ms) || self.engine.policy.admit(record).is_err() {
             return None;
         }
         let value = record.value?;
         let name = NameAt::of(value)?;
         let event = name.text(value)?;
-        let route = routes.find(event)?;
-        let handler = engine.handler(route);
-        // What decodes the event says itself whether it is one.
-        let is_direct = handler.is_direct
-            && (handler.decodes || self.is_sound(value, name))
-            && handler.gate.entry() == Entry::Open;
-        is_direct.then_some(Direct { record, route, event, name })
+        Some(Direct { record, route: routes.find(event)?, event, name })
     }
 
-    pub(super) fn is_sound(&self, value: &[u8], name: NameAt) -> bool {
+    /// Whether a record is an event, as far as its handler does not say it: what decodes the event does.
+    pub(super) fn is_event(&self, Direct { record, route, name, .. }: Direct<'_>) -> bool {
         let rules = self.engine.policy.envelope;
-        Scanned::of(value, name).is_some_and(|scanned| is_sound(scanned, rules))
+        let scanned = || Scanned::of(record.value?, name);
+        self.engine.handler(route).decodes
+            || scanned().is_some_and(|scanned| is_sound(scanned, rules))
     }
 
     /// The first attempt at a record that takes the direct way.
@@ -81,21 +84,15 @@ impl Settler {
         }
     }
 
-    /// Tells that the first attempt at a record was handled.
-    pub(in crate::processor) fn handled_first(&self, direct: Direct<'_>) {
-        let Direct { record, route, event, .. } = direct;
-        self.handled(route, &self.partition, record.offset, event, 1);
-    }
-
     /// Does what the first attempt at a record asks for, and settles it.
     pub(in crate::processor) async fn apply(
         &self,
         direct: Direct<'_>,
         ended: Ended,
-        limit: Option<(Duration, Instant)>,
+        limit: TimeLimit,
         slot: &Slot,
     ) -> Settled {
-        let Direct { record, route, .. } = direct;
+        let Direct { record, route, event, .. } = direct;
         // What was decoded at once had none.
         if ended.has_ignored || !matches!(ended.result, Ok(Outcome::Handled | Outcome::Emits(_))) {
             self.note_ignored(record, self.envelope_of(record).read());
@@ -104,7 +101,7 @@ impl Settler {
         let outcome = watched(slot, outcome_within(limit, &self.engine, ended.result)).await;
         slot.end();
         match outcome {
-            Outcome::Handled => self.handled_first(direct),
+            Outcome::Handled => self.handled_in(route, record, None, event),
             // Whether it is an event at all is decided before its handler is, also where an argument that comes
             // before the event could not be made.
             outcome

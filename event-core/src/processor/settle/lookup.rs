@@ -2,8 +2,6 @@
 
 use super::{Job, Read, Settler};
 use crate::delivery::{Delivery, Origin, ReadEnvelope, RecordRef};
-use crate::event::NameAt;
-use crate::event::time::is_out_of_range;
 use crate::processor::engine::Source;
 use crate::processor::lane::Direct;
 use crate::router::Route;
@@ -68,19 +66,8 @@ impl Settler {
     fn find_scanned<'b>(&'b self, record: RecordRef<'b>) -> Option<Direct<'b>> {
         let Source::Origin(routes) = &self.source else { return None };
         // Where a handler takes what is no event, it has to be known at once which records are none.
-        if is_out_of_range(record.timestamp_ms)
-            || routes.takes_any_value()
-            || self.engine.policy.admit(record).is_err()
-        {
-            return None;
-        }
-        let value = record.value?;
-        let name = NameAt::of(value)?;
-        let event = name.text(value)?;
-        let route = routes.find(event)?;
-        // What decodes the event says itself whether it is one. A layer sees none that is not.
-        let is_event = route.layers.is_empty()
-            && (self.engine.handler(route).decodes || self.is_sound(value, name));
-        is_event.then_some(Direct { record, route, event, name })
+        let direct = if routes.takes_any_value() { None } else { self.by_name(record) }?;
+        // A layer sees no record that is no event.
+        (direct.route.layers.is_empty() && self.is_event(direct)).then_some(direct)
     }
 }

@@ -149,16 +149,7 @@ impl Settler {
         let envelope = LazyEnvelope::known(record, self.engine.policy.envelope, envelope);
         self.enter(route).await?;
         let outcome = {
-            let delivery = Delivery {
-                partition: &self.partition,
-                record,
-                envelope: &envelope,
-                handler: &route.id,
-                attempt: 1,
-                attempts: self.engine.policy_of(route).all_attempts(),
-                state: &self.engine.state,
-                shutdown: &self.context.shutdown,
-            };
+            let delivery = self.first_delivery(record, &envelope, route);
             self.watched(slot, route, &delivery).await
         };
         if matches!(outcome, Outcome::Handled) {

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::handlers::NO_HANDLER;
 use super::scheduler::{HandlerIndex, RecordId};
-use super::work::{InHand, Work, call, looped, poll_once, refuse, sent};
+use super::work::{CallRecord, Work, call, looped, poll_once, refuse, sent};
 use super::{Concurrent, FILLS_SOON, RECORDS_A_TURN};
 use crate::delivery::{NextRecord, Offset};
 use crate::outcome::Outcome;
@@ -96,9 +96,9 @@ impl Concurrent {
         }
     }
 
-    pub(super) fn in_hand(&mut self, id: RecordId) -> Option<InHand> {
+    pub(super) fn call_record(&mut self, id: RecordId) -> Option<CallRecord> {
         let record = self.scheduler.get_mut(id)?;
-        Some(InHand {
+        Some(CallRecord {
             id,
             batch: Arc::clone(self.batches.get(record.batch)?),
             index: record.index,
@@ -109,9 +109,9 @@ impl Concurrent {
 
     fn refuse_one(&mut self) {
         if let Some(id) = self.scheduler.start_one(NO_HANDLER)
-            && let Some(in_hand) = self.in_hand(id)
+            && let Some(call_record) = self.call_record(id)
         {
-            let work = Box::pin(refuse(Arc::clone(&self.settler), in_hand));
+            let work = Box::pin(refuse(Arc::clone(&self.settler), call_record));
             self.begin(&[id], work);
         }
     }
@@ -215,7 +215,7 @@ impl Concurrent {
             }
         }
         *left = left.saturating_sub(ids.len());
-        let records = ids.iter().filter_map(|id| self.in_hand(*id)).collect();
+        let records = ids.iter().filter_map(|id| self.call_record(*id)).collect();
         let call = call(Arc::clone(&self.settler), (number, route), records, permits);
         if is_spawned {
             ids.iter().for_each(|id| self.note_running(*id));

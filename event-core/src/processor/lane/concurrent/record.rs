@@ -15,6 +15,6 @@ pub(super) struct InFlight {
     /// Whether a call or the outcome of one has it.
     pub(super) is_running: bool,
     /// What is known of it beyond that; of one that comes from a topic that handlers listen to, only once an
-    /// attempt has failed. A call has it while the record is in hand.
+    /// attempt has failed. A call has it while it runs.
     pub(super) job: Option<Box<Job>>,
 }

@@ -133,9 +133,9 @@ impl Concurrent {
     ) {
         let Some(handler) = self.handlers.get(number) else { return };
         let route = Arc::clone(&handler.route);
-        let Some(mut in_hand) = self.in_hand(id) else { return };
-        in_hand.job = job;
-        let work = apply(Arc::clone(&self.settler), route, in_hand, outcome);
+        let Some(mut call_record) = self.call_record(id) else { return };
+        call_record.job = job;
+        let work = apply(Arc::clone(&self.settler), route, call_record, outcome);
         self.begin(&[id], Box::pin(work));
     }
 

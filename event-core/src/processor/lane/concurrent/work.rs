@@ -14,7 +14,7 @@ use crate::delivery::{LazyEnvelope, NextRecord, Offset, OpenBatch, ReadEnvelope,
 use crate::event::{NameAt, Scanned};
 use crate::handler::Ended;
 use crate::outcome::{Outcome, Verdict};
-use crate::processor::attempt::{attempt, attempt_batch, outcome_within, timed_out};
+use crate::processor::attempt::{TimeLimit, attempt, attempt_batch, outcome_within, timed_out};
 use crate::processor::concurrency::Permits;
 use crate::processor::loops::LoopSlot;
 use crate::processor::settle::{Attempted, Job, Settled, Settler, event_of, verdict_on};
@@ -59,7 +59,7 @@ pub(super) struct Pace {
 }
 
 /// A record with what is known of it.
-pub(super) struct InHand {
+pub(super) struct CallRecord {
     pub(super) id: RecordId,
     pub(super) batch: Arc<OpenBatch>,
     pub(super) index: usize,
@@ -67,7 +67,7 @@ pub(super) struct InHand {
     pub(super) job: Option<Box<Job>>,
 }
 
-impl InHand {
+impl CallRecord {
     fn record(&self) -> Option<RecordRef<'_>> {
         self.batch.records.get(self.index)
     }
@@ -85,9 +85,6 @@ impl InHand {
         Some(Box::new(settler.first_job(self.record()?, route)))
     }
 }
-
-/// How long an attempt may take, and when that is over.
-pub(super) type TimeLimit = Option<(Duration, Instant)>;
 
 /// Goes on with an attempt by the loop of a handler, or begins it with `next`.
 pub(super) async fn looped(
@@ -151,25 +148,28 @@ pub(super) async fn sent(
 pub(super) async fn apply(
     settler: Arc<Settler>,
     route: Arc<Route>,
-    mut in_hand: InHand,
+    mut call_record: CallRecord,
     outcome: Outcome,
 ) -> Done {
-    let id = in_hand.id;
-    let is_first = in_hand.job.is_none();
-    let job = in_hand.job.take().or_else(|| in_hand.job(&settler, &route));
+    let id = call_record.id;
+    let is_first = call_record.job.is_none();
+    let job = call_record.job.take().or_else(|| call_record.job(&settler, &route));
     // Its batch has it as long as it is in flight.
-    let (Some(record), Some(mut job)) = (in_hand.record(), job) else {
+    let (Some(record), Some(mut job)) = (call_record.record(), job) else {
         return Done::Applied { id, job: None, settled: Ok(Attempted::Settled) };
     };
     let envelope = settler.envelope_of(record);
     // What was decoded at once, without the outer object, had none.
-    if is_first && in_hand.name.is_some() {
+    if is_first && call_record.name.is_some() {
         settler.note_ignored(record, envelope.read());
     }
     let settled = match outcome {
         // Whether it is an event at all is decided before its handler is, also where an argument that comes
         // before the event could not be made.
-        _ if in_hand.name.is_some() && is_first && settler.engine.policy.read(record).is_err() => {
+        _ if call_record.name.is_some()
+            && is_first
+            && settler.engine.policy.read(record).is_err() =>
+        {
             settler.engine.attempt_said_nothing(&route);
             let read = settler.read(record);
             settler.settle_without_handler(record, read).await.map(|()| Attempted::Settled)
@@ -182,30 +182,31 @@ pub(super) async fn apply(
 }
 
 /// Settles a record that no handler is to have.
-pub(super) async fn refuse(settler: Arc<Settler>, in_hand: InHand) -> Done {
-    let settled = match in_hand.record() {
+pub(super) async fn refuse(settler: Arc<Settler>, call_record: CallRecord) -> Done {
+    let settled = match call_record.record() {
         Some(record) => {
             let read = settler.read(record);
             settler.settle_without_handler(record, read).await
         }
         None => Ok(()),
     };
-    Done::Refused { id: in_hand.id, settled }
+    Done::Refused { id: call_record.id, settled }
 }
 
 /// Calls a handler with one record or several, inside of its layers and its time limit.
 pub(super) async fn call(
     settler: Arc<Settler>,
     (handler, route): (HandlerIndex, Arc<Route>),
-    mut records: Vec<InHand>,
+    mut records: Vec<CallRecord>,
     permits: Permits,
 ) -> Done {
     let (mut pace, slot) = (Pace { at_once: true, longest: Duration::ZERO }, settler.slot());
-    let jobs: Vec<_> = records.iter_mut().map(|in_hand| in_hand.job.take()).collect();
-    let envelopes: Vec<_> = records.iter().map(|in_hand| in_hand.envelope(&settler)).collect();
+    let jobs: Vec<_> = records.iter_mut().map(|call_record| call_record.job.take()).collect();
+    let envelopes: Vec<_> =
+        records.iter().map(|call_record| call_record.envelope(&settler)).collect();
     let deliveries: Vec<_> = (records.iter().zip(&envelopes).zip(&jobs))
-        .filter_map(|((in_hand, envelope), job)| {
-            let (record, envelope) = (in_hand.record()?, envelope.as_ref()?);
+        .filter_map(|((call_record, envelope), job)| {
+            let (record, envelope) = (call_record.record()?, envelope.as_ref()?);
             Some(match job {
                 Some(job) => settler.delivery(record, envelope, job),
                 None => settler.first_delivery(record, envelope, &route),
@@ -237,9 +238,9 @@ pub(super) async fn call(
     drop(deliveries);
     settler.give_back(slot);
     drop(permits);
-    for ((in_hand, envelope), job) in records.iter().zip(&envelopes).zip(&jobs) {
-        if let (Some(record), Some(envelope), None) = (in_hand.record(), envelope, job)
-            && in_hand.name.is_some()
+    for ((call_record, envelope), job) in records.iter().zip(&envelopes).zip(&jobs) {
+        if let (Some(record), Some(envelope), None) = (call_record.record(), envelope, job)
+            && call_record.name.is_some()
             && envelope.has_ignored()
         {
             settler.note_ignored(record, envelope.read());
@@ -252,20 +253,20 @@ pub(super) async fn call(
     let several = records.len() > 1;
     let policy = settler.engine.policy_of(&route);
     let mut alone_after = None;
-    for (((in_hand, envelope), job), outcome) in
+    for (((call_record, envelope), job), outcome) in
         records.iter().zip(&envelopes).zip(jobs).zip(outcomes)
     {
-        let (Some(record), Some(envelope)) = (in_hand.record(), envelope) else { continue };
+        let (Some(record), Some(envelope)) = (call_record.record(), envelope) else { continue };
         if matches!(outcome, Outcome::Handled) {
-            let event = match in_hand.name.and_then(|name| name.text(record.value?)) {
+            let event = match call_record.name.and_then(|name| name.text(record.value?)) {
                 Some(event) => event,
                 None => event_of(record, envelope.read()),
             };
             settler.handled_in(&route, record, job.as_deref(), event);
-            handled.push(in_hand.id);
+            handled.push(call_record.id);
             continue;
         }
-        let Some(job) = job.or_else(|| in_hand.job(&settler, &route)) else { continue };
+        let Some(job) = job.or_else(|| call_record.job(&settler, &route)) else { continue };
         if let Outcome::Failed(error) = &outcome
             && several
             && error.is_of_all()
@@ -274,9 +275,9 @@ pub(super) async fn call(
         {
             let delay =
                 *alone_after.get_or_insert_with(|| settler.batch_failed(&job, error, verdict));
-            others.push((in_hand.id, job, After::Again(delay)));
+            others.push((call_record.id, job, After::Again(delay)));
         } else {
-            others.push((in_hand.id, job, After::Failed(outcome)));
+            others.push((call_record.id, job, After::Failed(outcome)));
         }
     }
     Done::Called { handler, handled, others, pace }
