@@ -13,10 +13,10 @@ use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use bad::{Becomes, Case, cases};
-use shared::{empty_folder, run};
+use shared::{command, empty_folder, run};
 
 const BUSY: &str = env!("CARGO_BIN_EXE_busy-service");
 const PROBE: &str = env!("CARGO_BIN_EXE_probe-service");
@@ -46,8 +46,8 @@ fn explain(case: &Case) -> (i32, String) {
             arguments.extend(["--header".into(), os_string(&header)]);
         }
     }
-    let mut command = Command::new(PROBE);
-    command.current_dir(empty_folder()).args(arguments);
+    let mut command = command(PROBE);
+    command.args(arguments);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     // A service that does not read its input to the end closes it.

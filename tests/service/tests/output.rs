@@ -3,7 +3,6 @@
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a test")]
 
-#[allow(dead_code, reason = "these tests start processes of their own")]
 mod shared;
 
 use std::fs::OpenOptions;
@@ -16,23 +15,17 @@ use event_core::EventProducer;
 use event_core::broker::Broker;
 use event_core::broker::kafka::EmbeddedBroker;
 use service_tests::claim;
-use shared::empty_folder;
 
 const SOUND: &str = env!("CARGO_BIN_EXE_sound-service");
 // For a machine that is busy.
 const DEADLINE: Duration = Duration::from_secs(60);
 
 fn command(cluster: &EmbeddedBroker, arguments: &[&str]) -> Command {
-    let mut command = Command::new(SOUND);
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("EVENT_")) {
-        command.env_remove(name);
-    }
+    let mut command = shared::command(SOUND);
     command
-        .current_dir(empty_folder())
         .args(arguments)
         .env("EVENT_BROKERS", cluster.address())
-        .env("EVENT_KAFKA_GROUP_PROTOCOL", "consumer")
-        .stdin(Stdio::null());
+        .env("EVENT_KAFKA_GROUP_PROTOCOL", "consumer");
     command
 }
 

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
 
+mod shared;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -58,8 +60,7 @@ impl Service {
     }
 
     fn signal(&self, signal: &str) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+        shared::signal(&self.child, signal);
     }
 
     /// The port that tells health, once it is in the log.
@@ -97,17 +98,12 @@ impl Drop for Service {
 }
 
 fn command(cluster: &EmbeddedBroker, arguments: &[&str], variables: &[(&str, &str)]) -> Command {
-    let mut command = Command::new(SOUND);
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("EVENT_")) {
-        command.env_remove(name);
-    }
+    let mut command = shared::command(SOUND);
     command
-        .current_dir(env!("CARGO_TARGET_TMPDIR"))
         .args(arguments)
         .env("EVENT_BROKERS", cluster.address())
         .env("EVENT_KAFKA_GROUP_PROTOCOL", "consumer")
-        .envs(variables.iter().copied())
-        .stdin(Stdio::null());
+        .envs(variables.iter().copied());
     command
 }
 

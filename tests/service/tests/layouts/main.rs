@@ -6,6 +6,8 @@
 //! code, and what all manifests have is added. Every program is built with `#[event_core::main]`, and in
 //! the long form with `#[tokio::main]`.
 
+#![expect(clippy::unwrap_used, reason = "a test")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};

@@ -9,7 +9,7 @@ mod positions;
 mod shared;
 
 use std::io::{BufRead, BufReader, Lines};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdout, Stdio};
 
 use bytes::Bytes;
 use event_core::broker::kafka::EmbeddedBroker;
@@ -17,7 +17,7 @@ use event_core::broker::{Broker, OutgoingRecord};
 use event_core::delivery::NextOffset;
 use event_core::event::{GroupName, Headers, TopicName};
 use serde_json::{Value, json};
-use shared::{Ran, empty_folder, run};
+use shared::{Ran, command, run, signal};
 
 const LEDGER: &str = env!("CARGO_BIN_EXE_ledger-service");
 const FIXED: &str = env!("CARGO_BIN_EXE_ledger-service-fixed");
@@ -81,9 +81,8 @@ impl Desk {
     }
 
     fn serve_as(&self, program: &str, arguments: &[&str], text: &str, lines: usize) -> Vec<String> {
-        let mut service = Command::new(program)
+        let mut service = command(program)
             .args(arguments)
-            .current_dir(empty_folder())
             .envs(self.variables())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -110,8 +109,7 @@ impl Desk {
             all.push(line.clone());
             found.extend(Some(line).filter(|line| line.contains(text)));
         }
-        let pid = service.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        signal(&service, "-TERM");
         let status = service.wait().unwrap();
         assert!(status.success(), "{status}: {}", all.join("\n"));
         found

@@ -69,8 +69,7 @@ async fn a_replay_that_is_ended_says_how_to_go_on() {
     let slowly = [&replay[..], &["--rate", "1/h"]].concat();
     let (mut child, mut lines) = spawn(&desk, FIXED, &slowly);
     assert!(lines.any(|line| line.unwrap().starts_with("booked claim 8")));
-    let pid = child.id().to_string();
-    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    signal(&child, "-TERM");
     let told: Vec<_> = lines.map_while(Result::ok).collect();
     assert_eq!(child.wait().unwrap().code(), Some(1));
     let next = "  ledger replay --topic role_events --partition 0 --from 1 --to 2 --rate 1/h";
@@ -145,8 +144,8 @@ async fn a_replay_leaves_the_admin_port_to_the_running_service() {
 
 /// A command that goes on, with what it prints.
 fn spawn(desk: &Desk, program: &str, arguments: &[&str]) -> (Child, Lines<BufReader<ChildStdout>>) {
-    let mut command = Command::new(program);
-    command.args(arguments).current_dir(empty_folder()).envs(desk.variables());
+    let mut command = command(program);
+    command.args(arguments).envs(desk.variables());
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     (child, lines)

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use kafka_rig::Kafka;
 use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
-use crate::shared::{empty_folder, run};
+use crate::shared::{self, command, run};
 
 /// A service with one topic, `role_events`.
 const SERVICE: &str = env!("CARGO_BIN_EXE_ledger-service");
@@ -112,18 +112,12 @@ impl Service {
         variables: &Variables,
     ) -> Service {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut command = Command::new(program);
-        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("EVENT_")) {
-            command.env_remove(name);
-        }
         let began = Instant::now();
-        let mut process = command
+        let mut process = command(program)
             .args(arguments)
-            .current_dir(empty_folder())
             .env("EVENT_ADMIN_PORT", port.to_string())
             .env("NO_COLOR", "1")
             .envs(variables)
-            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -224,8 +218,7 @@ impl Service {
     }
 
     pub(crate) fn signal(&self, signal: &str) {
-        let pid = self.process.id().to_string();
-        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+        shared::signal(&self.process, signal);
     }
 
     pub(crate) fn kill(mut self) {

@@ -1,7 +1,9 @@
 //! Runs a service's binary as a person at the terminal does.
 
+#![allow(dead_code, reason = "not every test has use for all of it")]
+
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::LazyLock;
 
 pub(crate) struct Ran {
@@ -10,12 +12,25 @@ pub(crate) struct Ran {
     pub(crate) err: String,
 }
 
-pub(crate) fn run(program: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
+/// A program in a folder without settings, and without those of whoever runs the tests.
+pub(crate) fn command(program: &str) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("EVENT_")) {
         command.env_remove(name);
     }
-    command.current_dir(empty_folder()).args(arguments).envs(variables.iter().copied());
+    command.current_dir(empty_folder()).stdin(Stdio::null());
+    command
+}
+
+/// Sends a signal, `-TERM`, to a program that runs.
+pub(crate) fn signal(process: &Child, signal: &str) {
+    let id = process.id().to_string();
+    assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+}
+
+pub(crate) fn run(program: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
+    let mut command = command(program);
+    command.args(arguments).envs(variables.iter().copied());
     let Output { status, stdout, stderr } = command.output().unwrap();
     Ran {
         code: status.code(),
