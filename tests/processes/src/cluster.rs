@@ -194,9 +194,17 @@ impl Cluster {
 
     /// Where the partitions that handlers listen to end.
     pub async fn ends(&self) -> Vec<(TopicPartition, NextOffset)> {
+        self.ends_of(&partitions()).await
+    }
+
+    /// Where partitions end, of topics that may just have been made.
+    pub async fn ends_of(
+        &self,
+        partitions: &[TopicPartition],
+    ) -> Vec<(TopicPartition, NextOffset)> {
         let begin = Instant::now();
         let ends = loop {
-            match self.broker().watermarks(&partitions(), DEADLINE).await {
+            match self.broker().watermarks(partitions, DEADLINE).await {
                 // A busy broker shows a topic that it has just made a moment later.
                 Err(BrokerError::UnknownTopic(_)) if begin.elapsed() < DEADLINE => {
                     tokio::time::sleep(Duration::from_millis(100)).await;

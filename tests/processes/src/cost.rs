@@ -4,8 +4,6 @@ use std::fmt;
 use std::fs;
 use std::time::{Duration, Instant};
 
-use event_core::broker::Broker;
-
 use crate::cluster::{Cluster, DEADLINE, Rig};
 use crate::journal::now;
 use crate::member::{Member, Start};
@@ -49,12 +47,7 @@ pub async fn measure(rig: &Rig, cluster: &Cluster, layout: Layout) -> Cost {
     let run = now().unsigned_abs();
     let group = format!("cost_{}_{run}", layout.name);
     let partitions = layout.all_partitions();
-    let created = Instant::now();
-    // A busy broker shows topics that it has just made a moment later.
-    while cluster.broker().watermarks(&partitions, DEADLINE).await.is_err() {
-        assert!(created.elapsed() < DEADLINE, "the topics of {} are not there", layout.name);
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    cluster.ends_of(&partitions).await;
     let variables = vec![("SHARING_LAYOUT", layout.name.to_owned())];
     let start = Start { group, run, takes: (0, 0), drain: "10s", variables };
     let mut member = Member::start(rig, cluster, &start, "instance");

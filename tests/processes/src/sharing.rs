@@ -190,8 +190,7 @@ pub async fn share(
     let run = now().unsigned_abs();
     let group = format!("sharing_{}_{run}", layout.name);
     let named = GroupName::parse(&group).unwrap();
-    let ends = cluster.broker().watermarks(&layout.all_partitions(), DEADLINE).await.unwrap();
-    let ends: Vec<_> = ends.into_iter().map(|one| (one.partition, one.end)).collect();
+    let ends = cluster.ends_of(&layout.all_partitions()).await;
     cluster.broker().reset(&named, &ends, DEADLINE).await.unwrap();
     let load = tokio::spawn(publish(cluster.broker().producer().unwrap(), layout));
     let start = Start {
