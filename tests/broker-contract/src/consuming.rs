@@ -185,7 +185,7 @@ pub async fn a_dropped_consumer_repeats_what_was_not_committed(cluster: &impl Te
 }
 
 pub async fn fetching_stops_at_the_byte_budget(cluster: &impl TestCluster) {
-    const RECORDS: usize = 2_000;
+    const RECORDS: usize = 1_000;
     const BUDGET: usize = 256 << 10;
     let topic = topic("budget");
     cluster.create_topic(topic.as_str(), 2).await;

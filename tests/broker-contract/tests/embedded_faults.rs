@@ -275,7 +275,8 @@ async fn close_meets_its_deadline_without_a_broker() {
     let started = Instant::now();
     let closed = member.close_within(progress, Duration::from_secs(1)).await;
     assert!(closed.is_err());
-    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+    // Without one it would be that of a socket, a minute.
+    assert!(started.elapsed() < DEADLINE / 2, "{:?}", started.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -494,7 +495,7 @@ async fn a_damaged_record_is_not_skipped() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_topic_that_may_not_be_read_is_named_with_its_partitions() {
     let (embedded, topic) = cluster("unread", 2, 1).await;
-    embedded.fail_next(Request::Fetch, Fault::TopicUnauthorised, 4).unwrap();
+    embedded.fail_next(Request::Fetch, Fault::TopicUnauthorised, 2).unwrap();
     let mut member = Member::join(&embedded.broker(), "unread", &topic);
     let failed = until(&mut member, |event| match event {
         ConsumerEvent::FetchFailed { topic, partitions, error } => Some((topic, partitions, error)),

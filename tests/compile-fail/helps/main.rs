@@ -9,6 +9,7 @@ mod help;
 mod in_words;
 mod pinned;
 mod place;
+#[path = "../project.rs"]
 mod project;
 mod source;
 
@@ -18,6 +19,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use in_words::IN_WORDS;
+use project::Project;
 
 /// How many cases must be repaired at the least.
 const AT_LEAST: usize = 250;
@@ -33,7 +35,7 @@ fn a_help_that_is_code_makes_the_case_compile() {
     let repaired = cases.iter().filter_map(|(name, case)| {
         case.repaired.as_ref().ok().map(|program| (name.clone(), program.clone()))
     });
-    let broken = project::check(&repaired.collect()).unwrap();
+    let broken = check(&repaired.collect()).unwrap();
     let (mut applied, mut in_words, mut wrong) = (0, Vec::new(), Vec::new());
     for (name, case) in &cases {
         let reason = IN_WORDS.iter().find(|(listed, _)| listed == name).map(|(_, why)| *why);
@@ -82,4 +84,26 @@ fn cases() -> io::Result<BTreeMap<String, Case>> {
         cases.insert(name, Case { source, repaired });
     }
     Ok(cases)
+}
+
+/// Compiles the programs, by name. Those that do not compile, with what the compiler says.
+fn check(programs: &BTreeMap<String, String>) -> io::Result<BTreeMap<String, String>> {
+    let project = Project::write("repaired", "\n[lints.rust]\nwarnings = \"allow\"\n", programs)?;
+    let output = project.cargo("check")?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let failed: BTreeMap<_, _> = programs
+        .keys()
+        .filter(|name| said.contains(&format!("(bin \"{name}\")")))
+        .map(|name| (name.clone(), about(name, &said)))
+        .collect();
+    if !output.status.success() && failed.is_empty() {
+        return Err(io::Error::other(said));
+    }
+    Ok(failed)
+}
+
+fn about(name: &str, said: &str) -> String {
+    let place = format!("src/bin/{name}.rs:");
+    let paragraphs = said.split("\n\n").filter(|paragraph| paragraph.contains(&place));
+    paragraphs.collect::<Vec<_>>().join("\n\n")
 }

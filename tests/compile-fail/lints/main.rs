@@ -3,9 +3,13 @@
 //! `forms.rs` has every form of what the macros take. It is compiled once for each set of lints, which
 //! is denied, so a new form is put there and is under all of them.
 
-use std::path::{Path, PathBuf};
+#[path = "../project.rs"]
+mod project;
+
+use std::io;
 use std::process::Command;
-use std::{fs, io};
+
+use project::Project;
 
 const FORMS: &str = include_str!("forms.rs");
 
@@ -117,16 +121,9 @@ fn lints_that_a_crate_turns_on_are_silent_in_expansions() {
         ("clippy_nursery", vec!["clippy::all".into(), "clippy::nursery".into()]),
         ("clippy_restriction", restrictions),
     ];
-    let project = project(&sets).unwrap();
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["clippy", "--bins", "--keep-going", "--offline", "--color=never"]);
-    let output = cargo
-        .current_dir(project)
-        .env("CARGO_TARGET_DIR", target_dir().join("tests/trybuild"))
-        .env("CARGO_INCREMENTAL", "0")
-        .env_remove("RUSTFLAGS")
-        .output()
-        .unwrap();
+    let programs = sets.iter().map(|(name, lints)| (String::from(*name), program(lints)));
+    let project = Project::write("lints", "", &programs.collect()).unwrap();
+    let output = project.cargo("clippy").unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
     assert!(!said.contains("warning:"), "{said}");
@@ -160,38 +157,9 @@ fn help() -> io::Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-// The target folder is the one that this very test was built into.
-fn target_dir() -> PathBuf {
-    let built = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    built.parent().unwrap_or(built).to_owned()
-}
-
-// A package with a program for each set of lints.
-fn project(sets: &[(&str, Vec<String>)]) -> io::Result<PathBuf> {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
-    let project = target_dir().join("tests/lints");
-    let programs = project.join("src/bin");
-    fs::create_dir_all(&programs)?;
-    for (name, lints) in sets {
-        let denied = lints.join(", ");
-        let program =
-            format!("//! Forms.\n\n{NIGHTLY}\n#![deny(warnings, {denied})]\n\n{}", code());
-        fs::write(programs.join(format!("{name}.rs")), program)?;
-    }
-    let root = workspace.display();
-    fs::write(
-        project.join("Cargo.toml"),
-        format!(
-            "[package]\nname = \"lints\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n\
-             [dependencies]\n\
-             event-core = {{ path = \"{root}/event-core\", default-features = false }}\n\
-             serde = {{ version = \"1\", features = [\"derive\"] }}\n\n\
-             [profile.dev]\ndebug = \"line-tables-only\"\n\n[workspace]\n"
-        ),
-    )?;
-    // The versions that the workspace has, which are there without a network.
-    fs::copy(workspace.join("Cargo.lock"), project.join("Cargo.lock"))?;
-    Ok(project)
+fn program(lints: &[String]) -> String {
+    let denied = lints.join(", ");
+    format!("//! Forms.\n\n{NIGHTLY}\n#![deny(warnings, {denied})]\n\n{}", code())
 }
 
 // The forms without the comment that the file begins with, which no attribute may follow.

@@ -23,7 +23,7 @@ fn tell(report: &Report) {
     );
 }
 
-/// `SEED=n` runs only that one, `FAULTS=n` as many seeds as it takes; 100 000 faults otherwise.
+/// `SEED=n` runs only that one, `FAULTS=n` as many seeds as it takes; 10 000 faults otherwise.
 /// `FIRST_SEED=n` begins with another than 1.
 #[test]
 fn nothing_is_lost_and_only_faults_repeat() {
@@ -35,7 +35,7 @@ fn nothing_is_lost_and_only_faults_repeat() {
         }
         return;
     }
-    let wanted = number("FAULTS").unwrap_or(100_000);
+    let wanted = number("FAULTS").unwrap_or(10_000);
     let first = number("FIRST_SEED").unwrap_or(1);
     let (next, faults) = (AtomicU64::new(first), AtomicU64::new(0));
     let (stats, first_wrong) = (Mutex::new(Stats::default()), Mutex::new(None::<Report>));

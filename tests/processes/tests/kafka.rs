@@ -9,7 +9,10 @@ use std::time::Duration;
 
 use process_tests::cluster::{Cluster, KAFKA_SESSION};
 use process_tests::scenario::{Faults, joins};
-use shared::ALONE;
+use tokio::sync::Mutex;
+
+/// One test at a time: what one does to the broker is done to all.
+static ALONE: Mutex<()> = Mutex::const_new(());
 
 #[ignore = "takes minutes: cargo test -- --ignored"]
 #[tokio::test(flavor = "multi_thread")]

@@ -216,8 +216,8 @@ async fn handlers_that_block_all_threads_do_not_hold_a_shutdown() {
         service.log_line("`record_claim` has had role_events/");
     }
     assert_eq!(service.end(), (Some(1), vec![]));
-    // The drain, the last commit, leaving the group.
-    assert!(told.elapsed() < Duration::from_secs(8), "{:?}", told.elapsed());
+    // The drain, the last commit, leaving the group: seconds, however busy the machine is.
+    assert!(told.elapsed() < DEADLINE / 2, "{:?}", told.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -15,13 +15,20 @@ fn seed() -> u64 {
     seed
 }
 
+/// How many random records are read, unless a time is given.
+fn wanted() -> u64 {
+    let given = std::env::var("ONE_PASS_RECORDS").ok().and_then(|records| records.parse().ok());
+    given.unwrap_or(20_000)
+}
+
 #[test]
 fn what_one_pass_reads_the_envelope_reads_as_the_same() {
     let mut random = SmallRng::seed_from_u64(seed());
     let seconds = std::env::var("ONE_PASS_SECONDS").ok().and_then(|seconds| seconds.parse().ok());
     let until = seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
     let (mut records, mut in_one_pass, mut by_envelope) = (0_u64, 0_u64, 0_u64);
-    while until.map_or(records < 100_000, |until| records % 1000 != 0 || Instant::now() < until) {
+    let wanted = wanted();
+    while until.map_or(records < wanted, |until| records % 1000 != 0 || Instant::now() < until) {
         let mut choices = [0; 64];
         random.fill_bytes(&mut choices);
         let record = any_record(&mut Choices::of(&choices));
@@ -41,7 +48,7 @@ fn what_one_pass_reads_the_envelope_reads_as_the_same() {
 #[test]
 fn ordinary_records_are_read_in_one_pass() {
     let mut random = SmallRng::seed_from_u64(seed());
-    for _ in 0..10_000 {
+    for _ in 0..wanted() / 10 {
         let mut choices = [0; 32];
         random.fill_bytes(&mut choices);
         let record = ordinary_record(&mut Choices::of(&choices));

@@ -7,16 +7,12 @@ use process_tests::cluster::{Cluster, Rig};
 use process_tests::scenario::{Faults, run, seed};
 use process_tests::shutdown;
 use process_tests::table::Row;
-use tokio::sync::Mutex;
 
 pub(crate) const RIG: Rig = Rig {
     member: env!("CARGO_BIN_EXE_ledger-member"),
     broker: env!("CARGO_BIN_EXE_embedded-broker"),
     folder: env!("CARGO_TARGET_TMPDIR"),
 };
-
-/// One test at a time: what one does to the broker is done to all.
-pub(crate) static ALONE: Mutex<()> = Mutex::const_new(());
 
 pub(crate) async fn nothing_is_lost(cluster: Cluster, name: &str, faults: Faults) -> Row {
     let row = run(&RIG, cluster, name, seed(), faults).await;

@@ -110,8 +110,8 @@ async fn a_shutdown_ends_in_time_and_commits_what_is_settled() {
     let error = ended.join().unwrap().unwrap_err().to_string();
     assert!(error.starts_with("2 partitions still had records in hand after 1s"), "{error}");
     assert_eq!(error.matches("`blocked_threads::holds::hold` has had role_events/").count(), 2);
-    // All lanes are cut off together, within what a shutdown may take beyond the drain.
-    assert!(told.elapsed() < DRAIN + SECOND, "{:?}", told.elapsed());
+    // All lanes are cut off together: one after the other they would take 6 s, a tenth each.
+    assert!(told.elapsed() < DRAIN + 4 * SECOND, "{:?}", told.elapsed());
     assert_eq!(committed(&broker), [NextOffset(1)]);
 }
 
