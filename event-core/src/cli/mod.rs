@@ -114,11 +114,6 @@ enum Command {
     Acls(acls::AclsArgs),
 }
 
-enum Either {
-    Ours(Cli),
-    Own(OwnCommand, ArgMatches),
-}
-
 impl EventApp {
     /// Adds a command of the program's own beside those of event-core: `run` gets its arguments, and what it
     /// returns is what the program ends with. It joins no group and makes no states. The flags under
@@ -181,22 +176,18 @@ impl EventApp {
     ) -> Result<(), Error> {
         let command = Cli::command().name(self.service().to_owned());
         let command = command.version(self.version.clone());
-        let own = std::mem::take(&mut self.commands);
-        let matches = own::add(command, &own)?.try_get_matches_from(arguments);
-        let parsed = matches.and_then(|mut matches| {
-            let name = matches.subcommand_name().unwrap_or_default();
-            match own.into_iter().find(|own| own.command.get_name() == name) {
-                Some(own) => Ok(Either::Own(own, matches)),
-                None => Cli::from_arg_matches_mut(&mut matches).map(Either::Ours),
-            }
-        });
-        let cli = match parsed {
-            Ok(Either::Ours(cli)) => cli,
-            Ok(Either::Own(own, mut matches)) => {
-                log::init("warn")?;
-                let arguments = matches.remove_subcommand().map(|(_, arguments)| arguments);
-                return own.run(arguments.unwrap_or_default()).await;
-            }
+        let mut own = std::mem::take(&mut self.commands);
+        let mut matches = own::add(command, &own)?.try_get_matches_from(arguments);
+        if let Ok(matches) = &mut matches
+            && let Some((name, _)) = matches.subcommand()
+            && let Some(index) = own.iter().position(|own| own.command.get_name() == name)
+        {
+            log::init("warn")?;
+            let arguments = matches.remove_subcommand().map(|(_, arguments)| arguments);
+            return own.swap_remove(index).run(arguments.unwrap_or_default()).await;
+        }
+        let cli = match matches.and_then(|mut matches| Cli::from_arg_matches_mut(&mut matches)) {
+            Ok(cli) => cli,
             // Help and version are printed to standard output and are no failure.
             Err(error) if !error.use_stderr() => {
                 output::note(error.print());
