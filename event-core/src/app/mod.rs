@@ -10,6 +10,7 @@ mod run;
 mod running;
 mod settings;
 mod shutdown;
+mod tasks;
 mod thread;
 mod topic_sets;
 mod topics;
@@ -43,12 +44,14 @@ pub(crate) use provided::{provided, put_own};
 pub(crate) use settings::has_wrong_level;
 pub use settings::{Origin, Settings, SettingsOverrides};
 pub use shutdown::signals;
+pub use tasks::AppContext;
 #[cfg(feature = "cli")]
 pub(crate) use thread::on_own_thread;
 #[cfg(feature = "cli")]
 pub(crate) use topics::topic_problems;
 
 use provided::GivenStates;
+use tasks::Task;
 
 pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 type StateFuture = BoxFuture<Result<PutState, Error>>;
@@ -84,6 +87,9 @@ pub struct EventApp {
     pub(crate) samples: Vec<String>,
     pub(crate) after_dev: Vec<AfterDev>,
     observers: Vec<Arc<dyn Observer>>,
+    tasks: Vec<Task>,
+    #[cfg(feature = "cli")]
+    pub(crate) commands: Vec<crate::cli::OwnCommand>,
     health: Health,
     control: Control,
     admin_address: AdminAddress,
@@ -119,6 +125,9 @@ impl EventApp {
             samples: Vec::new(),
             after_dev: Vec::new(),
             observers: Vec::new(),
+            tasks: Vec::new(),
+            #[cfg(feature = "cli")]
+            commands: Vec::new(),
             health: Health::default(),
             control: Control::default(),
             admin_address: AdminAddress::default(),
@@ -286,6 +295,46 @@ impl EventApp {
         self
     }
 
+    /// Runs a task beside the handlers, such as an HTTP server; may be called several times. `run` and `dev`
+    /// start it, after all start-up checks, on the runtime that handlers run on. It has the app's producer,
+    /// states and health, and is told when the service shuts down.
+    ///
+    /// The service drains tasks first, then handlers: on a shutdown each task gets half of the setting `drain`
+    /// to return, and is aborted then; what is left of `drain` is for the handlers. A task that returns
+    /// earlier, fails or panics ends the service with an error that names its place in the program.
+    ///
+    /// ```no_run
+    /// # use event_core::prelude::*;
+    /// # use event_core::app::AppContext;
+    /// # mod axum {
+    /// #     pub struct Serve;
+    /// #     pub fn serve(_: tokio::net::TcpListener, _: ()) -> Serve { Serve }
+    /// #     impl Serve {
+    /// #         pub async fn with_graceful_shutdown(self, _: impl Future<Output = ()>) -> std::io::Result<()> { Ok(()) }
+    /// #     }
+    /// # }
+    /// # fn router(_: event_core::EventProducer) {}
+    /// async fn http(app: AppContext) -> Result {
+    ///     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+    ///     axum::serve(listener, router(app.producer())).with_graceful_shutdown(app.shutdown()).await?;
+    ///     Ok(())
+    /// }
+    ///
+    /// # fn app() -> Result<EventApp> { Ok(
+    /// EventApp::from_env("roles")?.serve(http)
+    /// # ) }
+    /// ```
+    #[must_use]
+    #[track_caller]
+    pub fn serve<F, Fut>(mut self, task: F) -> Self
+    where
+        F: FnOnce(AppContext) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<(), Error>> + Send + 'static,
+    {
+        self.tasks.push(Task::new(task, Location::caller()));
+        self
+    }
+
     /// Adds a listener to everything that happens.
     #[must_use]
     pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
@@ -343,6 +392,12 @@ impl EventApp {
     #[cfg(feature = "cli")]
     pub(crate) fn into_state(self) -> StateMap {
         self.state
+    }
+
+    /// Leaves out what runs beside the handlers.
+    #[cfg(feature = "cli")]
+    pub(crate) fn without_tasks(&mut self) {
+        self.tasks.clear();
     }
 
     /// The types of the states that are made at the start.

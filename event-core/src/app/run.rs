@@ -8,10 +8,12 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
 use tracing::{info, warn};
 
 use super::lag_monitor::LagMonitor;
 use super::running::{RunHandler, Running, RunsIn};
+use super::tasks::{AppContext, Task, Tasks};
 use super::thread::apart;
 use super::topic_sets::TopicSets;
 use super::topics::{Found, Missing, look_for_topics};
@@ -25,11 +27,10 @@ use crate::outcome::Error;
 use crate::processor::{
     Clock, Concurrency, EventProcessor, Neighbours, ProcessorError, ServiceIdentity,
 };
+use crate::producer::EventProducer;
 use crate::registry::{Place, StartupProblem, StartupReport};
 use crate::router::{EventRouter, Purpose};
-use crate::state::StateKey;
-#[cfg(feature = "cli")]
-use crate::state::StateMap;
+use crate::state::{StateKey, StateMap};
 
 // A producer may need one more round after the last lane has ended.
 const FLUSH_DEADLINE: Duration = Duration::from_secs(3);
@@ -43,8 +44,9 @@ pub(crate) struct ReadyApp<B> {
     health: Health,
     #[cfg(feature = "admin")]
     admin: Option<(AdminPort, Administered)>,
-    #[cfg(feature = "cli")]
     state: Arc<StateMap>,
+    tasks: Vec<Task>,
+    runtime: Handle,
     _running: Running,
 }
 
@@ -174,8 +176,9 @@ impl EventApp {
             health: self.health,
             #[cfg(feature = "admin")]
             admin: admin.ok().flatten(),
-            #[cfg(feature = "cli")]
             state,
+            tasks: self.tasks,
+            runtime: Handle::current(),
             _running: running,
         })
     }
@@ -251,7 +254,8 @@ impl<B: Broker> ReadyApp<B> {
     }
 
     async fn run_here(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), Error> {
-        let (stop, stopped) = watch::channel(false);
+        // Told until when handlers may end what they have.
+        let (stop, stopped) = watch::channel(None);
         let mut running = FuturesUnordered::new();
         let own = |member: &Member| (member.group.clone(), member.topics.sets.concat());
         let own: BTreeMap<_, _> = self.members.iter().map(own).collect();
@@ -276,9 +280,9 @@ impl<B: Broker> ReadyApp<B> {
                 health.set_client_id(client_id.to_owned());
             }
             let mut stopped = stopped.clone();
-            running.push(processor.run(consumer, async move {
+            running.push(processor.run_until(consumer, async move {
                 // A sender that is gone means the same.
-                let _ = stopped.wait_for(|stop| *stop).await;
+                stopped.wait_for(Option::is_some).await.ok().and_then(|deadline| *deadline)
             }));
         }
         // Groups fail by themselves, but a service that has lost one is not what was deployed: the
@@ -304,41 +308,67 @@ impl<B: Broker> ReadyApp<B> {
             }
             std::future::pending::<()>().await;
         });
+        let producer = self.state.get().cloned();
+        let producer = producer.unwrap_or_else(|| EventProducer::new(Arc::clone(&self.producer)));
+        let mut tasks = Tasks::start(self.tasks, &self.runtime, |stopped| {
+            let (state, health) = (Arc::clone(&self.state), self.health.clone());
+            AppContext::new(state, producer.clone(), health, stopped)
+        });
+        let drain = self.settings.policy.drain_deadline;
         let mut ended = Ok(());
-        loop {
-            tokio::select! {
-                () = &mut shutdown, if !*stop.borrow() => {
-                    self.health.ends();
-                    stop.send_replace(true);
+        let mut drain_ends = None;
+        while !running.is_empty() || !tasks.is_empty() {
+            if tasks.is_empty() && drain_ends.is_some() {
+                stop.send_if_modified(|told| std::mem::replace(told, drain_ends).is_none());
+            }
+            let tasks_end = drain_ends.map(|at| at - drain / 2);
+            let left_task = async {
+                sleep_until(tasks_end?).await;
+                Some(())
+            };
+            let begins_to_drain = tokio::select! {
+                () = &mut shutdown, if drain_ends.is_none() => true,
+                () = &mut looking => false,
+                () = &mut admin => false,
+                task = tasks.next() => {
+                    let is_error = task.is_err();
+                    ended = ended.and(task.map_err(Error::from));
+                    is_error
                 }
-                () = &mut looking => {}
-                () = &mut admin => {}
-                one = running.next() => {
-                    let Some(one) = one else { break };
-                    self.health.ends();
-                    stop.send_replace(true);
-                    ended = ended.and(one);
+                Some(()) = left_task, if !tasks.is_empty() => {
+                    tasks.abort(drain / 2);
+                    false
                 }
+                Some(one) = running.next() => {
+                    ended = ended.and(one.map_err(service_error));
+                    true
+                }
+            };
+            if begins_to_drain && drain_ends.is_none() {
+                self.health.ends();
+                drain_ends = Some(Instant::now() + drain);
+                tasks.shut_down();
             }
         }
         drop(running);
         let flushed = self.producer.flush(FLUSH_DEADLINE).await;
-        match ended {
-            // What the broker does not let us do is for a person to mend, like any start-up problem.
-            Err(
-                ProcessorError::Refused(error)
-                | ProcessorError::Consumer(
-                    error @ (BrokerError::Authentication { .. } | BrokerError::Unauthorised(_)),
-                ),
-            ) => Err(StartupReport::new(vec![StartupProblem::Broker(error)]).into()),
-            Err(error) => Err(error.into()),
-            Ok(()) => Ok(flushed?),
-        }
+        ended.and_then(|()| Ok(flushed?))
     }
 
     #[cfg(feature = "cli")]
     pub(crate) fn state(&self) -> Arc<StateMap> {
         Arc::clone(&self.state)
+    }
+}
+
+fn service_error(error: ProcessorError) -> Error {
+    match error {
+        // What the broker does not let us do is for a person to mend, like any start-up problem.
+        ProcessorError::Refused(error)
+        | ProcessorError::Consumer(
+            error @ (BrokerError::Authentication { .. } | BrokerError::Unauthorised(_)),
+        ) => StartupReport::new(vec![StartupProblem::Broker(error)]).into(),
+        error => error.into(),
     }
 }
 

@@ -65,9 +65,14 @@ pub(super) async fn apart<F: Future<Output = Result<(), Error>>>(
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> ProcessorError {
+    ProcessorError::Panicked(message_of(panic))
+}
+
+/// What a panic said.
+pub(super) fn message_of(panic: &(dyn Any + Send)) -> String {
     let message = panic.downcast_ref::<&str>().copied();
     let message = message.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    ProcessorError::Panicked(message.unwrap_or("without a message").to_owned())
+    message.unwrap_or("without a message").to_owned()
 }
 
 #[cfg(test)]

@@ -27,6 +27,7 @@ mod known;
 mod lag;
 mod log;
 mod output;
+mod own;
 mod pause;
 mod replay;
 mod seek;
@@ -41,7 +42,7 @@ use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::app::{
     EventApp, ExitStatus, Settings, SettingsOverrides, kafka_broker, or_report, print_warnings,
@@ -49,6 +50,7 @@ use crate::app::{
 };
 use crate::outcome::Error;
 use crate::registry::StartupReport;
+pub(crate) use own::OwnCommand;
 
 #[derive(Debug, Parser)]
 #[command(disable_help_subcommand = true, arg_required_else_help = true)]
@@ -113,9 +115,36 @@ enum Command {
 }
 
 impl EventApp {
+    /// Adds a command of the program's own beside those of event-core: `run` gets its arguments, and what it
+    /// returns is what the program ends with. It joins no group and makes no states. The flags under
+    /// "Settings" hold for it as well. A name that exists is an error (exit code 2).
+    ///
+    /// ```no_run
+    /// # use event_core::prelude::*;
+    /// # async fn import(_: &str) -> Result { Ok(()) }
+    /// # fn app() -> Result<EventApp> { Ok(
+    /// EventApp::from_env("admin")?.command(
+    ///     clap::Command::new("import").about("Import an audit log").arg(clap::arg!(<FILE>)),
+    ///     |arguments| async move {
+    ///         let file = arguments.get_one::<String>("FILE").map_or("-", String::as_str);
+    ///         import(file).await
+    ///     },
+    /// )
+    /// # ) }
+    /// ```
+    #[must_use]
+    pub fn command<F, Fut>(mut self, command: clap::Command, run: F) -> Self
+    where
+        F: FnOnce(ArgMatches) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<(), Error>> + Send + 'static,
+    {
+        self.commands.push(OwnCommand::new(command, run));
+        self
+    }
+
     /// Parses the command line and runs the command: `run`, `dev`, `check`, `handlers`,
     /// `contracts`, `explain`, `graph`, `emit`, `tail`, `lag`, `dlq`, `seek`, `replay`, `topics`,
-    /// `acls`, `pause`, `resume` or `paused`.
+    /// `acls`, `pause`, `resume`, `paused`, or one added by [`EventApp::command`].
     ///
     /// # Errors
     ///
@@ -142,12 +171,21 @@ impl EventApp {
     }
 
     async fn command_from(
-        self,
+        mut self,
         arguments: impl IntoIterator<Item = OsString>,
     ) -> Result<(), Error> {
         let command = Cli::command().name(self.service().to_owned());
         let command = command.version(self.version.clone());
-        let matches = command.try_get_matches_from(arguments);
+        let mut own = std::mem::take(&mut self.commands);
+        let mut matches = own::add(command, &own)?.try_get_matches_from(arguments);
+        if let Ok(matches) = &mut matches
+            && let Some((name, _)) = matches.subcommand()
+            && let Some(index) = own.iter().position(|own| own.command.get_name() == name)
+        {
+            log::init("warn")?;
+            let arguments = matches.remove_subcommand().map(|(_, arguments)| arguments);
+            return own.swap_remove(index).run(arguments.unwrap_or_default()).await;
+        }
         let cli = match matches.and_then(|mut matches| Cli::from_arg_matches_mut(&mut matches)) {
             Ok(cli) => cli,
             // Help and version are printed to standard output and are no failure.

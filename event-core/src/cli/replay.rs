@@ -117,7 +117,9 @@ async fn replay<B: Broker>(
     // That is the running service's.
     settings.admin = None;
     let (tally, replayed) = (Arc::new(Tally::default()), Replayed::default());
-    let app = app.observer(Arc::clone(&tally) as _).observer(Arc::new(ReplayPrinter));
+    let mut app = app.observer(Arc::clone(&tally) as _).observer(Arc::new(ReplayPrinter));
+    // They are the running service's, too.
+    app.without_tasks();
     let broker = ReplayBroker {
         inner: broker,
         range: range.clone(),

@@ -177,8 +177,22 @@ impl EventProcessor {
     /// [`ProcessorError`]; in every case nothing that is not settled was committed.
     pub async fn run<C: Consumer>(
         self,
-        mut consumer: C,
+        consumer: C,
         shutdown: impl Future<Output = ()> + Send,
+    ) -> Result<(), ProcessorError> {
+        let shutdown = async {
+            shutdown.await;
+            None
+        };
+        self.run_until(consumer, shutdown).await
+    }
+
+    /// The same, but `shutdown` may say until when to drain, in place of the policy's `drain_deadline` from
+    /// then on.
+    pub(crate) async fn run_until<C: Consumer>(
+        self,
+        mut consumer: C,
+        shutdown: impl Future<Output = Option<Instant>> + Send,
     ) -> Result<(), ProcessorError> {
         let mut pauses = self.control.watch();
         let engine = Arc::new(Engine::new(self));
@@ -188,10 +202,14 @@ impl EventProcessor {
         let mut commits = interval(engine.policy.commit_interval);
         commits.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut shutdown = std::pin::pin!(shutdown);
+        let mut told = None;
         let failure = loop {
             tokio::select! {
                 biased;
-                () = &mut shutdown => break None,
+                deadline = &mut shutdown => {
+                    told = deadline;
+                    break None;
+                }
                 // Before the consumer, which may have something at every turn.
                 Some((partition, failure)) = lanes.failure() => {
                     break Some(ProcessorError::of_lane(partition, failure));
@@ -254,7 +272,7 @@ impl EventProcessor {
         if let Some(progress) = lanes.uncommitted() {
             consumer.commit(&progress);
         }
-        let deadline = Instant::now() + engine.policy.drain_deadline;
+        let deadline = told.unwrap_or_else(|| Instant::now() + engine.policy.drain_deadline);
         let left_before = engine.left();
         let drained = lanes.drain(deadline).await;
         let left = deadline.saturating_duration_since(Instant::now()).max(LEAVE_DEADLINE);

@@ -2,22 +2,40 @@
 
 use std::time::Duration;
 
-use axum::extract::{Path, State};
+use axum::extract::{FromRef, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
+use axum::routing::get;
 use axum::{Json, Router};
 use contracts::ClaimAdded;
 use event_core::event::UserId;
 use event_core::{Error, EventProducer};
 use serde::{Deserialize, Serialize};
 
+use crate::claims::Claims;
+
 // Who waits for an HTTP answer does not wait as long as the producer tries.
 const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(10);
 
+#[derive(Clone, FromRef)]
+struct Shared {
+    producer: EventProducer,
+    claims: Claims,
+}
+
 /// The service's routes; events go to `producer`.
-pub(crate) fn router(producer: EventProducer) -> Router {
-    Router::new().route("/roles/{role_id}/claims", post(attach_claim)).with_state(producer)
+pub(crate) fn router(producer: EventProducer, claims: Claims) -> Router {
+    Router::new()
+        .route("/roles/{role_id}/claims", get(claims_of).post(attach_claim))
+        .with_state(Shared { producer, claims })
+}
+
+async fn claims_of(
+    State(claims): State<Claims>,
+    Path(role_id): Path<i64>,
+) -> Result<Json<Vec<i64>>, Refusal> {
+    let claims = claims.of(role_id).await;
+    claims.map(Json).map_err(|error| Refusal::unavailable(error.chain().collect()))
 }
 
 #[derive(Deserialize)]
@@ -131,7 +149,8 @@ mod tests {
             request = request.header("x-user-id", user);
         }
         let request = request.body(Body::from(r#"{"id": 7}"#)).unwrap();
-        let response = router(producer).oneshot(request).await.unwrap();
+        let claims = Claims::in_memory().await.unwrap();
+        let response = router(producer, claims).oneshot(request).await.unwrap();
         let status = response.status();
         let body = to_bytes(response.into_body(), 10_000).await.unwrap();
         (status, serde_json::from_slice(&body).unwrap())

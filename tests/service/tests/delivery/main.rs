@@ -5,6 +5,7 @@
 mod failures;
 mod payloads;
 mod shutdown;
+mod tasks;
 
 use std::time::Duration;
 
