@@ -328,7 +328,7 @@ impl Given {
         let kafka: BTreeMap<String, SecretString> =
             self.kafka.into_iter().map(|(name, value)| (name, value.into())).collect();
         #[cfg(feature = "kafka")]
-        read.0.extend(kafka_problems(&brokers, &kafka, |name| match name {
+        read.0.extend(kafka_problems(&brokers, &kafka, max_in_flight_bytes, |name| match name {
             "brokers" => Some(always("brokers").at.source),
             property => self.kafka_sources.get(property).map(String::as_str),
         }));
@@ -391,6 +391,7 @@ impl Given {
 fn kafka_problems<'a>(
     brokers: &str,
     properties: &BTreeMap<String, SecretString>,
+    max_in_flight_bytes: Option<usize>,
     source: impl Fn(&str) -> Option<&'a str>,
 ) -> Vec<StartupProblem> {
     let settings = crate::broker::kafka::KafkaSettings {
@@ -398,7 +399,11 @@ fn kafka_problems<'a>(
         client_id: String::new(),
         properties: properties.clone().into_iter().collect(),
     };
-    let problems = settings.problems().into_iter().map(|wrong| {
+    let mut problems = settings.problems();
+    if problems.is_empty() {
+        problems.extend(max_in_flight_bytes.and_then(|limit| settings.too_large_answer(limit)));
+    }
+    let problems = problems.into_iter().map(|wrong| {
         let source = wrong.setting.as_deref().and_then(&source).filter(|from| *from != "default");
         let from = source.map_or_else(String::new, |source| format!(" (from {source})"));
         problem(format!("{}{from}", wrong.message), wrong.help)

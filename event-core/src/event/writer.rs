@@ -74,6 +74,18 @@ impl EventWriter {
     ) -> serde_json::Result<Vec<u8>> {
         // Room for most events, so that it seldom grows.
         let mut json = Vec::with_capacity(512);
+        self.write_into(&mut json, name, version, data)?;
+        Ok(json)
+    }
+
+    /// Writes `event` behind what is in `json`.
+    pub(crate) fn write_into<D: Serialize + ?Sized>(
+        &self,
+        json: &mut Vec<u8>,
+        name: &str,
+        version: u32,
+        data: &D,
+    ) -> serde_json::Result<()> {
         let wire = Wire {
             event_type: name,
             user_id: self.user_id.as_ref(),
@@ -82,8 +94,7 @@ impl EventWriter {
             occurred_at: self.occurred_at.unwrap_or_else(Timestamp::now),
             version,
         };
-        serde_json::to_writer(&mut json, &wire)?;
-        Ok(json)
+        serde_json::to_writer(json, &wire)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Events that a handler sends by returning them.
 
+use std::cell::Cell;
+
 use bytes::Bytes;
 use serde::Serialize;
 
@@ -168,6 +170,14 @@ pub(crate) enum RecordError {
     Topic(#[from] NameError),
 }
 
+thread_local! {
+    /// Where events are written, so that a record takes no more memory than it needs.
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// What an event was written in that is larger is not kept.
+const MAX_SCRATCH_BYTES: usize = 64 << 10;
+
 /// The record of `event`, with the headers that say what caused it.
 pub(crate) fn record_of<E: Contract + Serialize>(
     event: &E,
@@ -179,15 +189,26 @@ pub(crate) fn record_of<E: Contract + Serialize>(
         writer = writer.user_id(user_id.clone());
     }
     let json = |source| RecordError::Json { name: info.name, source };
-    let value = writer.write(event).map_err(json)?;
+    let value = SCRATCH.with(|scratch| {
+        // Taken, for what is written may itself write an event.
+        let mut scratch_json = scratch.take();
+        scratch_json.clear();
+        let written = writer.write_into(&mut scratch_json, info.name, info.version, event);
+        let value = written.map(|()| Bytes::copy_from_slice(&scratch_json));
+        if scratch_json.capacity() <= MAX_SCRATCH_BYTES {
+            scratch.set(scratch_json);
+        }
+        value
+    });
+    let value = value.map_err(json)?;
     let mut headers = Headers::new();
     cause.add_headers(&mut headers);
     event.headers(&mut headers);
     Ok(OutgoingRecord {
         topic: info.topic_name()?,
         partition: None,
-        key: event.key().map(|key| Bytes::from(key.into_owned())),
-        value: Some(Bytes::from(value)),
+        key: event.key().map(|key| Bytes::copy_from_slice(key.as_bytes())),
+        value: Some(value),
         headers,
         timestamp_ms: None,
     })

@@ -1,8 +1,10 @@
 //! Sends events by their contracts.
 
 mod argument;
+mod pipeline;
 mod sending;
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +16,7 @@ use crate::event::{Contract, NameError, UserId};
 use crate::outcome::{RecordError, record_of};
 
 pub use argument::{AnyEvent, EventList, Lists, Producer};
+pub use pipeline::Pipeline;
 pub use sending::{Sending, SendingAll};
 
 use sending::Acknowledgement;
@@ -109,6 +112,27 @@ impl EventProducer {
         events: impl IntoIterator<Item = &'e E>,
     ) -> Result<Vec<Acknowledged>, SendAllError> {
         SendingAll::new(self, events).await
+    }
+
+    /// Sends many events in order, of which `at_once` may be under way at a time.
+    ///
+    /// ```
+    /// # use std::num::NonZeroUsize;
+    /// # use event_core::{Event, EventProducer};
+    /// # #[derive(Event, serde::Serialize)]
+    /// # #[event(topic = "role_events", name = "COUNTED")]
+    /// # struct Counted { number: u64 }
+    /// # async fn send(producer: EventProducer) -> event_core::Result {
+    /// let mut pipeline = producer.pipeline(NonZeroUsize::new(10_000).unwrap());
+    /// for number in 0..1_000_000 {
+    ///     pipeline.send(&Counted { number }).await?;
+    /// }
+    /// pipeline.finish().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn pipeline(&self, at_once: NonZeroUsize) -> Pipeline<'_> {
+        Pipeline::new(self, at_once)
     }
 
     /// Sends a value that is already written, for events without a contract.

@@ -112,7 +112,7 @@ async fn all(
     if failed.is_empty() { Ok(sent) } else { Err(SendAllError { total, failed }) }
 }
 
-fn not_acknowledged(contract: &ContractInfo, source: BrokerError) -> SendError {
+pub(super) fn not_acknowledged(contract: &ContractInfo, source: BrokerError) -> SendError {
     SendError::NotAcknowledged {
         what: format!("event {}", contract.name),
         topic: contract.topic.to_owned(),

@@ -62,6 +62,25 @@ fn kafka_properties_come_from_both_and_never_print() {
     assert!(!printed.contains("hunter2") && !printed.contains("alice"), "{printed}");
 }
 
+#[cfg(feature = "kafka")]
+#[test]
+fn an_answer_of_a_broker_is_no_more_than_what_may_be_fetched_ahead() {
+    let report = load("[kafka]\nfetch.max.bytes = 16777217\n", &[]).unwrap_err();
+    let expected = "`fetch.max.bytes` under `[kafka]` is 16777217: one answer of a broker takes more memory than \
+        all that may be fetched ahead, 16777216 bytes (a quarter of `max_in_flight_bytes`)";
+    assert!(report.contains(expected), "{report}");
+    let help = "lower it to 16777216, or raise `max_in_flight_bytes` to 67108868";
+    assert!(report.contains(help), "{report}");
+    let file = "max_in_flight_bytes = 67108868\n[kafka]\nfetch.max.bytes = 16777217\n";
+    assert!(load(file, &[]).is_ok());
+    let queued = |kbytes| {
+        format!("[kafka]\nfetch.max.bytes = 2097152\nqueued.max.messages.kbytes = {kbytes}\n")
+    };
+    let report = load(&queued(2047), &[]).unwrap_err();
+    assert!(report.contains("or raise `queued.max.messages.kbytes`"), "{report}");
+    assert!(load(&queued(2048), &[]).is_ok());
+}
+
 #[test]
 fn the_name_of_a_kafka_property_needs_no_quotation_marks() {
     let file = "[kafka]\ngroup.protocol = 'classic'\nsession.timeout.ms = 9000\n";

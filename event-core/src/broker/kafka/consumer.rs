@@ -20,7 +20,7 @@ use super::queues::Queues;
 use super::rebalance::{GroupContext, Told};
 use super::renewal;
 use super::trouble::{self, Heard};
-use super::{KafkaBroker, KafkaSettings};
+use super::{KafkaBroker, KafkaSettings, settings};
 use crate::broker::{
     BrokerError, Consumer, ConsumerEvent, PartitionQueue, Progress, Pulse, Subscription,
 };
@@ -44,9 +44,6 @@ pub struct KafkaConsumer {
     leveling: Option<Leveling>,
     ended: bool,
 }
-
-/// The part of the bytes in flight that lies in the queues of librdkafka: this fraction.
-const AHEAD: usize = 4;
 
 /// The handle on the thread of one member.
 struct Member {
@@ -92,7 +89,7 @@ impl KafkaConsumer {
             leveling: None,
             ended: false,
         };
-        let ahead_bytes = subscription.max_in_flight_bytes / AHEAD;
+        let ahead_bytes = subscription.max_in_flight_bytes / settings::AHEAD;
         let budget = Budget::new(subscription.max_in_flight_bytes - ahead_bytes);
         let mut sets = subscription.topics.clone();
         sets.extend(

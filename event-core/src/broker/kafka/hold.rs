@@ -62,6 +62,11 @@ impl Hold {
         Take::Little
     }
 
+    /// Whether messages are left where they are.
+    pub(super) fn is_on(&self) -> bool {
+        self.since.is_some()
+    }
+
     /// How long to wait before the next look, with so many bytes in flight now.
     pub(super) fn poll(&mut self, in_flight: usize) -> Duration {
         let stands_still = in_flight == std::mem::replace(&mut self.in_flight, in_flight);

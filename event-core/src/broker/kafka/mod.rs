@@ -27,9 +27,9 @@
 //! | `fetch.wait.max.ms` | 100 | a partition that is assigned or goes on waits for the answer for the others, half a second by default |
 //! | `queued.max.messages.kbytes` | a quarter of `max_in_flight_bytes`, shared by the members of an instance (4096 each at least) | what is fetched ahead is bounded by instance, not by topic |
 //! | `queued.min.messages` | 30000 | librdkafka takes some 400 bytes for a record beside its own |
-//! | `fetch.max.bytes` | 8388608, or librdkafka's where `message.max.bytes` is set | an answer of a broker is in memory as a whole |
+//! | `fetch.max.bytes` | 8388608 or what is fetched ahead if that is less; librdkafka's where `message.max.bytes` is set | an answer of a broker is in memory as a whole |
 //! | `acks`, `enable.idempotence` | all, true | acknowledged means written, once and in order |
-//! | `linger.ms` | 0 | a record sent alone goes at once; under load batches fill while others are under way |
+//! | `linger.ms` | 0 | a record sent alone goes at once; under load requests fill while others are under way |
 //! | `message.timeout.ms` | 30000 | a record is acknowledged or given up within this |
 //! | `topic.metadata.propagation.max.ms` | 5000 | a missing topic is told after this, not after 30 s |
 //! | `message.max.bytes` | 10485760 | the topic decides what is too large |
@@ -64,6 +64,7 @@ mod embedded;
 mod hold;
 mod inspection;
 mod join_watch;
+mod leader_epochs;
 mod leveling;
 mod open_batches;
 mod open_clients;
@@ -77,6 +78,7 @@ mod rebalance;
 mod remedies;
 mod renewal;
 mod settings;
+mod standstill;
 mod topic_ids;
 mod trouble;
 

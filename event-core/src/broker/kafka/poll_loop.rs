@@ -331,8 +331,9 @@ impl PollLoop {
         let log = |partition: &TopicPartition| {
             self.fetch_queue.log(partition.topic.as_str(), partition.partition)
         };
-        let need = context.with_assignment(|ours| ours.need(&context.budget, log));
-        match self.hold.take(need, Instant::now()) {
+        let now = Instant::now();
+        let need = context.change_assignment(|ours| ours.need(&context.budget, now, log));
+        match self.hold.take(need, now) {
             Take::All => {}
             Take::Little => {
                 self.fetch(Duration::ZERO, self.fetch_size(enough.min(LITTLE)));
@@ -416,7 +417,8 @@ impl PollLoop {
 
     /// Takes note of how far partitions were read beyond their last records.
     fn look_at_positions(&mut self) {
-        for passed in self.positions.passed(&self.consumer, &self.fetch_queue) {
+        let leaves_messages = self.hold.is_on();
+        for passed in self.positions.passed(&self.consumer, &self.fetch_queue, leaves_messages) {
             self.open.pass(self.consumer.context(), &self.fetch_queue, passed);
         }
         self.go_back();

@@ -24,16 +24,13 @@ use super::inspection;
 use super::open_batches::{CutOff, Passed};
 use super::raw::{FetchQueue, committed_in, leader_epochs_in, set_last_leader_epoch};
 use super::rebalance::GroupContext;
+use super::standstill::Standstill;
 use super::{KafkaReader, KafkaSettings};
 use crate::broker::{BrokerError, OffsetReset, OutOfRange, ReadRequest};
 use crate::delivery::{Epoch, NextOffset, TopicPartition};
 
 /// How often it is looked how far partitions were read.
 const LOOK: Duration = Duration::from_millis(500);
-/// For how long a partition stands still before its end is looked at.
-const STILL: Duration = Duration::from_secs(5);
-/// The same after that: there is a record, of a transaction that goes on, or there was no answer.
-const LOOK_AGAIN: Duration = Duration::from_secs(60);
 /// How many ends a member has looked at side by side: each is a client of its own.
 const LOOKS_AT_ONCE: usize = 2;
 /// How long looking may take.
@@ -67,35 +64,31 @@ pub(super) fn configure(config: &mut ClientConfig, out_of_range: OutOfRange) {
 pub(super) struct Positions {
     settings: KafkaSettings,
     looked: Instant,
-    still: FxHashMap<TopicPartition, Still>,
+    /// Whether messages were left in librdkafka's queue since then.
+    left_messages: bool,
+    still: Standstill,
     /// What another client found out.
     found: (Sender<Passed>, Receiver<Passed>),
     /// Each look that is under way holds one.
     looking: Arc<()>,
 }
 
-/// A partition that has not been read to its end.
-struct Still {
-    epoch: Epoch,
-    next: NextOffset,
-    end: NextOffset,
-    since: Instant,
-    is_looked_at: bool,
-}
-
 impl Positions {
     pub(super) fn new(settings: KafkaSettings) -> Positions {
-        let (looked, still) = (Instant::now(), FxHashMap::default());
-        Positions { settings, looked, still, found: channel(), looking: Arc::default() }
+        let (looked, still) = (Instant::now(), Standstill::default());
+        let (found, looking) = (channel(), Arc::default());
+        Positions { settings, looked, left_messages: false, still, found, looking }
     }
 
-    /// How far partitions were read, when it is time to look. To be called when all that was fetched is
-    /// handed over.
+    /// How far partitions were read, when it is time to look. To be called when all that was taken is
+    /// handed over; `leaves_messages` says that not all that was fetched is taken.
     pub(super) fn passed(
         &mut self,
         consumer: &BaseConsumer<GroupContext>,
         queue: &FetchQueue,
+        leaves_messages: bool,
     ) -> Vec<Passed> {
+        self.left_messages |= leaves_messages;
         if self.looked.elapsed() < LOOK {
             return Vec::new();
         }
@@ -115,10 +108,8 @@ impl Positions {
         let found: Vec<_> = self.found.1.try_iter().collect();
         passed.extend(found.into_iter().filter(|one| {
             // What waits for the end of a transaction is looked at again later.
-            let known = self.still.get(&one.partition).filter(|still| still.next != one.to);
-            let Some((epoch, next)) = known.map(|still| (still.epoch, still.next)) else {
-                return false;
-            };
+            let known = self.still.position(&one.partition).filter(|(_, next)| *next != one.to);
+            let Some((epoch, next)) = known else { return false };
             self.still.remove(&one.partition);
             is_at(consumer, &one.partition, epoch, next)
         }));
@@ -141,26 +132,19 @@ impl Positions {
     /// Has the ends looked at of those partitions that stand still before them.
     fn look_at_ends(&mut self, consumer: &BaseConsumer<GroupContext>, queue: &FetchQueue) {
         let open = consumer.context().with_assignment(Assignment::fetching);
-        self.still.retain(|partition, _| open.iter().any(|owned| *owned.partition == *partition));
+        self.still.retain(|partition| open.iter().any(|owned| *owned.partition == *partition));
+        let now = Instant::now();
+        if std::mem::take(&mut self.left_messages) {
+            self.still.begin_anew(now);
+        }
         for owned in open {
             let partition = &*owned.partition;
             let end = queue.log_end(partition.topic.as_str(), partition.partition);
             let (Some(next), Some(end)) = (owned.next, end) else { continue };
-            if next == end {
-                self.still.remove(partition);
-                continue;
-            }
-            let (epoch, since) = (owned.epoch, Instant::now());
-            let still = Still { epoch, next, end, since, is_looked_at: false };
-            let known = self.still.entry(partition.clone()).or_insert(still);
-            if (known.epoch, known.next, known.end) != (epoch, next, end) {
-                *known = Still { epoch, next, end, since, is_looked_at: false };
-            }
-            let pause = if known.is_looked_at { LOOK_AGAIN } else { STILL };
             // A broker that comes back is not asked about every partition at once.
             let has_turn = Arc::strong_count(&self.looking) <= LOOKS_AT_ONCE;
-            if known.since.elapsed() >= pause && has_turn {
-                (known.since, known.is_looked_at) = (Instant::now(), true);
+            if self.still.note(partition, owned.epoch, (next, end), now) && has_turn {
+                self.still.note_look(partition, now);
                 let looking = Arc::clone(&self.looking);
                 let found = self.found.0.clone();
                 look_at_end(self.settings.clone(), partition.clone(), next, found, looking);

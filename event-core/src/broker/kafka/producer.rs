@@ -9,6 +9,7 @@
 //! and what the old one still had is answered with an error.
 
 mod line;
+mod pending;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,31 +21,25 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseProducer, Producer as _, ProducerContext, PurgeConfig};
 use rdkafka::types::RDKafkaErrorCode as Code;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 
 use super::KafkaSettings;
 use super::open_clients::OpenClient;
 use super::raw::{self, DeliveryQueue, Report};
 use super::trouble::{self, Heard};
 use crate::broker::{Acknowledged, BrokerError, OutgoingRecord, PortFuture, Producer};
-use crate::delivery::{Offset, TopicPartition};
-use crate::event::TopicName;
 use line::{Line, Turns};
+use pending::Answer;
+pub(super) use pending::{Pending, Slot};
 
 /// librdkafka's own limits are 100 000 messages and 1 GiB.
 const MAX_IN_FLIGHT_RECORDS: usize = 20_000;
 const MAX_IN_FLIGHT_BYTES: usize = 128 << 20;
-/// A record that is awaited by itself goes at once. With more than these under way, records wait for the
-/// next delivery report, for `FULL_POLL`, or until there are so many: then they go together. One by
-/// one, each would wake librdkafka's thread, which would make a request of it.
-const AT_ONCE: usize = 16;
-const TOGETHER: usize = 500;
 /// How often the thread looks whether it should end.
 const POLL: Duration = Duration::from_millis(100);
-/// The same while something is under way.
-const FULL_POLL: Duration = Duration::from_millis(2);
 /// A client that failed answers what it had at once when it is told to give it up.
 const PURGE_DEADLINE: Duration = Duration::from_secs(5);
+const PURGE_POLL: Duration = Duration::from_millis(2);
 
 /// A producer on Kafka. Dropping it gives up what is not acknowledged: flush first.
 pub(super) struct KafkaProducer {
@@ -54,22 +49,13 @@ pub(super) struct KafkaProducer {
 
 type Client = BaseProducer<DeliveryContext>;
 type Queue = DeliveryQueue<DeliveryContext>;
-type Reports = Vec<(Box<Pending>, Report)>;
+type Reports = Vec<(Pending, Report)>;
 
 struct Shared {
     line: Mutex<Line>,
     settled: Notify,
     settings: KafkaSettings,
     heard: Arc<Heard>,
-}
-
-/// A record that is not settled yet; librdkafka carries it to the delivery report.
-struct Pending {
-    topic: TopicName,
-    partition: Option<i32>,
-    bytes: usize,
-    turn: u64,
-    reply: oneshot::Sender<Result<Acknowledged, BrokerError>>,
 }
 
 impl KafkaProducer {
@@ -89,15 +75,14 @@ impl KafkaProducer {
             .spawn(move || {
                 let mut queue = queue;
                 let mut reports = Vec::new();
-                let mut timeout = POLL;
                 while !stopped.load(Ordering::Relaxed) {
-                    queue.serve(timeout, &mut reports);
+                    queue.serve(POLL, &mut reports);
                     polled.delivered(&mut reports, None);
                     if let Some((code, reason)) = queue.producer().client().fatal_error() {
                         let reason = trouble::of_failed_producer(code, reason);
                         queue = polled.replace(queue, &reason);
                     }
-                    timeout = polled.advance();
+                    polled.advance();
                 }
                 polled.give_up();
             })
@@ -125,13 +110,7 @@ impl Producer for KafkaProducer {
         &self,
         record: OutgoingRecord,
     ) -> PortFuture<'static, Result<Acknowledged, BrokerError>> {
-        let (reply, answer) = oneshot::channel();
-        self.shared.enter(record, reply);
-        Box::pin(async move {
-            answer.await.unwrap_or_else(|_| {
-                Err(BrokerError::Other("the producer was closed before an answer".to_owned()))
-            })
-        })
+        Box::pin(self.shared.enter(record))
     }
 
     fn flush(&self, deadline: Duration) -> PortFuture<'_, Result<(), BrokerError>> {
@@ -165,33 +144,17 @@ impl Shared {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn enter(
-        &self,
-        record: OutgoingRecord,
-        reply: oneshot::Sender<Result<Acknowledged, BrokerError>>,
-    ) {
-        let length = |part: &Option<bytes::Bytes>| part.as_ref().map_or(0, bytes::Bytes::len);
-        let headers: usize =
-            record.headers.iter().map(|header| header.name.len() + length(&header.value)).sum();
-        let mut pending = Box::new(Pending {
-            topic: record.topic.clone(),
-            partition: record.partition,
-            bytes: length(&record.key) + length(&record.value) + headers,
-            turn: 0,
-            reply,
-        });
+    fn enter(&self, record: OutgoingRecord) -> Answer {
+        let topic = record.topic.clone();
+        let (pending, answer) = Pending::new(topic, record.partition, record.size_bytes());
         let mut line = self.line();
-        pending.turn = line.begin();
-        // A thread that waits for long would not send what is collected in time.
-        let goes_at_once = line.records < AT_ONCE || line.is_idle && line.has_room();
-        if line.waiting.is_empty() && goes_at_once {
+        line.begin(&pending);
+        if line.waiting.is_empty() && line.has_room() {
             self.hand_over(&mut line, record, pending);
-            return;
+        } else {
+            line.waiting.push_back((record, pending));
         }
-        line.waiting.push_back((record, pending));
-        if line.waiting.len() >= TOGETHER {
-            self.fill(&mut line);
-        }
+        answer
     }
 
     /// Moves records from the line into librdkafka as long as there is room. Under the lock, so
@@ -208,8 +171,8 @@ impl Shared {
     }
 
     /// Gives one record to librdkafka; `false` when it has to wait, and is the first of the line again.
-    fn hand_over(&self, line: &mut Line, record: OutgoingRecord, pending: Box<Pending>) -> bool {
-        let bytes = pending.bytes;
+    fn hand_over(&self, line: &mut Line, record: OutgoingRecord, pending: Pending) -> bool {
+        let bytes = pending.slot().map_or(0, |slot| slot.bytes);
         match raw::produce(&line.client, &record, pending) {
             Ok(()) => {
                 line.records += 1;
@@ -229,22 +192,24 @@ impl Shared {
                 false
             }
             Err((code, pending)) => {
-                self.settle(line, *pending, Err(code));
+                self.settle(line, pending, code);
                 true
             }
         }
     }
 
     /// Answers a record that librdkafka does not have, and counts it out.
-    fn settle(&self, line: &mut Line, pending: Pending, result: Result<(i32, i64), Code>) {
-        let result = result.map_err(|code| self.error_of(code, &pending));
-        line.end(pending.turn);
-        pending.answer(result);
+    fn settle(&self, line: &mut Line, pending: Pending, code: Code) {
+        line.end(&pending);
+        let error = pending.slot().map(|slot| self.error_of(code, slot));
+        if let Some(error) = error {
+            pending.answer(Err(error));
+        }
         self.settled.notify_waiters();
     }
 
-    fn error_of(&self, code: Code, pending: &Pending) -> BrokerError {
-        trouble::of_delivery(code, &pending.topic, pending.partition, pending.bytes, &self.heard)
+    fn error_of(&self, code: Code, slot: &Slot) -> BrokerError {
+        trouble::of_delivery(code, &slot.topic, slot.partition, slot.bytes, &self.heard)
     }
 
     /// Answers what librdkafka reported, and fills it again. `failed` is why its client is replaced.
@@ -259,13 +224,14 @@ impl Shared {
         let mut turns = Turns::default();
         // Who waits goes on while the others are answered; so this is done without the lock.
         for (pending, result) in reports.drain(..) {
-            bytes += pending.bytes;
-            turns.add(pending.turn);
+            let Some(slot) = pending.slot() else { continue };
+            bytes += slot.bytes;
+            turns.add(slot.turn());
             // librdkafka gives up what it has when it fails, before the client is replaced.
             let present = || self.line().client.client().fatal_error().map(|(_, reason)| reason);
             let result = result.map_err(|code| match failed.map(str::to_owned).or_else(present) {
-                Some(reason) => trouble::of_replacement(&pending.topic, &reason),
-                None => self.error_of(code, &pending),
+                Some(reason) => trouble::of_replacement(&slot.topic, &reason),
+                None => self.error_of(code, slot),
             });
             pending.answer(result);
         }
@@ -290,7 +256,7 @@ impl Shared {
                     let error = BrokerError::Fatal(format!(
                         "{reason}; and no new producer could be made ({error}): restart the process"
                     ));
-                    line.end(pending.turn);
+                    line.end(&pending);
                     pending.answer(Err(error));
                 }
                 drop(line);
@@ -304,7 +270,7 @@ impl Shared {
         let until = Instant::now() + PURGE_DEADLINE;
         let mut reports = Vec::new();
         while old.producer().in_flight_count() > 0 && Instant::now() < until {
-            old.serve(FULL_POLL, &mut reports);
+            old.serve(PURGE_POLL, &mut reports);
             self.delivered(&mut reports, Some(reason));
         }
         // What waited for the old one.
@@ -312,39 +278,26 @@ impl Shared {
         new
     }
 
-    /// Gives librdkafka what waits, between two polls; says for how long the next poll may wait.
-    fn advance(&self) -> Duration {
+    /// Gives librdkafka what waits, between two polls.
+    fn advance(&self) {
         let mut line = self.line();
         self.fill(&mut line);
         while line.is_starved && line.records == 0 {
             // Nothing is under way: the record alone is larger than the queue.
             line.is_starved = false;
             if let Some((_, pending)) = line.waiting.pop_front() {
-                self.settle(&mut line, *pending, Err(Code::QueueFull));
+                self.settle(&mut line, pending, Code::QueueFull);
             }
             self.fill(&mut line);
         }
-        line.is_idle = line.records == 0 && line.waiting.is_empty();
-        if line.is_idle { POLL } else { FULL_POLL }
     }
 
     /// Answers what waits; what librdkafka has, it answers when the client is dropped.
     fn give_up(&self) {
         let mut line = self.line();
         while let Some((_, pending)) = line.waiting.pop_front() {
-            self.settle(&mut line, *pending, Err(Code::PurgeQueue));
+            self.settle(&mut line, pending, Code::PurgeQueue);
         }
-    }
-}
-
-impl Pending {
-    fn answer(self, result: Result<(i32, i64), BrokerError>) {
-        let answer = result.map(|(partition, offset)| Acknowledged {
-            partition: TopicPartition { topic: self.topic, partition },
-            offset: Offset(offset),
-        });
-        // Nobody waits any more: the record is sent all the same.
-        let _ = self.reply.send(answer);
     }
 }
 
@@ -366,11 +319,11 @@ impl ClientContext for DeliveryContext {
 }
 
 impl ProducerContext for DeliveryContext {
-    type DeliveryOpaque = Box<Pending>;
+    type DeliveryOpaque = Pending;
 
     /// Called only while the client is being dropped, when there is no line any more: dropping `pending`
     /// answers its future. Everything else is served by [`DeliveryQueue`].
-    fn delivery(&self, _: &DeliveryResult<'_>, pending: Box<Pending>) {
+    fn delivery(&self, _: &DeliveryResult<'_>, pending: Pending) {
         drop(pending);
     }
 }

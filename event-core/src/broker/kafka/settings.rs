@@ -183,10 +183,16 @@ const ASSIGNOR: &str = "cooperative-sticky";
 
 /// How much a client fetches ahead of what is taken from it, and the least that keeps a member busy.
 const FETCHED_AHEAD: &str = "queued.max.messages.kbytes";
-const MIN_FETCHED_AHEAD_KBYTES: usize = 4_096;
+const MIN_FETCHED_AHEAD_BYTES: usize = 4 << 20;
 
-/// librdkafka refuses one that is less than `message.max.bytes`.
+/// Of the bytes that a group may have in flight its clients fetch this part ahead.
+pub(super) const AHEAD: usize = 4;
+
+/// What a broker answers at once at most, unless the first record is larger. librdkafka refuses one that is less than
+/// `message.max.bytes`, and its default for that is the least.
 const FETCH_MAX: &str = "fetch.max.bytes";
+const FETCH_MAX_BYTES: usize = 8 << 20;
+const MIN_FETCH_MAX_BYTES: usize = 1_000_000;
 
 /// Defaults of the producer.
 const PRODUCER: &[(&str, &str)] = &[
@@ -388,9 +394,11 @@ impl KafkaSettings {
         let mut config = self.with(CONSUMER);
         config.set("group.id", group);
         config.set("client.id", client_id);
-        if config.get(FETCHED_AHEAD).is_none() {
-            let kbytes = (ahead_bytes / 1024).max(MIN_FETCHED_AHEAD_KBYTES);
-            config.set(FETCHED_AHEAD, kbytes.to_string());
+        let ahead_bytes = self.fetched_ahead_bytes(ahead_bytes);
+        config.set(FETCHED_AHEAD, (ahead_bytes / 1024).to_string());
+        if self.property(FETCH_MAX).is_none() && config.get(FETCH_MAX).is_some() {
+            let at_most = ahead_bytes.clamp(MIN_FETCH_MAX_BYTES, FETCH_MAX_BYTES);
+            config.set(FETCH_MAX, at_most.to_string());
         }
         if let Some(instance_id) = instance_id {
             config.set("group.instance.id", instance_id);
@@ -404,6 +412,42 @@ impl KafkaSettings {
             }
         }
         config
+    }
+
+    /// How many bytes a member fetches ahead that is to fetch `bytes` ahead.
+    fn fetched_ahead_bytes(&self, bytes: usize) -> usize {
+        self.bytes(FETCHED_AHEAD)
+            .map(|kbytes| kbytes.saturating_mul(1024))
+            .unwrap_or_else(|| bytes.max(MIN_FETCHED_AHEAD_BYTES))
+    }
+
+    fn bytes(&self, name: &str) -> Option<usize> {
+        self.property(name)?.expose_secret().trim().parse().ok()
+    }
+
+    /// An answer of a broker that is larger than all that may be fetched ahead, where the records of a group
+    /// may take so many bytes.
+    pub(crate) fn too_large_answer(
+        &self,
+        max_in_flight_bytes: usize,
+    ) -> Option<KafkaSettingsProblem> {
+        let answer = self.bytes(FETCH_MAX)?;
+        let ahead = self.fetched_ahead_bytes(max_in_flight_bytes / AHEAD);
+        if answer <= ahead {
+            return None;
+        }
+        let (bound, raise) = match self.property(FETCHED_AHEAD) {
+            Some(_) => (format!("`{FETCHED_AHEAD}`"), format!("`{FETCHED_AHEAD}`")),
+            None => (
+                "a quarter of `max_in_flight_bytes`".to_owned(),
+                format!("`max_in_flight_bytes` to {}", answer.saturating_mul(AHEAD)),
+            ),
+        };
+        let message = format!(
+            "`{FETCH_MAX}` under `[kafka]` is {answer}: one answer of a broker takes more memory than \
+             all that may be fetched ahead, {ahead} bytes ({bound})"
+        );
+        Some(problem(Some(FETCH_MAX), message, format!("lower it to {ahead}, or raise {raise}")))
     }
 
     /// Whether the assignor levels out the partitions of all topics together. Those that a user chooses

@@ -63,6 +63,8 @@ struct Concurrent {
     resting: Vec<usize>,
     /// Whether a call has ended since the last turn.
     has_place: bool,
+    /// Whether the calls of this turn did all that tokio lets a task do before it yields.
+    lacks_budget: bool,
     /// When a handler that is shut may be asked again.
     opens: Option<Instant>,
     /// When the turn began, or something ended last.
@@ -186,6 +188,7 @@ impl Concurrent {
             looked_at: None,
             resting: Vec::new(),
             has_place: false,
+            lacks_budget: false,
             opens: None,
             now: Instant::now(),
             worked: 0,

@@ -32,9 +32,8 @@ impl ProducerContext for Count {
     }
 }
 
-pub(crate) fn send(brokers: &str, arguments: &Arguments, linger: &str) -> Cost {
-    let acknowledged = Arc::new(Acknowledged::default());
-    let context = Count { acknowledged: Arc::clone(&acknowledged), waiting: thread::current() };
+/// What the producers by hand are told: the same promises as event-core's.
+pub(crate) fn config(brokers: &str, linger: &str) -> ClientConfig {
     let mut config = ClientConfig::new();
     config
         .set("bootstrap.servers", brokers)
@@ -42,13 +41,19 @@ pub(crate) fn send(brokers: &str, arguments: &Arguments, linger: &str) -> Cost {
         .set("enable.idempotence", "true")
         .set("partitioner", "murmur2_random")
         .set("linger.ms", linger);
+    config
+}
+
+pub(crate) fn send(config: &ClientConfig, arguments: &Arguments) -> Cost {
+    let acknowledged = Arc::new(Acknowledged::default());
+    let context = Count { acknowledged: Arc::clone(&acknowledged), waiting: thread::current() };
     match arguments.way {
         Way::Awaited | Way::By8 | Way::By64 => {
-            let producer = ThreadedProducer::from_config_and_context(&config, context).unwrap();
+            let producer = ThreadedProducer::from_config_and_context(config, context).unwrap();
             awaited(&producer, &acknowledged, arguments)
         }
-        Way::Pipelined | Way::SendAll => {
-            let producer = BaseProducer::from_config_and_context(&config, context).unwrap();
+        Way::Pipelined | Way::Stream | Way::SendAll => {
+            let producer = BaseProducer::from_config_and_context(config, context).unwrap();
             together(&producer, &acknowledged, arguments)
         }
     }
@@ -133,7 +138,7 @@ fn together(
     cost
 }
 
-fn written(event: &RoleGiven) -> (String, Vec<u8>) {
+pub(crate) fn written(event: &RoleGiven) -> (String, Vec<u8>) {
     let envelope = Envelope {
         event_type: "ROLE_GIVEN",
         user_id: None,

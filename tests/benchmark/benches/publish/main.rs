@@ -1,9 +1,10 @@
 //! How fast events are sent to a real Kafka, against rdkafka's producer by hand.
 //!
 //! Both write the same JSON (name, user, data, an id and a time) under the same keys, with
-//! `acks=all` and the idempotent producer, in processes that alternate. By hand there are two: one with
-//! `linger.ms=0` and one that lingers, for librdkafka's default of 5 ms unless another is given. Printed are medians: events a second, their
-//! ratio event-core / by hand with the lowest and highest of a round, and processor time an event.
+//! `acks=all` and the idempotent producer, in processes that alternate. By hand there are three: a loop that
+//! counts, with `linger.ms=0`; the same that lingers, for librdkafka's default of 5 ms unless another is given; and
+//! rdkafka's `FutureProducer` with `linger.ms=0`, which is awaited as event-core's is. Printed are medians: events a
+//! second, their ratio event-core / by hand with the lowest and highest of a round, and processor time an event.
 //!
 //! ```text
 //! cargo bench -p event-benchmark --bench publish
@@ -16,6 +17,7 @@
 #![allow(missing_docs)]
 #![expect(clippy::unwrap_used, reason = "a benchmark")]
 
+mod by_futures;
 mod by_hand;
 mod event;
 mod with_event_core;
@@ -71,10 +73,12 @@ enum Side {
     Hand,
     /// `--linger`
     Lingering,
+    /// `FutureProducer`
+    Futures,
     Core,
 }
 
-const SIDES: [Side; 3] = [Side::Hand, Side::Lingering, Side::Core];
+const SIDES: [Side; 4] = [Side::Hand, Side::Lingering, Side::Futures, Side::Core];
 
 /// How events are sent.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -85,17 +89,20 @@ enum Way {
     By8,
     /// The same with 64.
     By64,
-    /// Up to 10 000 are not acknowledged yet.
+    /// Up to 10 000 are not acknowledged yet: `EventProducer::pipeline`.
     Pipelined,
+    /// The same as a stream of sends that is buffered.
+    Stream,
     /// A thousand together, all acknowledged before the next thousand.
     SendAll,
 }
 
-const ROWS: [(&str, Way, u64); 5] = [
+const ROWS: [(&str, Way, u64); 6] = [
     ("awaited one by one", Way::Awaited, 2_000),
     ("awaited, 8 at once", Way::By8, 10_000),
     ("awaited, 64 at once", Way::By64, 50_000),
     ("pipelined, 10 000 under way", Way::Pipelined, 500_000),
+    ("stream, 10 000 under way", Way::Stream, 500_000),
     ("send_all of 1 000", Way::SendAll, 200_000),
 ];
 
@@ -105,7 +112,7 @@ impl Way {
             Way::Awaited => 1,
             Way::By8 => 8,
             Way::By64 => 64,
-            Way::Pipelined => 10_000,
+            Way::Pipelined | Way::Stream => 10_000,
             Way::SendAll => 1_000,
         }
     }
@@ -118,16 +125,26 @@ fn main() {
             allocations::start();
         }
         let cost = match side {
-            Side::Hand => by_hand::send(brokers, &arguments, "0"),
-            Side::Lingering => by_hand::send(brokers, &arguments, &arguments.linger),
+            Side::Hand => by_hand::send(&by_hand::config(brokers, "0"), &arguments),
+            Side::Lingering => {
+                by_hand::send(&by_hand::config(brokers, &arguments.linger), &arguments)
+            }
+            Side::Futures => by_futures::send(&by_hand::config(brokers, "0"), &arguments),
             Side::Core => with_event_core::send(brokers, &arguments),
         };
         return cost.print();
     }
     let brokers = Brokers::new(arguments.brokers.clone());
     println!(
-        "{:<28} {:>8} {:>17} {:>17} {:>24} {:>17} {:>6}",
-        "", "core/s", "/ by hand", "/ lingering", "CPU us: core, by hand", "peak MiB", "allocs"
+        "{:<28} {:>8} {:>17} {:>17} {:>17} {:>31} {:>23} {:>6}",
+        "",
+        "core/s",
+        "/ by hand",
+        "/ lingering",
+        "/ futures",
+        "CPU us: core, the others",
+        "peak MiB",
+        "allocs"
     );
     for (name, way, events) in ROWS {
         if name.contains(&arguments.row) {
@@ -137,14 +154,14 @@ fn main() {
 }
 
 fn compare(name: &str, arguments: &Arguments, brokers: &str) {
-    let mut costs: [Vec<Cost>; 3] = Default::default();
+    let mut costs: [Vec<Cost>; SIDES.len()] = Default::default();
     make_topics(brokers, &[(TOPIC, arguments.partitions)]);
     for round in 0..arguments.rounds {
         for side in sides::order(SIDES.len(), round) {
             costs[side].push(in_a_process(SIDES[side], arguments, brokers, false));
         }
     }
-    let [hand, lingering, core] = &costs;
+    let [hand, lingering, futures, core] = &costs;
     let counted = in_a_process(Side::Core, arguments, brokers, true).allocations()
         - in_a_process(Side::Hand, arguments, brokers, true).allocations();
     let of = |hand: &[Cost]| {
@@ -156,16 +173,19 @@ fn compare(name: &str, arguments: &Arguments, brokers: &str) {
     let cpu = |costs: &[Cost]| median(costs.iter().map(Cost::cpu_ns).collect()) / 1e3;
     let peak = |costs: &[Cost]| costs.iter().map(|one| one.peak_kib).max().unwrap_or(0) / 1024;
     println!(
-        "{name:<28} {:>8.0} {:>17} {:>17} {:>8.2} {:>7.2} {:>7.2} {:>5} {:>5} {:>5} {:>6.1}",
+        "{name:<28} {:>8.0} {:>17} {:>17} {:>17} {:>7.2} {:>7.2} {:>7.2} {:>7.2} {:>5} {:>5} {:>5} {:>5} {:>6.1}",
         median(core.iter().map(Cost::rate).collect()),
         of(hand),
         of(lingering),
+        of(futures),
         cpu(core),
         cpu(hand),
         cpu(lingering),
+        cpu(futures),
         peak(core),
         peak(hand),
         peak(lingering),
+        peak(futures),
         counted,
     );
 }

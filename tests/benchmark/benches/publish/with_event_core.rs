@@ -4,7 +4,6 @@ use event_benchmark::cost::Cost;
 use event_core::EventProducer;
 use event_core::broker::Broker;
 use event_core::broker::kafka::{KafkaBroker, KafkaSettings};
-use event_core::prelude::*;
 use futures_util::StreamExt;
 use futures_util::stream;
 
@@ -18,12 +17,12 @@ pub(crate) fn send(brokers: &str, arguments: &Arguments) -> Cost {
         properties: Vec::new(),
     };
     let producer = KafkaBroker::connect(settings).unwrap().producer().unwrap();
-    let producer = Producer::from(EventProducer::new(producer));
+    let producer = EventProducer::new(producer);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(all(&producer, arguments))
 }
 
-async fn all(producer: &Producer, arguments: &Arguments) -> Cost {
+async fn all(producer: &EventProducer, arguments: &Arguments) -> Cost {
     let first = event(0, arguments.note);
     producer.send(&first).await.unwrap();
     let make = |id| RoleGiven { id, role_id: id % 1000, note: first.note.clone() };
@@ -35,7 +34,14 @@ async fn all(producer: &Producer, arguments: &Arguments) -> Cost {
                 producer.send(&make(id)).await.unwrap();
             }
         }
-        Way::By8 | Way::By64 | Way::Pipelined => {
+        Way::Pipelined => {
+            let mut pipeline = producer.pipeline(arguments.way.at_once().try_into().unwrap());
+            for id in ids {
+                pipeline.send(&make(id)).await.unwrap();
+            }
+            pipeline.finish().await.unwrap();
+        }
+        Way::By8 | Way::By64 | Way::Stream => {
             let sends = stream::iter(ids).map(async |id| producer.send(&make(id)).await.unwrap());
             sends.buffer_unordered(arguments.way.at_once()).for_each(async |_| {}).await;
         }

@@ -10,13 +10,11 @@ use crate::broker::OutgoingRecord;
 /// what was sent before it and not for what is sent meanwhile.
 pub(super) struct Line {
     pub(super) client: Arc<Client>,
-    pub(super) waiting: VecDeque<(OutgoingRecord, Box<Pending>)>,
+    pub(super) waiting: VecDeque<(OutgoingRecord, Pending)>,
     pub(super) records: usize,
     pub(super) bytes: usize,
     /// librdkafka had no room for the first one that waits.
     pub(super) is_starved: bool,
-    /// The thread waits for long, because nothing was under way when it began to.
-    pub(super) is_idle: bool,
     /// How many records of each turn are open; the first one is turn number `first_turn`.
     open: VecDeque<usize>,
     first_turn: u64,
@@ -30,7 +28,6 @@ impl Line {
             records: 0,
             bytes: 0,
             is_starved: false,
-            is_idle: true,
             open: VecDeque::from([0]),
             first_turn: 0,
         }
@@ -40,17 +37,22 @@ impl Line {
         self.records < MAX_IN_FLIGHT_RECORDS && self.bytes < MAX_IN_FLIGHT_BYTES
     }
 
-    /// Counts a record in and returns its turn.
-    pub(super) fn begin(&mut self) -> u64 {
+    /// Counts a record in, in the present turn.
+    pub(super) fn begin(&mut self, pending: &Pending) {
         if let Some(open) = self.open.back_mut() {
             *open += 1;
         }
-        self.first_turn + self.open.len() as u64 - 1
+        let turn = self.first_turn + self.open.len() as u64 - 1;
+        if let Some(slot) = pending.slot() {
+            slot.set_turn(turn);
+        }
     }
 
     /// Counts a record out.
-    pub(super) fn end(&mut self, turn: u64) {
-        self.end_many(turn, 1);
+    pub(super) fn end(&mut self, pending: &Pending) {
+        if let Some(slot) = pending.slot() {
+            self.end_many(slot.turn(), 1);
+        }
     }
 
     fn end_many(&mut self, turn: u64, count: usize) {

@@ -1,6 +1,8 @@
 use super::*;
 use crate::broker::kafka::EmbeddedBroker;
+use crate::delivery::Offset;
 use crate::event::Headers;
+use crate::event::TopicName;
 
 fn record() -> OutgoingRecord {
     OutgoingRecord {

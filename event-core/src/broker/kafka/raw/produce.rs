@@ -2,6 +2,7 @@
 
 use std::ffi::{CStr, c_char, c_void};
 use std::ptr;
+use std::sync::Arc;
 
 use rdkafka::bindings as sys;
 use rdkafka::bindings::rd_kafka_vtype_t as vtype;
@@ -9,8 +10,20 @@ use rdkafka::producer::{BaseProducer, Producer, ProducerContext};
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 use rdkafka::util::IntoOpaque;
 
+use super::super::producer::{Pending, Slot};
 use crate::broker::OutgoingRecord;
 use crate::event::Headers;
+
+impl IntoOpaque for Pending {
+    fn into_ptr(self) -> *mut c_void {
+        self.into_slot().map_or(ptr::null_mut(), IntoOpaque::into_ptr)
+    }
+
+    unsafe fn from_ptr(pointer: *mut c_void) -> Self {
+        // SAFETY: made by `into_ptr` of the same type above, and taken once, as the caller promises.
+        Pending::from_slot(unsafe { Arc::<Slot>::from_ptr(pointer) })
+    }
+}
 
 /// Copies `record` into the producer's queue. `opaque` comes back through the delivery report,
 /// or with the error when nothing was enqueued.

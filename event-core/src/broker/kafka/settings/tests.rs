@@ -64,6 +64,19 @@ fn what_is_fetched_ahead_is_a_part_of_what_is_in_flight() {
 }
 
 #[test]
+fn an_answer_is_no_more_than_what_is_fetched_ahead() {
+    let answer = |properties: &[(&str, &str)], bytes| {
+        let config = settings(properties).consumer("g", "admin-1", None, bytes);
+        config.get("fetch.max.bytes").map(str::to_owned).unwrap()
+    };
+    let of_bytes = [16 << 20, 8 << 20, 5 << 20, 0].map(|bytes| answer(&[], bytes));
+    assert_eq!(of_bytes, ["8388608", "8388608", "5242880", "4194304"]);
+    // Less is refused by librdkafka.
+    assert_eq!(answer(&[("queued.max.messages.kbytes", "16")], 0), "1000000");
+    assert_eq!(answer(&[("fetch.max.bytes", "3000000")], 0), "3000000");
+}
+
+#[test]
 fn a_client_takes_messages_that_are_larger_than_its_answers() {
     let large = settings(&[("message.max.bytes", "104857600")]);
     assert_eq!(large.problems(), []);

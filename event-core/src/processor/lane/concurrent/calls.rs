@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use tokio::task::coop::has_budget_remaining;
 use tokio::time::Instant;
 
 use super::handlers::NO_HANDLER;
@@ -22,8 +23,9 @@ impl Concurrent {
         // At every turn: while calls end all the time, no timer is heard.
         self.wake(now);
         self.opens = None;
+        self.lacks_budget = false;
         let mut left = RECORDS_A_TURN;
-        while left > 0 && self.failed.is_ok() {
+        while left > 0 && self.failed.is_ok() && !self.lacks_budget {
             let Some(handler) = self.next_handler(now) else { break };
             self.start_handler(handler, now, &mut left);
             if self.settler.is_told_to_stop() {
@@ -40,7 +42,7 @@ impl Concurrent {
         if !starts && !self.resting.is_empty() && (has_place || !lacks_room()) && !fills() {
             self.let_resting_go();
         }
-        left == 0 || starts && !self.resting.is_empty()
+        left == 0 || self.lacks_budget || starts && !self.resting.is_empty()
     }
 
     /// Lines up the records whose delay is over.
@@ -68,6 +70,7 @@ impl Concurrent {
         let mut permits = None;
         while *left > 0
             && self.failed.is_ok()
+            && !self.lacks_budget
             && !self.settler.is_told_to_stop()
             && self.scheduler.can_start(number, now)
         {
@@ -143,7 +146,7 @@ impl Concurrent {
         }
         match polled {
             Poll::Pending => {
-                handler.was_waiting();
+                self.note_pending(number);
                 self.note_running(id);
                 self.tasks.spawn(looped(
                     settler,
@@ -220,13 +223,22 @@ impl Concurrent {
         if is_spawned {
             ids.iter().for_each(|id| self.note_running(*id));
             self.tasks.spawn(call);
-        } else if !self.begin(&ids, Box::pin(call))
+        } else if !self.begin(&ids, Box::pin(call)) {
+            self.note_pending(number);
+        }
+        self.next_call = ids;
+        None
+    }
+
+    /// Takes note of a call that was polled here and was not done. It waits, unless it or the calls before it
+    /// did all that tokio lets a task do before others have the thread: then the turn ends.
+    fn note_pending(&mut self, number: HandlerIndex) {
+        self.lacks_budget = !has_budget_remaining();
+        if !self.lacks_budget
             && let Some(handler) = self.handlers.get_mut(number)
         {
             handler.was_waiting();
         }
-        self.next_call = ids;
-        None
     }
 
     /// Polls work on records once, and has it go on as a task when that is not enough; whether it was.

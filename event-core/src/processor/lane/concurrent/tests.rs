@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::task::coop::consume_budget;
+
 use super::*;
 use crate::Error;
 use crate::broker::Broker;
@@ -32,19 +34,40 @@ fn fail<'a>(_: &'a Delivery<'a>) -> HandlerFuture<'a> {
     Box::pin(async { Ok(Outcome::Failed(Error::msg("not now").retry_after(DELAY))) })
 }
 
+/// Takes a third of what tokio lets a task do before it yields.
+static BUSY: HandlerRegistration =
+    called_handler("busy", Named::Event("lane_events", "IS_BUSY"), &[], busy)
+        .at(module_path!(), file!(), line!())
+        .options(DeliveryOptions::new().order(Order::None).concurrency(64));
+
+fn busy<'a>(_: &'a Delivery<'a>) -> HandlerFuture<'a> {
+    Box::pin(async {
+        for _ in 0..50 {
+            consume_budget().await;
+        }
+        Ok(Outcome::Handled)
+    })
+}
+
 impl Concurrent {
     /// How many attempts at the one record were made.
     fn attempts(&self) -> u32 {
         let mut records = self.scheduler.iter();
         records.next().and_then(|(_, record)| record.job.as_ref()).unwrap().trial.number() - 1
     }
+
+    fn receive(&mut self, records: Records) {
+        let partition = Arc::new(self.settler.partition.clone());
+        let batch = RecordBatch::new(partition, Epoch(1), Box::new(records));
+        self.backlog.push_back(Incoming::Records(batch));
+    }
 }
 
 /// A lane, and what tells it to stop.
-fn lane() -> (Concurrent, watch::Sender<bool>) {
+fn lane(handler: &'static HandlerRegistration) -> (Concurrent, watch::Sender<bool>) {
     let group = GroupName::parse("lane").unwrap();
     let processor = EventProcessor {
-        router: EventRouter::new(&[&FAILING]),
+        router: EventRouter::new(&[handler]),
         neighbours: Neighbours::default(),
         state: Arc::new(StateMap::new()),
         policy: DeliveryPolicy::default(),
@@ -66,16 +89,16 @@ fn lane() -> (Concurrent, watch::Sender<bool>) {
     (Concurrent::new(settler, Arc::new(progress), Arc::default()), stop)
 }
 
-/// A record that fails.
-struct Failing;
+/// So many equal records.
+struct Records(&'static str, usize);
 
-impl RecordSource for Failing {
+impl RecordSource for Records {
     fn len(&self) -> usize {
-        1
+        self.1
     }
 
-    fn stamp(&self, _: usize) -> (Offset, i64) {
-        (Offset(0), 0)
+    fn stamp(&self, index: usize) -> (Offset, i64) {
+        (Offset(index as i64), 0)
     }
 
     fn key(&self, _: usize) -> Option<&[u8]> {
@@ -83,7 +106,7 @@ impl RecordSource for Failing {
     }
 
     fn value(&self, _: usize) -> Option<&[u8]> {
-        Some(br#"{"eventType": "FAILS"}"#)
+        Some(self.0.as_bytes())
     }
 
     fn header_count(&self, _: usize) -> usize {
@@ -102,10 +125,8 @@ impl RecordSource for Failing {
 /// Whatever it was that began the turn: calls that end may leave none to a timer.
 #[tokio::test(start_paused = true)]
 async fn what_is_due_starts_in_every_turn() {
-    let (mut lane, _stop) = lane();
-    let partition = Arc::new(lane.settler.partition.clone());
-    let batch = RecordBatch::new(partition, Epoch(1), Box::new(Failing));
-    lane.backlog.push_back(Incoming::Records(batch));
+    let (mut lane, _stop) = lane(&FAILING);
+    lane.receive(Records(r#"{"eventType": "FAILS"}"#, 1));
     lane.turn();
     assert_eq!(lane.attempts(), 1);
     lane.turn();
@@ -113,4 +134,21 @@ async fn what_is_due_starts_in_every_turn() {
     tokio::time::advance(DELAY * 2).await;
     lane.turn();
     assert_eq!(lane.attempts(), 2);
+}
+
+/// It is polled on the lane again in the next turn, when tokio lets it go on.
+#[tokio::test]
+async fn a_call_that_has_done_its_part_of_a_turn_does_not_count_as_one_that_waits() {
+    let (mut lane, _stop) = lane(&BUSY);
+    lane.receive(Records(r#"{"eventType": "IS_BUSY"}"#, 64));
+    let mut turns = 0;
+    while lane.turn() {
+        turns += 1;
+        yield_now().await;
+        lane.take_results();
+    }
+    let handler = lane.handlers.get(1).unwrap();
+    assert!(!handler.is_spawned());
+    // Two are done in a turn, and a third is begun.
+    assert!((20..=64).contains(&turns), "{turns}");
 }

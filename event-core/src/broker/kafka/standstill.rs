@@ -1,0 +1,123 @@
+//! Which partitions stand still before the end of their log, and since when.
+
+use std::time::{Duration, Instant};
+
+use rustc_hash::FxHashMap;
+
+use crate::delivery::{Epoch, NextOffset, TopicPartition};
+
+/// For how long a partition stands still before its end is looked at.
+const STILL: Duration = Duration::from_secs(5);
+/// The same after that: there is a record, of a transaction that goes on, or there was no answer.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
+
+/// The partitions that have not been read to the end of their log, by what is known of it.
+#[derive(Default)]
+pub(super) struct Standstill(FxHashMap<TopicPartition, Still>);
+
+struct Still {
+    epoch: Epoch,
+    next: NextOffset,
+    end: NextOffset,
+    since: Instant,
+    is_looked_at: bool,
+}
+
+impl Standstill {
+    /// Takes note of where a partition is, and where its log ends; whether that is the same for so long that
+    /// its end is to be looked at.
+    pub(super) fn note(
+        &mut self,
+        partition: &TopicPartition,
+        epoch: Epoch,
+        (next, end): (NextOffset, NextOffset),
+        now: Instant,
+    ) -> bool {
+        if next == end {
+            self.0.remove(partition);
+            return false;
+        }
+        let begins = Still { epoch, next, end, since: now, is_looked_at: false };
+        match self.0.get_mut(partition) {
+            Some(known) if (known.epoch, known.next, known.end) == (epoch, next, end) => {
+                let pause = if known.is_looked_at { LOOK_AGAIN } else { STILL };
+                now.duration_since(known.since) >= pause
+            }
+            Some(known) => {
+                *known = begins;
+                false
+            }
+            None => {
+                self.0.insert(partition.clone(), begins);
+                false
+            }
+        }
+    }
+
+    /// The end of a partition is looked at.
+    pub(super) fn note_look(&mut self, partition: &TopicPartition, now: Instant) {
+        if let Some(known) = self.0.get_mut(partition) {
+            (known.since, known.is_looked_at) = (now, true);
+        }
+    }
+
+    /// None stood still by itself until now: what was fetched of it may have been left where it was.
+    pub(super) fn begin_anew(&mut self, now: Instant) {
+        self.0.values_mut().for_each(|known| known.since = now);
+    }
+
+    /// Where a partition stands still, and in which epoch.
+    pub(super) fn position(&self, partition: &TopicPartition) -> Option<(Epoch, NextOffset)> {
+        self.0.get(partition).map(|known| (known.epoch, known.next))
+    }
+
+    pub(super) fn remove(&mut self, partition: &TopicPartition) {
+        self.0.remove(partition);
+    }
+
+    pub(super) fn retain(&mut self, which: impl Fn(&TopicPartition) -> bool) {
+        self.0.retain(|partition, _| which(partition));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::TopicName;
+
+    /// Whether the end of a partition that is at 7 is looked at, at each of these seconds.
+    fn looks(still: &mut Standstill, began: Instant, seconds: &[(u64, i64)]) -> Vec<bool> {
+        let topic = TopicName::from_static("role_events");
+        let partition = TopicPartition { topic, partition: 0 };
+        let look = |&(second, end): &(u64, i64)| {
+            let now = began + Duration::from_secs(second);
+            let is_due = still.note(&partition, Epoch(1), (NextOffset(7), NextOffset(end)), now);
+            if is_due {
+                still.note_look(&partition, now);
+            }
+            is_due
+        };
+        seconds.iter().map(look).collect()
+    }
+
+    #[test]
+    fn the_end_of_what_stands_still_is_looked_at_now_and_then() {
+        let (mut still, began) = (Standstill::default(), Instant::now());
+        let at = [(0, 9), (4, 9), (5, 9), (10, 9), (64, 9), (65, 9)];
+        let looked = looks(&mut still, began, &at);
+        assert_eq!(looked, [false, false, true, false, false, true]);
+        // Its log goes on, and ends.
+        let at = [(66, 10), (70, 10), (71, 10), (72, 7), (80, 9), (84, 9)];
+        let looked = looks(&mut still, began, &at);
+        assert_eq!(looked, [false, false, true, false, false, false]);
+    }
+
+    #[test]
+    fn a_partition_whose_messages_are_left_in_the_queue_does_not_stand_still() {
+        let (mut still, began) = (Standstill::default(), Instant::now());
+        let at = |seconds| began + Duration::from_secs(seconds);
+        assert_eq!(looks(&mut still, began, &[(0, 9), (4, 9)]), [false, false]);
+        still.begin_anew(at(5));
+        assert_eq!(looks(&mut still, began, &[(5, 9), (9, 9), (10, 9)]), [false, false, true]);
+    }
+}
