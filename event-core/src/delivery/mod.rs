@@ -3,6 +3,7 @@
 mod batch;
 mod cause;
 mod lazy_envelope;
+mod next_batch;
 mod next_record;
 mod origin;
 mod position;
@@ -13,6 +14,7 @@ mod trace_parent;
 pub use batch::{ByteCharge, RecordBatch, RecordRef, RecordSource};
 pub use cause::{CAUSATION_ID, Cause};
 pub use lazy_envelope::{LazyEnvelope, ReadEnvelope};
+pub use next_batch::{Deliveries, HandedBatch, NextBatch, OpenedBatch};
 pub(crate) use next_record::{DeliveryContext, NextRecord, OpenBatch};
 pub use next_record::{Handed, Next, Opened};
 pub(crate) use origin::Origin;

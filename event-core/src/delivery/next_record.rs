@@ -54,28 +54,65 @@ pub struct Next(pub(crate) NextRecord);
 pub struct Opened<'r>(Open<'r>);
 
 enum Open<'r> {
-    Next { next: &'r NextRecord, record: RecordRef<'r>, envelope: LazyEnvelope<'r> },
+    Next(OpenRecord<'r>),
     Once(Delivery<'r>),
+}
+
+/// A record in one attempt, with its outer object.
+pub(super) struct OpenRecord<'r> {
+    next: &'r NextRecord,
+    record: RecordRef<'r>,
+    envelope: LazyEnvelope<'r>,
+}
+
+impl NextRecord {
+    /// Opens the record; `None` when it is not in its batch.
+    pub(super) fn open(&self) -> Option<OpenRecord<'_>> {
+        let mut record = self.batch.records.get(self.index)?;
+        let rules = self.batch.context.rules;
+        let scanned = self.name.and_then(|name| Scanned::of(record.value?, name));
+        let envelope = match scanned {
+            Some(scanned) => LazyEnvelope::scanned(record, rules, scanned),
+            None => LazyEnvelope::new(record.value, rules),
+        };
+        if let Some(origin) = &self.origin {
+            record = record.as_of(origin.offset, origin.timestamp_ms);
+        }
+        Some(OpenRecord { next: self, record, envelope })
+    }
+}
+
+impl OpenRecord<'_> {
+    pub(super) fn delivery(&self) -> Delivery<'_> {
+        let OpenRecord { next, record, envelope } = self;
+        let context = &*next.batch.context;
+        Delivery {
+            partition: match &next.origin {
+                Some(origin) => &origin.partition,
+                None => next.batch.records.partition(),
+            },
+            record: *record,
+            envelope,
+            handler: context.handlers.get(next.handler).map_or("", |id| id),
+            attempt: next.attempt,
+            attempts: next.attempts,
+            state: &context.state,
+            shutdown: &context.shutdown,
+        }
+    }
+
+    pub(super) fn has_ignored(&self) -> bool {
+        self.envelope.has_ignored()
+    }
 }
 
 impl Handed<'_> {
     /// Opens the record; `None` when it is not in its batch.
     pub fn open(&self) -> Option<Opened<'_>> {
-        let next = match self {
-            Handed::Once(delivery) => return Some(Opened(Open::Once(**delivery))),
-            Handed::Next(Next(next)) => next,
-        };
-        let mut record = next.batch.records.get(next.index)?;
-        let rules = next.batch.context.rules;
-        let scanned = next.name.and_then(|name| Scanned::of(record.value?, name));
-        let envelope = match scanned {
-            Some(scanned) => LazyEnvelope::scanned(record, rules, scanned),
-            None => LazyEnvelope::new(record.value, rules),
-        };
-        if let Some(origin) = &next.origin {
-            record = record.as_of(origin.offset, origin.timestamp_ms);
-        }
-        Some(Opened(Open::Next { next, record, envelope }))
+        Some(Opened(match self {
+            Handed::Next(Next(next)) => Open::Next(next.open()?),
+            Handed::Once(delivery) => Open::Once(**delivery),
+        }))
     }
 }
 
@@ -84,22 +121,7 @@ impl Opened<'_> {
     pub fn delivery(&self) -> Delivery<'_> {
         match &self.0 {
             Open::Once(delivery) => *delivery,
-            Open::Next { next, record, envelope } => {
-                let context = &*next.batch.context;
-                Delivery {
-                    partition: match &next.origin {
-                        Some(origin) => &origin.partition,
-                        None => next.batch.records.partition(),
-                    },
-                    record: *record,
-                    envelope,
-                    handler: context.handlers.get(next.handler).map_or("", |id| id),
-                    attempt: next.attempt,
-                    attempts: next.attempts,
-                    state: &context.state,
-                    shutdown: &context.shutdown,
-                }
-            }
+            Open::Next(record) => record.delivery(),
         }
     }
 
@@ -107,7 +129,7 @@ impl Opened<'_> {
     pub(crate) fn has_ignored(&self) -> bool {
         match &self.0 {
             Open::Once(_) => false,
-            Open::Next { envelope, .. } => envelope.has_ignored(),
+            Open::Next(record) => record.has_ignored(),
         }
     }
 }

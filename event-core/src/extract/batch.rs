@@ -1,11 +1,13 @@
 //! Several events at once.
 
+use std::future::{Ready, ready};
 use std::ops::Deref;
 use std::pin::Pin;
+use std::sync::OnceLock;
 
 use super::{Argument, Event, FromDelivery};
-use crate::delivery::{Delivery, Position};
-use crate::event::Payload;
+use crate::delivery::{Delivery, Offset, Position, RecordRef, TopicPartition};
+use crate::event::{Payload, TopicName};
 use crate::outcome::Rejection;
 
 /// Several events at once, in the order of their records: the argument of a handler with
@@ -36,25 +38,71 @@ use crate::outcome::Rejection;
 #[derive(Clone, Debug)]
 pub struct Batch<T> {
     events: Vec<Event<T>>,
-    positions: Vec<Position>,
+    positions: Positions,
+}
+
+/// Where the events of a batch lie, put together when somebody asks: nearly nobody does.
+#[derive(Clone, Debug, Default)]
+struct Positions {
+    /// The topic, and where in it the first lies.
+    first: Option<(TopicName, InTopic)>,
+    others: Vec<InTopic>,
+    made: OnceLock<Vec<Position>>,
+}
+
+/// Partition, offset and timestamp.
+type InTopic = (i32, Offset, i64);
+
+impl Positions {
+    fn of(count: usize) -> Self {
+        // The first is in place.
+        let others = Vec::with_capacity(count.saturating_sub(1));
+        Positions { others, ..Positions::default() }
+    }
+
+    fn add(&mut self, delivery: &Delivery<'_>) {
+        let TopicPartition { topic, partition } = delivery.partition;
+        let RecordRef { offset, timestamp_ms, .. } = delivery.record;
+        let in_topic = (*partition, offset, timestamp_ms);
+        match &self.first {
+            None => self.first = Some((topic.clone(), in_topic)),
+            Some(_) => self.others.push(in_topic),
+        }
+    }
+
+    fn get(&self) -> &[Position] {
+        let Some((topic, first)) = &self.first else {
+            return self.made.get().map_or(&[], |made| made);
+        };
+        self.made.get_or_init(|| {
+            let position = |&(partition, offset, timestamp_ms)| Position {
+                topic: topic.clone(),
+                partition,
+                offset,
+                timestamp_ms,
+            };
+            std::iter::once(first).chain(&self.others).map(position).collect()
+        })
+    }
 }
 
 impl<T> Batch<T> {
     /// A batch that comes from nowhere, for calling a handler in a unit test.
     pub fn new(events: impl IntoIterator<Item = Event<T>>) -> Self {
-        Batch { events: events.into_iter().collect(), positions: Vec::new() }
+        Batch { events: events.into_iter().collect(), positions: Positions::default() }
     }
 
     /// The same events as lying at `positions`, one for each.
     #[must_use]
     pub fn with_positions(self, positions: impl IntoIterator<Item = Position>) -> Self {
-        Batch { positions: positions.into_iter().collect(), ..self }
+        let made = OnceLock::from(positions.into_iter().collect::<Vec<_>>());
+        Batch { positions: Positions { made, ..Positions::default() }, ..self }
     }
 
     /// Where the events lie, in their order; empty for a batch that was made by [`new`](Self::new).
     #[must_use]
     pub fn positions(&self) -> &[Position] {
-        &self.positions
+        self.positions.get()
     }
 
     /// The events alone.
@@ -92,17 +140,12 @@ impl<'b, T> IntoIterator for &'b Batch<T> {
 
 /// What [`FromDeliveries`] makes of deliveries.
 #[derive(Debug)]
-pub struct Taken<'a, B> {
+pub struct Taken<B> {
     /// The batch of those that fit.
     pub batch: B,
-    /// Their deliveries, in order.
-    pub deliveries: Vec<&'a Delivery<'a>>,
-    /// For each delivery why it does not fit; `None` for those in the batch.
-    pub rejections: Vec<Option<Rejection>>,
+    /// Those that do not fit, by their indexes in rising order, each with the reason.
+    pub rejections: Vec<(usize, Rejection)>,
 }
-
-/// The future of [`FromDeliveries`].
-pub type Taking<'a, B> = Pin<Box<dyn Future<Output = Taken<'a, B>> + Send + 'a>>;
 
 /// Something that a handler of several records at once can take as its batch.
 #[diagnostic::on_unimplemented(
@@ -115,30 +158,28 @@ pub trait FromDeliveries<'a>: Sized + 'a {
     const ARGUMENT: Argument<'a>;
 
     /// Makes the batch of what fits.
-    fn from_deliveries(deliveries: &'a [Delivery<'a>]) -> Taking<'a, Self>;
+    fn from_deliveries(deliveries: &'a [Delivery<'a>]) -> impl Future<Output = Taken<Self>> + Send;
 }
 
 impl<'a, X: FromDelivery<'a> + Send> FromDeliveries<'a> for Vec<X> {
     const ARGUMENT: Argument<'a> =
         Argument { type_name: std::any::type_name::<Self>, ..X::ARGUMENT };
 
-    fn from_deliveries(deliveries: &'a [Delivery<'a>]) -> Taking<'a, Self> {
+    #[expect(
+        refining_impl_trait,
+        reason = "the compiler cannot see that a future of a lifetime of its own is `Send` always"
+    )]
+    fn from_deliveries(
+        deliveries: &'a [Delivery<'a>],
+    ) -> Pin<Box<dyn Future<Output = Taken<Self>> + Send + 'a>> {
         Box::pin(async move {
-            let mut taken = Taken {
-                batch: Vec::with_capacity(deliveries.len()),
-                deliveries: Vec::with_capacity(deliveries.len()),
-                rejections: Vec::with_capacity(deliveries.len()),
-            };
-            for delivery in deliveries {
-                let made = X::from_delivery(delivery).await;
-                taken.rejections.push(match made {
-                    Ok(item) => {
-                        taken.batch.push(item);
-                        taken.deliveries.push(delivery);
-                        None
-                    }
-                    Err(rejection) => Some(rejection),
-                });
+            let batch = Vec::with_capacity(deliveries.len());
+            let mut taken = Taken { batch, rejections: Vec::new() };
+            for (index, delivery) in deliveries.iter().enumerate() {
+                match X::from_delivery(delivery).await {
+                    Ok(item) => taken.batch.push(item),
+                    Err(rejection) => taken.rejections.push((index, rejection)),
+                }
             }
             taken
         })
@@ -151,12 +192,24 @@ impl<'a, T: Payload<'a> + Send + 'a> FromDeliveries<'a> for Batch<T> {
         ..<Event<T> as FromDelivery<'a>>::ARGUMENT
     };
 
-    fn from_deliveries(deliveries: &'a [Delivery<'a>]) -> Taking<'a, Self> {
-        Box::pin(async move {
-            let taken = <Vec<Event<T>>>::from_deliveries(deliveries).await;
-            let positions = taken.deliveries.iter().map(|delivery| delivery.position()).collect();
-            let batch = Batch { events: taken.batch, positions };
-            Taken { batch, deliveries: taken.deliveries, rejections: taken.rejections }
-        })
+    #[expect(
+        refining_impl_trait,
+        reason = "with a future that has a name, a payload that does not fit is reported once"
+    )]
+    fn from_deliveries(deliveries: &'a [Delivery<'a>]) -> Ready<Taken<Self>> {
+        let count = deliveries.len();
+        let mut events = Vec::with_capacity(count);
+        let mut positions = Positions::of(count);
+        let mut rejections = Vec::new();
+        for (index, delivery) in deliveries.iter().enumerate() {
+            match <Event<T> as FromDelivery<'a>>::from_delivery(delivery).into_inner() {
+                Ok(event) => {
+                    events.push(event);
+                    positions.add(delivery);
+                }
+                Err(rejection) => rejections.push((index, rejection)),
+            }
+        }
+        ready(Taken { batch: Batch { events, positions }, rejections })
     }
 }

@@ -32,7 +32,7 @@ mod state;
 mod wrapped;
 
 pub use argument::{Argument, EnvelopeUse, Probe};
-pub use batch::{Batch, FromDeliveries, Taken, Taking};
+pub use batch::{Batch, FromDeliveries, Taken};
 pub use event::Event;
 pub use json::Json;
 pub use key::{FromKey, Key};

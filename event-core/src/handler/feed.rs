@@ -118,7 +118,7 @@ fn without_outcome() -> Ended {
 
 /// Forgets what a loop that panicked has left in the cells.
 #[cold]
-pub(crate) fn clear() {
+pub(super) fn clear() {
     drop((NEXT.take(), ENDED.take()));
 }
 

@@ -1,5 +1,6 @@
 //! What the attribute turns a function into.
 
+mod batch_feed;
 mod feed;
 mod options;
 mod policy;
@@ -8,7 +9,11 @@ use std::fmt;
 use std::pin::Pin;
 use std::time::Duration;
 
-pub(crate) use feed::{Ended, call_once, clear, loop_of_calls, poll_loop};
+pub use batch_feed::BatchFeed;
+pub(crate) use batch_feed::{
+    BatchEnded, BatchResults, call_batch_once, loop_of_batch_calls, poll_batch_loop,
+};
+pub(crate) use feed::{Ended, call_once, loop_of_calls, poll_loop};
 pub use feed::{Feed, HandlerLoop};
 pub use options::{BatchOptions, BreakerOptions, DeliveryOptions, Order, RetryOptions};
 pub use policy::{HandlerDefaults, HandlerOverrides, HandlerPolicy};
@@ -61,8 +66,12 @@ pub type CallFn = for<'a> fn(&'a Delivery<'a>) -> HandlerFuture<'a>;
 pub type BatchFuture<'a> =
     Pin<Box<dyn Future<Output = Vec<Result<Outcome, Rejection>>> + Send + 'a>>;
 
-/// A handler of several records at once.
-pub type BatchFn = for<'a> fn(&'a [Delivery<'a>]) -> BatchFuture<'a>;
+/// A handler of several records at once as the engine runs it: a loop that makes the batch and the other
+/// arguments from records, runs the function and waits for the next records.
+pub type BatchHandlerFn = for<'a> fn(BatchFeed<'a>) -> HandlerLoop<'a>;
+
+/// A handler that is called for each batch.
+pub type BatchCallFn = for<'a> fn(&'a [Delivery<'a>]) -> BatchFuture<'a>;
 
 /// How the engine calls a handler.
 #[derive(Clone, Copy, Debug)]
@@ -71,8 +80,42 @@ pub enum HandlerCall {
     Each(HandlerFn),
     /// With one record, by a call for each.
     Call(CallFn),
-    /// With several records.
-    Batch(BatchFn),
+    /// With several records at once, in a loop.
+    Batch(BatchHandlerFn),
+    /// With several records at once, by a call for each batch.
+    BatchCall(BatchCallFn),
+}
+
+impl HandlerCall {
+    /// Whether it takes several records at once.
+    #[must_use]
+    pub fn takes_batches(&self) -> bool {
+        matches!(self, HandlerCall::Batch(_) | HandlerCall::BatchCall(_))
+    }
+
+    /// Calls a handler of several records at once with these: an outcome for each, in their order; `None` for
+    /// a handler of one record.
+    #[doc(hidden)]
+    pub async fn call_batch(
+        &self,
+        deliveries: &[Delivery<'_>],
+    ) -> Option<Vec<Result<Outcome, Rejection>>> {
+        match self {
+            HandlerCall::Batch(handler) => Some(call_batch_once(*handler, deliveries).await),
+            HandlerCall::BatchCall(handler) => {
+                let results = BatchResults::Each(handler(deliveries).await);
+                Some(results.each(deliveries.len()))
+            }
+            HandlerCall::Each(_) | HandlerCall::Call(_) => None,
+        }
+    }
+}
+
+/// Forgets what a loop that panicked has left behind.
+#[cold]
+pub(crate) fn clear() {
+    feed::clear();
+    batch_feed::clear();
 }
 
 /// The static data that `#[event_handler]` leaves behind for one handler.
@@ -256,7 +299,7 @@ impl HandlerRegistration {
     /// Whether it keeps the order of the partition and takes one record at a time.
     #[must_use]
     pub fn is_sequential(&self) -> bool {
-        self.options.order == Order::Partition && !matches!(self.call, HandlerCall::Batch(_))
+        self.options.order == Order::Partition && !self.call.takes_batches()
     }
 
     /// The delays after which its records are tried again through a topic.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{BatchOptions, BreakerOptions, HandlerCall, HandlerRegistration, Order};
+use super::{BatchOptions, BreakerOptions, HandlerRegistration, Order};
 use crate::outcome::{Backoff, Error, Jitter};
 
 /// How the records of one handler are delivered: the service's settings, then what the attribute
@@ -108,10 +108,7 @@ impl HandlerPolicy {
                 true => None,
                 false => overrides.timeout.or(options.timeout).or(defaults.timeout),
             },
-            batch: match handler.call {
-                HandlerCall::Each(_) | HandlerCall::Call(_) => None,
-                HandlerCall::Batch(_) => Some(options.batch.unwrap_or_default()),
-            },
+            batch: handler.call.takes_batches().then(|| options.batch.unwrap_or_default()),
             breaker: BreakerOptions {
                 failures: overrides
                     .breaker_failures

@@ -7,7 +7,9 @@ use event_names::{Kind, Text, check, same};
 
 use crate::event::{ContractInfo, assert_foreign_name, assert_name};
 use crate::extract::Argument;
-use crate::handler::{BatchFn, CallFn, HandlerCall, HandlerFn, HandlerRegistration, Selector};
+use crate::handler::{
+    BatchCallFn, BatchHandlerFn, CallFn, HandlerCall, HandlerFn, HandlerRegistration, Selector,
+};
 
 pub(super) type Contracts<'a> = &'a [&'static ContractInfo];
 pub(super) type Arguments<'a> = &'a [Argument<'static>];
@@ -78,9 +80,21 @@ pub const fn batch_handler(
     name: &'static str,
     named: Named,
     arguments: &'static [Argument<'static>],
-    handler: BatchFn,
+    handler: BatchHandlerFn,
 ) -> HandlerRegistration {
     called(name, named, arguments, HandlerCall::Batch(handler))
+}
+
+/// The same for a handler that is called for each batch.
+#[must_use]
+#[track_caller]
+pub const fn called_batch_handler(
+    name: &'static str,
+    named: Named,
+    arguments: &'static [Argument<'static>],
+    handler: BatchCallFn,
+) -> HandlerRegistration {
+    called(name, named, arguments, HandlerCall::BatchCall(handler))
 }
 
 #[track_caller]

@@ -16,8 +16,8 @@ pub use crate::event::{
 // By a short name, so that an argument fits on a line of the expansion.
 pub use crate::extract::{Argument, FromDeliveries as ExtractBatch, FromDelivery as Extract};
 pub use crate::handler::{
-    BatchFuture as BatchWork, DeliveryOptions, EventHandler, Feed, HandlerFuture as Call,
-    HandlerLoop as Work, Order,
+    BatchFeed, DeliveryOptions, EventHandler, Feed, HandlerFuture as Call, HandlerLoop as Work,
+    Order,
 };
 pub use crate::outcome::{Classifier, EventError, IntoOutcome, IntoOutcomes, Jitter, Verdict};
 pub use crate::registry::{CrateDependency, CrateRegistration, LinkedCrate};
@@ -25,7 +25,6 @@ pub use std::borrow::Cow;
 pub use std::boxed::Box;
 pub use std::option::Option::Some;
 
-mod batch;
 mod blocking;
 mod check;
 mod emits;
@@ -33,13 +32,13 @@ mod judge;
 mod judge_delivery;
 mod list;
 
-pub use batch::batch;
 pub use blocking::blocking;
 pub use check::{Checked, OnlySent};
 pub use emits::judge_emits;
 pub use judge::{
-    Named, batch_handler, called_handler, handler, judge_event, judge_foreign_event,
-    judge_foreign_topic, judge_topic, judge_upcast, judge_variant, refuse_payload,
+    Named, batch_handler, called_batch_handler, called_handler, handler, judge_event,
+    judge_foreign_event, judge_foreign_topic, judge_topic, judge_upcast, judge_variant,
+    refuse_payload,
 };
 pub use judge_delivery::{judge_dead_letter, judge_order, judge_retry_topics};
 pub use list::deserialize_name;

@@ -6,7 +6,7 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use super::Middleware;
-use crate::handler::{HandlerCall, HandlerRegistration};
+use crate::handler::HandlerRegistration;
 use crate::registry::{Place, StartupProblem, nearest_name};
 
 /// The layers of an app, in the order in which they were added.
@@ -101,9 +101,8 @@ impl Layers {
             };
             let place = Place { name: method, file: layer.place.file(), line: layer.place.line() };
             if known.contains(name) {
-                let of_batch = |h: &&&HandlerRegistration| {
-                    matches!(h.call, HandlerCall::Batch(_)) && h.id() == *name
-                };
+                let of_batch =
+                    |h: &&&HandlerRegistration| h.call.takes_batches() && h.id() == *name;
                 let handler = handlers.iter().find(of_batch).filter(|_| method == "layer_handler");
                 return handler.map(|handler| StartupProblem::LayerOfBatch { place, handler });
             }

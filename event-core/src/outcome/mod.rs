@@ -18,7 +18,7 @@ pub use classify::{AnyError, Classifier, Classify, EventError, Verdict};
 pub use emit::{Emissions, Emit, IntoEmissions, Sendable};
 pub(crate) use emit::{RecordError, record_of};
 pub use into_outcome::{HandlerError, IntoOutcome};
-pub use into_outcomes::IntoOutcomes;
+pub use into_outcomes::{BatchOutcomes, Fitting, IntoOutcomes};
 pub use rejection::Rejection;
 
 type Cause = Box<dyn StdError + Send + Sync>;

@@ -45,45 +45,14 @@ async fn inside_layers<'a>(
     or_failed("a layer", layers).await
 }
 
-/// Runs a handler of several records once: an outcome for each, in their order. It has no layers,
-/// which see one record.
-pub(super) async fn attempt_batch<'a>(
-    engine: &'a Engine,
-    route: &'a Route,
-    deliveries: &'a [Delivery<'a>],
+/// The outcomes of what a handler returned for several records; waits for the acknowledgements of the events
+/// that it sends.
+pub(super) async fn outcomes_of(
+    engine: &Engine,
+    results: Vec<Result<Outcome, Rejection>>,
 ) -> Vec<Outcome> {
-    let HandlerCall::Batch(handler) = route.handler.call else {
-        let mut outcomes = Vec::with_capacity(deliveries.len());
-        for delivery in deliveries {
-            outcomes.push(attempt(engine, route, delivery).await);
-        }
-        return outcomes;
-    };
-    let call = AssertUnwindSafe(async { handler(deliveries).await }).catch_unwind();
-    let limited = async {
-        match engine.policy_of(route).timeout {
-            None => Ok(call.await),
-            Some(limit) => timeout(limit, call).await.map_err(|_| limit),
-        }
-    };
-    let failed = |error: Error| -> Vec<Outcome> {
-        deliveries.iter().map(|_| Outcome::Failed(error.again())).collect()
-    };
-    let results = match limited.await {
-        Ok(Ok(results)) if results.len() == deliveries.len() => results,
-        Ok(Ok(results)) => {
-            let (found, needed) = (results.len(), deliveries.len());
-            let message = format!("the handler returned {found} outcomes for {needed} records");
-            return failed(Error::msg(message));
-        }
-        Ok(Err(panic)) => {
-            let message = panicked("the handler", panic.as_ref());
-            return failed(Error::msg(message));
-        }
-        Err(limit) => return failed(Error::from(TimedOut(limit))),
-    };
-    let finished: Vec<Finished> =
-        results.into_iter().map(|result| finish(engine, result)).collect();
+    // All are on their way before the first is waited for.
+    let finished: Vec<_> = results.into_iter().map(|result| finish(engine, result)).collect();
     let mut outcomes = Vec::with_capacity(finished.len());
     for finished in finished {
         outcomes.push(finished.outcome().await);
@@ -98,13 +67,11 @@ async fn run_handler<'a>(engine: &Engine, route: &Route, delivery: &'a Delivery<
                 finish(engine, call_once(handler, delivery).await).outcome().await
             }
             HandlerCall::Call(handler) => finish(engine, handler(delivery).await).outcome().await,
-            HandlerCall::Batch(handler) => {
-                let mut results = handler(std::slice::from_ref(delivery)).await;
-                match (results.pop(), results.is_empty()) {
-                    (Some(result), true) => finish(engine, result).outcome().await,
-                    _ => Outcome::Failed(Error::msg(
-                        "the handler returned not one outcome for one record",
-                    )),
+            call @ (HandlerCall::Batch(_) | HandlerCall::BatchCall(_)) => {
+                let mut results = call.call_batch(std::slice::from_ref(delivery)).await;
+                match results.as_mut().and_then(Vec::pop) {
+                    Some(result) => finish(engine, result).outcome().await,
+                    None => Outcome::Failed(Error::msg("the handler returned no outcome")),
                 }
             }
         }
@@ -185,12 +152,22 @@ fn or_failed(who: &str, attempt: impl Future<Output = Outcome>) -> impl Future<O
 
 /// How an attempt ends whose handler did not end in time.
 pub(super) fn timed_out(limit: Duration) -> Outcome {
-    Outcome::Failed(Error::from(TimedOut(limit)))
+    Outcome::Failed(time_out_error(limit))
 }
 
 /// How an attempt ends whose handler panicked.
 pub(super) fn failed_by_panic(panic: &(dyn std::any::Any + Send)) -> Outcome {
-    Outcome::Failed(Error::msg(panicked("the handler", panic)))
+    Outcome::Failed(panic_error(panic))
+}
+
+/// The same as the error of one attempt at several records.
+pub(super) fn panic_error(panic: &(dyn std::any::Any + Send)) -> Error {
+    Error::msg(panicked("the handler", panic))
+}
+
+/// Why an attempt at several records failed that did not end in time.
+pub(super) fn time_out_error(limit: Duration) -> Error {
+    Error::from(TimedOut(limit))
 }
 
 /// How long an attempt may take, and when that is over.

@@ -18,7 +18,7 @@ use super::watch::Watch;
 use crate::broker::Progress;
 use crate::event::TopicName;
 use crate::extract::EnvelopeUse;
-use crate::handler::{HandlerCall, HandlerPolicy, Order};
+use crate::handler::{HandlerPolicy, Order};
 use crate::observe::Observation;
 use crate::router::{Purpose, Route, TopicRoutes};
 
@@ -237,8 +237,7 @@ impl HandlerState {
         HandlerState {
             id: Arc::clone(&route.id),
             is_blocking: route.handler.blocking,
-            is_direct: !matches!(route.handler.call, HandlerCall::Batch(_))
-                && route.layers.is_empty(),
+            is_direct: route.layers.is_empty(),
             decodes: route.handler.envelope_use() == EnvelopeUse::Always,
             policy,
             calls: Arc::new(Semaphore::new(calls.min(Semaphore::MAX_PERMITS))),

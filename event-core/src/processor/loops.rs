@@ -1,11 +1,15 @@
 //! The loops of the handlers of a lane, each made when its first record comes.
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context, Poll};
 
-use super::attempt::failed_by_panic;
-use crate::delivery::NextRecord;
-use crate::handler::{Ended, Feed, HandlerCall, HandlerLoop, clear, loop_of_calls, poll_loop};
+use super::attempt::{failed_by_panic, panic_error};
+use crate::delivery::{NextBatch, NextRecord};
+use crate::handler::{
+    BatchEnded, BatchFeed, Ended, Feed, HandlerCall, HandlerLoop, clear, loop_of_batch_calls,
+    loop_of_calls, poll_batch_loop, poll_loop,
+};
 use crate::router::Route;
 
 /// The loop of a handler in a lane; it is made anew after a panic.
@@ -28,14 +32,42 @@ impl LoopSlot {
         context: &mut Context<'_>,
         next: Option<NextRecord>,
     ) -> Poll<Ended> {
-        let work = self.0.get_or_insert_with(|| begin(route));
-        let polled = catch_unwind(AssertUnwindSafe(|| poll_loop(work, context, next)));
+        let polled = self.poll_with(route, |work| poll_loop(work, context, next));
         let polled = polled.unwrap_or_else(|panic| {
-            clear();
             Poll::Ready(Ended::of_loop_that_is_over(Ok(failed_by_panic(panic.as_ref()))))
         });
         if matches!(&polled, Poll::Ready(ended) if ended.is_loop_over) {
             self.cancel();
+        }
+        polled
+    }
+
+    /// The same for a handler of several records at once.
+    pub(super) fn poll_batch(
+        &mut self,
+        route: &Route,
+        context: &mut Context<'_>,
+        next: Option<NextBatch>,
+    ) -> Poll<BatchEnded> {
+        let polled = self.poll_with(route, |work| poll_batch_loop(work, context, next));
+        let polled = polled.unwrap_or_else(|panic| {
+            Poll::Ready(BatchEnded::of_loop_that_is_over(panic_error(panic.as_ref())))
+        });
+        if matches!(&polled, Poll::Ready(ended) if ended.is_loop_over) {
+            self.cancel();
+        }
+        polled
+    }
+
+    fn poll_with<T>(
+        &mut self,
+        route: &Route,
+        poll: impl FnOnce(&mut HandlerLoop<'static>) -> Poll<T>,
+    ) -> Result<Poll<T>, Box<dyn Any + Send>> {
+        let work = self.0.get_or_insert_with(|| begin(route));
+        let polled = catch_unwind(AssertUnwindSafe(|| poll(work)));
+        if polled.is_err() {
+            clear();
         }
         polled
     }
@@ -45,7 +77,7 @@ fn begin(route: &Route) -> HandlerLoop<'static> {
     match route.handler.call {
         HandlerCall::Each(handler) => handler(Feed::lane()),
         HandlerCall::Call(handler) => loop_of_calls(handler),
-        // It is handed whole batches, and never a record through a loop.
-        HandlerCall::Batch(_) => Box::pin(std::future::ready(())),
+        HandlerCall::Batch(handler) => handler(BatchFeed::lane()),
+        HandlerCall::BatchCall(handler) => loop_of_batch_calls(handler),
     }
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 mod abandoned;
+mod alternating;
 mod batches;
 mod breaker;
 mod commits;

@@ -105,6 +105,12 @@ impl Tracker {
         remembered
     }
 
+    /// Whether some of what is delivered next may be settled already.
+    pub(super) fn remembers(&self) -> bool {
+        let ranges = self.remembered.ranges();
+        ranges.last().is_some_and(|range| self.last.is_none_or(|last| last < range.last))
+    }
+
     fn goes_back(&self, offset: Offset) -> bool {
         self.last.is_some_and(|last| offset <= last)
     }

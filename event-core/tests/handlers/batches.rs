@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use event_core::Rejection;
 use event_core::delivery::Shutdown;
-use event_core::handler::{HandlerCall, HandlerRegistration};
+use event_core::handler::HandlerRegistration;
 use event_core::outcome::Outcome;
 use event_core::state::StateMap;
 
@@ -45,10 +45,11 @@ async fn called_with(
     records: &[(Option<&str>, Option<&str>)],
     state: &StateMap,
 ) -> Vec<String> {
-    let HandlerCall::Batch(call) = registered(name).call else { panic!("{name} is no batch") };
     let delivered = Delivered::new(records);
     let envelopes = delivered.envelopes();
-    call(&delivered.deliveries(&envelopes, state)).await.iter().map(shown).collect()
+    let deliveries = delivered.deliveries(&envelopes, state);
+    let ended = registered(name).call.call_batch(&deliveries).await;
+    ended.unwrap().iter().map(shown).collect()
 }
 
 fn shown(ended: &Result<Outcome, Rejection>) -> String {

@@ -71,28 +71,43 @@ pub(crate) fn run(handler: &Handler) -> TokenStream {
     }
 }
 
-// The same for several records: what is not the batch is made from one of them.
+// The same for several records: what is not the batch is made from the first in it.
 fn run_batch(handler: &Handler, index: usize, batch: &HandlerArgument) -> TokenStream {
     let name = handler.name();
+    let (feed, handed, opened) = (local("__feed"), local("__handed"), local("__opened"));
     let (deliveries, delivery) = (local("__all"), local("__d"));
     let taken = argument_local(index);
-    let take = batch.member(&quote!(from_deliveries));
-    let arguments =
-        made(handler, &delivery, |cfgs, made, local| quote!(#cfgs let #local = #made?;));
-    let (first, _) = returned_ends(handler);
-    let ran = ran(handler);
-    let into_outcomes = returned(handler, &quote!(into_outcomes))
-        .unwrap_or_else(|| quote_spanned!(first=> __event::IntoOutcomes::into_outcomes));
-    let body = quote_spanned!(name.span()=> move |#taken, #delivery| async move {
-        #arguments
-        ::core::result::Result::Ok(#ran)
+    let take = batch.member(&quote!(from_deliveries(#deliveries).await));
+    let arguments = made(handler, &delivery, |cfgs, made, local| {
+        quote! {
+            #cfgs let #local = #made;
+            #cfgs let __event::Some(#local) = #feed.made(#local) else { continue };
+        }
     });
-    let run = quote_spanned! {name.span()=>
-        __event::batch(#deliveries, #take, #body, #into_outcomes)
-    };
+    let (first, last) = returned_ends(handler);
+    let ran = ran(handler);
+    let result = local("__returned");
+    let into_outcomes = returned(handler, &quote!(into_batch_outcomes))
+        .unwrap_or_else(|| quote_spanned!(first=> __event::IntoOutcomes::into_batch_outcomes));
+    let outcomes = quote_spanned!(last=> #into_outcomes(#result, #feed.fitting(#deliveries)));
+    let body = quote_spanned!(name.span()=> async move {
+        while let __event::Some(#handed) = #feed.records().await {
+            let __event::Some(#opened) = #handed.open() else { break };
+            let #deliveries = &#opened.deliveries();
+            let #taken = #take;
+            let __event::Some((#taken, #delivery)) = #feed.taken(#deliveries, #taken) else {
+                continue
+            };
+            #arguments
+            let #result = #ran;
+            let #result = #outcomes;
+            #feed.ended(&#opened, #result);
+        }
+    });
+    let pinned = quote_spanned!(name.span()=> __event::Box::pin(#body));
     quote! {
-        fn __handle<'a>(#deliveries: &'a [__event::Delivery<'a>]) -> __event::BatchWork<'a> {
-            #run
+        fn __handle<'a>(mut #feed: __event::BatchFeed<'a>) -> __event::Work<'a> {
+            #pinned
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use event_core::event::Envelope;
 use event_core::extract::{Argument, FromDelivery};
 use event_core::handler::{BatchFuture, DeliveryOptions, HandlerFuture, Order};
-use event_core::macro_support::{Named, batch_handler, called_handler, inventory};
+use event_core::macro_support::{Named, called_batch_handler, called_handler, inventory};
 use event_core::outcome::{IntoOutcomes, Rejection};
 use event_core::{Delivery, Error, Outcome};
 
@@ -48,6 +48,8 @@ impl Mode {
 const BY_PARTITION: (&str, Order) = ("STEP", Order::Partition);
 const BY_KEY: (&str, Order) = ("KEYED", Order::Key);
 const WITHOUT_ORDER: (&str, Order) = ("FREE", Order::None);
+const ALSO_BY_PARTITION: (&str, Order) = ("STRIDE", Order::Partition);
+const ALTERNATING: [(&str, Order); 2] = [BY_PARTITION, ALSO_BY_PARTITION];
 const MIXED: [(&str, Order); 3] = [BY_PARTITION, BY_KEY, WITHOUT_ORDER];
 
 /// Every mode that the engine knows.
@@ -57,6 +59,7 @@ pub const MODES: &[Mode] = &[
     Mode::new(&[WITHOUT_ORDER], without_order::MODULE),
     Mode::new(&MIXED, mixed::MODULE),
     Mode::new(&[BY_PARTITION], in_batches::MODULE).in_batches(),
+    Mode::new(&ALTERNATING, alternating_in_batches::MODULE).in_batches(),
     Mode::new(&[BY_KEY], in_batches_by_key::MODULE).in_batches(),
     Mode::new(&MIXED, mixed_in_batches::MODULE).in_batches(),
     Mode { retry_topics: &RETRY_TOPICS, ..Mode::new(&[WITHOUT_ORDER], with_retry_topics::MODULE) },
@@ -98,7 +101,9 @@ fn step_batch<'a>(deliveries: &'a [Delivery<'a>]) -> BatchFuture<'a> {
         };
         let begun: Vec<_> = deliveries.iter().filter_map(begin).collect();
         let longest = begun.iter().map(|((script, _), _)| script.takes).max().unwrap_or_default();
-        tokio::time::sleep(longest.min(TIMEOUT / 2)).await;
+        if !longest.is_zero() {
+            tokio::time::sleep(longest.min(TIMEOUT / 2)).await;
+        }
         if let (Some(spoilt), Some((_, (member, _)))) = (spoilt, begun.first()) {
             member.spoils(spoilt);
             return spoil(spoilt, begun.into_iter().map(|(begun, _)| begun), deliveries).await;
@@ -209,11 +214,17 @@ handlers!(
     called_handler(step),
     WITHOUT_ORDER => SIDE_BY_SIDE.retry_topics(&RETRY_TOPICS)
 );
-handlers!(in_batches, batch_handler(step_batch), BY_PARTITION => SEVERAL);
-handlers!(in_batches_by_key, batch_handler(step_batch), BY_KEY => SEVERAL_SIDE_BY_SIDE);
+handlers!(in_batches, called_batch_handler(step_batch), BY_PARTITION => SEVERAL);
+handlers!(
+    alternating_in_batches,
+    called_batch_handler(step_batch),
+    BY_PARTITION => SEVERAL,
+    ALSO_BY_PARTITION => SEVERAL,
+);
+handlers!(in_batches_by_key, called_batch_handler(step_batch), BY_KEY => SEVERAL_SIDE_BY_SIDE);
 handlers!(
     mixed_in_batches,
-    batch_handler(step_batch),
+    called_batch_handler(step_batch),
     BY_PARTITION => SEVERAL,
     BY_KEY => SEVERAL_SIDE_BY_SIDE,
     WITHOUT_ORDER => SEVERAL_SIDE_BY_SIDE,

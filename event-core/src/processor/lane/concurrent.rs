@@ -6,12 +6,14 @@
 //! takes no place of another.
 
 mod admission;
+mod batch_calls;
 mod batches;
 mod calls;
 mod handlers;
 mod record;
 mod results;
 mod scheduler;
+mod straight;
 mod work;
 
 use std::cmp::Reverse;
@@ -33,6 +35,7 @@ use batches::OpenBatches;
 use handlers::{Handlers, PermitQueue};
 use record::InFlight;
 use scheduler::{RecordId, Scheduler};
+use straight::Run;
 use work::Done;
 
 /// How many records that are not settled a lane holds at most.
@@ -52,6 +55,11 @@ struct Concurrent {
     backlog: VecDeque<Incoming>,
     /// The batch that is being taken in, and the next record of it.
     current: Option<(usize, usize)>,
+    /// Records that go straight to their handler.
+    run: Run,
+    may_go_straight: bool,
+    /// Whether some of what is delivered next may be settled already.
+    remembers: bool,
     tasks: JoinSet<Done>,
     permits: PermitQueue,
     delayed: BinaryHeap<Reverse<(Instant, Sequence, RecordId)>>,
@@ -95,6 +103,14 @@ pub(super) async fn run(
     while lane.failed.is_ok() && !settler.is_told_to_stop() {
         // Before handlers are asked whether they are shut, so that no change in between is missed.
         let changed = settler.engine.gates();
+        if lane.backlog.is_empty() {
+            match incoming.try_recv() {
+                Ok(next) => lane.backlog.push_back(next),
+                // What goes straight waits for others like all records do.
+                Err(_) if lane.current.is_none() => lane.deliver_run(),
+                Err(_) => {}
+            }
+        }
         let has_more = lane.turn();
         if lane.failed.is_err() {
             break;
@@ -133,6 +149,7 @@ pub(super) async fn run(
         }
     }
     lane.permits.clear();
+    lane.deliver_run();
     lane.write_down();
     settler.engine.count_left(lane.waiting());
     let mut ended = Ok(());
@@ -171,6 +188,7 @@ pub(super) async fn run(
 
 impl Concurrent {
     fn new(settler: Arc<Settler>, progress: Arc<Progress>, ending: Arc<Ending>) -> Self {
+        let may_go_straight = settler.has_order_of_partition();
         Concurrent {
             handlers: Handlers::new(&settler.engine),
             slot: settler.engine.watch.slot(&settler.partition),
@@ -181,6 +199,9 @@ impl Concurrent {
             batches: OpenBatches::default(),
             backlog: VecDeque::new(),
             current: None,
+            run: Run::default(),
+            may_go_straight,
+            remembers: true,
             tasks: JoinSet::new(),
             permits: PermitQueue::default(),
             delayed: BinaryHeap::new(),

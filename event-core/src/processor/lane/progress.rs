@@ -29,6 +29,8 @@ pub(super) struct Tracked {
     noted: [AtomicU64; NOTED],
     /// How many are noted. Only the lane adds to them, and only the lane takes them away, under the lock.
     count: AtomicUsize,
+    /// The offset that was passed and that the tracker was not told yet.
+    passed: AtomicI64,
 }
 
 #[derive(Debug)]
@@ -47,6 +49,10 @@ impl Tracked {
             folded.tracker.settle(Sequence::of(noted.load(Ordering::Relaxed)));
         }
         folded.noted = count;
+        let passed = self.passed.swap(NOTHING, Ordering::AcqRel);
+        if passed != NOTHING {
+            folded.tracker.pass(NextOffset(passed));
+        }
         folded
     }
 
@@ -82,6 +88,7 @@ impl Progress {
             folded: Mutex::new(Folded { tracker, noted: 0 }),
             noted: std::array::from_fn(|_| AtomicU64::new(0)),
             count: AtomicUsize::new(0),
+            passed: AtomicI64::new(NOTHING),
         }))
     }
 
@@ -96,6 +103,14 @@ impl Progress {
     pub(super) fn settle(&self, sequence: Sequence) {
         if let Progress::Tracked(tracked) = self {
             tracked.settle(sequence);
+        }
+    }
+
+    /// Of a lane with a tracker of which nothing is in flight: everything before `next` is settled, and was not
+    /// delivered to the tracker. Only the lane calls this.
+    pub(super) fn settle_range(&self, next: NextOffset) {
+        if let Progress::Tracked(tracked) = self {
+            tracked.passed.store(next.0, Ordering::Release);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::{Job, Read, Settler};
 use crate::delivery::{Delivery, Origin, ReadEnvelope, RecordRef};
+use crate::handler::Order;
 use crate::processor::engine::Source;
 use crate::processor::lane::Direct;
 use crate::router::Route;
@@ -63,7 +64,17 @@ impl Settler {
         matches!(self.source, Source::Returning { delay: Some(_), .. })
     }
 
-    fn find_scanned<'b>(&'b self, record: RecordRef<'b>) -> Option<Direct<'b>> {
+    /// Whether a handler keeps the order of the partition, as long as its records are where they were first.
+    pub(in crate::processor) fn has_order_of_partition(&self) -> bool {
+        let Source::Origin(routes) = &self.source else { return false };
+        routes.routes().any(|route| route.handler.options.order == Order::Partition)
+    }
+
+    /// Finds the handler of a record where the scan for its name says it, which nothing comes of.
+    pub(in crate::processor) fn find_scanned<'b>(
+        &'b self,
+        record: RecordRef<'b>,
+    ) -> Option<Direct<'b>> {
         let Source::Origin(routes) = &self.source else { return None };
         // Where a handler takes what is no event, it has to be known at once which records are none.
         let direct = if routes.takes_any_value() { None } else { self.by_name(record) }?;

@@ -126,14 +126,14 @@ macro_rules! handlers {
             )*
         }
     };
-    ($module:ident, Batch, $($contract:ident)*) => {
+    ($module:ident, Batch, $how:tt, $($contract:ident)*) => {
         pub(crate) mod $module {
             use super::*;
             $(
                 #[allow(non_snake_case)]
                 pub(crate) mod $contract {
                     use super::*;
-                    #[event_handler(batch(max = 500, wait = "20ms"))]
+                    #[event_handler $how]
                     async fn handle(events: Batch<owned::$contract>, State(meter): State<Meter>) {
                         for event in &events {
                             meter.count(&**event);
@@ -162,8 +162,12 @@ handlers!(owned_1, Event, owned, (), Type00);
 handlers!(owned_3, Event, owned, (), Type00 Type01 Type02);
 handlers!(by_key, Event, owned, (order = key, concurrency = 64), Type00 Type01 Type02);
 handlers!(unordered, Event, owned, (order = none, concurrency = 64), Type00 Type01 Type02);
-handlers!(batch_1, Batch, Type00);
-handlers!(batch_3, Batch, Type00 Type01 Type02);
+handlers!(batch_1, Batch, (batch(max = 500, wait = "20ms")), Type00);
+handlers!(batch_3, Batch, (batch(max = 500, wait = "20ms")), Type00 Type01 Type02);
+handlers!(
+    batch_unordered, Batch, (batch(max = 500, wait = "20ms"), order = none, concurrency = 64),
+    Type00 Type01 Type02
+);
 handlers!(group_a, Event, owned, (group = "a"), Type00 Type01 Type02);
 handlers!(group_b, Event, owned, (group = "b"), Type00 Type01 Type02);
 handlers!(group_c, Event, owned, (group = "c"), Type00 Type01 Type02);

@@ -10,6 +10,8 @@ pub(crate) enum Order {
     Key,
     None,
     Batch,
+    /// Batches whose records keep no order
+    BatchNone,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -106,8 +108,9 @@ impl Row {
     /// The flags of a process that measures this row.
     pub(crate) fn flags(&self) -> Vec<String> {
         let name = |value: &dyn fmt::Debug| format!("{value:?}").to_lowercase();
+        let order = self.order.to_possible_value().map(|order| order.get_name().to_owned());
         let mut flags = vec![
-            format!("--order={}", name(&self.order)),
+            format!("--order={}", order.unwrap_or_default()),
             format!("--types={}", self.types),
             format!("--partitions={}", self.partitions),
             format!("--keys={}", self.keys),
@@ -140,6 +143,7 @@ pub(crate) fn rows() -> Vec<(&'static str, Row)> {
         ("order = key, 1M keys", Row { order: Order::Key, keys: 1_000_000, ..row() }),
         ("order = none", Row { order: Order::None, ..row() }),
         ("1 type", Row { types: 1, ..row() }),
+        ("batch, 3 types, order = none", Row { order: Order::BatchNone, ..row() }),
         ("batch, 1 type", Row { types: 1, order: Order::Batch, ..row() }),
         ("30 types", Row { types: 30, ..row() }),
         ("1 partition", Row { partitions: 1, ..row() }),

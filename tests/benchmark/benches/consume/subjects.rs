@@ -112,6 +112,7 @@ fn modules(row: &Row) -> &'static [&'static str] {
         (_, Order::None, _) => &["unordered"],
         (_, Order::Batch, 1) => &["batch_1"],
         (_, Order::Batch, _) => &["batch_3"],
+        (_, Order::BatchNone, _) => &["batch_unordered"],
         (_, Order::Partition, 1) => &["owned_1"],
         (_, Order::Partition, 30) => &["owned_all"],
         _ if row.borrowed => &["borrowed_3"],

@@ -16,7 +16,7 @@ use event_core::extract::{Argument, FromDelivery};
 use event_core::handler::{
     BatchFuture, DeliveryOptions, HandlerFuture, HandlerRegistration, Order,
 };
-use event_core::macro_support::{Named, batch_handler, called_handler};
+use event_core::macro_support::{Named, called_batch_handler, called_handler};
 use event_core::observe::{Health, Observation, Observer, Observers};
 use event_core::outcome::{Backoff, IntoOutcomes, Jitter};
 use event_core::processor::{
@@ -51,7 +51,7 @@ static WITHOUT_ORDER: HandlerRegistration =
     BY_PARTITION.options(DeliveryOptions::new().order(Order::None).concurrency(4));
 
 static BATCHES_BY_PARTITION: HandlerRegistration =
-    batch_handler("hold", Named::Event(TOPIC, "STEP"), &[], hold_together)
+    called_batch_handler("hold", Named::Event(TOPIC, "STEP"), &[], hold_together)
         .at(module_path!(), file!(), line!())
         .options(SEVERAL);
 static BATCHES_BY_KEY: HandlerRegistration =

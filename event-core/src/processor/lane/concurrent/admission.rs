@@ -18,7 +18,7 @@ use crate::processor::settle::{Found, Job, Read};
 use crate::processor::tracker::Sequence;
 
 /// What a record is once it was looked at.
-enum Looked {
+pub(super) enum Looked {
     /// It is settled by that.
     Settled,
     InFlight(HandlerIndex, RecordOrder, Option<NameAt>, Option<Box<Job>>),
@@ -32,6 +32,9 @@ impl Concurrent {
         let mut left = RECORDS_A_TURN;
         let now = self.now;
         while left > 0 {
+            if self.failed.is_err() || self.settler.is_told_to_stop() {
+                return false;
+            }
             let Some((batch, first)) = self.current.take() else {
                 match self.backlog.pop_front() {
                     Some(Incoming::Records(records)) => {
@@ -39,12 +42,18 @@ impl Concurrent {
                         continue;
                     }
                     Some(Incoming::Passed(next)) => {
+                        self.deliver_run();
                         self.progress.passed(next);
                         continue;
                     }
-                    None => return false,
+                    // The run may go on with what comes next.
+                    None => return !self.run.is_empty(),
                 }
             };
+            if self.is_straight() {
+                self.go_straight((batch, first), &mut left);
+                continue;
+            }
             if self.is_full() {
                 self.current = Some((batch, first));
                 return false;
@@ -80,7 +89,7 @@ impl Concurrent {
 
     /// Has the tracker number the next records of a batch, `at_most` so many; none when the first is not
     /// due yet.
-    fn deliver(
+    pub(super) fn deliver(
         &mut self,
         (batch, first): (usize, usize),
         at_most: usize,
@@ -124,11 +133,23 @@ impl Concurrent {
         remembered: Remembered,
         now: Instant,
     ) -> Result<(), LaneFailure> {
-        match self.look(batch, index, remembered) {
-            Looked::Settled => {
-                self.progress.settle(sequence);
-                self.settled += 1;
-            }
+        let looked = self.look(batch, index, remembered);
+        if matches!(looked, Looked::Settled) {
+            self.settled += 1;
+        }
+        self.place((batch, index), sequence, looked, now)
+    }
+
+    /// Gives a record that was looked at its place.
+    pub(super) fn place(
+        &mut self,
+        (batch, index): (usize, usize),
+        sequence: Sequence,
+        looked: Looked,
+        now: Instant,
+    ) -> Result<(), LaneFailure> {
+        match looked {
+            Looked::Settled => self.progress.settle(sequence),
             Looked::InFlight(handler, order, name, job) => {
                 let record = InFlight { sequence, batch, index, name, is_running: false, job };
                 let limits = self.handlers.limits(handler);
@@ -140,7 +161,8 @@ impl Concurrent {
         Ok(())
     }
 
-    fn look(&mut self, batch: usize, index: usize, remembered: Remembered) -> Looked {
+    /// Finds out what is to be done with a record.
+    pub(super) fn look(&mut self, batch: usize, index: usize, remembered: Remembered) -> Looked {
         let Concurrent { settler, handlers, batches, .. } = self;
         let Some(record) = batches.get(batch).and_then(|batch| batch.records.get(index)) else {
             return Looked::Settled;

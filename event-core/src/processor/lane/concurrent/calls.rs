@@ -12,9 +12,21 @@ use super::scheduler::{HandlerIndex, RecordId};
 use super::work::{CallRecord, Work, call, looped, poll_once, refuse, sent};
 use super::{Concurrent, FILLS_SOON, RECORDS_A_TURN};
 use crate::delivery::{NextRecord, Offset};
+use crate::handler::Ended;
 use crate::outcome::Outcome;
+use crate::processor::attempt::TimeLimit;
 use crate::processor::concurrency::Permits;
 use crate::processor::gate::Entry;
+use crate::processor::loops::LoopSlot;
+use crate::router::Route;
+
+/// An attempt that was polled once.
+pub(super) struct Began<E> {
+    pub(super) work: LoopSlot,
+    pub(super) polled: Poll<E>,
+    pub(super) limit: TimeLimit,
+    pub(super) offset: Offset,
+}
 
 impl Concurrent {
     /// Starts what may be started now; whether there may be more.
@@ -91,9 +103,10 @@ impl Concurrent {
                 return;
             }
             let before = *left;
-            permits = match handler.is_direct {
-                true => self.start_loop(number, taken),
-                false => self.start_call(number, taken, now, left),
+            permits = match (handler.is_direct, handler.takes_batches()) {
+                (_, true) => self.start_batch(number, taken, now, left),
+                (true, false) => self.start_loop(number, taken),
+                (false, false) => self.start_call(number, taken),
             };
             *left = (*left).min(before - 1);
         }
@@ -124,41 +137,41 @@ impl Concurrent {
         let id = self.scheduler.start_one(number)?;
         let (next, offset) = self.next_record(number, id)?;
         let handler = self.handlers.get_mut(number)?;
-        let mut work = handler.loops.pop().unwrap_or_default();
-        let (settler, route) = (Arc::clone(&self.settler), Arc::clone(&handler.route));
-        let limit = handler.timeout.map(|limit| (limit, Instant::now() + limit));
         if handler.is_spawned() {
+            let (limit, work) = (handler.limit(), handler.loops.pop().unwrap_or_default());
+            let (settler, route) = (Arc::clone(&self.settler), Arc::clone(&handler.route));
             self.note_running(id);
-            let more = (limit, permits);
+            let more = (limit, Some(permits));
             self.tasks.spawn(looped(settler, route, (id, offset), work, Some(next), more));
             return None;
         }
-        let began = handler.is_timed().then(Instant::now);
-        self.ending.note_in_hand(true);
-        settler.engine.watch.begin(&self.slot, route.index, offset);
-        self.slot.count_poll();
-        // A task that goes on with it polls it again.
-        let polled = work.poll(&route, &mut Context::from_waker(Waker::noop()), Some(next));
-        self.slot.count_poll();
-        self.slot.end();
-        if let Some(began) = began {
-            handler.took(began.elapsed());
-        }
+        let began = self.poll_loop(number, offset, |work, route, context| {
+            work.poll(route, context, Some(next))
+        })?;
+        self.loop_polled(number, id, began, Some(permits))
+    }
+
+    /// Goes on after the first poll of an attempt; gives the permits back when it has ended.
+    pub(super) fn loop_polled(
+        &mut self,
+        number: HandlerIndex,
+        id: RecordId,
+        Began { work, polled, limit, offset }: Began<Ended>,
+        permits: Option<Permits>,
+    ) -> Option<Permits> {
+        let handler = self.handlers.get_mut(number)?;
+        let settler = &self.settler;
         match polled {
             Poll::Pending => {
+                let (settler, route) = (Arc::clone(settler), Arc::clone(&handler.route));
                 self.note_pending(number);
                 self.note_running(id);
-                self.tasks.spawn(looped(
-                    settler,
-                    route,
-                    (id, offset),
-                    work,
-                    None,
-                    (limit, permits),
-                ));
+                let more = (limit, permits);
+                self.tasks.spawn(looped(settler, route, (id, offset), work, None, more));
                 None
             }
             Poll::Ready(ended) if matches!(ended.result, Ok(Outcome::Emits(_))) => {
+                let (settler, route) = (Arc::clone(settler), Arc::clone(&handler.route));
                 let sent = sent(settler, route, id, (offset, work), ended, (limit, permits));
                 self.begin(&[id], Box::pin(sent));
                 None
@@ -167,13 +180,41 @@ impl Concurrent {
                 handler.was_done();
                 handler.keep(work);
                 self.loop_ended(number, id, ended);
-                Some(permits)
+                permits
             }
         }
     }
 
+    /// Polls a loop of a handler for the first time in an attempt, which begins at the record at `offset`. A task
+    /// that goes on with it polls it again.
+    pub(super) fn poll_loop<E>(
+        &mut self,
+        number: HandlerIndex,
+        offset: Offset,
+        poll: impl FnOnce(&mut LoopSlot, &Route, &mut Context<'_>) -> Poll<E>,
+    ) -> Option<Began<E>> {
+        let handler = self.handlers.get_mut(number)?;
+        let (mut work, limit) = (handler.loops.pop().unwrap_or_default(), handler.limit());
+        let began = handler.is_timed().then(Instant::now);
+        self.ending.note_in_hand(true);
+        let (slot, route) = (&self.slot, &handler.route);
+        self.settler.engine.watch.begin(slot, route.index, offset);
+        slot.count_poll();
+        let polled = poll(&mut work, route, &mut Context::from_waker(Waker::noop()));
+        slot.count_poll();
+        slot.end();
+        if let Some(began) = began {
+            handler.took(began.elapsed());
+        }
+        Some(Began { work, polled, limit, offset })
+    }
+
     /// A record as the loop of its handler gets it, and where it lies.
-    fn next_record(&self, number: HandlerIndex, id: RecordId) -> Option<(NextRecord, Offset)> {
+    pub(super) fn next_record(
+        &self,
+        number: HandlerIndex,
+        id: RecordId,
+    ) -> Option<(NextRecord, Offset)> {
         let record = self.scheduler.get(id)?;
         let handler = self.handlers.get(number)?;
         let batch = self.batches.get(record.batch)?;
@@ -198,41 +239,37 @@ impl Concurrent {
         Some((next, offset))
     }
 
-    /// Calls a handler with the next record, or with the next of several; gives the permits back when there
-    /// is none.
-    fn start_call(
+    /// Calls a handler that has layers with the next record; gives the permits back when there is none.
+    fn start_call(&mut self, number: HandlerIndex, permits: Permits) -> Option<Permits> {
+        match self.scheduler.start_one(number) {
+            Some(id) => self.call(number, id, permits),
+            None => Some(permits),
+        }
+    }
+
+    /// Calls a handler that has layers with a record.
+    pub(super) fn call(
         &mut self,
         number: HandlerIndex,
+        id: RecordId,
         permits: Permits,
-        now: Instant,
-        left: &mut usize,
     ) -> Option<Permits> {
-        let handler = self.handlers.get_mut(number)?;
+        let record = self.call_record(id)?;
+        let handler = self.handlers.get(number)?;
         let (route, is_spawned) = (Arc::clone(&handler.route), handler.is_spawned());
-        let mut ids = std::mem::take(&mut self.next_call);
-        match handler.takes_batches() {
-            true => self.scheduler.start_batch(number, now, &mut ids),
-            false => {
-                ids.clear();
-                ids.extend(self.scheduler.start_one(number));
-            }
-        }
-        *left = left.saturating_sub(ids.len());
-        let records = ids.iter().filter_map(|id| self.call_record(*id)).collect();
-        let call = call(Arc::clone(&self.settler), (number, route), records, permits);
+        let call = call(Arc::clone(&self.settler), (number, route), record, permits);
         if is_spawned {
-            ids.iter().for_each(|id| self.note_running(*id));
+            self.note_running(id);
             self.tasks.spawn(call);
-        } else if !self.begin(&ids, Box::pin(call)) {
+        } else if !self.begin(&[id], Box::pin(call)) {
             self.note_pending(number);
         }
-        self.next_call = ids;
         None
     }
 
     /// Takes note of a call that was polled here and was not done. It waits, unless it or the calls before it
     /// did all that tokio lets a task do before others have the thread: then the turn ends.
-    fn note_pending(&mut self, number: HandlerIndex) {
+    pub(super) fn note_pending(&mut self, number: HandlerIndex) {
         self.lacks_budget = !has_budget_remaining();
         if !self.lacks_budget
             && let Some(handler) = self.handlers.get_mut(number)

@@ -6,8 +6,15 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use tokio::time::Instant;
+
+use super::MAX_OPEN;
 use super::scheduler::{HandlerIndex, HandlerLimits};
 use super::work::Pace;
+use crate::delivery::RecordRef;
+use crate::event::NameAt;
+use crate::handler::Order;
+use crate::processor::attempt::TimeLimit;
 use crate::processor::concurrency::Permits;
 use crate::processor::engine::Engine;
 use crate::processor::loops::LoopSlot;
@@ -37,13 +44,14 @@ pub(super) struct Handlers {
 /// One handler in a lane.
 pub(super) struct LaneHandler {
     pub(super) route: Arc<Route>,
-    limits: HandlerLimits,
+    pub(super) limits: HandlerLimits,
+    order: Order,
     /// Whether an attempt needs no more than to poll its loop.
     pub(super) is_direct: bool,
     /// How many attempts a record has that fails always.
     pub(super) attempts: u32,
     /// How long an attempt may take.
-    pub(super) timeout: Option<Duration>,
+    timeout: Option<Duration>,
     /// Loops that wait for a record.
     pub(super) loops: Vec<LoopSlot>,
     calls: u32,
@@ -97,6 +105,7 @@ impl LaneHandler {
         LaneHandler {
             route: Arc::clone(route),
             limits: HandlerLimits { concurrency: handler.policy.concurrency, batch },
+            order: handler.policy.order,
             is_direct: handler.is_direct,
             attempts: handler.policy.all_attempts(),
             timeout: handler.policy.timeout,
@@ -109,6 +118,31 @@ impl LaneHandler {
 
     pub(super) fn takes_batches(&self) -> bool {
         self.limits.batch.is_some()
+    }
+
+    /// What a record of it is called, where that is to be found without reading it: at `name`, or as its first key.
+    pub(super) fn event_of<'r>(
+        &self,
+        name: Option<NameAt>,
+        record: RecordRef<'r>,
+    ) -> Option<&'r str> {
+        let value = record.value?;
+        let is_event = !self.route.handler.takes_any_value();
+        let name = name.or_else(|| is_event.then(|| NameAt::of(value)).flatten());
+        name?.text(value)
+    }
+
+    /// When an attempt that begins now has to end.
+    pub(super) fn limit(&self) -> TimeLimit {
+        self.timeout.map(|limit| (limit, Instant::now() + limit))
+    }
+
+    /// How many of its records may go straight to it together, as long as no others are in flight; `None` when
+    /// none may.
+    pub(super) fn straight_max(&self) -> Option<usize> {
+        let goes_straight = self.is_direct && self.order == Order::Partition && !self.is_spawned();
+        let max = self.limits.batch.map_or(1, |(max, _)| max.min(MAX_OPEN));
+        goes_straight.then_some(max)
     }
 
     /// Whether its next call is a task from the beginning: it waits mostly, or it computes for so long that
@@ -144,12 +178,17 @@ impl LaneHandler {
 
     /// A call on the lane that was timed took so long.
     pub(super) fn took(&mut self, longest: Duration) {
-        self.is_long = longest > LONG;
+        self.is_long = self.is_long_for_others(longest);
+    }
+
+    // What keeps the order of the partition has the lane for itself: nothing waits for it beside.
+    fn is_long_for_others(&self, longest: Duration) -> bool {
+        self.order != Order::Partition && longest > LONG
     }
 
     /// A task has made its call.
     pub(super) fn was_spawned(&mut self, pace: Pace) {
-        self.is_long = pace.longest > LONG;
+        self.is_long = self.is_long_for_others(pace.longest);
         if pace.at_once {
             self.was_done();
         }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::Concurrent;
 use super::scheduler::{HandlerIndex, RecordId};
-use super::work::{After, Done, apply};
+use super::work::{Done, apply};
 use crate::handler::Ended;
 use crate::outcome::Outcome;
 use crate::processor::attempt::without_events;
@@ -44,11 +44,19 @@ impl Concurrent {
                 }
                 !is_handled
             }
-            Ok(Done::Called { handler, handled, others, pace }) => {
-                let leaves = others.iter().any(|(.., after)| matches!(after, After::Failed(_)));
-                self.done(Done::Called { handler, handled, others: Vec::new(), pace });
+            Ok(Done::BatchLooped { handler, ids, ended, .. }) => {
+                let mut leaves = false;
+                for (id, result) in ids.iter().zip(ended.results.each(ids.len())) {
+                    let outcome = without_events(result);
+                    if matches!(outcome, Outcome::Handled) {
+                        self.record_ended(handler, *id, outcome, ended.has_ignored);
+                    } else {
+                        leaves |= self.failure_of_all(handler, &outcome, ids.len()).is_none();
+                    }
+                }
                 leaves
             }
+            Ok(Done::Called { failed: Some(_), .. }) => true,
             Ok(done) => {
                 self.done(done);
                 false
@@ -75,21 +83,25 @@ impl Concurrent {
                 }
                 self.loop_ended(number, id, ended);
             }
+            Done::BatchLooped { handler: number, ids, work, ended, pace } => {
+                if let Some(handler) = self.handlers.get_mut(number) {
+                    if let Some(pace) = pace {
+                        handler.was_spawned(pace);
+                    }
+                    handler.keep(work);
+                }
+                self.batch_ended(number, &ids, ended);
+            }
             Done::Applied { id, job, settled } => self.applied(id, job, settled),
-            Done::Called { handler: number, handled, others, pace } => {
+            Done::Called { handler: number, id, failed, pace } => {
                 self.scheduler.returned(number);
                 self.has_place = true;
                 if let Some(handler) = self.handlers.get_mut(number) {
                     handler.was_spawned(pace);
                 }
-                for id in handled {
-                    self.settle(id);
-                }
-                for (id, job, after) in others {
-                    match after {
-                        After::Again(delay) => self.try_again(id, Some(job), delay),
-                        After::Failed(outcome) => self.apply(number, id, Some(job), outcome),
-                    }
+                match failed {
+                    None => self.settle(id),
+                    Some((job, outcome)) => self.apply(number, id, Some(job), outcome),
                 }
             }
             Done::Refused { id, settled } => {
@@ -106,14 +118,24 @@ impl Concurrent {
     pub(super) fn loop_ended(&mut self, number: HandlerIndex, id: RecordId, ended: Ended) {
         self.scheduler.returned(number);
         self.has_place = true;
-        let outcome = without_events(ended.result);
+        self.record_ended(number, id, without_events(ended.result), ended.has_ignored);
+    }
+
+    /// An attempt at a record has ended, perhaps one at several.
+    pub(super) fn record_ended(
+        &mut self,
+        number: HandlerIndex,
+        id: RecordId,
+        outcome: Outcome,
+        has_ignored: bool,
+    ) {
         if matches!(outcome, Outcome::Handled)
-            && !ended.has_ignored
+            && !has_ignored
             && let Some(record) = self.scheduler.get(id)
             && let Some(batch) = self.batches.get(record.batch)
             && let Some(in_batch) = batch.records.get(record.index)
-            && let Some(event) = record.name.and_then(|name| name.text(in_batch.value?))
             && let Some(handler) = self.handlers.get(number)
+            && let Some(event) = handler.event_of(record.name, in_batch)
         {
             self.settler.handled_in(&handler.route, in_batch, record.job.as_deref(), event);
             self.settle(id);
@@ -160,7 +182,7 @@ impl Concurrent {
         }
     }
 
-    fn try_again(&mut self, id: RecordId, job: Option<Box<Job>>, delay: Duration) {
+    pub(super) fn try_again(&mut self, id: RecordId, job: Option<Box<Job>>, delay: Duration) {
         self.take_back(id, job);
         let Some(record) = self.scheduler.get(id) else { return };
         if delay.is_zero() {

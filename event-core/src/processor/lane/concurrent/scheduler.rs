@@ -328,6 +328,11 @@ impl<T> Scheduler<T> {
         line.since = (!line.ready.is_empty()).then_some(now);
     }
 
+    /// What comes next in the partition was left behind by a full batch: it waits for others from now on.
+    pub(super) fn leave_next(&mut self, now: Instant) {
+        self.queues[OF_PARTITION as usize].left = Some(now);
+    }
+
     /// A call has returned. Each of its records is then [`finish`](Self::finish)ed, or handed back by
     /// [`again`](Self::again) when its delay is over.
     pub(super) fn returned(&mut self, handler: HandlerIndex) {
