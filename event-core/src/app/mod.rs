@@ -31,6 +31,8 @@ use crate::registry::{DeliveryBounds, Registry, StartupReport};
 use crate::router::EventRouter;
 use crate::state::{StateKey, StateKeys, StateMap, StateParts};
 
+#[cfg(feature = "cli")]
+pub use crate::cli::CommandContext;
 pub use admin_address::AdminAddress;
 #[cfg(feature = "cli")]
 pub(crate) use exit::print_error;

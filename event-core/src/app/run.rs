@@ -8,12 +8,12 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{info, warn};
 
 use super::lag_monitor::LagMonitor;
 use super::running::{RunHandler, Running, RunsIn};
-use super::tasks::{AppContext, Task, Tasks};
+use super::tasks::{AppContext, Task, TaskError, Tasks};
 use super::thread::apart;
 use super::topic_sets::TopicSets;
 use super::topics::{Found, Missing, look_for_topics};
@@ -32,6 +32,8 @@ use crate::registry::{Place, StartupProblem, StartupReport};
 use crate::router::{EventRouter, Purpose};
 use crate::state::{StateKey, StateMap};
 
+// How long after a task has returned the service may hear of the signal that both wait for.
+const SAME_SIGNAL: Duration = Duration::from_millis(500);
 // A producer may need one more round after the last lane has ended.
 const FLUSH_DEADLINE: Duration = Duration::from_secs(3);
 
@@ -317,32 +319,42 @@ impl<B: Broker> ReadyApp<B> {
         let drain = self.settings.policy.drain_deadline;
         let mut ended = Ok(());
         let mut drain_ends = None;
-        while !running.is_empty() || !tasks.is_empty() {
-            if tasks.is_empty() && drain_ends.is_some() {
+        let mut tasks_are_aborted = false;
+        while !running.is_empty() || !(tasks.is_empty() || tasks_are_aborted) {
+            if (tasks.is_empty() || tasks_are_aborted) && drain_ends.is_some() {
                 stop.send_if_modified(|told| std::mem::replace(told, drain_ends).is_none());
             }
             let tasks_end = drain_ends.map(|at| at - drain / 2);
-            let left_task = async {
+            let tasks_time_is_over = async {
                 sleep_until(tasks_end?).await;
                 Some(())
             };
             let begins_to_drain = tokio::select! {
+                biased;
                 () = &mut shutdown, if drain_ends.is_none() => true,
-                () = &mut looking => false,
-                () = &mut admin => false,
-                task = tasks.next() => {
-                    let is_error = task.is_err();
-                    ended = ended.and(task.map_err(Error::from));
-                    is_error
-                }
-                Some(()) = left_task, if !tasks.is_empty() => {
-                    tasks.abort(drain / 2);
-                    false
-                }
                 Some(one) = running.next() => {
                     ended = ended.and(one.map_err(service_error));
                     true
                 }
+                // One that blocks its thread ends later or never, and nobody waits for it.
+                Some(()) = tasks_time_is_over, if !tasks.is_empty() && !tasks_are_aborted => {
+                    tasks.abort(drain / 2);
+                    tasks_are_aborted = true;
+                    false
+                }
+                task = tasks.next(), if !tasks_are_aborted => match task {
+                    Ok(()) => false,
+                    // It may have heard of the end by itself, and before us.
+                    Err(TaskError::Ended(_))
+                        if drain_ends.is_none()
+                            && timeout(SAME_SIGNAL, &mut shutdown).await.is_ok() => true,
+                    Err(error) => {
+                        ended = ended.and(Err(error.into()));
+                        true
+                    }
+                },
+                () = &mut looking => false,
+                () = &mut admin => false,
             };
             if begins_to_drain && drain_ends.is_none() {
                 self.health.ends();

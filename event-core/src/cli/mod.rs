@@ -42,7 +42,7 @@ use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
-use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::app::{
     EventApp, ExitStatus, Settings, SettingsOverrides, kafka_broker, or_report, print_warnings,
@@ -50,6 +50,7 @@ use crate::app::{
 };
 use crate::outcome::Error;
 use crate::registry::StartupReport;
+pub use own::CommandContext;
 pub(crate) use own::OwnCommand;
 
 #[derive(Debug, Parser)]
@@ -115,9 +116,9 @@ enum Command {
 }
 
 impl EventApp {
-    /// Adds a command of the program's own beside those of event-core: `run` gets its arguments, and what it
-    /// returns is what the program ends with. It joins no group and makes no states. The flags under
-    /// "Settings" hold for it as well. A name that exists is an error (exit code 2).
+    /// Adds a command of the program's own beside those of event-core: `run` gets its arguments and the settings,
+    /// for which the flags under "Settings" hold as well, and what it returns is what the program ends with. It
+    /// joins no group and makes no states. A name that exists is an error (exit code 2).
     ///
     /// ```no_run
     /// # use event_core::prelude::*;
@@ -125,8 +126,8 @@ impl EventApp {
     /// # fn app() -> Result<EventApp> { Ok(
     /// EventApp::from_env("admin")?.command(
     ///     clap::Command::new("import").about("Import an audit log").arg(clap::arg!(<FILE>)),
-    ///     |arguments| async move {
-    ///         let file = arguments.get_one::<String>("FILE").map_or("-", String::as_str);
+    ///     |command| async move {
+    ///         let file = command.arguments().get_one::<String>("FILE").map_or("-", String::as_str);
     ///         import(file).await
     ///     },
     /// )
@@ -135,7 +136,7 @@ impl EventApp {
     #[must_use]
     pub fn command<F, Fut>(mut self, command: clap::Command, run: F) -> Self
     where
-        F: FnOnce(ArgMatches) -> Fut + Send + 'static,
+        F: FnOnce(CommandContext) -> Fut + Send + 'static,
         Fut: Future<Output = Result<(), Error>> + Send + 'static,
     {
         self.commands.push(OwnCommand::new(command, run));
@@ -183,8 +184,16 @@ impl EventApp {
             && let Some(index) = own.iter().position(|own| own.command.get_name() == name)
         {
             log::init("warn")?;
+            let Flags { config, brokers, group } = Flags::from_arg_matches(matches)
+                .map_err(|error| ExitStatus { code: 2, message: error.to_string() })?;
+            let overrides = SettingsOverrides { config, brokers, group };
+            let settings = Settings::load(self.service(), &overrides, std::env::vars_os());
+            let settings = or_report(settings)?;
             let arguments = matches.remove_subcommand().map(|(_, arguments)| arguments);
-            return own.swap_remove(index).run(arguments.unwrap_or_default()).await;
+            let arguments = arguments.unwrap_or_default();
+            let context =
+                CommandContext { service: self.service().to_owned(), arguments, settings };
+            return own.swap_remove(index).run(context).await;
         }
         let cli = match matches.and_then(|mut matches| Cli::from_arg_matches_mut(&mut matches)) {
             Ok(cli) => cli,

@@ -2,26 +2,61 @@
 
 use clap::ArgMatches;
 
-use crate::app::{BoxFuture, ExitStatus};
+use crate::app::{BoxFuture, ExitStatus, Settings, kafka_broker};
+use crate::broker::Broker;
 use crate::outcome::Error;
+use crate::producer::EventProducer;
+
+type Run = dyn FnOnce(CommandContext) -> BoxFuture<Result<(), Error>> + Send;
 
 /// A command of the user's program.
 pub(crate) struct OwnCommand {
     pub(super) command: clap::Command,
-    run: Box<dyn FnOnce(ArgMatches) -> BoxFuture<Result<(), Error>> + Send>,
+    run: Box<Run>,
+}
+
+/// What a command of [`EventApp::command`](crate::EventApp::command) is given.
+#[derive(Debug)]
+pub struct CommandContext {
+    pub(super) service: String,
+    pub(super) arguments: ArgMatches,
+    pub(super) settings: Settings,
+}
+
+impl CommandContext {
+    /// The arguments of the command.
+    #[must_use]
+    pub fn arguments(&self) -> &ArgMatches {
+        &self.arguments
+    }
+
+    /// The settings of the service, with what `--config`, `--brokers` and `--group` say.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// A producer on the brokers of the settings, which are reached with the first event.
+    ///
+    /// # Errors
+    ///
+    /// A [`StartupReport`](crate::registry::StartupReport) with what is wrong with the settings.
+    pub fn producer(&self) -> Result<EventProducer, Error> {
+        Ok(EventProducer::new(kafka_broker(&self.service, &self.settings)?.producer()?))
+    }
 }
 
 impl OwnCommand {
     pub(crate) fn new<F, Fut>(command: clap::Command, run: F) -> Self
     where
-        F: FnOnce(ArgMatches) -> Fut + Send + 'static,
+        F: FnOnce(CommandContext) -> Fut + Send + 'static,
         Fut: Future<Output = Result<(), Error>> + Send + 'static,
     {
-        OwnCommand { command, run: Box::new(move |arguments| Box::pin(run(arguments))) }
+        OwnCommand { command, run: Box::new(move |context| Box::pin(run(context))) }
     }
 
-    pub(super) async fn run(self, arguments: ArgMatches) -> Result<(), Error> {
-        (self.run)(arguments).await
+    pub(super) async fn run(self, context: CommandContext) -> Result<(), Error> {
+        (self.run)(context).await
     }
 }
 
@@ -53,9 +88,10 @@ mod tests {
 
     async fn run_with(command: Command, line: &[&str]) -> (Result<(), Error>, Option<String>) {
         let (ran, has_run) = mpsc::channel();
-        let app = EventApp::from_env("admin").unwrap().command(command, |arguments| async move {
-            let file = arguments.get_one::<String>("FILE").cloned();
-            ran.send(file.clone().unwrap_or_default()).unwrap();
+        let app = EventApp::from_env("admin").unwrap().command(command, |context| async move {
+            let file = context.arguments().get_one::<String>("FILE").cloned();
+            let brokers = context.settings().brokers.clone();
+            ran.send(format!("{} at {brokers}", file.clone().unwrap_or_default())).unwrap();
             match file.as_deref() {
                 Some("missing") => Err(Error::msg("no such file")),
                 _ => Ok(()),
@@ -71,9 +107,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_command_of_the_app_gets_its_arguments_and_gives_its_result() {
-        let (ended, file) = run_with(import(), &["admin", "import", "log.csv"]).await;
+        let line = ["admin", "import", "--brokers", "staging:9092", "log.csv"];
+        let (ended, ran) = run_with(import(), &line).await;
         ended.unwrap();
-        assert_eq!(file.as_deref(), Some("log.csv"));
+        assert_eq!(ran.as_deref(), Some("log.csv at staging:9092"));
         let (ended, _) = run_with(import(), &["admin", "import", "missing"]).await;
         assert_eq!(ended.unwrap_err().to_string(), "no such file");
     }

@@ -8,6 +8,7 @@ use std::fmt;
 use std::num::NonZeroUsize;
 
 use serde::Serialize;
+use tokio::task::coop::consume_budget;
 
 use super::sending::{Acknowledgement, not_acknowledged};
 use super::{EventProducer, SendError};
@@ -33,10 +34,11 @@ impl<'p> Pipeline<'p> {
     ///
     /// # Errors
     ///
-    /// [`SendError`] of the oldest event that is not settled, which need not be this one: the events before it,
-    /// [`acknowledged`](Pipeline::acknowledged) many, were acknowledged. `event` is then not sent; those between
-    /// the two are, and the pipeline can go on.
+    /// [`SendError::NotAcknowledged`] of the oldest event under way, which is not this one: `event` is then not
+    /// sent, those between the two are, and the pipeline can go on. Every other error is that of `event` itself.
     pub async fn send<E: Contract + Serialize>(&mut self, event: &E) -> Result<(), SendError> {
+        // Others have their turn, also while all is acknowledged faster than it is sent.
+        consume_budget().await;
         while self.underway.len() >= self.at_once.get() {
             self.settle_oldest().await?;
         }
@@ -49,15 +51,20 @@ impl<'p> Pipeline<'p> {
     ///
     /// # Errors
     ///
-    /// [`SendError`] of the first event that was not acknowledged. Those behind it are sent all the same.
+    /// [`SendError`] of the first event that was not acknowledged, once all have an answer.
     pub async fn finish(mut self) -> Result<u64, SendError> {
+        let mut first = None;
         while !self.underway.is_empty() {
-            self.settle_oldest().await?;
+            consume_budget().await;
+            if let Err(error) = self.settle_oldest().await {
+                first.get_or_insert(error);
+            }
         }
-        Ok(self.acknowledged)
+        first.map_or(Ok(self.acknowledged), Err)
     }
 
-    /// How many events were acknowledged, in the order in which they were sent.
+    /// How many events are known to be acknowledged: those before the oldest one under way, without those that
+    /// failed.
     #[must_use]
     pub fn acknowledged(&self) -> u64 {
         self.acknowledged

@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use serde::Serialize;
+use tokio::task::coop::consume_budget;
 
 use super::{EventProducer, SendAllError, SendError};
 use crate::broker::{Acknowledged, BrokerError, PortFuture};
@@ -100,6 +101,8 @@ async fn all(
     let mut failed = Vec::new();
     // All are under way, whichever is waited for first.
     for (index, sending) in started.into_iter().enumerate() {
+        // Others have their turn, also where all have an answer already.
+        consume_budget().await;
         let result = match sending {
             Ok(underway) => underway.await.map_err(|source| not_acknowledged(contract, source)),
             Err(error) => Err(error),

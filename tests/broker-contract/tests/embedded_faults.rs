@@ -275,8 +275,8 @@ async fn close_meets_its_deadline_without_a_broker() {
     let started = Instant::now();
     let closed = member.close_within(progress, Duration::from_secs(1)).await;
     assert!(closed.is_err());
-    // Without one it would be that of a socket, a minute.
-    assert!(started.elapsed() < DEADLINE / 2, "{:?}", started.elapsed());
+    // Without one it would be that of a socket, ten seconds.
+    assert!(started.elapsed() < Duration::from_secs(7), "{:?}", started.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -134,6 +134,37 @@ async fn a_task_that_goes_on_is_aborted_after_half_of_the_drain() {
     assert!(seen.ids().len() >= 9, "handlers go on meanwhile: {:?}", seen.ids());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_waits_for_a_task_that_blocks_its_thread() {
+    let service = Service::new();
+    let (leave, may_leave) = std::sync::mpsc::channel::<()>();
+    let app = service.app.serve(|app: AppContext| async move {
+        app.shutdown().await;
+        let _ = may_leave.recv();
+        Ok(())
+    });
+    let variables = [("EVENT_DRAIN".into(), "2s".into())];
+    let settings = Settings::load("admin", &SettingsOverrides::default(), variables).unwrap();
+    let ended = app.run_on(service.broker, settings, async {});
+    // Without an end it would be as long as the task blocks.
+    tokio::time::timeout(Duration::from_secs(30), ended).await.unwrap().unwrap();
+    drop(leave);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_hears_of_the_end_by_itself_ends_well() {
+    for [task, app_ends] in [[1000, 1001], [1000, 1000], [1001, 1000]] {
+        let service = Service::new();
+        let [task, app_ends] = [task, app_ends].map(Duration::from_millis);
+        let app = service.app.serve(move |_| async move {
+            tokio::time::sleep(task).await;
+            Ok(())
+        });
+        let (ended, _) = Service { app, ..service }.run(tokio::time::sleep(app_ends)).await;
+        ended.unwrap();
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_start_that_fails_starts_no_task() {
     let service = Service::new();
