@@ -2,8 +2,10 @@
 //!
 //! A handler that waits is polled now and then; one that computes, or calls what blocks, is inside
 //! one poll all the time, and with it everything else on its thread. Nothing can stop it there, but
-//! it can be named. A lane writes three numbers for each attempt and two for each poll; a thread of
-//! its own looks at them a few times a second, so that no record pays for a clock.
+//! it can be named. A lane writes three numbers for each attempt and two for each poll; a thread looks at
+//! them a few times a second, so that no record pays for a clock.
+
+mod thread;
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
@@ -17,8 +19,6 @@ use crate::delivery::{Offset, TopicPartition};
 use crate::event::TopicName;
 use crate::observe::{InHand, Observation};
 
-/// How often the thread looks.
-const LOOK: Duration = Duration::from_millis(250);
 /// From when on a poll that does not return is told.
 const BLOCKED: Duration = Duration::from_secs(1);
 // Nothing is in the slot.
@@ -159,22 +159,9 @@ impl Engine {
         })
     }
 
-    /// Starts the thread that looks; it ends with the engine.
+    /// Has this engine looked at from now on.
     pub(super) fn watch_handlers(self: &Arc<Self>) -> std::io::Result<()> {
-        let engine = Arc::downgrade(self);
-        let look = move || {
-            let (mut seen, mut slow) = (Vec::new(), Slow::new());
-            while let Some(engine) = engine.upgrade() {
-                engine.watch.now_ms.store(engine.watch.elapsed_ms(), Ordering::Relaxed);
-                seen = engine.find_blocked(&seen);
-                let group = &engine.identity.group;
-                let long = engine.health.look_in_hand(group, |limit| engine.in_hand_for(limit));
-                slow = engine.tell_slow(&slow, long);
-                drop(engine);
-                std::thread::park_timeout(LOOK);
-            }
-        };
-        std::thread::Builder::new().name("event-core-watch".to_owned()).spawn(look).map(drop)
+        thread::watch(self)
     }
 
     /// Tells of each handler whose attempts go on for long, with the oldest of them. `before` says of those

@@ -3,6 +3,8 @@
 //! Only this thread polls, so rebalances happen here too. Records leave it in batches; what
 //! comes back are commands. It polls also while paused, or the group would evict the member.
 
+mod membership;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,20 +16,21 @@ use tokio::sync::oneshot;
 
 use super::asking::EVENTS_AT_ONCE;
 use super::assignment::Assignment;
-use super::commits::{Commits, Repeat};
+use super::commits::Commits;
 use super::committed::names;
-use super::consumer::{Close, Command};
+use super::consumer::Command;
 use super::hold::{Hold, Take};
-use super::join_watch::{JoinWatch, not_joined};
+use super::join_watch::JoinWatch;
 use super::open_batches::OpenBatches;
 use super::positions::{self, Positions};
-use super::raw::{EventQueue, FetchQueue, MessageView, is_member};
+use super::raw::{EventQueue, FetchQueue, MessageView};
 use super::rebalance::{Ending, GroupContext};
 use super::topic_ids::TopicIds;
 use super::{KafkaSettings, trouble};
 use crate::broker::{BrokerError, ConsumerEvent};
 use crate::delivery::{NextOffset, TopicPartition};
 use crate::event::TopicName;
+use membership::Rejoining;
 
 /// How long an idle poll may keep a command waiting.
 const IDLE_POLL: Duration = Duration::from_millis(20);
@@ -40,10 +43,6 @@ const FETCH: usize = 512;
 /// How many bytes of messages are taken to see what lies behind them.
 const LITTLE: usize = 256 << 10;
 
-/// How long a member that gave its partitions back stays away: until the others have them. One that joins
-/// while the group has not yet heard that it left might get the same ones again.
-const REJOIN_AFTER: Duration = Duration::from_secs(3);
-
 /// Why a member needs another client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Renewal {
@@ -51,14 +50,6 @@ pub(super) enum Renewal {
     NameUnreleased,
     /// A topic was deleted, and made anew.
     TopicMadeAnew,
-}
-
-/// A member that leaves the group to join it again.
-enum Rejoining {
-    /// Its partitions are being given up.
-    Leaves(Vec<String>),
-    /// It has none.
-    Waits { topics: Vec<String>, at: Instant },
 }
 
 pub(super) struct PollLoop {
@@ -164,62 +155,6 @@ impl PollLoop {
         }
     }
 
-    /// Goes on with leaving the group and joining it again.
-    fn rejoin(&mut self) {
-        match &self.rejoining {
-            Some(Rejoining::Leaves(topics))
-                if self.context().with_assignment(|ours| ours.len() == 0) =>
-            {
-                let (topics, at) = (topics.clone(), Instant::now() + REJOIN_AFTER);
-                self.rejoining = Some(Rejoining::Waits { topics, at });
-            }
-            Some(Rejoining::Waits { at, .. }) if *at <= Instant::now() && self.is_made_anew => {
-                self.renewal = Some(Renewal::TopicMadeAnew);
-            }
-            Some(Rejoining::Waits { topics, at }) if *at <= Instant::now() => {
-                let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
-                let subscribed = self.consumer.subscribe(&topics);
-                self.rejoining = subscribed.is_err().then(|| Rejoining::Waits {
-                    topics: topics.iter().map(|topic| (*topic).to_owned()).collect(),
-                    at: Instant::now() + REJOIN_AFTER,
-                });
-                self.context().report(subscribed, "joining the group again");
-            }
-            _ => {}
-        }
-    }
-
-    /// Leaves the group when a topic was deleted and made anew.
-    ///
-    /// The leader epochs of a topic that is made anew begin with 0, and librdkafka 2.12.1 takes no leader
-    /// whose epoch is below the last one that it knew of the topic's name: it would fetch nothing, and say
-    /// nothing. Otherwise it would go on in the new log where it was in the old one. Another client knows
-    /// neither.
-    fn leave_what_was_made_anew(&mut self) {
-        let context = self.consumer.context();
-        let Some(topic) = context.with_assignment(|ours| self.topic_ids.look(ours)) else { return };
-        if !std::mem::replace(&mut self.is_made_anew, true) {
-            let group = context.heard.group();
-            tracing::warn!(%topic, "the topic was deleted and made anew: {group} is joined again");
-        }
-        self.leave_to_rejoin();
-    }
-
-    /// Begins to leave the group, to join it again when the others have shared the partitions out.
-    fn leave_to_rejoin(&mut self) {
-        if self.rejoining.is_some() {
-            return;
-        }
-        match self.consumer.subscription() {
-            Ok(list) => {
-                let topics = list.elements().iter().map(|one| one.topic().to_owned()).collect();
-                self.rejoining = Some(Rejoining::Leaves(topics));
-                self.consumer.unsubscribe();
-            }
-            Err(error) => self.context().report(Err(error), "giving partitions back"),
-        }
-    }
-
     fn obey(&mut self) -> Option<Ending> {
         loop {
             if let Some(ending) = self.context().take_ending() {
@@ -237,44 +172,6 @@ impl PollLoop {
                 Command::Close(close) => return Some(Ending::Close(close)),
                 Command::Abandon => return Some(Ending::Abandon),
             }
-        }
-    }
-
-    /// Says so when the group is not joined for long, or not joined again.
-    fn watch_join(&mut self) {
-        if self.rejoining.is_some() {
-            self.join_watch = JoinWatch::new();
-        }
-        if !self.join_watch.is_to_look() {
-            return;
-        }
-        let context = self.consumer.context();
-        let is_member = is_member(&self.consumer);
-        // A topic that does not exist is told as that, where it has to exist.
-        let is_missing =
-            !context.has_joined() && matches!(self.last_error, Some(BrokerError::UnknownTopic(_)));
-        context.pulse.note_member(is_member || is_missing);
-        if context.has_joined() && is_member {
-            self.join_watch = JoinWatch::new();
-            return;
-        }
-        // With the new protocol a member for which there is no partition is told of no assignment.
-        if is_member && context.heard.settings().has_new_protocol() {
-            context.join_without_partitions();
-            return;
-        }
-        if is_missing {
-            return;
-        }
-        if let Some(waited) = self.join_watch.due() {
-            let group = context.heard.group();
-            let (last, settings) = (self.last_error.as_ref(), context.heard.settings());
-            let error = not_joined(&group, &self.consumer, waited, last, settings);
-            // No broker is reached by waiting whose address is wrong.
-            context.tell(match context.heard.is_misadvertised() && !context.has_joined() {
-                true => ConsumerEvent::JoinFailed(BrokerError::Fatal(error.to_string())),
-                false => ConsumerEvent::Trouble(error),
-            });
         }
     }
 
@@ -522,31 +419,6 @@ impl PollLoop {
             context.tell_error(trouble);
         }
     }
-
-    fn close(&self, close: Close) -> oneshot::Sender<()> {
-        let context = self.context();
-        let repeat = Repeat::Serving(&self.consumer);
-        let committed = context.commit_until(None, close.progress, close.deadline, repeat);
-        let committed =
-            committed.and_then(|committed| context.take_uncommitted().map_or(Ok(committed), Err));
-        // The caller stops listening at its deadline.
-        let _ = close.committed.send(committed);
-        // A member with a name of its own stays one while it is away: by unsubscribing it would leave.
-        if context.is_static {
-            return close.left;
-        }
-        // By a close alone a member without partitions goes without a word when its group has begun to
-        // change (librdkafka 2.12.1, classic protocol), and all wait for the end of its session.
-        self.consumer.unsubscribe();
-        // What is assigned is given up in a poll. A client that is dropped before it has asked to leave goes
-        // without a word (librdkafka 2.12.1), and its partitions wait for the end of its session.
-        let has_left =
-            || self.context().with_assignment(Assignment::len) == 0 && !is_member(&self.consumer);
-        while !has_left() && Instant::now() < close.deadline {
-            self.consumer.poll(Duration::from_millis(5));
-        }
-        close.left
-    }
 }
 
 /// How long to wait in a pause that has lasted so long. A partition goes on at half of its share, which
@@ -563,65 +435,4 @@ impl Drop for PollLoop {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::mpsc;
-
-    use rdkafka::config::FromClientConfigAndContext;
-    use tokio::sync::mpsc::unbounded_channel;
-
-    use super::*;
-    use crate::broker::kafka::EmbeddedBroker;
-    use crate::broker::kafka::asking::Asking;
-    use crate::broker::kafka::budget::Budget;
-
-    /// Fewer log lines than a client writes when it is made.
-    const BURST: usize = 16;
-    const DEADLINE: Duration = Duration::from_secs(10);
-
-    /// Waits for a burst of log lines, has them served, and looks that no more than a few came meanwhile.
-    fn check(len: impl Fn() -> usize, serve: impl FnOnce()) {
-        let began = Instant::now();
-        while len() < BURST && began.elapsed() < DEADLINE {
-            std::thread::yield_now();
-        }
-        let burst = len();
-        assert!(burst >= BURST, "{burst}");
-        serve();
-        assert!(len() < BURST / 2, "{} of {burst} wait", len());
-    }
-
-    #[test]
-    fn a_burst_of_log_lines_is_served_at_once() -> Result<(), BrokerError> {
-        let embedded = EmbeddedBroker::start()?;
-        let mut settings = embedded.broker().settings;
-        settings.properties.push(("debug".to_owned(), "all".into()));
-
-        let asking = Asking::new(&settings.client(), settings.clone(), DEADLINE)?;
-        check(|| asking.waiting_events(), || asking.listen());
-
-        let (events, _told) = unbounded_channel();
-        let context = GroupContext::new(
-            settings.brokers.clone(),
-            events,
-            mpsc::channel(),
-            DEADLINE,
-            Budget::new(1 << 20),
-            false,
-        );
-        let consumer = BaseConsumer::from_config_and_context(
-            &settings.consumer("g", "g", None, 1 << 20),
-            context,
-        )
-        .map_err(|error| trouble::of_creation(&error))?;
-        let mut poll_loop = PollLoop::new(consumer, settings)?;
-        let events = EventQueue::new(&poll_loop.consumer).unwrap();
-        check(|| events.len(), || poll_loop.serve_events());
-        Ok(())
-    }
-
-    #[test]
-    fn a_pause_is_looked_at_often_first_and_seldom_when_it_lasts() {
-        let wait = |ms| paused_poll(Duration::from_millis(ms)).as_millis();
-        assert_eq!([0, 1, 10, 30, 3_600_000].map(wait), [2, 2, 5, 15, 20]);
-    }
-}
+mod tests;
