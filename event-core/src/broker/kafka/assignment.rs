@@ -219,8 +219,8 @@ impl Assignment {
         now: Instant,
         log: impl Fn(&TopicPartition) -> Option<(NextOffset, NextOffset)>,
     ) -> Need {
-        let enough = budget.enough();
-        let lacks_work = |owned: &Owned| owned.in_flight.workable() < enough;
+        let lacks_work =
+            |owned: &Owned| owned.in_flight.workable() < budget.enough(&owned.in_flight);
         if self.all().filter(|owned| owned.is_fetching()).all(lacks_work) {
             return Need::More;
         }

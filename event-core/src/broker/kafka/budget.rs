@@ -94,9 +94,15 @@ impl Budget {
         free.clamp(self.share() / 4, self.share())
     }
 
-    /// At how many bytes in flight a partition needs no more for now.
-    pub(super) fn enough(&self) -> usize {
-        (self.share() / 4).clamp(MIN_BATCH_BYTES, MAX_ENOUGH_BYTES)
+    /// At how many bytes in flight a partition needs no more for now: half of what it may have. Of one that has
+    /// nearly all records that is much, so that its lane does not run dry between two looks.
+    pub(super) fn enough(&self, partition: &InFlight) -> usize {
+        (self.allowed(partition) / 2).clamp(MIN_BATCH_BYTES, MAX_ENOUGH_BYTES)
+    }
+
+    /// How many bytes are taken before it is looked again what partitions need.
+    pub(super) fn turn_bytes(&self) -> usize {
+        (self.limit / 4).clamp(MIN_BATCH_BYTES, MAX_ENOUGH_BYTES)
     }
 
     /// What one partition may have in flight now: its part of the half that is shared, or as much of the other
@@ -196,6 +202,18 @@ mod tests {
         let _hot = budget.charge(&hot, LIMIT / 2);
         let _other = budget.charge(&other, SHARE / 2);
         assert!(budget.has_to_pause(&hot) && !budget.has_to_pause(&other));
+    }
+
+    #[test]
+    fn one_that_has_nearly_all_records_has_enough_when_its_lane_is_busy_for_long() {
+        let budget = Budget::new(48 << 20);
+        budget.add_partitions(60);
+        let (hot, other) = (Arc::default(), Arc::default());
+        assert_eq!(budget.enough(&hot), MAX_ENOUGH_BYTES);
+        // Where all have records it is a part of the share.
+        let _others = budget.charge(&other, 24 << 20);
+        assert_eq!(budget.enough(&hot), budget.share() / 4);
+        assert!(!budget.has_to_pause(&hot));
     }
 
     #[test]

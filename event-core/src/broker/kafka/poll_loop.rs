@@ -224,7 +224,7 @@ impl PollLoop {
     /// When there is nothing to do this is where the thread waits.
     fn take_messages(&mut self) {
         let context = self.consumer.context();
-        let enough = context.budget.enough();
+        let enough = context.budget.turn_bytes();
         let log = |partition: &TopicPartition| {
             self.fetch_queue.log(partition.topic.as_str(), partition.partition)
         };

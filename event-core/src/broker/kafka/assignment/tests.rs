@@ -1,4 +1,5 @@
 use super::*;
+use crate::broker::kafka::budget::Charge;
 use crate::broker::kafka::committed::names;
 use crate::broker::kafka::raw::leader_epochs_in;
 
@@ -109,6 +110,11 @@ fn in_flight(assignment: &Assignment, number: i32) -> Arc<InFlight> {
     assignment.open("role_events", number).map(|owned| owned.in_flight).unwrap()
 }
 
+fn charge_enough(budget: &Arc<Budget>, assignment: &Assignment, number: i32) -> Charge {
+    let in_flight = in_flight(assignment, number);
+    budget.charge(&in_flight, budget.enough(&in_flight))
+}
+
 #[test]
 fn messages_are_left_while_lanes_have_enough_and_taken_for_who_has_none() {
     let budget = Budget::new(1 << 20);
@@ -117,7 +123,7 @@ fn messages_are_left_while_lanes_have_enough_and_taken_for_who_has_none() {
     assignment.add(&[partition(0), partition(1)]);
     let (now, ends) = (Instant::now(), log([100, 10]));
     assert_eq!(assignment.need(&budget, now, ends), Need::More);
-    let hot = budget.charge(&in_flight(&assignment, 0), budget.enough());
+    let hot = charge_enough(&budget, &assignment, 0);
     // The other one has records, of which none has come yet.
     assert_eq!(assignment.need(&budget, now, ends), Need::More);
     assignment.advance(&partition(1), Some(NextOffset(9)), None);
@@ -125,7 +131,7 @@ fn messages_are_left_while_lanes_have_enough_and_taken_for_who_has_none() {
     assignment.advance(&partition(1), Some(NextOffset(10)), None);
     assert_eq!(assignment.need(&budget, now, ends), Need::Perhaps);
     assert_eq!(assignment.need(&budget, now, log([100, 11])), Need::More);
-    let other = budget.charge(&in_flight(&assignment, 1), budget.enough());
+    let other = charge_enough(&budget, &assignment, 1);
     assert_eq!(assignment.need(&budget, now, ends), Need::Nothing);
     // One that is not fetched needs nothing.
     drop(other);
@@ -147,7 +153,7 @@ fn messages_are_left_although_a_partition_stands_before_an_open_transaction() {
         assignment.need(&budget, began + Duration::from_millis(ms), ends)
     };
     assignment.advance(&partition(1), Some(NextOffset(10)), None);
-    let _hot = budget.charge(&in_flight(&assignment, 0), budget.enough());
+    let _hot = charge_enough(&budget, &assignment, 0);
     let needs = [0, 999, 1000, 60_000].map(|ms| need(&mut assignment, ms));
     assert_eq!(needs, [Need::More, Need::More, Need::Perhaps, Need::Perhaps]);
     // The transaction has ended, and its mark is passed.
