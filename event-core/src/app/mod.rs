@@ -1,6 +1,8 @@
 //! Puts a service together: settings, what is linked, what is provided, a broker.
 
 mod admin_address;
+#[cfg(feature = "cli")]
+mod commands;
 mod exit;
 #[cfg(feature = "kafka")]
 mod kafka;
@@ -31,9 +33,11 @@ use crate::registry::{DeliveryBounds, Registry, StartupReport};
 use crate::router::EventRouter;
 use crate::state::{StateKey, StateKeys, StateMap, StateParts};
 
-#[cfg(feature = "cli")]
-pub use crate::cli::CommandContext;
 pub use admin_address::AdminAddress;
+#[cfg(feature = "cli")]
+pub use commands::CommandContext;
+#[cfg(feature = "cli")]
+pub(crate) use commands::OwnCommand;
 #[cfg(feature = "cli")]
 pub(crate) use exit::print_error;
 pub use exit::{ExitStatus, exit};
@@ -91,7 +95,7 @@ pub struct EventApp {
     observers: Vec<Arc<dyn Observer>>,
     tasks: Vec<Task>,
     #[cfg(feature = "cli")]
-    pub(crate) commands: Vec<crate::cli::OwnCommand>,
+    pub(crate) commands: Vec<OwnCommand>,
     health: Health,
     control: Control,
     admin_address: AdminAddress,

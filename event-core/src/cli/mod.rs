@@ -45,13 +45,11 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::app::{
-    EventApp, ExitStatus, Settings, SettingsOverrides, kafka_broker, or_report, print_warnings,
-    signals,
+    CommandContext, EventApp, ExitStatus, OwnCommand, Settings, SettingsOverrides, kafka_broker,
+    or_report, print_warnings, signals,
 };
 use crate::outcome::Error;
 use crate::registry::StartupReport;
-pub use own::CommandContext;
-pub(crate) use own::OwnCommand;
 
 #[derive(Debug, Parser)]
 #[command(disable_help_subcommand = true, arg_required_else_help = true)]

@@ -1,64 +1,6 @@
-//! The user's own commands beside ours.
+//! The user's own commands among ours.
 
-use clap::ArgMatches;
-
-use crate::app::{BoxFuture, ExitStatus, Settings, kafka_broker};
-use crate::broker::Broker;
-use crate::outcome::Error;
-use crate::producer::EventProducer;
-
-type Run = dyn FnOnce(CommandContext) -> BoxFuture<Result<(), Error>> + Send;
-
-/// A command of the user's program.
-pub(crate) struct OwnCommand {
-    pub(super) command: clap::Command,
-    run: Box<Run>,
-}
-
-/// What a command of [`EventApp::command`](crate::EventApp::command) is given.
-#[derive(Debug)]
-pub struct CommandContext {
-    pub(super) service: String,
-    pub(super) arguments: ArgMatches,
-    pub(super) settings: Settings,
-}
-
-impl CommandContext {
-    /// The arguments of the command.
-    #[must_use]
-    pub fn arguments(&self) -> &ArgMatches {
-        &self.arguments
-    }
-
-    /// The settings of the service, with what `--config`, `--brokers` and `--group` say.
-    #[must_use]
-    pub fn settings(&self) -> &Settings {
-        &self.settings
-    }
-
-    /// A producer on the brokers of the settings, which are reached with the first event.
-    ///
-    /// # Errors
-    ///
-    /// A [`StartupReport`](crate::registry::StartupReport) with what is wrong with the settings.
-    pub fn producer(&self) -> Result<EventProducer, Error> {
-        Ok(EventProducer::new(kafka_broker(&self.service, &self.settings)?.producer()?))
-    }
-}
-
-impl OwnCommand {
-    pub(crate) fn new<F, Fut>(command: clap::Command, run: F) -> Self
-    where
-        F: FnOnce(CommandContext) -> Fut + Send + 'static,
-        Fut: Future<Output = Result<(), Error>> + Send + 'static,
-    {
-        OwnCommand { command, run: Box::new(move |context| Box::pin(run(context))) }
-    }
-
-    pub(super) async fn run(self, context: CommandContext) -> Result<(), Error> {
-        (self.run)(context).await
-    }
-}
+use crate::app::{ExitStatus, OwnCommand};
 
 /// Adds the user's commands to `all`. clap takes the first of two with one name, so that is an error.
 pub(super) fn add(mut all: clap::Command, own: &[OwnCommand]) -> Result<clap::Command, ExitStatus> {
@@ -83,8 +25,8 @@ mod tests {
 
     use clap::Command;
 
-    use super::*;
     use crate::app::EventApp;
+    use crate::outcome::Error;
 
     async fn run_with(command: Command, line: &[&str]) -> (Result<(), Error>, Option<String>) {
         let (ran, has_run) = mpsc::channel();

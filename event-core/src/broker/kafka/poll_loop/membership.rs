@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use rdkafka::consumer::Consumer;
 use tokio::sync::oneshot;
 
-use super::super::assignment::Assignment;
-use super::super::commits::Repeat;
-use super::super::consumer::Close;
-use super::super::join_watch::{JoinWatch, not_joined};
-use super::super::raw::is_member;
 use super::{PollLoop, Renewal};
+use crate::broker::kafka::assignment::Assignment;
+use crate::broker::kafka::commits::Repeat;
+use crate::broker::kafka::consumer::Close;
+use crate::broker::kafka::join_watch::{JoinWatch, not_joined};
+use crate::broker::kafka::raw::is_member;
 use crate::broker::{BrokerError, ConsumerEvent};
 
 /// How long a member that gave its partitions back stays away: until the others have them. One that joins

@@ -10,8 +10,8 @@ use rdkafka::producer::{BaseProducer, Producer, ProducerContext};
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 use rdkafka::util::IntoOpaque;
 
-use super::super::producer::{Pending, Slot};
 use crate::broker::OutgoingRecord;
+use crate::broker::kafka::producer::{Pending, Slot};
 use crate::event::Headers;
 
 impl IntoOpaque for Pending {
