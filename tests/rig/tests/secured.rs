@@ -35,6 +35,9 @@ impl ClientContext for Errors {
 
 impl ConsumerContext for Errors {}
 
+/// For so long a connection that broke may be made anew, and its cause be heard: a busy broker closes some.
+const BROKEN: Duration = Duration::from_secs(5);
+
 /// Whether a client gets the metadata with these properties, or the first error it hears.
 fn connect(properties: &ClientProperties) -> Result<(), RDKafkaErrorCode> {
     let (sender, errors) = channel();
@@ -42,19 +45,23 @@ fn connect(properties: &ClientProperties) -> Result<(), RDKafkaErrorCode> {
         properties.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
     let client: BaseConsumer<Errors> = config.create_with_context(Errors(sender)).unwrap();
     let begin = Instant::now();
-    while begin.elapsed() < DEADLINE {
+    let mut broken: Option<Instant> = None;
+    while begin.elapsed() < DEADLINE && broken.is_none_or(|at| at.elapsed() < BROKEN) {
         if client.fetch_metadata(Some("orders"), Duration::from_millis(500)).is_ok() {
             return Ok(());
         }
         // Errors arrive by it.
         let _ = client.poll(Duration::ZERO);
         // One that is said of all brokers says less than the one before or behind it.
-        let told = errors.try_iter().find(|code| *code != RDKafkaErrorCode::AllBrokersDown);
-        if let Some(code) = told {
-            return Err(code);
+        for code in errors.try_iter().filter(|code| *code != RDKafkaErrorCode::AllBrokersDown) {
+            if code != RDKafkaErrorCode::BrokerTransportFailure {
+                return Err(code);
+            }
+            broken.get_or_insert_with(Instant::now);
         }
     }
-    panic!("neither metadata nor an error");
+    assert!(broken.is_some(), "neither metadata nor an error");
+    Err(RDKafkaErrorCode::BrokerTransportFailure)
 }
 
 #[cfg_attr(not(kafka_rig), ignore = "needs Java 17 and Maven")]
