@@ -13,9 +13,10 @@ use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 use tracing::warn;
 
-use super::{BoxFuture, thread};
+use super::BoxFuture;
 use crate::observe::Health;
 use crate::outcome::Error;
+use crate::processor::panic_message;
 use crate::producer::EventProducer;
 use crate::state::StateMap;
 
@@ -166,7 +167,9 @@ impl Tasks {
             Ok((_, Ok(()))) => Err(TaskError::Ended(name)),
             Ok((_, Err(error))) => Err(TaskError::Failed(name, error.into())),
             Err(error) => match error.try_into_panic() {
-                Ok(panic) => Err(TaskError::Panicked(name, thread::message_of(panic.as_ref()))),
+                Ok(panic) => {
+                    Err(TaskError::Panicked(name, panic_message(panic.as_ref()).to_owned()))
+                }
                 // It was aborted, or its runtime ends.
                 Err(_) => Ok(()),
             },

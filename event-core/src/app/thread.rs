@@ -16,7 +16,7 @@ use tracing::subscriber::NoSubscriber;
 use tracing::{Instrument, Span};
 
 use crate::outcome::Error;
-use crate::processor::ProcessorError;
+use crate::processor::{ProcessorError, panic_message};
 
 /// Runs `work` on a thread that is called `name`. Its log goes where the caller's goes.
 pub(crate) fn on_own_thread<F: Future<Output = ()>>(
@@ -65,14 +65,7 @@ pub(super) async fn apart<F: Future<Output = Result<(), Error>>>(
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> ProcessorError {
-    ProcessorError::Panicked(message_of(panic))
-}
-
-/// What a panic said.
-pub(super) fn message_of(panic: &(dyn Any + Send)) -> String {
-    let message = panic.downcast_ref::<&str>().copied();
-    let message = message.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    message.unwrap_or("without a message").to_owned()
+    ProcessorError::Panicked(panic_message(panic).to_owned())
 }
 
 #[cfg(test)]

@@ -180,17 +180,29 @@ pub(super) async fn outcome_within(
     engine: &Engine,
     result: Result<Outcome, Rejection>,
 ) -> Outcome {
-    let outcome = finish(engine, result).outcome();
+    within(limit, finish(engine, result).outcome()).await.unwrap_or_else(timed_out)
+}
+
+/// Waits for what an attempt does; the limit when its time is over.
+pub(super) async fn within<T>(
+    limit: TimeLimit,
+    work: impl Future<Output = T>,
+) -> Result<T, Duration> {
     match limit {
-        None => outcome.await,
-        Some((limit, at)) => timeout_at(at, outcome).await.unwrap_or_else(|_| timed_out(limit)),
+        None => Ok(work.await),
+        Some((limit, at)) => timeout_at(at, work).await.map_err(|_| limit),
     }
 }
 
 fn panicked(who: &str, panic: &(dyn std::any::Any + Send)) -> String {
+    format!("{who} panicked: {}", panic_message(panic))
+}
+
+/// What a panic said.
+pub(crate) fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
     let message = panic.downcast_ref::<&str>().copied();
     let message = message.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!("{who} panicked: {}", message.unwrap_or("without a message"))
+    message.unwrap_or("without a message")
 }
 
 #[derive(Debug, thiserror::Error)]

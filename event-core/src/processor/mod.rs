@@ -31,6 +31,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
+pub(crate) use attempt::panic_message;
 pub use clock::Clock;
 pub use concurrency::Concurrency;
 pub use control::{Control, Paused};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::scheduler::{HandlerIndex, RecordId};
 use crate::delivery::{NextBatch, NextRecord, Offset, OpenBatch, ReadEnvelope, RecordRef};
@@ -15,7 +15,7 @@ use crate::event::NameAt;
 use crate::handler::{BatchEnded, BatchResults, Ended};
 use crate::outcome::Outcome;
 use crate::processor::attempt::{
-    TimeLimit, attempt, outcome_within, outcomes_of, time_out_error, timed_out,
+    TimeLimit, attempt, outcome_within, outcomes_of, time_out_error, timed_out, within,
 };
 use crate::processor::concurrency::Permits;
 use crate::processor::loops::LoopSlot;
@@ -87,11 +87,7 @@ pub(super) async fn looped(
     settler.engine.watch.begin(&slot, route.index, offset);
     let mut pace = Pace { at_once: next.is_some(), longest: Duration::ZERO };
     let poll = paced(&slot, &mut pace, |context| work.poll(&route, context, next.take()));
-    let ended = match limit {
-        None => Ok(poll.await),
-        Some((limit, at)) => timeout_at(at, poll).await.map_err(|_| limit),
-    };
-    let mut ended = ended.unwrap_or_else(|limit| {
+    let mut ended = within(limit, poll).await.unwrap_or_else(|limit| {
         work.cancel();
         Ended::new(Ok(timed_out(limit)))
     });
@@ -135,11 +131,7 @@ pub(super) async fn batch_looped(
     settler.engine.watch.begin(&slot, route.index, offset);
     let mut pace = Pace { at_once: next.is_some(), longest: Duration::ZERO };
     let poll = paced(&slot, &mut pace, |context| work.poll_batch(&route, context, next.take()));
-    let ended = match limit {
-        None => Ok(poll.await),
-        Some((limit, at)) => timeout_at(at, poll).await.map_err(|_| limit),
-    };
-    let mut ended = ended.unwrap_or_else(|limit| {
+    let mut ended = within(limit, poll).await.unwrap_or_else(|limit| {
         work.cancel();
         BatchEnded::new(BatchResults::Failed(time_out_error(limit)))
     });
