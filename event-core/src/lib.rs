@@ -39,6 +39,8 @@
 //! | look after it | [`operations`]: dead letters, lag, replays |
 
 #![deny(unsafe_code)]
+// On docs.rs each item shows the feature that it needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 // The macros name this crate as users do, also in its own documentation tests and unit tests.
 extern crate self as event_core;
