@@ -1,4 +1,9 @@
 //! From a topic and a name to a handler. Built once, read only.
+//!
+//! `router` turns the rest into a table that is never changed again: a topic has handlers by name, at most one for
+//! the rest (`event = *`), and at most one for records without a value. Where no argument of the one for the rest
+//! is made from the envelope (`FromDelivery::ENVELOPE`), it also gets the records that are no events, and those
+//! without a value that no handler takes.
 
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;

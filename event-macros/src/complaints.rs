@@ -2,6 +2,17 @@
 //!
 //! Each complaint is one mistake at its smallest wrong token, in two lines: what is wrong, then
 //! `help:` with the code to type. A check that follows from an earlier mistake stays silent.
+//!
+//! A mistake in a text or in the form of a function is found by the macro. A mistake in the value of a constant, or
+//! between attribute and contract, is found by a `const fn` of `macro_support` that panics while compiling, in a
+//! constant that stands at the wrong token. A type that does not fit is found by the compiler, with the words of
+//! `#[diagnostic::on_unimplemented]`.
+//!
+//! For one mistake to be one error, the code that the macro makes mentions a type always in the same form, `<Type
+//! as Trait>::member`, with the span of the type: equal errors at one place are reported once. A bound that would
+//! be reported with its own words, such as serde's, stands behind a trait of ours with
+//! `#[diagnostic::do_not_recommend]`. A derive that refuses its type implements the trait all the same, so that
+//! those who use the type are not reported as well.
 
 use std::fmt::Display;
 

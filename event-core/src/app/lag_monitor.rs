@@ -1,5 +1,21 @@
 //! Finds out for health what only the broker knows: what waits in the partitions of the service, and which
 //! of them cannot be fetched.
+//!
+//! # How health is known
+//!
+//! `observe::Health` has the rules in one table. Nothing of it is on the way of a record. What is in the way of a
+//! partition or a handler is raised by the engine when it happens. Each group has a listener of its own, which
+//! takes note of assignments, commits and whatever else is rare; that records are settled is read once a second
+//! from the counter that commits are decided by. The thread that finds handlers which block (`processor/watch.rs`,
+//! one for all groups) also tells what has been in flight for too long, a few times a second. The consumer thread
+//! writes the time at each of its turns (`broker::Pulse`), and says beforehand for how long a revocation may keep
+//! it waiting. Only the broker knows what waits: it is asked every 15 seconds for the ends of the partitions that
+//! are ours while somebody looks at health, and once a minute otherwise, because a question is a connection of its
+//! own (`app::lag_monitor`). A topic that the broker does not let the group fetch is reported by librdkafka once, and
+//! then no more: the monitor looks every 15 seconds whether that is over, and asks about each topic when the ends
+//! are not answered. A lag is no proof that a record waits, since the mark of a transaction takes an offset too, so
+//! before a group or a partition is called stuck the record that it should go on with is read: of a group that goes
+//! on, one partition at a question. `admin` only puts into words what `Health` and `Control` say.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

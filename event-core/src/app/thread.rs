@@ -3,6 +3,17 @@
 //! Handlers are written by others, and one that blocks takes its thread with it. What must go on
 //! all the same (commits, rebalances, health, signals, the end of a drain) therefore runs where no
 //! handler does.
+//!
+//! # What runs where
+//!
+//! Lanes, and handlers with them, run on the runtime of the service's `main`. A handler that blocks takes a thread
+//! of it, and handlers can block all of them; so the rest runs apart, on a thread with a small runtime of its own
+//! (`app::thread`): the processors with their timers, commits and rebalances, health and its port, and what ends
+//! the service. Signals have another. A processor is given the runtime of its lanes. Records do not pass through
+//! it: a batch goes from the consumer thread to the lane, in a queue that the thread opens with the assignment and
+//! that the processor gives to the lane (a consumer without such queues, as the one in memory, has its batches
+//! handed on by the processor). On a runtime with one thread, such as a test's whose clock is paused, everything
+//! stays together. When the time to drain is over all lanes are cut off at once and have one moment together.
 
 use std::any::Any;
 use std::io;

@@ -10,6 +10,21 @@
 //!   instance that has few;
 //! - retry and redrive topics, where little happens;
 //! - above the limit, as many as have to.
+//!
+//! # Members
+//!
+//! A `KafkaConsumer` is an instance of a group: one member of the group for each set of topics, each a client of
+//! librdkafka with a thread of its own (`broker::kafka::{consumer, poll_loop}`). `app::topic_sets` says which
+//! topics share a member: those with one partition, those for retries and redrives, and above `max_members` as many
+//! as have to. All members hand their batches and rebalances to one channel, and share one byte budget; a command
+//! goes to the member that has the topic. A partition belongs to one member always, so epochs are counted by
+//! member.
+//!
+//! What a member costs beside its records is a thread of ours and some four of librdkafka (its main one, one for
+//! the addresses in `brokers`, one for the coordinator, one for each broker that leads a partition of it), and a
+//! connection for each of the last three. Clients cannot share these: librdkafka has no such thing. They sleep
+//! while nothing comes. A service with four groups has a member each for its topics and for what is redriven, and
+//! so some forty such threads, on which nothing runs for long.
 
 use std::collections::BTreeMap;
 

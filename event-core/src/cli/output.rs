@@ -2,6 +2,10 @@
 //!
 //! What cannot be written ends the command: nobody reads any more, or a disk is full, and what is printed
 //! by then must not be taken for all of it. Standard error is different: what cannot be said there is lost.
+//!
+//! `cli::output` is the only way to standard output. What cannot be written there ends the command: a pipe that
+//! nobody reads any more without an error, found by the next line or, where a command waits, by watching the pipe;
+//! anything else, such as a full disk, with exit code 1. Standard error never fails a command.
 
 use std::fmt::Arguments;
 use std::io::{self, ErrorKind, Write};

@@ -13,6 +13,19 @@
 //! from 0 again, which the time tells: a record that is later than all that were settled is none of
 //! them. Only where epochs are the same and the clocks of producers go wrong, or old timestamps
 //! are written again, it cannot be told.
+//!
+//! An offset alone does not say which record it was. An unclean leader election cuts a log off, and others lie
+//! there then. So the text has the leader epoch of each range, and the time of the latest record. One leader writes
+//! each offset of its epoch once, so the same offset in the same epoch is the same record (KIP-101), and where one
+//! differs, all above it do: a record that does not fit makes the rest void, runs, and is emitted as
+//! `Observation::LogChanged`. Equal, and not just no higher: a leader that was deposed and wins an unclean election
+//! brings back records of an older epoch. A topic that is made anew counts epochs from 0 again; there the time
+//! tells, because its records are later than all that were settled. That one time is kept for all ranges makes it
+//! later than need be for some, and of records far behind it is forgotten with their stretch of 65 536. What is
+//! left: a topic made anew in the same epoch, longer than what was committed, with timestamps that are not later,
+//! because a producer's clock is behind or a backup was written back with its own times. Let such a service begin
+//! with `seek`, which empties the text. When the log is cut off under a lane that runs, the tracker takes what lay
+//! above for gone: it holds no offset, and nobody remembers it.
 
 use std::fmt::Write as _;
 

@@ -2,6 +2,12 @@
 //!
 //! It accepts less than [`Envelope::read`](super::Envelope::read), and gives no reasons: where a record is in any
 //! way unusual it says `None`, and that reader judges. What it accepts, that reader accepts as the same event.
+//!
+//! Two readers decode it. `event::one_pass` reads a record that was scanned: the data where it stands into the
+//! handler's type, the other fields beside it. It gives no reasons: whatever it does not take, from a broken record
+//! to an escape in a text, `Envelope::read` reads, which alone gives verdicts. What one pass accepts, the envelope
+//! accepts as the same event: a test compares both by records that random choices make, and so does the fuzz target
+//! of `tests/fuzz`.
 
 use jiff::Timestamp;
 use serde::Deserialize;

@@ -1,4 +1,8 @@
 //! What a handler may take as `Event<..>`: one contract, or a sum of several.
+//!
+//! `Event<T>` takes any `Payload`: a contract that serde can decode, or a sum of contracts. A contract knows the
+//! one before it (`Contract::Older`), so that a record of an older version is decoded as that type and converted,
+//! step by step.
 
 use std::marker::PhantomData;
 

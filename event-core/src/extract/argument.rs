@@ -1,4 +1,9 @@
 //! What the attribute leaves behind for each argument of a handler.
+//!
+//! Each argument is a type that implements `FromDelivery`. As constants it says which events it is the payload of
+//! and which it can send, and it declares the states that it needs; the attribute only lists these (`Argument`).
+//! What a handler is for, what it may send and what must be there at start-up is therefore known without running
+//! it, and the compiler can compare it with what the attribute says.
 
 use std::pin::Pin;
 

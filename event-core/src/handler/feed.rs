@@ -5,6 +5,11 @@
 //! Whoever polls the loop has the record that is next put in a cell of the thread, and finds the
 //! outcome in another when the poll returns: both are only used within one call of `poll`, which is
 //! on one thread, so nothing is locked and nothing is allocated.
+//!
+//! A lane makes the loop of a handler once and polls it in place for record after record, so that no future is
+//! made, boxed or moved for a record, nor for a batch (`batch_feed`). A loop that waits for something is polled
+//! again when that wakes the lane; one that panicked or ran out of time is dropped and made anew. A loop between
+//! two records holds nothing of either.
 
 use std::cell::Cell;
 use std::future::poll_fn;

@@ -2,6 +2,11 @@
 //!
 //! Everything that the engine does is told once, here, as data. Logs, counts and whatever else
 //! wants to know are listeners; without one nothing is formatted and no clock is read.
+//!
+//! [`Observation`] is that data; the log is the first listener. A record costs one observation. What is rarer (a
+//! batch that came, a commit that was sent or acknowledged, partitions that came, left or whose fetch is paused) costs
+//! one each. What is emitted of an assignment carries its epoch: a commit that is acknowledged late says to which it
+//! belongs.
 
 mod health;
 mod ignored_fields;

@@ -3,6 +3,9 @@
 //! Every operation is a function over a [`Broker`](crate::broker::Broker), so that whoever shows it,
 //! a command or a page, only reads what was asked for and shows what came out. Nothing here joins
 //! the group of the service, and nothing is committed for it but by [`seek`].
+//!
+//! A replay is the service itself on a broker whose consumer reads a range once (`operations::ReplayBroker`): what
+//! the engine would commit only tells how far it has come.
 
 mod acls;
 pub mod dead_letters;

@@ -1,4 +1,8 @@
 //! One attempt: the handler, its layers, its time limit, and the events that it returns.
+//!
+//! A handler that returns `Emit` returns records that are ready to be sent. The attempt sends them in order and
+//! waits for each acknowledgement; only then is its outcome final, and only a final outcome settles a record. A
+//! crash in between sends them again.
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;

@@ -1,4 +1,28 @@
 //! What the lanes of a processor share while it runs.
+//!
+//! # The states of a record
+//!
+//! Each consumer group of a service has an engine of its own: a consumer, lanes, offsets. They share the states,
+//! the producer, how many calls may run at once (`max_concurrency`), and nothing else.
+//!
+//! A record is *delivered* when its lane takes it in. It is *waiting* while something before it in its order is not
+//! settled, while its handler is shut (paused, or its breaker is open) or has no room, or until the time that a
+//! retry topic gives it. It is *in flight* during an attempt. After an attempt that failed it is *delayed*, and keeps
+//! its place; then it is in flight again. It ends *settled*: handled, skipped, or written elsewhere (dead-letter
+//! topic, retry topic) with the write acknowledged. A record that is not settled when its assignment ends is
+//! forgotten, and delivered again to the next owner.
+//!
+//! # Who owns what
+//!
+//! | | owned by | |
+//! |---|---|---|
+//! | the assignment, the pauses, the commits under way | the consumer thread | `broker::kafka` |
+//! | which partition has which lane, the epoch of each | the processor's loop | `processor::lanes` |
+//! | what is delivered, what may run, what is delayed | the lane's task, alone | `lane::{sequential, concurrent}`, `concurrent::scheduler` |
+//! | what is settled | written by the lane, read at a commit | `lane::progress`: one number, or a `tracker` behind a lock |
+//! | an attempt | the lane's task; a task of its own where it waits or computes for long, and records run side by side | `attempt`, `loops`, `concurrent::{straight, calls, batch_calls, work}` |
+//! | the verdict on an attempt | whoever made it | `settle::judge` |
+//! | breaker, pause and room of a handler | shared by all lanes of the group | `engine`, `breaker` |
 
 use std::ops::Deref;
 use std::sync::Arc;

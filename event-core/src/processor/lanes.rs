@@ -1,4 +1,13 @@
 //! The lanes of the partitions that are ours.
+//!
+//! # Giving a partition up
+//!
+//! When a partition is to be given up, its lane finishes what is in flight within the drain deadline, what is settled
+//! is committed, and only then is the partition released. Those that are kept go on with what was handed over, and
+//! are committed, but get no more meanwhile: librdkafka pauses every partition until a revocation is answered.
+//! Shutdown is the same for all partitions at once, and then leaves the group. A lane that fails says so at once
+//! and starts nothing more; what it has in flight ends within the same deadline as that of the others. The first
+//! failure is how the service ends, also when it comes up during the drain.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

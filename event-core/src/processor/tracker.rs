@@ -7,6 +7,20 @@
 //! record is a transaction of its own has every other offset. Settling costs O(1) amortised; a record
 //! that blocks costs a bit for each one above it, and a run wherever the step changes. What binds them
 //! to their log, the leader epoch and the time of the latest, is kept for a stretch of records at once.
+//!
+//! The `tracker` numbers records as they are delivered, because offsets have gaps and numbers have none, and keeps
+//! a bit for each from the first open one on, and a run of offsets wherever the step between them changes. Offsets
+//! at the end of a log that hold no record (the marks of transactions, aborted records, compaction) are told apart
+//! (`ConsumerEvent::Passed`), behind the records before them: a lane takes the last of them for one that is settled
+//! at once, so that the offset behind them is committed when nothing before is open. librdkafka's position passes
+//! marks; it is read twice a second, when all that was fetched is handed over. Where a partition stands still
+//! before its end for 5 s, another client looks whether a record is left there. The end itself is not reported
+//! (`enable.partition.eof`), because librdkafka then loses the record that follows a pause. Above so many bytes its
+//! lane takes nothing more in. What is settled above the committed offset goes along with the commit as metadata
+//! (`delivery::SettledAbove`): a restart, crash or rebalance does not run it again, nor does a later version of the
+//! service whose handlers keep another order: it is asked for at every assignment. The text repeats the offset that
+//! it belongs to, so that a tool that moves offsets makes it void. What does not fit into `max_metadata_bytes` is
+//! delivered again.
 
 use std::collections::VecDeque;
 

@@ -4,6 +4,11 @@
 //! one poll all the time, and with it everything else on its thread. Nothing can stop it there, but
 //! it can be named. A lane writes three numbers for each attempt and two for each poll; a thread looks at
 //! them a few times a second, so that no record pays for a clock.
+//!
+//! A thread looks four times a second at what is in flight, so that records pay for no clock: it names a handler
+//! that does not let go of its thread or has had a record for 30 s, and what was in flight when a drain was over can
+//! be named: a handler's record, or one that is being written to a topic for dead letters or retries. A thread,
+//! because such a handler may hold all others.
 
 mod thread;
 

@@ -1,4 +1,18 @@
 //! Crates whose handlers the linker has dropped.
+//!
+//! `#[event_handler]` leaves the function as it is and adds a `HandlerRegistration`: names, place, what its
+//! arguments are, and a function pointer. `inventory` collects these of everything that is linked. `app` asks
+//! `registry` for them, sorted, and for what does not fit together: two handlers of one event, a state that nobody
+//! provides, a crate that the linker dropped with its handlers.
+//!
+//! What should be linked is noted while compiling (`event-macros/src/record`). The first macro of ours in a crate
+//! reads the arguments of the compiler that runs it: they have the crates that this target is given, after
+//! features, renames, versions and kinds of dependencies are resolved. A crate that registers something has the id
+//! of its build in its metadata, as the name of a constant; the macro looks for it in the file of each crate, and
+//! in those that a crate without one has loaded. It leaves a `CrateRegistration`: the crate's own id and those of
+//! its dependencies. At start-up every id that a linked crate depends on has to be the id of a linked crate. Ids,
+//! not names: a library and a binary share a name, as do two versions. Where no macro stands in the binary nor in
+//! the library beside it (`#[tokio::main]`), nothing is known of its dependencies, and a warning says that.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::Location;

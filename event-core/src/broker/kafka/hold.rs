@@ -5,6 +5,26 @@
 //! its own limits then, and nothing is lost. What must not happen is that a partition waits behind the
 //! messages of another one whose lane is slow: so this ends at once when a partition has nothing to do and
 //! records are known to wait for it, and now and then to look what lies behind.
+//!
+//! # Backpressure
+//!
+//! Backpressure is by bytes, in two steps. While every lane has enough in flight for some milliseconds (half of
+//! what its partition may have now, 2 MiB at most), the consumer thread takes nothing more (`broker::kafka::hold`):
+//! what librdkafka fetched ahead waits in its queue, up to the limits of that, and nothing is lost. That ends when
+//! a partition has little to do and records are known to wait for it; where that is not known, a little is taken
+//! now and then to see what lies behind. Records of which none comes for a second are no longer waited for: they
+//! may be those of an open transaction. A partition whose records are held all the same is paused: when it has
+//! handed over, and not yet dropped, more than an equal share of half of the limit and more than the others leave
+//! of the other half. It goes on at half of that. A pause throws away what was fetched ahead of the partition,
+//! which is why it comes last; a partition that waits never stops the others. The thread polls meanwhile, so the
+//! group does not take it for dead. What is copied out of a batch because it waits counts too, until it is settled;
+//! when delayed records are all of what a partition may have, it is paused until some of them are settled. A
+//! partition that is given up or lost is resumed first: for librdkafka a pause outlives the assignment.
+//!
+//! Of `max_in_flight_bytes` a quarter is what the clients of a group may fetch ahead
+//! (`queued.max.messages.kbytes`), the rest is the budget of what is handed over. Beside that a client has one
+//! answer of a broker in memory (`fetch.max.bytes`, which is no more than that quarter), and some 400 bytes of
+//! librdkafka's own for each record that is fetched ahead (`queued.min.messages`).
 
 use std::time::{Duration, Instant};
 

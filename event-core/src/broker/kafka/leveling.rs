@@ -7,6 +7,14 @@
 //!
 //! All instances read the same description of the group, and one of them acts on it: the one that has
 //! most.
+//!
+//! The assignors level out each member's total, so a topic of its own is what shares a topic evenly. What is left
+//! over of each topic stays where it was first, so `broker::kafka::leveling` looks at the description of the group
+//! when nothing has changed for 10 seconds: the instance with the most partitions, if it has two more than another,
+//! gives its partitions of one topic back. It leaves the group with that member and joins again 3 seconds later:
+//! one that joins before the others have taken over might get the same partitions again. All instances read the
+//! same description, and the one with the most acts, the first by name of several: so one acts at a time. Members
+//! with a `group.instance.id` do not level out, because they keep their partitions while they are away.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

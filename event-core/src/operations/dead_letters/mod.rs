@@ -3,6 +3,16 @@
 //! Nothing is ever removed from a dead-letter topic. A letter that was dealt with is *resolved* by
 //! a record that is appended behind it ([`resolution_header`]), so that it works on every broker and
 //! leaves a trail.
+//!
+//! A dead letter is *open* until a record of resolution is appended to its partition, which names it by
+//! `partition@offset` (`operations::dead_letters::resolution_header`). Letters with the same `dlq.id`,
+//! `dlq.timestamp`, `dlq.redrive_id`, key and value are copies of one, written twice by a crash, and are resolved
+//! together. One that failed again after a redrive carries that one's id as `dlq.redrive_id` and is another; so is
+//! that of another record at the same offset, in a topic that was made anew. Only what stands from the last
+//! `dlq.topic` on is read as ours, and in a retry or redrive topic what stands from the last `retry.topic` on:
+//! before it stand the original's own headers. A redrive sends the original to `<topic>_redrive`, waits for the
+//! acknowledgement, and then appends the resolution: a crash in between leaves the letter open, and the second
+//! redrive has the same id.
 
 mod addressee;
 mod fate;

@@ -4,6 +4,35 @@
 //! every handler of the topic keeps the order of the partition it is a loop over records
 //! ([`sequential`]): nothing is spawned and no channel is crossed for a record. Otherwise it runs
 //! side by side what may run side by side ([`concurrent`]).
+//!
+//! # Two lanes
+//!
+//! Where every handler of a topic keeps the order of the partition and takes one record, the lane is a loop:
+//! nothing is spawned, no channel is crossed and no clock is read for a record, and how far it has come is one
+//! number. Every hundred records or so it gives up its thread, because a handler that never waits does not.
+//! Otherwise, as long as nothing is in flight, records that keep the order of the partition go straight to their
+//! handler (`concurrent::straight`): one alone, or with those that follow for the same handler of batches, over
+//! records that nobody handles and over the ends of what was fetched. Such a run is called when it is full, when
+//! something else is next or when its `wait` is over, and what is handled is settled as a range, of which scheduler
+//! and tracker learn one number. Whatever else comes of it (the handler waits, a record fails, the gate is shut,
+//! nothing follows so that the batch has to wait), the records of the run are taken in like all others, and one set
+//! of rules holds. For those the lane keeps a `scheduler`, which is plain data: it knows what may run, and is
+//! tested without a runtime. Each key has a queue there, as has the partition, and each handler a line of what may
+//! start; two keys whose 64-bit hashes are equal count as one. Whatever number of records wait, it looks at a few
+//! of them to find the next. In a turn the lane takes up to 128 records in and starts as many. It polls each call
+//! once itself: most handlers are done then, and nothing is spawned. A call that is pending goes on as a task, with
+//! the loop of its handler; the next record gets another loop. Where a handler waits nearly always, or a poll of it
+//! takes over 100 µs (every 16th is timed) and it does not keep the order of the partition, its calls are tasks
+//! from the beginning, so that handlers which compute have all cores. Permits are taken for calls in a row, and
+//! where there is none the lane waits for one, not its records; the gate is asked before each call, and whether to
+//! stop. A task has one record or one batch, and what is settled is noted as it ends, so a panic, a time limit or
+//! the end of an assignment takes nothing of others with it; the notes need no lock, and the tracker is told once a
+//! turn, or when somebody reads it. A record that fails leaves its call: what its outcome asks for is done without
+//! a permit, and a delayed record keeps its place in the queue and takes no place of another; every turn of the
+//! lane looks for those that are due. A batch of which little is left, or of which nothing runs although handlers
+//! have room, is dropped after what waits is copied out, each record once at most: so a key that is stuck holds its
+//! own records and no others, until they are the share of the partition. When the time to drain is over such a lane
+//! cancels its tasks itself, so that what has ended by then counts.
 
 mod concurrent;
 mod progress;

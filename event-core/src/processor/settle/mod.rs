@@ -1,4 +1,21 @@
 //! What becomes of one record: handled, skipped, dead-lettered or tried again.
+//!
+//! # Failure
+//!
+//! `settle::judge` turns an outcome into one of: settled, try again after a delay, or write elsewhere and then
+//! settled. What an error asks for is said where it passes (`.dead_letter()`), by its type
+//! (`#[derive(EventError)]`, found through the chain of causes), or by the handler's `retry(on = ..)`, in this
+//! order. A breaker counts failures of a handler in a row; open, it lets nobody in until its pause is over, then
+//! one attempt, which decides; one of a record that cannot be decoded says nothing, and leaves it to the next. An
+//! error that says `unavailable` opens it at once and uses up no attempt. One failure of a whole batch (an error, a
+//! panic, a time-out) says nothing of any of its records: after the delay that it asks for, or else the first of
+//! the backoff, each is tried alone, in its order, and the call of the whole was no attempt at any.
+//!
+//! Retry topics are read by the same group. A record there says in its headers where it was first, who is to handle
+//! it and when; its lane does not take it in before that. All records of one such topic wait for the same time, so
+//! the first is always due first. The handler sees the record where it was first, and so does a dead letter made of
+//! it. A redrive topic is the same without a delay: what a person has redriven comes back to the one handler that
+//! failed.
 
 mod direct;
 mod judge;
