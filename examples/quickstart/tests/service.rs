@@ -12,7 +12,11 @@ fn dev_greets_whoever_is_in_the_samples() {
         .unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(text.lines().any(|line| line == "hello, world"), "{text}");
+    // The output that the README shows, as it is.
+    let (_, shown) = README.split_once("```text\n").unwrap();
+    let (shown, _) = shown.split_once("```").unwrap();
+    assert!(shown.starts_with("hello, world\n"), "{shown}");
+    assert!(text.ends_with(shown), "{text}");
 }
 
 const README: &str = include_str!("../../../README.md");
