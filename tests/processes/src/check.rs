@@ -73,8 +73,8 @@ pub struct Findings {
     pub overlaps: Vec<String>,
     /// Executions of one key that overlap after one of the processes lost the partition.
     pub allowed_overlaps: usize,
-    /// Failed attempts after which another process began with the first attempt again: nothing that
-    /// was done is repeated, but the failure does not count.
+    /// Failed attempts after which the partition's next owner, perhaps the same process, began with the first attempt
+    /// again: nothing that was done is repeated, but the failure does not count.
     pub begun_anew: usize,
     /// How often something was repeated, and why.
     pub repeats: BTreeMap<Cause, usize>,
@@ -161,9 +161,7 @@ fn overlaps(all: &[(&Process, &Execution)], phases: &[Phase], findings: &mut Fin
         let open = by_key.entry(&one.key).or_default();
         open.retain(|(first, before)| ended(first, before) > one.begin);
         for (first, before) in &*open {
-            let is_over = first.written.revoked.iter().any(|(at, partitions)| {
-                (before.begin..one.begin).contains(at) && partitions.contains(&before.partition)
-            });
+            let is_over = was_revoked(first, before, one);
             let is_allowed = first.name != process.name
                 && (is_over
                     || was_frozen(first, before, one)
@@ -190,7 +188,9 @@ fn repeats(all: &[(&Process, &Execution)], phases: &[Phase], findings: &mut Find
         if first.name == process.name && one.attempt == before.attempt + 1 {
             continue;
         }
-        if first.name != process.name && before.end.is_some_and(|(_, end)| end == End::Failed) {
+        // .. or this one's, when the partition has gone and come back.
+        let is_elsewhere = first.name != process.name || was_revoked(first, before, one);
+        if is_elsewhere && before.end.is_some_and(|(_, end)| end == End::Failed) {
             findings.begun_anew += 1;
             continue;
         }
@@ -212,6 +212,13 @@ fn repeats(all: &[(&Process, &Execution)], phases: &[Phase], findings: &mut Find
     }
 }
 
+/// Whether the partition was given up by the first process before the second execution began.
+fn was_revoked(first: &Process, before: &Execution, again: &Execution) -> bool {
+    first.written.revoked.iter().any(|(at, partitions)| {
+        (before.begin..again.begin).contains(at) && partitions.contains(&before.partition)
+    })
+}
+
 fn cause(
     first: &Process,
     before: &Execution,
@@ -229,9 +236,7 @@ fn cause(
         Cause::Frozen
     } else if explained_by(Cause::Broker, phases, before, again) {
         Cause::Broker
-    } else if first.written.revoked.iter().any(|(at, partitions)| {
-        (before.begin..again.begin).contains(at) && partitions.contains(&before.partition)
-    }) && explained_by(Cause::Joins, phases, before, again)
+    } else if was_revoked(first, before, again) && explained_by(Cause::Joins, phases, before, again)
     {
         Cause::Joins
     } else {
@@ -367,5 +372,15 @@ mod tests {
         first.frozen = vec![(9 * SECOND, 20 * SECOND)];
         let findings = check_of(&[first, second]);
         assert_eq!((findings.repeats(Cause::Frozen), findings.unexplained.len()), (1, 1));
+    }
+
+    #[test]
+    fn what_failed_is_begun_anew_by_the_next_owner_even_if_that_is_the_same_process() {
+        let mut one = process("a", &[(0, 1, 2), (0, 5, 6), (1, 7, 8), (2, 9, 10)]);
+        one.written.executions[0].end = Some((2, End::Failed));
+        assert_eq!(check_of(&[one.clone()]).unexplained.len(), 1);
+        one.written.revoked.push((3, vec!["payment_events/0".to_owned()]));
+        let findings = check_of(&[one]);
+        assert_eq!((findings.begun_anew, findings.defects()), (1, Vec::new()));
     }
 }

@@ -47,7 +47,7 @@ impl Row {
         line("first completions out of order", found.disorder.len().to_string());
         line("overlaps of a key, not allowed", found.overlaps.len().to_string());
         line("overlaps after a partition was lost", found.allowed_overlaps.to_string());
-        line("failed, then begun anew elsewhere", found.begun_anew.to_string());
+        line("failed, then begun anew by the next owner", found.begun_anew.to_string());
         for (cause, name) in [
             (Cause::Killed, "repeated: killed member"),
             (Cause::Frozen, "repeated: frozen member"),
