@@ -46,7 +46,9 @@ pub fn joins(usual: u64) -> Duration {
     Duration::from_secs(number("PROCESSES_JOINS").unwrap_or(usual))
 }
 
-fn number(name: &str) -> Option<u64> {
+/// What a variable says, which is a number where it is set.
+#[must_use]
+pub fn number(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
     Some(text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text}")))
 }
