@@ -10,6 +10,7 @@ mod commits;
 mod failing_batches;
 mod groups;
 mod kept;
+mod letters;
 mod missing_topics;
 mod observed;
 mod postponed;

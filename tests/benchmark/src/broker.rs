@@ -30,6 +30,26 @@ impl Brokers {
     }
 }
 
+/// Has these groups begin anew, when those that were in them have left.
+pub fn forget_groups(brokers: &str, groups: &[&str]) {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", brokers);
+    let admin: AdminClient<DefaultClientContext> = config.create().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let within = Instant::now() + Duration::from_secs(60);
+    loop {
+        let deleted = runtime.block_on(admin.delete_groups(groups, &AdminOptions::new())).unwrap();
+        let is_left = |(_, code): &(String, RDKafkaErrorCode)| {
+            !matches!(code, RDKafkaErrorCode::GroupIdNotFound)
+        };
+        match deleted.into_iter().filter_map(Result::err).find(is_left) {
+            None => return,
+            Some(_) if Instant::now() < within => std::thread::sleep(Duration::from_millis(100)),
+            Some((name, code)) => panic!("group {name} cannot be deleted: {code}"),
+        }
+    }
+}
+
 /// Makes these topics anew.
 pub fn make_topics(brokers: &str, topics: &[(&str, i32)]) {
     let mut config = ClientConfig::new();

@@ -43,15 +43,21 @@ impl Faults {
 /// The seconds of `PROCESSES_JOINS`, or what is usual.
 #[must_use]
 pub fn joins(usual: u64) -> Duration {
-    let seconds = std::env::var("PROCESSES_JOINS").ok().and_then(|text| text.parse().ok());
-    Duration::from_secs(seconds.unwrap_or(usual))
+    Duration::from_secs(number("PROCESSES_JOINS").unwrap_or(usual))
+}
+
+/// What a variable says, which is a number where it is set.
+#[must_use]
+pub fn number(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text}")))
 }
 
 /// The seed of `PROCESSES_SEED`, or another one each time. It is printed, and decides who is
 /// killed and when.
 #[must_use]
 pub fn seed() -> u64 {
-    let seed = std::env::var("PROCESSES_SEED").ok().and_then(|text| text.parse().ok());
+    let seed = number("PROCESSES_SEED");
     let seed = seed.unwrap_or_else(|| now().unsigned_abs() % 1_000_000);
     println!("PROCESSES_SEED={seed}");
     seed

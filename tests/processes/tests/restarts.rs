@@ -5,6 +5,7 @@ use std::time::Duration;
 use process_tests::check::Cause;
 use process_tests::cluster::{Cluster, Rig};
 use process_tests::fleet::{Fleet, Kind, Outcome};
+use process_tests::scenario::number;
 use tokio::sync::Mutex;
 
 const RIG: Rig = Rig {
@@ -30,8 +31,8 @@ fn variables() -> Vec<(&'static str, String)> {
 }
 
 /// `PROCESSES_ROUNDS=5` restarts all as often.
-fn rounds() -> u32 {
-    std::env::var("PROCESSES_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(1)
+fn rounds() -> u64 {
+    number("PROCESSES_ROUNDS").unwrap_or(1)
 }
 
 /// Four instances are restarted one after the other, then one is killed. No gap is longer than the

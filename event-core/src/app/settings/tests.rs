@@ -67,12 +67,16 @@ fn kafka_properties_come_from_both_and_never_print() {
 fn an_answer_of_a_broker_is_no_more_than_what_may_be_fetched_ahead() {
     let report = load("[kafka]\nfetch.max.bytes = 16777217\n", &[]).unwrap_err();
     let expected = "`fetch.max.bytes` under `[kafka]` is 16777217: one answer of a broker takes more memory than \
-        all that may be fetched ahead, 16777216 bytes (a quarter of `max_in_flight_bytes`)";
+        all that may be fetched ahead, 16777216 bytes (a quarter of `max_in_flight_bytes`, shared by the members)";
     assert!(report.contains(expected), "{report}");
     let help = "lower it to 16777216, or raise `max_in_flight_bytes` to 67108868";
     assert!(report.contains(help), "{report}");
     let file = "max_in_flight_bytes = 67108868\n[kafka]\nfetch.max.bytes = 16777217\n";
     assert!(load(file, &[]).is_ok());
+    let file = "max_in_flight_bytes = 8388608\n[kafka]\nfetch.max.bytes = 4194305\n";
+    let report = load(file, &[]).unwrap_err();
+    assert!(report.contains("4194304 bytes (the least of a member)"), "{report}");
+    assert!(report.contains("or raise `max_in_flight_bytes` to 16777220"), "{report}");
     let queued = |kbytes| {
         format!("[kafka]\nfetch.max.bytes = 2097152\nqueued.max.messages.kbytes = {kbytes}\n")
     };

@@ -25,6 +25,8 @@ const BEGUN: Duration = Duration::from_secs(10);
 /// For so long a partition with records in its log is waited for. The end of a log says nothing of a
 /// transaction that is open, whose records nobody gets before its end.
 const AWAITED: Duration = Duration::from_secs(1);
+/// After so long it is waited for again: such a transaction may be over.
+const AWAITED_AGAIN: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Debug)]
 pub(super) struct Owned {
@@ -39,7 +41,7 @@ pub(super) struct Owned {
     /// Where its records go, if it has a queue of its own.
     pub(super) queue: Option<UnboundedSender<PartitionEvent>>,
     assigned: Instant,
-    /// Since when it has little to do although its log goes on at this offset.
+    /// Since when it is waited for, having little to do although its log goes on at this offset.
     awaited: Option<(Option<NextOffset>, Instant)>,
     /// Fetching is paused until there is room.
     is_paused: bool,
@@ -84,7 +86,11 @@ impl Owned {
     /// Whether what its log has can still be expected to come.
     fn is_awaited(&mut self, now: Instant) -> bool {
         match self.awaited {
-            Some((next, since)) if next == self.next => now.duration_since(since) < AWAITED,
+            Some((next, since))
+                if next == self.next && now.duration_since(since) < AWAITED_AGAIN =>
+            {
+                now.duration_since(since) < AWAITED
+            }
             _ => {
                 self.awaited = Some((self.next, now));
                 true

@@ -172,7 +172,7 @@ impl Shared {
 
     /// Gives one record to librdkafka; `false` when it has to wait, and is the first of the line again.
     fn hand_over(&self, line: &mut Line, record: OutgoingRecord, pending: Pending) -> bool {
-        let bytes = pending.slot().map_or(0, |slot| slot.bytes);
+        let bytes = pending.slot().bytes;
         match raw::produce(&line.client, &record, pending) {
             Ok(()) => {
                 line.records += 1;
@@ -201,10 +201,8 @@ impl Shared {
     /// Answers a record that librdkafka does not have, and counts it out.
     fn settle(&self, line: &mut Line, pending: Pending, code: Code) {
         line.end(&pending);
-        let error = pending.slot().map(|slot| self.error_of(code, slot));
-        if let Some(error) = error {
-            pending.answer(Err(error));
-        }
+        let error = self.error_of(code, pending.slot());
+        pending.answer(Err(error));
         self.settled.notify_waiters();
     }
 
@@ -224,7 +222,7 @@ impl Shared {
         let mut turns = Turns::default();
         // Who waits goes on while the others are answered; so this is done without the lock.
         for (pending, result) in reports.drain(..) {
-            let Some(slot) = pending.slot() else { continue };
+            let slot = pending.slot();
             bytes += slot.bytes;
             turns.add(slot.turn());
             // librdkafka gives up what it has when it fails, before the client is replaced.

@@ -436,12 +436,15 @@ impl KafkaSettings {
         if answer <= ahead {
             return None;
         }
+        let quarter = || format!("`max_in_flight_bytes` to {}", answer.saturating_mul(AHEAD));
         let (bound, raise) = match self.property(FETCHED_AHEAD) {
-            Some(_) => (format!("`{FETCHED_AHEAD}`"), format!("`{FETCHED_AHEAD}`")),
-            None => (
-                "a quarter of `max_in_flight_bytes`".to_owned(),
-                format!("`max_in_flight_bytes` to {}", answer.saturating_mul(AHEAD)),
-            ),
+            Some(_) => (format!("`{FETCHED_AHEAD}` of each member"), format!("`{FETCHED_AHEAD}`")),
+            None if max_in_flight_bytes / AHEAD < MIN_FETCHED_AHEAD_BYTES => {
+                ("the least of a member".to_owned(), quarter())
+            }
+            None => {
+                ("a quarter of `max_in_flight_bytes`, shared by the members".to_owned(), quarter())
+            }
         };
         let message = format!(
             "`{FETCH_MAX}` under `[kafka]` is {answer}: one answer of a broker takes more memory than \

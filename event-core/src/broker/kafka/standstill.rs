@@ -10,6 +10,9 @@ use crate::delivery::{Epoch, NextOffset, TopicPartition};
 const STILL: Duration = Duration::from_secs(5);
 /// The same after that: there is a record, of a transaction that goes on, or there was no answer.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
+/// After so long it is looked at although messages were left in the queue meanwhile: those of another
+/// partition, perhaps, which has enough again and again.
+const LOOK_ANYWAY: Duration = Duration::from_secs(30);
 
 /// The partitions that have not been read to the end of their log, by what is known of it.
 #[derive(Default)]
@@ -19,6 +22,9 @@ struct Still {
     epoch: Epoch,
     next: NextOffset,
     end: NextOffset,
+    /// When it came there, or was looked at last.
+    began: Instant,
+    /// The same, or when messages were left in the queue last.
     since: Instant,
     is_looked_at: bool,
 }
@@ -37,11 +43,12 @@ impl Standstill {
             self.0.remove(partition);
             return false;
         }
-        let begins = Still { epoch, next, end, since: now, is_looked_at: false };
+        let begins = Still { epoch, next, end, began: now, since: now, is_looked_at: false };
         match self.0.get_mut(partition) {
             Some(known) if (known.epoch, known.next, known.end) == (epoch, next, end) => {
                 let pause = if known.is_looked_at { LOOK_AGAIN } else { STILL };
                 now.duration_since(known.since) >= pause
+                    || now.duration_since(known.began) >= pause.max(LOOK_ANYWAY)
             }
             Some(known) => {
                 *known = begins;
@@ -57,7 +64,7 @@ impl Standstill {
     /// The end of a partition is looked at.
     pub(super) fn note_look(&mut self, partition: &TopicPartition, now: Instant) {
         if let Some(known) = self.0.get_mut(partition) {
-            (known.since, known.is_looked_at) = (now, true);
+            (known.began, known.since, known.is_looked_at) = (now, now, true);
         }
     }
 
@@ -119,5 +126,18 @@ mod tests {
         assert_eq!(looks(&mut still, began, &[(0, 9), (4, 9)]), [false, false]);
         still.begin_anew(at(5));
         assert_eq!(looks(&mut still, began, &[(5, 9), (9, 9), (10, 9)]), [false, false, true]);
+    }
+
+    #[test]
+    fn a_partition_is_looked_at_although_another_is_held_all_the_time() {
+        let (mut still, began) = (Standstill::default(), Instant::now());
+        let mut looked = Vec::new();
+        for second in 0..=100 {
+            still.begin_anew(began + Duration::from_secs(second));
+            if looks(&mut still, began, &[(second, 9)]) == [true] {
+                looked.push(second);
+            }
+        }
+        assert_eq!(looked, [30, 90]);
     }
 }

@@ -7,25 +7,28 @@ use super::differential::{Choices, ReadBy, any_record, check_record, check_some,
 use super::*;
 use crate::event::{Envelope, NaiveTimes, scan};
 
+fn number(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text}")))
+}
+
 /// What a test of random records is given by the environment, else a seed that it prints.
 fn seed() -> u64 {
-    let given = std::env::var("ONE_PASS_SEED").ok().and_then(|seed| seed.parse().ok());
-    let seed = given.unwrap_or_else(rand::random);
+    let seed = number("ONE_PASS_SEED").unwrap_or_else(rand::random);
     println!("ONE_PASS_SEED={seed}");
     seed
 }
 
 /// How many random records are read, unless a time is given.
 fn wanted() -> u64 {
-    let given = std::env::var("ONE_PASS_RECORDS").ok().and_then(|records| records.parse().ok());
-    given.unwrap_or(20_000)
+    number("ONE_PASS_RECORDS").unwrap_or(20_000)
 }
 
 #[test]
 fn what_one_pass_reads_the_envelope_reads_as_the_same() {
     let mut random = SmallRng::seed_from_u64(seed());
-    let seconds = std::env::var("ONE_PASS_SECONDS").ok().and_then(|seconds| seconds.parse().ok());
-    let until = seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
+    let until =
+        number("ONE_PASS_SECONDS").map(|seconds| Instant::now() + Duration::from_secs(seconds));
     let (mut records, mut in_one_pass, mut by_envelope) = (0_u64, 0_u64, 0_u64);
     let wanted = wanted();
     while until.map_or(records < wanted, |until| records % 1000 != 0 || Instant::now() < until) {

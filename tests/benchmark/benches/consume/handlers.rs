@@ -173,6 +173,9 @@ handlers!(group_b, Event, owned, (group = "b"), Type00 Type01 Type02);
 handlers!(group_c, Event, owned, (group = "c"), Type00 Type01 Type02);
 handlers!(group_d, Event, owned, (group = "d"), Type00 Type01 Type02);
 
+/// The groups of those above.
+pub(crate) const GROUPS: &[&str] = &["a", "b", "c", "d"];
+
 pub(crate) mod borrowed_3 {
     use super::*;
 
@@ -194,11 +197,16 @@ pub(crate) mod borrowed_3 {
 
 /// 1 in 100 fails once, and 1 in 1000 for good.
 fn fails(id: u64, attempt: Attempt) -> Result {
-    match id % 1000 {
-        1 => Err(Error::msg("for good")),
-        rest if rest % 100 == 0 && attempt.number == 1 => Err(Error::msg("once")),
+    match per_mille(id) {
+        10 => Err(Error::msg("for good")),
+        rest if rest < 10 && attempt.number == 1 => Err(Error::msg("once")),
         _ => Ok(()),
     }
+}
+
+/// A number below 1000, which goes with neither the key nor the type of a record.
+fn per_mille(id: u64) -> u64 {
+    (id.wrapping_mul(0xD6E8_FEB8_6659_FD93) >> 32) % 1000
 }
 
 macro_rules! working {
@@ -222,18 +230,40 @@ macro_rules! working {
     };
 }
 
+/// One that fails for good is done with its last attempt.
+fn fail(event: &impl Counted, id: u64, attempt: Attempt, meter: &Meter) -> Result {
+    let failed = fails(id, attempt);
+    if failed.is_ok() || attempt.is_last() {
+        meter.count(event);
+    }
+    failed
+}
+
 working!(
     failing,
     (retry(attempts = 2, backoff = "1ms..1ms"), breaker = off),
-    |event, attempt, meter| {
-        // One that fails for good is done with its last attempt.
-        let failed = fails(event.id, attempt);
-        if failed.is_ok() || attempt.is_last() {
-            meter.count(&*event);
-        }
-        failed
-    }
+    |event, attempt, meter| { fail(&*event, event.id, attempt, &meter) }
 );
+
+working!(
+    failing_by_key,
+    (retry(attempts = 2, backoff = "1ms..1ms"), breaker = off, order = key, concurrency = 64),
+    |event, attempt, meter| { fail(&*event, event.id, attempt, &meter) }
+);
+
+working!(
+    failing_unordered,
+    (retry(attempts = 2, backoff = "1ms..1ms"), breaker = off, order = none, concurrency = 64),
+    |event, attempt, meter| { fail(&*event, event.id, attempt, &meter) }
+);
+
+working!(refusing, (breaker = off), |event, _attempt, meter| {
+    meter.count(&*event);
+    match per_mille(event.id) {
+        0 => Err(Error::msg("for good").dead_letter()),
+        _ => Ok(()),
+    }
+});
 
 working!(waiting, (order = key, concurrency = 256), |event, _attempt, meter| {
     tokio::time::sleep(Duration::from_millis(1)).await;

@@ -38,7 +38,7 @@ mod subjects;
 
 use clap::{Parser, ValueEnum};
 use event_benchmark::allocations::{self, CountingAllocator};
-use event_benchmark::broker::Brokers;
+use event_benchmark::broker::{Brokers, forget_groups};
 use event_benchmark::cost::{Cost, median, spread};
 use event_benchmark::sides;
 use rows::{QUICK, Row};
@@ -91,6 +91,8 @@ enum Side {
     Hand,
     TwoPass,
     BatchCall,
+    /// event-core with handlers that do not fail, for a row of failures
+    Clean,
     Core,
 }
 
@@ -143,6 +145,7 @@ fn main() {
         }
         let is_measured = |side: &Side| match side {
             Side::Core => true,
+            Side::Clean => row.clean().is_some(),
             Side::TwoPass | Side::BatchCall if !row.only_decodes() => false,
             baseline => arguments.baseline.is_empty() || arguments.baseline.contains(baseline),
         };
@@ -156,7 +159,9 @@ fn measure(side: Side, row: &Row, brokers: &str, group: &str) -> Cost {
         Side::Hand => subjects::by_hand(row, brokers, group, Passes::One),
         Side::TwoPass => subjects::by_hand(row, brokers, group, Passes::Two),
         Side::BatchCall => batch_call::batch_call(row, brokers),
-        Side::Core => {
+        Side::Clean | Side::Core => {
+            let clean = row.clean().filter(|_| side == Side::Clean);
+            let row = clean.as_ref().unwrap_or(row);
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
             runtime.unwrap().block_on(subjects::with_event_core(row, brokers, group))
         }
@@ -254,11 +259,18 @@ impl Comparison {
             peak(Side::Core),
             peak(Side::Hand),
         );
+        if !self.costs(Side::Clean).is_empty() {
+            println!("{:<36} {:>22}", "  of the same without failures", self.against(Side::Clean));
+        }
     }
 }
 
 fn in_a_process(side: Side, row: &Row, brokers: &str, counts: bool) -> Cost {
     let group = format!("{side:?}-{}-{}", std::process::id(), sides::unique()).to_lowercase();
+    // Their names stand in the code, so a run would go on behind the one before.
+    if row.groups > 1 && side == Side::Core {
+        forget_groups(brokers, handlers::GROUPS);
+    }
     let mut flags = row.flags();
     flags.extend([side.flag(), format!("--brokers={brokers}"), format!("--group={group}")]);
     flags.extend(counts.then(|| "--count-allocations".to_owned()));

@@ -25,8 +25,10 @@ pub(crate) enum Compression {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Work {
     Count,
-    /// 1 in 100 records fails once, and 1 in 1000 is dead-lettered
+    /// 1 in 100 records fails once, and 1 in 1000 is dead-lettered; 1 ms before each further attempt
     Fail,
+    /// 1 in 1000 records is dead-lettered after its first attempt
+    Refuse,
     /// Waits for 1 ms, 256 records at once
     Wait,
     /// Computes for 2 ms
@@ -102,7 +104,13 @@ impl Row {
 
     /// Whether the loops that only decode say something about it.
     pub(crate) fn only_decodes(&self) -> bool {
-        self.groups == 1 && matches!(self.work, Work::Count | Work::Fail)
+        self.groups == 1 && matches!(self.work, Work::Count | Work::Fail | Work::Refuse)
+    }
+
+    /// The same without failures, for a row that has some.
+    pub(crate) fn clean(&self) -> Option<Row> {
+        let fails = matches!(self.work, Work::Fail | Work::Refuse);
+        fails.then(|| Row { work: Work::Count, ..self.clone() })
     }
 
     /// The flags of a process that measures this row.
@@ -155,6 +163,9 @@ pub(crate) fn rows() -> Vec<(&'static str, Row)> {
         ("lz4", Row { compression: Compression::Lz4, ..row() }),
         ("zstd", Row { compression: Compression::Zstd, ..row() }),
         ("failures: 1 % once, 0.1 % for good", Row { work: Work::Fail, ..row() }),
+        ("failures, order = key", Row { work: Work::Fail, order: Order::Key, ..row() }),
+        ("failures, order = none", Row { work: Work::Fail, order: Order::None, ..row() }),
+        ("0.1 % dead-lettered at once", Row { work: Work::Refuse, ..row() }),
         ("no log", Row { no_log: true, ..row() }),
         ("4 groups", Row { groups: 4, ..few(500_000) }),
         (

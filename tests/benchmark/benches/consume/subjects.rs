@@ -56,7 +56,7 @@ pub(crate) fn by_hand(row: &Row, brokers: &str, group: &str, passes: Passes) -> 
             match row.work {
                 Work::Wait => std::thread::sleep(Duration::from_millis(1)),
                 Work::Compute => compute(),
-                Work::Count | Work::Fail => {}
+                Work::Count | Work::Fail | Work::Refuse => {}
             }
             seen += 1;
             passes.count(row, &meter, value);
@@ -105,7 +105,10 @@ pub(crate) async fn with_event_core(row: &Row, brokers: &str, group: &str) -> Co
 
 fn modules(row: &Row) -> &'static [&'static str] {
     match (row.work, row.order, row.types) {
+        (Work::Fail, Order::Key, _) => &["failing_by_key"],
+        (Work::Fail, Order::None, _) => &["failing_unordered"],
         (Work::Fail, ..) => &["failing"],
+        (Work::Refuse, ..) => &["refusing"],
         (Work::Wait, ..) => &["waiting"],
         (Work::Compute, ..) => &["computing"],
         (_, Order::Key, _) => &["by_key"],

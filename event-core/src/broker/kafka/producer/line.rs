@@ -43,16 +43,12 @@ impl Line {
             *open += 1;
         }
         let turn = self.first_turn + self.open.len() as u64 - 1;
-        if let Some(slot) = pending.slot() {
-            slot.set_turn(turn);
-        }
+        pending.slot().set_turn(turn);
     }
 
     /// Counts a record out.
     pub(super) fn end(&mut self, pending: &Pending) {
-        if let Some(slot) = pending.slot() {
-            self.end_many(slot.turn(), 1);
-        }
+        self.end_many(pending.slot().turn(), 1);
     }
 
     fn end_many(&mut self, turn: u64, count: usize) {

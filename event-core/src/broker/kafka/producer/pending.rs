@@ -13,7 +13,10 @@ use crate::delivery::{Offset, TopicPartition};
 use crate::event::TopicName;
 
 /// A record that is not settled yet. Dropping it answers with an error.
-pub(in super::super) struct Pending(Option<Arc<Slot>>);
+pub(in super::super) struct Pending {
+    slot: Arc<Slot>,
+    is_answered: bool,
+}
 
 /// The answer to a record, when it has come.
 pub(super) struct Answer(Arc<Slot>);
@@ -29,41 +32,34 @@ pub(in super::super) struct Slot {
 enum State {
     Open(Option<Waker>),
     Answered(Result<(i32, i64), Box<BrokerError>>),
-    Taken,
 }
 
 impl Pending {
     pub(super) fn new(topic: TopicName, partition: Option<i32>, bytes: usize) -> (Pending, Answer) {
         let (turn, state) = (AtomicU64::new(0), Mutex::new(State::Open(None)));
         let slot = Arc::new(Slot { topic, partition, bytes, turn, state });
-        (Pending(Some(Arc::clone(&slot))), Answer(slot))
+        (Pending::of(Arc::clone(&slot)), Answer(slot))
     }
 
-    pub(in super::super) fn from_slot(slot: Arc<Slot>) -> Pending {
-        Pending(Some(slot))
+    pub(in super::super) fn of(slot: Arc<Slot>) -> Pending {
+        Pending { slot, is_answered: false }
     }
 
-    /// Nobody is answered until it is made a `Pending` again.
-    pub(in super::super) fn into_slot(mut self) -> Option<Arc<Slot>> {
-        self.0.take()
-    }
-
-    pub(super) fn slot(&self) -> Option<&Slot> {
-        self.0.as_deref()
+    pub(in super::super) fn slot(&self) -> &Arc<Slot> {
+        &self.slot
     }
 
     pub(super) fn answer(mut self, result: Result<(i32, i64), BrokerError>) {
-        if let Some(slot) = self.0.take() {
-            slot.answer(result);
-        }
+        self.is_answered = true;
+        self.slot.answer(result);
     }
 }
 
 impl Drop for Pending {
     fn drop(&mut self) {
-        if let Some(slot) = self.0.take() {
+        if !self.is_answered {
             let reason = "the producer was closed before an answer";
-            slot.answer(Err(BrokerError::Other(reason.to_owned())));
+            self.slot.answer(Err(BrokerError::Other(reason.to_owned())));
         }
     }
 }
@@ -99,21 +95,40 @@ impl Future for Answer {
         match &mut *state {
             State::Open(Some(waker)) => waker.clone_from(context.waker()),
             State::Open(none) => *none = Some(context.waker().clone()),
-            State::Answered(_) => {
-                let State::Answered(result) = std::mem::replace(&mut *state, State::Taken) else {
-                    return Poll::Pending;
-                };
+            State::Answered(answered) => {
                 let topic = self.0.topic.clone();
-                return Poll::Ready(match result {
+                return Poll::Ready(match answered {
+                    // It says the same however often it is asked.
                     Ok((partition, offset)) => Ok(Acknowledged {
-                        partition: TopicPartition { topic, partition },
-                        offset: Offset(offset),
+                        partition: TopicPartition { topic, partition: *partition },
+                        offset: Offset(*offset),
                     }),
-                    Err(error) => Err(*error),
+                    Err(error) => Err(BrokerError::clone(error)),
                 });
             }
-            State::Taken => {}
         }
         Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_says_the_same_to_who_asks_again() {
+        let topic = TopicName::from_static("role_events");
+        let (pending, mut written) = Pending::new(topic.clone(), None, 1);
+        pending.answer(Ok((2, 7)));
+        let (dropped, mut lost) = Pending::new(topic, None, 1);
+        drop(dropped);
+        let second = Duration::from_secs(1);
+        for _ in 0..2 {
+            let answer = tokio::time::timeout(second, &mut written).await.unwrap().unwrap();
+            assert_eq!((answer.partition.partition, answer.offset), (2, Offset(7)));
+            assert!(tokio::time::timeout(second, &mut lost).await.unwrap().is_err());
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Enqueues a record with headers of any bytes.
 
 use std::ffi::{CStr, c_char, c_void};
+use std::mem::ManuallyDrop;
 use std::ptr;
 use std::sync::Arc;
 
@@ -16,12 +17,15 @@ use crate::event::Headers;
 
 impl IntoOpaque for Pending {
     fn into_ptr(self) -> *mut c_void {
-        self.into_slot().map_or(ptr::null_mut(), IntoOpaque::into_ptr)
+        let pending = ManuallyDrop::new(self);
+        // SAFETY: the slot is moved out of what is never dropped nor used again.
+        let slot: Arc<Slot> = unsafe { ptr::read(pending.slot()) };
+        slot.into_ptr()
     }
 
     unsafe fn from_ptr(pointer: *mut c_void) -> Self {
         // SAFETY: made by `into_ptr` of the same type above, and taken once, as the caller promises.
-        Pending::from_slot(unsafe { Arc::<Slot>::from_ptr(pointer) })
+        Pending::of(unsafe { Arc::<Slot>::from_ptr(pointer) })
     }
 }
 
