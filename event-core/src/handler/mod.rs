@@ -11,7 +11,9 @@ use std::time::Duration;
 pub(crate) use feed::{Ended, call_once, clear, loop_of_calls, poll_loop};
 pub use feed::{Feed, HandlerLoop};
 pub use options::{BatchOptions, BreakerOptions, DeliveryOptions, Order, RetryOptions};
-pub use policy::{HandlerDefaults, HandlerOverrides, HandlerPolicy};
+#[cfg(feature = "cli")]
+pub(crate) use policy::{DeliveryValue, duration, durations};
+pub use policy::{HandlerOverrides, HandlerPolicy};
 
 use crate::delivery::Delivery;
 use crate::event::{ContractInfo, Emits};
