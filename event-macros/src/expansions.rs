@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use event_names::delivery::Unless;
+use event_names::delivery::{Takes, Unless};
 use proc_macro2::TokenStream;
 
 /// The most lines that a handler may add to the code, documentation and lints aside: a service has
@@ -140,9 +140,28 @@ fn the_documented_keys_of_delivery_are_those_of_the_table() {
         page += &format!(
             "| `{}` | {} | {unless} | {} |\n",
             key.written(),
-            key.takes.described(),
+            described(&key.takes),
             key.doc
         );
     }
     pinned("delivery_keys.md", &page);
+}
+
+fn described(takes: &Takes) -> String {
+    let text = |ms: &u64| event_names::duration_text(*ms).as_str().to_owned();
+    match takes {
+        Takes::Number(least, most) => format!("an integer from {least} to {most}"),
+        Takes::Duration(least, most) => {
+            format!("a duration from {} to {}", text(least), text(most))
+        }
+        Takes::Range(least, most) => {
+            format!("two durations from {} to {}", text(least), text(most))
+        }
+        Takes::Durations(at_most, least, most) => {
+            format!("up to {at_most} rising durations from {} to {}", text(least), text(most))
+        }
+        Takes::Word(words) => format!("`{}`", words.join("`, `")),
+        Takes::Function => "the path of a function".to_owned(),
+        Takes::Label => "1 to 249 bytes of `[a-zA-Z0-9._-]`".to_owned(),
+    }
 }

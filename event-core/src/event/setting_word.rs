@@ -4,6 +4,8 @@
 pub(crate) trait SettingWord: Copy + std::fmt::Display + 'static {
     /// All values.
     const ALL: &'static [Self];
+    /// Their words.
+    const WORDS: &'static [&'static str];
 }
 
 /// Gives each variant of an enum its word.
@@ -11,6 +13,7 @@ macro_rules! setting_words {
     ($type:ident: $($variant:ident = $word:literal),+) => {
         impl $crate::event::SettingWord for $type {
             const ALL: &'static [Self] = &[$($type::$variant),+];
+            const WORDS: &'static [&'static str] = &[$($word),+];
         }
 
         /// As in attributes and settings.

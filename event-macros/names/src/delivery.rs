@@ -3,8 +3,6 @@
 //! From this table come the parser of the attribute, the code it expands to, its documentation, and what
 //! `[handlers."id"]` in `event.toml` takes.
 
-use crate::duration_text;
-
 /// A key of the attribute: `timeout`, or `attempts` in `retry(..)`.
 #[derive(Debug, PartialEq, Eq)]
 pub struct DeliveryKey {
@@ -130,29 +128,6 @@ impl DeliveryKey {
     pub fn written(&self) -> String {
         let pair = format!("{} = {}", self.key, self.example);
         if self.list.is_empty() { pair } else { format!("{}({pair})", self.list) }
-    }
-}
-
-impl Takes {
-    /// What may be written, with its limits.
-    #[must_use]
-    pub fn described(&self) -> String {
-        let text = |ms: u64| duration_text(ms).as_str().to_owned();
-        match self {
-            Takes::Number(least, most) => format!("an integer from {least} to {most}"),
-            Takes::Duration(least, most) => {
-                format!("a duration from {} to {}", text(*least), text(*most))
-            }
-            Takes::Range(least, most) => {
-                format!("two durations from {} to {}", text(*least), text(*most))
-            }
-            Takes::Durations(at_most, least, most) => {
-                format!("up to {at_most} rising durations from {} to {}", text(*least), text(*most))
-            }
-            Takes::Word(words) => format!("`{}`", words.join("`, `")),
-            Takes::Function => "the path of a function".to_owned(),
-            Takes::Label => "1 to 249 bytes of `[a-zA-Z0-9._-]`".to_owned(),
-        }
     }
 }
 

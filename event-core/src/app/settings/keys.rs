@@ -40,9 +40,9 @@ pub(super) struct Setting {
     pub(super) example: &'static str,
     /// What holds without a value.
     pub(super) absent: &'static str,
-    /// What its type takes, in words, for the same page.
+    /// What its type takes, and its words when it takes nothing else, for the same page.
     #[cfg_attr(not(test), expect(dead_code, reason = "documentation"))]
-    pub(super) described: fn(&Setting) -> String,
+    pub(super) takes: (&'static str, &'static [&'static str]),
     /// What a value sets for the whole service.
     pub(super) service: Option<Setter<Settings>>,
     /// The same for one handler: `[handlers."id"]`.
@@ -77,7 +77,7 @@ impl Setting {
             default: None,
             example: "",
             absent: "none",
-            described: T::described,
+            takes: (T::TAKES, T::WORDS),
             service: None,
             handler: None,
             topic: None,

@@ -4,9 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use event_names::{
-    duration_text, meant_duration_ranges, meant_durations, parse_duration, parse_duration_range,
-};
+use event_names::{meant_duration_ranges, meant_durations, parse_duration, parse_duration_range};
 
 use super::keys::{At, Kind, Setting, Value};
 use super::problem;
@@ -39,8 +37,11 @@ pub(super) trait SettingType: Sized {
     /// How the file has one.
     const KIND: Kind;
 
-    /// What may be written, with the limits of the setting.
-    fn described(setting: &Setting) -> String;
+    /// What may be written, for the documentation.
+    const TAKES: &'static str;
+
+    /// The words of a type that takes nothing else.
+    const WORDS: &'static [&'static str] = &[];
 
     /// Reads a value; `None` for a wrong one, once its problem is noted.
     fn read(value: Value<'_>, read: &mut Reader<'_>) -> Option<Self>;
@@ -48,40 +49,29 @@ pub(super) trait SettingType: Sized {
 
 impl<W: SettingWord> SettingType for W {
     const KIND: Kind = Kind::Text;
-
-    fn described(_: &Setting) -> String {
-        quoted(W::ALL)
-    }
+    const TAKES: &'static str = "one of";
+    const WORDS: &'static [&'static str] = <W as SettingWord>::WORDS;
 
     fn read(value: Value<'_>, read: &mut Reader<'_>) -> Option<Self> {
-        read.one_of(W::ALL, value)
+        read.one_of(W::ALL, <W as SettingWord>::WORDS, value)
     }
 }
 
 impl SettingType for bool {
     const KIND: Kind = Kind::Flag;
-
-    fn described(_: &Setting) -> String {
-        quoted(&[true, false])
-    }
+    const TAKES: &'static str = "one of";
+    const WORDS: &'static [&'static str] = &["true", "false"];
 
     fn read(value: Value<'_>, read: &mut Reader<'_>) -> Option<Self> {
-        read.one_of(&[true, false], value)
+        read.one_of(&[true, false], Self::WORDS, value)
     }
-}
-
-fn quoted(words: &[impl fmt::Display]) -> String {
-    words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
 }
 
 macro_rules! numbers {
     ($($number:ty),+) => {$(
         impl SettingType for $number {
             const KIND: Kind = Kind::Number;
-
-            fn described(setting: &Setting) -> String {
-                format!("an integer from {} on", setting.least)
-            }
+            const TAKES: &'static str = "an integer";
 
             fn read(Value { at, text }: Value<'_>, read: &mut Reader<'_>) -> Option<Self> {
                 let least = at.setting.least;
@@ -103,10 +93,7 @@ numbers!(u32, u64, usize);
 /// A port.
 impl SettingType for u16 {
     const KIND: Kind = Kind::Number;
-
-    fn described(_: &Setting) -> String {
-        "an integer from 0 to 65535".to_owned()
-    }
+    const TAKES: &'static str = "an integer from 0 to 65535";
 
     fn read(Value { at, text }: Value<'_>, read: &mut Reader<'_>) -> Option<Self> {
         let port = text.parse().ok();
@@ -121,10 +108,7 @@ impl SettingType for u16 {
 
 impl SettingType for IpAddr {
     const KIND: Kind = Kind::Text;
-
-    fn described(_: &Setting) -> String {
-        "an IP address".to_owned()
-    }
+    const TAKES: &'static str = "an IP address";
 
     fn read(Value { at, text }: Value<'_>, read: &mut Reader<'_>) -> Option<Self> {
         read.parsed(at, text.parse(), || "write an IP address like \"127.0.0.1\"".to_owned())
@@ -133,10 +117,7 @@ impl SettingType for IpAddr {
 
 impl SettingType for Duration {
     const KIND: Kind = Kind::Text;
-
-    fn described(setting: &Setting) -> String {
-        format!("a duration{}", described_times(setting))
-    }
+    const TAKES: &'static str = "a duration";
 
     fn read(Value { at, text }: Value<'_>, read: &mut Reader<'_>) -> Option<Self> {
         let meant = durations_within(at.setting, text);
@@ -155,10 +136,7 @@ impl SettingType for Duration {
 /// The first and the longest.
 impl SettingType for (Duration, Duration) {
     const KIND: Kind = Kind::Text;
-
-    fn described(setting: &Setting) -> String {
-        format!("a range of durations{}", described_times(setting))
-    }
+    const TAKES: &'static str = "a range of durations";
 
     fn read(Value { at, text }: Value<'_>, read: &mut Reader<'_>) -> Option<Self> {
         let ends = text.split_once("..").unwrap_or((text, "0"));
@@ -188,10 +166,7 @@ pub(super) struct Addresses(pub(super) String);
 
 impl SettingType for Addresses {
     const KIND: Kind = Kind::List;
-
-    fn described(_: &Setting) -> String {
-        "addresses".to_owned()
-    }
+    const TAKES: &'static str = "addresses";
 
     fn read(Value { text, .. }: Value<'_>, _: &mut Reader<'_>) -> Option<Self> {
         Some(Addresses(text.to_owned()))
@@ -200,10 +175,7 @@ impl SettingType for Addresses {
 
 impl SettingType for GroupName {
     const KIND: Kind = Kind::Text;
-
-    fn described(_: &Setting) -> String {
-        "1 to 249 of `[a-zA-Z0-9._-]`".to_owned()
-    }
+    const TAKES: &'static str = "1 to 249 of `[a-zA-Z0-9._-]`";
 
     fn read(Value { at, text }: Value<'_>, read: &mut Reader<'_>) -> Option<Self> {
         let help = || "name the group with `group` or EVENT_GROUP".to_owned();
@@ -216,10 +188,7 @@ pub(super) struct InstanceId(pub(super) String);
 
 impl SettingType for InstanceId {
     const KIND: Kind = Kind::Text;
-
-    fn described(setting: &Setting) -> String {
-        GroupName::described(setting)
-    }
+    const TAKES: &'static str = GroupName::TAKES;
 
     fn read(Value { at, text }: Value<'_>, read: &mut Reader<'_>) -> Option<Self> {
         if TopicName::foreign(text).is_err() {
@@ -239,10 +208,7 @@ impl SettingType for InstanceId {
 
 impl SettingType for Vec<TopicName> {
     const KIND: Kind = Kind::List;
-
-    fn described(_: &Setting) -> String {
-        "names of topics".to_owned()
-    }
+    const TAKES: &'static str = "names of topics";
 
     fn read(Value { at, text }: Value<'_>, read: &mut Reader<'_>) -> Option<Self> {
         let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
@@ -260,15 +226,6 @@ impl SettingType for Vec<TopicName> {
         });
         Some(topics.collect())
     }
-}
-
-fn described_times(setting: &Setting) -> String {
-    let (least, most) = setting.times;
-    let text = |time: Duration| {
-        let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        duration_text(ms).as_str().to_owned()
-    };
-    format!(" from {} to {}", text(least), text(most))
 }
 
 /// What a text can mean as a duration that is allowed.
@@ -298,16 +255,16 @@ fn one_or_other(meant: &[String]) -> Option<String> {
 pub(super) struct Reader<'a>(pub(super) &'a mut Vec<StartupProblem>);
 
 impl Reader<'_> {
-    fn one_of<T: Copy + fmt::Display>(
+    fn one_of<T: Copy>(
         &mut self,
         all: &[T],
+        words: &[&str],
         Value { at, text }: Value<'_>,
     ) -> Option<T> {
-        let words: Vec<_> = all.iter().map(ToString::to_string).collect();
-        if let Some(index) = words.iter().position(|word| word == text) {
+        if let Some(index) = words.iter().position(|word| *word == text) {
             return all.get(index).copied();
         }
-        let near = nearest(text, words.iter().map(String::as_str));
+        let near = nearest(text, words.iter().copied());
         let near = near.filter(|(near, distance)| *distance <= near.len() / 2);
         let is_flag = matches!(text, "yes" | "no" | "on" | "off");
         let text = shown(text, near.is_some() || is_flag || is_number(text));
@@ -315,7 +272,7 @@ impl Reader<'_> {
             Some((near, _)) => format!("did you mean `{near}`?"),
             None => "write one of these".to_owned(),
         };
-        let message = format!("{at} is {text}, it must be one of {}", quoted(all));
+        let message = format!("{at} is {text}, it must be one of `{}`", words.join("`, `"));
         self.0.push(problem(message, help));
         None
     }

@@ -4,19 +4,22 @@
 
 use std::fmt::Write;
 use std::path::Path;
+use std::time::Duration;
+
+use event_names::duration_text;
 
 use super::keys::{Setting, of_handlers, of_service, of_topics};
 
 /// The page, as it must stand in the repository.
 fn page() -> String {
-    let mut page = "<!-- Made by a test from app/settings/table.rs, which says how. -->\n\n\
+    let mut page = "<!-- From app/settings/table.rs: REFERENCE=overwrite cargo test -p event-core --lib reference -->\n\n\
         | key in `event.toml` | variable | value | default | |\n|---|---|---|---|---|\n"
         .to_owned();
     for setting in of_service() {
         let default = setting.default.map(|default| format!("`{default}`"));
         let default = default.unwrap_or_else(|| setting.absent.to_owned());
         let variable = setting.variable().unwrap_or_default();
-        let value = (setting.described)(setting);
+        let value = described(setting);
         row(
             &mut page,
             &[
@@ -42,7 +45,7 @@ fn page() -> String {
     table(&mut page, "`[handlers.\"id\"]`", handlers, &mut of_handlers());
     table(&mut page, "`[topic.\"name\"]`", "for this topic", &mut of_topics());
     for setting in of_handlers().filter(|setting| setting.service.is_none()) {
-        let value = (setting.described)(setting);
+        let value = described(setting);
         writeln!(
             page,
             "\n`{}` is {value}, {} unless given: {}.",
@@ -51,6 +54,16 @@ fn page() -> String {
         .unwrap();
     }
     page
+}
+
+fn described(setting: &Setting) -> String {
+    let text = |time: Duration| duration_text(time.as_millis() as u64).as_str().to_owned();
+    match (setting.takes, setting.times) {
+        ((_, [_, ..]), _) => format!("`{}`", setting.takes.1.join("`, `")),
+        (("an integer", _), _) => format!("an integer from {} on", setting.least),
+        ((takes, _), (_, most)) if most == Duration::MAX => takes.to_owned(),
+        ((takes, _), (least, most)) => format!("{takes} from {} to {}", text(least), text(most)),
+    }
 }
 
 fn row(page: &mut String, cells: &[&str]) {
