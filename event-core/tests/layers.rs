@@ -16,13 +16,13 @@ const ORDER: [&str; 22] = [
     "observe",
     "outcome",
     "extract",
+    "producer",
     "handler",
     // Application.
     "registry",
     "middleware",
     "router",
     "processor",
-    "producer",
     "operations",
     // Infrastructure.
     "broker::memory",
@@ -38,11 +38,9 @@ const ORDER: [&str; 22] = [
 ];
 
 /// What a module may not use although it stands before it.
-const NEVER: [(&str, &str); 3] = [
+const NEVER: [(&str, &str); 1] = [
     // What is linked is decided before the processor is made.
     ("processor", "registry"),
-    ("producer", "registry"),
-    ("producer", "processor"),
 ];
 
 /// An adapter of a broker sees its port and below, and nothing else.

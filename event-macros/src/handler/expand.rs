@@ -61,7 +61,7 @@ fn settings(handler: &Handler, options: &Options) -> TokenStream {
     let blocking = options.blocking.as_ref().map(|_| quote!(.blocking()));
     let dead_letter = options.dead_letter.as_ref().map(|_| quote!(.dead_letter(__DEAD_LETTER)));
     let emits = options.emits.as_ref().map(|_| quote!(.emits(__EMITS)));
-    let delivery = options.delivery.options(handler.batch().is_some());
+    let delivery = options.delivery.options();
     let returns = returns(handler);
     quote!(#id #foreign_names #blocking #dead_letter #emits #delivery .returns(#returns))
 }
