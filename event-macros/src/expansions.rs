@@ -13,7 +13,7 @@ use proc_macro2::TokenStream;
 const MAX_LINES: usize = 34;
 
 /// The same for one of several records, which makes the batch and is told what does not fit into it.
-const MAX_LINES_OF_BATCH: usize = 38;
+const MAX_LINES_OF_BATCH: usize = 40;
 
 /// The same for one that uses every key of the attribute.
 const MAX_LINES_WITH_EVERYTHING: usize = 48;

@@ -1,5 +1,6 @@
 //! What the attribute leaves behind for each argument of a handler.
 
+use std::marker::PhantomData;
 use std::pin::Pin;
 
 use super::FromDelivery;
@@ -10,6 +11,9 @@ use crate::state::Requirements;
 
 /// The future of a [`Argument::probe`].
 pub type Probe<'a> = Pin<Box<dyn Future<Output = Result<(), Rejection>> + Send + 'a>>;
+
+/// The arguments of a handler for a record of any lifetime.
+pub type ArgumentsOf = for<'a> fn(PhantomData<&'a ()>) -> &'a [Argument<'a>];
 
 /// Whether an argument is made from the outer object of the record ([`Delivery::envelope`]).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

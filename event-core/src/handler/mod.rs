@@ -22,7 +22,7 @@ pub use policy::{HandlerOverrides, HandlerPolicy};
 
 use crate::delivery::Delivery;
 use crate::event::{ContractInfo, Emits};
-use crate::extract::{Argument, EnvelopeUse};
+use crate::extract::{Argument, ArgumentsOf, EnvelopeUse};
 use crate::outcome::{Outcome, Rejection};
 use crate::producer::EventProducer;
 use crate::state::{Requirements, StateKey};
@@ -143,6 +143,8 @@ pub struct HandlerRegistration {
     pub dead_letter: Option<&'static str>,
     /// Its arguments, in order.
     pub arguments: &'static [Argument<'static>],
+    /// The same for a record of any lifetime, to make them in a dry run.
+    pub arguments_of: ArgumentsOf,
     /// The events that the attribute lets it send; `None` when it does not say.
     pub emits: Option<&'static [&'static ContractInfo]>,
     /// The events that it can send by returning them.
@@ -175,6 +177,7 @@ impl HandlerRegistration {
             blocking: false,
             dead_letter: None,
             arguments,
+            arguments_of: |_| &[],
             emits: None,
             returns: &Emits::Nothing,
             options: DeliveryOptions::new(),
@@ -185,6 +188,11 @@ impl HandlerRegistration {
     #[must_use]
     pub const fn at(self, module: &'static str, file: &'static str, line: u32) -> Self {
         HandlerRegistration { module, file, line, ..self }
+    }
+
+    #[must_use]
+    pub const fn arguments_of(self, arguments_of: ArgumentsOf) -> Self {
+        HandlerRegistration { arguments_of, ..self }
     }
 
     #[must_use]

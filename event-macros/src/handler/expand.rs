@@ -31,6 +31,9 @@ pub(crate) fn registration(
     };
     let (constants, arguments, selected) = (&names.constants, &names.arguments, &names.selected);
     let settings = settings(handler, options);
+    let listed = list(handler);
+    let arguments_of = (!listed.is_empty())
+        .then(|| quote!(.arguments_of(|_| const { &[#listed] })));
     let register = match (handler.batch(), handler.instance()) {
         (Some(_), _) => quote!(batch_handler),
         (None, Some(_)) => quote!(called_handler),
@@ -48,6 +51,7 @@ pub(crate) fn registration(
             __event::inventory::submit! {
                 __event::#register(#owner, __event::Named::#selected, #arguments, #handle)
                     .at(::core::module_path!(), #file, #line)
+                    #arguments_of
                     #settings
             }
         };
