@@ -240,6 +240,12 @@ impl SettingsOverrides {
 
 // How the settings come about.
 impl Settings {
+    /// Those of a program that reads none.
+    #[cfg(feature = "testing")]
+    pub(crate) fn of_program(group: GroupName, policy: DeliveryPolicy) -> Self {
+        Settings { group, policy, ..Settings::unset() }
+    }
+
     // What each setting is before its value or default is read.
     fn unset() -> Self {
         // A wrong `drain` or `max_in_flight_bytes` conflicts with nothing.
