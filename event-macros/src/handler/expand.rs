@@ -32,8 +32,8 @@ pub(crate) fn registration(
     let (constants, arguments, selected) = (&names.constants, &names.arguments, &names.selected);
     let settings = settings(handler, options);
     let listed = list(handler);
-    let arguments_of = (!listed.is_empty())
-        .then(|| quote!(.arguments_of(|_| const { &[#listed] })));
+    let arguments_of =
+        (!listed.is_empty()).then(|| quote!(.arguments_of(|_| const { &[#listed] })));
     let register = match (handler.batch(), handler.instance()) {
         (Some(_), _) => quote!(batch_handler),
         (None, Some(_)) => quote!(called_handler),
