@@ -71,18 +71,18 @@ async fn that_an_event_is_unknown_is_said_by_the_first_group_for_all() {
 }
 
 /// A value of a record that somebody else looks at too.
-struct Watched(Arc<&'static [u8]>);
+struct Watched(Arc<[u8]>);
 
 impl AsRef<[u8]> for Watched {
     fn as_ref(&self) -> &[u8] {
-        *self.0
+        &self.0
     }
 }
 
 #[tokio::test]
 async fn nothing_of_a_dry_run_stays_in_memory() {
     let registry = Registry::linked().only_modules(&[module_path!().to_owned()]);
-    let value = Arc::new(&br#"{"eventType": "PARCEL_SENT", "data": 7}"#[..]);
+    let value: Arc<[u8]> = Arc::from(&br#"{"eventType": "PARCEL_SENT", "data": 7}"#[..]);
     let provided = Arc::new(3_u8);
     let mut state = StateMap::new();
     state.insert(Arc::clone(&provided));
