@@ -53,6 +53,7 @@ pub mod broker;
 pub mod observe;
 pub mod outcome;
 pub mod extract;
+pub mod producer;
 pub mod handler;
 
 // Application: which handler gets which record, and what becomes of it.
@@ -60,7 +61,6 @@ pub mod registry;
 pub mod middleware;
 pub mod router;
 pub mod processor;
-pub mod producer;
 pub mod operations;
 
 #[cfg(feature = "admin")]

@@ -1,4 +1,5 @@
-//! The expansions, as a person reads them: pinned beside this file, and short.
+//! The expansions, as a person reads them: pinned beside this file, and short; and the documentation that is made from
+//! the table of keys.
 //!
 //! `EXPANSIONS=overwrite cargo test -p event-macros` pins them anew.
 //!
@@ -7,6 +8,7 @@
 
 use std::path::Path;
 
+use event_names::delivery::{Takes, Unless};
 use proc_macro2::TokenStream;
 
 /// The most lines that a handler may add to the code, documentation and lints aside: a service has
@@ -14,7 +16,7 @@ use proc_macro2::TokenStream;
 const MAX_LINES: usize = 34;
 
 /// The same for one of several records, which makes the batch and is told what does not fit into it.
-const MAX_LINES_OF_BATCH: usize = 38;
+const MAX_LINES_OF_BATCH: usize = 40;
 
 /// The same for one that uses every key of the attribute.
 const MAX_LINES_WITH_EVERYTHING: usize = 48;
@@ -24,8 +26,8 @@ fn formatted(tokens: TokenStream) -> String {
     prettyplease::unparse(&file)
 }
 
-fn pinned(name: &str, expansion: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("src/expansions/{name}.rs.txt"));
+fn pinned(file: &str, expansion: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(file);
     if std::env::var_os("EXPANSIONS").is_some_and(|value| value == "overwrite") {
         std::fs::write(&path, expansion).unwrap();
     }
@@ -38,7 +40,7 @@ fn handler(name: &str, max_lines: usize, attribute: &str, item: &str) {
     let expansion =
         crate::handler::event_handler(attribute.parse().unwrap(), item.parse().unwrap());
     let expansion = formatted(expansion);
-    pinned(name, &expansion);
+    pinned(&format!("expansions/{name}.rs.txt"), &expansion);
     let documented = expansion.lines().filter(|line| line.trim_start().starts_with("///")).count();
     let allowed = expansion.split("#[allow(").skip(1);
     let allowed: usize = allowed
@@ -117,7 +119,7 @@ fn an_error_expands_to_a_match() {
         }
     "#;
     let expansion = crate::failure::derive_event_error(item.parse().unwrap());
-    pinned("error", &formatted(expansion));
+    pinned("expansions/error.rs.txt", &formatted(expansion));
 }
 
 #[test]
@@ -130,5 +132,42 @@ fn a_contract_expands_to_data() {
         struct ClaimAdded { id: i64, role_id: i64 }
     "#;
     let expansion = crate::contract::derive_event(item.parse().unwrap());
-    pinned("contract", &formatted(expansion));
+    pinned("expansions/contract.rs.txt", &formatted(expansion));
+}
+
+#[test]
+fn the_documented_keys_of_delivery_are_those_of_the_table() {
+    let mut page = "| key | value | unless given | |\n|---|---|---|---|\n".to_owned();
+    for key in event_names::delivery::DELIVERY_KEYS {
+        let unless = match key.unless_given {
+            Unless::Setting => format!("the setting `{}`", key.name),
+            Unless::Handler(text) | Unless::Is(text) => text.to_owned(),
+        };
+        page += &format!(
+            "| `{}` | {} | {unless} | {} |\n",
+            key.written(),
+            described(&key.takes),
+            key.doc
+        );
+    }
+    pinned("delivery_keys.md", &page);
+}
+
+fn described(takes: &Takes) -> String {
+    let text = |ms: &u64| event_names::duration_text(*ms).as_str().to_owned();
+    match takes {
+        Takes::Number(least, most) => format!("an integer from {least} to {most}"),
+        Takes::Duration(least, most) => {
+            format!("a duration from {} to {}", text(least), text(most))
+        }
+        Takes::Range(least, most) => {
+            format!("two durations from {} to {}", text(least), text(most))
+        }
+        Takes::Durations(at_most, least, most) => {
+            format!("up to {at_most} rising durations from {} to {}", text(least), text(most))
+        }
+        Takes::Word(words) => format!("`{}`", words.join("`, `")),
+        Takes::Function => "the path of a function".to_owned(),
+        Takes::Label => "1 to 249 bytes of `[a-zA-Z0-9._-]`".to_owned(),
+    }
 }

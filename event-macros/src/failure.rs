@@ -1,10 +1,11 @@
 //! `#[derive(EventError)]`: an error type says what is to be done about a record.
 
+use event_names::delivery::DAY_MS;
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote};
 use syn::{Attribute, Data, DeriveInput, Fields, GenericParam, Path};
 
-use crate::arguments::{Arguments, DAY_MS, Given, Keys, Values};
+use crate::arguments::{Arguments, Given, Keys, Values};
 use crate::complaints::Complaints;
 use crate::quiet::quiet;
 use crate::record;

@@ -69,21 +69,7 @@ use proc_macro::TokenStream;
 ///
 /// How its records are delivered:
 ///
-/// | key | value | unless given |
-/// |---|---|---|
-/// | `group` | a consumer group of its own, with its own offsets and retries: 1 to 249 bytes of `[a-zA-Z0-9._-]` | the service's |
-/// | `order` | `partition`: the records of a partition one after the other; `key`: those of one key, which the contract must have; `none`: any | `partition` |
-/// | `concurrency` | how many of its records are in hand at once at most, from 1 on; above 1 only with `order = key` or `none` | 1 |
-/// | `timeout` | how long one attempt may take, up to a day: it is cancelled where it waits, and has failed. A `blocking` function cannot be cancelled and has none | the setting `timeout` |
-/// | `retry(attempts = 5)` | how often a record is tried in place, from 1 on | the setting `attempts` |
-/// | `retry(backoff = "200ms..30s")` | the shortest and the longest delay between attempts | the setting `backoff` |
-/// | `retry(jitter = full)` | how much of a delay is chance: `none`, `equal` (half of it) or `full` | the setting `jitter` |
-/// | `retry(on = path)` | a `fn(&event_core::Error) -> bool` that says whether an error is worth another attempt; it is asked only when the error itself does not say | every error is |
-/// | `retry(topics = ["1m", "10m"])` | then the record waits so long in a topic of its own and is tried again, once for each of up to 8 rising delays from 1 s to a week. It leaves its place, so `order = none` must be said | none |
-/// | `batch(max = 500)` | how many records a batch has at most, from 1 on | 500 |
-/// | `batch(wait = "50ms")` | how long the first record of a batch waits for more | 50 ms |
-/// | `breaker(failures = 20)` | after so many failed attempts without a success between, the handler is left alone; 0 or `breaker = off` is never | the setting `breaker_failures` |
-/// | `breaker(pause = "5s..1m")` | how long it is left alone: the first time, and at most | the setting `breaker_pause` |
+#[doc = include_str!("delivery_keys.md")]
 ///
 /// A duration is an integer and `ms`, `s`, `m` or `h`, without a space.
 ///

@@ -1,6 +1,7 @@
 //! Puts a service together: settings, what is linked, what is provided, a broker.
 
 mod admin_address;
+mod checks;
 #[cfg(feature = "cli")]
 mod commands;
 mod exit;
@@ -24,16 +25,16 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::event::{GroupName, GroupNameError};
-use crate::handler::HandlerOverrides;
 use crate::middleware::{Layers, Middleware};
 use crate::observe::{Health, Observer};
 use crate::outcome::Error;
 use crate::processor::Control;
-use crate::registry::{DeliveryBounds, Registry, StartupReport};
+use crate::registry::{Registry, StartupReport};
 use crate::router::EventRouter;
 use crate::state::{StateKey, StateKeys, StateMap, StateParts};
 
 pub use admin_address::AdminAddress;
+pub(crate) use checks::check_settings;
 #[cfg(feature = "cli")]
 pub use commands::CommandContext;
 #[cfg(feature = "cli")]
@@ -44,6 +45,7 @@ pub use exit::{ExitStatus, exit};
 pub(crate) use exit::{end, exit_code};
 #[cfg(feature = "cli")]
 pub(crate) use kafka::{kafka_broker, or_report, print_warnings};
+pub(crate) use provided::GivenStates;
 #[cfg(feature = "testing")]
 pub(crate) use provided::{provided, put_own};
 #[cfg(feature = "cli")]
@@ -56,7 +58,6 @@ pub(crate) use thread::on_own_thread;
 #[cfg(feature = "cli")]
 pub(crate) use topics::topic_problems;
 
-use provided::GivenStates;
 use tasks::Task;
 
 pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -417,32 +418,7 @@ impl EventApp {
     #[must_use]
     pub fn check_with(&self, settings: &Settings) -> StartupReport {
         let mut report = self.check(settings.group.as_str());
-        report.add_warnings(settings.warnings.iter().cloned());
-        if let Some(topics) = &settings.topics {
-            let (problems, warnings) =
-                self.registry().check_topics(topics, settings.source("topics"));
-            report.add_problems(problems);
-            report.add_warnings(warnings);
-        }
-        let (registry, policy) = (self.registry(), &settings.policy);
-        report.add_problems(registry.check_named(&settings.named_tables()));
-        let bounds = DeliveryBounds {
-            drain: policy.drain_deadline,
-            max_concurrency: policy.max_concurrency,
-        };
-        report.add_warnings(registry.check_policies(bounds, |handler| policy.of(handler)));
-        let given = |id: &str, key, is_given: fn(&HandlerOverrides) -> bool| {
-            let of_handler = policy.handlers.get(id).filter(|given| is_given(given));
-            of_handler.map(|_| settings.source_for_handler(id, key).to_owned())
-        };
-        report.add_problems(
-            registry.check_blocking(|id| given(id, "timeout", |given| given.timeout.is_some())),
-        );
-        report.add_warnings(
-            registry.check_concurrency(|id| {
-                given(id, "concurrency", |given| given.concurrency.is_some())
-            }),
-        );
+        report.add(check_settings(&self.registry(), settings));
         report
     }
 

@@ -10,18 +10,18 @@ use crate::state::{StateKey, StateMap};
 
 /// Notes which types an app is given, and where.
 #[derive(Debug, Default)]
-pub(super) struct GivenStates(Vec<(StateKey, Place)>);
+pub(crate) struct GivenStates(Vec<(StateKey, Place)>);
 
 impl GivenStates {
     /// Notes that `method` of the app gives `keys`.
     #[track_caller]
-    pub(super) fn add(&mut self, method: &'static str, keys: impl IntoIterator<Item = StateKey>) {
+    pub(crate) fn add(&mut self, method: &'static str, keys: impl IntoIterator<Item = StateKey>) {
         let place = Place::of_call(method, Location::caller());
         self.0.extend(keys.into_iter().map(|key| (key, place.clone())));
     }
 
     /// The types that are given more than once: the last value would replace the others.
-    pub(super) fn problems(&self) -> Vec<StartupProblem> {
+    pub(crate) fn problems(&self) -> Vec<StartupProblem> {
         let mut problems = Vec::new();
         for (index, (key, _)) in self.0.iter().enumerate() {
             let places = self.0.iter().filter(|(other, _)| other == key);

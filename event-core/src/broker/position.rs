@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::delivery::{Epoch, NextOffset, TopicPartition};
+use crate::event::setting_words;
 
 /// Where a group goes on whose next record was removed before it was read: its offset lies before the
 /// first record of the partition. A group without an offset begins at the earliest record in any case.
@@ -16,6 +17,8 @@ pub enum OutOfRange {
     /// Nowhere: the service ends with an error, until a person sets the offset.
     Stop,
 }
+
+setting_words!(OutOfRange: Earliest = "earliest", Latest = "latest", Stop = "stop");
 
 /// A position that was not in its log any more, and where the partition goes on.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use clap::Args;
 use serde::Serialize;
 
-use super::delivery::{Delivery, differences};
+use super::delivery::differences;
 use super::table::Table;
 use crate::app::{Settings, or_report};
 use crate::event::{ContractInfo, TopicName};
-use crate::handler::HandlerRegistration;
+use crate::handler::{HandlerPolicy, HandlerRegistration};
 use crate::outcome::Error;
 use crate::processor::DeliveryPolicy;
 use crate::registry::{Registry, StartupReport};
@@ -36,7 +36,7 @@ struct Row {
     group: String,
     /// The contract whose data it takes, with its version; none for untyped data.
     payload: Option<Contract>,
-    delivery: Delivery,
+    delivery: HandlerPolicy,
     /// What of it differs from a handler that says nothing.
     #[serde(skip)]
     differs: String,
@@ -130,8 +130,8 @@ fn row(
         place: handler.place(),
         id: handler.id(),
         payload: contract.map(|c| Contract { r#type: c.type_name, version: c.version }),
-        delivery: Delivery::from(&policy),
         differs: differences(&policy, &settings.policy),
+        delivery: policy,
         dead_letters: routers.get(&group).and_then(|router| dead_letters(handler, router)),
         group,
         blocking: handler.blocking,

@@ -43,6 +43,7 @@ mod payload;
 mod place;
 mod rules;
 mod scan;
+mod setting_word;
 mod shape;
 mod strict;
 mod syntax;
@@ -78,6 +79,7 @@ pub(crate) use scan::NameAt;
 pub use scan::Scanned;
 #[cfg(any(test, fuzzing))]
 pub(crate) use scan::scan;
+pub(crate) use setting_word::{SettingWord, setting_words};
 pub use shape::KnownShape;
 pub use user_id::{EventId, UserId};
 pub use writer::EventWriter;

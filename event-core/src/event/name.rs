@@ -330,6 +330,11 @@ impl GroupName {
         }
     }
 
+    /// The name of no group, until one is read.
+    pub(crate) fn unset() -> Self {
+        GroupName(Arc::default())
+    }
+
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

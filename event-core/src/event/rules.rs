@@ -1,5 +1,7 @@
 //! How what is not clear in a record is read. The settings say it.
 
+use super::setting_words;
+
 /// How what is not clear in a record is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -39,6 +41,8 @@ pub enum LoneSurrogates {
     DeadLetter,
 }
 
+setting_words!(LoneSurrogates: Handle = "handle", DeadLetter = "dead_letter");
+
 /// What a time without a zone is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NaiveTimes {
@@ -48,3 +52,5 @@ pub enum NaiveTimes {
     /// A time in UTC.
     Utc,
 }
+
+setting_words!(NaiveTimes: Ignore = "ignore", Utc = "utc");

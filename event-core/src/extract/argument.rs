@@ -5,6 +5,7 @@
 //! What a handler is for, what it may send and what must be there at start-up is therefore known without running
 //! it, and the compiler can compare it with what the attribute says.
 
+use std::marker::PhantomData;
 use std::pin::Pin;
 
 use super::FromDelivery;
@@ -15,6 +16,9 @@ use crate::state::Requirements;
 
 /// The future of a [`Argument::probe`].
 pub type Probe<'a> = Pin<Box<dyn Future<Output = Result<(), Rejection>> + Send + 'a>>;
+
+/// The arguments of a handler for a record of any lifetime.
+pub type ArgumentsOf = for<'a> fn(PhantomData<&'a ()>) -> &'a [Argument<'a>];
 
 /// Whether an argument is made from the outer object of the record ([`Delivery::envelope`]).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

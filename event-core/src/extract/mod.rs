@@ -31,7 +31,7 @@ mod record;
 mod state;
 mod wrapped;
 
-pub use argument::{Argument, EnvelopeUse, Probe};
+pub use argument::{Argument, ArgumentsOf, EnvelopeUse, Probe};
 pub use batch::{Batch, FromDeliveries, Taken};
 pub use event::Event;
 pub use json::Json;

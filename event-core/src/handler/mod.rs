@@ -16,17 +16,16 @@ pub(crate) use batch_feed::{
 pub(crate) use feed::{Ended, call_once, loop_of_calls, poll_loop};
 pub use feed::{Feed, HandlerLoop};
 pub use options::{BatchOptions, BreakerOptions, DeliveryOptions, Order, RetryOptions};
-pub use policy::{HandlerDefaults, HandlerOverrides, HandlerPolicy};
+#[cfg(feature = "cli")]
+pub(crate) use policy::{DeliveryValue, duration, durations};
+pub use policy::{HandlerOverrides, HandlerPolicy};
 
 use crate::delivery::Delivery;
 use crate::event::{ContractInfo, Emits};
-use crate::extract::{Argument, EnvelopeUse};
+use crate::extract::{Argument, ArgumentsOf, EnvelopeUse};
 use crate::outcome::{Outcome, Rejection};
-use crate::state::Requirements;
-
-/// The producer that is a state of every app. It is made of handlers' results and so stands outside;
-/// a handler that takes it can send anything.
-pub(crate) const BARE_PRODUCER: &str = "event_core::producer::EventProducer";
+use crate::producer::EventProducer;
+use crate::state::{Requirements, StateKey};
 
 /// The work of one attempt.
 pub type HandlerFuture<'a> = Pin<Box<dyn Future<Output = Result<Outcome, Rejection>> + Send + 'a>>;
@@ -144,6 +143,8 @@ pub struct HandlerRegistration {
     pub dead_letter: Option<&'static str>,
     /// Its arguments, in order.
     pub arguments: &'static [Argument<'static>],
+    /// The same for a record of any lifetime, to make them in a dry run.
+    pub arguments_of: ArgumentsOf,
     /// The events that the attribute lets it send; `None` when it does not say.
     pub emits: Option<&'static [&'static ContractInfo]>,
     /// The events that it can send by returning them.
@@ -176,6 +177,7 @@ impl HandlerRegistration {
             blocking: false,
             dead_letter: None,
             arguments,
+            arguments_of: |_| &[],
             emits: None,
             returns: &Emits::Nothing,
             options: DeliveryOptions::new(),
@@ -186,6 +188,11 @@ impl HandlerRegistration {
     #[must_use]
     pub const fn at(self, module: &'static str, file: &'static str, line: u32) -> Self {
         HandlerRegistration { module, file, line, ..self }
+    }
+
+    #[must_use]
+    pub const fn arguments_of(self, arguments_of: ArgumentsOf) -> Self {
+        HandlerRegistration { arguments_of, ..self }
     }
 
     #[must_use]
@@ -337,14 +344,14 @@ impl HandlerRegistration {
         requirements
     }
 
-    /// Whether one of its arguments is a producer that does not say what it sends.
+    /// Whether one of its arguments is the producer that is a state of every app, which can send anything.
     #[must_use]
     pub fn takes_bare_producer(&self) -> bool {
         self.arguments.iter().any(|argument| {
             let mut needs = Requirements::default();
             (argument.requires)(&mut needs);
             matches!(argument.emits, Emits::Nothing)
-                && needs.states().iter().any(|key| key.type_name() == BARE_PRODUCER)
+                && needs.states().contains(&StateKey::of::<EventProducer>())
         })
     }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::event::setting_words;
 use crate::outcome::{Error, Jitter};
 
 /// What the attribute says about the delivery of a handler's records. What it leaves out is the
@@ -45,15 +46,7 @@ pub enum Order {
     None,
 }
 
-impl fmt::Display for Order {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Order::Partition => "partition",
-            Order::Key => "key",
-            Order::None => "none",
-        })
-    }
-}
+setting_words!(Order: Partition = "partition", Key = "key", None = "none");
 
 /// How failures are tried again, as far as the attribute says.
 #[derive(Clone, Copy, Default)]
@@ -145,68 +138,73 @@ impl DeliveryOptions {
             breaker_pause: None,
         }
     }
+}
 
-    #[must_use]
-    pub const fn group(self, group: &'static str) -> Self {
-        DeliveryOptions { group: Some(group), ..self }
+/// Named as the keys in `event_names::delivery`, times with `_ms`.
+macro_rules! setters {
+    ($($name:ident($options:ident, $($value:ident: $ty:ty),+) $set:expr;)+) => {
+        #[doc(hidden)]
+        impl DeliveryOptions {
+            $(
+                #[must_use]
+                pub const fn $name(self, $($value: $ty),+) -> Self {
+                    let mut $options = self;
+                    $set;
+                    $options
+                }
+            )+
+        }
+    };
+}
+
+setters! {
+    group(options, group: &'static str) options.group = Some(group);
+    order(options, order: Order) options.order = order;
+    concurrency(options, calls: u32) options.concurrency = Some(calls);
+    timeout_ms(options, ms: u64) options.timeout = Some(Duration::from_millis(ms));
+    attempts(options, attempts: u32) options.retry.attempts = Some(attempts);
+    backoff_ms(options, first: u64, longest: u64) options.retry.backoff = Some(range(first, longest));
+    jitter(options, jitter: Jitter) options.retry.jitter = Some(jitter);
+    retry_on(options, on: fn(&Error) -> bool) options.retry.on = Some(on);
+    retry_topics(options, delays: &'static [Duration]) options.retry.topics = delays;
+    batch_max(options, max: u32) options.batch = Some(BatchOptions { max, ..options.some_batch() });
+    batch_wait_ms(options, ms: u64) options.batch = Some(BatchOptions {
+        wait: Duration::from_millis(ms),
+        ..options.some_batch()
+    });
+    breaker_failures(options, failures: u32) options.breaker_failures = Some(failures);
+    breaker_pause_ms(options, first: u64, longest: u64) options.breaker_pause = Some(range(first, longest));
+}
+
+impl DeliveryOptions {
+    const fn some_batch(&self) -> BatchOptions {
+        match self.batch {
+            Some(batch) => batch,
+            None => {
+                BatchOptions { max: BatchOptions::DEFAULT_MAX, wait: BatchOptions::DEFAULT_WAIT }
+            }
+        }
     }
+}
 
-    #[must_use]
-    pub const fn order(self, order: Order) -> Self {
-        DeliveryOptions { order, ..self }
-    }
+const fn range(first_ms: u64, longest_ms: u64) -> (Duration, Duration) {
+    (Duration::from_millis(first_ms), Duration::from_millis(longest_ms))
+}
 
-    #[must_use]
-    pub const fn concurrency(self, concurrency: u32) -> Self {
-        DeliveryOptions { concurrency: Some(concurrency), ..self }
-    }
+#[cfg(test)]
+mod tests {
+    use event_names::delivery::{BATCH_MAX, BATCH_WAIT, Unless};
 
-    #[must_use]
-    pub const fn timeout_ms(self, ms: u64) -> Self {
-        DeliveryOptions { timeout: Some(Duration::from_millis(ms)), ..self }
-    }
+    use super::*;
 
-    #[must_use]
-    pub const fn attempts(self, attempts: u32) -> Self {
-        let retry = RetryOptions { attempts: Some(attempts), ..self.retry };
-        DeliveryOptions { retry, ..self }
-    }
-
-    #[must_use]
-    pub const fn backoff_ms(self, first: u64, longest: u64) -> Self {
-        let backoff = Some((Duration::from_millis(first), Duration::from_millis(longest)));
-        DeliveryOptions { retry: RetryOptions { backoff, ..self.retry }, ..self }
-    }
-
-    #[must_use]
-    pub const fn jitter(self, jitter: Jitter) -> Self {
-        DeliveryOptions { retry: RetryOptions { jitter: Some(jitter), ..self.retry }, ..self }
-    }
-
-    #[must_use]
-    pub const fn retry_on(self, on: fn(&Error) -> bool) -> Self {
-        DeliveryOptions { retry: RetryOptions { on: Some(on), ..self.retry }, ..self }
-    }
-
-    #[must_use]
-    pub const fn retry_topics(self, topics: &'static [Duration]) -> Self {
-        DeliveryOptions { retry: RetryOptions { topics, ..self.retry }, ..self }
-    }
-
-    #[must_use]
-    pub const fn batch(self, max: u32, wait_ms: u64) -> Self {
-        let batch = Some(BatchOptions { max, wait: Duration::from_millis(wait_ms) });
-        DeliveryOptions { batch, ..self }
-    }
-
-    #[must_use]
-    pub const fn breaker_failures(self, failures: u32) -> Self {
-        DeliveryOptions { breaker_failures: Some(failures), ..self }
-    }
-
-    #[must_use]
-    pub const fn breaker_pause_ms(self, first: u64, longest: u64) -> Self {
-        let pause = (Duration::from_millis(first), Duration::from_millis(longest));
-        DeliveryOptions { breaker_pause: Some(pause), ..self }
+    #[test]
+    fn a_batch_of_which_nothing_is_said_is_as_documented() {
+        let BatchOptions { max, wait } = BatchOptions::default();
+        let documented = [BATCH_MAX, BATCH_WAIT].map(|key| match key.unless_given {
+            Unless::Is(text) => text,
+            _ => key.name,
+        });
+        assert_eq!(documented, [max.to_string(), format!("{wait:?}")]);
+        assert_eq!(DeliveryOptions::new().batch_max(3).batch, Some(BatchOptions { max: 3, wait }));
     }
 }

@@ -2,6 +2,13 @@
 
 use std::time::Duration;
 
+#[cfg(feature = "cli")]
+use event_names::delivery as key;
+use event_names::duration_text;
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
+use serde_json::json;
+
 use super::{BatchOptions, BreakerOptions, HandlerRegistration, Order};
 use crate::outcome::{Backoff, Error, Jitter};
 
@@ -51,73 +58,59 @@ pub struct HandlerOverrides {
     pub breaker_pause: Option<(Duration, Duration)>,
 }
 
-/// What holds for a handler that says nothing.
-#[derive(Clone, Copy, Debug)]
-pub struct HandlerDefaults {
-    /// How often a record is tried in place.
-    pub attempts: u32,
-    /// The delays between attempts.
-    pub backoff: Backoff,
-    /// How long an attempt may take.
-    pub timeout: Option<Duration>,
-    /// When a handler is left alone.
-    pub breaker: BreakerOptions,
-}
-
-impl Default for HandlerDefaults {
-    /// 5 attempts, 200 ms to 30 s apart, without a limit of time.
-    fn default() -> Self {
-        HandlerDefaults {
-            attempts: 5,
-            backoff: Backoff::default(),
-            timeout: None,
-            breaker: BreakerOptions::default(),
+impl HandlerPolicy {
+    /// The policy of a handler of which nobody says anything.
+    #[must_use]
+    pub const fn usual(
+        attempts: u32,
+        backoff: Backoff,
+        timeout: Option<Duration>,
+        breaker: BreakerOptions,
+    ) -> Self {
+        HandlerPolicy {
+            order: Order::Partition,
+            concurrency: 1,
+            attempts,
+            backoff,
+            retry_on: None,
+            retry_topics: &[],
+            timeout,
+            batch: None,
+            breaker,
         }
     }
-}
 
-impl HandlerPolicy {
-    /// The policy of `handler`.
+    /// The policy of `handler`; what nobody says of it is as `usual`.
     #[must_use]
-    pub fn of(
-        handler: &HandlerRegistration,
-        defaults: HandlerDefaults,
-        overrides: &HandlerOverrides,
-    ) -> Self {
+    pub fn of(handler: &HandlerRegistration, usual: &Self, overrides: &HandlerOverrides) -> Self {
         let options = &handler.options;
         let retry = &options.retry;
-        let (first, longest) = overrides
-            .backoff
-            .or(retry.backoff)
-            .unwrap_or((defaults.backoff.first, defaults.backoff.longest));
-        let jitter = overrides.jitter.or(retry.jitter).unwrap_or(defaults.backoff.jitter);
+        let range = overrides.backoff.or(retry.backoff);
+        let (first, longest) = range.unwrap_or((usual.backoff.first, usual.backoff.longest));
+        let jitter = overrides.jitter.or(retry.jitter).unwrap_or(usual.backoff.jitter);
         let concurrency = match options.order {
             // Each partition has its own; what keeps the order has no use for more.
-            Order::Partition => 1,
-            Order::Key | Order::None => overrides.concurrency.or(options.concurrency).unwrap_or(1),
+            Order::Partition => None,
+            Order::Key | Order::None => overrides.concurrency.or(options.concurrency),
         };
+        let failures = overrides.breaker_failures.or(options.breaker_failures);
+        let pause = overrides.breaker_pause.or(options.breaker_pause);
         HandlerPolicy {
             order: options.order,
-            concurrency: concurrency.max(1),
-            attempts: overrides.attempts.or(retry.attempts).unwrap_or(defaults.attempts).max(1),
+            concurrency: concurrency.unwrap_or(usual.concurrency).max(1),
+            attempts: overrides.attempts.or(retry.attempts).unwrap_or(usual.attempts).max(1),
             backoff: Backoff { first, longest, jitter },
             retry_on: retry.on,
             retry_topics: retry.topics,
             timeout: match handler.blocking {
                 // What cannot be cancelled would go on beside its own next attempt.
                 true => None,
-                false => overrides.timeout.or(options.timeout).or(defaults.timeout),
+                false => overrides.timeout.or(options.timeout).or(usual.timeout),
             },
             batch: handler.call.takes_batches().then(|| options.batch.unwrap_or_default()),
             breaker: BreakerOptions {
-                failures: overrides
-                    .breaker_failures
-                    .or(options.breaker_failures)
-                    .unwrap_or(defaults.breaker.failures),
-                pause: overrides
-                    .breaker_pause
-                    .or(options.breaker_pause)
-                    .unwrap_or(defaults.breaker.pause),
+                failures: failures.unwrap_or(usual.breaker.failures),
+                pause: pause.unwrap_or(usual.breaker.pause),
             },
         }
     }
@@ -128,4 +121,90 @@ impl HandlerPolicy {
         let through_topics = u32::try_from(self.retry_topics.len()).unwrap_or(u32::MAX);
         self.attempts.saturating_add(through_topics)
     }
+}
+
+// What commands print.
+#[cfg(feature = "cli")]
+impl HandlerPolicy {
+    /// What holds for each key, beside what the attribute says.
+    pub(crate) fn values(&self, said: &super::DeliveryOptions) -> Vec<DeliveryValue> {
+        let (retry, backoff, breaker) = (&said.retry, &self.backoff, &self.breaker);
+        let none = || "none".to_owned();
+        let max = self.batch.map_or_else(none, |batch| batch.max.to_string());
+        let wait = self.batch.map_or_else(none, |batch| duration(batch.wait));
+        let timeout = self.timeout.map_or_else(none, duration);
+        let backoff_range = range((backoff.first, backoff.longest));
+        let topics = durations(self.retry_topics).join(", ");
+        // What keeps the order of the partition has no use for more calls, whoever gives them.
+        let (by_partition, no_batch) = (self.order == Order::Partition, self.batch.is_none());
+        let failures = said.breaker_failures.is_some();
+        let values = [
+            (&key::ORDER, self.order.to_string(), !by_partition, false),
+            (
+                &key::CONCURRENCY,
+                self.concurrency.to_string(),
+                said.concurrency.is_some(),
+                by_partition,
+            ),
+            (&key::BATCH_MAX, max, said.batch.is_some(), no_batch),
+            (&key::BATCH_WAIT, wait, said.batch.is_some(), no_batch),
+            (&key::ATTEMPTS, self.attempts.to_string(), retry.attempts.is_some(), false),
+            (&key::BACKOFF, backoff_range, retry.backoff.is_some(), false),
+            (&key::JITTER, backoff.jitter.to_string(), retry.jitter.is_some(), false),
+            (&key::TIMEOUT, timeout, said.timeout.is_some(), false),
+            (&key::RETRY_TOPICS, topics, true, self.retry_topics.is_empty()),
+            (&key::BREAKER_FAILURES, breaker.failures.to_string(), failures, false),
+            (&key::BREAKER_PAUSE, range(breaker.pause), said.breaker_pause.is_some(), false),
+        ];
+        let value =
+            |(key, text, in_attribute, is_idle)| DeliveryValue { key, text, in_attribute, is_idle };
+        values.map(value).into()
+    }
+}
+
+/// The value of a key for one handler.
+#[cfg(feature = "cli")]
+pub(crate) struct DeliveryValue {
+    pub(crate) key: &'static event_names::delivery::DeliveryKey,
+    pub(crate) text: String,
+    /// Whether the attribute says it.
+    pub(crate) in_attribute: bool,
+    /// Whether it makes no difference to this handler.
+    pub(crate) is_idle: bool,
+}
+
+/// As commands print it.
+impl Serialize for HandlerPolicy {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut all = serializer.serialize_struct("HandlerPolicy", 10)?;
+        all.serialize_field("order", &self.order.to_string())?;
+        all.serialize_field("concurrency", &self.concurrency)?;
+        all.serialize_field("attempts", &self.attempts)?;
+        all.serialize_field("backoff", &range((self.backoff.first, self.backoff.longest)))?;
+        all.serialize_field("jitter", &self.backoff.jitter.to_string())?;
+        // Whether a function of the handler says which errors are tried again.
+        all.serialize_field("retry_on", &self.retry_on.is_some())?;
+        all.serialize_field("timeout", &self.timeout.map(duration))?;
+        all.serialize_field("retry_topics", &durations(self.retry_topics))?;
+        let batch =
+            self.batch.map(|batch| json!({ "max": batch.max, "wait": duration(batch.wait) }));
+        all.serialize_field("batch", &batch)?;
+        let (failures, pause) = (self.breaker.failures, range(self.breaker.pause));
+        all.serialize_field("breaker", &json!({ "failures": failures, "pause": pause }))?;
+        all.end()
+    }
+}
+
+/// In its shortest form, as it is written in settings and attributes.
+pub(crate) fn duration(duration: Duration) -> String {
+    let ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    duration_text(ms).as_str().to_owned()
+}
+
+pub(crate) fn durations(all: &[Duration]) -> Vec<String> {
+    all.iter().copied().map(duration).collect()
+}
+
+fn range((first, longest): (Duration, Duration)) -> String {
+    format!("{}..{}", duration(first), duration(longest))
 }

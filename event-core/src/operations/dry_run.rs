@@ -2,6 +2,7 @@
 //! run.
 
 use std::convert::Infallible;
+use std::marker::PhantomData;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -70,36 +71,28 @@ pub enum Becomes {
 }
 
 /// Runs records dry with the handlers of the build at hand.
+#[derive(Clone)]
 pub struct DryRunner {
     router: EventRouter,
     /// The consumer group whose handlers these are, if they are those of one.
     member: Option<(GroupName, Neighbours)>,
     policy: DeliveryPolicy,
-    state: &'static StateMap,
-    shutdown: &'static Shutdown,
+    state: Arc<StateMap>,
+    shutdown: Shutdown,
 }
 
 impl DryRunner {
-    /// Takes the handlers, the limits of records, and the states as far as they are there. The
-    /// states stay in memory until the process ends: what an argument may borrow from is to outlive
-    /// it.
+    /// Takes the handlers, the limits of records, and the states as far as they are there.
     #[must_use]
     pub fn new(router: EventRouter, policy: DeliveryPolicy, state: StateMap) -> Self {
-        let state = Box::leak(Box::new(state));
-        DryRunner {
-            router,
-            member: None,
-            policy,
-            state,
-            shutdown: Box::leak(Box::new(Shutdown::never())),
-        }
+        let (state, shutdown) = (Arc::new(state), Shutdown::never());
+        DryRunner { router, member: None, policy, state, shutdown }
     }
 
     /// The same for one consumer group of the service: its handlers, and those of the others.
     #[must_use]
     pub fn in_group(&self, group: GroupName, router: EventRouter, others: Neighbours) -> Self {
-        let member = Some((group, others));
-        DryRunner { router, member, policy: self.policy.clone(), ..*self }
+        DryRunner { router, member: Some((group, others)), ..self.clone() }
     }
 
     /// The same without the limits of records.
@@ -110,8 +103,7 @@ impl DryRunner {
             max_header_bytes: usize::MAX,
             ..self.policy.clone()
         };
-        let (router, member) = (self.router.clone(), self.member.clone());
-        DryRunner { router, member, policy, ..*self }
+        DryRunner { policy, ..self.clone() }
     }
 
     /// The handlers.
@@ -120,8 +112,7 @@ impl DryRunner {
         &self.router
     }
 
-    /// Says what would become of a record of `topic`. Like the states, a record that has a handler
-    /// stays in memory.
+    /// Says what would become of a record of `topic`.
     pub async fn run(&self, record: OwnedRecord, topic: TopicName) -> DryRun {
         let run = self.run_to::<Infallible>(record, Ok(topic), None).await;
         run.unwrap_or_else(|never| match never {})
@@ -217,7 +208,7 @@ impl DryRunner {
             dry_run.becomes = Becomes::Handled;
             dry_run.handler = Some(handler.id());
             dry_run.place = Some(handler.place());
-            self.probe(handler, Box::leak(Box::new(batch)), &mut dry_run).await;
+            self.probe(handler, &batch, &mut dry_run).await;
         }
         Ok(dry_run)
     }
@@ -248,24 +239,23 @@ impl DryRunner {
     async fn probe(
         &self,
         handler: &'static HandlerRegistration,
-        batch: &'static RecordBatch,
+        batch: &RecordBatch,
         dry_run: &mut DryRun,
     ) {
         let Some(record) = batch.iter().next() else { return };
-        let envelope: &'static LazyEnvelope<'static> =
-            Box::leak(Box::new(LazyEnvelope::new(record.value, self.policy.envelope)));
-        let delivery: &'static Delivery<'static> = Box::leak(Box::new(Delivery {
+        let envelope = LazyEnvelope::new(record.value, self.policy.envelope);
+        let delivery = Delivery {
             partition: batch.partition(),
             record,
-            envelope,
-            handler: Box::leak(handler.id().into_boxed_str()),
+            envelope: &envelope,
+            handler: &handler.id(),
             attempt: 1,
             attempts: self.policy.of(handler).all_attempts(),
-            state: self.state,
-            shutdown: self.shutdown,
-        }));
-        for argument in handler.arguments {
-            let made = async { (argument.probe)(delivery).await };
+            state: &self.state,
+            shutdown: &self.shutdown,
+        };
+        for argument in (handler.arguments_of)(PhantomData) {
+            let made = async { (argument.probe)(&delivery).await };
             match AssertUnwindSafe(made).catch_unwind().await {
                 Ok(Ok(())) => {}
                 Ok(Err(Rejection::MissingState { .. })) => {

@@ -77,8 +77,7 @@ impl ReplayRange {
 }
 
 /// Tells what would become of the records of a range, in each group that has a handler for one, until
-/// `stop` is requested; true when all had their turn. Records that have a handler stay in memory until
-/// the process ends, as [`DryRunner::run`] says.
+/// `stop` is requested; true when all had their turn.
 ///
 /// # Errors
 ///

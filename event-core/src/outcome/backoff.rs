@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::event::setting_words;
+
 /// How long to wait before the next attempt.
 ///
 /// The delay doubles from `first` up to `longest`, and a part of each is drawn by chance, so that
@@ -28,6 +30,8 @@ pub enum Jitter {
     /// All: it is drawn between nothing and the whole of the delay.
     Full,
 }
+
+setting_words!(Jitter: None = "none", Equal = "equal", Full = "full");
 
 impl Default for Backoff {
     /// 200 ms to 30 s.

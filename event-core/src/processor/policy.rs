@@ -4,10 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::delivery::RecordRef;
-use crate::event::{Envelope, EnvelopeError, EnvelopeRules, KnownShape, excerpt};
-use crate::handler::{
-    BreakerOptions, HandlerDefaults, HandlerOverrides, HandlerPolicy, HandlerRegistration,
-};
+use crate::event::{Envelope, EnvelopeError, EnvelopeRules, KnownShape, excerpt, setting_words};
+use crate::handler::{BreakerOptions, HandlerOverrides, HandlerPolicy, HandlerRegistration};
 use crate::outcome::{Backoff, Rejection};
 
 /// How records are delivered.
@@ -62,6 +60,8 @@ pub enum UnknownEvents {
     Stop,
 }
 
+setting_words!(UnknownEvents: Skip = "skip", DeadLetter = "dead_letter", Stop = "stop");
+
 /// Why a record is dead-lettered whose event nobody handles.
 pub(crate) const UNKNOWN_EVENT: &str = "unknown_event";
 
@@ -102,15 +102,14 @@ impl DeliveryPolicy {
     /// How the records of `handler` are delivered.
     #[must_use]
     pub fn of(&self, handler: &HandlerRegistration) -> HandlerPolicy {
-        let defaults = HandlerDefaults {
-            attempts: self.attempts,
-            backoff: self.backoff,
-            timeout: self.timeout,
-            breaker: self.breaker,
-        };
         let none = HandlerOverrides::default();
         let overrides = self.handlers.get(&handler.id());
-        HandlerPolicy::of(handler, defaults, overrides.unwrap_or(&none))
+        HandlerPolicy::of(handler, &self.usual(), overrides.unwrap_or(&none))
+    }
+
+    /// How the records of a handler are delivered of which nobody says anything.
+    pub(crate) fn usual(&self) -> HandlerPolicy {
+        HandlerPolicy::usual(self.attempts, self.backoff, self.timeout, self.breaker)
     }
 
     /// What becomes of an event of `topic` that nobody handles.

@@ -174,13 +174,3 @@ impl std::fmt::Debug for EventProducer {
         f.debug_struct("EventProducer").field("cause", &self.cause).finish_non_exhaustive()
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_handler_that_takes_it_is_known_by_its_name() {
-        assert_eq!(std::any::type_name::<EventProducer>(), crate::handler::BARE_PRODUCER);
-    }
-}

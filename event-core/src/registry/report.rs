@@ -42,6 +42,12 @@ impl StartupReport {
         self.warnings.sort_by_key(StartupProblem::rank);
     }
 
+    /// Adds the problems and the warnings of `other`.
+    pub(crate) fn add(&mut self, other: StartupReport) {
+        self.add_problems(other.problems);
+        self.add_warnings(other.warnings);
+    }
+
     /// The same report, in which every warning is a problem.
     #[must_use]
     pub fn strict(mut self) -> Self {

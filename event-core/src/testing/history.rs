@@ -32,8 +32,9 @@ pub struct Happened {
     pub at: Duration,
     /// What it was, as one word: `received`, `handled`, `skipped`, `retrying`, `postponed`,
     /// `dead-lettered`, `dead-letter-failed`, `assigned`, `revoked`, `commit-sent`, `committed`,
-    /// `commit-failed`, `fetch-paused`, `fetch-resumed`, `breaker-opened`, `breaker-closed`, `paused`, `resumed`, `blocked`,
-    /// `trouble`, `abandoned`, `log-changed`, `offset-reset`, `field-ignored`, `handler-slow`.
+    /// `commit-failed`, `fetch-paused`, `fetch-resumed`, `fetch-failed`, `fetch-recovered`, `breaker-opened`,
+    /// `breaker-closed`, `paused`, `resumed`, `blocked`, `trouble`, `abandoned`, `left-waiting`, `log-changed`,
+    /// `offset-reset`, `field-ignored`, `handler-slow`.
     pub what: &'static str,
     /// The partition it happened to, if it was one.
     pub partition: Option<TopicPartition>,
@@ -230,4 +231,22 @@ impl Observer for History {
 // The lists are whole after any panic, so a poisoned lock is used as it is.
 fn lock<T>(list: &Mutex<T>) -> MutexGuard<'_, T> {
     list.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_word_of_what_happened_is_documented() {
+        let (above, below) = include_str!("history.rs").split_once("pub what: &").unwrap();
+        let (_, documented) = above.rsplit_once("as one word:").unwrap();
+        let words = below.split("(\"").skip(1).filter_map(|rest| {
+            let (word, after) = rest.split_once("\", ")?;
+            (after.starts_with("Some((") || after.starts_with("None,")).then_some(word)
+        });
+        let words: Vec<_> = words.collect();
+        assert!(words.len() > 20, "{words:?}");
+        for word in words {
+            assert!(documented.contains(&format!("`{word}`")), "`{word}` is not documented");
+        }
+    }
 }

@@ -9,7 +9,7 @@ mod running;
 
 use std::sync::Arc;
 
-use crate::app::{provided, put_own};
+use crate::app::{GivenStates, Settings, check_settings, provided, put_own};
 use crate::broker::Broker;
 use crate::broker::memory::MemoryBroker;
 use crate::event::GroupName;
@@ -18,7 +18,7 @@ use crate::observe::{Health, Observer};
 use crate::processor::{Clock, Control, DeliveryPolicy};
 use crate::registry::{Registry, StartupReport};
 use crate::router::{EventRouter, Purpose};
-use crate::state::{StateMap, StateParts};
+use crate::state::{StateKey, StateKeys, StateMap, StateParts};
 
 pub use history::{Handled, Happened, History};
 use running::Member;
@@ -64,6 +64,7 @@ pub struct TestApp {
     modules: Vec<String>,
     layers: Layers,
     state: StateMap,
+    given: GivenStates,
     policy: DeliveryPolicy,
     partitions: u32,
     broker: MemoryBroker,
@@ -89,6 +90,7 @@ impl TestApp {
             modules: Vec::new(),
             layers: Layers::default(),
             state: StateMap::new(),
+            given: GivenStates::default(),
             policy: DeliveryPolicy::default(),
             partitions: 1,
             broker: MemoryBroker::new(),
@@ -107,14 +109,20 @@ impl TestApp {
 
     /// Provides a value to the handlers that take `State<T>`.
     #[must_use]
+    #[track_caller]
     pub fn state<T: Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.given.add("state", [StateKey::of::<T>()]);
         self.state.insert(value);
         self
     }
 
     /// Provides a value and each of its parts.
     #[must_use]
+    #[track_caller]
     pub fn state_parts<T: StateParts>(mut self, value: T) -> Self {
+        let mut keys = StateKeys::new();
+        T::add_keys(&mut keys);
+        self.given.add("state_parts", keys);
         value.put(&mut self.state);
         self
     }
@@ -163,6 +171,9 @@ impl TestApp {
         let registry = Registry::linked().only_modules(&self.modules);
         let mut report = registry.check(self.group.as_str(), &provided(&self.state, []));
         report.add_problems(self.layers.problems(registry.handlers()));
+        report.add_problems(self.given.problems());
+        let settings = Settings::of_program(self.group.clone(), self.policy.clone());
+        report.add(check_settings(&registry, &settings));
         report.into_result()?;
         let mut members = Vec::new();
         for (group, handlers) in registry.groups(&self.group) {

@@ -303,7 +303,7 @@ async fn an_argument_that_cannot_be_made_has_each_record_tried_alone() {
 
 #[test]
 fn a_batch_has_the_size_that_the_attribute_says() {
-    let batch = |name| registered(name).options.batch.unwrap();
+    let batch = |name| registered(name).options.batch.unwrap_or_default();
     assert_eq!((batch("whole").max, batch("whole").wait.as_millis()), (500, 50));
     assert_eq!((batch("refuses").max, batch("refuses").wait.as_millis()), (2, 50));
 }

@@ -8,10 +8,12 @@
 //!
 //! Names that others chose are held to what Kafka takes, and to nothing else: [`check_foreign`].
 //!
-//! Durations are read here too, because they stand in attributes and in settings.
+//! Durations are read here too, because they stand in attributes and in settings; and so are the keys of the attribute
+//! that say how records are delivered: [`delivery`].
 
 #![forbid(unsafe_code)]
 
+pub mod delivery;
 mod duration;
 mod foreign;
 mod text;

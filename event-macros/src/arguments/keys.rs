@@ -1,5 +1,6 @@
 //! Which arguments an attribute knows.
 
+use event_names::delivery::DELIVERY_KEYS;
 use proc_macro2::Ident;
 use quote::ToTokens;
 use syn::Expr;
@@ -48,13 +49,12 @@ impl Keys {
     // Where `key` belongs, when that is another attribute or outside of this list.
     pub(super) fn elsewhere(&self, key: &Ident, value: Option<&Expr>) -> Option<String> {
         let word = key.to_string();
-        let is_in = |keys: &[&str]| keys.contains(&word.as_str());
         if self.takes_crate() {
             return match self.attribute {
-                "#[event]" if is_in(&OF_HANDLER) || is_in(&OF_LISTS) => {
+                "#[event]" if is_of_handler(&word) || is_list(&word) => {
                     Some(format!("`{key}` stands in the `#[event_handler(..)]` of a handler"))
                 }
-                "#[event_handler]" if is_in(&OF_CONTRACT) => {
+                "#[event_handler]" if OF_CONTRACT.contains(&&*word) => {
                     Some(format!("`{key}` stands in the `#[event(..)]` of the contract"))
                 }
                 _ => None,
@@ -68,13 +68,19 @@ impl Keys {
         if let Some(home) = list_of(&word) {
             return Some(format!("write `{home}({written})` beside `{list}(..)`"));
         }
-        is_in(&OF_HANDLER).then(|| format!("write `{written}` beside `{list}(..)`"))
+        is_of_handler(&word).then(|| format!("write `{written}` beside `{list}(..)`"))
     }
 
     // What stands in the list `key`, when that is arguments again.
     pub(super) fn arguments_in(&self, key: &Ident) -> Option<&'static str> {
         let list = self.lists.iter().find(|(list, _)| key == list);
         list.map(|(_, example)| *example).filter(|example| example.contains('='))
+    }
+
+    /// Its first two keys with their examples.
+    pub(crate) fn arguments(&self) -> &'static str {
+        let pairs = self.known.iter().take(2).map(|(key, example)| format!("{key} = {example}"));
+        pairs.collect::<Vec<_>>().join(", ").leak()
     }
 
     /// How `key` is written with a value.
@@ -95,19 +101,22 @@ impl Keys {
     }
 }
 
-const OF_HANDLER: [&str; 8] =
-    ["blocking", "concurrency", "dead_letter", "emits", "group", "id", "order", "timeout"];
-const OF_LISTS: [&str; 3] = ["retry", "batch", "breaker"];
 const OF_CONTRACT: [&str; 4] = ["key", "version", "upcasts", "headers"];
 
-// The list of a handler's attribute that has this key, and no other has.
+// Whether it is a key of a handler's attribute, and of no other.
+fn is_of_handler(key: &str) -> bool {
+    let of_delivery = DELIVERY_KEYS.iter().any(|known| known.list.is_empty() && known.key == key);
+    of_delivery || ["blocking", "dead_letter", "emits", "id"].contains(&key)
+}
+
+fn is_list(key: &str) -> bool {
+    !key.is_empty() && DELIVERY_KEYS.iter().any(|known| known.list == key)
+}
+
+// The list of a handler's attribute that has this key, which is likely enough to stand for no other.
 fn list_of(key: &str) -> Option<&'static str> {
-    match key {
-        "attempts" | "backoff" | "jitter" => Some("retry"),
-        "failures" | "pause" => Some("breaker"),
-        "max" | "wait" => Some("batch"),
-        _ => None,
-    }
+    let known = DELIVERY_KEYS.iter().find(|known| known.key == key && !known.list.is_empty())?;
+    (!["on", "topics"].contains(&key)).then_some(known.list)
 }
 
 /// The one of `known` that `word` is most likely a misspelling of.

@@ -11,7 +11,7 @@ mod values;
 pub(crate) use given::Given;
 pub(crate) use keys::{Keys, nearest};
 pub(crate) use listed::lists_nothing;
-pub(crate) use values::{DAY_MS, Values, Word};
+pub(crate) use values::{Values, Word};
 
 use proc_macro2::{Group, Ident, TokenStream, TokenTree};
 use quote::ToTokens;

@@ -13,9 +13,6 @@ use super::{Given, Keys, nearest};
 use crate::complaints::Complaints;
 use crate::tokens::text_of;
 
-/// The milliseconds of a day.
-pub(crate) const DAY_MS: u64 = 24 * 3600 * 1000;
-
 /// Reads values, and complains about one that is not what its key takes.
 pub(crate) struct Values<'g> {
     given: &'g Given,

@@ -49,7 +49,7 @@ fn lines(handler: &Handler, options: &Options) -> Vec<String> {
         Some(topic) => format!("the topic {}", shown(topic)),
         None => "the dead-letter topic".to_owned(),
     };
-    let group = match &options.delivery.group {
+    let group = match options.delivery.group() {
         Some(group) => format!("`{}`", group.value()),
         None => "of the service".to_owned(),
     };

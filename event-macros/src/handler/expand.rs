@@ -31,6 +31,9 @@ pub(crate) fn registration(
     };
     let (constants, arguments, selected) = (&names.constants, &names.arguments, &names.selected);
     let settings = settings(handler, options);
+    let listed = list(handler);
+    let arguments_of =
+        (!listed.is_empty()).then(|| quote!(.arguments_of(|_| const { &[#listed] })));
     let register = match (handler.batch(), handler.instance()) {
         (Some(_), _) => quote!(batch_handler),
         (None, Some(_)) => quote!(called_handler),
@@ -48,6 +51,7 @@ pub(crate) fn registration(
             __event::inventory::submit! {
                 __event::#register(#owner, __event::Named::#selected, #arguments, #handle)
                     .at(::core::module_path!(), #file, #line)
+                    #arguments_of
                     #settings
             }
         };
@@ -61,7 +65,7 @@ fn settings(handler: &Handler, options: &Options) -> TokenStream {
     let blocking = options.blocking.as_ref().map(|_| quote!(.blocking()));
     let dead_letter = options.dead_letter.as_ref().map(|_| quote!(.dead_letter(__DEAD_LETTER)));
     let emits = options.emits.as_ref().map(|_| quote!(.emits(__EMITS)));
-    let delivery = options.delivery.options(handler.batch().is_some());
+    let delivery = options.delivery.options();
     let returns = returns(handler);
     quote!(#id #foreign_names #blocking #dead_letter #emits #delivery .returns(#returns))
 }

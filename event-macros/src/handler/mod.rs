@@ -12,33 +12,32 @@ mod run;
 mod signature;
 mod words;
 
+use std::sync::LazyLock;
+
 use proc_macro2::{Span, TokenStream};
 
 use crate::arguments::{Arguments, Given, Keys};
 use crate::complaints::Complaints;
 use crate::record;
 
-const KEYS: Keys = Keys {
-    attribute: "#[event_handler]",
-    known: &[
+static KEYS: LazyLock<Keys> = LazyLock::new(|| {
+    let mut known = vec![
         ("topic", "\"role_events\""),
         ("event", "\"CLAIM_ADDED\""),
         ("id", "\"audit.claim_added\""),
         ("dead_letter", "\"role_events_dlq\""),
-        ("group", "\"audit\""),
-        ("order", "key"),
-        ("concurrency", "8"),
-        ("timeout", "\"10s\""),
-        ("breaker", "off"),
-    ],
-    flags: &["blocking", "foreign_names"],
-    lists: &[
-        ("emits", "ClaimAdded"),
-        ("retry", "attempts = 5, backoff = \"200ms..30s\""),
-        ("batch", "max = 500, wait = \"50ms\""),
-        ("breaker", "failures = 20, pause = \"5s..1m\""),
-    ],
-};
+    ];
+    known.extend(delivery::examples_in(""));
+    known.push(("breaker", "off"));
+    let mut lists = vec![("emits", "ClaimAdded")];
+    lists.extend(delivery::LISTS.iter().map(|keys| (keys.attribute, keys.arguments())));
+    Keys {
+        attribute: "#[event_handler]",
+        known: known.leak(),
+        flags: &["blocking", "foreign_names"],
+        lists: lists.leak(),
+    }
+});
 
 /// The item, followed by its registration or by what is wrong.
 pub(crate) fn event_handler(arguments: TokenStream, item: TokenStream) -> TokenStream {

@@ -196,7 +196,7 @@ macro_rules! handlers {
 }
 
 const SIDE_BY_SIDE: DeliveryOptions = OPTIONS.concurrency(4);
-const SEVERAL: DeliveryOptions = OPTIONS.batch(7, 20);
+const SEVERAL: DeliveryOptions = OPTIONS.batch_max(7).batch_wait_ms(20);
 const SEVERAL_SIDE_BY_SIDE: DeliveryOptions = SEVERAL.concurrency(4);
 
 handlers!(by_partition, called_handler(step), BY_PARTITION => OPTIONS);

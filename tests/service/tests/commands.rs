@@ -216,8 +216,8 @@ fn handlers_are_listed_with_their_groups_and_what_differs_in_their_delivery() {
 TOPIC        EVENT        HANDLER  PLACE                                      GROUP      DELIVERY
 role_events  *            others   tests/service/src/bin/tuned-service.rs:35  warehouse  -
 role_events  CLAIM_ADDED  book     tests/service/src/bin/tuned-service.rs:19  -          order=key concurrency=16 attempts=3 backoff=1s..4s jitter=full timeout=5s
-role_events  CLAIM_ADDED  mail     tests/service/src/bin/tuned-service.rs:29  mailer     order=none concurrency=4 attempts=1 topics=1m,10m breaker=3/10s..5m
-role_events  CLAIM_ADDED  import   tests/service/src/bin/tuned-service.rs:32  warehouse  batch=100/1s
+role_events  CLAIM_ADDED  mail     tests/service/src/bin/tuned-service.rs:29  mailer     order=none concurrency=4 attempts=1 retry_topics=1m,10m breaker_failures=3 breaker_pause=10s..5m
+role_events  CLAIM_ADDED  import   tests/service/src/bin/tuned-service.rs:32  warehouse  batch_max=100 batch_wait=1s
 ";
     let ran = run(TUNED, &["handlers"], &[]);
     assert_eq!((ran.code, ran.out.as_str()), (Some(0), narrow), "{}", ran.err);
@@ -229,7 +229,7 @@ role_events  CLAIM_ADDED  import   tests/service/src/bin/tuned-service.rs:32  wa
     std::fs::write(empty_folder().join("handlers.toml"), file).unwrap();
     let wide = ["handlers", "--wide", "--config", "handlers.toml"];
     let ran = run(TUNED, &wide, &[("EVENT_TIMEOUT", "5s")]);
-    let book = "  tuned_service::book_claim     tuned      ClaimAdded v1  order=key concurrency=8 backoff=1s..4s jitter=full breaker=never  ";
+    let book = "  tuned_service::book_claim     tuned      ClaimAdded v1  order=key concurrency=8 backoff=1s..4s jitter=full breaker_failures=0  ";
     assert!(ran.out.contains(book), "{}{}", ran.out, ran.err);
     let ran = run(TUNED, &["handlers", "--json"], &[]);
     let rows = json_of(&ran);

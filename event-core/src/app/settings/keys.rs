@@ -1,12 +1,17 @@
-//! The keys of the settings: what each may hold, and what it is when nobody says.
+//! What is known of one setting, and where a value of it stands.
 
 use std::fmt;
+use std::time::Duration;
 
+use event_names::delivery::{DELIVERY_KEYS, DeliveryKey, Takes, Unless};
 use event_names::{parse_duration, parse_duration_range};
 
-use super::problem;
-use super::reader::{bounds, durations_within, is_number, ranges_within, shown};
+use super::reader::{Reader, SettingType, durations_within, is_number, ranges_within, shown};
+use super::table::SETTINGS;
+use super::tables::TopicOverrides;
+use super::{Settings, problem};
 use crate::event::excerpt;
+use crate::handler::HandlerOverrides;
 use crate::registry::StartupProblem;
 
 /// What may stand behind a key in the file. A variable is a text in any case.
@@ -19,115 +24,175 @@ pub(super) enum Kind {
     List,
 }
 
-/// A key with one value.
-pub(super) struct Key {
-    pub(super) name: &'static str,
+/// What is known of a setting.
+pub(super) struct Setting {
+    pub(super) key: &'static str,
+    /// What it says, for the page that a test makes.
+    #[cfg_attr(not(test), expect(dead_code, reason = "documentation"))]
+    pub(super) doc: &'static str,
     pub(super) kind: Kind,
+    /// The smallest number that is taken.
+    pub(super) least: u64,
+    /// The shortest and the longest duration that is taken.
+    pub(super) times: (Duration, Duration),
     /// The value when nobody gives one; without it there is none.
     pub(super) default: Option<&'static str>,
-    /// A value to show to whoever wrote a wrong one.
     pub(super) example: &'static str,
     /// What holds without a value.
     pub(super) absent: &'static str,
+    /// What its type takes, and its words when it takes nothing else, for the same page.
+    #[cfg_attr(not(test), expect(dead_code, reason = "documentation"))]
+    pub(super) takes: (&'static str, &'static [&'static str]),
+    /// What a value sets for the whole service.
+    pub(super) service: Option<Setter<Settings>>,
+    /// The same for one handler: `[handlers."id"]`.
+    pub(super) handler: Option<Setter<HandlerOverrides>>,
+    /// The same for one topic: `[topic."name"]`.
+    pub(super) topic: Option<Setter<TopicOverrides>>,
 }
 
-const fn key(name: &'static str, kind: Kind, default: &'static str) -> Key {
-    Key { name, kind, default: Some(default), example: default, absent: "none" }
-}
+/// Reads a value and sets it, or notes what is wrong with it.
+pub(super) type Setter<To> = fn(&mut To, Value<'_>, &mut Reader<'_>);
 
-const fn unset(name: &'static str, kind: Kind, example: &'static str) -> Key {
-    Key { name, kind, default: None, example, absent: "none" }
-}
-
-impl Key {
-    const fn or(self, absent: &'static str) -> Self {
-        Key { absent, ..self }
+/// Reads a value of the type `T` for `set`.
+pub(super) fn apply<To, T: SettingType>(
+    set: fn(&mut To, T),
+    to: &mut To,
+    value: Value<'_>,
+    read: &mut Reader<'_>,
+) {
+    if let Some(value) = T::read(value, read) {
+        set(to, value);
     }
 }
 
-/// The keys with one value. Each is a variable too: `EVENT_` and the key in capitals.
-pub(super) const KEYS: &[Key] = &[
-    key("brokers", Kind::List, "localhost:9092"),
-    // The service's name.
-    unset("group", Kind::Text, "admin"),
-    unset("group_instance_id", Kind::Text, "admin-1"),
-    key("max_members", Kind::Number, "16"),
-    unset("topics", Kind::List, "role_events").or("all that have a handler"),
-    key("create_topics", Kind::Flag, "false"),
-    key("unknown_events", Kind::Text, "skip"),
-    key("out_of_range", Kind::Text, "earliest"),
-    key("attempts", Kind::Number, "5"),
-    key("backoff", Kind::Text, "200ms..30s"),
-    key("jitter", Kind::Text, "equal"),
-    unset("timeout", Kind::Text, "10s"),
-    key("breaker_failures", Kind::Number, "20"),
-    key("breaker_pause", Kind::Text, "5s..1m"),
-    key("max_concurrency", Kind::Number, "1000"),
-    key("naive_times", Kind::Text, "ignore"),
-    key("lone_surrogates", Kind::Text, "handle"),
-    key("max_value_bytes", Kind::Number, "1048576"),
-    key("max_headers", Kind::Number, "1000"),
-    key("max_header_bytes", Kind::Number, "262144"),
-    key("max_in_flight_bytes", Kind::Number, "67108864"),
-    key("commit_interval", Kind::Text, "1s"),
-    key("commit_records", Kind::Number, "100000"),
-    key("max_metadata_bytes", Kind::Number, "4096"),
-    key("drain", Kind::Text, "20s"),
-    unset("admin_port", Kind::Number, "9090").or("off"),
-    key("admin_address", Kind::Text, "127.0.0.1"),
-    key("liveness_after", Kind::Text, "5m"),
-];
+impl Setting {
+    pub(super) const fn new<T: SettingType>(key: &'static str, doc: &'static str) -> Self {
+        Setting {
+            key,
+            doc: doc.trim_ascii(),
+            kind: T::KIND,
+            least: 0,
+            times: (Duration::ZERO, Duration::MAX),
+            default: None,
+            example: "",
+            absent: "none",
+            takes: (T::TAKES, T::WORDS),
+            service: None,
+            handler: None,
+            topic: None,
+        }
+    }
+
+    /// The value when nobody gives one.
+    pub(super) const fn default(self, value: &'static str) -> Self {
+        Setting { default: Some(value), example: value, ..self }
+    }
+
+    /// Without a default: a value to show to whoever wrote a wrong one.
+    pub(super) const fn like(self, example: &'static str) -> Self {
+        Setting { example, ..self }
+    }
+
+    /// What holds without a value.
+    pub(super) const fn absent(self, absent: &'static str) -> Self {
+        Setting { absent, ..self }
+    }
+
+    /// The smallest number that is taken.
+    pub(super) const fn from(self, least: u64) -> Self {
+        Setting { least, ..self }
+    }
+
+    /// The shortest and the longest duration that is taken.
+    pub(super) const fn within(self, least: Duration, most: Duration) -> Self {
+        Setting { times: (least, most), ..self }
+    }
+
+    /// Takes meaning, limits and example from a key of the attribute.
+    pub(super) const fn of(self, key: &DeliveryKey) -> Self {
+        let setting = match key.takes {
+            Takes::Number(least, _) => self.from(least as u64),
+            Takes::Duration(least, most) | Takes::Range(least, most) => {
+                self.within(Duration::from_millis(least), Duration::from_millis(most))
+            }
+            _ => self,
+        };
+        let absent = match key.unless_given {
+            Unless::Handler(default) => default,
+            Unless::Setting | Unless::Is(_) => setting.absent,
+        };
+        let example = if setting.example.is_empty() { key.example } else { setting.example };
+        Setting { doc: key.doc, absent, example, ..setting }
+    }
+
+    /// A value to show to whoever wrote a wrong one.
+    pub(super) fn example(&self) -> &'static str {
+        self.example.trim_matches('"')
+    }
+
+    /// `EVENT_` and the key in capitals; none for what only a handler or a topic has.
+    pub(super) fn variable(&self) -> Option<String> {
+        self.service.map(|_| format!("EVENT_{}", self.key.to_ascii_uppercase()))
+    }
+}
+
+/// The settings of the whole service.
+pub(super) fn of_service() -> impl Iterator<Item = &'static Setting> + Clone {
+    SETTINGS.iter().filter(|setting| setting.service.is_some())
+}
+
+/// The keys of `[handlers."id"]`.
+pub(super) fn of_handlers() -> impl Iterator<Item = &'static Setting> + Clone {
+    SETTINGS.iter().filter(|setting| setting.handler.is_some())
+}
+
+/// The keys of `[topic."name"]`.
+pub(super) fn of_topics() -> impl Iterator<Item = &'static Setting> + Clone {
+    SETTINGS.iter().filter(|setting| setting.topic.is_some())
+}
 
 /// The tables of the file.
 pub(super) const TABLES: [&str; 3] = ["kafka", "handlers", "topic"];
 
-/// The keys of `[handlers."id"]`.
-pub(super) const HANDLER_KEYS: &[Key] = &[
-    key("attempts", Kind::Number, "5"),
-    key("backoff", Kind::Text, "200ms..30s"),
-    key("jitter", Kind::Text, "equal"),
-    unset("timeout", Kind::Text, "10s"),
-    unset("concurrency", Kind::Number, "16"),
-    key("breaker_failures", Kind::Number, "20"),
-    key("breaker_pause", Kind::Text, "5s..1m"),
-];
-
-/// The keys of `[topic."name"]`.
-pub(super) const TOPIC_KEYS: &[Key] = &[key("unknown_events", Kind::Text, "skip")];
-
-// What the attribute of a handler says, and no table.
-const SAID_BY_ATTRIBUTE: [(&str, &str); 5] = [
-    ("group", "group = \"audit\""),
-    ("order", "order = key"),
-    ("dead_letter", "dead_letter = \"role_events_dlq\""),
-    ("batch", "batch(max = 500)"),
-    ("retry", "retry(attempts = 5)"),
-];
-
 /// Where `key` belongs that stands in `table`, or above all tables, and is not known there.
 pub(super) fn home(key: &str, table: Option<&str>) -> Option<String> {
-    let is_in = |keys: &[Key]| keys.iter().any(|known| known.name == key);
+    let setting = SETTINGS.iter().find(|setting| setting.key == key);
+    let is_for = |place: fn(&Setting) -> bool| setting.is_some_and(place);
     let mut homes = Vec::new();
-    if table.is_some() && is_in(KEYS) {
+    if table.is_some() && is_for(|setting| setting.service.is_some()) {
         homes.push("above all tables, for the whole service".to_owned());
     }
-    if table != Some("handlers") && is_in(HANDLER_KEYS) {
+    if table != Some("handlers") && is_for(|setting| setting.handler.is_some()) {
         homes.push("in `[handlers.\"..\"]`, for one handler".to_owned());
     }
-    if table != Some("topic") && table.is_some() && is_in(TOPIC_KEYS) {
+    if table != Some("topic") && table.is_some() && is_for(|setting| setting.topic.is_some()) {
         homes.push("in `[topic.\"..\"]`, for one topic".to_owned());
     }
-    let said = SAID_BY_ATTRIBUTE.iter().find(|(said, _)| *said == key);
-    if let Some((_, example)) = said.filter(|_| table == Some("handlers")) {
-        homes.push(format!("in the attribute, for one handler: `#[event_handler({example}, ..)]`"));
+    if let Some(written) = in_attribute(key).filter(|_| table == Some("handlers")) {
+        homes.push(format!("in the attribute, for one handler: `#[event_handler({written}, ..)]`"));
     }
     (!homes.is_empty()).then(|| format!("`{key}` stands {}", homes.join("; or ")))
+}
+
+// How the attribute says what no table does.
+fn in_attribute(key: &str) -> Option<String> {
+    let is_said = |known: &&&DeliveryKey| {
+        !known.is_setting() && !key.is_empty() && [known.list, known.key, known.name].contains(&key)
+    };
+    match DELIVERY_KEYS.iter().find(is_said) {
+        // The first in the list of this name.
+        Some(said) if said.list == key => DELIVERY_KEYS.iter().find(|known| known.list == key),
+        said => said,
+    }
+    .map(|key| key.written())
+    .or_else(|| (key == "dead_letter").then(|| "dead_letter = \"role_events_dlq\"".to_owned()))
 }
 
 /// Where a value stands.
 #[derive(Clone, Copy)]
 pub(super) struct At<'a> {
-    pub(super) key: &'a str,
+    pub(super) setting: &'a Setting,
     /// The table and the name in it.
     pub(super) table: Option<(&'a str, &'a str)>,
     /// What gave the value: a variable, a file with its line, a flag, or `default`.
@@ -143,7 +208,7 @@ pub(super) struct Value<'a> {
 
 impl fmt::Display for At<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "setting `{}`", self.key)?;
+        write!(f, "setting `{}`", self.setting.key)?;
         if let Some((table, name)) = self.table {
             write!(f, " of `[{table}.\"{}\"]`", excerpt(name, 64))?;
         }
@@ -154,38 +219,52 @@ impl fmt::Display for At<'_> {
     }
 }
 
-impl Key {
-    /// The value that stands at `at` in the file as text, or that it is of another kind.
-    pub(super) fn text_of(
-        &self,
-        at: At<'_>,
-        value: &toml::Value,
-    ) -> Result<String, StartupProblem> {
-        match (self.kind, value) {
+impl At<'_> {
+    /// The `value` that stands here in the file as text, or that it is of another kind.
+    pub(super) fn text_of(self, value: &toml::Value) -> Result<String, StartupProblem> {
+        match (self.setting.kind, value) {
             (Kind::Text | Kind::List, toml::Value::String(text)) => Ok(text.clone()),
             (Kind::Number, toml::Value::Integer(number)) => Ok(number.to_string()),
             (Kind::Flag, toml::Value::Boolean(flag)) => Ok(flag.to_string()),
             (Kind::List, toml::Value::Array(items)) => {
                 match items.iter().map(toml::Value::as_str).collect::<Option<Vec<_>>>() {
                     Some(texts) => Ok(texts.join(",")),
-                    None => Err(self.wrong_kind(at, "an array of something else".to_owned(), &[])),
+                    None => Err(self.wrong_kind("an array of something else", &[])),
                 }
             }
-            (_, value) => {
-                let meant = self.meant(value);
-                Err(self.wrong_kind(at, kind_of(value), &meant))
-            }
+            (_, value) => Err(self.wrong_kind(&kind_of(value), &self.setting.meant(value))),
         }
     }
 
+    // Without what was `meant` the example is what to write.
+    fn wrong_kind(self, found: &str, meant: &[String]) -> StartupProblem {
+        let setting = self.setting;
+        let expected = match setting.kind {
+            Kind::Text => "a text",
+            Kind::Number => "an integer",
+            Kind::Flag => "`true` or `false`",
+            Kind::List => "a text or an array of texts",
+        };
+        let mut help = match meant {
+            [] => format!("write a value like {}", setting.written(setting.example())),
+            meant => format!("write {}", meant.join(" or ")),
+        };
+        if setting.key == "topics" {
+            help.push_str("; what holds for one topic stands in `[topic.\"role_events\"]`");
+        }
+        problem(format!("{self} is {found}, it must be {expected}"), help)
+    }
+}
+
+impl Setting {
     // What a value of another kind can mean, the likelier first.
     fn meant(&self, value: &toml::Value) -> Vec<String> {
         let meant = match (self.kind, value) {
             (Kind::Text, toml::Value::Integer(number)) => {
-                let (number, example) = (number.to_string(), self.example);
-                match (parse_duration(example), parse_duration_range(example)) {
-                    (Ok(_), _) => durations_within(bounds(self.name), &number, example),
-                    (_, Ok(_)) => ranges_within(bounds(self.name), &number, example),
+                let number = number.to_string();
+                match (parse_duration(self.example()), parse_duration_range(self.example())) {
+                    (Ok(_), _) => durations_within(self, &number),
+                    (_, Ok(_)) => ranges_within(self, &number),
                     _ => Vec::new(),
                 }
             }
@@ -199,34 +278,15 @@ impl Key {
             (Kind::Flag, toml::Value::Integer(0)) => vec!["false".to_owned()],
             _ => Vec::new(),
         };
-        let written = |value: String| match self.kind {
-            Kind::Text | Kind::List => format!("`{} = \"{value}\"`", self.name),
-            Kind::Number | Kind::Flag => format!("`{} = {value}`", self.name),
-        };
-        meant.into_iter().map(written).collect()
+        meant.iter().map(|value| self.written(value)).collect()
     }
 
-    // Without what was `meant` the example is what to write.
-    fn wrong_kind(&self, at: At<'_>, found: String, meant: &[String]) -> StartupProblem {
-        let expected = match self.kind {
-            Kind::Text => "a text",
-            Kind::Number => "an integer",
-            Kind::Flag => "`true` or `false`",
-            Kind::List => "a text or an array of texts",
-        };
-        let mut help = match (meant, self.kind) {
-            ([_, ..], _) => format!("write {}", meant.join(" or ")),
-            (_, Kind::Text | Kind::List) => {
-                format!("write a value like `{} = \"{}\"`", self.name, self.example)
-            }
-            (_, Kind::Number | Kind::Flag) => {
-                format!("write a value like `{} = {}`", self.name, self.example)
-            }
-        };
-        if self.name == "topics" {
-            help.push_str("; what holds for one topic stands in `[topic.\"role_events\"]`");
+    /// How the file has a `value` of it.
+    pub(super) fn written(&self, value: &str) -> String {
+        match self.kind {
+            Kind::Text | Kind::List => format!("`{} = \"{value}\"`", self.key),
+            Kind::Number | Kind::Flag => format!("`{} = {value}`", self.key),
         }
-        problem(format!("{at} is {found}, it must be {expected}"), help)
     }
 }
 

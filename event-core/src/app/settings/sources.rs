@@ -1,14 +1,13 @@
 //! Where settings come from, and which names they have there.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use config::{Config, Map, Value, ValueKind};
-
-use super::keys::{At, KEYS, TABLES, home};
+use super::keys::{At, Setting, TABLES, home, of_service};
 use super::lines::Lines;
 use super::tables::Tables;
-use super::{SettingsOverrides, problem};
+use super::{Origin, SettingsOverrides, problem};
 use crate::event::excerpt;
 use crate::registry::StartupProblem;
 
@@ -47,7 +46,7 @@ pub(super) fn our_variables(
 /// single handlers and topics.
 #[derive(Default)]
 pub(super) struct File {
-    values: Vec<(&'static str, String)>,
+    values: Vec<(&'static str, Origin)>,
     kafka: toml::Table,
     pub(super) tables: Tables,
     lines: Lines,
@@ -109,19 +108,18 @@ pub(super) fn read_file(
             (table @ ("handlers" | "topic"), value) => {
                 file.tables.add((table, value), &lines, problems);
             }
-            (_, value) => match KEYS.iter().find(|key| key.name == name) {
-                Some(key) => {
+            (_, value) => match of_service().find(|setting| setting.key == name) {
+                Some(setting) => {
                     let source = lines.source(&[&name]);
-                    let at = At { key: key.name, table: None, source: &source };
-                    match key.text_of(at, &value) {
-                        Ok(text) => file.values.push((key.name, text)),
+                    match (At { setting, table: None, source: &source }).text_of(&value) {
+                        Ok(value) => file.values.push((setting.key, Origin { value, source })),
                         Err(wrong) => problems.push(wrong),
                     }
                 }
                 None => {
                     let place = lines.place(&[&name]);
                     let message = format!("{place} has an unknown key `{}`", excerpt(&name, 64));
-                    let known = KEYS.iter().map(|key| key.name).chain(TABLES);
+                    let known = of_service().map(|setting| setting.key).chain(TABLES);
                     let help = home(&name, None).unwrap_or_else(|| meant(&name, known));
                     problems.push(problem(message, help));
                 }
@@ -149,20 +147,13 @@ pub(super) fn nearest<'a>(
         .min_by_key(|(_, distance)| *distance)
 }
 
-fn variable_of(key: &str) -> String {
-    format!("EVENT_{}", key.to_ascii_uppercase())
-}
-
 pub(super) fn check_variables(
     variables: &[(String, String)],
     warnings: &mut Vec<StartupProblem>,
     problems: &mut Vec<StartupProblem>,
 ) {
-    let known: Vec<String> = KEYS
-        .iter()
-        .map(|key| variable_of(key.name))
-        .chain(OTHER_VARIABLES.map(str::to_owned))
-        .collect();
+    let ours = of_service().filter_map(Setting::variable);
+    let known: Vec<String> = ours.chain(OTHER_VARIABLES.map(str::to_owned)).collect();
     for (name, _) in variables {
         if known.contains(name) || name.starts_with(KAFKA_PREFIX) {
             continue;
@@ -177,45 +168,42 @@ pub(super) fn check_variables(
     }
 }
 
-pub(super) fn merge(
+/// The value that the strongest of all sources gives: a flag, a variable, the file, the default.
+pub(super) fn given(
+    setting: &Setting,
     service: &str,
     file: &File,
     variables: &[(String, String)],
     overrides: &SettingsOverrides,
-) -> Result<Config, config::ConfigError> {
-    let mut builder = Config::builder().set_default("group", service)?;
-    for key in KEYS {
-        if let Some(default) = key.default {
-            builder = builder.set_default(key.name, default)?;
-        }
+) -> Option<Origin> {
+    let origin = |source: &str, value: &str| Origin { value: value.into(), source: source.into() };
+    if let Some((flag, value)) = overrides.of(setting.key) {
+        return Some(origin(flag, value));
     }
-    let mut kafka = Map::new();
-    let text = |from: &String, text: &str| Value::new(Some(from), ValueKind::String(text.into()));
-    for (key, value) in &file.values {
-        builder = builder.set_default(key, text(&file.lines.source(&[key]), value))?;
+    let variable = setting.variable();
+    let variable = variables.iter().find(|(name, _)| Some(name) == variable.as_ref());
+    if let Some((name, value)) = variable {
+        return Some(origin(name, value));
     }
-    // Property names have dots, which a path into the settings would split.
-    for (path, value) in flat(&["kafka"], file.kafka.clone()) {
+    if let Some((_, given)) = file.values.iter().find(|(key, _)| *key == setting.key) {
+        return Some(given.clone());
+    }
+    let default = if setting.key == "group" { Some(service) } else { setting.default };
+    default.map(|value| origin("default", value))
+}
+
+/// The properties of librdkafka; a variable goes before the file.
+pub(super) fn kafka(file: &File, variables: &[(String, String)]) -> BTreeMap<String, Origin> {
+    // Property names have dots.
+    let of_file = flat(&["kafka"], file.kafka.clone()).into_iter().map(|(path, value)| {
         let source = file.lines.source(&path.iter().map(String::as_str).collect::<Vec<_>>());
-        kafka.insert(path[1..].join("."), plain(&source, value));
-    }
-    for (name, value) in variables {
-        if let Some(property) = name.strip_prefix(KAFKA_PREFIX) {
-            let property = property.to_ascii_lowercase().replace('_', ".");
-            kafka.insert(property, text(name, value));
-        } else if let Some(key) = KEYS.iter().find(|key| variable_of(key.name) == *name) {
-            builder = builder.set_override(key.name, text(name, value))?;
-        }
-    }
-    builder = builder.set_default("kafka", Value::new(None, ValueKind::Table(kafka)))?;
-    let flag = |name: &str, value: &Option<String>| {
-        let name = name.to_owned();
-        value.as_ref().map(|value| text(&name, value))
-    };
-    builder
-        .set_override_option("brokers", flag("--brokers", &overrides.brokers))?
-        .set_override_option("group", flag("--group", &overrides.group))?
-        .build()
+        (path[1..].join("."), Origin { value: property(value), source })
+    });
+    let of_variables = variables.iter().filter_map(|(name, value)| {
+        let property = name.strip_prefix(KAFKA_PREFIX)?.to_ascii_lowercase().replace('_', ".");
+        Some((property, Origin { value: value.clone(), source: name.clone() }))
+    });
+    of_file.chain(of_variables).collect()
 }
 
 // `security.protocol = ".."` without quotes is a table in a table to TOML, and one name to Kafka.
@@ -231,18 +219,12 @@ fn flat(under: &[&str], table: toml::Table) -> Vec<(Vec<String>, toml::Value)> {
     properties
 }
 
-fn plain(origin: &String, value: toml::Value) -> Value {
-    let kind = match value {
-        toml::Value::String(text) => ValueKind::String(text),
-        toml::Value::Integer(number) => ValueKind::I64(number),
-        toml::Value::Float(number) => ValueKind::Float(number),
-        toml::Value::Boolean(value) => ValueKind::Boolean(value),
+fn property(value: toml::Value) -> String {
+    match value {
+        toml::Value::String(text) => text,
+        toml::Value::Float(number) => number.to_string(),
         // Properties that are lists are texts with commas.
-        toml::Value::Array(items) => {
-            let items = items.into_iter().map(|item| plain(origin, item).to_string());
-            ValueKind::String(items.collect::<Vec<_>>().join(","))
-        }
-        other => ValueKind::String(other.to_string()),
-    };
-    Value::new(Some(origin), kind)
+        toml::Value::Array(items) => items.into_iter().map(property).collect::<Vec<_>>().join(","),
+        other => other.to_string(),
+    }
 }

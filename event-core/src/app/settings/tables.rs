@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::keys::{At, HANDLER_KEYS, Key, TOPIC_KEYS, Value, home};
+use super::keys::{At, Setting, Value, home, of_handlers, of_topics};
 use super::lines::Lines;
-use super::reader::{BACKOFF, BREAKER_PAUSE, Reader, TIMEOUT};
+use super::reader::Reader;
 use super::sources::meant;
 use super::{Origin, problem};
 use crate::event::excerpt;
@@ -12,11 +12,17 @@ use crate::handler::HandlerOverrides;
 use crate::processor::UnknownEvents;
 use crate::registry::{NamedTables, StartupProblem};
 
+/// What the file says about one topic.
+#[derive(Debug, Default)]
+pub(super) struct TopicOverrides {
+    pub(super) unknown_events: Option<UnknownEvents>,
+}
+
 /// The tables `[handlers."id"]` and `[topic."name"]`.
 #[derive(Debug, Default)]
 pub(super) struct Tables {
     pub(super) handlers: BTreeMap<String, HandlerOverrides>,
-    pub(super) unknown_events_of: BTreeMap<String, UnknownEvents>,
+    pub(super) topics: BTreeMap<String, TopicOverrides>,
     /// By table, name and key.
     pub(super) origins: BTreeMap<(&'static str, String, &'static str), Origin>,
     /// Where each table begins, by table and name.
@@ -31,9 +37,9 @@ impl Tables {
         lines: &Lines,
         problems: &mut Vec<StartupProblem>,
     ) {
-        let (table, keys, example) = match table {
-            "handlers" => ("handlers", HANDLER_KEYS, "attempts = 3"),
-            _ => ("topic", TOPIC_KEYS, "unknown_events = \"dead_letter\""),
+        let (table, keys, example): (_, Vec<_>, _) = match table {
+            "handlers" => ("handlers", of_handlers().collect(), "attempts = 3"),
+            _ => ("topic", of_topics().collect(), "unknown_events = \"dead_letter\""),
         };
         let named = |name: &str| format!("[{table}.\"{}\"]", excerpt(name, 64));
         let no_table = |path: &[&str], of: String, name: &str| {
@@ -53,29 +59,29 @@ impl Tables {
                 continue;
             };
             self.sources.insert((table, name.clone()), lines.source(&[table, &name]));
+            // Also when it says nothing, so that its name is checked.
             if table == "handlers" {
-                // Also when it says nothing, so that its name is judged.
                 self.handlers.entry(name.clone()).or_default();
             }
             for (key, value) in values {
-                let Some(known) = keys.iter().find(|known| known.name == key) else {
+                let Some(setting) = keys.iter().find(|setting| setting.key == key) else {
                     let place = lines.place(&[table, &name, &key]);
                     let key = excerpt(&key, 64);
                     let message =
                         format!("{place} has an unknown key `{key}` in `{}`", named(&name));
-                    let near = || meant(&key, keys.iter().map(|key| key.name));
+                    let near = || meant(&key, keys.iter().map(|setting| setting.key));
                     let help = home(&key, Some(table)).unwrap_or_else(near);
                     problems.push(problem(message, help));
                     continue;
                 };
                 let source = lines.source(&[table, &name, &key]);
-                let at = At { key: known.name, table: Some((table, &name)), source: &source };
-                match known.text_of(at, &value) {
+                let at = At { setting, table: Some((table, &name)), source: &source };
+                match at.text_of(&value) {
                     Ok(text) => {
+                        self.read(&name, Value { at, text: &text }, &mut Reader(problems));
                         let source = format!("{} in {source}", named(&name));
-                        let origin = Origin { value: text.clone(), source };
-                        self.origins.insert((table, name.clone(), known.name), origin);
-                        self.read(known, &name, Value { at, text: &text }, &mut Reader(problems));
+                        let origin = Origin { value: text, source };
+                        self.origins.insert((table, name.clone(), setting.key), origin);
                     }
                     Err(wrong) => problems.push(wrong),
                 }
@@ -83,22 +89,16 @@ impl Tables {
         }
     }
 
-    fn read(&mut self, key: &Key, name: &str, value: Value<'_>, read: &mut Reader<'_>) {
-        if key.name == "unknown_events" {
-            if let Some(unknown_events) = read.unknown_events(value) {
-                self.unknown_events_of.insert(name.to_owned(), unknown_events);
+    fn read(&mut self, name: &str, value: Value<'_>, read: &mut Reader<'_>) {
+        let name = name.to_owned();
+        match (value.at.table, value.at.setting) {
+            (Some(("handlers", _)), Setting { handler: Some(set), .. }) => {
+                set(self.handlers.entry(name).or_default(), value, read);
             }
-            return;
-        }
-        let handler = self.handlers.entry(name.to_owned()).or_default();
-        match key.name {
-            "attempts" => handler.attempts = read.number(value, 1),
-            "backoff" => handler.backoff = read.range(value, BACKOFF, key.example),
-            "jitter" => handler.jitter = read.jitter(value),
-            "timeout" => handler.timeout = read.duration(value, TIMEOUT, key.example),
-            "concurrency" => handler.concurrency = read.number(value, 1),
-            "breaker_failures" => handler.breaker_failures = read.number(value, 0),
-            _ => handler.breaker_pause = read.range(value, BREAKER_PAUSE, key.example),
+            (_, Setting { topic: Some(set), .. }) => {
+                set(self.topics.entry(name).or_default(), value, read);
+            }
+            _ => {}
         }
     }
 }

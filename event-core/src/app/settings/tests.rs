@@ -251,48 +251,85 @@ fn a_warning_is_kept_when_something_else_is_wrong() {
     assert_eq!(kinds(report.warnings()), ["ignored_variable"]);
 }
 
+/// Every setting of the service with a value that is not its default.
+const OTHER_VALUES: &[(&str, &str)] = &[
+    ("brokers", "kafka:9093"),
+    ("group", "billing"),
+    ("group_instance_id", "admin-1"),
+    ("max_members", "3"),
+    ("topics", "role_events"),
+    ("create_topics", "true"),
+    ("unknown_events", "dead_letter"),
+    ("out_of_range", "stop"),
+    ("attempts", "7"),
+    ("backoff", "1s..2m"),
+    ("jitter", "full"),
+    ("timeout", "10s"),
+    ("breaker_failures", "0"),
+    ("breaker_pause", "1s..2m"),
+    ("max_concurrency", "8"),
+    ("naive_times", "utc"),
+    ("lone_surrogates", "dead_letter"),
+    ("max_value_bytes", "1024"),
+    ("max_headers", "3"),
+    ("max_header_bytes", "512"),
+    ("max_in_flight_bytes", "4096"),
+    ("commit_interval", "3s"),
+    ("commit_records", "5"),
+    ("max_metadata_bytes", "0"),
+    ("drain", "5s"),
+    ("admin_port", "9091"),
+    ("admin_address", "0.0.0.0"),
+    ("liveness_after", "7m"),
+];
+
+/// What the settings say, without what gave it.
+fn said(file: &str, variables: &[(&str, &str)]) -> String {
+    let settings = load(file, variables).unwrap();
+    format!("{:?}", Settings { origins: BTreeMap::new(), ..settings })
+}
+
 #[test]
 fn every_key_is_read_from_the_file_and_from_its_variable() {
-    let values = [
-        ("attempts", "7"),
-        ("jitter", "full"),
-        ("timeout", "10s"),
-        ("breaker_failures", "0"),
-        ("breaker_pause", "1s..2m"),
-        ("max_concurrency", "8"),
-        ("commit_records", "5"),
-        ("max_metadata_bytes", "0"),
-        ("unknown_events", "dead_letter"),
-        ("out_of_range", "stop"),
-        ("create_topics", "true"),
-        ("group_instance_id", "admin-1"),
-        ("max_members", "3"),
-    ];
-    let bare = |value: &str| value == "true" || value.parse::<u64>().is_ok();
-    let file = values.map(|(key, value)| match bare(value) {
-        true => format!("{key} = {value}\n"),
-        false => format!("{key} = '{value}'\n"),
-    });
-    let names = values.map(|(key, _)| format!("EVENT_{}", key.to_ascii_uppercase()));
-    let variables: Vec<_> =
-        names.iter().zip(values).map(|(name, (_, value))| (name.as_str(), value)).collect();
-    for settings in [load(&file.concat(), &[]).unwrap(), load("", &variables).unwrap()] {
-        let policy = &settings.policy;
-        assert_eq!((policy.attempts, policy.backoff.jitter), (7, Jitter::Full));
-        assert_eq!(policy.timeout, Some(Duration::from_secs(10)));
-        let pause = (Duration::from_secs(1), Duration::from_secs(120));
-        assert_eq!(policy.breaker, BreakerOptions { failures: 0, pause });
-        assert_eq!((policy.max_concurrency, policy.commit_records), (8, 5));
-        assert_eq!(policy.max_metadata_bytes, 0);
-        assert_eq!(policy.unknown_events, UnknownEvents::DeadLetter);
-        assert_eq!(settings.out_of_range, OutOfRange::Stop);
-        assert!(settings.create_topics);
-        assert_eq!(settings.group_instance_id.as_deref(), Some("admin-1"));
-        assert_eq!(settings.max_members, 3);
+    let keys: Vec<_> = keys::of_service().map(|setting| setting.key).collect();
+    let tried: Vec<_> = OTHER_VALUES.iter().map(|(key, _)| *key).collect();
+    assert_eq!(tried, keys, "each has a value above");
+    let mut seen = BTreeMap::new();
+    for (setting, &(key, value)) in keys::of_service().zip(OTHER_VALUES) {
+        // An address is nothing without a port.
+        let port = if key == "admin_port" { "" } else { "admin_port = 9090\n" };
+        let file = said(&format!("{port}{}\n", setting.written(value).replace('`', "")), &[]);
+        let variable = setting.variable().unwrap();
+        assert_eq!(file, said(port, &[(&variable, value)]), "{key}");
+        assert_ne!(file, said(port, &[]), "{key} = {value} sets nothing");
+        assert_eq!(seen.insert(file, key), None, "{key} sets the same as another");
     }
-    let settings = load("", &[]).unwrap();
-    assert_eq!(settings.out_of_range, OutOfRange::Earliest);
-    assert_eq!((settings.create_topics, settings.group_instance_id), (false, None));
+}
+
+#[test]
+fn each_key_of_a_handler_sets_one_field_of_its_own() {
+    let mut seen = BTreeMap::new();
+    for setting in keys::of_handlers() {
+        let (key, written) = (setting.key, setting.written(setting.example()).replace('`', ""));
+        let settings = load(&format!("[handlers.mail]\n{written}\n"), &[]).unwrap();
+        let overrides = format!("{:?}", settings.policy.handlers["mail"]);
+        assert_eq!(overrides.matches("Some(").count(), 1, "{key}: {overrides}");
+        let before = overrides.split(": Some(").next().unwrap();
+        let field = before.rsplit(' ').next().unwrap().to_owned();
+        assert_eq!(seen.insert(field, key), None, "{key} sets the same as another: {overrides}");
+    }
+}
+
+#[test]
+fn a_key_that_is_in_the_attribute_too_has_its_name_and_words() {
+    use event_names::delivery::{DELIVERY_KEYS, JITTER, Takes};
+    let in_attribute = DELIVERY_KEYS.iter().filter(|key| key.is_setting()).map(|key| key.name);
+    let mut in_file: Vec<_> = keys::of_handlers().map(|setting| setting.key).collect();
+    let mut in_attribute: Vec<_> = in_attribute.collect();
+    in_file.sort_unstable();
+    in_attribute.sort_unstable();
+    assert_eq!(in_file, in_attribute);
+    assert_eq!(JITTER.takes, Takes::Word(<Jitter as crate::event::SettingWord>::WORDS));
 }
 
 #[test]
@@ -436,15 +473,14 @@ fn a_mistake_inside_a_table_is_named_with_the_table() {
 fn a_wrong_value_that_may_be_a_secret_is_not_repeated() {
     // Names are printed anyway, and have a form of their own.
     let names = ["brokers", "group", "group_instance_id", "topics", "admin_address"];
-    for key in keys::KEYS.iter().filter(|key| !names.contains(&key.name)) {
+    for setting in keys::of_service().filter(|setting| !names.contains(&setting.key)) {
         for secret in ["hunter2", "5ecret", "p4ss w0rd!", "Tr0ub4dor&3"] {
-            let variable = format!("EVENT_{}", key.name.to_ascii_uppercase());
-            let of_variable = load("", &[(&variable, secret)]).unwrap_err();
-            let of_file = load(&format!("{} = '{secret}'\n", key.name), &[]).unwrap_err();
+            let of_variable = load("", &[(&setting.variable().unwrap(), secret)]).unwrap_err();
+            let of_file = load(&format!("{} = '{secret}'\n", setting.key), &[]).unwrap_err();
             for report in [of_variable, of_file] {
                 let length = format!("a text of {} characters", secret.chars().count());
-                assert!(!report.contains(secret), "{}: {report}", key.name);
-                assert!(report.contains(&length), "{}: {report}", key.name);
+                assert!(!report.contains(secret), "{}: {report}", setting.key);
+                assert!(report.contains(&length), "{}: {report}", setting.key);
             }
         }
     }
@@ -502,7 +538,7 @@ fn a_drain_that_is_longer_than_a_poll_may_take_is_refused() {
 
 #[test]
 fn an_empty_variable_counts_as_unset() {
-    let names = keys::KEYS.iter().map(|key| format!("EVENT_{}", key.name.to_ascii_uppercase()));
+    let names = keys::of_service().filter_map(keys::Setting::variable);
     let more = ["EVENT_CONFIG", "EVENT_LOG", "EVENT_KAFKA_SASL_PASSWORD", "EVENT_BROKRES"];
     let names: Vec<_> = names.chain(more.map(str::to_owned)).collect();
     for empty in ["", " "] {

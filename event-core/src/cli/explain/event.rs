@@ -9,7 +9,6 @@ use super::left_to;
 use super::policy::{delivery, on_failure, unknown};
 use super::sources::{Setting, common, of_dead_letters, of_group, of_route, of_unknown_events};
 use crate::app::{EventApp, Settings};
-use crate::cli::delivery::Delivery;
 use crate::cli::known::{contract_of, events, meant, usage};
 use crate::cli::table::Table;
 use crate::event::{ContractInfo, GroupName, TopicName, excerpt};
@@ -60,7 +59,7 @@ struct Handler {
     /// The outermost first.
     layers: Vec<String>,
     blocking: bool,
-    policy: Delivery,
+    policy: HandlerPolicy,
 }
 
 #[derive(Serialize)]
@@ -240,7 +239,7 @@ fn describe(
         sends: handler.sends().map(|contracts| contracts.iter().map(sent).collect()),
         layers,
         blocking: handler.blocking,
-        policy: Delivery::from(policy),
+        policy: policy.clone(),
     }
 }
 

@@ -2,12 +2,11 @@
 
 use std::borrow::Cow;
 
+use event_names::delivery::TIMEOUT;
 use serde::Serialize;
 
 use crate::app::{Origin, Settings};
-use crate::cli::delivery::{duration, durations, jitter, range};
-use crate::handler::Order;
-use crate::processor::UnknownEvents;
+use crate::handler::DeliveryValue;
 use crate::router::Route;
 
 /// A setting with what gave it.
@@ -32,8 +31,6 @@ pub(super) fn common(settings: &Settings) -> Vec<Setting> {
 
 /// The settings of one handler: what the file says of it, or its attribute, or what holds for all.
 pub(super) fn of_route(settings: &Settings, route: &Route) -> Vec<Setting> {
-    let (policy, options) = (settings.policy.of(route.handler), &route.handler.options);
-    let retry = &options.retry;
     let source = |key: &'static str, in_attribute: bool| {
         if let Some(origin) = settings.origin_for_handler(&route.id, key) {
             return origin.source.clone();
@@ -44,38 +41,15 @@ pub(super) fn of_route(settings: &Settings, route: &Route) -> Vec<Setting> {
             None => "default".to_owned(),
         }
     };
-    let setting = |key: &'static str, value: String, in_attribute: bool| Setting {
-        key: key.into(),
-        value,
-        source: source(key, in_attribute),
-    };
-    let mut all =
-        vec![setting("order", policy.order.to_string(), policy.order != Order::Partition)];
-    // What keeps the order of the partition has no use for it, whoever gives it.
-    if policy.order != Order::Partition {
-        let concurrency = policy.concurrency.to_string();
-        all.push(setting("concurrency", concurrency, options.concurrency.is_some()));
-    }
-    if let Some(batch) = &policy.batch {
-        let value = format!("{} within {}", batch.max, duration(batch.wait));
-        all.push(setting("batch", value, options.batch.is_some()));
-    }
-    let timeout = policy.timeout.map_or_else(|| "none".to_owned(), duration);
-    let (backoff, breaker) = (&policy.backoff, &policy.breaker);
-    all.extend([
-        setting("attempts", policy.attempts.to_string(), retry.attempts.is_some()),
-        setting("backoff", range((backoff.first, backoff.longest)), retry.backoff.is_some()),
-        setting("jitter", jitter(backoff.jitter).to_owned(), retry.jitter.is_some()),
-        // What is `blocking` has none, whatever the settings say for all.
-        setting("timeout", timeout, options.timeout.is_some() || route.handler.blocking),
-    ]);
-    if !policy.retry_topics.is_empty() {
-        all.push(setting("retry topics", durations(policy.retry_topics).join(", "), true));
-    }
-    let (failures, pause) = (options.breaker_failures.is_some(), options.breaker_pause.is_some());
-    all.push(setting("breaker_failures", breaker.failures.to_string(), failures));
-    all.push(setting("breaker_pause", range(breaker.pause), pause));
-    all
+    let values = settings.policy.of(route.handler).values(&route.handler.options);
+    let values = values.into_iter().filter(|value| !value.is_idle);
+    let values = values.map(|DeliveryValue { key, text, in_attribute, .. }| {
+        // What is `blocking` has no time limit, whatever the settings say for all.
+        let is_blocked = *key == TIMEOUT && route.handler.blocking;
+        let source = source(key.name, in_attribute || is_blocked);
+        Setting { key: key.name.into(), value: text, source }
+    });
+    values.collect()
 }
 
 /// The group, by the attribute of the handlers or for all.
@@ -101,11 +75,7 @@ pub(super) fn of_dead_letters(topic: &str, given: Option<&Route>) -> Setting {
 pub(super) fn of_unknown_events(settings: &Settings, topic: &str) -> Setting {
     let key = "unknown_events";
     let origin = settings.origin_for_topic(topic, key).or_else(|| settings.origin(key));
-    let value = match settings.policy.unknown_events(topic) {
-        UnknownEvents::Skip => "skip",
-        UnknownEvents::DeadLetter => "dead_letter",
-        UnknownEvents::Stop => "stop",
-    };
+    let value = settings.policy.unknown_events(topic).to_string();
     let source = origin.map_or_else(|| "default".to_owned(), |origin| origin.source.clone());
-    Setting { key: key.into(), value: value.to_owned(), source }
+    Setting { key: key.into(), value, source }
 }

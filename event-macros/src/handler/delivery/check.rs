@@ -1,5 +1,7 @@
 //! The rules between what the attribute says about delivery, and the function.
 
+use event_names::delivery::{CONCURRENCY, TIMEOUT};
+
 use super::super::model::{Form, Handler};
 use super::Delivery;
 use crate::arguments::Given;
@@ -24,7 +26,7 @@ fn blocking(delivery: &Delivery, given: &Given, handler: &Handler, complaints: &
     let is_plain = matches!(handler.form, Form::Function { .. });
     let is_plain = is_plain && handler.signature.asyncness.is_none();
     let (Some(_), Some(key), Some(_), true) =
-        (given.flag("blocking"), given.key("timeout"), delivery.timeout_ms, is_plain)
+        (given.flag("blocking"), given.key("timeout"), delivery.get(&TIMEOUT), is_plain)
     else {
         return;
     };
@@ -35,10 +37,12 @@ fn blocking(delivery: &Delivery, given: &Given, handler: &Handler, complaints: &
 }
 
 fn side_by_side(delivery: &Delivery, given: &Given, name: &str, complaints: &mut Complaints) {
-    let Some(concurrency) = delivery.concurrency.filter(|most| *most > 1) else { return };
+    let Some(concurrency) = delivery.number(&CONCURRENCY).filter(|most| *most > 1) else {
+        return;
+    };
     // What `order` was meant to be is not known when it is wrong.
-    let is_wrong = !given.lacks("order") && delivery.order.is_none();
-    if is_wrong || delivery.order() != "partition" {
+    let is_wrong = !given.lacks("order") && delivery.order().is_none();
+    if is_wrong || delivery.order().is_some_and(|order| order.word != "partition") {
         return;
     }
     let what = format!(
@@ -52,8 +56,8 @@ fn side_by_side(delivery: &Delivery, given: &Given, name: &str, complaints: &mut
 }
 
 fn retry_topics(delivery: &Delivery, given: &Given, name: &str, complaints: &mut Complaints) {
-    let Some(topics) = &delivery.retry.topics else { return };
-    match &delivery.order {
+    let Some((_, topics)) = delivery.topics() else { return };
+    match delivery.order() {
         Some(order) if order.word == "none" => {}
         Some(order) => {
             let what = format!(
@@ -69,8 +73,8 @@ fn retry_topics(delivery: &Delivery, given: &Given, name: &str, complaints: &mut
                 "`{name}` tries records again through topics, where they leave their place, and \
                  does not say `order = none`"
             );
-            let help = format!("write `order = none, {}`", topics.retry);
-            complaints.add(&topics.value, what, help);
+            let help = format!("write `order = none, {}`", delivery.retry);
+            complaints.add(topics, what, help);
         }
     }
 }

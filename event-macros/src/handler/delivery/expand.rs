@@ -4,29 +4,33 @@ use event_names::duration_text;
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 
-use super::{BATCH_MAX, BATCH_WAIT_MS, Delivery, Retry};
-use crate::arguments::Word;
+use super::{Delivery, Said};
 use crate::tokens::ends;
 
 impl Delivery {
     /// The call that sets the options; nothing when the attribute says nothing, so that the usual
     /// handler has no word of it.
-    pub(crate) fn options(&self, takes_batch: bool) -> Option<TokenStream> {
-        let group = self.group.as_ref().map(|group| quote!(.group(#group)));
-        let order = self.order.as_ref().map(|order| {
-            let order = variant(order);
-            quote!(.order(__event::Order::#order))
+    pub(crate) fn options(&self) -> Option<TokenStream> {
+        let set = self.said.iter().map(|(key, said)| {
+            let ident = |name: String| Ident::new(&name, Span::call_site());
+            let (name, name_ms) = (ident(key.name.to_owned()), ident(format!("{}_ms", key.name)));
+            match said {
+                Said::Number(number) => quote!(.#name(#number)),
+                Said::Duration(ms) => quote!(.#name_ms(#ms)),
+                Said::Range(first, longest) => quote!(.#name_ms(#first, #longest)),
+                Said::Durations(ms, _) => {
+                    quote!(.#name(const { &[#(::core::time::Duration::from_millis(#ms)),*] }))
+                }
+                // Its type is named as the key: `Order::Key` of `order = key`.
+                Said::Word(word) => {
+                    let (ty, variant) = (ident(camel(key.name)), ident(camel(word.word)));
+                    quote!(.#name(__event::#ty::#variant))
+                }
+                Said::Function(path) => quote!(.#name(#path)),
+                Said::Label(text) => quote!(.#name(#text)),
+            }
         });
-        let concurrency = self.concurrency.map(|concurrency| quote!(.concurrency(#concurrency)));
-        let timeout = self.timeout_ms.map(|ms| quote!(.timeout_ms(#ms)));
-        let retry = self.retry.options();
-        let batch = self.batch.or(takes_batch.then_some((BATCH_MAX, BATCH_WAIT_MS)));
-        let batch = batch.map(|(max, wait)| quote!(.batch(#max, #wait)));
-        let failures = self.breaker.failures.map(|failures| quote!(.breaker_failures(#failures)));
-        let pause = self.breaker.pause;
-        let pause = pause.map(|(first, longest)| quote!(.breaker_pause_ms(#first, #longest)));
-        let breaker = quote!(#failures #pause);
-        let set = quote!(#group #order #concurrency #timeout #retry #batch #breaker);
+        let set: TokenStream = set.collect();
         (!set.is_empty()).then(|| quote!(.options(__event::DeliveryOptions::new() #set)))
     }
 
@@ -57,25 +61,8 @@ impl Delivery {
     }
 }
 
-impl Retry {
-    fn options(&self) -> TokenStream {
-        let attempts = self.attempts.map(|attempts| quote!(.attempts(#attempts)));
-        let backoff = self.backoff_ms.map(|(first, longest)| quote!(.backoff_ms(#first, #longest)));
-        let jitter = self.jitter.as_ref().map(|jitter| {
-            let jitter = variant(jitter);
-            quote!(.jitter(__event::Jitter::#jitter))
-        });
-        let on = self.on.as_ref().map(|on| quote!(.retry_on(#on)));
-        let topics = self.topics.as_ref().map(|topics| {
-            let delays = &topics.delays_ms;
-            quote!(.retry_topics(const { &[#(::core::time::Duration::from_millis(#delays)),*] }))
-        });
-        quote!(#attempts #backoff #jitter #on #topics)
-    }
-}
-
 // `Key` of `key`.
-fn variant(word: &Word) -> Ident {
-    let (first, rest) = word.word.split_at(1);
-    Ident::new(&format!("{}{rest}", first.to_uppercase()), Span::call_site())
+fn camel(word: &str) -> String {
+    let (first, rest) = word.split_at(1);
+    format!("{}{rest}", first.to_uppercase())
 }

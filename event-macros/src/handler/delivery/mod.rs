@@ -6,184 +6,168 @@ mod words;
 
 pub(super) use check::judge;
 
+use std::sync::LazyLock;
+
+use event_names::delivery::{
+    BREAKER_FAILURES, DELIVERY_KEYS, DeliveryKey, GROUP, ORDER, RETRY_TOPICS, Takes,
+};
 use proc_macro2::Ident;
 use quote::ToTokens;
 use syn::{Expr, ExprPath, LitStr};
 
-use crate::arguments::{Arguments, DAY_MS, Given, Keys, Values, Word, lists_nothing};
+use crate::arguments::{Arguments, Given, Keys, Values, Word, lists_nothing};
 use crate::complaints::Complaints;
 use crate::tokens::text_of;
 
-const RETRY: Keys = Keys {
-    attribute: "retry",
-    known: &[
-        ("attempts", "5"),
-        ("backoff", "\"200ms..30s\""),
-        ("jitter", "full"),
-        ("on", "is_transient"),
-        ("topics", "[\"1m\", \"10m\"]"),
-    ],
-    flags: &[],
-    lists: &[],
-};
+/// The lists of the attribute: `retry(..)` and its kin.
+pub(super) static LISTS: LazyLock<Vec<Keys>> = LazyLock::new(|| {
+    let mut lists: Vec<Keys> = Vec::new();
+    for key in DELIVERY_KEYS.iter().filter(|key| !key.list.is_empty()) {
+        if lists.iter().all(|list| list.attribute != key.list) {
+            let known = examples_in(key.list).leak();
+            lists.push(Keys { attribute: key.list, known, flags: &[], lists: &[] });
+        }
+    }
+    lists
+});
 
-const BATCH: Keys = Keys {
-    attribute: "batch",
-    known: &[("max", "500"), ("wait", "\"50ms\"")],
-    flags: &[],
-    lists: &[],
-};
-
-const BREAKER: Keys = Keys {
-    attribute: "breaker",
-    known: &[("failures", "20"), ("pause", "\"5s..1m\"")],
-    flags: &[],
-    lists: &[],
-};
-
-// The defaults of `BatchOptions`, for the part of them that is not given.
-const BATCH_MAX: u32 = 500;
-const BATCH_WAIT_MS: u64 = 50;
-
-const MAX_ATTEMPTS: u32 = 1_000_000;
-const MAX_CONCURRENCY: u32 = 100_000;
-const MAX_BATCH: u32 = 100_000;
-const MAX_FAILURES: u32 = 1_000_000;
-const MAX_TOPICS: usize = 8;
-// Kafka keeps a record for a week unless told otherwise, and a longer delay would outlive it.
-const MAX_TOPIC_DELAY_MS: u64 = 7 * DAY_MS;
-
-/// What is said of the breaker; the rest is the service's setting.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Breaker {
-    failures: Option<u32>,
-    /// In milliseconds.
-    pause: Option<(u64, u64)>,
+/// The keys in a list, with an example of each; of the attribute itself without a name.
+pub(super) fn examples_in(list: &str) -> Vec<(&'static str, &'static str)> {
+    let keys = DELIVERY_KEYS.iter().filter(|key| key.list == list);
+    keys.map(|key| (key.key, key.example)).collect()
 }
 
-/// How the records are delivered, as far as the attribute says.
+/// How the records are delivered, as far as the attribute says, in the order of the table of keys.
 #[derive(Default)]
 pub(crate) struct Delivery {
-    pub(crate) group: Option<LitStr>,
-    order: Option<Word>,
-    concurrency: Option<u32>,
-    timeout_ms: Option<u64>,
-    retry: Retry,
-    /// The most records, and how long the first waits for more, in milliseconds.
-    batch: Option<(u32, u64)>,
-    /// After how many failures, and the pauses in milliseconds.
-    breaker: Breaker,
-}
-
-#[derive(Default)]
-struct Retry {
-    attempts: Option<u32>,
-    backoff_ms: Option<(u64, u64)>,
-    jitter: Option<Word>,
-    on: Option<ExprPath>,
-    topics: Option<Topics>,
-}
-
-/// The delays of retry topics.
-struct Topics {
-    delays_ms: Vec<u64>,
-    value: Expr,
-    /// The whole list that they stand in, as written.
+    said: Vec<(&'static DeliveryKey, Said)>,
+    /// The list `retry(..)` as written.
     retry: String,
+}
+
+/// What the attribute says for one key. Times are in milliseconds.
+enum Said {
+    Number(u32),
+    Duration(u64),
+    Range(u64, u64),
+    Durations(Vec<u64>, Expr),
+    Word(Word),
+    Function(ExprPath),
+    Label(LitStr),
+}
+
+impl Said {
+    fn read(key: &DeliveryKey, given: &Given, values: &mut Values<'_>) -> Option<Self> {
+        Some(match key.takes {
+            Takes::Number(least, most) => Said::Number(values.number(key.key, least..=most)?),
+            Takes::Duration(least, most) => Said::Duration(values.duration(key.key, least..=most)?),
+            Takes::Range(least, most) => {
+                let (first, longest) = values.range(key.key, least..=most)?;
+                Said::Range(first, longest)
+            }
+            Takes::Durations(at_most, least, most) => {
+                let durations = values.durations(key.key, at_most, least..=most)?;
+                Said::Durations(durations, given.value(key.key)?.clone())
+            }
+            Takes::Word(words) => Said::Word(values.word(key.key, words)?),
+            Takes::Function => Said::Function(values.path(key.key)?),
+            Takes::Label => Said::Label(values.label(key.key, "")?),
+        })
+    }
 }
 
 impl Delivery {
     /// Reads what `given`, by the `keys` of the attribute, says about delivery.
     pub(super) fn read(given: &Given, keys: &Keys, complaints: &mut Complaints) -> Self {
-        let mut values = Values::new(given, keys, complaints);
-        let group = values.label("group", "");
-        let order = values.word("order", &["partition", "key", "none"]);
-        let concurrency = values.number("concurrency", 1..=MAX_CONCURRENCY);
-        let timeout_ms = values.duration("timeout", 1..=DAY_MS);
-        let retry = Retry::read(given, complaints);
-        let batch = list(given, "batch", &BATCH, complaints).map(|given| {
-            let mut values = Values::new(&given, &BATCH, complaints);
-            let max = values.number("max", 1..=MAX_BATCH);
-            let wait = values.duration("wait", 0..=DAY_MS);
-            (max.unwrap_or(BATCH_MAX), wait.unwrap_or(BATCH_WAIT_MS))
-        });
-        let breaker = breaker(given, complaints);
-        Delivery { group, order, concurrency, timeout_ms, retry, batch, breaker }
+        let mut delivery = Delivery::default();
+        delivery.read_list("", given, keys, complaints);
+        for keys in LISTS.iter() {
+            let list = keys.attribute;
+            if list == BREAKER_FAILURES.list && breaker_is_off(given, complaints) {
+                delivery.said.push((&BREAKER_FAILURES, Said::Number(0)));
+            }
+            let Some((key, tokens)) = given.list(list) else { continue };
+            if tokens.stream().is_empty() {
+                lists_nothing(key, tokens, complaints);
+                continue;
+            }
+            if list == RETRY_TOPICS.list {
+                delivery.retry = format!("{list}({})", text_of(tokens.stream()));
+            }
+            let inside = Given::judge(Arguments::read(tokens.stream()), keys, complaints);
+            delivery.read_list(list, &inside, keys, complaints);
+        }
+        delivery
     }
 
-    fn order(&self) -> &'static str {
-        self.order.as_ref().map_or("partition", |order| order.word)
+    fn read_list(&mut self, list: &str, given: &Given, keys: &Keys, complaints: &mut Complaints) {
+        let mut values = Values::new(given, keys, complaints);
+        for key in DELIVERY_KEYS.iter().filter(|key| key.list == list) {
+            self.said.extend(Said::read(key, given, &mut values).map(|said| (*key, said)));
+        }
+    }
+
+    fn get(&self, key: &DeliveryKey) -> Option<&Said> {
+        self.said.iter().find(|(said, _)| *said == key).map(|(_, said)| said)
+    }
+
+    fn number(&self, key: &DeliveryKey) -> Option<u32> {
+        match self.get(key) {
+            Some(Said::Number(number)) => Some(*number),
+            _ => None,
+        }
+    }
+
+    fn order(&self) -> Option<&Word> {
+        match self.get(&ORDER) {
+            Some(Said::Word(order)) => Some(order),
+            _ => None,
+        }
+    }
+
+    // The delays of retry topics, and where they stand.
+    fn topics(&self) -> Option<(&[u64], &Expr)> {
+        match self.get(&RETRY_TOPICS) {
+            Some(Said::Durations(delays_ms, value)) => Some((delays_ms, value)),
+            _ => None,
+        }
+    }
+
+    /// The group.
+    pub(super) fn group(&self) -> Option<&LitStr> {
+        match self.get(&GROUP) {
+            Some(Said::Label(group)) => Some(group),
+            _ => None,
+        }
     }
 
     /// Where `order = key` says so.
     pub(super) fn ordered_by_key(&self) -> Option<&Ident> {
-        self.order.as_ref().filter(|order| order.word == "key").map(|order| &order.ident)
+        self.order().filter(|order| order.word == "key").map(|order| &order.ident)
     }
 
     /// The longest delay of retry topics in milliseconds, and where it stands.
     pub(super) fn longest_topic_delay(&self) -> Option<(u64, &Expr)> {
-        let topics = self.retry.topics.as_ref()?;
-        topics.delays_ms.last().map(|last| (*last, &topics.value))
+        let (delays_ms, value) = self.topics()?;
+        delays_ms.last().map(|last| (*last, value))
     }
 }
 
-impl Retry {
-    fn read(given: &Given, complaints: &mut Complaints) -> Self {
-        let Some((_, list_tokens)) = given.list("retry") else { return Retry::default() };
-        let whole = format!("retry({})", text_of(list_tokens.stream()));
-        let Some(given) = list(given, "retry", &RETRY, complaints) else {
-            return Retry::default();
-        };
-        let mut values = Values::new(&given, &RETRY, complaints);
-        let attempts = values.number("attempts", 1..=MAX_ATTEMPTS);
-        let backoff_ms = values.range("backoff", 1..=DAY_MS);
-        let jitter = values.word("jitter", &["none", "equal", "full"]);
-        let on = values.path("on");
-        let delays_ms = values.durations("topics", MAX_TOPICS, 1000..=MAX_TOPIC_DELAY_MS);
-        let topics = delays_ms.zip(given.value("topics"));
-        let topics = topics.map(|(delays_ms, value)| Topics {
-            delays_ms,
-            value: value.clone(),
-            retry: whole,
-        });
-        Retry { attempts, backoff_ms, jitter, on, topics }
+// Whether it says `breaker = off`.
+fn breaker_is_off(given: &Given, complaints: &mut Complaints) -> bool {
+    let Some(value) = given.value("breaker") else { return false };
+    if matches!(value, Expr::Path(path) if path.path.is_ident("off")) {
+        return true;
     }
-}
-
-// The arguments in `key(..)`.
-fn list(given: &Given, key: &str, keys: &Keys, complaints: &mut Complaints) -> Option<Given> {
-    let (key, list) = given.list(key)?;
-    if list.stream().is_empty() {
-        lists_nothing(key, list, complaints);
-        return None;
-    }
-    Some(Given::judge(Arguments::read(list.stream()), keys, complaints))
-}
-
-fn breaker(given: &Given, complaints: &mut Complaints) -> Breaker {
-    read_breaker(given, complaints).unwrap_or_default()
-}
-
-fn read_breaker(given: &Given, complaints: &mut Complaints) -> Option<Breaker> {
-    if let Some(value) = given.value("breaker") {
-        if matches!(value, Expr::Path(path) if path.path.is_ident("off")) {
-            return Some(Breaker { failures: Some(0), pause: None });
-        }
-        let failures = match value {
-            Expr::Lit(literal) => Some(text_of(literal.to_token_stream())),
-            _ => None,
-        };
-        let failures = failures.filter(|text| text.parse::<u32>().is_ok());
-        let help = match failures {
-            Some(failures) => format!("write `breaker(failures = {failures})`"),
-            None => "write `breaker = off`, or `breaker(failures = 20, pause = \"5s..1m\")`".into(),
-        };
-        complaints.add(value, "`breaker` is `off` or a list", help);
-        return None;
-    }
-    let given = list(given, "breaker", &BREAKER, complaints)?;
-    let mut values = Values::new(&given, &BREAKER, complaints);
-    let failures = values.number("failures", 0..=MAX_FAILURES);
-    let pause = values.range("pause", 1..=DAY_MS);
-    Some(Breaker { failures, pause })
+    let failures = match value {
+        Expr::Lit(literal) => Some(text_of(literal.to_token_stream())),
+        _ => None,
+    };
+    let failures = failures.filter(|text| text.parse::<u32>().is_ok());
+    let help = match failures {
+        Some(failures) => format!("write `breaker(failures = {failures})`"),
+        None => "write `breaker = off`, or `breaker(failures = 20, pause = \"5s..1m\")`".into(),
+    };
+    complaints.add(value, "`breaker` is `off` or a list", help);
+    false
 }

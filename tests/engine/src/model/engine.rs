@@ -60,7 +60,7 @@ static BATCHES_WITHOUT_ORDER: HandlerRegistration =
     BATCHES_BY_PARTITION.options(SEVERAL.order(Order::None).concurrency(4));
 // What is there is a batch.
 const SEVERAL: DeliveryOptions =
-    DeliveryOptions::new().batch(3, 0).timeout_ms(TIMEOUT.as_millis() as u64);
+    DeliveryOptions::new().batch_max(3).batch_wait_ms(0).timeout_ms(TIMEOUT.as_millis() as u64);
 
 /// What the ports share. Cloning shares it.
 #[derive(Clone)]

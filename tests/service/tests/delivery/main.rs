@@ -14,8 +14,11 @@ use event_core::broker::memory::MemoryBroker;
 use event_core::broker::{Broker, BrokerError};
 use event_core::delivery::NextOffset;
 use event_core::event::TopicName;
+use event_core::handler::HandlerOverrides;
 use event_core::prelude::*;
-use event_core::processor::{DeliveryPolicy, ProcessorError, dead_letter_header as header};
+use event_core::processor::{
+    DeliveryPolicy, ProcessorError, UnknownEvents, dead_letter_header as header,
+};
 use event_core::testing::{RunningApp, TestApp};
 use service_tests::{ClaimAdded, Seen, claim};
 
@@ -159,6 +162,23 @@ async fn a_state_that_nobody_provides_is_refused_at_start() {
     let report = service("notes").start().err().unwrap().to_string();
     assert!(report.starts_with("cannot start: 1 problem"), "{report}");
     assert!(report.contains("needs State<Seen>, which was never provided"), "{report}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_service_is_told_twice_or_of_nobody_is_refused_at_start() {
+    let mut policy = DeliveryPolicy::default();
+    policy.handlers.insert("notes::not".into(), HandlerOverrides::default());
+    policy.unknown_events_of.insert("role_event".into(), UnknownEvents::Stop);
+    let app = service("notes").state(Seen::default()).state(Seen::default()).policy(policy);
+    let report = app.start().err().unwrap().to_string();
+    for expected in [
+        "cannot start: 3 problems",
+        "handlers.\"notes::not\"",
+        "topic.\"role_event\"",
+        "state Seen is provided twice",
+    ] {
+        assert!(report.contains(expected), "{expected:?} is not in:\n{report}");
+    }
 }
 
 struct BrokenListener;
