@@ -308,6 +308,7 @@ struct DeliveryContext {
 
 impl ClientContext for DeliveryContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.heard.note_log(facility, message);
         trouble::log(level, facility, message);
     }
 
