@@ -29,7 +29,12 @@ fn a_listener_that_is_silent_or_not_kafka_is_named() {
         ("silent listener", &b""[..], &["does not answer", "overloaded, paused or hanging"][..]),
         ("HTTP", b"HTTP/1.1 400 Bad Request\r\n\r\n", &["not a Kafka listener", "HTTP"]),
         ("SSH", b"SSH-2.0-OpenSSH_9.6\r\n", &["not a Kafka listener", "SSH-"]),
-        ("alert of TLS", b"\x15\x03\x03\x00\x02\x02\x28", &["speaks TLS", "to `ssl`"]),
+        // An alert and the end of the session: librdkafka looks at eight bytes.
+        (
+            "alerts of TLS",
+            b"\x15\x03\x03\x00\x02\x02\x28\x15\x03\x03\x00\x02\x01\x00",
+            &["speaks TLS", "to `ssl`"],
+        ),
     ] {
         is_refused(fault, &variables(&listener(answer), "ledger"), words);
     }
