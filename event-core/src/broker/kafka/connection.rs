@@ -232,7 +232,7 @@ fn of_family(text: &str, settings: &KafkaSettings) -> Option<Cause> {
 }
 
 /// Whether nothing came in time.
-fn is_timeout(text: &str) -> bool {
+pub(super) fn is_timeout(text: &str) -> bool {
     text.contains("timed out") || text.contains("Timed out")
 }
 

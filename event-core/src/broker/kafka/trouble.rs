@@ -100,8 +100,12 @@ impl Heard {
         self.answered.store(true, Ordering::Relaxed);
     }
 
-    /// Takes note of what librdkafka logs under `facility`: a request that was not answered is told there alone.
+    /// Takes note of what librdkafka logs under `facility`: what was not answered in time is told there alone.
     pub(super) fn note_log(&self, facility: &str, message: &str) {
+        if facility == "FAIL" && connection::is_timeout(message) {
+            let (_thread, text) = message.split_once("]: ").unwrap_or(("", message));
+            self.note(Code::BrokerTransportFailure, text);
+        }
         if facility == "REQTMOUT" && message.contains(" in flight (after ") {
             *self.timed_out.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         }

@@ -63,6 +63,23 @@ fn a_broker_that_hangs_is_not_told_as_one_that_asks_for_tls() {
 }
 
 #[test]
+fn a_connection_that_is_not_made_in_time_is_known_by_the_log_alone() {
+    for (state, part) in
+        [("APIVERSION_QUERY", "does not answer"), ("CONNECT", "timed out in state")]
+    {
+        let heard = Heard::of(&KafkaSettings { brokers: "a:1".to_owned(), ..Default::default() });
+        let text = format!(
+            "[thrd:a:1/bootstrap]: a:1/bootstrap: Connection setup timed out in state {state} (after 4001ms in state {state})"
+        );
+        heard.note_log("FAIL", &text);
+        heard.note(Code::AllBrokersDown, "1/1 brokers are down");
+        let error = heard.unreachable("a:1").to_string();
+        assert!(error.contains(part) && !error.contains("without an answer"), "{error}");
+        assert!(error.contains("a:1") && !error.contains("thrd"), "{error}");
+    }
+}
+
+#[test]
 fn a_group_that_is_not_ours_to_use_is_told_by_a_call_that_took_too_long() {
     let heard = Heard::of(&KafkaSettings { brokers: "a:1".to_owned(), ..Default::default() });
     heard.set_group(&GroupName::parse("billing").unwrap());
