@@ -17,11 +17,12 @@
 //! before a group or a partition is called stuck the record that it should go on with is read: of a group that goes
 //! on, one partition at a question. `admin` only puts into words what `Health` and `Control` say.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
+use super::topic_sets::outgrown;
 use crate::broker::{Broker, BrokerError, ReadRequest, Reader, TopicStatus};
 use crate::delivery::{NextOffset, TopicPartition};
 use crate::event::{GroupName, TopicName};
@@ -46,6 +47,8 @@ pub(super) struct LagMonitor<'b, B> {
     pub(super) health: &'b Health,
     /// The topics that each group has handlers for.
     pub(super) topics: &'b BTreeMap<GroupName, Vec<TopicName>>,
+    /// Those of them that share a member of the group because each had one partition.
+    pub(super) single: &'b BTreeMap<GroupName, Vec<TopicName>>,
     /// Who listens to what happens in each group.
     pub(super) observers: &'b BTreeMap<GroupName, Observers>,
 }
@@ -57,9 +60,11 @@ impl<B: Broker> LagMonitor<'_, B> {
         let mut asked = (Instant::now(), Duration::ZERO);
         let mut failures_looked_at = Instant::now();
         let mut had_new = false;
+        let mut outgrown = BTreeSet::new();
         loop {
             looks.tick().await;
             self.health.sample();
+            self.tell_outgrown(&mut outgrown);
             if failures_looked_at.elapsed() >= ASK {
                 self.look_at_failures().await;
                 failures_looked_at = Instant::now();
@@ -73,6 +78,27 @@ impl<B: Broker> LagMonitor<'_, B> {
                 let answered = self.ask().await.is_ok();
                 had_new = has_new();
                 asked = (Instant::now(), if answered && !had_new { ASK } else { ASK_SOON });
+            }
+        }
+    }
+
+    /// Says once of each topic that it got more partitions than its place in the group is for.
+    fn tell_outgrown(&self, told: &mut BTreeSet<(GroupName, TopicName)>) {
+        for group in self.health.watched() {
+            let Some(single) = self.single.get(group.group()).filter(|single| !single.is_empty())
+            else {
+                continue;
+            };
+            for topic in outgrown(single, &group.assigned()) {
+                if told.insert((group.group().clone(), topic.clone())) {
+                    let others = single.iter().filter(|other| *other != topic);
+                    let with: Vec<_> = others.map(TopicName::as_str).collect();
+                    tracing::warn!(
+                        target: "event_core",
+                        group = %group.group(), %topic, with = with.join(" "),
+                        "the topic had one partition when this process started and has more now; until a restart it shares a member of the group with other topics, so that instances may get unequal shares of it: restart the instances, one after another"
+                    );
+                }
             }
         }
     }

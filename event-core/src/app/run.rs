@@ -261,6 +261,8 @@ impl<B: Broker> ReadyApp<B> {
         let mut running = FuturesUnordered::new();
         let own = |member: &Member| (member.group.clone(), member.topics.sets.concat());
         let own: BTreeMap<_, _> = self.members.iter().map(own).collect();
+        let single = |member: &Member| (member.group.clone(), member.topics.single.clone());
+        let single: BTreeMap<_, _> = self.members.iter().map(single).collect();
         let mut observers = BTreeMap::new();
         for Member { group, topics, processor, health, observers: of_group } in self.members {
             observers.insert(group.clone(), of_group);
@@ -295,6 +297,7 @@ impl<B: Broker> ReadyApp<B> {
             broker: &self.broker,
             health: &self.health,
             topics: &own,
+            single: &single,
             observers: &observers,
         };
         let mut looking = std::pin::pin!(monitor.run());

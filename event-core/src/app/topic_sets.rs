@@ -28,6 +28,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::delivery::TopicPartition;
 use crate::event::TopicName;
 
 /// The topics of a group, in sets that have a member each.
@@ -37,6 +38,8 @@ pub(super) struct TopicSets {
     pub(super) sets: Vec<Vec<TopicName>>,
     /// Those for retries and redriven records, unless they are in the one set of all.
     pub(super) retries: Vec<TopicName>,
+    /// Those that share a member because each of them had one partition.
+    pub(super) single: Vec<TopicName>,
 }
 
 impl TopicSets {
@@ -53,7 +56,7 @@ impl TopicSets {
         let own = usize::from(!single.is_empty()) + usize::from(!retries.is_empty());
         if own + usize::from(!several.is_empty()) > max {
             let all = [several, single, retries.to_vec()].concat();
-            return TopicSets { sets: vec![all], retries: Vec::new() };
+            return TopicSets { sets: vec![all], retries: Vec::new(), single: Vec::new() };
         }
         // Alike topics in different sets, and the same sets in each instance of the service.
         several.sort_by_key(|topic| (partitions.get(topic).copied(), topic.clone()));
@@ -63,15 +66,27 @@ impl TopicSets {
             sets[index % count].push(topic);
         }
         if !single.is_empty() {
-            sets.push(single);
+            sets.push(single.clone());
         }
-        TopicSets { sets, retries: retries.to_vec() }
+        let single = if single.len() > 1 { single } else { Vec::new() };
+        TopicSets { sets, retries: retries.to_vec(), single }
     }
 
     /// How many members the group gets of this instance.
     pub(super) fn len(&self) -> usize {
         self.sets.len() + usize::from(!self.retries.is_empty())
     }
+}
+
+/// Those of `single`, which share a member because each of them had one partition, that have got more since:
+/// the partitions that the group gives an instance show it.
+pub(super) fn outgrown<'a>(
+    single: &'a [TopicName],
+    assigned: &[TopicPartition],
+) -> Vec<&'a TopicName> {
+    let has_more =
+        |topic: &&TopicName| assigned.iter().any(|one| one.topic == **topic && one.partition > 0);
+    single.iter().filter(has_more).collect()
 }
 
 #[cfg(test)]
@@ -109,5 +124,24 @@ mod tests {
         assert_eq!(sets("a b", "b_redrive", "a", 2), ["b a b_redrive", ""]);
         assert_eq!(sets("a b", "b_redrive", "a", 3), ["b", "a", "b_redrive"]);
         assert_eq!(sets("a b", "", "", 0), ["a b", ""]);
+    }
+
+    #[test]
+    fn a_topic_that_got_more_partitions_is_told_from_those_with_one() {
+        let ones = names("a b").into_iter().map(|topic| (topic, 1));
+        let sets = TopicSets::new(&names("a b c"), &[], &ones.collect(), 16);
+        assert_eq!(sets.single, names("a b"));
+        let mut assigned: Vec<_> = names("a b c")
+            .into_iter()
+            .map(|topic| TopicPartition { topic, partition: 0 })
+            .collect();
+        assert_eq!(outgrown(&sets.single, &assigned), Vec::<&TopicName>::new());
+        for topic in names("b c") {
+            assigned.push(TopicPartition { topic, partition: 5 });
+        }
+        assert_eq!(outgrown(&sets.single, &assigned), [&names("b")[0]]);
+        // One that has a member of its own keeps it.
+        let one = names("a").into_iter().map(|topic| (topic, 1));
+        assert!(TopicSets::new(&names("a c"), &[], &one.collect(), 16).single.is_empty());
     }
 }

@@ -51,6 +51,12 @@ impl Needed {
                 origins: self.derived.iter().map(|derived| derived.origin.clone()).collect(),
             },
             partitions: self.partitions.as_ref().ok().copied(),
+            unknown: self
+                .partitions
+                .as_ref()
+                .err()
+                .filter(|error| !matches!(error, BrokerError::UnknownTopic(_)))
+                .cloned(),
         }
     }
 }

@@ -57,7 +57,8 @@ pub struct Committed {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupMember {
     /// The name of its client. Here all members of one instance of a service have the same, and those
-    /// of two instances never have.
+    /// of two instances never have: `service-TOPICS-name`, where TOPICS is a hash of the topics of the
+    /// instance, or with a `group_instance_id` `service-name`.
     pub client_id: String,
     /// The address it connects from.
     pub host: String,

@@ -4,8 +4,8 @@ use clap::Args;
 use serde::Serialize;
 
 use super::table::Table;
-use crate::app::{EventApp, Settings, kafka_broker};
-use crate::operations::{PartitionLag, groups_of, lag_of};
+use crate::app::{EventApp, ExitStatus, Settings, kafka_broker};
+use crate::operations::{Lags, PartitionLag, UnknownLag, groups_of, lag_of};
 use crate::outcome::Error;
 
 #[derive(Debug, Args)]
@@ -21,6 +21,15 @@ struct Lag {
     total: i64,
     /// How many of these are not settled yet.
     open: i64,
+    /// The topics of which it is not known.
+    unknown: Vec<Unknown>,
+}
+
+#[derive(Serialize)]
+struct Unknown {
+    group: String,
+    topic: String,
+    error: String,
 }
 
 #[derive(Serialize)]
@@ -51,18 +60,53 @@ pub(super) async fn run(
     let mut groups = groups_of(registry.handlers(), &settings.group);
     groups.retain(|own| group.is_none_or(|group| own.group.as_str() == group));
     let broker = kafka_broker(app.service(), settings)?;
-    let lags = lag_of(&broker, &groups).await?;
+    let Lags { partitions, unknown } = lag_of(&broker, &groups).await?;
     let lag = Lag {
-        total: lags.iter().map(PartitionLag::lag).sum(),
-        open: lags.iter().map(PartitionLag::open).sum(),
-        partitions: lags.iter().map(Partition::from).collect(),
+        total: partitions.iter().map(PartitionLag::lag).sum(),
+        open: partitions.iter().map(PartitionLag::open).sum(),
+        partitions: partitions.iter().map(Partition::from).collect(),
+        unknown: unknown.iter().map(Unknown::from).collect(),
     };
     if arguments.json {
         say!("{}", serde_json::to_string_pretty(&lag)?);
     } else {
         print(lag);
+        for lag in partitions.iter().filter(|lag| lag.is_beyond_end()) {
+            say!("{}", beyond_end(lag));
+        }
     }
-    Ok(())
+    let missing: Vec<_> = unknown.iter().filter(|unknown| unknown.has_handlers).collect();
+    match missing.first() {
+        None => Ok(()),
+        Some(first) => {
+            let message = format!(
+                "the lag of {} topic{} that handlers listen to is not known: {}\nhelp: `check --online` says what the service needs, `topics create` makes topics",
+                missing.len(),
+                if missing.len() == 1 { "" } else { "s" },
+                first.error
+            );
+            Err(ExitStatus { code: 1, message }.into())
+        }
+    }
+}
+
+/// What is to be known of a partition whose committed offset is not in its log.
+fn beyond_end(lag: &PartitionLag) -> String {
+    let PartitionLag { group, partition, committed, end, .. } = lag;
+    let committed = committed.map_or(0, |next| next.0);
+    format!(
+        "group {group} has committed {committed} in {partition}, and its log ends at {end}: the log was cut off, or the topic made anew; the service goes on where `out_of_range` says (the first record, unless it is set), and `seek` sets another place"
+    )
+}
+
+impl From<&UnknownLag> for Unknown {
+    fn from(unknown: &UnknownLag) -> Self {
+        Unknown {
+            group: unknown.group.to_string(),
+            topic: unknown.topic.to_string(),
+            error: unknown.error.to_string(),
+        }
+    }
 }
 
 impl From<&PartitionLag> for Partition {
@@ -106,6 +150,46 @@ fn print(lag: Lag) {
             row.owner.unwrap_or_default(),
         ]);
     }
+    let whole = if lag.unknown.is_empty() { "" } else { ", without what is not known" };
+    for unknown in &lag.unknown {
+        let mut row = [(); 9].map(|()| String::new());
+        row[..2].clone_from_slice(&[unknown.group.clone(), unknown.topic.clone()]);
+        row[5] = "?".to_owned();
+        table.row(row);
+    }
     say!("{table}");
-    say!("{} behind in all, {} of them open", lag.total, lag.open);
+    for Unknown { topic, error, .. } in &lag.unknown {
+        say!("{topic}: {error}");
+    }
+    say!("{} behind in all, {} of them open{whole}", lag.total, lag.open);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::delivery::{NextOffset, TopicPartition};
+    use crate::event::{GroupName, TopicName};
+
+    #[test]
+    fn what_is_committed_beyond_the_end_is_told_with_what_comes_of_it() {
+        let mut lag = PartitionLag {
+            group: GroupName::parse("billing").unwrap(),
+            partition: TopicPartition {
+                topic: TopicName::from_static("role_events"),
+                partition: 1,
+            },
+            committed: Some(NextOffset(1000)),
+            low: NextOffset(2),
+            end: NextOffset(10),
+            settled_above: 0,
+            owner: None,
+        };
+        assert_eq!((lag.is_beyond_end(), lag.lag()), (true, 8), "all that is held comes again");
+        let text = beyond_end(&lag);
+        for part in ["billing", "1000", "role_events/1", "ends at 10", "`out_of_range`", "`seek`"] {
+            assert!(text.contains(part), "{text}");
+        }
+        lag.committed = Some(NextOffset(10));
+        assert_eq!((lag.is_beyond_end(), lag.lag()), (false, 0));
+    }
 }

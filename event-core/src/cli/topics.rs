@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::table::Table;
 use crate::app::{EventApp, ExitStatus, Settings, kafka_broker};
+use crate::broker::NewTopic;
 use crate::operations::{
     TopicState, create_topics, missing_topics, needed_topics, topic_states, uneven_topics,
 };
@@ -48,6 +49,8 @@ struct Row {
     /// None when it does not exist.
     partitions: Option<i32>,
     needed_for: Vec<String>,
+    /// Why it is not known whether it exists.
+    error: Option<String>,
 }
 
 impl From<&TopicState> for Row {
@@ -56,6 +59,7 @@ impl From<&TopicState> for Row {
             topic: state.needed.topic.to_string(),
             partitions: state.partitions,
             needed_for: state.needed.needed_for.clone(),
+            error: state.unknown.as_ref().map(ToString::to_string),
         }
     }
 }
@@ -90,14 +94,21 @@ pub(super) async fn run(
             _ => say!("exists   {topic}"),
         }
     }
-    for uneven in uneven_topics(&states) {
-        say!("uneven   {uneven}: it is left as it is");
-    }
     let missing = missing_topics(
         &states,
         arguments.partitions.unwrap_or(-1),
         arguments.replication.unwrap_or(-1),
     );
+    for uneven in uneven_topics(&planned_states(&states, &missing)) {
+        say!("uneven   {uneven}: it is left as it is");
+    }
+    let mut unknown = 0;
+    for state in &states {
+        if let Some(error) = &state.unknown {
+            unknown += 1;
+            say!("unknown  {}: {error}", state.needed.topic);
+        }
+    }
     if arguments.dry_run {
         for new in &missing {
             say!("missing  {}, to be made with {}", new.topic, partitions(new.partitions));
@@ -105,7 +116,7 @@ pub(super) async fn run(
         say!("{} would be made", missing.len());
         return Ok(());
     }
-    let (mut made, mut failed) = (0, 0);
+    let (mut made, mut failed) = (0, unknown);
     for (topic, created) in create_topics(&broker, &missing).await? {
         match created {
             Ok(true) => {
@@ -125,7 +136,10 @@ pub(super) async fn run(
         made => say!("{made} made; a running service reads those of its own within seconds"),
     }
     if failed > 0 {
-        let message = format!("{failed} of {} topics could not be made", missing.len());
+        let message = match failed - unknown {
+            0 => format!("whether {unknown} of {} topics exist is not known", states.len()),
+            failed => format!("{failed} of {} topics could not be made", missing.len()),
+        };
         return Err(ExitStatus { code: 1, message }.into());
     }
     Ok(())
@@ -139,6 +153,19 @@ fn partitions(count: i32) -> String {
     }
 }
 
+/// What there will be when those that are `missing` are made.
+fn planned_states(states: &[TopicState], missing: &[NewTopic]) -> Vec<TopicState> {
+    let mut states = states.to_vec();
+    for state in &mut states {
+        let new = missing.iter().find(|new| new.topic == state.needed.topic);
+        // What is left to the broker is not known.
+        if let Some(new) = new.filter(|new| new.partitions > 0) {
+            state.partitions = Some(new.partitions);
+        }
+    }
+    states
+}
+
 fn ls(states: &[TopicState], json: bool) -> Result<(), Error> {
     let rows: Vec<_> = states.iter().map(Row::from).collect();
     if json {
@@ -150,17 +177,54 @@ fn ls(states: &[TopicState], json: bool) -> Result<(), Error> {
         let partitions = row.partitions.map(|count| count.to_string());
         table.row([
             row.topic.clone(),
-            partitions.unwrap_or_else(|| "missing".to_owned()),
+            match (partitions, &row.error) {
+                (Some(partitions), _) => partitions,
+                (None, None) => "missing".to_owned(),
+                (None, Some(_)) => "unknown".to_owned(),
+            },
             row.needed_for.join(", "),
         ]);
     }
     say!("{}", table.to_string().trim_end());
+    for row in &rows {
+        if let Some(error) = &row.error {
+            say!("{}: {error}", row.topic);
+        }
+    }
     for uneven in uneven_topics(states) {
         say!("{uneven}; that works");
     }
-    let missing = rows.iter().filter(|row| row.partitions.is_none()).count();
+    let missing = states.iter().filter(|state| state.is_missing()).count();
     if missing > 0 {
         say!("{missing} missing: `topics create` makes them");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::TopicName;
+    use crate::operations::NeededTopic;
+
+    #[test]
+    fn a_topic_that_is_to_be_made_is_compared_with_those_that_are_there() {
+        let state = |topic, partitions, origins: &[&'static str]| TopicState {
+            needed: NeededTopic {
+                topic: TopicName::from_static(topic),
+                needed_for: Vec::new(),
+                origins: origins.iter().map(|origin| TopicName::from_static(origin)).collect(),
+            },
+            partitions,
+            unknown: None,
+        };
+        let states =
+            [state("user_events", None, &[]), state("user_events_dlq", Some(1), &["user_events"])];
+        let uneven = |given| {
+            let planned = planned_states(&states, &missing_topics(&states, given, -1));
+            uneven_topics(&planned).iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(uneven(7), ["user_events_dlq has 1 partition, user_events has 7"]);
+        assert_eq!(uneven(-1), Vec::<String>::new(), "the broker's default is not known");
+    }
 }

@@ -146,7 +146,7 @@ impl TracingObserver {
                         tell!(error, group, %partition, %from, %to, records, "records were removed before they were read, the partition goes on behind them");
                     }
                     ResetReason::LogTruncated => {
-                        tell!(error, group, %partition, %from, %to, records, "the log was cut off or its topic made anew, the partition goes on where the log differs");
+                        tell!(error, group, %partition, %from, %to, records, "the log was cut off or its topic made anew, the partition goes on at the offset `to`");
                     }
                 }
             }

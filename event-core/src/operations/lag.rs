@@ -30,10 +30,18 @@ pub struct PartitionLag {
 }
 
 impl PartitionLag {
+    /// Whether the group has committed beyond the end: the log was cut off, or the topic made anew. No record
+    /// lies there, so that the service chooses where to go on, by default at the first record.
+    #[must_use]
+    pub fn is_beyond_end(&self) -> bool {
+        self.committed.is_some_and(|next| next > self.end)
+    }
+
     /// How many offsets lie between where the group goes on and the end.
     #[must_use]
     pub fn lag(&self) -> i64 {
-        let next = self.committed.unwrap_or(self.low).max(self.low);
+        let committed = self.committed.filter(|_| !self.is_beyond_end());
+        let next = committed.unwrap_or(self.low).max(self.low);
         (self.end.0 - next.0).max(0)
     }
 
@@ -44,17 +52,36 @@ impl PartitionLag {
     }
 }
 
+/// A topic of which is not known how far a group is behind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownLag {
+    /// The group.
+    pub group: GroupName,
+    /// The topic.
+    pub topic: TopicName,
+    /// Whether handlers listen to it; otherwise it is one for retries or redriven records.
+    pub has_handlers: bool,
+    /// Why: it does not exist, or may not be described.
+    pub error: BrokerError,
+}
+
+/// How far groups are behind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lags {
+    /// In each partition.
+    pub partitions: Vec<PartitionLag>,
+    /// What is not known.
+    pub unknown: Vec<UnknownLag>,
+}
+
 /// How far `groups` are behind in each partition of their topics, and of the topics for retries and
 /// redrives of these, as far as they exist.
 ///
 /// # Errors
 ///
-/// [`OperationError::NoSuchTopic`] for a topic of a handler, and [`OperationError::Broker`].
-pub async fn lag_of<B: Broker>(
-    broker: &B,
-    groups: &[GroupTopics],
-) -> Result<Vec<PartitionLag>, OperationError> {
-    let mut lags = Vec::new();
+/// [`OperationError::Broker`]; what is wrong with one topic is in [`Lags::unknown`].
+pub async fn lag_of<B: Broker>(broker: &B, groups: &[GroupTopics]) -> Result<Lags, OperationError> {
+    let Lags { partitions: mut lags, mut unknown } = Lags::default();
     for group in groups {
         let mut topics = group.topics.clone();
         topics.extend(derived(group));
@@ -65,7 +92,12 @@ pub async fn lag_of<B: Broker>(
             match status.partitions {
                 Ok(count) => partitions.extend(all_partitions(&status.topic, count)),
                 Err(BrokerError::UnknownTopic(_)) if !group.topics.contains(&status.topic) => {}
-                Err(error) => return Err(error.into()),
+                Err(error) => unknown.push(UnknownLag {
+                    group: group.group.clone(),
+                    has_handlers: group.topics.contains(&status.topic),
+                    topic: status.topic,
+                    error,
+                }),
             }
         }
         if partitions.is_empty() {
@@ -94,7 +126,7 @@ pub async fn lag_of<B: Broker>(
             });
         }
     }
-    Ok(lags)
+    Ok(Lags { partitions: lags, unknown })
 }
 
 fn derived(group: &GroupTopics) -> BTreeSet<TopicName> {

@@ -32,7 +32,7 @@ pub use acls::{
 pub use dry_run::{Becomes, DryRun, DryRunner};
 pub use error::OperationError;
 pub use groups::{GroupTopics, groups_of};
-pub use lag::{PartitionLag, lag_of};
+pub use lag::{Lags, PartitionLag, UnknownLag, lag_of};
 pub use owned_record::OwnedRecord;
 pub use place::{Place, partitions_of, resolve};
 pub use rate::{Rate, RateError};

@@ -120,13 +120,26 @@ async fn lag_counts_to_the_end_and_says_what_is_settled_above() {
     let broker = broker().await;
     let orders = group("orders");
     broker.reset(&orders, &[(partition(0), NextOffset(4))], DEADLINE).await.unwrap();
-    let lags = lag_of(&broker, &groups_of(&handlers(), &orders)).await.unwrap();
+    let lags = lag_of(&broker, &groups_of(&handlers(), &orders)).await.unwrap().partitions;
     let shown: Vec<_> =
         lags.iter().map(|lag| (lag.committed, lag.end, lag.lag(), lag.settled_above)).collect();
     assert_eq!(shown, [(Some(NextOffset(4)), NextOffset(10), 6, 0), (None, NextOffset(0), 0, 0)]);
     // A group that never committed begins at the first record.
-    let lags = lag_of(&broker, &groups_of(&handlers(), &group("new"))).await.unwrap();
+    let lags = lag_of(&broker, &groups_of(&handlers(), &group("new"))).await.unwrap().partitions;
     assert_eq!(lags.iter().map(PartitionLag::lag).collect::<Vec<_>>(), [10, 0]);
+}
+
+#[tokio::test]
+async fn a_topic_whose_lag_is_not_known_leaves_those_of_the_others() {
+    let broker = broker().await;
+    let mut groups = groups_of(&handlers(), &group("orders"));
+    let gone = TopicName::from_static("gone_events");
+    groups[0].topics.insert(0, gone.clone());
+    let Lags { partitions, unknown } = lag_of(&broker, &groups).await.unwrap();
+    assert_eq!(partitions.iter().map(PartitionLag::lag).collect::<Vec<_>>(), [10, 0]);
+    let error = crate::broker::BrokerError::UnknownTopic(gone.to_string());
+    let expected = UnknownLag { group: group("orders"), topic: gone, has_handlers: true, error };
+    assert_eq!(unknown, [expected]);
 }
 
 #[tokio::test]
@@ -157,7 +170,7 @@ async fn what_is_settled_above_the_committed_offset_is_counted() {
     let metadata = above.encode(next, 4096);
     let progress = crate::broker::Progress { partition: partition(0), epoch, next, metadata };
     crate::broker::Consumer::commit(&mut consumer, &[progress]);
-    let lags = lag_of(&broker, &groups_of(&handlers(), &orders)).await.unwrap();
+    let lags = lag_of(&broker, &groups_of(&handlers(), &orders)).await.unwrap().partitions;
     assert_eq!((lags[0].lag(), lags[0].settled_above, lags[0].open()), (8, 4, 4));
 }
 
@@ -319,6 +332,7 @@ fn a_derived_topic_gets_the_partitions_of_its_origin_also_of_one_that_is_yet_to_
             origins: origins.iter().map(|origin| TopicName::from_static(origin)).collect(),
         },
         partitions,
+        unknown: None,
     };
     let mut states = [
         state("a_events", Some(3), &[]),
@@ -354,6 +368,11 @@ fn a_derived_topic_gets_the_partitions_of_its_origin_also_of_one_that_is_yet_to_
     states[4].partitions = Some(3);
     let told: Vec<_> = uneven_topics(&states).iter().map(ToString::to_string).collect();
     assert_eq!(told, ["a_events_redrive has 1 partition, a_events has 3"]);
+    // What may not be described is not made, and nothing that needs its number.
+    let mut of_b = states.to_vec();
+    of_b[2].unknown = Some(crate::broker::BrokerError::Unauthorised("topic `b_events`".to_owned()));
+    let made: Vec<_> = planned(&of_b, 6).into_iter().map(|(topic, ..)| topic).collect();
+    assert_eq!(made, ["lost_dlq", "sent_events"]);
     // A loop, which start-up refuses, ends all the same.
     let states = [state("c_events", None, &["d_events"]), state("d_events", None, &["c_events"])];
     assert_eq!(missing_topics(&states, 4, -1).iter().map(|new| new.partitions).max(), Some(4));

@@ -73,15 +73,25 @@ pub fn needed_topics<'a>(
 pub struct TopicState {
     /// The topic.
     pub needed: NeededTopic,
-    /// How many partitions it has; `None` when it does not exist.
+    /// How many partitions it has; `None` when it does not exist, or that is not known.
     pub partitions: Option<i32>,
+    /// Why it is not known whether it exists: it may not be described, say.
+    pub unknown: Option<BrokerError>,
+}
+
+impl TopicState {
+    /// Whether it is known that it does not exist.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        self.partitions.is_none() && self.unknown.is_none()
+    }
 }
 
 /// Asks the broker for `topics`.
 ///
 /// # Errors
 ///
-/// [`OperationError::Broker`]; that one does not exist is no error.
+/// [`OperationError::Broker`]; what is wrong with one topic is in its own state.
 pub async fn topic_states<B: Broker>(
     broker: &B,
     topics: Vec<NeededTopic>,
@@ -92,22 +102,28 @@ pub async fn topic_states<B: Broker>(
     let names: Vec<_> = topics.iter().map(|needed| needed.topic.clone()).collect();
     let found = broker.topics(&names, DEADLINE).await?;
     let state = |(needed, status): (NeededTopic, crate::broker::TopicStatus)| {
-        let partitions = match status.partitions {
-            Ok(partitions) => Some(partitions),
-            Err(BrokerError::UnknownTopic(_)) => None,
-            Err(error) => return Err(error.into()),
+        let (partitions, unknown) = match status.partitions {
+            Ok(partitions) => (Some(partitions), None),
+            Err(BrokerError::UnknownTopic(_)) => (None, None),
+            Err(error) => (None, Some(error)),
         };
-        Ok(TopicState { needed, partitions })
+        TopicState { needed, partitions, unknown }
     };
-    topics.into_iter().zip(found).map(state).collect()
+    Ok(topics.into_iter().zip(found).map(state).collect())
 }
 
 /// Those that do not exist, as they are to be made: one that takes dead letters, retries or redriven
 /// records of others with as many partitions as those have (the most of them), the others with
-/// `partitions`. -1 partitions and replicas leave it to the broker.
+/// `partitions`. -1 partitions and replicas leave it to the broker. One whose number depends on a topic that
+/// is not known is left out.
 #[must_use]
 pub fn missing_topics(states: &[TopicState], partitions: i32, replication: i32) -> Vec<NewTopic> {
-    let missing = states.iter().filter(|state| state.partitions.is_none());
+    let is_known = |state: &&TopicState| {
+        let mut origins =
+            states.iter().filter(|one| state.needed.origins.contains(&one.needed.topic));
+        origins.all(|origin| origin.unknown.is_none())
+    };
+    let missing = states.iter().filter(|state| state.is_missing()).filter(is_known);
     let new = missing.map(|state| NewTopic {
         topic: state.needed.topic.clone(),
         partitions: planned_partitions(states, state, partitions, states.len()),

@@ -99,7 +99,7 @@ pub struct EventProcessor {
 #[non_exhaustive]
 pub enum ProcessorError {
     /// The consumer is of no more use.
-    #[error("the consumer failed for good")]
+    #[error("the consumer of the group cannot go on")]
     Consumer(#[source] BrokerError),
     /// The group does not let the service in, until a person changes something.
     #[error("the group cannot be joined")]

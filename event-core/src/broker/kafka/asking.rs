@@ -30,8 +30,9 @@ use crate::event::{GroupName, TopicName};
 const FIRST_ATTEMPT: Duration = Duration::from_millis(250);
 /// How many events are served before anything else is looked at.
 pub(super) const EVENTS_AT_ONCE: usize = 1000;
-/// Between two attempts.
+/// Between two attempts, at first; each further pause is twice as long, up to the longest.
 const PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_millis(320);
 
 /// Runs `question`, which blocks, with a client of its own; a client that asks for offsets of a
 /// group needs to name it.
@@ -132,7 +133,10 @@ impl Asking {
 
     fn topic(&self, topic: &TopicName) -> Result<TopicStatus, BrokerError> {
         let about = || {
-            let attempt = |time| self.client.fetch_metadata(Some(topic.as_str()), time);
+            let attempt = |time| {
+                let metadata = self.client.fetch_metadata(Some(topic.as_str()), time);
+                metadata.map_err(of_metadata)
+            };
             let metadata = self.repeat(attempt)?;
             Ok(of_topic(&metadata, topic))
         };
@@ -179,7 +183,9 @@ impl Asking {
         &self,
         mut attempt: impl FnMut(Duration) -> Result<T, KafkaError>,
     ) -> Result<T, BrokerError> {
-        let mut time = FIRST_ATTEMPT;
+        let (mut time, mut pause) = (FIRST_ATTEMPT, PAUSE);
+        // What a broker answered last: the last attempt may only have had too little time.
+        let mut answered = None;
         loop {
             let answer = attempt(time.min(self.left()));
             self.listen();
@@ -190,37 +196,60 @@ impl Asking {
                 }
                 Err(error) => error.rdkafka_error_code().unwrap_or(Code::Unknown),
             };
-            if let Some(refusal) = self.heard.refusal() {
+            if let Some(refusal) = self.refusal() {
                 return Err(refusal);
             }
+            if !is_silence(code) {
+                answered = Some(code);
+            }
             if self.left().is_zero() || is_final(code) {
-                return Err(self.refused(code));
+                return Err(self.refused(answered.unwrap_or(code)));
             }
             // Some failures are immediate.
-            std::thread::sleep(PAUSE);
+            std::thread::sleep(pause.min(self.left()));
+            pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
             time = time.saturating_mul(2);
         }
+    }
+
+    /// What does not change by waiting longer.
+    pub(super) fn refusal(&self) -> Option<BrokerError> {
+        self.heard.refusal().or_else(|| self.heard.denied())
     }
 
     /// The error for what was refused, or was not answered in time.
     pub(super) fn refused(&self, code: Code) -> BrokerError {
         match code {
-            Code::GroupAuthorizationFailed => BrokerError::Unauthorised(format!(
-                "{}: grant the service `READ` and `DESCRIBE` on it",
-                self.heard.group()
-            )),
-            Code::TopicAuthorizationFailed | Code::ClusterAuthorizationFailed => {
-                trouble::unauthorised(code, &self.heard, None)
-            }
-            Code::OperationTimedOut
+            Code::GroupAuthorizationFailed
+            | Code::TopicAuthorizationFailed
+            | Code::ClusterAuthorizationFailed => trouble::unauthorised(code, &self.heard, None),
+            code if is_silence(code) => self.heard.unreachable(self.address()),
+            code => remedies::of_code("the broker refused a question", code),
+        }
+    }
+}
+
+/// Whether there was no answer.
+fn is_silence(code: Code) -> bool {
+    matches!(
+        code,
+        Code::OperationTimedOut
             | Code::RequestTimedOut
             | Code::BrokerTransportFailure
             | Code::AllBrokersDown
             | Code::Resolve
             | Code::NetworkException
-            | Code::WaitingForCoordinator => self.heard.unreachable(self.address()),
-            code => remedies::of_code("the broker refused a question", code),
+            | Code::WaitingForCoordinator
+    )
+}
+
+/// What topics there are is answered by each broker, whatever its version, and not by a controller.
+fn of_metadata(error: KafkaError) -> KafkaError {
+    match error.rdkafka_error_code() {
+        Some(Code::UnsupportedFeature | Code::UnsupportedVersion) => {
+            KafkaError::MetadataFetch(Code::BrokerNotAvailable)
         }
+        _ => error,
     }
 }
 
@@ -256,6 +285,7 @@ pub(super) struct AskingContext {
 
 impl ClientContext for AskingContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.heard.note_log(facility, message);
         trouble::log(level, facility, message);
     }
 
@@ -267,3 +297,47 @@ impl ClientContext for AskingContext {
 }
 
 impl ConsumerContext for AskingContext {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Nobody listens there.
+    fn asking(deadline: Duration) -> Asking {
+        let settings = KafkaSettings { brokers: "127.0.0.1:1".into(), ..Default::default() };
+        Asking::new(&settings.client(), settings, deadline).unwrap()
+    }
+
+    #[test]
+    fn a_controller_in_place_of_a_broker_is_told_as_that() {
+        let asking = asking(Duration::from_millis(300));
+        let mut attempts = 0;
+        let error = asking.repeat(|time| -> Result<(), _> {
+            attempts += 1;
+            // As long as there is time for an answer.
+            let code = match time > Duration::from_millis(1) {
+                true => Code::UnsupportedFeature,
+                false => Code::OperationTimedOut,
+            };
+            Err(of_metadata(KafkaError::MetadataFetch(code)))
+        });
+        let error = error.unwrap_err();
+        assert!(error.remedy().unwrap_or_default().contains("a controller's address"), "{error}");
+        assert!(error.reason().contains("BrokerNotAvailable"), "{error}");
+        assert!(attempts < 10, "{attempts}");
+    }
+
+    #[test]
+    fn a_group_that_is_not_ours_to_use_ends_a_question_at_once() {
+        let asking = asking(Duration::from_secs(600));
+        let error = asking.repeat(|_| -> Result<(), _> {
+            asking.heard.note(Code::GroupAuthorizationFailed, "FindCoordinator response error");
+            Err(KafkaError::MetadataFetch(Code::WaitingForCoordinator))
+        });
+        let error = error.unwrap_err();
+        assert!(
+            matches!(&error, BrokerError::Unauthorised(what) if what.contains("`READ`")),
+            "{error}"
+        );
+    }
+}

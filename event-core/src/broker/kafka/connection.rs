@@ -10,6 +10,7 @@
 //! from its verify callback.
 
 use rdkafka::types::RDKafkaErrorCode as Code;
+use secrecy::ExposeSecret;
 
 use super::KafkaSettings;
 use crate::broker::BrokerError;
@@ -37,6 +38,19 @@ pub(super) enum Cause {
     Other(String),
     /// The broker takes connections and closes them before it answers.
     Closed,
+    /// The broker takes connections and does not answer in time.
+    Silent,
+    /// The listener answers with another protocol: the first bytes of the answer.
+    NotKafka(String),
+    /// The listener answers with TLS where none was asked for.
+    SpeaksTls,
+    /// The host has no address of the family that is set.
+    AddressFamily {
+        /// What was looked up.
+        host: String,
+        /// `broker.address.family`.
+        family: String,
+    },
     /// A broker of the cluster is not reached under the address that the cluster names.
     Advertised {
         /// The address.
@@ -67,7 +81,12 @@ impl Cause {
             Code::SSL => Some(Cause::Other(essence.to_owned())),
             Code::Authentication | Code::SaslAuthenticationFailed => Some(of_login(essence)),
             Code::UnsupportedSASLMechanism | Code::IllegalSASLState => Some(of_login(essence)),
+            _ if text.contains("Invalid response size ") => of_size(text),
+            Code::BrokerTransportFailure if is_connected(text) && is_timeout(text) => {
+                Some(Cause::Silent)
+            }
             Code::BrokerTransportFailure if is_connected(text) => Some(Cause::Closed),
+            Code::Resolve if of_family(text, settings).is_some() => of_family(text, settings),
             Code::Resolve | Code::BrokerTransportFailure => of_address(text, essence, settings),
             // Alone: a broker that is not there says so before.
             Code::AllBrokersDown => Some(Cause::Closed),
@@ -78,7 +97,16 @@ impl Cause {
     /// Whether every new connection fails in the same way until a setting is changed, so that there is
     /// no use in waiting.
     pub(super) fn is_final(&self) -> bool {
-        !matches!(self, Cause::Closed | Cause::NoTls | Cause::Advertised { .. })
+        !matches!(
+            self,
+            Cause::Closed
+                | Cause::Silent
+                | Cause::NotKafka(_)
+                | Cause::SpeaksTls
+                | Cause::NoTls
+                | Cause::AddressFamily { .. }
+                | Cause::Advertised { .. }
+        )
     }
 
     /// The error for people.
@@ -135,6 +163,25 @@ impl Cause {
                 }
                 .to_owned(),
             ),
+            Cause::Silent => (
+                format!("the broker at {endpoint} takes connections and does not answer"),
+                "check whether it is overloaded, paused or hanging, and that a proxy in front of it has a broker behind it".to_owned(),
+            ),
+            Cause::NotKafka(answer) => (
+                format!("{endpoint} is not a Kafka listener: its answer begins with {answer:?}"),
+                "take the port of a Kafka listener in `brokers` (EVENT_BROKERS)".to_owned(),
+            ),
+            Cause::SpeaksTls => (
+                format!("the listener at {endpoint} speaks TLS"),
+                format!(
+                    "`security.protocol` is `{protocol}`: set it to `{}`, or take the port of a listener without TLS in `brokers` (EVENT_BROKERS)",
+                    if protocol.starts_with("sasl") { "sasl_ssl" } else { "ssl" }
+                ),
+            ),
+            Cause::AddressFamily { host, family } => (
+                format!("`{host}` has no address of the family that is set, `{family}`"),
+                "set `broker.address.family` under `[kafka]` to `any`, or leave it out; or take an address of that family in `brokers` (EVENT_BROKERS)".to_owned(),
+            ),
             Cause::Advertised { endpoint: advertised, reason } => (
                 format!(
                     "{} answered, but {advertised}, which it names as the address of a broker, is not reached: {reason}",
@@ -162,6 +209,36 @@ fn of_login(essence: &str) -> Cause {
         Some(reason) => Cause::Credentials(reason.to_owned()),
         None => Cause::Other(essence.to_owned()),
     }
+}
+
+/// From the length that an answer begins with, which is none where the listener speaks something else.
+fn of_size(text: &str) -> Option<Cause> {
+    let (_, rest) = text.split_once("Invalid response size ")?;
+    let size: i32 = rest.split(' ').next()?.parse().ok()?;
+    match size.to_be_bytes() {
+        // An alert or a handshake of any version of TLS.
+        [0x15 | 0x16, 3, ..] => Some(Cause::SpeaksTls),
+        bytes if bytes.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\r' | b'\n')) => {
+            Some(Cause::NotKafka(String::from_utf8_lossy(&bytes).into_owned()))
+        }
+        _ => None,
+    }
+}
+
+/// A host without an address of the family that `broker.address.family` names.
+fn of_family(text: &str, settings: &KafkaSettings) -> Option<Cause> {
+    let set = settings.property("broker.address.family")?.expose_secret();
+    let family = ["v4", "v6"].into_iter().find(|family| set.eq_ignore_ascii_case(family))?;
+    let (_, rest) = text.split_once("Failed to resolve '")?;
+    let (host, said) = rest.split_once("': ")?;
+    let is_of_family = said.starts_with("Address family for hostname not supported")
+        || said.starts_with("No address associated with hostname");
+    is_of_family.then(|| Cause::AddressFamily { host: host.to_owned(), family: family.to_owned() })
+}
+
+/// Whether nothing came in time.
+pub(super) fn is_timeout(text: &str) -> bool {
+    text.contains("timed out") || text.contains("Timed out")
 }
 
 /// Whether the connection was made before it failed.

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::budget::Budget;
-use super::leveling::Leveling;
+use super::leveling::{self, Leveling};
 use super::poll_loop::PollLoop;
 use super::positions;
 use super::queues::Queues;
@@ -138,14 +138,15 @@ struct Instance<'a> {
 
 impl<'a> Instance<'a> {
     fn new(settings: &'a KafkaSettings, subscription: &'a Subscription) -> Self {
-        let name = match &subscription.group_instance_id {
-            Some(id) => id.clone(),
-            // Of the random end of an id whose beginning is the time.
-            None => uuid::Uuid::now_v7().simple().to_string()[24..].to_owned(),
-        };
-        let client_id = match settings.client_id.as_str() {
-            "" => name,
-            service => format!("{service}-{name}"),
+        let service = settings.client_id.as_str();
+        let client_id = match &subscription.group_instance_id {
+            Some(id) if service.is_empty() => id.clone(),
+            Some(id) => format!("{service}-{id}"),
+            None => {
+                // Of the random end of an id whose beginning is the time.
+                let name = &uuid::Uuid::now_v7().simple().to_string()[24..];
+                leveling::client_id(service, &subscription.topics, name)
+            }
         };
         let queues = subscription.by_partition.then(Arc::default);
         Instance { settings, subscription, client_id, ahead_bytes: 0, queues, told: Arc::default() }

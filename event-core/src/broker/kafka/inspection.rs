@@ -177,7 +177,7 @@ fn wait<T>(
             return Some(answer);
         }
         asking.listen();
-        if left.is_zero() || asking.heard.refusal().is_some() {
+        if left.is_zero() || asking.refusal().is_some() {
             return None;
         }
     }

@@ -6,14 +6,16 @@
 //! there by then, and the larger share goes to an instance that has less.
 //!
 //! All instances read the same description of the group, and one of them acts on it: the one that has
-//! most.
+//! most. Only instances that subscribe to the same topics count: another service of the group can take none
+//! of what is given back. The description does not say what a member subscribes to, so the
+//! [`client_id`] has a hash of the topics.
 //!
 //! The assignors level out each member's total, so a topic of its own is what shares a topic evenly. What is left
-//! over of each topic stays where it was first, so `broker::kafka::leveling` looks at the description of the group
+//! over of each topic stays where it was first, so this looks at the description of the group
 //! when nothing has changed for 10 seconds: the instance with the most partitions, if it has two more than another,
 //! gives its partitions of one topic back. It leaves the group with that member and joins again 3 seconds later:
-//! one that joins before the others have taken over might get the same partitions again. All instances read the
-//! same description, and the one with the most acts, the first by name of several: so one acts at a time. Members
+//! one that joins before the others have taken over might get the same partitions again. The one with the most acts,
+//! the first by name of several: so one acts at a time. Members
 //! with a `group.instance.id` do not level out, because they keep their partitions while they are away.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -82,7 +84,8 @@ impl Leveling {
             let members = asked.await;
             self.asked = None;
             self.due = Instant::now() + AGAIN;
-            let Some(members) = members else { continue };
+            let Some(mut members) = members else { continue };
+            retain_peers(&mut members, &self.client_id);
             match surplus(&members, &self.client_id, &self.sets) {
                 Some(Surplus { set, ours, fewest }) if self.tries.may_try(&members, ours) => {
                     let topics: Vec<_> = self.sets[set].iter().map(TopicName::as_str).collect();
@@ -97,6 +100,32 @@ impl Leveling {
             }
         }
     }
+}
+
+/// The client id of an instance of `service` that is called `name` and subscribes to `topics`:
+/// `service-TOPICS-name`, where TOPICS is the same for all instances with the same topics.
+pub(super) fn client_id(service: &str, topics: &[Vec<TopicName>], name: &str) -> String {
+    let topics: BTreeSet<&str> = topics.iter().flatten().map(TopicName::as_str).collect();
+    // FNV-1a, so that instances of two builds agree. No name of a topic has a zero byte.
+    let bytes = topics.iter().flat_map(|topic| topic.bytes().chain([0]));
+    let hash = bytes
+        .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    let topics = format!("{:04x}", (hash >> 16) ^ (hash & 0xffff));
+    match service {
+        "" => format!("{topics}-{name}"),
+        service => format!("{service}-{topics}-{name}"),
+    }
+}
+
+/// Leaves those members of the group whose instances subscribe to the same topics as the one with this
+/// `client_id`.
+fn retain_peers(members: &mut Vec<GroupMember>, client_id: &str) {
+    let topics = |client_id: &str| {
+        let (rest, _name) = client_id.rsplit_once('-')?;
+        Some(rest.rsplit_once('-').map_or(rest, |(_service, topics)| topics).to_owned())
+    };
+    let ours = topics(client_id);
+    members.retain(|member| topics(&member.client_id) == ours);
 }
 
 /// What came of giving partitions back.
@@ -209,6 +238,27 @@ mod tests {
         let members = group(&[("one", &[1, 1, 9]), ("two", &[1, 1, 0])]);
         assert_eq!(surplus(&members, "one", &sets(2)), None);
         assert_eq!(surplus(&[], "one", &sets(2)), None);
+    }
+
+    #[test]
+    fn an_instance_that_subscribes_to_other_topics_does_not_count() {
+        let id = |service: &str, topics: &str, name: &str| {
+            let topics: Vec<_> =
+                topics.split(' ').map(|topic| vec![TopicName::parse(topic).unwrap()]).collect();
+            client_id(service, &topics, name)
+        };
+        let (ours, theirs) = (id("members", "a b", "0001"), id("members", "d", "0002"));
+        let mut members = group(&[(&ours, &[3, 3]), (&theirs, &[0, 0]), ("console-consumer", &[])]);
+        retain_peers(&mut members, &ours);
+        assert_eq!(surplus(&members, &ours, &sets(2)), None, "nobody can take them");
+
+        let newcomer = id("renamed", "b a", "0003");
+        members.extend(group(&[(&newcomer, &[0, 0])]));
+        retain_peers(&mut members, &ours);
+        let found = surplus(&members, &ours, &sets(2));
+        assert_eq!(found, Some(Surplus { set: 0, ours: 6, fewest: 0 }));
+        // A name that another version of the service has to make as well.
+        assert_eq!(id("", "role_events", "0a"), "39d4-0a");
     }
 
     #[test]

@@ -182,7 +182,8 @@ impl OpenBatches {
             && context.change_assignment(|ours| ours.stop(topic, number))
         {
             self.has_to_pause = true;
-            let error = trouble::of_lost_position(&owned.partition, owned.next, reason);
+            let group = context.heard.group();
+            let error = trouble::of_lost_position(&group, &owned.partition, owned.next, reason);
             context.tell(ConsumerEvent::Trouble(error));
         }
     }

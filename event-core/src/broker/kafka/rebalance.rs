@@ -455,6 +455,7 @@ impl GroupContext {
 
 impl ClientContext for GroupContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.heard.note_log(facility, message);
         trouble::log(level, facility, message);
     }
 

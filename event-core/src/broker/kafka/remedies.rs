@@ -84,7 +84,7 @@ const REMEDIES: &[Remedy] = &[
     ),
     remedy(
         Code::BrokerNotAvailable,
-        "the broker has no part in the cluster at the moment",
+        "the broker has no part in the cluster at the moment, or is a controller",
         "check that the broker runs and that `brokers` (EVENT_BROKERS) is not a controller's address",
     ),
     remedy(
@@ -194,8 +194,8 @@ const REMEDIES: &[Remedy] = &[
     ),
     remedy(
         Code::PolicyViolation,
-        "a policy of the cluster forbids it (`create.topic.policy.class.name`)",
-        "let whoever runs the cluster make the topic, or ask for what the policy allows",
+        "the cluster forbids it: a policy (`create.topic.policy.class.name`), or more than 10000 partitions in one request",
+        "ask for fewer partitions or for what the policy allows, or let whoever runs the cluster make the topic",
     ),
     remedy(
         Code::InvalidTransactionTimeout,
@@ -240,7 +240,7 @@ const REMEDIES: &[Remedy] = &[
     remedy(
         Code::GroupMaxSizeReached,
         "the group has as many members as the broker allows",
-        "run fewer instances, or raise `group.max.size` (`group.consumer.max.size` with `group.protocol` = `consumer`) on the brokers",
+        "raise `group.max.size` (`group.consumer.max.size` with `group.protocol` = `consumer`) on the brokers, or run fewer instances, or lower `max_members` (EVENT_MAX_MEMBERS): an instance is a member for each topic that has several partitions, one for those with one partition, and one for retries and redrives",
     ),
     remedy(
         Code::FencedInstanceId,
@@ -351,9 +351,12 @@ mod tests {
             (Code::MessageSizeTooLarge, "`max.message.bytes`"),
             (Code::InvalidSessionTimeout, "`group.max.session.timeout.ms`"),
             (Code::GroupMaxSizeReached, "`group.max.size`"),
+            (Code::GroupMaxSizeReached, "`max_members` (EVENT_MAX_MEMBERS)"),
+            (Code::BrokerNotAvailable, "a controller's address"),
             (Code::NotEnoughReplicas, "`min.insync.replicas`"),
             (Code::NotEnoughReplicasAfterAppend, "`min.insync.replicas`"),
             (Code::PolicyViolation, "make the topic"),
+            (Code::PolicyViolation, "fewer partitions"),
             (Code::InvalidReplicationFactor, "`default.replication.factor`"),
             (Code::InvalidTopic, "1 to 249 letters"),
             (Code::OffsetOutOfRange, "`retention.ms`"),

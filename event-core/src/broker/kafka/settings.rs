@@ -292,6 +292,8 @@ impl KafkaSettings {
         }
         if problems.is_empty() {
             problems = properties::intervals(self);
+            problems.extend(properties::assignors(self));
+            problems.extend(properties::sizes(self));
         }
         if problems.is_empty() && !self.properties.is_empty() {
             problems.extend(self.refused());
@@ -328,7 +330,23 @@ impl KafkaSettings {
         } else {
             NAMES_AND_VALUES
         };
-        Some(problem(None, format!("the client refuses what is under `[kafka]`: {reason}"), help))
+        // The property that it is about, as it is the name of what gave the value that helps.
+        let names = self.properties.iter().map(|(name, _)| name.as_str());
+        let about = names.filter(|name| reason.contains(name)).max_by_key(|name| name.len());
+        let reason = self.without_values(reason);
+        Some(problem(about, format!("the client refuses what is under `[kafka]`: {reason}"), help))
+    }
+
+    /// The reason of a refusal without the values that it repeats: they may be secrets. Numbers are none.
+    fn without_values(&self, mut reason: String) -> String {
+        for (name, value) in &self.properties {
+            let value = value.expose_secret();
+            let is_shown = value.len() < 4 || value.parse::<f64>().is_ok() || name.contains(value);
+            if !is_shown {
+                reason = reason.replace(value, "(its value)");
+            }
+        }
+        reason
     }
 
     /// The last value that is set for a property.

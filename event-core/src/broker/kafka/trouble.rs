@@ -33,13 +33,16 @@ pub(super) struct Heard {
     group: OnceLock<GroupName>,
     /// A broker answered once, so that the settings are right.
     answered: AtomicBool,
-    /// A broker named the others, so that it answered, though the client has nothing from it yet.
+    /// When a broker did not answer a request last, though the connection was made.
+    timed_out: Mutex<Option<Instant>>,
+    /// A broker named the others, or refused us the group, so that it answered, though the client has nothing from it yet.
     named_others: AtomicBool,
 }
 
 #[derive(Debug)]
 struct Report {
     at: Instant,
+    code: Code,
     reason: String,
     cause: Option<Cause>,
 }
@@ -47,6 +50,12 @@ struct Report {
 impl Report {
     fn is_fresh(&self) -> bool {
         self.at.elapsed() < FRESH
+    }
+
+    /// Whether a broker answered that the group is not ours to use. librdkafka asks for its coordinator again
+    /// until the call is over, and the call only says that it took too long.
+    fn is_denied(&self) -> bool {
+        self.code == Code::GroupAuthorizationFailed
     }
 }
 
@@ -91,11 +100,32 @@ impl Heard {
         self.answered.store(true, Ordering::Relaxed);
     }
 
+    /// Takes note of what librdkafka logs under `facility`: what was not answered in time is told there alone.
+    pub(super) fn note_log(&self, facility: &str, message: &str) {
+        if facility == "FAIL" && connection::is_timeout(message) {
+            let (_thread, text) = message.split_once("]: ").unwrap_or(("", message));
+            self.note(Code::BrokerTransportFailure, text);
+        }
+        if facility == "REQTMOUT" && message.contains(" in flight (after ") {
+            *self.timed_out.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        }
+    }
+
+    fn has_timed_out(&self) -> bool {
+        let timed_out = self.timed_out.lock().unwrap_or_else(PoisonError::into_inner);
+        timed_out.is_some_and(|at| at.elapsed() < FRESH)
+    }
+
     /// Takes note of an error. That all brokers are down says less than why one of them is, and any
     /// other error less than a refusal.
     pub(super) fn note(&self, code: Code, reason: &str) {
-        let cause = Cause::of(code, reason, self.settings());
-        if matches!(cause, Some(Cause::Advertised { .. })) {
+        let cause = match Cause::of(code, reason, self.settings()) {
+            // Why a connection went is not always said: the log tells before that requests were not answered.
+            Some(Cause::Closed) if self.has_timed_out() => Some(Cause::Silent),
+            cause => cause,
+        };
+        if matches!(cause, Some(Cause::Advertised { .. })) || code == Code::GroupAuthorizationFailed
+        {
             self.named_others.store(true, Ordering::Relaxed);
         }
         let is_known =
@@ -121,11 +151,13 @@ impl Heard {
             if is_same {
                 report.at = Instant::now();
             }
-            let says_less = cause.is_none() && report.cause.as_ref().is_some_and(Cause::is_final);
+            let says_less = cause.is_none()
+                && code != Code::GroupAuthorizationFailed
+                && (report.cause.as_ref().is_some_and(Cause::is_final) || report.is_denied());
             is_same || says_less || code == Code::AllBrokersDown
         });
         if !keep {
-            *last = Some(Report { at: Instant::now(), reason: reason.to_owned(), cause });
+            *last = Some(Report { at: Instant::now(), code, reason: reason.to_owned(), cause });
         }
     }
 
@@ -159,6 +191,13 @@ impl Heard {
         Some(cause.error(self.endpoint(report), self.settings()))
     }
 
+    /// The right to the group that is missing, when a broker answered so.
+    pub(super) fn denied(&self) -> Option<BrokerError> {
+        let last = self.last();
+        let report = last.as_ref().filter(|report| report.is_fresh())?;
+        report.is_denied().then(|| of_group(&self.group()))
+    }
+
     /// Whether a broker that the cluster names is not reached under its address.
     pub(super) fn is_misadvertised(&self) -> bool {
         let last = self.last();
@@ -168,7 +207,7 @@ impl Heard {
 
     /// The error for a broker that did not answer.
     pub(super) fn unreachable(&self, address: &str) -> BrokerError {
-        if let Some(refusal) = self.refusal() {
+        if let Some(refusal) = self.refusal().or_else(|| self.denied()) {
             return refusal;
         }
         let cause = {
@@ -256,12 +295,12 @@ pub(super) fn of_fatal(code: Code, reason: &str, heard: &Heard) -> BrokerError {
 
 /// A right that is missing: on what, and which.
 pub(super) fn unauthorised(code: Code, heard: &Heard, topic: Option<&str>) -> BrokerError {
+    if code == Code::GroupAuthorizationFailed {
+        return of_group(&heard.group());
+    }
     let reason = heard.reason();
     let topic = topic.map(str::to_owned).or_else(|| topic_in(&reason));
     BrokerError::Unauthorised(match (code, topic) {
-        (Code::GroupAuthorizationFailed, _) => {
-            format!("{}: grant the service `READ` on it", heard.group())
-        }
         (Code::TopicAuthorizationFailed, Some(topic)) => {
             format!("topic `{topic}`: grant the service `READ` on it, to consume from it")
         }
@@ -273,6 +312,11 @@ pub(super) fn unauthorised(code: Code, heard: &Heard, topic: Option<&str>) -> Br
         }
         (code, _) => format!("the cluster refuses it ({code}): grant the service `CREATE` and `IDEMPOTENT_WRITE` on the cluster"),
     })
+}
+
+/// A group that the service may not use; `group` with its name.
+fn of_group(group: &str) -> BrokerError {
+    BrokerError::Unauthorised(format!("{group}: grant the service `READ` and `DESCRIBE` on it"))
 }
 
 /// Whether nothing is fetched of a topic, or of a partition, until somebody changes something.
@@ -324,15 +368,16 @@ pub(super) fn of_damage(place: Option<Place<'_>>, code: Code, reason: &str) -> B
     ))
 }
 
-/// A partition that cannot go on where it is to.
+/// A partition in which `group` cannot go on where it is to.
 pub(super) fn of_lost_position(
+    group: &str,
     partition: &TopicPartition,
     from: Option<NextOffset>,
     reason: &str,
 ) -> BrokerError {
     let from = from.map(|from| format!(" {from}")).unwrap_or_default();
     BrokerError::Fatal(format!(
-        "{partition} cannot go on at offset{from}, because it is not in the log any more, and `out_of_range` is `stop`: {reason}; see what is left with `lag`, set where the group goes on with `seek`, or set `out_of_range` to `earliest` or `latest`"
+        "{group} cannot go on in {partition} at offset{from}, because it is not in the log any more, and `out_of_range` is `stop`: {reason}; see what is left with `lag`, set where the group goes on with `seek`, or set `out_of_range` to `earliest` or `latest`"
     ))
 }
 
@@ -502,7 +547,7 @@ pub(super) fn of_creation(error: &KafkaError) -> BrokerError {
 /// Passes on what librdkafka logs. What it also tells as an error, and the settings that one kind
 /// of client does not need, are for whoever looks for a fault.
 pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
-    let told_elsewhere = matches!(facility, "FAIL" | "ERROR" | "CONFWARN" | "COMMITFAIL");
+    let told_elsewhere = matches!(facility, "FAIL" | "FATAL" | "ERROR" | "CONFWARN" | "COMMITFAIL");
     match level {
         RDKafkaLogLevel::Emerg
         | RDKafkaLogLevel::Alert

@@ -204,6 +204,9 @@ fn tell_unread(unread: &[(TopicName, GroupName, Unread)]) {
             Unread::NotAssigned => remark!(
                 "no instance of group {group} reads {topic}: one that runs reads a topic within seconds after it was made, unless it said at its start that it may not; `lag` shows what waits there"
             ),
+            Unread::NotTold(error) => {
+                remark!("whether group {group} reads {topic} is not known: {error}");
+            }
             // Who runs is not known of an embedded broker, or without the right to describe the group.
             _ => remark!(
                 "group {group} has committed nothing in {topic} yet: a running service reads it within seconds, unless it said at its start that it may not; `lag` shows what waits there"

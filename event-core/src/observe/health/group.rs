@@ -13,7 +13,7 @@ use super::fetch_failures::{FetchFailure, FetchFailures};
 use super::membership::Membership;
 use super::partitions::{Partitions, Suspect};
 use super::{HealthProblem, lock};
-use crate::broker::{OffsetReset, Pulse};
+use crate::broker::{BrokerError, OffsetReset, Pulse};
 use crate::delivery::{NextOffset, Offset, TopicPartition};
 use crate::event::{GroupName, TopicName};
 use crate::observe::{InHand, Observation, Observer};
@@ -111,6 +111,8 @@ pub(crate) struct GroupHealth {
 #[derive(Debug)]
 struct State {
     membership: Membership,
+    /// What the broker refused since the last assignment.
+    refused: Option<String>,
     partitions: Partitions,
     commits: CommitsUnderWay,
     excuses: Excuses,
@@ -165,6 +167,7 @@ impl GroupHealth {
             client_id: OnceLock::new(),
             state: Mutex::new(State {
                 membership: Membership::begun(now),
+                refused: None,
                 partitions: Partitions::default(),
                 commits: CommitsUnderWay::default(),
                 excuses: Excuses::default(),
@@ -349,10 +352,16 @@ impl GroupHealth {
             }));
         }
         if let Some((since, lost)) = state.membership.missing() {
-            let topics = Vec::new();
-            problems.push(HealthProblem::NotAssigned { group: group(), topics, since, lost });
+            let (topics, error) = (Vec::new(), state.refused.clone());
+            problems.push(HealthProblem::NotAssigned {
+                group: group(),
+                topics,
+                since,
+                lost,
+                error,
+            });
         } else {
-            problems.extend(self.absent_members());
+            problems.extend(self.absent_members(state.refused.as_ref()));
         }
         let failures = state.fetch_failures.lasting();
         problems.extend(failures.map(|FetchFailure { topic, partitions, error, since }| {
@@ -396,12 +405,13 @@ impl GroupHealth {
     }
 
     /// Of each member that the group does not have, while it has others of this process.
-    fn absent_members(&self) -> impl Iterator<Item = HealthProblem> {
+    fn absent_members(&self, refused: Option<&String>) -> impl Iterator<Item = HealthProblem> {
         let pulses = self.pulses.get().into_iter().flatten();
-        pulses.filter_map(|pulse| {
+        pulses.filter_map(move |pulse| {
             let since = pulse.absent_for().filter(|since| *since >= ABSENT)?;
             let (group, topics) = (self.group.clone(), pulse.topics().to_vec());
-            Some(HealthProblem::NotAssigned { group, topics, since, lost: false })
+            let error = refused.cloned();
+            Some(HealthProblem::NotAssigned { group, topics, since, lost: false, error })
         })
     }
 
@@ -433,6 +443,7 @@ impl Observer for GroupHealth {
         match observation {
             Observation::Assigned { partitions, .. } => {
                 state.membership.assigned();
+                state.refused = None;
                 state.partitions.add(partitions);
                 state.commits.forget(partitions);
                 state.excuses.forget(partitions);
@@ -468,6 +479,12 @@ impl Observer for GroupHealth {
             }
             Observation::OffsetReset(reset) => {
                 state.resets.insert(reset.partition.clone(), (Instant::now(), (*reset).clone()));
+                return;
+            }
+            Observation::Trouble(
+                error @ (BrokerError::Unauthorised(_) | BrokerError::Fixable { .. }),
+            ) => {
+                state.refused = Some(error.to_string());
                 return;
             }
             Observation::CommitFailed(error) => {

@@ -67,6 +67,8 @@ pub enum HealthProblem {
         since: Duration,
         /// Whether it belonged to the group before.
         lost: bool,
+        /// What the broker refuses, where it said so.
+        error: Option<String>,
     },
     /// The broker does not let the group fetch a topic, or some of its partitions.
     FetchFails {
@@ -236,22 +238,29 @@ impl fmt::Display for HealthProblem {
                 f,
                 "group `{group}` has not come further in {partition} for {since:.0?}, although a record waits there"
             ),
-            HealthProblem::NotAssigned { group, topics, since, .. } if !topics.is_empty() => {
+            HealthProblem::NotAssigned { group, topics, since, lost, error } => {
                 let topics: Vec<_> = topics.iter().map(|topic| format!("`{topic}`")).collect();
-                write!(
-                    f,
-                    "group `{group}` has not had a member of this process for {} for {since:.0?}, so that nothing is read there: the log says why",
-                    topics.join(", ")
-                )
+                match (topics.is_empty(), lost) {
+                    (false, _) => write!(
+                        f,
+                        "group `{group}` has not had a member of this process for {} for {since:.0?}, so that nothing is read there",
+                        topics.join(", ")
+                    ),
+                    (true, false) => write!(
+                        f,
+                        "group `{group}` has not answered in the {since:.0?} since the start that this process is a member"
+                    ),
+                    (true, true) => write!(
+                        f,
+                        "group `{group}` took all partitions from this process {since:.0?} ago, without asking, and has not let it in again"
+                    ),
+                }?;
+                match error {
+                    Some(error) => write!(f, ": {error}"),
+                    None if topics.is_empty() => Ok(()),
+                    None => f.write_str(": the log says why"),
+                }
             }
-            HealthProblem::NotAssigned { group, since, lost: false, .. } => write!(
-                f,
-                "group `{group}` has not answered in the {since:.0?} since the start that this process is a member"
-            ),
-            HealthProblem::NotAssigned { group, since, lost: true, .. } => write!(
-                f,
-                "group `{group}` took all partitions from this process {since:.0?} ago, without asking, and has not let it in again"
-            ),
             HealthProblem::FetchFails { group, topic, partitions, error, since } => {
                 let numbers: Vec<_> = partitions.iter().map(ToString::to_string).collect();
                 let which = match numbers.len() {

@@ -292,7 +292,7 @@ pub async fn check_redrive_topics<B: Broker>(
 }
 
 /// Why nothing shows that a group reads a redrive topic.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unread {
     /// No instance of the group runs.
@@ -302,6 +302,8 @@ pub enum Unread {
     /// Who runs is not known, and the group has committed no offset of the topic: it never read it, or its
     /// offsets have expired.
     NeverCommitted,
+    /// The broker does not say what the group has committed.
+    NotTold(BrokerError),
 }
 
 /// The redrive topics of `letters` of which nothing shows that a group which may get one reads it, each
@@ -333,12 +335,17 @@ pub async fn unread_redrive_topics<B: Broker>(
                     false => Some(Unread::NotAssigned),
                 }
             }
+            // Neither is what the group has committed.
+            Err(error @ BrokerError::Unauthorised(_)) => Some(Unread::NotTold(error)),
             Ok(None) | Err(_) => {
                 let topics = std::slice::from_ref(&topic);
                 let partitions = partitions_that_exist(broker, topics).await?;
                 let committed = broker.committed(&group, &partitions, DEADLINE).await;
-                let is_read = committed.is_ok_and(|all| all.iter().any(|one| one.next.is_some()));
-                (!is_read).then_some(Unread::NeverCommitted)
+                match committed {
+                    Ok(all) if all.iter().any(|one| one.next.is_some()) => None,
+                    Ok(_) => Some(Unread::NeverCommitted),
+                    Err(error) => Some(Unread::NotTold(error)),
+                }
             }
         };
         unread.extend(why.map(|why| (topic, group, why)));

@@ -396,6 +396,7 @@ impl StartupProblem {
                     "let whoever owns the cluster grant it: `kafka-acls.sh --bootstrap-server .. --add --allow-principal User:.. --operation ..`"
                 }
                 BrokerError::Settings(_) => "fix it under `[kafka]`, or in its variable EVENT_KAFKA_..",
+                BrokerError::Fatal(_) => "do what the message says, and start the service again",
                 _ => "see the message of the broker",
             }
             .into(),

@@ -1,10 +1,44 @@
 //! What happens to brokers.
 
+use std::io::Write;
+use std::net::TcpListener;
 use std::time::Instant;
 
 use kafka_rig::Kafka;
 
 use crate::service::*;
+
+/// The address of a listener that says this to each connection, and then nothing.
+fn listener(answer: &'static [u8]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        let mut open = Vec::new();
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.write_all(answer);
+            open.push(stream);
+        }
+    });
+    address
+}
+
+#[test]
+fn a_listener_that_is_silent_or_not_kafka_is_named() {
+    for (fault, answer, words) in [
+        ("silent listener", &b""[..], &["does not answer", "overloaded, paused or hanging"][..]),
+        ("HTTP", b"HTTP/1.1 400 Bad Request\r\n\r\n", &["not a Kafka listener", "HTTP"]),
+        ("SSH", b"SSH-2.0-OpenSSH_9.6\r\n", &["not a Kafka listener", "SSH-"]),
+        // An alert and the end of the session: librdkafka looks at eight bytes.
+        (
+            "alerts of TLS",
+            b"\x15\x03\x03\x00\x02\x02\x28\x15\x03\x03\x00\x02\x01\x00",
+            &["speaks TLS", "to `ssl`"],
+        ),
+    ] {
+        is_refused(fault, &variables(&listener(answer), "ledger"), words);
+    }
+}
 
 #[cfg_attr(kafka_rig, ignore = "takes minutes: cargo test -- --ignored")]
 #[cfg_attr(not(kafka_rig), ignore = "needs Java 17 and Maven")]

@@ -51,7 +51,16 @@ fn rights_that_are_missing_are_named() {
     let granted = Instant::now();
     kafka.allow(USER, READS, Resource::Topic(TOPIC));
     row("`READ` granted again", service.is_ready(granted, 200, &[]).within(30), "200");
+
+    let taken = Instant::now();
+    kafka.forget_acls(USER, Resource::Group(GROUP));
+    let unready = ["not_assigned", "group `ledger`", "`READ`"];
+    row("group without `READ`, health", service.is_ready(taken, 503, &unready).within(60), "503");
     drop(service);
+    for command in [&["lag"][..], &["seek", "--topic", TOPIC, "--to", "end"]] {
+        tells(command, &login(&kafka), 1, &["not authorised: group `ledger`", "`READ`"]);
+    }
+    kafka.allow(USER, READS, Resource::Group(GROUP));
 
     kafka.forget_acls(USER, Resource::Topic(TOPIC));
     is_refused("no right on the topic", &login(&kafka), &["`role_events`", "grant"]);
@@ -65,4 +74,7 @@ fn rights_that_are_missing_are_named() {
     let service = Service::start(&login(&kafka));
     let words = ["role_events_redrive", "READ"];
     row("redrive topic without rights", service.says(service.began, &words).within(20), "runs");
+    let unknown = "role_events_redrive: not authorised";
+    tells(&["lag"], &login(&kafka), 0, &["role_events", "behind in all", unknown]);
+    tells(&["topics", "ls"], &login(&kafka), 0, &["role_events_dlq", unknown]);
 }

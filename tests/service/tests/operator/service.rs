@@ -241,6 +241,17 @@ pub(crate) fn is_refused(fault: &str, variables: &Variables, words: &[&str]) -> 
     ends_with_2(fault, Service::start(variables), words)
 }
 
+/// Runs a command of the service that is to end with `code` and to print all `words`.
+pub(crate) fn tells(arguments: &[&str], variables: &Variables, code: i32, words: &[&str]) {
+    let variables: Vec<_> = variables.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+    let ended = run(SERVICE, arguments, &variables);
+    let text = format!("{}{}", ended.out, ended.err);
+    assert_eq!(ended.code, Some(code), "{arguments:?}: {text}");
+    for word in words {
+        assert!(text.contains(word), "{arguments:?}: {word:?} is not in {text}");
+    }
+}
+
 pub(crate) fn ends_with_2(fault: &str, mut service: Service, words: &[&str]) -> Duration {
     let (code, shown) = service.end();
     // The problem and its help, without the times.

@@ -24,6 +24,14 @@ const NO_LOGIN_MADE: &str =
     "127.0.0.1:9093/bootstrap: Send failed: Broken pipe (after 0ms in state UP)";
 const REFUSED: &str = "127.0.0.1:9093/bootstrap: Connect to ipv4#127.0.0.1:9093 failed: Connection refused (after 0ms in state CONNECT)";
 const UNRESOLVED: &str = "kafka.invalid:9092/bootstrap: Failed to resolve 'kafka.invalid:9092': Name or service not known (after 1ms in state CONNECT)";
+const FROZEN: &str = "127.0.0.1:9093/1: ApiVersionRequest failed: Local: Timed out: probably due to broker version < 0.10 (see api.version.request configuration) (after 10008ms in state APIVERSION_QUERY)";
+const FROZEN_AT_START: &str = "127.0.0.1:9093/bootstrap: Connection setup timed out in state APIVERSION_QUERY (after 4001ms in state APIVERSION_QUERY)";
+const BLACK_HOLE: &str = "127.0.0.1:9093/bootstrap: Connection setup timed out in state CONNECT (after 4001ms in state CONNECT)";
+const HTTP: &str = "127.0.0.1:9093/bootstrap: Receive failed: Invalid response size 1213486160 (0..100000000): increase receive.message.max.bytes (after 1ms in state APIVERSION_QUERY)";
+const SSH: &str = "127.0.0.1:9093/bootstrap: Receive failed: Invalid response size 1397966893 (0..100000000): increase receive.message.max.bytes (after 1ms in state APIVERSION_QUERY)";
+const TLS_ALERT: &str = "127.0.0.1:9093/bootstrap: Receive failed: Invalid response size 352518912 (0..100000000): increase receive.message.max.bytes (after 1ms in state APIVERSION_QUERY)";
+const LARGE: &str = "127.0.0.1:9093/1: Receive failed: Invalid response size 100000001 (0..100000000): increase receive.message.max.bytes (after 9ms in state UP)";
+const FAMILY: &str = "127.0.0.1:9093/bootstrap: Failed to resolve '127.0.0.1:9093': Address family for hostname not supported (after 0ms in state CONNECT)";
 const ADVERTISED: &str = "kafka-internal.invalid:29092/1: Failed to resolve 'kafka-internal.invalid:29092': Name or service not known (after 0ms in state CONNECT)";
 const ADVERTISED_COORDINATOR: &str = "GroupCoordinator: kafka-internal.invalid:29092: Failed to resolve 'kafka-internal.invalid:29092': Name or service not known (after 6ms in state CONNECT)";
 
@@ -53,10 +61,21 @@ fn each_text_of_librdkafka_has_its_cause() {
         (Code::Authentication, NO_LOGIN, Cause::NoLogin),
         (Code::AllBrokersDown, "1/1 brokers are down", Cause::Closed),
         (Code::BrokerTransportFailure, NO_LOGIN_MADE, Cause::Closed),
+        (Code::BrokerTransportFailure, FROZEN, Cause::Silent),
+        (Code::BrokerTransportFailure, FROZEN_AT_START, Cause::Silent),
+        (Code::BadMessage, HTTP, Cause::NotKafka("HTTP".into())),
+        (Code::BrokerTransportFailure, SSH, Cause::NotKafka("SSH-".into())),
+        (Code::BadMessage, TLS_ALERT, Cause::SpeaksTls),
     ] {
         assert_eq!(cause(code, text), Some(expected), "{text}");
     }
-    for (code, text) in [(Code::BrokerTransportFailure, REFUSED), (Code::Resolve, UNRESOLVED)] {
+    for (code, text) in [
+        (Code::BrokerTransportFailure, REFUSED),
+        (Code::BrokerTransportFailure, BLACK_HOLE),
+        (Code::Resolve, UNRESOLVED),
+        (Code::BadMessage, LARGE),
+        (Code::Resolve, FAMILY),
+    ] {
         assert_eq!(cause(code, text), None, "{text}");
     }
 }
@@ -142,6 +161,9 @@ fn each_cause_has_advice_of_its_own() {
         ),
         (Cause::NoLogin, login, "asks for no login", "`ssl`"),
         (Cause::Closed, &[], "without an answer", "it is `plaintext`"),
+        (Cause::Silent, &[], "does not answer", "overloaded, paused or hanging"),
+        (Cause::NotKafka("HTTP".into()), &[], "not a Kafka listener", "EVENT_BROKERS"),
+        (Cause::SpeaksTls, &[], "speaks TLS", "set it to `ssl`"),
         (Cause::Closed, tls, "without an answer", "to `sasl_ssl`, with `sasl.mechanism`"),
     ] {
         let error = cause.error("10.0.0.1:9093", &settings(properties));
@@ -155,6 +177,16 @@ fn each_cause_has_advice_of_its_own() {
         assert_eq!(error.is_retriable(), !cause.is_final(), "{error}");
         assert!(told.insert(error.to_string()), "twice: {error}");
     }
+}
+
+#[test]
+fn an_address_without_one_of_the_family_that_is_set_names_the_property() {
+    let settings = settings(&[("broker.address.family", "v6")]);
+    let cause = Cause::of(Code::Resolve, FAMILY, &settings).unwrap();
+    let error = cause.error("127.0.0.1:9093", &settings);
+    assert!(error.reason().contains("`127.0.0.1:9093` has no address"), "{error}");
+    assert!(error.reason().contains("`v6`"), "{error}");
+    assert!(error.remedy().unwrap().contains("`broker.address.family`"), "{error}");
 }
 
 #[test]

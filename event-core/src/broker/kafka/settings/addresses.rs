@@ -34,15 +34,30 @@ pub(super) fn problems(brokers: &str) -> Vec<KafkaSettingsProblem> {
                 .into(),
         )];
     }
-    let faults = brokers.split(',').map(str::trim).filter_map(|address| {
+    let faults = brokers.split(',').map(str::trim).enumerate().filter_map(|(index, address)| {
         let (wrong, help) = fault(address)?;
         let message = match address {
             "" => format!("`brokers` {wrong}"),
-            _ => format!("`brokers` has the address `{}`, {wrong}", excerpt(address, 64)),
+            _ if looks_right(address) => {
+                format!("`brokers` has the address `{}`, {wrong}", excerpt(address, 64))
+            }
+            // It may be a password in the wrong place.
+            _ => format!(
+                "`brokers` has as address {} a text of {} characters, {wrong}",
+                index + 1,
+                address.chars().count()
+            ),
         };
         Some(of_brokers(message, help))
     });
     faults.collect()
+}
+
+/// Whether it has only what addresses have, and what people write in and around them.
+fn looks_right(address: &str) -> bool {
+    address.contains([':', '.'])
+        && address.chars().all(|c| c.is_alphanumeric() || ".:-_/[]%;|#?\"'${}<>\\+".contains(c))
+        || address.chars().all(|c| c.is_ascii_digit())
 }
 
 fn fault(address: &str) -> Option<Fault> {
@@ -216,7 +231,8 @@ mod tests {
             let found = problems(address);
             assert_eq!(found.len(), 1, "{address}: {found:?}");
             let KafkaSettingsProblem { message, help: helped, .. } = &found[0];
-            assert!(message.contains(wrong) && message.contains(address), "{address}: {message}");
+            assert!(message.contains(wrong), "{address}: {message}");
+            assert_eq!(message.contains(address), looks_right(address), "{address}: {message}");
             assert!(helped.contains(help), "{address}: {helped}");
         }
     }
@@ -237,6 +253,17 @@ mod tests {
         );
         for none in ["", " ", ",", " , "] {
             assert_eq!(problems(none)[0].message, "no broker address is set", "{none:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_at_all_is_not_repeated() {
+        for secret in ["Hunter2 pass/word", "hunter2!", "p4ss;w0rd", "a:1,hunter2 x"] {
+            let found = problems(secret);
+            assert_eq!(found.len(), 1, "{found:?}");
+            let secret = secret.trim_start_matches("a:1,");
+            assert!(!format!("{found:?}").contains(secret), "{found:?}");
+            assert!(found[0].message.contains(" characters, "), "{found:?}");
         }
     }
 

@@ -156,6 +156,14 @@ fn intervals_that_contradict_each_other_are_a_problem_and_others_are_none() {
 }
 
 #[test]
+fn what_librdkafka_repeats_of_a_value_is_left_out() {
+    let settings =
+        settings(&[("ssl.key.location", "hunter2"), ("fetch.max.bytes", "1000"), ("a", "ssl")]);
+    let reason = "ssl.key.location: cannot read hunter2 (1000)".to_owned();
+    assert_eq!(settings.without_values(reason), "ssl.key.location: cannot read (its value) (1000)");
+}
+
+#[test]
 fn the_new_protocol_gets_no_assignor() {
     let classic = settings(&[]).consumer("g", "admin-1", None, 1 << 20);
     assert_eq!(classic.get("partition.assignment.strategy"), Some("cooperative-sticky"));
@@ -213,12 +221,59 @@ fn a_login_that_cannot_work_is_a_problem_before_anything_is_connected() {
             "`session.timeout.ms` is 20000 and `max.poll.interval.ms` 9000",
             "make `session.timeout.ms` shorter",
         ),
+        (
+            vec![("session.timeout.ms", "3000000")],
+            "`session.timeout.ms` is 3000000 and `max.poll.interval.ms` 300000",
+            "make `session.timeout.ms` shorter",
+        ),
+        (
+            vec![("partition.assignment.strategy", "swordfish pass/word")],
+            "`partition.assignment.strategy` under `[kafka]` has a value that is no list",
+            "`range,roundrobin`",
+        ),
+        (
+            vec![("partition.assignment.strategy", "range,cooperative-sticky")],
+            "`cooperative-sticky` beside others",
+            "`cooperative-sticky` alone",
+        ),
+        (
+            vec![("group.remote.assignor", "uniform")],
+            "`group.protocol` is not `consumer`",
+            "`partition.assignment.strategy`",
+        ),
+        (
+            vec![("group.protocol", "consumer"), ("group.remote.assignor", "unifrom")],
+            "no name of an assignor",
+            "`uniform` or `range`",
+        ),
+        (
+            vec![("group.protocol", "consumer"), ("group.remote.assignor", "swordfish word")],
+            "no name of an assignor",
+            "`uniform` or `range`",
+        ),
+        (
+            vec![("fetch.max.bytes", "100")],
+            "`fetch.max.bytes` under `[kafka]` is 100, less than `message.max.bytes`, which is 1000000, its default",
+            "at least 1000000",
+        ),
+        (
+            vec![("fetch.max.bytes", "2000000"), ("receive.message.max.bytes", "2000100")],
+            "`receive.message.max.bytes` under `[kafka]` is 2000100",
+            "at least 2000512",
+        ),
     ] {
         let problems = settings(&properties).problems();
         assert_eq!(problems.len(), 1, "{problems:?}");
         let KafkaSettingsProblem { message: told, help: helped, .. } = &problems[0];
         assert!(told.contains(message) && helped.contains(help), "{problems:?}");
         assert!(!format!("{problems:?}").contains("swordfish"), "{problems:?}");
+        assert!(problems[0].setting.is_some(), "what gave the value is not named: {problems:?}");
+    }
+    for fine in [
+        &[("partition.assignment.strategy", "range, roundrobin")][..],
+        &[("group.protocol", "consumer"), ("group.remote.assignor", "rack-aware")],
+    ] {
+        assert_eq!(settings(fine).problems(), []);
     }
     let plain = with(&[("security.protocol", "sasl_plaintext"), ("sasl.mechanism", "PLAIN")]);
     assert_eq!(settings(&plain).problems(), []);

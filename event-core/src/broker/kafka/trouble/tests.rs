@@ -39,6 +39,62 @@ fn a_connection_that_is_closed_says_something_only_before_the_first_answer() {
 }
 
 #[test]
+fn a_broker_that_hangs_is_not_told_as_one_that_asks_for_tls() {
+    let heard = Heard::of(&KafkaSettings { brokers: "a:1".to_owned(), ..Default::default() });
+    heard.note_log("REQTMOUT", "a:1/1: Timed out 0 in-flight, 0 retry-queued, 1 out-queue");
+    heard.note(Code::AllBrokersDown, "1/1 brokers are down");
+    assert!(heard.unreachable("a:1").to_string().contains("without an answer"));
+
+    let heard = Heard::of(&KafkaSettings { brokers: "a:1".to_owned(), ..Default::default() });
+    heard.note_log(
+        "REQTMOUT",
+        "a:1/1: Timed out MetadataRequest in flight (after 10118ms, timeout #0)",
+    );
+    heard.note(Code::AllBrokersDown, "1/1 brokers are down");
+    let error = heard.unreachable("a:1");
+    assert!(error.to_string().contains("does not answer"), "{error}");
+    // Also one that has answered before.
+    heard.note_answer();
+    let text =
+        "a:1/1: ApiVersionRequest failed: Local: Timed out (after 9ms in state APIVERSION_QUERY)";
+    heard.note(Code::BrokerTransportFailure, text);
+    let error = heard.unreachable("a:1");
+    assert!(error.to_string().contains("does not answer"), "{error}");
+}
+
+#[test]
+fn a_connection_that_is_not_made_in_time_is_known_by_the_log_alone() {
+    for (state, part) in
+        [("APIVERSION_QUERY", "does not answer"), ("CONNECT", "timed out in state")]
+    {
+        let heard = Heard::of(&KafkaSettings { brokers: "a:1".to_owned(), ..Default::default() });
+        let text = format!(
+            "[thrd:a:1/bootstrap]: a:1/bootstrap: Connection setup timed out in state {state} (after 4001ms in state {state})"
+        );
+        heard.note_log("FAIL", &text);
+        heard.note(Code::AllBrokersDown, "1/1 brokers are down");
+        let error = heard.unreachable("a:1").to_string();
+        assert!(error.contains(part) && !error.contains("without an answer"), "{error}");
+        assert!(error.contains("a:1") && !error.contains("thrd"), "{error}");
+    }
+}
+
+#[test]
+fn a_group_that_is_not_ours_to_use_is_told_by_a_call_that_took_too_long() {
+    let heard = Heard::of(&KafkaSettings { brokers: "a:1".to_owned(), ..Default::default() });
+    heard.set_group(&GroupName::parse("billing").unwrap());
+    let text = "FindCoordinator response error: Group authorization failed.";
+    heard.note(Code::GroupAuthorizationFailed, text);
+    heard.note(Code::BrokerTransportFailure, "a:1/1: Disconnected (after 9ms in state UP)");
+    let error = heard.unreachable("a:1");
+    assert_eq!(Some(&error), heard.denied().as_ref());
+    let text = error.to_string();
+    for part in ["not authorised", "group `billing`", "`READ` and `DESCRIBE`"] {
+        assert!(text.contains(part), "{text}");
+    }
+}
+
+#[test]
 fn an_address_that_is_not_reached_stays_the_cause_until_a_broker_answers() {
     let heard = Heard::of(&KafkaSettings { brokers: "a:1".to_owned(), ..Default::default() });
     heard.note(Code::Resolve, "b.invalid:2/1: Failed to resolve 'b.invalid:2': not known");
@@ -111,6 +167,18 @@ fn damage_ends_the_service_and_says_where_and_what_to_do() {
     }
     let unknown = of_damage(Some(Place { offset: -1001, ..place }), Code::BadMessage, "CRC");
     assert!(!unknown.to_string().contains("-1001"), "{unknown}");
+}
+
+#[test]
+fn a_lost_position_names_group_partition_and_offset() {
+    let topic = TopicName::from_static("role_events");
+    let partition = TopicPartition { topic, partition: 3 };
+    let error = of_lost_position("group `billing`", &partition, Some(NextOffset(7)), "gone");
+    assert!(error.is_fatal());
+    let text = error.to_string();
+    for part in ["group `billing`", "role_events/3", "offset 7", "`lag`", "`seek`", "`earliest`"] {
+        assert!(text.contains(part), "{text}");
+    }
 }
 
 #[test]

@@ -36,6 +36,19 @@ async fn a_lost_membership_ends_readiness_until_the_group_answers_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_lost_membership_names_the_right_that_is_missing() {
+    let service = Service::new().joined().with_lag(0);
+    let error = BrokerError::Unauthorised("group `orders`: grant the service `READ`".to_owned());
+    service.tell(&Observation::Trouble(&error));
+    assert_eq!(service.says(), (true, true, vec![]), "as long as it has its partitions");
+    revoked(&service, true);
+    assert!(words(&service).ends_with("grant the service `READ`"), "{}", words(&service));
+    service.tell(&Observation::Assigned { partitions: &[claims()], epoch: EPOCH });
+    revoked(&service, true);
+    assert!(words(&service).ends_with("let it in again"), "{}", words(&service));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_part_that_is_taken_and_given_back_changes_nothing() {
     let service = Service::new().joined().with_lag(0);
     let other = TopicPartition { partition: 1, ..claims() };
