@@ -36,6 +36,8 @@ pub(super) struct Owned {
     pub(super) next: Option<NextOffset>,
     /// The leader epoch of what lies before `next`, where it is known.
     pub(super) leader_epoch: Option<i32>,
+    /// Where an error message has moved librdkafka's position to, which says nothing of what was read.
+    pub(super) moved_to: Option<NextOffset>,
     /// Where its records go, if it has a queue of its own.
     pub(super) queue: Option<UnboundedSender<PartitionEvent>>,
     assigned: Instant,
@@ -56,6 +58,7 @@ impl Owned {
             in_flight: Arc::default(),
             next: None,
             leader_epoch: None,
+            moved_to: None,
             queue: None,
             assigned: Instant::now(),
             awaited: None,
@@ -66,6 +69,15 @@ impl Owned {
 }
 
 impl Owned {
+    /// Where librdkafka has to go back to, when an error message moved its position beyond what was read.
+    pub(super) fn moved_from(&self) -> Option<NextOffset> {
+        let moved_to = self.moved_to?;
+        match self.next {
+            Some(next) => (next < moved_to).then_some(next),
+            None => Some(NextOffset(moved_to.0 - 1)),
+        }
+    }
+
     fn is_fetching(&self) -> bool {
         !self.is_paused && !self.is_stopped
     }
@@ -123,6 +135,7 @@ impl Assignment {
                 in_flight,
                 next: None,
                 leader_epoch: None,
+                moved_to: None,
                 queue: None,
                 assigned: Instant::now(),
                 awaited: None,
@@ -247,6 +260,28 @@ impl Assignment {
         if let Some(owned) = owned.and_then(|owned| owned.get_mut(&partition.partition)) {
             (owned.next, owned.leader_epoch) = (next, leader_epoch);
         }
+    }
+
+    /// An error message with this offset came in place of a record: librdkafka counts the offset as read
+    /// (2.12.1, `rd_kafka_q_serve_rkmessages`), and that is the offset of the next record.
+    pub(super) fn note_error(&mut self, topic: &str, partition: i32, offset: i64) {
+        let owned = self.topics.get_mut(topic).and_then(|owned| owned.get_mut(&partition));
+        if let Some(owned) = owned.filter(|_| offset >= 0) {
+            owned.moved_to = owned.moved_to.max(Some(NextOffset(offset + 1)));
+        }
+    }
+
+    /// The partitions whose position in librdkafka an error message moved, and where each goes on. From then
+    /// on it is taken to be there.
+    pub(super) fn take_moved(&mut self) -> Vec<(Arc<TopicPartition>, NextOffset)> {
+        let mut moved = Vec::new();
+        for owned in self.topics.values_mut().flat_map(FxHashMap::values_mut) {
+            if let Some(from) = owned.moved_from().filter(|_| !owned.is_stopped) {
+                moved.push((Arc::clone(&owned.partition), from));
+                owned.moved_to = None;
+            }
+        }
+        moved
     }
 
     /// From `first` on the partition holds what was written in this leader's epoch.

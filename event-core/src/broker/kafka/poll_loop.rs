@@ -279,14 +279,16 @@ impl PollLoop {
         let (open, queue) = (&mut self.open, &self.fetch_queue);
         open.begin_fetch();
         let mut troubles = Vec::new();
-        let count = queue.fetch(timeout, max, |message| match message.error() {
-            None => open.collect(context, queue, message),
-            Some((Code::AutoOffsetReset, reason)) => open.lose(context, message, &reason),
-            Some((code, reason)) if trouble::is_damage(code) => {
-                open.stop(context, message, code, &reason);
-            }
-            Some((code, reason)) => {
-                troubles.push((code, reason, message.topic().to_owned(), message.partition()));
+        let count = queue.fetch(timeout, max, |message| {
+            let Some((code, reason)) = message.error() else {
+                return open.collect(context, queue, message);
+            };
+            let (topic, partition) = (message.topic(), message.partition());
+            context.change_assignment(|ours| ours.note_error(topic, partition, message.offset()));
+            match code {
+                Code::AutoOffsetReset => open.lose(context, message, &reason),
+                _ if trouble::is_damage(code) => open.stop(context, message, code, &reason),
+                _ => troubles.push((code, reason, topic.to_owned(), partition)),
             }
         });
         let mut failing: Vec<(Code, TopicName, Vec<i32>)> = Vec::new();

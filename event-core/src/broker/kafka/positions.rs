@@ -126,7 +126,9 @@ impl Positions {
         let owned = consumer
             .context()
             .with_assignment(|ours| ours.open(partition.topic.as_str(), partition.partition));
-        owned.is_some_and(|owned| owned.next.is_none_or(|next| next < to))
+        owned.is_some_and(|owned| {
+            owned.next.is_none_or(|next| next < to) && owned.moved_to != Some(to)
+        })
     }
 
     /// Has the ends looked at of those partitions that stand still before them.
@@ -248,6 +250,22 @@ pub(super) fn validate(
         std::thread::sleep(SEEK_PAUSE);
     }
     Ok(())
+}
+
+/// Has librdkafka go back where an error message moved its position. To be called once partitions are paused,
+/// by us or by librdkafka for a rebalance: it goes on at its position then.
+pub(super) fn undo_moves(consumer: &BaseConsumer<GroupContext>) -> KafkaResult<()> {
+    let moved = consumer.context().change_assignment(Assignment::take_moved);
+    if moved.is_empty() {
+        return Ok(());
+    }
+    let mut list = TopicPartitionList::with_capacity(moved.len());
+    for (partition, next) in &moved {
+        let TopicPartition { topic, partition } = &**partition;
+        list.add_partition_offset(topic.as_str(), *partition, Offset::Offset(next.0))?;
+    }
+    let sought = consumer.seek_partitions(list, SEEK_DEADLINE)?;
+    sought.elements().iter().try_for_each(|one| one.error())
 }
 
 /// Fetches from `to` on from now on.

@@ -316,6 +316,15 @@ impl GroupContext {
             self.report(consumer.pause(&list), "pausing");
             self.tell(ConsumerEvent::FetchPaused(names(&list)));
         }
+        self.undo_moves(consumer);
+    }
+
+    /// Whoever goes on where an error message moved librdkafka to skips a record.
+    fn undo_moves(&self, consumer: &BaseConsumer<Self>) {
+        if let Err(error) = positions::undo_moves(consumer) {
+            let reason = format!("partitions could not go back to what was read: {error}");
+            self.tell(ConsumerEvent::Trouble(BrokerError::Fatal(reason)));
+        }
     }
 
     fn revoke(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
@@ -339,6 +348,7 @@ impl GroupContext {
             RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.unassign(),
         };
         self.report(unassigned, "giving partitions up");
+        self.undo_moves(consumer);
     }
 
     /// Tells of a revocation, waits for the release and commits it.
