@@ -16,7 +16,7 @@ use super::budget::{Budget, InFlight};
 use super::hold::Need;
 use super::leader_epochs::LeaderEpochs;
 use super::raw::set_last_leader_epoch;
-use crate::broker::{PartitionEvent, Progress};
+use crate::broker::{OffsetReset, PartitionEvent, Progress, ResetReason};
 use crate::delivery::{Epoch, NextOffset, TopicPartition};
 use crate::event::TopicName;
 
@@ -25,6 +25,9 @@ const BEGUN: Duration = Duration::from_secs(10);
 /// For so long a partition with records in its log is waited for. The end of a log says nothing of a
 /// transaction that is open, whose records nobody gets before its end.
 const AWAITED: Duration = Duration::from_secs(1);
+
+/// Where the log of a topic that was just made begins.
+const BEGINNING: NextOffset = NextOffset(0);
 
 #[derive(Clone, Debug)]
 pub(super) struct Owned {
@@ -47,6 +50,8 @@ pub(super) struct Owned {
     is_paused: bool,
     /// Nothing more of it is handed over in this epoch.
     is_stopped: bool,
+    /// Its topic was made anew, and whoever owns it next begins at its beginning.
+    is_made_anew: bool,
 }
 
 impl Owned {
@@ -64,6 +69,7 @@ impl Owned {
             awaited: None,
             is_paused: false,
             is_stopped: false,
+            is_made_anew: false,
         }
     }
 }
@@ -141,6 +147,7 @@ impl Assignment {
                 awaited: None,
                 is_paused: false,
                 is_stopped: false,
+                is_made_anew: false,
             };
             self.topics
                 .entry(partition.topic.clone())
@@ -299,6 +306,40 @@ impl Assignment {
     pub(super) fn stop(&mut self, topic: &str, partition: i32) -> bool {
         let owned = self.topics.get_mut(topic).and_then(|owned| owned.get_mut(&partition));
         owned.is_some_and(|owned| !std::mem::replace(&mut owned.is_stopped, true))
+    }
+
+    /// The topic was made anew: nothing more of it is handed over, and what is committed of it from now on is
+    /// the beginning, whatever comes. Gives where its partitions were before.
+    pub(super) fn make_anew(&mut self, topic: &str) -> Vec<(OffsetReset, Progress)> {
+        let owned = self.topics.get_mut(topic).into_iter().flat_map(FxHashMap::values_mut);
+        let owned = owned.filter(|owned| !owned.is_made_anew);
+        owned
+            .map(|owned| {
+                (owned.is_stopped, owned.is_made_anew) = (true, true);
+                let (partition, epoch) = ((*owned.partition).clone(), owned.epoch);
+                let begins = Progress {
+                    partition: partition.clone(),
+                    epoch,
+                    next: BEGINNING,
+                    metadata: String::new(),
+                };
+                let (from, reason) = (owned.next.unwrap_or(BEGINNING), ResetReason::LogTruncated);
+                (OffsetReset { partition, epoch, reason, from, to: BEGINNING }, begins)
+            })
+            .collect()
+    }
+
+    /// What of `progress` counts still, as it is to be committed.
+    pub(super) fn current(&self, progress: &mut Vec<Progress>) {
+        progress.retain_mut(|done| {
+            let owned = self.topics.get(done.partition.topic.as_str());
+            let owned = owned.and_then(|owned| owned.get(&done.partition.partition));
+            let Some(owned) = owned.filter(|owned| owned.epoch == done.epoch) else { return false };
+            if owned.is_made_anew {
+                (done.next, done.metadata) = (BEGINNING, String::new());
+            }
+            true
+        });
     }
 
     /// Stops handing over records of any partition in its present epoch.

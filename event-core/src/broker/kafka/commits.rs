@@ -147,7 +147,7 @@ impl Commits {
 
     /// Sends what may be committed, if anything may.
     fn send(&mut self, ours: &Assignment, mut progress: Vec<Progress>) -> Outcome<()> {
-        progress.retain(|done| ours.is_current(&done.partition, done.epoch));
+        ours.current(&mut progress);
         let Some(offsets) = ours.committable(&progress) else { return Ok(()) };
         match self.queue.commit(&offsets) {
             Ok(()) => {
