@@ -566,3 +566,17 @@ async fn fetch_failed<C: Consumer>(member: &mut Member<C>, partitions: usize) {
     })
     .await;
 }
+
+/// Nothing is lost when it is not committed again, and an idle service that ends is no failure.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_broker_has_already_is_not_committed_again_while_it_is_away() {
+    let (embedded, topic) = cluster("idle", 1, 1).await;
+    let mut member = Member::join(&embedded.broker(), "idle", &topic);
+    member.read(1).await;
+    let progress = member.progress();
+    member.commit(&progress);
+    until(&mut member, |event| matches!(event, ConsumerEvent::Committed(_)).then_some(())).await;
+    embedded.take_down().unwrap();
+    let closed = member.close_within(progress, Duration::from_secs(10)).await;
+    assert_eq!(closed.unwrap(), []);
+}
