@@ -338,6 +338,39 @@ async fn a_topic_that_is_made_anew_is_read_from_its_beginning() {
     member.close().await;
 }
 
+/// Nothing is written, and so it is no record that says where it goes on.
+#[cfg_attr(not(kafka_rig), ignore = "needs Java 17 and Maven")]
+#[tokio::test(flavor = "multi_thread")]
+async fn where_a_group_goes_on_at_the_latest_record_is_told_before_there_is_one() {
+    let cluster = Kafka::at_test_brokers();
+    let (broker, topic) = cluster.with_removed("at_the_end", 3).await;
+    let mut member = Member::subscribe(&broker, knowing(&topic, OutOfRange::Latest));
+    let (mut told, mut passed) = (None, None);
+    while told.is_none() || passed.is_none() {
+        match member.next().await {
+            ConsumerEvent::OffsetReset(reset) => {
+                told = Some((reset.reason, reset.from.0, reset.to.0));
+            }
+            ConsumerEvent::Passed { partition, epoch, next } => {
+                passed = Some((partition, epoch, next));
+            }
+            ConsumerEvent::Records(batch) => panic!("{batch:?}"),
+            _ => {}
+        }
+    }
+    assert_eq!(told, Some((ResetReason::OutOfRange, 1, 5)));
+    let (partition, epoch, next) = passed.unwrap();
+    assert_eq!(next, NextOffset(5));
+    member.settle(&partition, epoch, next);
+    member.close().await;
+    // What comes while it is away is read.
+    fill(&*broker.producer().unwrap(), &topic, 0, 2).await;
+    let mut member = Member::subscribe(&broker, knowing(&topic, OutOfRange::Latest));
+    let read: Vec<_> = member.read(2).await.iter().map(|one| one.offset.0).collect();
+    assert_eq!(read, [5, 6]);
+    member.close().await;
+}
+
 /// The new protocol says nothing until the topic is there.
 #[cfg_attr(not(kafka_rig), ignore = "needs Java 17 and Maven")]
 #[tokio::test(flavor = "multi_thread")]

@@ -54,6 +54,7 @@
 mod asking;
 mod assignment;
 mod batch;
+mod begin_at_end;
 mod budget;
 mod commits;
 mod committed;

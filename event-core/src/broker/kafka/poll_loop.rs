@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
+use rdkafka::topic_partition_list::Offset;
 use rdkafka::types::RDKafkaErrorCode as Code;
 use tokio::sync::oneshot;
 
@@ -318,7 +319,12 @@ impl PollLoop {
     fn look_at_positions(&mut self) {
         let leaves_messages = self.hold.is_on();
         for passed in self.positions.passed(&self.consumer, &self.fetch_queue, leaves_messages) {
+            let sought = passed.is_sought.then(|| (passed.partition.clone(), passed.to));
             self.open.pass(self.consumer.context(), &self.fetch_queue, passed);
+            if let Some((partition, to)) = sought {
+                let sought = positions::seek_one(&self.consumer, &partition, Offset::Offset(to.0));
+                self.context().report(sought, "going to the end");
+            }
         }
         self.go_back();
     }

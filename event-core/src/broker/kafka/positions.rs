@@ -101,7 +101,7 @@ impl Positions {
                 if let Ok((Some(to), _)) = read
                     && self.is_behind(consumer, &partition, to)
                 {
-                    passed.push(Passed { partition, to, leader_epoch });
+                    passed.push(Passed { partition, to, leader_epoch, is_sought: false });
                 }
             }
         }
@@ -149,7 +149,9 @@ impl Positions {
                 self.still.note_look(partition, now);
                 let looking = Arc::clone(&self.looking);
                 let found = self.found.0.clone();
-                look_at_end(self.settings.clone(), partition.clone(), next, found, looking);
+                let settings = self.settings.clone();
+                let reset = consumer.context().out_of_range;
+                look_at_end(settings, partition.clone(), (next, reset), found, looking);
             }
         }
     }
@@ -168,26 +170,29 @@ fn is_at(
 }
 
 /// Looks on a thread of its own whether a record lies between `next` and the end, and tells of an end
-/// before which there is none.
+/// before which there is none, or to which the partition is to go.
 fn look_at_end(
     settings: KafkaSettings,
     partition: TopicPartition,
-    next: NextOffset,
+    (next, out_of_range): (NextOffset, OutOfRange),
     found: Sender<Passed>,
     looking: Arc<()>,
 ) {
     let look = move || -> Result<(), BrokerError> {
         let asking = Asking::new(&settings.reader(), settings.clone(), LOOK_DEADLINE)?;
         let held = inspection::watermarks(&asking, std::slice::from_ref(&partition))?;
-        let Some(end) = held.first().map(|held| held.end) else { return Ok(()) };
-        if end > next {
+        let Some(held) = held.into_iter().next() else { return Ok(()) };
+        let end = held.end;
+        // librdkafka is at the end of some time ago.
+        let is_sought = out_of_range == OutOfRange::Latest && next < held.low;
+        if end > next && !is_sought {
             let partitions = vec![(partition.clone(), next, Some(end))];
             let request = ReadRequest { partitions, follow: false };
             if !KafkaReader::start(&settings, request)?.is_empty_within(LOOK_DEADLINE) {
                 return Ok(());
             }
         }
-        let _ = found.send(Passed { partition, to: end, leader_epoch: None });
+        let _ = found.send(Passed { partition, to: end, leader_epoch: None, is_sought });
         Ok(())
     };
     let look = move || {
@@ -287,6 +292,15 @@ pub(super) fn seek(
             ours.note_leader_epoch(partition, reset.to.0 - 1, None);
         }
     });
+    seek_one(consumer, partition, to)
+}
+
+/// Has librdkafka go there.
+pub(super) fn seek_one(
+    consumer: &BaseConsumer<GroupContext>,
+    partition: &TopicPartition,
+    to: Offset,
+) -> KafkaResult<()> {
     let mut list = TopicPartitionList::new();
     list.add_partition_offset(partition.topic.as_str(), partition.partition, to)?;
     let sought = consumer.seek_partitions(list, SEEK_DEADLINE)?;
