@@ -22,6 +22,7 @@ use super::committed::names;
 use super::consumer::Command;
 use super::hold::{Hold, Take};
 use super::join_watch::JoinWatch;
+use super::missing_topics::MissingTopics;
 use super::open_batches::OpenBatches;
 use super::positions::{self, Positions};
 use super::raw::{EventQueue, FetchQueue, MessageView};
@@ -63,6 +64,7 @@ pub(super) struct PollLoop {
     /// The last error that was told.
     last_error: Option<BrokerError>,
     topic_ids: TopicIds,
+    missing_topics: MissingTopics,
     /// A topic of the member is not the one that its client knows.
     is_made_anew: bool,
     /// Why the member needs another client, when it does.
@@ -79,11 +81,12 @@ impl PollLoop {
         settings: KafkaSettings,
     ) -> Result<PollLoop, BrokerError> {
         let consumer = Arc::new(consumer);
-        let (Some(commits), Some(fetch_queue), Some(events), Some(topic_ids)) = (
+        let (Some(commits), Some(fetch_queue), Some(events), Some(topic_ids), Some(missing_topics)) = (
             Commits::new(&consumer),
             FetchQueue::new(&consumer),
             EventQueue::new(&consumer),
             TopicIds::new(&consumer),
+            MissingTopics::new(&consumer),
         ) else {
             return Err(BrokerError::Fatal("the consumer's queues could not be made".to_owned()));
         };
@@ -101,6 +104,7 @@ impl PollLoop {
             join_watch: JoinWatch::new(),
             last_error: None,
             topic_ids,
+            missing_topics,
             is_made_anew: false,
             renewal: None,
             positions: Positions::new(settings),

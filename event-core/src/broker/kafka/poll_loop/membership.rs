@@ -107,8 +107,10 @@ impl PollLoop {
         let context = self.consumer.context();
         let is_member = is_member(&self.consumer);
         // A topic that does not exist is told as that, where it has to exist.
-        let is_missing =
-            !context.has_joined() && matches!(self.last_error, Some(BrokerError::UnknownTopic(_)));
+        let is_missing = !is_member
+            && (self.missing_topics.look(context.pulse.topics())
+                || !context.has_joined()
+                    && matches!(self.last_error, Some(BrokerError::UnknownTopic(_))));
         context.pulse.note_member(is_member || is_missing);
         if context.has_joined() && is_member {
             self.join_watch = JoinWatch::new();
