@@ -25,8 +25,8 @@ use super::open_batches::{CutOff, Passed};
 use super::raw::{FetchQueue, committed_in, leader_epochs_in, set_last_leader_epoch};
 use super::rebalance::GroupContext;
 use super::standstill::Standstill;
-use super::{KafkaReader, KafkaSettings};
-use crate::broker::{BrokerError, OffsetReset, OutOfRange, ReadRequest};
+use super::{KafkaReader, KafkaSettings, trouble};
+use crate::broker::{BrokerError, ConsumerEvent, OffsetReset, OutOfRange, ReadRequest};
 use crate::delivery::{Epoch, NextOffset, TopicPartition};
 
 /// How often it is looked how far partitions were read.
@@ -107,9 +107,15 @@ impl Positions {
         }
         let found: Vec<_> = self.found.1.try_iter().collect();
         passed.extend(found.into_iter().filter(|one| {
+            let Some((epoch, next)) = self.still.position(&one.partition) else { return false };
             // What waits for the end of a transaction is looked at again later.
-            let known = self.still.position(&one.partition).filter(|(_, next)| *next != one.to);
-            let Some((epoch, next)) = known else { return false };
+            if next == one.to {
+                if let Some(waiting) = self.still.take_waiting(&one.partition, Instant::now()) {
+                    let error = trouble::of_open_transaction(&one.partition, waiting);
+                    consumer.context().tell(ConsumerEvent::Trouble(error));
+                }
+                return false;
+            }
             self.still.remove(&one.partition);
             is_at(consumer, &one.partition, epoch, next)
         }));
