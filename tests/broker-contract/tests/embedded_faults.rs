@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
@@ -508,4 +509,74 @@ async fn a_topic_that_may_not_be_read_is_named_with_its_partitions() {
     assert!(error.contains(&format!("`{topic}`")) && error.contains("`READ`"), "{error}");
     member.read(2).await;
     member.close().await;
+}
+
+/// librdkafka counts the offset of its message as read, and that is the offset of the next record.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fetch_that_fails_moves_no_position() {
+    let (embedded, topic) = cluster("moves_none", 1, 5).await;
+    let mut member = Member::join(&embedded.broker(), "moves_none", &topic);
+    member.read(5).await;
+    embedded.fail_next(Request::Fetch, Fault::TopicUnauthorised, 2).unwrap();
+    fetch_failed(&mut member, 1).await;
+    // Positions are looked at twice a second.
+    let passed = until(&mut member, |event| match event {
+        ConsumerEvent::Passed { next, .. } => Some(next),
+        _ => None,
+    });
+    let passed = tokio::time::timeout(Duration::from_secs(2), passed).await;
+    assert!(passed.is_err(), "{passed:?} is passed, and the log ends at 5");
+    fill(&*embedded.broker().producer().unwrap(), &topic, 0, 1).await;
+    assert_eq!(member.read(1).await[0].offset, Offset(5));
+    member.close().await;
+}
+
+/// librdkafka pauses the partitions that are kept, and goes on at its position.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rebalance_after_a_fetch_that_failed_skips_no_record() {
+    let (embedded, topic) = cluster("skips_none", 2, 5).await;
+    let broker = embedded.broker();
+    let mut first = Member::join(&broker, "skips_none", &topic);
+    first.read(10).await;
+    embedded.fail_next(Request::Fetch, Fault::TopicUnauthorised, 2).unwrap();
+    fetch_failed(&mut first, 2).await;
+    let mut second = Member::join(&broker, "skips_none", &topic);
+    let arrival = tokio::spawn(async move {
+        second.assigned().await;
+        second
+    });
+    let revocation = first.revoked().await;
+    let mut kept = first.progress();
+    kept.retain(|done| !revocation.partitions.contains(&done.partition));
+    revocation.release(first.progress());
+    let second = arrival.await.unwrap();
+    fill(&*broker.producer().unwrap(), &topic, kept[0].partition.partition, 1).await;
+    assert_eq!(first.read(1).await[0].offset, Offset(5));
+    drop(second);
+}
+
+/// Waits until the fetch of so many partitions failed.
+async fn fetch_failed<C: Consumer>(member: &mut Member<C>, partitions: usize) {
+    let mut failed = BTreeSet::new();
+    until(member, |event| {
+        if let ConsumerEvent::FetchFailed { partitions, .. } = event {
+            failed.extend(partitions);
+        }
+        (failed.len() == partitions).then_some(())
+    })
+    .await;
+}
+
+/// Nothing is lost when it is not committed again, and an idle service that ends is no failure.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_broker_has_already_is_not_committed_again_while_it_is_away() {
+    let (embedded, topic) = cluster("idle", 1, 1).await;
+    let mut member = Member::join(&embedded.broker(), "idle", &topic);
+    member.read(1).await;
+    let progress = member.progress();
+    member.commit(&progress);
+    until(&mut member, |event| matches!(event, ConsumerEvent::Committed(_)).then_some(())).await;
+    embedded.take_down().unwrap();
+    let closed = member.close_within(progress, Duration::from_secs(10)).await;
+    assert_eq!(closed.unwrap(), []);
 }

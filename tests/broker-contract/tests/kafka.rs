@@ -100,6 +100,13 @@ impl Kafka {
         tokio::task::spawn_blocking(transaction).await.unwrap();
     }
 
+    async fn delete_topic(&self, name: &str) {
+        let admin: AdminClient<DefaultClientContext> =
+            ClientConfig::new().set("bootstrap.servers", &self.brokers).create().unwrap();
+        let deleted = admin.delete_topics(&[name], &AdminOptions::new()).await.unwrap();
+        deleted.into_iter().for_each(|one| drop(one.unwrap()));
+    }
+
     /// A topic with five records, and a group that is to go on at the second although the log begins at
     /// `log_start`.
     async fn with_removed(&self, stem: &str, log_start: i64) -> (KafkaBroker, TopicName) {
@@ -294,6 +301,76 @@ async fn is_read_from_its_beginning(cluster: &Kafka, knows_epoch: bool) {
         }
     }
     assert_eq!((told, read), (Some((ResetReason::LogTruncated, 7, 0)), vec![0, 1, 2]));
+    member.close().await;
+}
+
+/// A client goes on in the new log where it was in the old one, and that is committed by the time it is found
+/// out.
+#[cfg_attr(not(kafka_rig), ignore = "needs Java 17 and Maven")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_that_is_made_anew_is_read_from_its_beginning() {
+    let cluster = Kafka::at_test_brokers();
+    let (broker, topic) = (cluster.broker(), topic("anew"));
+    let producer = broker.producer().unwrap();
+    cluster.create_topic(topic.as_str(), 1).await;
+    fill(&*producer, &topic, 0, 5).await;
+    let mut member = Member::join(&broker, topic.as_str(), &topic);
+    member.read(5).await;
+    // By now the id of the topic is known.
+    member.commit(&member.progress());
+    while !matches!(member.next().await, ConsumerEvent::Committed(_)) {}
+    cluster.delete_topic(topic.as_str()).await;
+    cluster.create_topic(topic.as_str(), 1).await;
+    fill(&*broker.producer().unwrap(), &topic, 0, 8).await;
+    let (mut told, mut read) = (None, Vec::new());
+    while !read.ends_with(&[0, 1, 2, 3, 4, 5, 6, 7]) {
+        match member.next().await {
+            ConsumerEvent::OffsetReset(reset) => told = Some((reset.reason, reset.to.0)),
+            ConsumerEvent::Records(batch) => {
+                read.extend(batch.iter().map(|record| record.offset.0));
+                member.commit(&member.progress());
+            }
+            ConsumerEvent::Revoked(revocation) => revocation.release(member.progress()),
+            _ => {}
+        }
+    }
+    // With the new protocol the group may hear of it before the client has gone on.
+    if read.len() > 8 {
+        assert_eq!(told, Some((ResetReason::LogTruncated, 0)), "{read:?}");
+    }
+    member.close().await;
+}
+
+/// Nothing is written, and so it is no record that says where it goes on.
+#[cfg_attr(not(kafka_rig), ignore = "needs Java 17 and Maven")]
+#[tokio::test(flavor = "multi_thread")]
+async fn where_a_group_goes_on_at_the_latest_record_is_told_before_there_is_one() {
+    let cluster = Kafka::at_test_brokers();
+    let (broker, topic) = cluster.with_removed("at_the_end", 3).await;
+    let mut member = Member::subscribe(&broker, knowing(&topic, OutOfRange::Latest));
+    let (mut told, mut passed) = (None, None);
+    while told.is_none() || passed.is_none() {
+        match member.next().await {
+            ConsumerEvent::OffsetReset(reset) => {
+                told = Some((reset.reason, reset.from.0, reset.to.0));
+            }
+            ConsumerEvent::Passed { partition, epoch, next } => {
+                passed = Some((partition, epoch, next));
+            }
+            ConsumerEvent::Records(batch) => panic!("{batch:?}"),
+            _ => {}
+        }
+    }
+    assert_eq!(told, Some((ResetReason::OutOfRange, 1, 5)));
+    let (partition, epoch, next) = passed.unwrap();
+    assert_eq!(next, NextOffset(5));
+    member.settle(&partition, epoch, next);
+    member.close().await;
+    // What comes while it is away is read.
+    fill(&*broker.producer().unwrap(), &topic, 0, 2).await;
+    let mut member = Member::subscribe(&broker, knowing(&topic, OutOfRange::Latest));
+    let read: Vec<_> = member.read(2).await.iter().map(|one| one.offset.0).collect();
+    assert_eq!(read, [5, 6]);
     member.close().await;
 }
 

@@ -44,7 +44,12 @@ pub(super) async fn ask<T: Send + 'static>(
 ) -> Result<T, BrokerError> {
     let config = match group {
         Some(group) => settings.outside(group.as_str()),
-        None => settings.client(),
+        None => {
+            let mut config = settings.client();
+            // The end of a log lies behind a transaction that is open, whose records wait with all behind them.
+            config.set("isolation.level", "read_uncommitted");
+            config
+        }
     };
     let settings = settings.clone();
     let group = group.cloned();

@@ -16,7 +16,7 @@ use super::budget::{Budget, InFlight};
 use super::hold::Need;
 use super::leader_epochs::LeaderEpochs;
 use super::raw::set_last_leader_epoch;
-use crate::broker::{PartitionEvent, Progress};
+use crate::broker::{OffsetReset, PartitionEvent, Progress, ResetReason};
 use crate::delivery::{Epoch, NextOffset, TopicPartition};
 use crate::event::TopicName;
 
@@ -28,6 +28,9 @@ const AWAITED: Duration = Duration::from_secs(1);
 /// After so long it is waited for again: such a transaction may be over.
 const AWAITED_AGAIN: Duration = Duration::from_secs(10);
 
+/// Where the log of a topic that was just made begins.
+const BEGINNING: NextOffset = NextOffset(0);
+
 #[derive(Clone, Debug)]
 pub(super) struct Owned {
     pub(super) partition: Arc<TopicPartition>,
@@ -38,6 +41,8 @@ pub(super) struct Owned {
     pub(super) next: Option<NextOffset>,
     /// The leader epoch of what lies before `next`, where it is known.
     pub(super) leader_epoch: Option<i32>,
+    /// Where an error message has moved librdkafka's position to, which says nothing of what was read.
+    pub(super) moved_to: Option<NextOffset>,
     /// Where its records go, if it has a queue of its own.
     pub(super) queue: Option<UnboundedSender<PartitionEvent>>,
     assigned: Instant,
@@ -47,6 +52,8 @@ pub(super) struct Owned {
     is_paused: bool,
     /// Nothing more of it is handed over in this epoch.
     is_stopped: bool,
+    /// Its topic was made anew, and whoever owns it next begins at its beginning.
+    is_made_anew: bool,
 }
 
 impl Owned {
@@ -58,16 +65,27 @@ impl Owned {
             in_flight: Arc::default(),
             next: None,
             leader_epoch: None,
+            moved_to: None,
             queue: None,
             assigned: Instant::now(),
             awaited: None,
             is_paused: false,
             is_stopped: false,
+            is_made_anew: false,
         }
     }
 }
 
 impl Owned {
+    /// Where librdkafka has to go back to, when an error message moved its position beyond what was read.
+    pub(super) fn moved_from(&self) -> Option<NextOffset> {
+        let moved_to = self.moved_to?;
+        match self.next {
+            Some(next) => (next < moved_to).then_some(next),
+            None => Some(NextOffset(moved_to.0 - 1)),
+        }
+    }
+
     fn is_fetching(&self) -> bool {
         !self.is_paused && !self.is_stopped
     }
@@ -129,11 +147,13 @@ impl Assignment {
                 in_flight,
                 next: None,
                 leader_epoch: None,
+                moved_to: None,
                 queue: None,
                 assigned: Instant::now(),
                 awaited: None,
                 is_paused: false,
                 is_stopped: false,
+                is_made_anew: false,
             };
             self.topics
                 .entry(partition.topic.clone())
@@ -255,6 +275,28 @@ impl Assignment {
         }
     }
 
+    /// An error message with this offset came in place of a record: librdkafka counts the offset as read
+    /// (2.12.1, `rd_kafka_q_serve_rkmessages`), and that is the offset of the next record.
+    pub(super) fn note_error(&mut self, topic: &str, partition: i32, offset: i64) {
+        let owned = self.topics.get_mut(topic).and_then(|owned| owned.get_mut(&partition));
+        if let Some(owned) = owned.filter(|_| offset >= 0) {
+            owned.moved_to = owned.moved_to.max(Some(NextOffset(offset + 1)));
+        }
+    }
+
+    /// The partitions whose position in librdkafka an error message moved, and where each goes on. From then
+    /// on it is taken to be there.
+    pub(super) fn take_moved(&mut self) -> Vec<(Arc<TopicPartition>, NextOffset)> {
+        let mut moved = Vec::new();
+        for owned in self.topics.values_mut().flat_map(FxHashMap::values_mut) {
+            if let Some(from) = owned.moved_from().filter(|_| !owned.is_stopped) {
+                moved.push((Arc::clone(&owned.partition), from));
+                owned.moved_to = None;
+            }
+        }
+        moved
+    }
+
     /// From `first` on the partition holds what was written in this leader's epoch.
     pub(super) fn note_leader_epoch(
         &mut self,
@@ -270,6 +312,40 @@ impl Assignment {
     pub(super) fn stop(&mut self, topic: &str, partition: i32) -> bool {
         let owned = self.topics.get_mut(topic).and_then(|owned| owned.get_mut(&partition));
         owned.is_some_and(|owned| !std::mem::replace(&mut owned.is_stopped, true))
+    }
+
+    /// The topic was made anew: nothing more of it is handed over, and what is committed of it from now on is
+    /// the beginning, whatever comes. Gives where its partitions were before.
+    pub(super) fn make_anew(&mut self, topic: &str) -> Vec<(OffsetReset, Progress)> {
+        let owned = self.topics.get_mut(topic).into_iter().flat_map(FxHashMap::values_mut);
+        let owned = owned.filter(|owned| !owned.is_made_anew);
+        owned
+            .map(|owned| {
+                (owned.is_stopped, owned.is_made_anew) = (true, true);
+                let (partition, epoch) = ((*owned.partition).clone(), owned.epoch);
+                let begins = Progress {
+                    partition: partition.clone(),
+                    epoch,
+                    next: BEGINNING,
+                    metadata: String::new(),
+                };
+                let (from, reason) = (owned.next.unwrap_or(BEGINNING), ResetReason::LogTruncated);
+                (OffsetReset { partition, epoch, reason, from, to: BEGINNING }, begins)
+            })
+            .collect()
+    }
+
+    /// What of `progress` counts still, as it is to be committed.
+    pub(super) fn current(&self, progress: &mut Vec<Progress>) {
+        progress.retain_mut(|done| {
+            let owned = self.topics.get(done.partition.topic.as_str());
+            let owned = owned.and_then(|owned| owned.get(&done.partition.partition));
+            let Some(owned) = owned.filter(|owned| owned.epoch == done.epoch) else { return false };
+            if owned.is_made_anew {
+                (done.next, done.metadata) = (BEGINNING, String::new());
+            }
+            true
+        });
     }
 
     /// Stops handing over records of any partition in its present epoch.

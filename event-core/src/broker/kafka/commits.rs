@@ -28,6 +28,8 @@ pub(super) struct Commits {
     /// The commit that is under way.
     open: Option<Vec<Progress>>,
     waiting: FxHashMap<TopicPartition, Progress>,
+    /// What the broker has of each partition.
+    committed: FxHashMap<TopicPartition, Progress>,
     /// Why one failed, and when that is to be told.
     failure: Option<(Instant, Refused)>,
 }
@@ -61,7 +63,8 @@ impl Commits {
         consumer: &Arc<BaseConsumer<C>>,
     ) -> Option<Commits> {
         let queue = CommitQueue::new(consumer)?;
-        Some(Commits { queue, open: None, waiting: FxHashMap::default(), failure: None })
+        let (waiting, committed) = Default::default();
+        Some(Commits { queue, open: None, waiting, committed, failure: None })
     }
 
     /// Takes progress in, to be sent by [`Commits::advance`].
@@ -147,7 +150,9 @@ impl Commits {
 
     /// Sends what may be committed, if anything may.
     fn send(&mut self, ours: &Assignment, mut progress: Vec<Progress>) -> Outcome<()> {
-        progress.retain(|done| ours.is_current(&done.partition, done.epoch));
+        ours.current(&mut progress);
+        // What the broker has already is not worth waiting for one that is away.
+        progress.retain(|done| self.committed.get(&done.partition) != Some(done));
         let Some(offsets) = ours.committable(&progress) else { return Ok(()) };
         match self.queue.commit(&offsets) {
             Ok(()) => {
@@ -163,7 +168,11 @@ impl Commits {
         let answer = self.queue.answer(timeout)?;
         let progress = self.open.take().unwrap_or_default();
         Some(match answer {
-            Ok(()) => Ok(progress),
+            Ok(()) => {
+                let committed = progress.iter().map(|done| (done.partition.clone(), done.clone()));
+                self.committed.extend(committed);
+                Ok(progress)
+            }
             Err(code) => Err((Refused::new(code, &progress), progress)),
         })
     }

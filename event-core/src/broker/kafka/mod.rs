@@ -54,6 +54,7 @@
 mod asking;
 mod assignment;
 mod batch;
+mod begin_at_end;
 mod budget;
 mod commits;
 mod committed;
@@ -66,6 +67,7 @@ mod inspection;
 mod join_watch;
 mod leader_epochs;
 mod leveling;
+mod missing_topics;
 mod open_batches;
 mod open_clients;
 mod poll_loop;

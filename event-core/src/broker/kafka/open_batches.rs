@@ -28,6 +28,8 @@ pub(super) struct Passed {
     pub(super) partition: TopicPartition,
     pub(super) to: NextOffset,
     pub(super) leader_epoch: Option<i32>,
+    /// It is fetched from there on, wherever librdkafka is.
+    pub(super) is_sought: bool,
 }
 
 /// A partition of which a record came that lies before the one that was expected.
@@ -122,7 +124,7 @@ impl OpenBatches {
         &mut self,
         context: &GroupContext,
         queue: &FetchQueue,
-        Passed { partition, to, leader_epoch }: Passed,
+        Passed { partition, to, leader_epoch, .. }: Passed,
     ) {
         let TopicPartition { topic, partition: number } = &partition;
         let owned = context.with_assignment(|ours| ours.open(topic.as_str(), *number));

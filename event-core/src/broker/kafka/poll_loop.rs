@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
+use rdkafka::topic_partition_list::Offset;
 use rdkafka::types::RDKafkaErrorCode as Code;
 use tokio::sync::oneshot;
 
@@ -21,6 +22,7 @@ use super::committed::names;
 use super::consumer::Command;
 use super::hold::{Hold, Take};
 use super::join_watch::JoinWatch;
+use super::missing_topics::MissingTopics;
 use super::open_batches::OpenBatches;
 use super::positions::{self, Positions};
 use super::raw::{EventQueue, FetchQueue, MessageView};
@@ -62,6 +64,7 @@ pub(super) struct PollLoop {
     /// The last error that was told.
     last_error: Option<BrokerError>,
     topic_ids: TopicIds,
+    missing_topics: MissingTopics,
     /// A topic of the member is not the one that its client knows.
     is_made_anew: bool,
     /// Why the member needs another client, when it does.
@@ -78,11 +81,12 @@ impl PollLoop {
         settings: KafkaSettings,
     ) -> Result<PollLoop, BrokerError> {
         let consumer = Arc::new(consumer);
-        let (Some(commits), Some(fetch_queue), Some(events), Some(topic_ids)) = (
+        let (Some(commits), Some(fetch_queue), Some(events), Some(topic_ids), Some(missing_topics)) = (
             Commits::new(&consumer),
             FetchQueue::new(&consumer),
             EventQueue::new(&consumer),
             TopicIds::new(&consumer),
+            MissingTopics::new(&consumer),
         ) else {
             return Err(BrokerError::Fatal("the consumer's queues could not be made".to_owned()));
         };
@@ -100,6 +104,7 @@ impl PollLoop {
             join_watch: JoinWatch::new(),
             last_error: None,
             topic_ids,
+            missing_topics,
             is_made_anew: false,
             renewal: None,
             positions: Positions::new(settings),
@@ -279,14 +284,16 @@ impl PollLoop {
         let (open, queue) = (&mut self.open, &self.fetch_queue);
         open.begin_fetch();
         let mut troubles = Vec::new();
-        let count = queue.fetch(timeout, max, |message| match message.error() {
-            None => open.collect(context, queue, message),
-            Some((Code::AutoOffsetReset, reason)) => open.lose(context, message, &reason),
-            Some((code, reason)) if trouble::is_damage(code) => {
-                open.stop(context, message, code, &reason);
-            }
-            Some((code, reason)) => {
-                troubles.push((code, reason, message.topic().to_owned(), message.partition()));
+        let count = queue.fetch(timeout, max, |message| {
+            let Some((code, reason)) = message.error() else {
+                return open.collect(context, queue, message);
+            };
+            let (topic, partition) = (message.topic(), message.partition());
+            context.change_assignment(|ours| ours.note_error(topic, partition, message.offset()));
+            match code {
+                Code::AutoOffsetReset => open.lose(context, message, &reason),
+                _ if trouble::is_damage(code) => open.stop(context, message, code, &reason),
+                _ => troubles.push((code, reason, topic.to_owned(), partition)),
             }
         });
         let mut failing: Vec<(Code, TopicName, Vec<i32>)> = Vec::new();
@@ -316,7 +323,12 @@ impl PollLoop {
     fn look_at_positions(&mut self) {
         let leaves_messages = self.hold.is_on();
         for passed in self.positions.passed(&self.consumer, &self.fetch_queue, leaves_messages) {
+            let sought = passed.is_sought.then(|| (passed.partition.clone(), passed.to));
             self.open.pass(self.consumer.context(), &self.fetch_queue, passed);
+            if let Some((partition, to)) = sought {
+                let sought = positions::seek_one(&self.consumer, &partition, Offset::Offset(to.0));
+                self.context().report(sought, "going to the end");
+            }
         }
         self.go_back();
     }

@@ -25,8 +25,8 @@ use super::open_batches::{CutOff, Passed};
 use super::raw::{FetchQueue, committed_in, leader_epochs_in, set_last_leader_epoch};
 use super::rebalance::GroupContext;
 use super::standstill::Standstill;
-use super::{KafkaReader, KafkaSettings};
-use crate::broker::{BrokerError, OffsetReset, OutOfRange, ReadRequest};
+use super::{KafkaReader, KafkaSettings, trouble};
+use crate::broker::{BrokerError, ConsumerEvent, OffsetReset, OutOfRange, ReadRequest};
 use crate::delivery::{Epoch, NextOffset, TopicPartition};
 
 /// How often it is looked how far partitions were read.
@@ -101,15 +101,21 @@ impl Positions {
                 if let Ok((Some(to), _)) = read
                     && self.is_behind(consumer, &partition, to)
                 {
-                    passed.push(Passed { partition, to, leader_epoch });
+                    passed.push(Passed { partition, to, leader_epoch, is_sought: false });
                 }
             }
         }
         let found: Vec<_> = self.found.1.try_iter().collect();
         passed.extend(found.into_iter().filter(|one| {
+            let Some((epoch, next)) = self.still.position(&one.partition) else { return false };
             // What waits for the end of a transaction is looked at again later.
-            let known = self.still.position(&one.partition).filter(|(_, next)| *next != one.to);
-            let Some((epoch, next)) = known else { return false };
+            if next == one.to {
+                if let Some(waiting) = self.still.take_waiting(&one.partition, Instant::now()) {
+                    let error = trouble::of_open_transaction(&one.partition, waiting);
+                    consumer.context().tell(ConsumerEvent::Trouble(error));
+                }
+                return false;
+            }
             self.still.remove(&one.partition);
             is_at(consumer, &one.partition, epoch, next)
         }));
@@ -126,7 +132,9 @@ impl Positions {
         let owned = consumer
             .context()
             .with_assignment(|ours| ours.open(partition.topic.as_str(), partition.partition));
-        owned.is_some_and(|owned| owned.next.is_none_or(|next| next < to))
+        owned.is_some_and(|owned| {
+            owned.next.is_none_or(|next| next < to) && owned.moved_to != Some(to)
+        })
     }
 
     /// Has the ends looked at of those partitions that stand still before them.
@@ -147,7 +155,9 @@ impl Positions {
                 self.still.note_look(partition, now);
                 let looking = Arc::clone(&self.looking);
                 let found = self.found.0.clone();
-                look_at_end(self.settings.clone(), partition.clone(), next, found, looking);
+                let settings = self.settings.clone();
+                let reset = consumer.context().out_of_range;
+                look_at_end(settings, partition.clone(), (next, reset), found, looking);
             }
         }
     }
@@ -166,26 +176,29 @@ fn is_at(
 }
 
 /// Looks on a thread of its own whether a record lies between `next` and the end, and tells of an end
-/// before which there is none.
+/// before which there is none, or to which the partition is to go.
 fn look_at_end(
     settings: KafkaSettings,
     partition: TopicPartition,
-    next: NextOffset,
+    (next, out_of_range): (NextOffset, OutOfRange),
     found: Sender<Passed>,
     looking: Arc<()>,
 ) {
     let look = move || -> Result<(), BrokerError> {
         let asking = Asking::new(&settings.reader(), settings.clone(), LOOK_DEADLINE)?;
         let held = inspection::watermarks(&asking, std::slice::from_ref(&partition))?;
-        let Some(end) = held.first().map(|held| held.end) else { return Ok(()) };
-        if end > next {
+        let Some(held) = held.into_iter().next() else { return Ok(()) };
+        let end = held.end;
+        // librdkafka is at the end of some time ago.
+        let is_sought = out_of_range == OutOfRange::Latest && next < held.low;
+        if end > next && !is_sought {
             let partitions = vec![(partition.clone(), next, Some(end))];
             let request = ReadRequest { partitions, follow: false };
             if !KafkaReader::start(&settings, request)?.is_empty_within(LOOK_DEADLINE) {
                 return Ok(());
             }
         }
-        let _ = found.send(Passed { partition, to: end, leader_epoch: None });
+        let _ = found.send(Passed { partition, to: end, leader_epoch: None, is_sought });
         Ok(())
     };
     let look = move || {
@@ -250,6 +263,22 @@ pub(super) fn validate(
     Ok(())
 }
 
+/// Has librdkafka go back where an error message moved its position. To be called once partitions are paused,
+/// by us or by librdkafka for a rebalance: it goes on at its position then.
+pub(super) fn undo_moves(consumer: &BaseConsumer<GroupContext>) -> KafkaResult<()> {
+    let moved = consumer.context().change_assignment(Assignment::take_moved);
+    if moved.is_empty() {
+        return Ok(());
+    }
+    let mut list = TopicPartitionList::with_capacity(moved.len());
+    for (partition, next) in &moved {
+        let TopicPartition { topic, partition } = &**partition;
+        list.add_partition_offset(topic.as_str(), *partition, Offset::Offset(next.0))?;
+    }
+    let sought = consumer.seek_partitions(list, SEEK_DEADLINE)?;
+    sought.elements().iter().try_for_each(|one| one.error())
+}
+
 /// Fetches from `to` on from now on.
 pub(super) fn seek(
     consumer: &BaseConsumer<GroupContext>,
@@ -269,6 +298,15 @@ pub(super) fn seek(
             ours.note_leader_epoch(partition, reset.to.0 - 1, None);
         }
     });
+    seek_one(consumer, partition, to)
+}
+
+/// Has librdkafka go there.
+pub(super) fn seek_one(
+    consumer: &BaseConsumer<GroupContext>,
+    partition: &TopicPartition,
+    to: Offset,
+) -> KafkaResult<()> {
     let mut list = TopicPartitionList::new();
     list.add_partition_offset(partition.topic.as_str(), partition.partition, to)?;
     let sought = consumer.seek_partitions(list, SEEK_DEADLINE)?;

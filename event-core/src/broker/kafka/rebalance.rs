@@ -21,6 +21,7 @@ use rustc_hash::FxHashMap;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::assignment::Assignment;
+use super::begin_at_end::begin_at_the_end;
 use super::budget::Budget;
 use super::commits::{Commits, Repeat};
 use super::committed::{self, names};
@@ -263,6 +264,13 @@ impl GroupContext {
         };
         let assigned = committed::with_committed(partitions.clone(), committed.as_ref());
         let leader_epochs = committed::leader_epochs(&partitions, committed.as_ref());
+        let mut resets = Vec::new();
+        if let Some(committed) = &mut committed
+            && self.out_of_range == OutOfRange::Latest
+        {
+            let begun = begin_at_the_end(consumer, committed).map(|found| resets = found);
+            self.report(begun, "looking for the ends of partitions");
+        }
         let epoch = self.change_assignment(|ours| {
             let before = ours.len();
             let epoch = ours.add(&partitions);
@@ -271,6 +279,11 @@ impl GroupContext {
                 if let Some(next) = one.next {
                     ours.note_leader_epoch(&one.partition, next.0 - 1, *leader_epoch);
                 }
+            }
+            for reset in &mut resets {
+                reset.epoch = epoch;
+                ours.advance(&reset.partition, Some(reset.to), None);
+                ours.note_leader_epoch(&reset.partition, reset.to.0 - 1, None);
             }
             for partition in &partitions {
                 if let Some(queues) = &self.queues {
@@ -293,6 +306,11 @@ impl GroupContext {
         }
         self.state().has_joined = true;
         self.tell(ConsumerEvent::Assigned { partitions: assigned, epoch });
+        for reset in resets {
+            let (partition, to) = (reset.partition.clone(), reset.to);
+            self.tell(ConsumerEvent::OffsetReset(reset));
+            self.tell_passed(partition, epoch, to);
+        }
         if let Some(trouble) = trouble {
             self.tell(ConsumerEvent::Trouble(trouble));
         }
@@ -315,6 +333,15 @@ impl GroupContext {
         if let Some(list) = self.change_assignment(|ours| ours.take_pausing(&self.budget)) {
             self.report(consumer.pause(&list), "pausing");
             self.tell(ConsumerEvent::FetchPaused(names(&list)));
+        }
+        self.undo_moves(consumer);
+    }
+
+    /// Whoever goes on where an error message moved librdkafka to skips a record.
+    fn undo_moves(&self, consumer: &BaseConsumer<Self>) {
+        if let Err(error) = positions::undo_moves(consumer) {
+            let reason = format!("partitions could not go back to what was read: {error}");
+            self.tell(ConsumerEvent::Trouble(BrokerError::Fatal(reason)));
         }
     }
 
@@ -339,6 +366,7 @@ impl GroupContext {
             RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.unassign(),
         };
         self.report(unassigned, "giving partitions up");
+        self.undo_moves(consumer);
     }
 
     /// Tells of a revocation, waits for the release and commits it.

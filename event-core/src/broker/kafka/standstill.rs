@@ -22,11 +22,15 @@ struct Still {
     epoch: Epoch,
     next: NextOffset,
     end: NextOffset,
-    /// When it came there, or was looked at last.
+    /// When it came there.
+    came: Instant,
+    /// The same, or when it was looked at last.
     began: Instant,
     /// The same, or when messages were left in the queue last.
     since: Instant,
     is_looked_at: bool,
+    /// It is told that it waits for a transaction.
+    is_told: bool,
 }
 
 impl Standstill {
@@ -43,7 +47,8 @@ impl Standstill {
             self.0.remove(partition);
             return false;
         }
-        let begins = Still { epoch, next, end, began: now, since: now, is_looked_at: false };
+        let (since, is_looked_at, is_told) = (now, false, false);
+        let begins = Still { epoch, next, end, came: now, began: now, since, is_looked_at, is_told };
         match self.0.get_mut(partition) {
             Some(known) if (known.epoch, known.next, known.end) == (epoch, next, end) => {
                 let pause = if known.is_looked_at { LOOK_AGAIN } else { STILL };
@@ -71,6 +76,21 @@ impl Standstill {
     /// None stood still by itself until now: what was fetched of it may have been left where it was.
     pub(super) fn begin_anew(&mut self, now: Instant) {
         self.0.values_mut().for_each(|known| known.since = now);
+    }
+
+    /// Before `next` a transaction is open: where the partition stands, where its log ends, and for how long it
+    /// has waited, when that is to be told now.
+    pub(super) fn take_waiting(
+        &mut self,
+        partition: &TopicPartition,
+        now: Instant,
+    ) -> Option<(NextOffset, NextOffset, Duration)> {
+        let known = self.0.get_mut(partition)?;
+        let waited = now.duration_since(known.came);
+        if waited < LOOK_AGAIN || std::mem::replace(&mut known.is_told, true) {
+            return None;
+        }
+        Some((known.next, known.end, waited))
     }
 
     /// Where a partition stands still, and in which epoch.
@@ -117,6 +137,19 @@ mod tests {
         let at = [(66, 10), (70, 10), (71, 10), (72, 7), (80, 9), (84, 9)];
         let looked = looks(&mut still, began, &at);
         assert_eq!(looked, [false, false, true, false, false, false]);
+    }
+
+    #[test]
+    fn a_transaction_that_is_open_for_long_is_told_once() {
+        let topic = TopicName::from_static("role_events");
+        let partition = TopicPartition { topic, partition: 0 };
+        let (mut still, began) = (Standstill::default(), Instant::now());
+        looks(&mut still, began, &[(0, 9), (5, 9)]);
+        let mut told = |second| still.take_waiting(&partition, began + Duration::from_secs(second));
+        assert_eq!(told(6), None);
+        let waited = Duration::from_secs(66);
+        assert_eq!(told(66), Some((NextOffset(7), NextOffset(9), waited)));
+        assert_eq!(told(126), None);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::raw::{TopicId, TopicQueue};
 use crate::delivery::Epoch;
 
 /// How often it is asked while the partitions are the same.
-const EACH: Duration = Duration::from_secs(30);
+const EACH: Duration = Duration::from_secs(10);
 /// How long an answer may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -41,20 +41,20 @@ impl TopicIds {
         })
     }
 
-    /// Asks when it is due, at once where partitions came; gives a topic that is not the one it was.
-    pub(super) fn look(&mut self, ours: &Assignment) -> Option<String> {
+    /// Asks when it is due, at once where partitions came; gives the topics that are not those they were.
+    pub(super) fn look(&mut self, ours: &Assignment) -> Vec<String> {
         if self.is_asked {
-            let answer = self.queue.answer()?;
+            let Some(answer) = self.queue.answer() else { return Vec::new() };
             self.is_asked = false;
             return self.known.take(answer);
         }
         if ours.len() == 0 || ours.last_epoch() == self.epoch && Instant::now() < self.due {
-            return None;
+            return Vec::new();
         }
         self.queue.ask(&ours.topics(), TIMEOUT);
         self.is_asked = true;
         (self.epoch, self.due) = (ours.last_epoch(), Instant::now() + EACH);
-        None
+        Vec::new()
     }
 }
 
@@ -63,12 +63,12 @@ impl TopicIds {
 struct Known(BTreeMap<String, Option<TopicId>>);
 
 impl Known {
-    /// Takes ids in; gives a topic that had another one.
-    fn take(&mut self, ids: Vec<(String, Option<TopicId>)>) -> Option<String> {
-        let mut changed = None;
+    /// Takes ids in; gives the topics that had another one.
+    fn take(&mut self, ids: Vec<(String, Option<TopicId>)>) -> Vec<String> {
+        let mut changed = Vec::new();
         for (topic, id) in ids {
             match self.0.get(&topic) {
-                Some(known) if id.is_some() && *known != id => changed = Some(topic),
+                Some(known) if id.is_some() && *known != id => changed.push(topic),
                 Some(_) => {}
                 None => {
                     self.0.insert(topic, id);
@@ -83,6 +83,8 @@ impl Known {
 mod tests {
     use super::*;
 
+    const NONE: [String; 0] = [];
+
     fn ids(list: &[(&str, Option<i64>)]) -> Vec<(String, Option<TopicId>)> {
         let id_of = |id| TopicId(7, id);
         list.iter().map(|(topic, id)| ((*topic).to_owned(), id.map(id_of))).collect()
@@ -91,19 +93,19 @@ mod tests {
     #[test]
     fn a_topic_is_made_anew_when_its_id_is_another_one() {
         let mut known = Known::default();
-        assert_eq!(known.take(ids(&[("a", Some(1)), ("b", Some(2))])), None);
+        assert_eq!(known.take(ids(&[("a", Some(1)), ("b", Some(2))])), NONE);
         // It is deleted.
-        assert_eq!(known.take(ids(&[("a", Some(1)), ("b", None)])), None);
-        assert_eq!(known.take(ids(&[("a", Some(1)), ("b", Some(3))])), Some("b".to_owned()));
+        assert_eq!(known.take(ids(&[("a", Some(1)), ("b", None)])), NONE);
+        assert_eq!(known.take(ids(&[("a", Some(1)), ("b", Some(3))])), ["b".to_owned()]);
         // Until the client is another one.
-        assert_eq!(known.take(ids(&[("b", Some(3))])), Some("b".to_owned()));
+        assert_eq!(known.take(ids(&[("b", Some(3))])), ["b".to_owned()]);
     }
 
     #[test]
     fn a_topic_that_was_gone_when_it_was_asked_for_is_made_anew_when_it_is_back() {
         let mut known = Known::default();
-        assert_eq!(known.take(ids(&[("a", None)])), None);
-        assert_eq!(known.take(Vec::new()), None);
-        assert_eq!(known.take(ids(&[("a", Some(1))])), Some("a".to_owned()));
+        assert_eq!(known.take(ids(&[("a", None)])), NONE);
+        assert_eq!(known.take(Vec::new()), NONE);
+        assert_eq!(known.take(ids(&[("a", Some(1))])), ["a".to_owned()]);
     }
 }

@@ -368,6 +368,24 @@ pub(super) fn of_damage(place: Option<Place<'_>>, code: Code, reason: &str) -> B
     ))
 }
 
+/// A partition that has stood before an open transaction for so long: where it is, and where its log ends.
+pub(super) fn of_open_transaction(
+    partition: &TopicPartition,
+    (next, end, waited): (NextOffset, NextOffset, Duration),
+) -> BrokerError {
+    let TopicPartition { topic, .. } = partition;
+    BrokerError::Fixable {
+        reason: format!(
+            "{partition} waits at offset {next} for a transaction that has been open for {} s or more: up to {} records wait with it",
+            waited.as_secs(),
+            end.0 - next.0
+        ),
+        remedy: format!(
+            "nothing while its producer goes on; else find it (`kafka-transactions.sh find-hanging --topic {topic}`) and abort it"
+        ),
+    }
+}
+
 /// A partition in which `group` cannot go on where it is to.
 pub(super) fn of_lost_position(
     group: &str,

@@ -51,19 +51,33 @@ impl PollLoop {
         }
     }
 
-    /// Leaves the group when a topic was deleted and made anew.
+    /// Leaves the group when a topic was deleted and made anew, and has the group begin it anew.
     ///
     /// The leader epochs of a topic that is made anew begin with 0, and librdkafka 2.12.1 takes no leader
     /// whose epoch is below the last one that it knew of the topic's name: it would fetch nothing, and say
     /// nothing. Otherwise it would go on in the new log where it was in the old one. Another client knows
-    /// neither.
+    /// neither. By now it may have gone on there, and the group have committed that: so the beginning is
+    /// committed, before anybody else has the partitions.
     pub(super) fn leave_what_was_made_anew(&mut self) {
         let context = self.consumer.context();
-        let Some(topic) = context.with_assignment(|ours| self.topic_ids.look(ours)) else { return };
-        if !std::mem::replace(&mut self.is_made_anew, true) {
-            let group = context.heard.group();
-            tracing::warn!(%topic, "the topic was deleted and made anew: {group} is joined again");
+        let topics = context.with_assignment(|ours| self.topic_ids.look(ours));
+        if topics.is_empty() {
+            return;
         }
+        for topic in topics {
+            let begun = context.change_assignment(|ours| ours.make_anew(&topic));
+            if !begun.is_empty() {
+                let group = context.heard.group();
+                tracing::warn!(%topic, "the topic was deleted and made anew: {group} is joined again");
+            }
+            for (reset, begins) in begun {
+                if reset.from != reset.to {
+                    context.tell(ConsumerEvent::OffsetReset(reset));
+                }
+                context.commit_soon(vec![begins]);
+            }
+        }
+        self.is_made_anew = true;
         self.leave_to_rejoin();
     }
 
@@ -93,8 +107,10 @@ impl PollLoop {
         let context = self.consumer.context();
         let is_member = is_member(&self.consumer);
         // A topic that does not exist is told as that, where it has to exist.
-        let is_missing =
-            !context.has_joined() && matches!(self.last_error, Some(BrokerError::UnknownTopic(_)));
+        let is_missing = !is_member
+            && (self.missing_topics.look(context.pulse.topics())
+                || !context.has_joined()
+                    && matches!(self.last_error, Some(BrokerError::UnknownTopic(_))));
         context.pulse.note_member(is_member || is_missing);
         if context.has_joined() && is_member {
             self.join_watch = JoinWatch::new();
