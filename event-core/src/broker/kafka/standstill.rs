@@ -48,7 +48,8 @@ impl Standstill {
             return false;
         }
         let (since, is_looked_at, is_told) = (now, false, false);
-        let begins = Still { epoch, next, end, came: now, began: now, since, is_looked_at, is_told };
+        let begins =
+            Still { epoch, next, end, came: now, began: now, since, is_looked_at, is_told };
         match self.0.get_mut(partition) {
             Some(known) if (known.epoch, known.next, known.end) == (epoch, next, end) => {
                 let pause = if known.is_looked_at { LOOK_AGAIN } else { STILL };
