@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::dev::blocks;
 use super::explain::left_to;
 use super::known::{meant, topic_named, usage};
+use super::output;
 use super::stop::{on_signal, stopped};
 use super::when::parse_place;
 use crate::app::{EventApp, ExitStatus, Settings, kafka_broker};
@@ -21,6 +22,16 @@ use crate::operations::{
     groups_of,
 };
 use crate::outcome::Error;
+
+// What is said at the end goes to standard error where nobody reads the output any more: it says how to go on.
+macro_rules! tell {
+    ($($text:tt)+) => {
+        match output::is_read() {
+            true => say!($($text)+),
+            false => remark!($($text)+),
+        }
+    };
+}
 
 #[derive(Debug, Args)]
 pub(super) struct ReplayArgs {
@@ -141,7 +152,7 @@ async fn replay<B: Broker>(
     let ended = ready.run(shutdown).await;
     let (counts, put_off) = (tally.counts(), replayed.put_off());
     let written = if arguments.dead_letter { "dead-lettered" } else { "failed" };
-    say!(
+    tell!(
         "{} handled, {} skipped, {} {written}, {} passed over",
         counts.handled,
         counts.skipped,
@@ -149,7 +160,7 @@ async fn replay<B: Broker>(
         replayed.passed_over()
     );
     if put_off > 0 {
-        say!("{put_off} would be tried again later through a retry topic, and were not");
+        tell!("{put_off} would be tried again later through a retry topic, and were not");
     }
     if !replayed.is_done() {
         tell_rest(&service, &replayed.rest(&range), &arguments);
@@ -166,11 +177,11 @@ async fn replay<B: Broker>(
 // How far each partition has come, and how to go on from there.
 fn tell_rest(service: &str, rest: &ReplayRange, arguments: &ReplayArgs) {
     for (partition, next, to) in &rest.0 {
-        say!("{partition}  settled up to {next} of {to}");
+        tell!("{partition}  settled up to {next} of {to}");
     }
     let open: Vec<_> = rest.0.iter().filter(|(_, next, to)| next < to).collect();
     if !open.is_empty() {
-        say!("to go on, with the same settings:");
+        tell!("to go on, with the same settings:");
     }
     let mut options = String::new();
     if let Some(handler) = &arguments.handler {
@@ -183,7 +194,7 @@ fn tell_rest(service: &str, rest: &ReplayRange, arguments: &ReplayArgs) {
         options += " --dead-letter";
     }
     for (TopicPartition { topic, partition }, next, to) in open {
-        say!(
+        tell!(
             "  {service} replay --topic {topic} --partition {partition} --from {next} --to {to}{options}"
         );
     }

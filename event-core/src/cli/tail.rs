@@ -1,12 +1,13 @@
 //! `tail`: looks at records as they come.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use clap::Args;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::known::topic_named;
+use super::known::{events, meant, shown, topic_named};
 use super::output;
 use super::stop::on_signal;
 use super::value::JsonOrText;
@@ -16,6 +17,7 @@ use crate::broker::BrokerError;
 use crate::event::excerpt;
 use crate::operations::{Place, TailFilter, TailedEvent, TailedRecord, printable, tail};
 use crate::outcome::Error;
+use crate::registry::Registry;
 
 #[derive(Debug, Args)]
 pub(super) struct TailArgs {
@@ -59,6 +61,7 @@ pub(super) async fn run(
             named.collect::<Result<Vec<_>, _>>()?
         }
     };
+    tell_unknown(&registry, &arguments);
     let from = match &arguments.from {
         Some(text) => parse_place(text, Timestamp::now())?,
         None if arguments.follow => Place::End,
@@ -88,6 +91,26 @@ pub(super) async fn run(
         }
     };
     Ok(tail(&broker, &topics, from, follow, &filter, &on_signal(), show).await?)
+}
+
+// Any topic and event can be looked at, so a name that nobody knows is a remark.
+fn tell_unknown(registry: &Registry, arguments: &TailArgs) {
+    let known = events(registry);
+    let topics = registry.handlers().iter().map(|handler| handler.topic);
+    let topics: BTreeSet<_> = topics.chain(known.iter().map(|(topic, _)| *topic)).collect();
+    for topic in &arguments.topics {
+        if !topics.contains(topic.as_str()) {
+            let meant = meant(topic, &topics);
+            remark!("no contract or handler knows the topic {}; {meant}", shown(topic));
+        }
+    }
+    let names: BTreeSet<_> = known.iter().map(|(_, name)| *name).collect();
+    if let Some(event) = arguments.event.as_deref().filter(|event| *event != "tombstone")
+        && !names.contains(event)
+    {
+        let meant = meant(event, &names);
+        remark!("no contract or handler knows the event {}; {meant}", shown(event));
+    }
 }
 
 fn as_line(tailed: &TailedRecord<'_>) -> String {

@@ -55,7 +55,9 @@ pub(super) fn shown_time(time: Option<Timestamp>) -> String {
 pub(super) fn shown_ms(timestamp_ms: i64) -> String {
     match of_record(timestamp_ms) {
         None => "without a time".to_owned(),
-        Some(Ok(time)) if is_out_of_range(timestamp_ms) => {
+        Some(Ok(time))
+            if is_out_of_range(timestamp_ms) && time.as_millisecond() != timestamp_ms =>
+        {
             format!("{time:.3} (wrong unit: {timestamp_ms} ms)")
         }
         Some(Ok(time)) => format!("{time:.3}"),
@@ -91,6 +93,8 @@ mod tests {
         assert_eq!(shown_ms(-1), "without a time");
         let microseconds = "2025-11-28T05:16:40.412Z (wrong unit: 1764307000412345 ms)";
         assert_eq!(shown_ms(1_764_307_000_412_345), microseconds);
+        assert_eq!(shown_ms(1_764_307_000), "2025-11-28T05:16:40.000Z (wrong unit: 1764307000 ms)");
+        assert_eq!(shown_ms(1_000_000_000_000), "2001-09-09T01:46:40.000Z");
         assert_eq!(shown_ms(i64::MAX), "time out of range: 9223372036854775807 ms");
         assert_eq!(shown_ms(-2), "time out of range: -2 ms");
     }

@@ -69,7 +69,7 @@ pub struct Position {
 
 impl Position {
     /// The record's timestamp as a time; `None` when it has none. Kafka counts milliseconds: what is no
-    /// time in these, and is one in microseconds or nanoseconds, is read so.
+    /// time in these, and is one in seconds, microseconds or nanoseconds, is read so.
     #[must_use]
     pub fn timestamp(&self) -> Option<Timestamp> {
         time::of_record(self.timestamp_ms)?.ok()

@@ -1,6 +1,9 @@
 //! The contract of an event: where it lives, what it is called, what it carries.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde_json::value::RawValue;
 
 use super::{Envelope, EnvelopeError, Headers, NameError, TopicName};
 
@@ -111,23 +114,24 @@ impl ContractInfo {
         }
     }
 
-    /// The record key of an event that is given as JSON instead of as a value of the type. The key
-    /// field is found whatever case serde gives it on the wire.
+    /// The record key of an event whose data is given as JSON instead of as a value of the type: a number as it
+    /// is written there. The key field is found whatever case serde gives it on the wire.
     #[must_use]
-    pub fn key_of_json(&self, data: &serde_json::Value) -> Option<String> {
+    pub fn key_of_json(&self, data: &str) -> Option<String> {
         let KeySource::Field(path) = self.key else { return None };
         let mut value = data;
         for (depth, field) in path.split('.').enumerate() {
             // The fields of fields are not known here, but how services spell them is.
             let own = self.fields.iter().find(|own| depth == 0 && own.name == field);
             let own = own.map_or(field, |own| own.wire_name);
-            (_, value) = value.as_object()?.iter().find(|(name, _)| same_letters(name, own))?;
+            let fields: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(value).ok()?;
+            let spelt_otherwise = || fields.iter().find(|(name, _)| same_letters(name, own));
+            value = fields.get_key_value(own).or_else(spelt_otherwise)?.1.get();
         }
-        match value {
-            serde_json::Value::String(text) => Some(text.clone()),
-            serde_json::Value::Number(number) => Some(number.to_string()),
-            serde_json::Value::Bool(value) => Some(value.to_string()),
-            _ => None,
+        match value.as_bytes().first()? {
+            b'"' => serde_json::from_str(value).ok(),
+            b'{' | b'[' | b'n' => None,
+            _ => Some(value.to_owned()),
         }
     }
 }

@@ -9,18 +9,22 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use serde_json::value::RawValue;
 
+use super::blank::is_blank;
 use super::envelope_error::{EnvelopeError, MAX_EVENT_TYPE_BYTES};
 use super::excerpt::excerpt;
-use super::fields::{Fields, extra_field};
+use super::fields::{EVENT_ID, FIELDS, Fields, OCCURRED_AT, USER_ID, extra_field, key_meant_as};
 use super::ignored::{IgnoredField, IgnoredReason};
 use super::mismatch::{describe, lacks, version_help};
-use super::objects::Objects;
+use super::objects::{self, Objects};
 use super::path::path_at;
 use super::place::{offset_in, reason, refused_value_by};
 use super::rules::{EnvelopeRules, LoneSurrogates};
-use super::syntax::{lone_surrogate, no_event_type, not_an_object, syntax};
+use super::syntax::{
+    data_elsewhere, is_of_surrogate, lone_surrogate, no_event_type, not_an_object, syntax,
+};
 use super::values::{
-    event_id_of, kind_of, or_ignored, place_of, text_of, time_of, user_id_of, version_of,
+    event_id_of, is_no_text, kind_of, or_ignored, place_of, text_of, time_of, user_id_of,
+    version_of,
 };
 use super::{Contract, ContractInfo, EventId, ReadOlder, UserId, strict};
 
@@ -36,8 +40,8 @@ pub struct Envelope<'a> {
     event_id: Option<EventId>,
     occurred_at: Option<Timestamp>,
     version: Option<&'a RawValue>,
-    /// Why `eventId` and `occurredAt` count as absent.
-    ignored: [Option<IgnoredReason>; 2],
+    /// Why fields count as absent.
+    ignored: [Option<IgnoredReason>; FIELDS.len()],
     text: &'a str,
     has_extra: bool,
 }
@@ -78,9 +82,10 @@ impl<'a> Envelope<'a> {
             Some(first) => return Err(not_an_object(*first, text, text.len() - start.len())),
         }
         let mut reader = serde_json::Deserializer::from_str(text);
-        let fields = Fields::read(&mut reader).map_err(|error| syntax(text, &error))?;
+        let any_keys = lone_surrogate.is_some();
+        let fields = Fields::read(&mut reader, any_keys).map_err(|error| syntax(text, &error))?;
         reader.end().map_err(|error| syntax(text, &error))?;
-        Envelope::interpret(fields, text, rules)
+        Envelope::interpret(fields, text, rules, lone_surrogate.is_some())
     }
 
     /// The name as it stands in the record, well formed or not.
@@ -89,7 +94,7 @@ impl<'a> Envelope<'a> {
         &self.event_type
     }
 
-    /// Who caused the event; `None` when absent or null.
+    /// Who caused the event; `None` when absent or null, and for a text with half of a surrogate pair.
     ///
     /// # Errors
     ///
@@ -116,11 +121,16 @@ impl<'a> Envelope<'a> {
     pub fn ignored(&self) -> impl Iterator<Item = IgnoredField<'a>> + '_ {
         // Found again, because nearly no record has any.
         let mut reader = serde_json::Deserializer::from_str(self.text);
-        let read = self.has_ignored().then(|| Fields::read(&mut reader).ok()).flatten();
-        let [_, _, _, event_id, occurred_at, _] = read.unwrap_or_default().known;
-        let fields = [("eventId", event_id), ("occurredAt", occurred_at)];
-        fields.into_iter().zip(self.ignored).filter_map(|((name, value), reason)| {
-            Some(IgnoredField { name, reason: reason?, value: value?.get() })
+        let read = self.has_ignored().then(|| Fields::read(&mut reader, true).ok()).flatten();
+        let known = read.unwrap_or_default().known;
+        let each = FIELDS.into_iter().zip(self.ignored).zip(known).enumerate();
+        each.filter_map(move |(index, ((name, reason), value))| {
+            let reason = reason?;
+            let value = match reason {
+                IgnoredReason::OtherKey => key_meant_as(self.text, index)?,
+                _ => value?.get(),
+            };
+            Some(IgnoredField { name, reason, value })
         })
     }
 
@@ -223,7 +233,7 @@ impl<'a> Envelope<'a> {
         };
         match self.data_text() {
             None | Some("null") if contract.empty => Ok(()),
-            None => mismatch("the field `data` is missing".to_owned()),
+            None => mismatch(self.where_the_data_is(Some(contract))),
             Some(data) if contract.object && !data.starts_with('{') => {
                 mismatch(format!("`data` is {}, it must be an object", kind_of(data)))
             }
@@ -273,7 +283,12 @@ impl<'a> Envelope<'a> {
         // The data was found by the same reader, so nothing can follow it.
         let read = |json: &'a str| {
             let mut reader = serde_json::Deserializer::from_str(json);
-            T::deserialize(Objects(&mut reader))
+            let read = T::deserialize(Objects(&mut reader));
+            match read {
+                // It may be in a key that no type reads.
+                Err(error) if is_of_surrogate(&error) => objects::read_with_any_keys(json),
+                read => read,
+            }
         };
         read(data).map_err(|error| {
             let reason_at = |end: usize| Some(reason(&read(data.get(..end)?).err()?));
@@ -307,8 +322,12 @@ impl<'a> Envelope<'a> {
         type_name: &'static str,
         contract: Option<(u32, &ContractInfo)>,
     ) -> EnvelopeError {
-        let problem = "the field `data` is missing".to_owned();
+        let problem = self.where_the_data_is(contract.map(|(_, contract)| contract));
         self.mismatch(type_name, contract, problem, None)
+    }
+
+    fn where_the_data_is(&self, contract: Option<&ContractInfo>) -> String {
+        format!("the field `data` is missing{}", data_elsewhere(self.text, contract))
     }
 
     pub(crate) fn mismatch(
@@ -330,8 +349,10 @@ impl<'a> Envelope<'a> {
         fields: Fields<'a>,
         text: &'a str,
         rules: EnvelopeRules,
+        has_lone_surrogate: bool,
     ) -> Result<Self, EnvelopeError> {
-        let [event_type, data, user_id, event_id, occurred_at, version] = fields.known;
+        let mut ignored = fields.under_other_keys();
+        let [event_type, data, mut user_id, event_id, occurred_at, version] = fields.known;
         let Some(json) = event_type.map(RawValue::get) else { return Err(no_event_type(text)) };
         let event_type = text_of("eventType", text, json)?;
         if event_type.len() > MAX_EVENT_TYPE_BYTES {
@@ -341,11 +362,25 @@ impl<'a> Envelope<'a> {
                 byte: place_of(text, json),
             });
         }
+        if is_blank(&event_type) {
+            let (expected, byte) = ("the name of an event", place_of(text, json));
+            return Err(EnvelopeError::FieldType {
+                field: "eventType",
+                expected,
+                found: "blank".to_owned(),
+                byte,
+            });
+        }
+        if has_lone_surrogate && user_id.is_some_and(|json| is_no_text(json.get())) {
+            (user_id, ignored[USER_ID]) = (None, Some(IgnoredReason::LoneSurrogate));
+        }
         // Not every producer writes these two, and no delivery depends on them: what cannot be
         // read counts as absent, and is told.
         let (event_id, no_id) = or_ignored(event_id.map(RawValue::get), event_id_of);
         let (occurred_at, no_time) =
             or_ignored(occurred_at.map(RawValue::get), |json| time_of(json, rules));
+        ignored[EVENT_ID] = no_id.or(ignored[EVENT_ID]);
+        ignored[OCCURRED_AT] = no_time.or(ignored[OCCURRED_AT]);
         Ok(Envelope {
             event_type,
             data,
@@ -353,7 +388,7 @@ impl<'a> Envelope<'a> {
             event_id,
             occurred_at,
             version,
-            ignored: [no_id, no_time],
+            ignored,
             text,
             has_extra: fields.has_extra,
         })

@@ -106,8 +106,8 @@ pub enum EnvelopeError {
         field: &'static str,
         /// What it must be.
         expected: &'static str,
-        /// What it is.
-        found: &'static str,
+        /// What it is: of a number or a text the value, of a long one the start.
+        found: String,
         /// Where its value begins.
         byte: usize,
     },

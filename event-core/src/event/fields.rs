@@ -6,9 +6,14 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer as _, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::ignored::IgnoredReason;
+
 /// The fields that the envelope knows.
 pub(super) const FIELDS: [&str; 6] =
     ["eventType", "data", "userId", "eventId", "occurredAt", "version"];
+pub(super) const USER_ID: usize = 2;
+pub(super) const EVENT_ID: usize = 3;
+pub(super) const OCCURRED_AT: usize = 4;
 
 /// Where the fields lie.
 #[derive(Default)]
@@ -17,14 +22,70 @@ pub(super) struct Fields<'a> {
     pub(super) known: [Option<&'a RawValue>; FIELDS.len()],
     /// Whether there are others.
     pub(super) has_extra: bool,
+    /// Which of [`FIELDS`] stand under another key, each as a bit.
+    pub(super) other_keys: u8,
 }
 
 impl<'a> Fields<'a> {
+    /// Reads the outer object. With `any_keys` a key that is no text is one that the envelope does not know.
     pub(super) fn read<R: serde_json::de::Read<'a>>(
         reader: &mut serde_json::Deserializer<R>,
+        any_keys: bool,
     ) -> serde_json::Result<Self> {
-        reader.deserialize_map(FieldsVisitor)
+        reader.deserialize_map(FieldsVisitor { any_keys })
     }
+
+    /// Tells those of [`FIELDS`] that are absent and stand under another key.
+    pub(super) fn under_other_keys(&self) -> [Option<IgnoredReason>; FIELDS.len()] {
+        let mut under_other_keys = [None; FIELDS.len()];
+        if self.other_keys != 0 {
+            for (index, value) in self.known.iter().enumerate() {
+                if value.is_none() && self.other_keys & (1 << index) != 0 {
+                    under_other_keys[index] = Some(IgnoredReason::OtherKey);
+                }
+            }
+        }
+        under_other_keys
+    }
+}
+
+/// The field of [`FIELDS`] that another key is meant to be, as a bit: its letters are the same, or nearly so
+/// where the word is long and often misspelt. 0 for nearly every key.
+pub(super) fn meant_by(key: &str) -> u8 {
+    match key.as_bytes() {
+        [first, second, _, _, ..] if key.len() <= 12 => match (first | 0x20, second | 0x20) {
+            (b'o', b'c') => u8::from(is_occurred_at(key)) << OCCURRED_AT,
+            (b'd', b'a') => u8::from(same_word(key, FIELDS[1])) << 1,
+            (b'u', b's') => u8::from(same_word(key, FIELDS[USER_ID])) << USER_ID,
+            (b'e', b'v') => u8::from(same_word(key, FIELDS[EVENT_ID])) << EVENT_ID,
+            (b'v', b'e') => u8::from(same_word(key, FIELDS[5])) << 5,
+            _ => 0,
+        },
+        _ => 0,
+    }
+}
+
+/// The key, as JSON, that is meant to be the field with this index.
+pub(super) fn key_meant_as(envelope: &str, index: usize) -> Option<&str> {
+    let mut keys = keys(envelope).into_iter();
+    keys.find(|(_, key)| meant_by(key) == 1 << index && !FIELDS.contains(&&**key))
+        .map(|(json, _)| json)
+}
+
+fn same_word(key: &str, field: &str) -> bool {
+    letters(key).eq(letters(field))
+}
+
+fn letters(text: &str) -> impl Iterator<Item = u8> {
+    let letters = text.bytes().filter(|byte| !matches!(byte, b'_' | b'-' | b' '));
+    letters.map(|byte| byte.to_ascii_lowercase())
+}
+
+#[cold]
+fn is_occurred_at(key: &str) -> bool {
+    same_word(key, FIELDS[OCCURRED_AT])
+        || (9..=11).contains(&key.len())
+            && strsim::levenshtein(&key.to_ascii_lowercase(), "occurredat") <= 2
 }
 
 /// The field that `error` of [`Fields::read`] calls a duplicate.
@@ -42,7 +103,11 @@ pub(crate) fn extra_field<'a>(envelope: &'a str, name: &str) -> Option<&'a RawVa
     if FIELDS.contains(&name) {
         return None;
     }
-    serde_json::Deserializer::from_str(envelope).deserialize_map(FieldFinder(name)).ok()?
+    let find = |any_keys| {
+        let mut reader = serde_json::Deserializer::from_str(envelope);
+        reader.deserialize_map(FieldFinder { name, any_keys })
+    };
+    find(false).or_else(|_| find(true)).ok()?
 }
 
 /// The keys as they stand in the record, with what they mean, as far as it can be read.
@@ -53,7 +118,9 @@ pub(super) fn keys(envelope: &str) -> Vec<(&str, Cow<'_, str>)> {
     keys
 }
 
-struct FieldsVisitor;
+struct FieldsVisitor {
+    any_keys: bool,
+}
 
 impl<'de> Visitor<'de> for FieldsVisitor {
     type Value = Fields<'de>;
@@ -64,10 +131,13 @@ impl<'de> Visitor<'de> for FieldsVisitor {
 
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Fields<'de>, M::Error> {
         let mut fields = Fields::default();
-        while let Some(key) = map.next_key_seed(KeySeed)? {
+        while let Some(key) = next_key(&mut map, self.any_keys)? {
             let value = map.next_value::<&'de RawValue>()?;
             match FIELDS.iter().position(|field| *field == key) {
-                None => fields.has_extra = true,
+                None => {
+                    fields.has_extra = true;
+                    fields.other_keys |= meant_by(&key);
+                }
                 Some(known) if fields.known[known].is_none() => fields.known[known] = Some(value),
                 Some(known) => return Err(M::Error::custom(duplicate(FIELDS[known]))),
             }
@@ -76,7 +146,10 @@ impl<'de> Visitor<'de> for FieldsVisitor {
     }
 }
 
-struct FieldFinder<'n>(&'n str);
+struct FieldFinder<'n> {
+    name: &'n str,
+    any_keys: bool,
+}
 
 impl<'de> Visitor<'de> for FieldFinder<'_> {
     type Value = Option<&'de RawValue>;
@@ -87,9 +160,9 @@ impl<'de> Visitor<'de> for FieldFinder<'_> {
 
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
         let mut found = None;
-        while let Some(key) = map.next_key_seed(KeySeed)? {
+        while let Some(key) = next_key(&mut map, self.any_keys)? {
             let value = map.next_value()?;
-            if key == self.0 {
+            if key == self.name {
                 found = Some(value);
             }
         }
@@ -115,6 +188,18 @@ impl<'de> Visitor<'de> for KeysVisitor<'_, 'de> {
         }
         Ok(())
     }
+}
+
+// With `any_keys` a key with half of a surrogate pair is as it stands in the record, which is no name.
+fn next_key<'de, M: MapAccess<'de>>(
+    map: &mut M,
+    any_keys: bool,
+) -> Result<Option<Cow<'de, str>>, M::Error> {
+    if !any_keys {
+        return map.next_key_seed(KeySeed);
+    }
+    let key = map.next_key::<&'de RawValue>()?.map(RawValue::get);
+    Ok(key.map(|json| serde_json::from_str(json).unwrap_or(Cow::Borrowed(json))))
 }
 
 // A key that borrows from the record unless it has an escape. (`Cow` would always copy.)

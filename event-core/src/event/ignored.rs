@@ -12,11 +12,11 @@ use super::time::{is_out_of_range, of_record};
 /// A field of the record that is there and cannot be read as it is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IgnoredField<'a> {
-    /// The field: `eventId`, `occurredAt`, or `timestamp` for that of the record itself.
+    /// The field, such as `eventId`; `timestamp` for that of the record itself.
     pub name: &'static str,
     /// Why.
     pub reason: IgnoredReason,
-    /// The value, as JSON.
+    /// The value, as JSON; of one that stands under another key that key.
     pub value: &'a str,
 }
 
@@ -24,18 +24,20 @@ pub struct IgnoredField<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum IgnoredReason {
-    /// It is empty, blank, or stands for nothing: `null` as text, a nil UUID.
+    /// It is empty, blank, or stands for nothing: `null` as text, a nil UUID, zero as an identity.
     Blank,
     /// A time without a zone; see [`NaiveTimes`](super::NaiveTimes).
     NoZone,
     /// A text that is no time.
     NotATime,
-    /// A number that is no time between 1973 and 2099, in no unit.
+    /// A number that is no time between 1973 and 2099, in no unit; a time beyond the last that is read.
     OutOfRange,
     /// A value of another type.
     WrongType,
     /// A text with half of a surrogate pair.
     LoneSurrogate,
+    /// The record has it under another key, which differs in case, separators or a letter.
+    OtherKey,
 }
 
 impl IgnoredReason {
@@ -49,6 +51,7 @@ impl IgnoredReason {
             IgnoredReason::OutOfRange => "out_of_range",
             IgnoredReason::WrongType => "wrong_type",
             IgnoredReason::LoneSurrogate => "lone_surrogate",
+            IgnoredReason::OtherKey => "other_key",
         }
     }
 }
@@ -58,12 +61,26 @@ impl fmt::Display for IgnoredField<'_> {
         let IgnoredField { name, reason, value } = self;
         if *name == TIMESTAMP {
             let unit = "is no time in milliseconds since 1970, which is Kafka's unit";
-            let read = value.parse().ok().and_then(of_record).and_then(Result::ok);
+            let written = value.parse().ok();
+            let read = written.and_then(of_record).and_then(Result::ok);
+            if let Some(time) = read.filter(|time| Some(time.as_millisecond()) == written) {
+                let early = "which is before there was Kafka";
+                return write!(f, "`{name}` of the record: {value} is {time}, {early}");
+            }
             let read =
                 read.map_or("counts as absent".to_owned(), |time| format!("is read as {time}"));
             return write!(f, "`{name}` of the record: {value} {unit}; it {read}");
         }
         let what = match reason {
+            IgnoredReason::OtherKey => {
+                let key = excerpt(value.trim_matches('"'), 64);
+                let remedy = format!("let its producer write `{name}`");
+                let there = format!("the record has `{key}` in its place");
+                return write!(f, "`{name}` counts as absent: {there}; {remedy}");
+            }
+            IgnoredReason::OutOfRange if value.contains(':') => {
+                "is beyond 9999-12-30T22:00:00Z, the last time that is read"
+            }
             IgnoredReason::Blank if *name == "occurredAt" => "is empty",
             IgnoredReason::Blank => "identifies nothing",
             IgnoredReason::NoZone => {
@@ -125,8 +142,38 @@ mod tests {
         ];
         assert_eq!(said(-1, value), expected);
         let sound = r#"{"eventType":"X","eventId":null,"occurredAt":null}"#;
-        assert_eq!(said(0, sound), [""; 0]);
+        assert_eq!(said(1_700_000_000_000, sound), [""; 0]);
         assert_eq!(said(-1, r#"{"eventType":"X","eventId":7,"occurredAt":1764307000}"#), [""; 0]);
+    }
+
+    #[test]
+    fn a_field_under_another_key_is_told_where_its_own_is_absent() {
+        let value = r#"{"eventType":"X","event_id":"a","occuredAt":"2020-01-01T00:00:00Z","USER-ID":1,"Version":2}"#;
+        let other = |name, key| {
+            format!(
+                "`{name}` counts as absent: the record has `{key}` in its place; let its producer write `{name}`"
+            )
+        };
+        let expected = [
+            other("userId", "USER-ID"),
+            other("eventId", "event_id"),
+            other("occurredAt", "occuredAt"),
+            other("version", "Version"),
+        ];
+        assert_eq!(said(-1, value), expected);
+        let both = r#"{"eventType":"X","eventId":"a","event_id":"b","version":1,"VERSION":2,"userIds":[],"occurred":1}"#;
+        assert_eq!(said(-1, both), [""; 0]);
+    }
+
+    #[test]
+    fn a_time_beyond_the_last_is_told_as_one() {
+        let value = r#"{"eventType":"X","occurredAt":"9999-12-31T23:59:59Z"}"#;
+        assert_eq!(
+            said(-1, value),
+            [
+                "`occurredAt` counts as absent: \"9999-12-31T23:59:59Z\" is beyond 9999-12-30T22:00:00Z, the last time that is read"
+            ]
+        );
     }
 
     #[test]
@@ -137,6 +184,12 @@ mod tests {
             said(1_764_307_000_412_345, sound),
             [format!(
                 "`timestamp` of the record: 1764307000412345 {unit}; it is read as 2025-11-28T05:16:40.412345Z"
+            )]
+        );
+        assert_eq!(
+            said(1_764_307_000, sound),
+            [format!(
+                "`timestamp` of the record: 1764307000 {unit}; it is read as 2025-11-28T05:16:40Z"
             )]
         );
         assert_eq!(

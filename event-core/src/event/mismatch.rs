@@ -38,7 +38,12 @@ pub(super) fn describe(
     }
     match found_and_expected(&reason) {
         Some((found, expected)) => {
-            format!("{path} is {}, it must be {}", in_our_words(found), excerpt(expected, 200))
+            let found = as_written(found, number_at(record, byte));
+            format!("{path} is {found}, it must be {}", excerpt(expected, 200))
+        }
+        None if reason == "number out of range" && !number_at(record, byte).is_empty() => {
+            let number = excerpt(number_at(record, byte), EXCERPT_BYTES);
+            format!("{path} is the number `{number}`, which is out of range")
         }
         None => format!("{path}: {}", excerpt(&reason, 4 * EXCERPT_BYTES)),
     }
@@ -65,6 +70,27 @@ fn found_and_expected(reason: &str) -> Option<(&str, &str)> {
     let of =
         reason.strip_prefix("invalid type: ").or_else(|| reason.strip_prefix("invalid value: "));
     of?.rsplit_once(", expected ")
+}
+
+// The number that stands at a byte.
+fn number_at(record: &str, byte: usize) -> &str {
+    let rest = record.get(byte..).unwrap_or_default();
+    let is_of_number = |c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '.' | 'e' | 'E');
+    let end = rest.find(|c| !is_of_number(c)).unwrap_or(rest.len());
+    rest.get(..end)
+        .filter(|number| number.contains(|c: char| c.is_ascii_digit()))
+        .unwrap_or_default()
+}
+
+// A long number is another by the time that serde tells of it.
+fn as_written(found: &str, number: &str) -> String {
+    let read = found.strip_prefix("integer `").or_else(|| found.strip_prefix("floating point `"));
+    match read.and_then(|read| read.strip_suffix('`')) {
+        Some(read) if !number.is_empty() && read != number => {
+            format!("the number `{}`", excerpt(number, EXCERPT_BYTES))
+        }
+        _ => in_our_words(found),
+    }
 }
 
 fn in_our_words(found: &str) -> String {
@@ -112,6 +138,28 @@ fn in_its_place(missing: &str, object: &str, contract: Option<&ContractInfo>) ->
     there
 }
 
+/// What serde's `rename_all` makes of the name of a field.
+const RENAMES: [(&str, fn(&str) -> String); 5] = [
+    ("camelCase", |name| {
+        let pascal = pascal_case(name);
+        let mut letters = pascal.chars();
+        let first = letters.next().map(|first| first.to_ascii_lowercase());
+        first.into_iter().chain(letters).collect()
+    }),
+    ("PascalCase", pascal_case),
+    ("SCREAMING_SNAKE_CASE", |name| name.to_ascii_uppercase()),
+    ("kebab-case", |name| name.replace('_', "-")),
+    ("SCREAMING-KEBAB-CASE", |name| name.to_ascii_uppercase().replace('_', "-")),
+];
+
+fn pascal_case(name: &str) -> String {
+    let words = name.split('_').map(|word| {
+        let (first, rest) = word.split_at_checked(1).unwrap_or((word, ""));
+        first.to_ascii_uppercase() + rest
+    });
+    words.collect()
+}
+
 // The commonest mismatch between services: the same field, spelt in another case. Which side is to
 // change depends on how the other fields are spelt: one record of one wrong producer must not change a
 // contract that other producers keep.
@@ -140,13 +188,15 @@ fn spelt_otherwise(
         known.len()
     );
     let is_renamed = known.iter().any(|field| field.name != field.wire_name);
-    // The name of one word has no other case to change to.
-    let remedy = match found.chars().next() {
-        _ if telling > 0 || is_renamed || !missing.contains('_') => None,
-        Some(first) if first.is_uppercase() => Some("PascalCase"),
-        _ if found.contains('-') => Some("kebab-case"),
-        _ => Some("camelCase"),
+    // Only what reads this very record is advised.
+    let reads = |rename: &fn(&str) -> String| {
+        let mut required = known.iter().filter(|field| field.required);
+        rename(missing) == found
+            && required
+                .all(|field| fields.contains_key(&*rename(field.name.trim_start_matches("r#"))))
     };
+    let remedy = RENAMES.iter().find(|(_, rename)| telling == 0 && !is_renamed && reads(rename));
+    let remedy = remedy.map(|(rule, _)| rule);
     let side = match remedy {
         None => format!("the record differs from the contract: fix its producer; {both}"),
         Some(remedy) => format!(
@@ -214,6 +264,39 @@ mod tests {
         let counts = "the record spells 1 as the contract does and 1 otherwise";
         let remedy = "where every producer writes `invoiceId`, put `#[serde(rename_all = \"camelCase\")]` on InvoicePaid; `#[serde(alias = \"invoiceId\")]`";
         assert!(said.contains(counts) && said.contains(remedy), "{said}");
+    }
+
+    #[test]
+    fn a_rename_is_advised_only_where_it_reads_the_record() {
+        for (data, rule) in [
+            (r#"{"INVOICE_ID":1,"AMOUNT":2.5}"#, Some("SCREAMING_SNAKE_CASE")),
+            (r#"{"InvoiceId":1,"Amount":2.5}"#, Some("PascalCase")),
+            (r#"{"invoice-id":1,"amount":2.5}"#, Some("kebab-case")),
+            (r#"{"INVOICE_ID":1,"amount":2.5}"#, None),
+            (r#"{"InvoiceID":1,"amount":2.5}"#, None),
+            (r#"{"invoiceID":1,"amount":2.5}"#, None),
+            (r#"{"invoiceid":1,"amount":2.5}"#, None),
+        ] {
+            let said = said::<InvoicePaid>(data);
+            match rule {
+                Some(rule) => assert!(said.contains(&format!("rename_all = \"{rule}\"")), "{said}"),
+                None => assert!(
+                    said.contains("fix its producer") && !said.contains("rename_all"),
+                    "{said}"
+                ),
+            }
+        }
+    }
+
+    #[test]
+    fn a_number_is_told_as_it_is_written() {
+        let id =
+            |number: &str| said::<InvoicePaid>(&format!(r#"{{"invoice_id":{number},"amount":1}}"#));
+        let long = "18446744073709551616123";
+        assert_eq!(id(long), format!("`data.invoice_id` is the number `{long}`, it must be u64"));
+        assert_eq!(id("1e400"), "`data.invoice_id` is the number `1e400`, which is out of range");
+        assert_eq!(id("1.50"), "`data.invoice_id` is the number `1.50`, it must be u64");
+        assert_eq!(id("-7"), "`data.invoice_id` is the integer `-7`, it must be u64");
     }
 
     #[test]

@@ -7,23 +7,26 @@
 //! | `eventType` | text, required; the name that routes | always |
 //! | `data` | the payload, decoded into the handler's type; may be absent or null when the contract has no fields | always |
 //! | `userId` | a number, text, null or absent | always, null when nobody is known |
-//! | `eventId` | a text or a number; blank, a nil UUID and `"null"` count as absent | always, a UUIDv7 |
+//! | `eventId` | a text or a number; [what identifies nothing](EventId::is_blank) counts as absent | always, a UUIDv7 |
 //! | `occurredAt` | a time with its zone (RFC 3339, RFC 2822), or seconds, milliseconds, microseconds or nanoseconds since 1970; without a zone as the setting `naive_times` says | always, in UTC |
 //! | `version` | an integer from 1 on, 1 when absent; higher than the contract's is dead-lettered as `unsupported_version` | always |
 //! | any other | kept; [`Event::extra`](crate::Event::extra) reads it | never |
 //!
-//! An `eventId` or `occurredAt` that cannot be read counts as absent, because no delivery depends on it:
+//! An `eventId` or `occurredAt` that cannot be read counts as absent, because no delivery depends on it, and so does
+//! a field that stands under another key (`event_id`):
 //! the first of each event and kind is a warning in the log, all are counted
 //! ([`Health::ignored_fields`](crate::observe::Health::ignored_fields)), and `explain --record` says it.
 //!
 //! A text may hold half of a surrogate pair (`\ud83d` alone), which is what is left of an emoji that its producer cut
 //! in two and names no character. A handler whose type reads that text rejects the record as `lone_surrogate`;
 //! where nobody reads it the event is handled. With `lone_surrogates = "dead_letter"` it is refused wherever it
-//! stands ([`LoneSurrogates`]). The keys of `data` and of the envelope are always read.
+//! stands ([`LoneSurrogates`]). A key is read where it may be a
+//! field that somebody asks for.
 //!
 //! Field names inside `data` are what serde's attributes make them. The record key is the contract's
 //! key field as text.
 
+mod blank;
 mod contract;
 mod emits;
 mod envelope;

@@ -8,10 +8,12 @@ use std::cell::Cell;
 use std::fmt;
 
 use serde::Deserialize;
+use serde::de::value::{BorrowedStrDeserializer, StringDeserializer};
 use serde::de::{
     DeserializeSeed, Deserializer, EnumAccess, Error, IgnoredAny, MapAccess, SeqAccess, Unexpected,
     VariantAccess, Visitor,
 };
+use serde_json::value::RawValue;
 
 /// Reads a value from the start of `json`, and returns it with what follows it; `None` when it does not fit.
 ///
@@ -34,9 +36,35 @@ pub(super) fn bytes_read<'de>(
     reader.into_iter::<IgnoredAny>().byte_offset()
 }
 
+/// Reads a value where a key of a struct may have half of a surrogate pair: that is the name of no field.
+pub(super) fn read_with_any_keys<'de, T: Deserialize<'de>>(
+    json: &'de str,
+) -> serde_json::Result<T> {
+    let _until_read = AnyKeys::begin();
+    T::deserialize(Objects(&mut serde_json::Deserializer::from_str(json)))
+}
+
 thread_local! {
     // Whether a reader has failed on this thread.
     static HAS_FAILED: Cell<bool> = const { Cell::new(false) };
+    // Whether structs are read with any keys on this thread.
+    static ANY_KEYS: Cell<bool> = const { Cell::new(false) };
+}
+
+// Ends also when what is read panics.
+struct AnyKeys;
+
+impl AnyKeys {
+    fn begin() -> Self {
+        ANY_KEYS.set(true);
+        AnyKeys
+    }
+}
+
+impl Drop for AnyKeys {
+    fn drop(&mut self) {
+        ANY_KEYS.set(false);
+    }
 }
 
 // Notes a failure, because the type that is read may not pass it on.
@@ -57,6 +85,12 @@ pub(super) struct Objects<T>(pub(super) T);
 
 /// The visitor of a struct: as [`Objects`], but without sequences.
 struct Struct<V>(V);
+
+/// The fields of a struct: as [`Objects`], and with any keys where these are read so.
+struct StructFields<A> {
+    map: A,
+    any_keys: bool,
+}
 
 macro_rules! forward_deserialize {
     ($($method:ident($($argument:ident: $Type:ty),*);)*) => {$(
@@ -158,7 +192,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Struct<V> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<V::Value, A::Error> {
-        self.0.visit_map(Objects(map))
+        self.0.visit_map(StructFields { map, any_keys: ANY_KEYS.get() })
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, _sequence: A) -> Result<V::Value, A::Error> {
@@ -208,6 +242,41 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Objects<A> {
     }
 }
 
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for StructFields<A> {
+    type Error = A::Error;
+
+    fn next_key_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, A::Error> {
+        if self.any_keys {
+            return noted(any_key(&mut self.map, seed));
+        }
+        noted(self.map.next_key_seed(Objects(seed)))
+    }
+
+    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
+        noted(self.map.next_value_seed(Objects(seed)))
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        self.map.size_hint()
+    }
+}
+
+// A key that is no text is given as it stands in the JSON.
+#[cold]
+fn any_key<'de, A: MapAccess<'de>, S: DeserializeSeed<'de>>(
+    map: &mut A,
+    seed: S,
+) -> Result<Option<S::Value>, A::Error> {
+    let Some(json) = map.next_key::<&'de RawValue>()?.map(RawValue::get) else { return Ok(None) };
+    match serde_json::from_str::<String>(json) {
+        Ok(key) => seed.deserialize(StringDeserializer::new(key)).map(Some),
+        Err(_) => seed.deserialize(BorrowedStrDeserializer::new(json)).map(Some),
+    }
+}
+
 impl<'de, A: EnumAccess<'de>> EnumAccess<'de> for Objects<A> {
     type Error = A::Error;
     type Variant = Objects<A::Variant>;
@@ -251,7 +320,6 @@ mod tests {
     use std::collections::BTreeMap;
 
     use serde::Deserialize;
-    use serde_json::value::RawValue;
 
     use super::*;
 

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use super::fields::meant_by;
 use super::objects;
 use super::scan::{Scanned, text_length, trim_start};
 use super::values::{event_id_of, or_ignored, time_of, user_id_of, version_of};
@@ -163,6 +164,8 @@ struct Record<'a> {
     occurred_at: Option<&'a str>,
     version: Option<&'a str>,
     has_extra: bool,
+    /// Which fields stand under another key.
+    other_keys: u8,
 }
 
 impl<'a> Record<'a> {
@@ -185,6 +188,7 @@ impl<'a> Record<'a> {
             occurred_at: None,
             version: None,
             has_extra: false,
+            other_keys: 0,
         })
     }
 
@@ -214,7 +218,10 @@ impl<'a> Record<'a> {
             let (json, rest) = value(json)?;
             self.data.rest = rest;
             match field {
-                None => self.has_extra = true,
+                None => {
+                    self.has_extra = true;
+                    self.other_keys |= meant_by(key);
+                }
                 Some(field) if field.is_none() => *field = Some(json),
                 Some(_) => return None,
             }
@@ -240,12 +247,32 @@ impl<'a> Record<'a> {
         &self,
         rules: EnvelopeRules,
     ) -> Option<(Option<EventId>, Option<Timestamp>)> {
+        if self.other_keys != 0 && self.lacks_what_stands_elsewhere() {
+            return None;
+        }
         if self.event_id.is_none() && self.occurred_at.is_none() {
             return Some((None, None));
         }
         let (event_id, no_id) = or_ignored(self.event_id, event_id_of);
         let (occurred_at, no_time) = or_ignored(self.occurred_at, |json| time_of(json, rules));
         (no_id.is_none() && no_time.is_none()).then_some((event_id, occurred_at))
+    }
+
+    // Whether a field is absent and stands under another key.
+    #[cold]
+    fn lacks_what_stands_elsewhere(&self) -> bool {
+        let fields = [
+            Some(self.data.event_type),
+            self.data.json,
+            self.user_id,
+            self.event_id,
+            self.occurred_at,
+            self.version,
+        ];
+        let lacks = |(index, field): (usize, &Option<&str>)| {
+            field.is_none() && self.other_keys & (1 << index) != 0
+        };
+        fields.iter().enumerate().any(lacks)
     }
 }
 

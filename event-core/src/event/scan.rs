@@ -3,6 +3,7 @@
 use memchr::{memchr, memchr2_iter};
 
 use super::MAX_EVENT_TYPE_BYTES;
+use super::blank::is_blank;
 use super::place::offset_in;
 use super::strict::MAX_DEPTH;
 
@@ -76,11 +77,18 @@ fn event_type(value: &[u8]) -> Option<std::ops::Range<usize>> {
     let longest = rest.get(..=MAX_EVENT_TYPE_BYTES).unwrap_or(rest);
     let length = text_length(longest)?;
     // With an escape it is another name than its bytes.
-    if longest.iter().take(length).any(|byte| *byte == b'\\') {
+    let name = longest.get(..length)?;
+    if name.contains(&b'\\') || is_blank_name(name) {
         return None;
     }
     let start = value.len() - rest.len();
     Some(start..start + length)
+}
+
+// Nearly every name begins with a letter.
+fn is_blank_name(name: &[u8]) -> bool {
+    !name.first().is_some_and(u8::is_ascii_alphanumeric)
+        && std::str::from_utf8(name).is_ok_and(is_blank)
 }
 
 /// The bytes before the quote that ends a text; `None` when it does not end, or has a byte that JSON allows as
@@ -119,7 +127,10 @@ mod tests {
             assert_eq!(name(value).as_deref(), Some("X"), "{value}");
             assert_eq!(Envelope::read(value.as_bytes()).unwrap().event_type(), "X");
         }
-        assert_eq!(name(r#"{"eventType":""}"#).as_deref(), Some(""));
+        for blank in ["", " ", "  ", "\u{a0}", "\u{3164}\u{200b} "] {
+            assert_eq!(name(format!(r#"{{"eventType":"{blank}"}}"#)), None, "{blank:?}");
+        }
+        assert_eq!(name(r#"{"eventType":" X"}"#).as_deref(), Some(" X"));
         let longest = "ñ".repeat(MAX_EVENT_TYPE_BYTES / 2) + "n";
         assert_eq!(name(format!(r#"{{"eventType":"{longest}"}}"#)), Some(longest));
     }

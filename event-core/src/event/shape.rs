@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use super::contract::same_letters;
 use super::fields::keys;
 
 /// A known form of a record that is no event of ours.
@@ -23,6 +24,16 @@ pub enum KnownShape {
     MassTransit,
     /// A message of Spring for Kafka, which says its type in a header.
     Spring,
+    /// An event whose name is in a header.
+    NameInHeader,
+    /// An object of Java with its class.
+    JavaClass,
+    /// An event of AWS EventBridge.
+    EventBridge,
+    /// A notification of AWS SNS.
+    Sns,
+    /// A notification of AWS S3.
+    S3,
 }
 
 impl fmt::Display for KnownShape {
@@ -36,6 +47,11 @@ impl fmt::Display for KnownShape {
             KnownShape::NestJs => "a message of NestJS (`pattern`, `data`)",
             KnownShape::MassTransit => "a message of MassTransit (`messageType`, `message`)",
             KnownShape::Spring => "a message of Spring (header `__TypeId__`)",
+            KnownShape::NameInHeader => "an event with its name in the header `eventType`",
+            KnownShape::JavaClass => "an object of Java with its class (`@class`)",
+            KnownShape::EventBridge => "an event of AWS EventBridge (`detail-type`, `detail`)",
+            KnownShape::Sns => "a notification of AWS SNS (`TopicArn`, `Message`)",
+            KnownShape::S3 => "a notification of AWS S3 (`Records`)",
         })
     }
 }
@@ -66,6 +82,14 @@ impl KnownShape {
             Some(KnownShape::MassTransit)
         } else if has(&["pattern", "data"]) {
             Some(KnownShape::NestJs)
+        } else if has(&["detail-type", "detail"]) {
+            Some(KnownShape::EventBridge)
+        } else if has(&["TopicArn", "Message"]) {
+            Some(KnownShape::Sns)
+        } else if has(&["Records"]) {
+            Some(KnownShape::S3)
+        } else if has(&["@class"]) {
+            Some(KnownShape::JavaClass)
         } else {
             None
         }
@@ -79,6 +103,9 @@ impl KnownShape {
             _ if name.starts_with(b"kafka_nest-") => Some(KnownShape::NestJs),
             _ if name.starts_with(b"MT-") => Some(KnownShape::MassTransit),
             _ if name.starts_with(b"__debezium") => Some(KnownShape::Debezium),
+            _ if std::str::from_utf8(name).is_ok_and(|name| same_letters(name, "eventType")) => {
+                Some(KnownShape::NameInHeader)
+            }
             _ => None,
         })
     }
@@ -113,6 +140,14 @@ mod tests {
         ] {
             assert_eq!(KnownShape::of_value(value), Some(shape), "{value}");
         }
+        for (value, shape) in [
+            (r#"{"version":"0","id":"1","detail-type":"X","detail":{}}"#, KnownShape::EventBridge),
+            (r#"{"Type":"Notification","TopicArn":"a","Message":"{}"}"#, KnownShape::Sns),
+            (r#"{"Records":[{"eventSource":"aws:s3"}]}"#, KnownShape::S3),
+            (r#"{"@class":"com.example.X","id":1}"#, KnownShape::JavaClass),
+        ] {
+            assert_eq!(KnownShape::of_value(value), Some(shape), "{value}");
+        }
         for unknown in ["{}", r#"{"id":7,"roleId":3}"#, r#"{"schema":1}"#, r#"{"data":{}}"#] {
             assert_eq!(KnownShape::of_value(unknown), None, "{unknown}");
         }
@@ -126,6 +161,8 @@ mod tests {
         assert_eq!(of("ce_specversion"), Some(KnownShape::CloudEvents));
         assert_eq!(of("kafka_nest-is-disposed"), Some(KnownShape::NestJs));
         assert_eq!(of("MT-MessageType"), Some(KnownShape::MassTransit));
+        assert_eq!(of("eventType"), Some(KnownShape::NameInHeader));
+        assert_eq!(of("event-type"), Some(KnownShape::NameInHeader));
         assert_eq!(of("traceparent"), None);
     }
 }

@@ -1,5 +1,8 @@
 //! Why a value is not the JSON of an event, from what serde_json says of it.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
 use serde_json::value::RawValue;
 
 use super::contract::same_letters;
@@ -9,7 +12,7 @@ use super::fields::{duplicate_of, keys};
 use super::path::path_at;
 use super::place::{offset_in, reason, refused_byte};
 use super::values::kind_of;
-use super::{KnownShape, strict};
+use super::{ContractInfo, KnownShape, strict};
 
 // How much of a foreign text an error may repeat.
 const EXCERPT_BYTES: usize = 64;
@@ -52,6 +55,13 @@ fn malformed(text: &str, error: &serde_json::Error) -> EnvelopeError {
     EnvelopeError::Malformed { problem, byte: refused_byte(text, error) }
 }
 
+/// Whether serde_json has read an escape that is half of a surrogate pair.
+pub(super) fn is_of_surrogate(error: &serde_json::Error) -> bool {
+    let reason = reason(error);
+    let of_escape = ["lone leading surrogate in hex escape", "unexpected end of hex escape"];
+    of_escape.iter().any(|words| reason.starts_with(words))
+}
+
 // What serde_json says of an escape that names no character, where it reads the text. `part` is what it
 // was given.
 pub(super) fn lone_surrogate(
@@ -59,9 +69,7 @@ pub(super) fn lone_surrogate(
     part: &str,
     error: &serde_json::Error,
 ) -> Option<EnvelopeError> {
-    let reason = reason(error);
-    let of_escape = ["lone leading surrogate in hex escape", "unexpected end of hex escape"];
-    if !of_escape.iter().any(|words| reason.starts_with(words)) {
+    if !is_of_surrogate(error) {
         return None;
     }
     let start = offset_in(text, part)?;
@@ -70,10 +78,56 @@ pub(super) fn lone_surrogate(
 }
 
 pub(super) fn no_event_type(text: &str) -> EnvelopeError {
-    let near = keys(text).into_iter().find(|(_, key)| same_letters(key, "eventType"));
-    let near = near.map(|(place, key)| NearKey {
-        key: excerpt(&key, EXCERPT_BYTES),
-        byte: offset_in(text, place).unwrap_or(0),
+    let shape = KnownShape::of_value(text);
+    let keys = keys(text);
+    let spelt = |name: &str| keys.iter().find(|(_, key)| same_letters(key, name));
+    let near = spelt("eventType").map(|(place, key)| near_key(text, place, key));
+    // Others' forms have such keys as well.
+    let other = || ["event", "eventName", "type", "messageType"].into_iter().find_map(spelt);
+    let near = near.or_else(|| match shape {
+        None => {
+            in_an_object(text).or_else(|| other().map(|(place, key)| near_key(text, place, key)))
+        }
+        Some(_) => None,
     });
-    EnvelopeError::MissingEventType { near, shape: KnownShape::of_value(text) }
+    EnvelopeError::MissingEventType { near, shape }
+}
+
+fn near_key(text: &str, place: &str, key: &str) -> NearKey {
+    NearKey { key: excerpt(key, EXCERPT_BYTES), byte: offset_in(text, place).unwrap_or(0) }
+}
+
+// An `eventType` that stands one level too deep.
+fn in_an_object(text: &str) -> Option<NearKey> {
+    let fields: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(text).ok()?;
+    fields.iter().filter(|(outer, _)| *outer != "data").find_map(|(outer, value)| {
+        let inner = if value.get().starts_with('{') { keys(value.get()) } else { Vec::new() };
+        let (place, key) = inner.into_iter().find(|(_, key)| same_letters(key, "eventType"))?;
+        Some(near_key(text, place, &format!("{outer}.{key}")))
+    })
+}
+
+/// Where the data may stand when there is none.
+pub(super) fn data_elsewhere(text: &str, contract: Option<&ContractInfo>) -> &'static str {
+    let keys = keys(text);
+    let has = |name: &str| keys.iter().any(|(_, key)| key == name);
+    for (other, told) in [
+        ("payload", "; `payload` is there, but the name is `data`"),
+        ("body", "; `body` is there, but the name is `data`"),
+        ("content", "; `content` is there, but the name is `data`"),
+        ("Data", "; `Data` is there, but the name is `data`"),
+    ] {
+        if has(other) {
+            return told;
+        }
+    }
+    let mut required = contract
+        .into_iter()
+        .flat_map(|contract| contract.fields)
+        .filter(|own| own.required)
+        .peekable();
+    if required.peek().is_some() && required.all(|own| has(own.wire_name)) {
+        return "; its fields stand beside `eventType`, they belong into `data`";
+    }
+    ""
 }

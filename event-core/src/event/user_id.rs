@@ -5,6 +5,8 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
+use super::blank::is_invisible;
+
 /// Whoever caused an event: the `userId` of the envelope, a number or a string.
 ///
 /// Services disagree on the form, so a number and its digits as a string stay different on
@@ -75,30 +77,32 @@ impl EventId {
         }
     }
 
-    /// Whether it identifies nothing: it is empty or blank, a nil UUID, or what programs write for a
-    /// missing value, `null` and `undefined`. Two events with such an identity are two events, so a
-    /// record that has it counts as one without.
+    /// Whether it identifies nothing: it is empty or blank, zero, a nil or max UUID, or what programs write
+    /// for a missing value, such as `null`, `None`, `NaN` or `[object Object]`. Two events with such an
+    /// identity are two events, so a record that has it counts as one without.
     #[must_use]
     pub fn is_blank(&self) -> bool {
         match &self.0 {
-            Repr::Uuid(uuid) => uuid.is_nil(),
-            Repr::Text(text) => is_blank(text),
+            Repr::Uuid(uuid) => stands_for_none(*uuid),
+            Repr::Text(text) => identifies_nothing(text),
         }
     }
 }
 
-fn is_blank(text: &str) -> bool {
-    // Zero-width characters are no white space by Unicode, and nobody sees them.
-    let is_invisible = |c: char| {
-        c.is_whitespace()
-            || c.is_control()
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}')
-    };
-    let text = text.trim_matches(is_invisible);
-    text.is_empty()
-        || text.eq_ignore_ascii_case("null")
-        || text.eq_ignore_ascii_case("undefined")
-        || Uuid::try_parse(text).is_ok_and(|uuid| uuid.is_nil())
+// What programs write for a missing value, without the signs around it.
+const MISSING: [&str; 8] =
+    ["null", "undefined", "none", "nil", "nan", "n/a", "infinity", "object object"];
+
+fn identifies_nothing(text: &str) -> bool {
+    let text = text.trim_matches(|c: char| is_invisible(c) || c.is_ascii_punctuation());
+    // A zero, and nothing at all.
+    text.bytes().all(|byte| matches!(byte, b'0' | b'.'))
+        || MISSING.iter().any(|word| text.eq_ignore_ascii_case(word))
+        || Uuid::try_parse(text).is_ok_and(stands_for_none)
+}
+
+fn stands_for_none(uuid: Uuid) -> bool {
+    uuid.is_nil() || uuid.is_max()
 }
 
 impl fmt::Display for EventId {

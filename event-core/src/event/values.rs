@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 
+use super::excerpt::excerpt;
 use super::ignored::IgnoredReason;
 use super::place::offset_in;
 use super::rules::EnvelopeRules;
@@ -50,7 +51,13 @@ fn wrong_type(
     text: &str,
     json: &str,
 ) -> EnvelopeError {
-    let (found, byte) = (kind_of(json), place_of(text, json));
+    let byte = place_of(text, json);
+    let found = match kind_of(json) {
+        kind @ ("a number" | "a string" | "a boolean") => {
+            format!("the {} {}", &kind[2..], excerpt(json, 64))
+        }
+        kind => kind.to_owned(),
+    };
     EnvelopeError::FieldType { field, expected, found, byte }
 }
 
@@ -104,6 +111,11 @@ pub(super) fn time_of(json: &str, rules: EnvelopeRules) -> Result<Timestamp, Ign
         "a number" => time::of_number(json),
         _ => Err(IgnoredReason::WrongType),
     }
+}
+
+/// Whether a JSON string has half of a surrogate pair.
+pub(super) fn is_no_text(json: &str) -> bool {
+    json.starts_with('"') && plain_text(json).is_err()
 }
 
 // A JSON string that was read before can have no other fault.

@@ -111,8 +111,8 @@ macro_rules! keys_by_from_str {
     )*};
 }
 
-// The key as text, without the quotes of JSON.
-fn text(key: &[u8]) -> Result<Cow<'_, str>, String> {
+/// The key as text, without the quotes of JSON.
+pub(crate) fn text(key: &[u8]) -> Result<Cow<'_, str>, String> {
     let text = std::str::from_utf8(key).map_err(|error| {
         let not_utf8 = || format!("is not UTF-8 from byte {} on", error.valid_up_to());
         other_form(key).unwrap_or_else(not_utf8)

@@ -35,6 +35,7 @@ pub use argument::{Argument, ArgumentsOf, EnvelopeUse, Probe};
 pub use batch::{Batch, FromDeliveries, Taken};
 pub use event::Event;
 pub use json::Json;
+pub(crate) use key::text as text_of_key;
 pub use key::{FromKey, Key};
 pub use raw::RawEvent;
 pub use record::Attempt;

@@ -21,7 +21,7 @@ pub struct IgnoredKind {
     pub topic: TopicName,
     /// The start of the event's name.
     pub event: String,
-    /// The field: `eventId`, `occurredAt`, or `timestamp` for that of the record.
+    /// The field, such as `eventId`; `timestamp` for that of the record.
     pub field: &'static str,
     /// Why.
     pub reason: IgnoredReason,

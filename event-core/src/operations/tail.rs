@@ -7,6 +7,7 @@ use super::{OperationError, Place, partitions_of, resolve};
 use crate::broker::{Broker, BrokerError, ReadRequest, Reader};
 use crate::delivery::{RecordRef, Shutdown, TopicPartition};
 use crate::event::{Envelope, EnvelopeError, TopicName};
+use crate::extract::text_of_key;
 
 /// Which records to look at. What is not given lets all through; a record that cannot be read has
 /// neither event nor user.
@@ -14,7 +15,7 @@ use crate::event::{Envelope, EnvelopeError, TopicName};
 pub struct TailFilter {
     /// Those of this event.
     pub event: Option<String>,
-    /// Those with this key.
+    /// Those with this key, as it stands or in the quotes of JSON.
     pub key: Option<String>,
     /// Those that this user caused.
     pub user_id: Option<String>,
@@ -56,7 +57,12 @@ impl TailFilter {
             }
             _ => false,
         };
-        self.key.as_ref().is_none_or(|wanted| key == Some(wanted.as_bytes()))
+        // As a handler reads it, or byte for byte.
+        let is_key = |wanted: &String| {
+            let as_text = |key| text_of_key(key).is_ok_and(|key| key == *wanted);
+            key.is_some_and(|key| key == wanted.as_bytes() || as_text(key))
+        };
+        self.key.as_ref().is_none_or(is_key)
             && self.event.as_ref().is_none_or(is_event)
             && self.user_id.as_ref().is_none_or(is_user)
     }

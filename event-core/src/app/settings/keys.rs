@@ -61,7 +61,12 @@ pub(super) fn apply<To, T: SettingType>(
     value: Value<'_>,
     read: &mut Reader<'_>,
 ) {
-    if let Some(value) = T::read(value, read) {
+    // Lists say themselves what is wrong with an item.
+    if T::KIND != Kind::List
+        && let Some(quoted) = value.at.in_quotes(value.text)
+    {
+        read.0.push(quoted);
+    } else if let Some(value) = T::read(value, read) {
         set(to, value);
     }
 }
@@ -169,7 +174,7 @@ pub(super) fn home(key: &str, table: Option<&str>) -> Option<String> {
     if table != Some("topic") && table.is_some() && is_for(|setting| setting.topic.is_some()) {
         homes.push("in `[topic.\"..\"]`, for one topic".to_owned());
     }
-    if let Some(written) = in_attribute(key).filter(|_| table == Some("handlers")) {
+    if let Some(written) = in_attribute(key).filter(|_| matches!(table, None | Some("handlers"))) {
         homes.push(format!("in the attribute, for one handler: `#[event_handler({written}, ..)]`"));
     }
     (!homes.is_empty()).then(|| format!("`{key}` stands {}", homes.join("; or ")))
@@ -220,6 +225,25 @@ impl fmt::Display for At<'_> {
 }
 
 impl At<'_> {
+    /// How a text is written here: a variable has it without quotation marks.
+    pub(super) fn as_text(self, text: &str) -> String {
+        if self.is_variable() { format!("`{text}`") } else { format!("`\"{text}\"`") }
+    }
+
+    fn is_variable(self) -> bool {
+        self.source.starts_with("EVENT_")
+    }
+
+    /// That a variable has quotation marks around its value, as `docker --env-file` leaves them.
+    fn in_quotes(self, text: &str) -> Option<StartupProblem> {
+        let quoted = ['"', '\'']
+            .into_iter()
+            .any(|quote| text.len() > 1 && text.starts_with(quote) && text.ends_with(quote));
+        (quoted && self.is_variable()).then(|| {
+            problem(format!("{self} has quotation marks around its value"), "write it without them")
+        })
+    }
+
     /// The `value` that stands here in the file as text, or that it is of another kind.
     pub(super) fn text_of(self, value: &toml::Value) -> Result<String, StartupProblem> {
         match (self.setting.kind, value) {

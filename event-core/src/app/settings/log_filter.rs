@@ -11,7 +11,15 @@ use crate::registry::StartupProblem;
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// What others call a level.
-const OTHER_WORDS: [(&str, &str); 12] = [
+const OTHER_WORDS: [(&str, &str); 20] = [
+    ("dbg", "debug"),
+    ("err", "error"),
+    ("trc", "trace"),
+    ("on", "info"),
+    ("true", "info"),
+    ("yes", "info"),
+    ("false", "off"),
+    ("no", "off"),
     ("none", "off"),
     ("silent", "off"),
     ("quiet", "off"),
@@ -26,12 +34,20 @@ const OTHER_WORDS: [(&str, &str); 12] = [
     ("silly", "trace"),
 ];
 
+/// What stands before a level where others write one, and is no module.
+const NO_TARGETS: [&str; 6] = ["level", "log", "log_level", "loglevel", "rust_log", "event_log"];
+
 /// What is wrong with the text, `None` when nothing is.
 pub(super) fn fault(text: &str) -> Option<StartupProblem> {
     directives(text).into_iter().map(str::trim).find_map(of_directive)
 }
 
 fn of_directive(directive: &str) -> Option<StartupProblem> {
+    if let Some((wrong, help)) = of_form(directive) {
+        let shown = excerpt(directive, 64);
+        let message = format!("the variable EVENT_LOG has `{shown}`, {wrong}");
+        return Some(problem(message, format!("write `{}`", excerpt(&help, 64))));
+    }
     // What stands in brackets is the name of a span and its fields, which may hold anything.
     let behind = directive.rfind(']').map_or(0, |end| end + 1);
     let (target, level) = match directive[behind..].rfind('=') {
@@ -45,11 +61,10 @@ fn of_directive(directive: &str) -> Option<StartupProblem> {
         return None;
     }
     let near = OTHER_WORDS.iter().find(|(word, _)| *word == lower).map(|(_, level)| *level);
+    let near = near.or_else(|| LEVELS.into_iter().find(|level| lower.starts_with(level)));
     let near = near.or_else(|| {
         let (near, distance) = nearest(&lower, LEVELS.into_iter())?;
-        // A word alone may be the name of a crate: `infra` is two changes from `info`.
-        let at_most = if target.is_empty() { 1 } else { 2 };
-        (distance <= at_most && distance < near.len() / 2 + 1).then_some(near)
+        (distance <= 2 && distance < near.len() / 2 + 1).then_some(near)
     });
     let all = LEVELS.map(|level| format!("`{level}`")).join(", ");
     let shown = excerpt(level, 64);
@@ -72,6 +87,51 @@ fn of_directive(directive: &str) -> Option<StartupProblem> {
             Some(problem(message, help))
         }
     }
+}
+
+/// What is wrong with how a directive is written, and how it is meant. The filter takes each as a target of
+/// which there is none, so that nothing else is logged.
+fn of_form(directive: &str) -> Option<(&'static str, String)> {
+    // The name of a span and its fields may hold anything.
+    if directive.contains(['[', '{']) {
+        return None;
+    }
+    if directive.contains(['"', '\'', '`']) {
+        return Some(("which has quotation marks", directive.replace(['"', '\'', '`'], "")));
+    }
+    if directive.contains(';') {
+        return Some(("which has something else than a comma in it", directive.replace(';', ",")));
+    }
+    let (target, level) = directive.rsplit_once('=').unwrap_or((directive, ""));
+    let (target, level) = (target.trim(), level.trim());
+    if target.contains(char::is_whitespace) || level.contains(char::is_whitespace) {
+        let parts: Vec<_> = directive.split_whitespace().collect();
+        return Some(("which has a blank in it", parts.join(",")));
+    }
+    if target.replace("::", "").contains(':') {
+        return Some(("which has a `:` in place of `=`", with_equals(directive)));
+    }
+    if NO_TARGETS.contains(&&*target.to_ascii_lowercase()) && !level.is_empty() {
+        return Some(("which has no module before `=`", level.to_owned()));
+    }
+    if target.contains('-') {
+        let name = target.replace('-', "_");
+        let equals = if level.is_empty() { "" } else { "=" };
+        return Some(("and no module has a `-` in its path", format!("{name}{equals}{level}")));
+    }
+    let of_module = target.rsplit_once("::").filter(|_| level.is_empty());
+    let is_level = |(_, last): &(&str, &str)| LEVELS.contains(&&*last.to_ascii_lowercase());
+    let (module, level) = of_module.filter(is_level)?;
+    Some(("which has a `::` in place of `=`", format!("{module}={level}")))
+}
+
+/// The directive with `=` in place of the last `:` that stands alone.
+fn with_equals(directive: &str) -> String {
+    let at = directive.rmatch_indices(':').map(|(at, _)| at).find(|at| {
+        let beside = [at.checked_sub(1), Some(at + 1)].into_iter().flatten();
+        !beside.into_iter().any(|at| directive.as_bytes().get(at) == Some(&b':'))
+    });
+    at.map_or_else(String::new, |at| format!("{}={}", &directive[..at], &directive[at + 1..]))
 }
 
 /// The parts between commas outside of brackets.
@@ -101,7 +161,6 @@ mod tests {
             "warn,event_core=debug",
             "warn, event_core = debug ",
             "my_service",
-            "infra",
             "warn,errors=debug",
             "my_service::handlers=trace,off",
             "[handle{topic=a,offset=3}]=info",
@@ -121,6 +180,29 @@ mod tests {
             ("warning", "has `warning`", "did you mean `warn`?"),
             ("verbose", "has `verbose`", "did you mean `debug`?"),
             ("info,tarce", "has `tarce`", "for a module"),
+            ("infra", "has `infra`", "for a module of this name write `infra=trace`"),
+            ("dbg", "has `dbg`", "did you mean `debug`?"),
+            ("err", "has `err`", "did you mean `error`?"),
+            ("trc", "has `trc`", "did you mean `trace`?"),
+            ("on", "has `on`", "did you mean `info`?"),
+            ("true", "has `true`", "did you mean `info`?"),
+            ("yes", "has `yes`", "did you mean `info`?"),
+            ("debugging", "has `debugging`", "did you mean `debug`?"),
+            ("informational", "has `informational`", "did you mean `info`?"),
+            ("level=debug", "has no module before `=`", "write `debug`"),
+            ("RUST_LOG=info", "has no module before `=`", "write `info`"),
+            ("event_core:info", "has a `:` in place of `=`", "write `event_core=info`"),
+            ("a::b:info", "has a `:` in place of `=`", "write `a::b=info`"),
+            ("event_core::debug", "has a `::` in place of `=`", "write `event_core=debug`"),
+            ("event-core=info", "no module has a `-`", "write `event_core=info`"),
+            ("event-core", "no module has a `-`", "write `event_core`"),
+            ("info warn", "has a blank", "write `info,warn`"),
+            (
+                "info;event_core=debug",
+                "something else than a comma",
+                "write `info,event_core=debug`",
+            ),
+            ("\"info\"", "quotation marks", "write `info`"),
             ("warn,event_core=debg", "gives `event_core` the level `debg`", "`event_core=debug`"),
             ("event_core=loud", "gives `event_core` the level `loud`", "`event_core=debug`"),
         ] {

@@ -1,7 +1,7 @@
 //! The types of settings: how a value is written, read and described, and what is said of a wrong one.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use event_names::{meant_duration_ranges, meant_durations, parse_duration, parse_duration_range};
@@ -76,13 +76,21 @@ macro_rules! numbers {
             fn read(Value { at, text }: Value<'_>, read: &mut Reader<'_>) -> Option<Self> {
                 let least = at.setting.least;
                 let number = text.parse::<u64>().ok().filter(|number| *number >= least);
-                let number = number.and_then(|number| Self::try_from(number).ok());
-                if number.is_none() {
+                let fits = number.and_then(|number| Self::try_from(number).ok());
+                if fits.is_none() {
                     let text = shown(text, is_number(text));
-                    let message = format!("{at} is {text}, it must be an integer from {least} on");
-                    read.0.push(problem(message, format!("write a number like `{}`", least.max(5))));
+                    // One that is too large for the type only.
+                    let limit = match number {
+                        Some(_) => format!("to {}", Self::MAX),
+                        None => "on".to_owned(),
+                    };
+                    let message = format!("{at} is {text}, it must be an integer from {least} {limit}");
+                    let own = at.setting.example();
+                    let least = least.max(5).to_string();
+                    let example = if own.parse::<u64>().is_ok() { own } else { least.as_str() };
+                    read.0.push(problem(message, format!("write a number like `{example}`")));
                 }
-                number
+                fits
             }
         }
     )+};
@@ -111,7 +119,22 @@ impl SettingType for IpAddr {
     const TAKES: &'static str = "an IP address";
 
     fn read(Value { at, text }: Value<'_>, read: &mut Reader<'_>) -> Option<Self> {
-        read.parsed(at, text.parse(), || "write an IP address like \"127.0.0.1\"".to_owned())
+        if let Ok(address) = text.parse::<SocketAddr>() {
+            let message = format!("{at} is `{address}`, an address with a port");
+            let port = address.port();
+            let help = format!(
+                "write {}, and `admin_port = {port}`",
+                at.as_text(&address.ip().to_string())
+            );
+            read.0.push(problem(message, help));
+            return None;
+        }
+        let help = || format!("write an IP address like {}", at.as_text("127.0.0.1"));
+        if text.eq_ignore_ascii_case("localhost") {
+            read.0.push(problem(format!("{at} is `localhost`, it must be an IP address"), help()));
+            return None;
+        }
+        read.parsed(at, text.parse(), help)
     }
 }
 
@@ -121,13 +144,14 @@ impl SettingType for Duration {
 
     fn read(Value { at, text }: Value<'_>, read: &mut Reader<'_>) -> Option<Self> {
         let meant = durations_within(at.setting, text);
-        let like = || format!("write a duration like `\"{}\"`", at.setting.example());
+        let like = || format!("write a duration like {}", at.as_text(at.setting.example()));
         if meant.is_empty() && !is_number(text) && parse_duration(text).is_err() {
-            let message = format!("{at} is {}, it must be a duration", shown(text, false));
+            let text = shown(text, is_like_a_duration(text));
+            let message = format!("{at} is {text}, it must be a duration");
             read.0.push(problem(message, like()));
             return None;
         }
-        let help = || one_or_other(&meant).unwrap_or_else(like);
+        let help = || one_or_other(at, &meant).unwrap_or_else(like);
         let duration = read.parsed(at, parse_duration(text), help)?;
         read.within(at, duration).then_some(duration)
     }
@@ -147,14 +171,14 @@ impl SettingType for (Duration, Duration) {
                 || parse_duration(end).is_ok()
         };
         let meant = ranges_within(at.setting, text);
-        let like = || format!("write a range like `\"{}\"`", at.setting.example());
+        let like = || format!("write a range like {}", at.as_text(at.setting.example()));
         if !(is_end(ends.0) && is_end(ends.1)) && meant.is_empty() {
             let message =
                 format!("{at} is {}, it must be a range of durations", shown(text, false));
             read.0.push(problem(message, like()));
             return None;
         }
-        let help = || one_or_other(&meant).unwrap_or_else(like);
+        let help = || one_or_other(at, &meant).unwrap_or_else(like);
         let (first, longest) = read.parsed(at, parse_duration_range(text), help)?;
         let (first_fits, longest_fits) = (read.within(at, first), read.within(at, longest));
         (first_fits && longest_fits).then_some((first, longest))
@@ -247,8 +271,27 @@ pub(super) fn ranges_within(setting: &Setting, text: &str) -> Vec<String> {
 }
 
 // What a text can mean, as what to write.
-fn one_or_other(meant: &[String]) -> Option<String> {
-    (!meant.is_empty()).then(|| format!("write `\"{}\"`", meant.join("\"` or `\"")))
+fn one_or_other(at: At<'_>, meant: &[String]) -> Option<String> {
+    let each: Vec<_> = meant.iter().map(|one| at.as_text(one)).collect();
+    (!each.is_empty()).then(|| format!("write {}", each.join(" or ")))
+}
+
+/// Whether a text is made of digits and the letters of units alone, though perhaps no duration that is taken.
+fn is_like_a_duration(text: &str) -> bool {
+    let is_of_one = |c: char| c.is_ascii_digit() || "PTdhmsnuµHMS+-. ".contains(c);
+    text.len() <= 16 && text.contains(|c: char| c.is_ascii_digit()) && text.chars().all(is_of_one)
+}
+
+/// A duration in the largest unit that says it without a fraction.
+fn in_one_unit(duration: Duration) -> String {
+    let (seconds, nanoseconds) = (duration.as_secs(), duration.subsec_nanos());
+    match (seconds, nanoseconds) {
+        (0, 0) => "0s".to_owned(),
+        (_, 0) if seconds % 3600 == 0 => format!("{}h", seconds / 3600),
+        (_, 0) if seconds % 60 == 0 => format!("{}m", seconds / 60),
+        (_, 0) => format!("{seconds}s"),
+        _ => format!("{duration:?}"),
+    }
 }
 
 /// Where the problems of values are noted.
@@ -264,9 +307,10 @@ impl Reader<'_> {
         if let Some(index) = words.iter().position(|word| *word == text) {
             return all.get(index).copied();
         }
-        let near = nearest(text, words.iter().copied());
+        let lower = text.trim().to_ascii_lowercase();
+        let near = nearest(&lower, words.iter().copied());
         let near = near.filter(|(near, distance)| *distance <= near.len() / 2);
-        let is_flag = matches!(text, "yes" | "no" | "on" | "off");
+        let is_flag = matches!(&*lower, "yes" | "no" | "on" | "off");
         let text = shown(text, near.is_some() || is_flag || is_number(text));
         let help = match near {
             Some((near, _)) => format!("did you mean `{near}`?"),
@@ -281,7 +325,8 @@ impl Reader<'_> {
         let (least, most) = at.setting.times;
         let fits = (least..=most).contains(&value);
         if !fits {
-            let message = format!("{at} is {value:?}, it must be from {least:?} to {most:?}");
+            let [value, least, most] = [value, least, most].map(in_one_unit);
+            let message = format!("{at} is {value}, it must be from {least} to {most}");
             self.0.push(problem(message, "write a duration within that"));
         }
         fits

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
-use super::keys::{At, Setting, TABLES, home, of_service};
+use super::keys::{At, Setting, TABLES, home, of_handlers, of_service};
 use super::lines::Lines;
 use super::tables::Tables;
 use super::{Origin, SettingsOverrides, problem};
@@ -62,12 +63,15 @@ pub(super) fn read_file(
     let shown = path.display();
     let text = match (std::fs::read_to_string(&path), by) {
         (Ok(text), _) => text,
-        (Err(error), None) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        (Err(error), None) if error.kind() == ErrorKind::NotFound => String::new(),
         (Err(error), by) => {
             let by = by.map_or_else(String::new, |by| format!(", which {by} names,"));
             problems.push(problem(
                 format!("the settings file `{shown}`{by} cannot be read: {error}"),
-                "name a file that is there with `--config` or EVENT_CONFIG, or none",
+                match error.kind() {
+                    ErrorKind::InvalidData => "write it as UTF-8",
+                    _ => "name a file that is there with `--config` or EVENT_CONFIG, or none",
+                },
             ));
             String::new()
         }
@@ -76,9 +80,13 @@ pub(super) fn read_file(
         Ok(table) => table,
         Err(error) => {
             // Only the reason: the lines that the full message quotes may hold a secret.
-            let at = error.span().map_or(0, |span| text[..span.start].lines().count().max(1));
-            let message =
-                format!("the settings file `{shown}` is not TOML, line {at}: {}", error.message());
+            let span = error.span().unwrap_or_default();
+            let at = text.get(..span.start).unwrap_or_default().matches('\n').count() + 1;
+            let mut reason = error.message().to_owned();
+            if let Some(key) = text.get(span).filter(|_| reason == "duplicate key") {
+                reason = format!("the key `{}` is there twice", excerpt(key.trim(), 64));
+            }
+            let message = format!("the settings file `{shown}` is not TOML, line {at}: {reason}");
             problems.push(problem(message, "fix that line"));
             return File::default();
         }
@@ -93,9 +101,8 @@ pub(super) fn read_file(
                 kafka.retain(|key, value| {
                     let home = home(key, Some("kafka")).filter(|_| !value.is_table());
                     let Some(home) = home else { return true };
-                    let message = format!(
-                        "the settings file `{shown}` has an unknown key `{key}` in `[kafka]`"
-                    );
+                    let place = lines.place(&["kafka", key]);
+                    let message = format!("{place} has an unknown key `{key}` in `[kafka]`");
                     problems.push(problem(message, home));
                     false
                 });
@@ -120,13 +127,38 @@ pub(super) fn read_file(
                     let place = lines.place(&[&name]);
                     let message = format!("{place} has an unknown key `{}`", excerpt(&name, 64));
                     let known = of_service().map(|setting| setting.key).chain(TABLES);
-                    let help = home(&name, None).unwrap_or_else(|| meant(&name, known));
+                    let help = elsewhere(&name, &value).unwrap_or_else(|| meant(&name, known));
                     problems.push(problem(message, help));
                 }
             },
         }
     }
     File { lines, ..file }
+}
+
+/// Where a key belongs that is not known above all tables.
+fn elsewhere(name: &str, value: &toml::Value) -> Option<String> {
+    if let Some(home) = home(name, None) {
+        return Some(home);
+    }
+    if matches!(name, "log" | "log_level" | "log_filter") {
+        return Some("the filter of the log is the variable EVENT_LOG".to_owned());
+    }
+    let (_, distance) = nearest(name, of_service().map(|setting| setting.key).chain(TABLES))?;
+    let of_handler = nearest(name, of_handlers().map(|setting| setting.key));
+    if let Some((near, _)) = of_handler.filter(|(_, nearer)| *nearer < distance && *nearer <= 2) {
+        return home(near, None);
+    }
+    // Without quotation marks it is a table to TOML: `linger.ms = 5`.
+    let property = match value {
+        toml::Value::Table(inner) if distance > 2 => inner
+            .iter()
+            .find(|(_, value)| !value.is_table())
+            .map(|(key, _)| format!("{name}.{key}")),
+        _ => name.contains('.').then(|| name.to_owned()),
+    };
+    let property = excerpt(&property?, 64);
+    Some(format!("if `{property}` is a property of librdkafka, it stands in `[kafka]`"))
 }
 
 /// `did you mean ..?`, or what there is.

@@ -20,6 +20,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::trouble;
 use crate::broker::BrokerError;
+use crate::event::excerpt;
 
 /// How to reach a Kafka cluster.
 #[derive(Clone, Default)]
@@ -114,6 +115,15 @@ fn refused_value(name: &str, value: &str) -> Option<&'static str> {
         }
         _ => None,
     }
+}
+
+/// Whether librdkafka has read less than a number from a text that begins like one: it stops at the first sign
+/// that is none of a number, and counts in eights behind a 0. Only of a number `read` is another text.
+fn is_read_otherwise(written: &str, read: &str) -> bool {
+    let (written, number) = (written.trim(), read.parse::<f64>());
+    let begins_like_one =
+        written.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '.'));
+    begins_like_one && number.is_ok() && written.parse::<f64>() != number
 }
 
 /// Whether a property asks for what only a build with the feature `tls` (or `tls-vendored`) has.
@@ -271,7 +281,20 @@ impl KafkaSettings {
             } else {
                 let mut config = ClientConfig::new();
                 config.set(name, value.expose_secret());
-                if let Err(error) = config.create_native_config() {
+                let created = config.create_native_config();
+                let read = created.as_ref().ok().and_then(|config| config.get(name).ok());
+                if let Some(read) =
+                    read.filter(|read| is_read_otherwise(value.expose_secret(), read))
+                {
+                    let written = excerpt(value.expose_secret(), 32);
+                    add(
+                        format!(
+                            "`{name}` under `[kafka]` is `{written}`, which librdkafka reads as {read}"
+                        ),
+                        "write a number without a unit, a sign between its digits, or a 0 before them",
+                    );
+                }
+                if let Err(error) = created {
                     let reason = match trouble::of_creation(&error) {
                         BrokerError::Settings(reason) => reason,
                         other => other.to_string(),

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use clap::Args;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use counted::{CountedBroker, Done, Readers, Sent};
 
@@ -153,11 +153,11 @@ fn introduce(service: &str, bootstrap: &str, topics: &BTreeSet<TopicName>) {
 // What `dev` needs to know of a sample line; the line itself is published as it stands.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Sample {
+struct Sample<'a> {
     event_type: String,
     topic: Option<String>,
-    #[serde(default)]
-    data: Value,
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
 }
 
 fn samples(
@@ -197,13 +197,14 @@ fn samples(
 }
 
 fn sample(registry: &Registry, line: &str) -> Result<OutgoingRecord, String> {
-    let sample: Sample = serde_json::from_str(line).map_err(|error| error.to_string())?;
+    let sample: Sample<'_> = serde_json::from_str(line).map_err(|error| error.to_string())?;
     let topic = match &sample.topic {
-        Some(topic) => topic_named(registry, topic).map_err(|error| error.to_string())?,
+        Some(topic) => topic_named(registry, topic).map_err(|error| error.message)?,
         None => topic_of(registry, &sample.event_type)?,
     };
     let contract = contract_of(registry, topic.as_str(), &sample.event_type);
-    let key = contract.and_then(|contract| contract.key_of_json(&sample.data));
+    let key =
+        contract.zip(sample.data).and_then(|(contract, data)| contract.key_of_json(data.get()));
     Ok(OutgoingRecord {
         topic,
         partition: None,

@@ -155,7 +155,9 @@ impl FilterArgs {
             None => None,
         };
         let groups = match group {
-            Some(group) => vec![GroupName::parse(group)?],
+            Some(group) => {
+                vec![GroupName::parse(group).map_err(|error| usage(error.to_string()))?]
+            }
             None => {
                 let groups = groups_of(registry.handlers(), &settings.group).into_iter();
                 groups.map(|group| group.group).collect()

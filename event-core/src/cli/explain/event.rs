@@ -9,9 +9,9 @@ use super::left_to;
 use super::policy::{delivery, on_failure, unknown};
 use super::sources::{Setting, common, of_dead_letters, of_group, of_route, of_unknown_events};
 use crate::app::{EventApp, Settings};
-use crate::cli::known::{contract_of, events, meant, usage};
+use crate::cli::known::{contract_of, events, meant, shown, usage};
 use crate::cli::table::Table;
-use crate::event::{ContractInfo, GroupName, TopicName, excerpt};
+use crate::event::{ContractInfo, GroupName, TopicName};
 use crate::handler::{HandlerPolicy, HandlerRegistration, Selector};
 use crate::outcome::Error;
 use crate::processor::Neighbours;
@@ -99,10 +99,10 @@ fn explain(
     {
         let topics: BTreeSet<_> =
             registry.handlers().iter().map(|h| h.topic).chain(known.iter().map(|k| k.0)).collect();
-        let topic = excerpt(topic, 64);
         return Err(format!(
-            "no contract or handler knows the topic {topic}; {}",
-            meant(&topic, &topics)
+            "no contract or handler knows the topic {}; {}",
+            shown(topic),
+            meant(topic, &topics)
         ));
     }
     let routers = app.routers(&settings.group);
@@ -114,11 +114,14 @@ fn explain(
     let is_handled = routers.values().any(|own| route_of(&own.topic(topic), event).is_some());
     if !is_handled && !matches!(event, "tombstone" | "*") && !known.contains(&(topic, event)) {
         let names = known.iter().filter(|(of, _)| *of == topic).map(|(_, name)| *name);
-        let event = excerpt(event, 64);
-        return Err(format!(
-            "no contract or handler knows the event {event} of topic {topic}; {}",
-            meant(&event, &names.collect())
-        ));
+        let unknown =
+            format!("no contract or handler knows the event {} of topic {topic}", shown(event));
+        let elsewhere: Vec<_> =
+            known.iter().filter(|(_, name)| *name == event).map(|(of, _)| *of).collect();
+        return Err(match elsewhere.is_empty() {
+            true => format!("{unknown}; {}", meant(event, &names.collect())),
+            false => format!("{unknown}; it is an event of {}", elsewhere.join(", ")),
+        });
     }
     Ok(Explained {
         topic: topic.to_owned(),

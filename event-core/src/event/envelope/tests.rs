@@ -72,7 +72,8 @@ fn every_kind_of_broken_input_has_its_own_code() {
         (b"{\"eventType\":\"X\",\"i\":\"\xC3\"}", "not_utf8"),
         (br#"{"eventType":"X","i":"\ud800"}"#, "ok"),
         (br#"{"eventType":"\ud800"}"#, "lone_surrogate"),
-        (br#"{"eventType":"X","\ud800":1}"#, "lone_surrogate"),
+        (br#"{"eventType":"X","\ud800":1}"#, "ok"),
+        (br#"{"\ud800":1,"eventType":"\ud800"}"#, "lone_surrogate"),
         (b"{\"eventType\":\"X\",\"i\":\"\x01\"}", "malformed_json"),
         (br#"{"eventType":"X","i":"\u0000"}"#, "ok"),
         (deep.as_bytes(), "too_deep"),
@@ -83,6 +84,10 @@ fn every_kind_of_broken_input_has_its_own_code() {
         (b"nan", "malformed_json"),
         (br#"{"data":{}}"#, "missing_event_type"),
         (br#"{"eventType":null}"#, "wrong_field_type"),
+        (br#"{"eventType":""}"#, "wrong_field_type"),
+        (br#"{"eventType":" "}"#, "wrong_field_type"),
+        (br#"{"eventType":"\t"}"#, "wrong_field_type"),
+        ("{\"eventType\":\"\u{a0}\u{200b}\"}".as_bytes(), "wrong_field_type"),
         (br#"{"eventType":1}"#, "wrong_field_type"),
         (br#"{"eventType":{}}"#, "wrong_field_type"),
         (br#"{"EventType":"X"}"#, "missing_event_type"),
@@ -149,6 +154,58 @@ fn a_version_is_an_integer_from_1_on() {
 }
 
 #[test]
+fn a_field_of_the_wrong_type_is_told_with_its_value() {
+    for (version, told) in [
+        ("0", "the number 0"),
+        ("1.5", "the number 1.5"),
+        ("\"1\"", "the string \"1\""),
+        ("{}", "an object"),
+    ] {
+        let value = format!(r#"{{"eventType":"X","version":{version}}}"#);
+        let error = Envelope::read(value.as_bytes()).unwrap().version().unwrap_err().to_string();
+        let expected =
+            format!("the field `version` is {told} at byte 27, it must be an integer from 1 on");
+        assert_eq!(error, expected);
+    }
+}
+
+#[test]
+fn where_the_name_or_the_data_stands_elsewhere_is_told() {
+    for (value, told) in [
+        (r#"{"type":"X","data":{}}"#, "`type` is there at byte 1, but"),
+        (r#"{"event":"X","data":{}}"#, "`event` is there at byte 1, but"),
+        (r#"{"eventName":"X"}"#, "`eventName` is there at byte 1, but"),
+        (r#"{"event_name":"X"}"#, "`event_name` is there at byte 1, but"),
+        (r#"{"meta":{"a":1,"eventType":"X"}}"#, "`meta.eventType` is there at byte 15, but"),
+        (r#"{"headers":{"event_type":"X"}}"#, "`headers.event_type` is there at byte 12, but"),
+    ] {
+        let error = Envelope::read(value.as_bytes()).unwrap_err().to_string();
+        assert!(error.contains(told), "{value}: {error}");
+    }
+    #[derive(Debug, event_core::Event, serde::Deserialize)]
+    #[event(topic = "place_events", name = "MOVED")]
+    #[expect(dead_code, reason = "only read")]
+    struct Moved {
+        id: u64,
+    }
+    for (value, told) in [
+        (
+            r#"{"eventType":"MOVED","payload":{"id":1}}"#,
+            "the field `data` is missing; `payload` is there, but the name is `data`",
+        ),
+        (
+            r#"{"eventType":"MOVED","id":1}"#,
+            "the field `data` is missing; its fields stand beside `eventType`, they belong into `data`",
+        ),
+        (r#"{"eventType":"MOVED","x":1}"#, "the field `data` is missing"),
+    ] {
+        let envelope = Envelope::read(value.as_bytes()).unwrap();
+        let error = envelope.decode_contract::<Moved>().unwrap_err().to_string();
+        assert!(error.ends_with(told), "{value}: {error}");
+    }
+}
+
+#[test]
 fn an_event_of_another_make_can_still_be_routed() {
     let value = br#"{"eventType":"OTHER","version":"1.2.0","userId":{"name":"ann"}}"#;
     assert_eq!(Envelope::read(value).map(|envelope| envelope.event_type() == "OTHER"), Ok(true));
@@ -171,15 +228,39 @@ fn an_identity_that_identifies_nothing_is_absent() {
         r#""undefined""#,
         r#""00000000-0000-0000-0000-000000000000""#,
         r#""00000000000000000000000000000000""#,
+        r#""None""#,
+        r#""nil""#,
+        r#""<nil>""#,
+        r#""(null)""#,
+        r#""NaN""#,
+        r#""[object Object]""#,
+        r#""-""#,
+        r#""\"\"""#,
+        r#""\"null\"""#,
+        r#""N/A""#,
+        "0",
+        "-0",
+        "0.0",
+        r#""0""#,
+        r#""00000000000000000000000000""#,
+        r#""ffffffff-ffff-ffff-ffff-ffffffffffff""#,
+        r#""FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF""#,
+        r#""\u00ad""#,
+        r#""\u180e""#,
+        r#""\u2800""#,
+        r#""\u3164""#,
+        "\"\u{3164}\u{2060}\"",
     ] {
         assert_eq!(identity(none), None, "{none}");
     }
-    assert_eq!(identity(r#"" 7 ""#).as_deref(), Some(" 7 "));
+    for some in [" 7 ", "0-0", "10", "-1", "none-1", "NULLA", "0a", "x"] {
+        assert_eq!(identity(&format!("\"{some}\"")).as_deref(), Some(some));
+    }
 }
 
 #[test]
 fn a_number_is_an_identity() {
-    for number in ["12345", "0", "18446744073709551616", "-1", "1.5"] {
+    for number in ["12345", "1", "18446744073709551616", "-1", "1.5"] {
         assert_eq!(identity(number).as_deref(), Some(number));
     }
 }
@@ -210,4 +291,45 @@ fn a_time_since_1970_is_read_by_its_magnitude() {
     {
         assert_eq!(time(unclear), None, "{unclear}");
     }
+}
+
+#[test]
+fn a_blank_name_is_told_as_one() {
+    let error = Envelope::read(br#"{"eventType":" "}"#).unwrap_err().to_string();
+    assert_eq!(error, "the field `eventType` is blank at byte 13, it must be the name of an event");
+}
+
+#[test]
+fn half_a_surrogate_pair_where_nobody_reads_it_costs_nothing_but_the_field() {
+    let value = br#"{"\ud83d":1,"eventType":"X","userId":"\ud83d","a\u0062":[2],"data":{}}"#;
+    let envelope = Envelope::read(value).unwrap();
+    assert_eq!(envelope.user_id(), Ok(None));
+    assert_eq!(envelope.extra("ab").map(RawValue::get), Some("[2]"));
+    let told: Vec<_> = envelope.ignored().map(|field| (field.name, field.reason.code())).collect();
+    assert_eq!(told, [("userId", "lone_surrogate")]);
+    let strict = EnvelopeRules::default().lone_surrogates(LoneSurrogates::DeadLetter);
+    assert_eq!(Envelope::read_with(value, strict).unwrap_err().code(), "lone_surrogate");
+}
+
+#[test]
+fn half_a_surrogate_pair_in_a_key_of_the_data_counts_where_the_type_reads_keys() {
+    #[derive(Debug, PartialEq, serde::Deserialize)]
+    struct Claim {
+        id: i64,
+        #[serde(default)]
+        inner: Option<Box<Claim>>,
+        #[serde(default)]
+        by_name: std::collections::BTreeMap<String, i64>,
+    }
+    let claim = |id, inner| Claim { id, inner, by_name: Default::default() };
+    let read = |data: &str| {
+        let value = format!(r#"{{"eventType":"X","data":{data}}}"#);
+        let envelope = Envelope::read(value.as_bytes()).unwrap();
+        envelope.decode_data::<Claim>().map_err(|error| error.code())
+    };
+    let unread = r#"{"\ud83d":1,"i\u0064":7,"inner":{"\ud83d":{},"id":8}}"#;
+    assert_eq!(read(unread), Ok(claim(7, Some(Box::new(claim(8, None))))));
+    assert_eq!(read(r#"{"id":7,"by_name":{"\ud83d":1}}"#), Err("lone_surrogate"));
+    assert_eq!(read(r#"{"id":7,"by_name":1,"\ud83d":1}"#), Err("data_mismatch"));
+    assert_eq!(read(r#"{"\ud83d":1}"#), Err("data_mismatch"));
 }

@@ -89,6 +89,13 @@ fn fields_that_count_as_absent_are_left_to_the_envelope() {
         r#""eventId":"""#,
         r#""eventId":[]"#,
         r#""eventId":"null""#,
+        r#""eventId":0"#,
+        r#""eventId":"None""#,
+        r#""event_id":"a""#,
+        r#""occurred_at":"2026-01-31T08:00:00Z""#,
+        r#""occuredAt":"2026-01-31T08:00:00Z""#,
+        r#""user_id":7"#,
+        r#""Version":2"#,
         r#""occurredAt":"2026-01-31""#,
         r#""occurredAt":{}"#,
         r#""occurredAt":7"#,
@@ -97,5 +104,12 @@ fn fields_that_count_as_absent_are_left_to_the_envelope() {
         assert!(!sound(ignored, rules), "{ignored}");
     }
     assert!(sound(r#""occurredAt":"2026-01-31T08:00:00""#, rules.naive_times(NaiveTimes::Utc)));
+    for sound_all_the_same in [
+        r#""eventId":"a","event_id":"b""#,
+        r#""user_id":1,"userId":2"#,
+        r#""event_id_of":"a","users":1,"versions":[],"dates":1,"origin":"x""#,
+    ] {
+        assert!(sound(sound_all_the_same, rules), "{sound_all_the_same}");
+    }
     assert!(sound(r#""eventId":7,"occurredAt":1764307000,"userId":null,"x":1"#, rules));
 }

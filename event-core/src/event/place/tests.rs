@@ -227,10 +227,7 @@ fn what_follows_and_what_is_cut_off_is_named_by_its_byte() {
 
 #[test]
 fn what_no_json_reader_should_accept_is_named_by_its_byte() {
-    let records = [
-        r#"{"eventType":"PROBED","data":{"id":1,"note":"a¦\ud83d"}}"#,
-        r#"{"eventType":"PROBED","data":{"id":1},"userId":"\\¦\ude00"}"#,
-    ];
+    let records = [r#"{"eventType":"PROBED","data":{"id":1,"note":"a¦\ud83d"}}"#];
     assert_places("lone_surrogate", &records.map(str::to_owned));
     let rules = EnvelopeRules::default().lone_surrogates(LoneSurrogates::DeadLetter);
     let (unread, byte) = marked(r#"{"eventType":"PROBED","data":{"id":1},"x":["\\¦\ude00"]}"#);

@@ -66,3 +66,36 @@ async fn what_does_not_pass_ends_it() {
     assert_eq!(told, ["@0", "trouble"]);
     assert!(ended.is_err());
 }
+
+#[tokio::test]
+async fn a_key_in_the_quotes_of_json_is_found_without_them() {
+    let keyed = |key: &'static str| {
+        let partition =
+            TopicPartition { topic: TopicName::from_static("order_events"), partition: 0 };
+        let record = OwnedRecord {
+            offset: Offset(0),
+            timestamp_ms: -1,
+            key: Some(Bytes::from_static(key.as_bytes())),
+            value: Some(Bytes::from_static(b"{}")),
+            headers: Headers::new(),
+        };
+        RecordBatch::new(Arc::new(partition), Epoch::default(), Box::new(record))
+    };
+    for (key, wanted, is_shown) in [
+        ("7", "7", true),
+        ("\"7\"", "7", true),
+        ("\"7\"", "\"7\"", true),
+        ("7", "\"7\"", false),
+        ("77", "7", false),
+    ] {
+        let filter = TailFilter { key: Some(wanted.to_owned()), ..TailFilter::default() };
+        let mut shown = 0;
+        let show = |_: Result<&TailedRecord<'_>, &BrokerError>| {
+            shown += 1;
+            ControlFlow::Continue(())
+        };
+        let script = Scripted([Ok(keyed(key))].into());
+        show_all(script, &filter, &Shutdown::never(), show).await.unwrap();
+        assert_eq!(shown == 1, is_shown, "{key} {wanted}");
+    }
+}

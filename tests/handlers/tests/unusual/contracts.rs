@@ -151,8 +151,16 @@ mod keys {
         assert_eq!(Named { realm: "a".into(), id: 5 }.key().as_deref(), Some("a/5"));
         assert_eq!(Either::Left { id: 5 }.key().as_deref(), Some("5"));
         assert_eq!(Either::Right.key(), None);
-        let json = serde_json::json!({"owner": {"id": 5}});
-        assert_eq!(Owned::INFO.key_of_json(&json).as_deref(), Some("5"));
+        let key_of_json = |json: &str| Owned::INFO.key_of_json(json);
+        assert_eq!(key_of_json(r#"{"owner": {"ID": 4, "id": 5}}"#).as_deref(), Some("5"));
+        assert_eq!(key_of_json(r#"{"Owner": {"Id": "5\u0061"}}"#).as_deref(), Some("5a"));
+        // As it is written: as a float it would be another.
+        let large = "18446744073709551617";
+        let json = format!(r#"{{"owner": {{"id": {large}}}}}"#);
+        assert_eq!(key_of_json(&json).as_deref(), Some(large));
+        for none in [r#"{"owner": {"id": null}}"#, r#"{"owner": {"id": {}}}"#, "{}", "[1]"] {
+            assert_eq!(key_of_json(none), None, "{none}");
+        }
     }
 }
 

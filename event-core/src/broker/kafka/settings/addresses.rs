@@ -12,6 +12,9 @@ use crate::event::excerpt;
 const BETWEEN: &str = "write `host:port`, with a comma between two addresses";
 const PORT: &str = "write a port from 1 to 65535, as in `kafka-1:9092`";
 
+/// What programs write for a missing value.
+const MISSING: [&str; 4] = ["none", "null", "nil", "undefined"];
+
 /// What is wrong, and what to write.
 type Fault = (String, String);
 
@@ -33,6 +36,18 @@ pub(super) fn problems(brokers: &str) -> Vec<KafkaSettingsProblem> {
             "write `host:port` there, and `sasl.username` and `sasl.password` under `[kafka]`"
                 .into(),
         )];
+    }
+    // The same.
+    if brokers.contains('=') {
+        return vec![of_brokers(
+            "`brokers` is a connection string, or has a `=` in it".into(),
+            "write `host:port` there, and what it has of a login as `sasl.username` and `sasl.password` under `[kafka]`"
+                .into(),
+        )];
+    }
+    if let Some(inner) = list(brokers) {
+        let help = format!("write `{}`", excerpt(&inner, 64));
+        return vec![of_brokers("`brokers` is written as a list".into(), help)];
     }
     let faults = brokers.split(',').map(str::trim).enumerate().filter_map(|(index, address)| {
         let (wrong, help) = fault(address)?;
@@ -60,10 +75,21 @@ fn looks_right(address: &str) -> bool {
         || address.chars().all(|c| c.is_ascii_digit())
 }
 
+/// What is in a list of texts, without the signs around it.
+fn list(brokers: &str) -> Option<String> {
+    let inner = brokers.trim().strip_prefix('[')?.strip_suffix(']')?;
+    let is_list = inner.contains(['"', '\'']) || inner.contains(',') && !inner.contains(['[', ']']);
+    is_list.then(|| joined(&inner.replace(['"', '\''], "")))
+}
+
 fn fault(address: &str) -> Option<Fault> {
     let wrong = |wrong: &str, help: &str| Some((wrong.to_owned(), help.to_owned()));
     if address.is_empty() {
         return wrong("has an empty address: a comma too many", BETWEEN);
+    }
+    if address.starts_with(['$', '<', '{', '%']) {
+        let help = "see what was to replace it before the service started";
+        return wrong("which is a placeholder that nothing has replaced", help);
     }
     if let Some((scheme, rest)) = address.split_once("://") {
         let host = rest.split('/').next().unwrap_or_default();
@@ -85,10 +111,6 @@ fn fault(address: &str) -> Option<Fault> {
         let help = format!("write `{}`", excerpt(host, 64));
         return wrong("which has a path behind it", if host.is_empty() { BETWEEN } else { &help });
     }
-    if address.starts_with(['$', '<', '{']) {
-        let help = "see what was to replace it before the service started";
-        return wrong("which is a placeholder that nothing has replaced", help);
-    }
     let (host, port) = match address.strip_prefix('[') {
         Some(bracketed) => {
             let Some((host, rest)) = bracketed.split_once(']') else {
@@ -97,7 +119,11 @@ fn fault(address: &str) -> Option<Fault> {
             // A zone, such as `%eth0`, belongs to the machine.
             let number = host.split_once('%').map_or(host, |(number, _)| number);
             if number.parse::<Ipv6Addr>().is_err() {
-                return wrong("which has no IPv6 address in its brackets", "write `[::1]:9092`");
+                let help = match host_fault(host) {
+                    None => format!("write `{host}{}`", excerpt(rest, 8)),
+                    Some(_) => "write `[::1]:9092`".to_owned(),
+                };
+                return wrong("which has no IPv6 address in its brackets", &help);
             }
             match rest.strip_prefix(':') {
                 None if rest.is_empty() => return None,
@@ -121,11 +147,15 @@ fn fault(address: &str) -> Option<Fault> {
 
 /// An IPv6 address in brackets, when it is one: with a port behind it or without.
 fn bracketed(address: &str) -> Option<String> {
-    if address.parse::<Ipv6Addr>().is_ok() {
-        return Some(format!("write `[{address}]:9092`"));
+    // `::1:9092` is an address as well, but four digits at its end are those of a port.
+    let with_port = address.rsplit_once(':').filter(|(host, port)| {
+        let is_port = port.len() >= 4 && port.bytes().all(|byte| byte.is_ascii_digit());
+        host.parse::<Ipv6Addr>().is_ok() && (is_port || address.parse::<Ipv6Addr>().is_err())
+    });
+    if let Some((host, port)) = with_port {
+        return Some(format!("write `[{host}]:{}`", excerpt(port, 8)));
     }
-    let (host, port) = address.rsplit_once(':')?;
-    host.parse::<Ipv6Addr>().ok().map(|_| format!("write `[{host}]:{}`", excerpt(port, 8)))
+    address.parse::<Ipv6Addr>().ok().map(|_| format!("write `[{address}]:9092`"))
 }
 
 fn host_fault(host: &str) -> Option<Fault> {
@@ -142,10 +172,17 @@ fn host_fault(host: &str) -> Option<Fault> {
         let shown = excerpt(&other.to_string(), 16);
         return Some((format!("whose host has the character `{shown}`"), help.to_owned()));
     }
+    if MISSING.iter().any(|missing| host.eq_ignore_ascii_case(missing)) {
+        let wrong = "whose host is what programs write for a missing value".to_owned();
+        return Some((wrong, "see what was to set it before the service started".to_owned()));
+    }
     // One dot at the end is DNS's own way to say that the name is whole.
     let name = host.strip_suffix('.').unwrap_or(host);
-    if name.split('.').any(|label| label.is_empty() || label.len() > 63) || name.len() > 253 {
-        let help = "between two dots are 1 to 63 characters, and 253 in all at most";
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len()) && !label.starts_with('-') && !label.ends_with('-')
+    };
+    if !name.split('.').all(is_label) || name.len() > 253 {
+        let help = "between two dots are 1 to 63 characters without a `-` at an end, and 253 in all at most";
         return Some(("whose host is no name by the rules of DNS".to_owned(), help.to_owned()));
     }
     let last = name.rsplit('.').next().unwrap_or_default();
@@ -217,7 +254,15 @@ mod tests {
             ("::1", "without brackets", "write `[::1]:9092`"),
             ("fe80:0:0:0:0:0:0:1:9092", "without brackets", "write `[fe80:0:0:0:0:0:0:1]:9092`"),
             ("[::1:9092", "no `]`", "write `[::1]:9092`"),
-            ("[kafka]:9092", "no IPv6 address", "write `[::1]:9092`"),
+            ("[kafka]:9092", "no IPv6 address", "write `kafka:9092`"),
+            ("[1.2.3.4]:9092", "no IPv6 address", "write `1.2.3.4:9092`"),
+            ("[a b]:9092", "a blank", "a comma between"),
+            ("::1:9092", "without brackets", "write `[::1]:9092`"),
+            ("{{ .Values.x }}", "a placeholder", "replace"),
+            ("%KAFKA%:9092", "a placeholder", "replace"),
+            ("None", "for a missing value", "what was to set it"),
+            ("null:9092", "for a missing value", "what was to set it"),
+            ("-host:9092", "by the rules of DNS", "without a `-`"),
             ("[::1]9092", "no `:` before", "write `[::1]:9092`"),
             ("[::1]:0", "port is `0`", "from 1 to 65535"),
             ("10.0.0.300:9092", "no IPv4 address", "four numbers"),
@@ -269,8 +314,25 @@ mod tests {
 
     #[test]
     fn a_login_is_never_repeated() {
-        let found = problems("alice:hun,ter2@kafka:9092");
-        assert_eq!(found.len(), 1);
-        assert!(!format!("{found:?}").contains("ter2"), "{found:?}");
+        for brokers in [
+            "alice:hun,ter2@kafka:9092",
+            "Endpoint=sb://x.servicebus.windows.net/;SharedAccessKeyName=R;SharedAccessKey=hunter2",
+            "kafka:9092;password=hunter2",
+        ] {
+            let found = problems(brokers);
+            assert_eq!(found.len(), 1, "{found:?}");
+            assert!(!format!("{found:?}").contains("ter2"), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn a_list_is_told_as_one() {
+        for list in ["['a:1',b:2]", "[\"a:1\", \"b:2\"]", "[a:1,b:2]"] {
+            let found = problems(list);
+            assert_eq!(found.len(), 1, "{found:?}");
+            assert_eq!(found[0].message, "`brokers` is written as a list");
+            assert_eq!(found[0].help, "write `a:1,b:2`");
+        }
+        assert_eq!(problems("[::1]:9092,[::2]"), []);
     }
 }

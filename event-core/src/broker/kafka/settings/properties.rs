@@ -25,10 +25,6 @@ pub(super) fn nearest(name: &str) -> Option<&'static str> {
 pub(super) fn intervals(settings: &KafkaSettings) -> Vec<KafkaSettingsProblem> {
     let (heartbeat, session, poll) =
         ("heartbeat.interval.ms", "session.timeout.ms", "max.poll.interval.ms");
-    // With the new protocol two of them are the broker's.
-    if settings.has_new_protocol() {
-        return Vec::new();
-    }
     let consumer = settings.consumer("check", "check", None, 1 << 20);
     let default = |name| (name == poll).then_some(POLL_INTERVAL_MS);
     let ms = |name| match consumer.get(name) {
@@ -44,7 +40,17 @@ pub(super) fn intervals(settings: &KafkaSettings) -> Vec<KafkaSettingsProblem> {
             problem(Some(given), message, format!("make `{shorter}` shorter than `{longer}`"))
         })
     };
+    let answer = contradiction(
+        "fetch.wait.max.ms",
+        "socket.timeout.ms",
+        "the broker may wait with its answer for longer than the client does",
+    );
+    // With the new protocol these are the broker's.
+    if settings.has_new_protocol() {
+        return answer.into_iter().collect();
+    }
     let problems = [
+        answer,
         contradiction(heartbeat, session, "the session ends before the next heartbeat"),
         contradiction(session, poll, "a member that does not poll is gone before its session ends"),
     ];

@@ -135,11 +135,47 @@ fn a_property_that_is_not_there_is_told_apart_from_a_value_that_is_not_taken() {
 }
 
 #[test]
+fn a_number_is_read_whole_or_refused() {
+    for (name, value, read) in [
+        ("socket.timeout.ms", "10s", "10"),
+        ("session.timeout.ms", "45s", "45"),
+        ("max.poll.interval.ms", "5m", "5"),
+        ("queued.min.messages", "30_000", "30"),
+        ("max.partition.fetch.bytes", "1MB", "1"),
+        ("heartbeat.interval.ms", "3,000", "3"),
+        ("socket.timeout.ms", "60000.7", "60000"),
+        ("session.timeout.ms", "010000", "4096"),
+    ] {
+        let problems = settings(&[(name, value)]).problems();
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        let expected =
+            format!("`{name}` under `[kafka]` is `{value}`, which librdkafka reads as {read}");
+        assert_eq!(
+            (problems[0].message.as_str(), problems[0].setting.as_deref()),
+            (&*expected, Some(name))
+        );
+    }
+    for (name, value) in [
+        ("socket.timeout.ms", " 10000 "),
+        ("client.rack", "010"),
+        ("linger.ms", "0.5"),
+        ("linger.ms", "5.0"),
+        ("check.crcs", "1"),
+        ("retry.backoff.ms", "1000"),
+    ] {
+        assert_eq!(settings(&[(name, value)]).problems(), [], "{name} {value}");
+    }
+}
+
+#[test]
 fn intervals_that_contradict_each_other_are_a_problem_and_others_are_none() {
     let wrong = settings(&[("heartbeat.interval.ms", "15000")]).problems();
     assert_eq!(wrong.len(), 1, "{wrong:?}");
     let expected = "`heartbeat.interval.ms` is 15000 and `session.timeout.ms` 15000";
     assert!(wrong[0].message.starts_with(expected), "{wrong:?}");
+    let too_short = settings(&[("socket.timeout.ms", "50")]).problems();
+    let expected = "`fetch.wait.max.ms` is 100 and `socket.timeout.ms` 50: the broker may wait";
+    assert!(too_short.len() == 1 && too_short[0].message.starts_with(expected), "{too_short:?}");
     // What is right for a member is right for the clients that are none.
     for fine in [
         &[("max.poll.interval.ms", "20000")][..],

@@ -132,6 +132,11 @@ const VALUES: &[&str] = &[
     "\"\u{200b}\"",
     "\"null\"",
     "\"undefined\"",
+    "\"None\"",
+    "\"-0\"",
+    "\"ffffffff-ffff-ffff-ffff-ffffffffffff\"",
+    "\"2026-01-31 08:00:00 +0100\"",
+    "\"9999-12-31T23:59:59Z\"",
     "\"00000000-0000-0000-0000-000000000000\"",
     "\"018F4E9C-7B2A-7C3D-8E4F-5A6B7C8D9E0F\"",
     "\"2026-01-31T08:00:00Z\"",
@@ -180,6 +185,11 @@ const KEYS: &[&str] = &[
     "\\u0064ata",
     "dat\\u0061",
     "user_id",
+    "eventID",
+    "occuredAt",
+    "Version",
+    "Data",
+    "\\ud83d",
 ];
 
 const INSERTED: &[&str] = &[
