@@ -157,7 +157,8 @@ mod tests {
         let own: Timestamp = "2024-05-01T10:00:00Z".parse().unwrap();
         let says_when = event().with_occurred_at(own);
         assert_eq!(entry(says_when, 0, 1000).occurred_at, own);
-        assert_eq!(entry(event(), 0, 1000).occurred_at.as_millisecond(), 1000);
+        let milliseconds = 1_764_307_000_412;
+        assert_eq!(entry(event(), 0, milliseconds).occurred_at.as_millisecond(), milliseconds);
         let microseconds = 1_764_307_000_412_345;
         assert_eq!(entry(event(), 0, microseconds).occurred_at.as_microsecond(), microseconds);
     }
