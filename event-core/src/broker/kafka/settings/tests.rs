@@ -160,7 +160,7 @@ fn a_number_is_read_whole_or_refused() {
         ("client.rack", "010"),
         ("linger.ms", "0.5"),
         ("linger.ms", "5.0"),
-        ("check.crcs", "1"),
+        ("socket.keepalive.enable", "1"),
         ("retry.backoff.ms", "1000"),
     ] {
         assert_eq!(settings(&[(name, value)]).problems(), [], "{name} {value}");
