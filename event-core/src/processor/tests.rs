@@ -10,7 +10,6 @@ mod commits;
 mod failing_batches;
 mod groups;
 mod kept;
-mod letters;
 mod missing_topics;
 mod observed;
 mod postponed;

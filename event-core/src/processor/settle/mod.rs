@@ -23,7 +23,6 @@ mod lookup;
 mod read;
 mod write;
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -57,8 +56,6 @@ pub(super) struct Settler {
     context: Arc<DeliveryContext>,
     /// Slots of calls that have ended, for the next ones.
     slots: Mutex<Vec<Arc<Slot>>>,
-    /// Whether what was written last is sent for the first time, and not answered.
-    is_on_its_way: AtomicBool,
 }
 
 /// Why a record was left as it is.
@@ -87,13 +84,7 @@ impl Settler {
             rules: engine.policy.envelope,
             handlers: Arc::clone(engine.handler_ids()),
         });
-        let (slots, is_on_its_way) = (Mutex::default(), AtomicBool::new(false));
-        Settler { engine, partition, source, stopped, context, slots, is_on_its_way }
-    }
-
-    /// Of a lane that writes one dead letter at a time: whether one is on its way, and was not refused.
-    pub(super) fn is_letter_on_its_way(&self) -> bool {
-        self.is_on_its_way.load(Ordering::Relaxed)
+        Settler { engine, partition, source, stopped, context, slots: Mutex::default() }
     }
 
     /// A slot for a call, in which it can be seen.

@@ -1,6 +1,5 @@
 //! Writes what a record becomes elsewhere, and waits until it is there.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::{NotSettled, Settled, Settler};
@@ -103,16 +102,12 @@ impl Settler {
         too_large: impl Fn(&mut OutgoingRecord) -> TooLarge,
     ) -> Settled<bool> {
         let engine = &*self.engine;
-        let (mut tries, mut is_first) = (1, true);
+        let mut tries = 1;
         // Told for as long as it is kept: until the record is there, or is given up.
         let mut blocked = None;
         loop {
             // Not cut short by a stop: what is on its way may arrive, and would be written twice.
-            let sent = engine.producer.send(outgoing.clone());
-            self.is_on_its_way.store(std::mem::take(&mut is_first), Ordering::Relaxed);
-            let answer = sent.await;
-            self.is_on_its_way.store(false, Ordering::Relaxed);
-            match answer {
+            match engine.producer.send(outgoing.clone()).await {
                 Ok(_) => return Ok(true),
                 Err(error) if error.is_fatal() => return Err(NotSettled::Producer(error)),
                 Err(error) => {
