@@ -85,6 +85,10 @@ fn letters(text: &str) -> impl Iterator<Item = u8> {
 fn is_occurred_at(key: &str) -> bool {
     same_word(key, FIELDS[OCCURRED_AT])
         || (9..=11).contains(&key.len())
+            && key
+                .as_bytes()
+                .last_chunk()
+                .is_some_and(|end: &[u8; 2]| end.eq_ignore_ascii_case(b"at"))
             && strsim::levenshtein(&key.to_ascii_lowercase(), "occurredat") <= 2
 }
 

@@ -138,8 +138,10 @@ fn in_its_place(missing: &str, object: &str, contract: Option<&ContractInfo>) ->
     there
 }
 
+type Rename = (&'static str, fn(&str) -> String);
+
 /// What serde's `rename_all` makes of the name of a field.
-const RENAMES: [(&str, fn(&str) -> String); 5] = [
+const RENAMES: [Rename; 5] = [
     ("camelCase", |name| {
         let pascal = pascal_case(name);
         let mut letters = pascal.chars();

@@ -277,9 +277,11 @@ impl Assignment {
 
     /// An error message with this offset came in place of a record: librdkafka counts the offset as read
     /// (2.12.1, `rd_kafka_q_serve_rkmessages`), and that is the offset of the next record.
-    pub(super) fn note_error(&mut self, topic: &str, partition: i32, offset: i64) {
+    /// An error about a partition that is gone has no offset, and librdkafka says 0: that is no place to go back to.
+    pub(super) fn note_error(&mut self, topic: &str, partition: i32, offset: i64, is_gone: bool) {
         let owned = self.topics.get_mut(topic).and_then(|owned| owned.get_mut(&partition));
-        if let Some(owned) = owned.filter(|_| offset >= 0) {
+        if let Some(owned) = owned.filter(|owned| offset >= 0 && !(is_gone && owned.next.is_none()))
+        {
             owned.moved_to = owned.moved_to.max(Some(NextOffset(offset + 1)));
         }
     }

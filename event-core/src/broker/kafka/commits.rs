@@ -156,6 +156,8 @@ impl Commits {
         let Some(offsets) = ours.committable(&progress) else { return Ok(()) };
         match self.queue.commit(&offsets) {
             Ok(()) => {
+                // What it has is known again by its answer only.
+                progress.iter().for_each(|done| drop(self.committed.remove(&done.partition)));
                 self.open = Some(progress);
                 Ok(())
             }

@@ -32,6 +32,11 @@ impl MissingTopics {
         Some(MissingTopics { queue, is_asked: false, due, are_missing: false })
     }
 
+    /// The member is in its group: what was heard before says nothing of the next time.
+    pub(super) fn forget(&mut self) {
+        (self.are_missing, self.due) = (false, Instant::now());
+    }
+
     /// Asks when it is due; whether none of `topics` existed when the cluster answered last.
     pub(super) fn look(&mut self, topics: &[TopicName]) -> bool {
         if self.is_asked {

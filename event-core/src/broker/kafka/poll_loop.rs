@@ -289,7 +289,12 @@ impl PollLoop {
                 return open.collect(context, queue, message);
             };
             let (topic, partition) = (message.topic(), message.partition());
-            context.change_assignment(|ours| ours.note_error(topic, partition, message.offset()));
+            let is_gone = matches!(
+                code,
+                Code::UnknownTopic | Code::UnknownTopicOrPartition | Code::UnknownPartition
+            );
+            let offset = message.offset();
+            context.change_assignment(|ours| ours.note_error(topic, partition, offset, is_gone));
             match code {
                 Code::AutoOffsetReset => open.lose(context, message, &reason),
                 _ if trouble::is_damage(code) => open.stop(context, message, code, &reason),
@@ -367,6 +372,9 @@ impl PollLoop {
 
     fn pause(&mut self) {
         if std::mem::take(&mut self.open.has_to_pause) {
+            // What goes back to what was read has to know all that was.
+            self.open.hand_over_all(self.consumer.context());
+            self.open.has_to_pause = false;
             self.context().pause_what_has_to(&self.consumer);
         }
     }

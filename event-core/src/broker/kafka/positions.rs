@@ -275,8 +275,17 @@ pub(super) fn undo_moves(consumer: &BaseConsumer<GroupContext>) -> KafkaResult<(
         let TopicPartition { topic, partition } = &**partition;
         list.add_partition_offset(topic.as_str(), *partition, Offset::Offset(next.0))?;
     }
-    let sought = consumer.seek_partitions(list, SEEK_DEADLINE)?;
-    sought.elements().iter().try_for_each(|one| one.error())
+    let until = Instant::now() + SEEK_DEADLINE;
+    loop {
+        let sought = consumer.seek_partitions(list.clone(), SEEK_DEADLINE);
+        let undone =
+            sought.and_then(|sought| sought.elements().iter().try_for_each(|one| one.error()));
+        // What a rebalance is about has not begun, or not ended, for a moment.
+        if undone.is_ok() || Instant::now() >= until {
+            return undone;
+        }
+        std::thread::sleep(SEEK_PAUSE);
+    }
 }
 
 /// Fetches from `to` on from now on.

@@ -230,6 +230,12 @@ const OF_CLASSIC_GROUPS: &[&str] = &[
     "group.protocol.type",
 ];
 
+/// Whether it is digits, with signs between them and a unit behind them.
+fn is_like_a_number(text: &str) -> bool {
+    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit() || "+-_., ".contains(c));
+    unit.len() <= 3 && unit.chars().all(|c| c.is_ascii_alphabetic())
+}
+
 const NAMES_AND_VALUES: &str = "see librdkafka's CONFIGURATION.md for the names and values";
 
 /// Something wrong with [`KafkaSettings`].
@@ -286,10 +292,15 @@ impl KafkaSettings {
                 if let Some(read) =
                     read.filter(|read| is_read_otherwise(value.expose_secret(), read))
                 {
-                    let written = excerpt(value.expose_secret(), 32);
+                    // A text that does not look like a number with a unit may be a secret in the wrong place.
+                    let text = value.expose_secret();
+                    let written = match text.len() <= 16 && is_like_a_number(text) {
+                        true => format!("`{text}`"),
+                        false => format!("a text of {} characters", text.chars().count()),
+                    };
                     add(
                         format!(
-                            "`{name}` under `[kafka]` is `{written}`, which librdkafka reads as {read}"
+                            "`{name}` under `[kafka]` is {written}, which librdkafka reads as {read}"
                         ),
                         "write a number without a unit, a sign between its digits, or a 0 before them",
                     );

@@ -51,7 +51,9 @@ impl Standstill {
         let begins =
             Still { epoch, next, end, came: now, began: now, since, is_looked_at, is_told };
         match self.0.get_mut(partition) {
-            Some(known) if (known.epoch, known.next, known.end) == (epoch, next, end) => {
+            // What is written behind it does not make it go on.
+            Some(known) if (known.epoch, known.next) == (epoch, next) => {
+                known.end = end;
                 let pause = if known.is_looked_at { LOOK_AGAIN } else { STILL };
                 now.duration_since(known.since) >= pause
                     || now.duration_since(known.began) >= pause.max(LOOK_ANYWAY)

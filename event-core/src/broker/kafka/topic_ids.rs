@@ -17,6 +17,14 @@ const EACH: Duration = Duration::from_secs(10);
 /// How long an answer may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
+/// A topic that is not the one that it was.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Changed {
+    pub(super) topic: String,
+    /// It had another id before. Without one, a broker may only not have known of it yet.
+    pub(super) is_known: bool,
+}
+
 /// The ids of the topics that a client has, or had.
 pub(super) struct TopicIds {
     queue: TopicQueue,
@@ -42,7 +50,7 @@ impl TopicIds {
     }
 
     /// Asks when it is due, at once where partitions came; gives the topics that are not those they were.
-    pub(super) fn look(&mut self, ours: &Assignment) -> Vec<String> {
+    pub(super) fn look(&mut self, ours: &Assignment) -> Vec<Changed> {
         if self.is_asked {
             let Some(answer) = self.queue.answer() else { return Vec::new() };
             self.is_asked = false;
@@ -64,11 +72,13 @@ struct Known(BTreeMap<String, Option<TopicId>>);
 
 impl Known {
     /// Takes ids in; gives the topics that had another one.
-    fn take(&mut self, ids: Vec<(String, Option<TopicId>)>) -> Vec<String> {
+    fn take(&mut self, ids: Vec<(String, Option<TopicId>)>) -> Vec<Changed> {
         let mut changed = Vec::new();
         for (topic, id) in ids {
             match self.0.get(&topic) {
-                Some(known) if id.is_some() && *known != id => changed.push(topic),
+                Some(known) if id.is_some() && *known != id => {
+                    changed.push(Changed { topic, is_known: known.is_some() });
+                }
                 Some(_) => {}
                 None => {
                     self.0.insert(topic, id);
@@ -83,7 +93,11 @@ impl Known {
 mod tests {
     use super::*;
 
-    const NONE: [String; 0] = [];
+    const NONE: [Changed; 0] = [];
+
+    fn changed(topic: &str, is_known: bool) -> Changed {
+        Changed { topic: topic.to_owned(), is_known }
+    }
 
     fn ids(list: &[(&str, Option<i64>)]) -> Vec<(String, Option<TopicId>)> {
         let id_of = |id| TopicId(7, id);
@@ -96,9 +110,9 @@ mod tests {
         assert_eq!(known.take(ids(&[("a", Some(1)), ("b", Some(2))])), NONE);
         // It is deleted.
         assert_eq!(known.take(ids(&[("a", Some(1)), ("b", None)])), NONE);
-        assert_eq!(known.take(ids(&[("a", Some(1)), ("b", Some(3))])), ["b".to_owned()]);
+        assert_eq!(known.take(ids(&[("a", Some(1)), ("b", Some(3))])), [changed("b", true)]);
         // Until the client is another one.
-        assert_eq!(known.take(ids(&[("b", Some(3))])), ["b".to_owned()]);
+        assert_eq!(known.take(ids(&[("b", Some(3))])), [changed("b", true)]);
     }
 
     #[test]
@@ -106,6 +120,6 @@ mod tests {
         let mut known = Known::default();
         assert_eq!(known.take(ids(&[("a", None)])), NONE);
         assert_eq!(known.take(Vec::new()), NONE);
-        assert_eq!(known.take(ids(&[("a", Some(1))])), ["a".to_owned()]);
+        assert_eq!(known.take(ids(&[("a", Some(1))])), [changed("a", false)]);
     }
 }

@@ -77,6 +77,10 @@ impl Heard {
         let _ = self.group.set(group.clone());
     }
 
+    fn has_group(&self) -> bool {
+        self.group.get().is_some()
+    }
+
     /// The group, for people.
     pub(super) fn group(&self) -> String {
         self.group.get().map_or("the group".to_owned(), |group| format!("group `{group}`"))
@@ -195,7 +199,8 @@ impl Heard {
     pub(super) fn denied(&self) -> Option<BrokerError> {
         let last = self.last();
         let report = last.as_ref().filter(|report| report.is_fresh())?;
-        report.is_denied().then(|| of_group(&self.group()))
+        // A client without a group looks for the coordinator of the one in its settings as well.
+        (self.has_group() && report.is_denied()).then(|| of_group(&self.group()))
     }
 
     /// Whether a broker that the cluster names is not reached under its address.

@@ -481,9 +481,7 @@ impl Observer for GroupHealth {
                 state.resets.insert(reset.partition.clone(), (Instant::now(), (*reset).clone()));
                 return;
             }
-            Observation::Trouble(
-                error @ (BrokerError::Unauthorised(_) | BrokerError::Fixable { .. }),
-            ) => {
+            Observation::Trouble(error @ BrokerError::Unauthorised(_)) => {
                 state.refused = Some(error.to_string());
                 return;
             }

@@ -11,6 +11,7 @@ use crate::broker::kafka::commits::Repeat;
 use crate::broker::kafka::consumer::Close;
 use crate::broker::kafka::join_watch::{JoinWatch, not_joined};
 use crate::broker::kafka::raw::is_member;
+use crate::broker::kafka::topic_ids::Changed;
 use crate::broker::{BrokerError, ConsumerEvent};
 
 /// How long a member that gave its partitions back stays away: until the others have them. One that joins
@@ -64,7 +65,11 @@ impl PollLoop {
         if topics.is_empty() {
             return;
         }
-        for topic in topics {
+        for Changed { topic, is_known } in topics {
+            if !is_known {
+                tracing::warn!(%topic, "the topic has an id that it had not before: {} is joined again", context.heard.group());
+                continue;
+            }
             let begun = context.change_assignment(|ours| ours.make_anew(&topic));
             if !begun.is_empty() {
                 let group = context.heard.group();
@@ -112,6 +117,9 @@ impl PollLoop {
                 || !context.has_joined()
                     && matches!(self.last_error, Some(BrokerError::UnknownTopic(_))));
         context.pulse.note_member(is_member || is_missing);
+        if is_member {
+            self.missing_topics.forget();
+        }
         if context.has_joined() && is_member {
             self.join_watch = JoinWatch::new();
             return;
