@@ -20,7 +20,6 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::trouble;
 use crate::broker::BrokerError;
-use crate::event::excerpt;
 
 /// How to reach a Kafka cluster.
 #[derive(Clone, Default)]
