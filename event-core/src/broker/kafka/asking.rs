@@ -335,6 +335,7 @@ mod tests {
     #[test]
     fn a_group_that_is_not_ours_to_use_ends_a_question_at_once() {
         let asking = asking(Duration::from_secs(600));
+        asking.heard.set_group(&GroupName::parse("billing").unwrap());
         let error = asking.repeat(|_| -> Result<(), _> {
             asking.heard.note(Code::GroupAuthorizationFailed, "FindCoordinator response error");
             Err(KafkaError::MetadataFetch(Code::WaitingForCoordinator))

@@ -51,9 +51,11 @@ impl Standstill {
         let begins =
             Still { epoch, next, end, came: now, began: now, since, is_looked_at, is_told };
         match self.0.get_mut(partition) {
-            // What is written behind it does not make it go on.
             Some(known) if (known.epoch, known.next) == (epoch, next) => {
-                known.end = end;
+                // What is written behind it does not make it go on, but may end what it waits for.
+                if known.end != end {
+                    (known.end, known.since, known.is_looked_at) = (end, now, false);
+                }
                 let pause = if known.is_looked_at { LOOK_AGAIN } else { STILL };
                 now.duration_since(known.since) >= pause
                     || now.duration_since(known.began) >= pause.max(LOOK_ANYWAY)
@@ -175,5 +177,19 @@ mod tests {
             }
         }
         assert_eq!(looked, [30, 90]);
+    }
+
+    #[test]
+    fn one_before_an_open_transaction_is_looked_at_although_its_log_grows() {
+        let (mut still, began) = (Standstill::default(), Instant::now());
+        let at: Vec<_> = (0..60).map(|second| (second, 9 + second as i64)).collect();
+        let looked = looks(&mut still, began, &at);
+        assert_eq!(looked.iter().filter(|looked| **looked).count(), 1);
+        assert!(looked[30]);
+        let topic = TopicName::from_static("role_events");
+        let partition = TopicPartition { topic, partition: 0 };
+        let waiting = still.take_waiting(&partition, began + Duration::from_secs(60));
+        assert_eq!(waiting.map(|(next, _, waited)| (next.0, waited.as_secs())), Some((7, 60)));
+        assert!(still.take_waiting(&partition, began + Duration::from_secs(90)).is_none());
     }
 }
