@@ -87,16 +87,14 @@ fn written(registry: &Registry, arguments: EmitArgs) -> Result<Written, ExitStat
     let own = contract.and_then(|contract| contract.key_of_json(data.get()));
     if !force {
         is_data_of(&event, contract, data.get())?;
-        // What is no object has no key, and that is not what is wrong with it.
-        if let Some(contract) = contract.filter(|contract| contract.object)
-            && !data.get().starts_with('{')
-        {
+        if let Some(contract) = contract {
+            // What is no object has no key, and that is not what is wrong with it.
+            let may_have_key = !contract.object || data.get().starts_with('{');
+            if may_have_key && key.is_none() && own.is_none() {
+                needs_key(&event, contract)?;
+            }
             check(contract, &value)?;
         }
-        if key.is_none() && own.is_none() {
-            contract.map_or(Ok(()), |contract| needs_key(&event, contract))?;
-        }
-        contract.map_or(Ok(()), |contract| check(contract, &value))?;
     }
     let remark = match (&key, &own) {
         (Some(key), Some(own)) if key != own => Some(format!(

@@ -59,10 +59,14 @@ pub(super) struct Owned {
 impl Owned {
     /// A partition that is read without a group, and belongs to nobody.
     pub(super) fn by_nobody(partition: TopicPartition) -> Owned {
+        Owned::new(partition, Epoch::default(), Arc::default())
+    }
+
+    fn new(partition: TopicPartition, epoch: Epoch, in_flight: Arc<InFlight>) -> Owned {
         Owned {
             partition: Arc::new(partition),
-            epoch: Epoch::default(),
-            in_flight: Arc::default(),
+            epoch,
+            in_flight,
             next: None,
             leader_epoch: None,
             moved_to: None,
@@ -74,9 +78,7 @@ impl Owned {
             is_made_anew: false,
         }
     }
-}
 
-impl Owned {
     /// Where librdkafka has to go back to, when an error message moved its position beyond what was read.
     pub(super) fn moved_from(&self) -> Option<NextOffset> {
         let moved_to = self.moved_to?;
@@ -141,20 +143,7 @@ impl Assignment {
             let before = self.in_flight.get(partition).and_then(Weak::upgrade);
             let in_flight = before.unwrap_or_default();
             self.in_flight.insert(partition.clone(), Arc::downgrade(&in_flight));
-            let owned = Owned {
-                partition: Arc::new(partition.clone()),
-                epoch,
-                in_flight,
-                next: None,
-                leader_epoch: None,
-                moved_to: None,
-                queue: None,
-                assigned: Instant::now(),
-                awaited: None,
-                is_paused: false,
-                is_stopped: false,
-                is_made_anew: false,
-            };
+            let owned = Owned::new(partition.clone(), epoch, in_flight);
             self.topics
                 .entry(partition.topic.clone())
                 .or_default()

@@ -2,12 +2,8 @@
 //!
 //! librdkafka gives all failures of TLS one code, and some that of a lost connection, so the cause is
 //! in the text of its error callback alone. [`Cause::of`] is the one place that reads it; the texts
-//! are those of librdkafka 2.12.1 with OpenSSL 3, and each has a test.
-//!
-//! `broker::kafka::remedies` is the one table from an error's code to what a person can do; its copy in the
-//! documentation is compared with it. Why TLS, a login or an address fails is in the text of librdkafka's error
-//! callback alone, which `broker::kafka::connection` reads, and nobody else; OpenSSL's code for a certificate comes
-//! from its verify callback.
+//! are those of librdkafka 2.12.1 with OpenSSL 3, and each has a test. OpenSSL's code for a certificate comes from
+//! its verify callback. What a person can do about an error's code is in `broker::kafka::remedies`.
 
 use rdkafka::types::RDKafkaErrorCode as Code;
 use secrecy::ExposeSecret;

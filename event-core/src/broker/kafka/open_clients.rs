@@ -3,11 +3,7 @@
 //! A client goes away on a thread of ours, because that can take long. When the process ends
 //! meanwhile, the C library runs OpenSSL's exit handler while threads of librdkafka still use OpenSSL,
 //! and the process dies by SIGSEGV in place of its exit code. So the end of the process waits for the
-//! clients, and where that takes too long it leaves out the exit handlers.
-//!
-//! Each client of librdkafka counts until it is destroyed (`broker::kafka::open_clients`). `main` waits for them, a
-//! second at most, and then leaves without the exit handlers of the C library: OpenSSL's must not run beside
-//! threads that use it.
+//! clients, a second at most, and then leaves out the exit handlers. Each client counts until it is destroyed.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
