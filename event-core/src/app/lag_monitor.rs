@@ -105,8 +105,12 @@ impl<B: Broker> LagMonitor<'_, B> {
 
     async fn ask(&self) -> Result<(), BrokerError> {
         let ends = self.ends().await;
-        self.health.answered(ends.as_deref());
-        if let Err(error) = ends {
+        let (ends, failed) = match &ends {
+            Ok((ends, failed)) => (Ok(&ends[..]), failed.as_ref()),
+            Err(error) => (Err(error), Some(error)),
+        };
+        self.health.answered(ends);
+        if let Some(error) = failed {
             self.find_failures().await;
             return Err(error);
         }
@@ -134,12 +138,24 @@ impl<B: Broker> LagMonitor<'_, B> {
         Ok(())
     }
 
-    async fn ends(&self) -> Result<Ends, BrokerError> {
+    /// What partitions hold, and why that is not known of one of them.
+    async fn ends(&self) -> Result<(Ends, Option<BrokerError>), BrokerError> {
         let partitions = self.health.partitions();
         if partitions.is_empty() {
             let topics: Vec<_> = self.topics.values().flatten().cloned().collect();
             self.broker.topics(&topics, TIMEOUT).await?;
-            return Ok(Vec::new());
+            return Ok((Vec::new(), None));
+        }
+        let (mut ends, mut failed) = (Vec::new(), None);
+        for one in self.broker.watermarks(&partitions, TIMEOUT).await? {
+            match one {
+                Ok(one) => ends.push((one.partition, one.low, one.end)),
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        match failed {
+            Some(error) if ends.is_empty() => Err(error),
+            failed => Ok((ends, failed)),
         }
         let watermarks = self.broker.watermarks(&partitions, TIMEOUT).await?;
         Ok(watermarks.into_iter().map(|one| (one.partition, one.low, one.end)).collect())
@@ -195,7 +211,7 @@ impl<B: Broker> LagMonitor<'_, B> {
         let ours = group.assigned_of(topic, partitions);
         // One that is known is told again by who looks whether it is over.
         if !group.is_failing(topic, &ours) {
-            self.fetch_failed(group, topic, &ours, &no_leader(topic, &ours));
+            self.fetch_failed(group, topic, &ours, &BrokerError::no_leader(topic, &ours));
         }
     }
 
@@ -230,13 +246,16 @@ impl<B: Broker> LagMonitor<'_, B> {
             Err(_) => return Ok(false),
             Ok(_) if status.without_leader.contains(&partition.partition) => {
                 let ours = group.assigned_of(&partition.topic, &status.without_leader);
-                return Err(no_leader(&partition.topic, &ours));
+                return Err(BrokerError::no_leader(&partition.topic, &ours));
             }
             Ok(_) => {}
         }
         let at = std::slice::from_ref(partition);
         let Ok(watermarks) = self.broker.watermarks(at, TIMEOUT).await else { return Ok(false) };
-        let ends = watermarks.into_iter().map(|one| (one.partition, one.end, None));
+        let Ok(ends) = watermarks.into_iter().collect::<Result<Vec<_>, _>>() else {
+            return Ok(false);
+        };
+        let ends = ends.into_iter().map(|one| (one.partition, one.end, None));
         let request = ReadRequest { partitions: ends.collect(), follow: true };
         let Ok(mut reader) = self.broker.read(request) else { return Ok(false) };
         match timeout(REFUSED_WITHIN, reader.next()).await {
@@ -265,14 +284,6 @@ impl<B: Broker> LagMonitor<'_, B> {
 
 fn is_refused(error: &BrokerError) -> bool {
     matches!(error, BrokerError::Unauthorised(_) | BrokerError::UnknownTopic(_))
-}
-
-fn no_leader(topic: &TopicName, partitions: &[i32]) -> BrokerError {
-    let names: Vec<_> = partitions.iter().map(|number| format!("{topic}/{number}")).collect();
-    BrokerError::Other(format!(
-        "no leader for {}: none of the brokers that hold it in sync is up",
-        names.join(", ")
-    ))
 }
 
 type Ends = Vec<(TopicPartition, NextOffset, NextOffset)>;

@@ -1,5 +1,7 @@
 //! What a broker refuses, in the words of the one who has to fix it.
 
+use crate::event::TopicName;
+
 /// An error of the broker or of the way to it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -129,3 +131,17 @@ impl BrokerError {
         matches!(self, BrokerError::Fatal(_) | BrokerError::Settings(_))
     }
 }
+    /// That partitions of a topic have no leader, so that nobody can read or write them.
+    pub(crate) fn no_leader(topic: &TopicName, partitions: &[i32]) -> Self {
+        let names: Vec<_> = partitions.iter().map(|number| format!("{topic}/{number}")).collect();
+        BrokerError::Fixable {
+            reason: format!(
+                "no leader for {}: none of the brokers that hold it in sync is up",
+                names.join(", ")
+            ),
+            remedy: format!(
+                "start one of them; `kafka-topics.sh --bootstrap-server .. --describe --topic {topic}` shows which they are"
+            ),
+        }
+    }
+

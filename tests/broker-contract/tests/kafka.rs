@@ -430,7 +430,9 @@ async fn a_reader_reaches_an_end_that_holds_no_record() {
     // The commit returns before its marker is written, and the end is behind the marker.
     let marked = async {
         let partition = std::slice::from_ref(&partition);
-        while broker.watermarks(partition, DEADLINE).await.unwrap()[0].end != NextOffset(4) {}
+        while broker.watermarks(partition, DEADLINE).await.unwrap().remove(0).unwrap().end
+            != NextOffset(4)
+        {}
     };
     tokio::time::timeout(DEADLINE, marked).await.unwrap();
     let partitions = vec![(partition, NextOffset(0), None)];
