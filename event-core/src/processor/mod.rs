@@ -102,6 +102,9 @@ pub enum ProcessorError {
     #[error("the consumer of the group cannot go on")]
     Consumer(#[source] BrokerError),
     /// The group does not let the service in, until a person changes something.
+    /// Where the group is to go on is not in the log any more, and the service is told to stop then.
+    #[error(transparent)]
+    LostPosition(BrokerError),
     #[error("the group cannot be joined")]
     Refused(#[source] BrokerError),
     /// The last commit was not acknowledged: what it covers may be delivered again.
@@ -271,6 +274,9 @@ impl EventProcessor {
         };
         // What is settled is safe before the drain begins, however it ends.
         if let Some(progress) = lanes.uncommitted() {
+                    ConsumerEvent::Trouble(error @ BrokerError::LostPosition { .. }) => {
+                        break Some(ProcessorError::LostPosition(error));
+                    }
             consumer.commit(&progress);
         }
         let deadline = told.unwrap_or_else(|| Instant::now() + engine.policy.drain_deadline);

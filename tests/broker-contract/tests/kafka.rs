@@ -194,8 +194,14 @@ async fn a_group_that_is_to_stop_before_removed_records_ends_and_says_what_to_do
         }
     };
     assert!(error.is_fatal(), "{error}");
-    for part in [&format!("{topic}/0"), "offset 1", "`out_of_range`", "`seek`"] {
-        assert!(error.to_string().contains(part), "{error}");
+    let text = error.to_string();
+    let (begins, seek) = (
+        format!("group `{topic}` cannot go on in {topic}/0 at offset 1"),
+        format!("`seek --topic {topic} --partition 0"),
+    );
+    assert!(text.starts_with(&begins), "{text}");
+    for part in ["the log holds 3 (earliest) to 5 (end)", "`out_of_range` is `stop`", &seek] {
+        assert!(text.contains(part), "{part} is not in: {text}");
     }
 }
 

@@ -23,7 +23,7 @@ use super::consumer::Command;
 use super::hold::{Hold, Take};
 use super::join_watch::JoinWatch;
 use super::missing_topics::MissingTopics;
-use super::open_batches::OpenBatches;
+use super::open_batches::{LostPosition, OpenBatches};
 use super::positions::{self, Positions};
 use super::raw::{EventQueue, FetchQueue, MessageView};
 use super::rebalance::{Ending, GroupContext};
@@ -42,6 +42,8 @@ const PAUSED_POLL: Duration = Duration::from_millis(2);
 const FETCHES_PER_TURN: usize = 8;
 /// How many messages are taken at once at most.
 const FETCH: usize = 512;
+/// How long a leader may take to say what its log holds.
+const ASK_LOG: Duration = Duration::from_secs(2);
 /// How many bytes of messages are taken to see what lies behind them.
 const LITTLE: usize = 256 << 10;
 
@@ -315,11 +317,25 @@ impl PollLoop {
                 }
                 _ => self.tell_trouble(code, Some(&topic), false),
             }
+        self.tell_lost();
         }
         for (code, topic, partitions) in failing {
             self.tell_fetch_failed(code, topic, partitions);
         }
         self.go_back();
+    /// Tells of positions that are not in the log any more, with what the log holds.
+    fn tell_lost(&mut self) {
+        for LostPosition { partition, from, reason } in std::mem::take(&mut self.open.lost) {
+            // The service ends because of it, so that nobody waits for this thread.
+            let topic = partition.topic.as_str();
+            let log = self.consumer.fetch_watermarks(topic, partition.partition, ASK_LOG).ok();
+            let context = self.consumer.context();
+            let group = context.heard.group();
+            let error = trouble::of_lost_position(&group, &partition, from, log, &reason);
+            context.tell(ConsumerEvent::Trouble(error));
+        }
+    }
+
         self.pause();
         count
     }
