@@ -112,11 +112,10 @@ impl<B: Broker> LagMonitor<'_, B> {
         self.health.answered(ends);
         if let Some(error) = failed {
             self.find_failures().await;
-            return Err(error);
+            return Err(error.clone());
         }
         // Of a topic that is deleted a member with the new protocol only loses the partitions.
-        if self.health.watched().iter().any(|group| self.without_partitions(group).next().is_some())
-        {
+        if self.health.watched().iter().any(|group| !self.without_partitions(group).is_empty()) {
             self.find_failures().await;
         }
         for group in self.health.watched() {
@@ -157,8 +156,6 @@ impl<B: Broker> LagMonitor<'_, B> {
             Some(error) if ends.is_empty() => Err(error),
             failed => Ok((ends, failed)),
         }
-        let watermarks = self.broker.watermarks(&partitions, TIMEOUT).await?;
-        Ok(watermarks.into_iter().map(|one| (one.partition, one.low, one.end)).collect())
     }
 
     /// Reads the record that a partition should go on with.
@@ -184,7 +181,7 @@ impl<B: Broker> LagMonitor<'_, B> {
         for group in self.health.watched() {
             let mut topics: Vec<_> = group.assigned().into_iter().map(|one| one.topic).collect();
             topics.dedup();
-            topics.extend(self.without_partitions(&group).cloned());
+            topics.extend(self.without_partitions(&group));
             // Those that are known to fail are looked at again by themselves.
             let known = group.fetch_failures();
             let is_known = |topic: &TopicName| known.iter().any(|one| one.topic == *topic);
@@ -200,11 +197,13 @@ impl<B: Broker> LagMonitor<'_, B> {
         }
     }
 
-    /// The topics of a group of which it has no partition here.
-    fn without_partitions(&self, group: &GroupHealth) -> impl Iterator<Item = &TopicName> {
+    /// The topics of a group of which it has no partition here; of redrive topics, which may be missing, those
+    /// of which it had one.
+    fn without_partitions(&self, group: &GroupHealth) -> Vec<TopicName> {
         let assigned = group.assigned();
         let topics = self.topics.get(group.group()).into_iter().flatten();
-        topics.filter(move |topic| assigned.iter().all(|one| one.topic != **topic))
+        let topics = topics.filter(|topic| assigned.iter().all(|one| one.topic != **topic));
+        topics.cloned().chain(group.redrives_without_partitions()).collect()
     }
 
     fn without_leader(&self, group: &GroupHealth, topic: &TopicName, partitions: &[i32]) {
