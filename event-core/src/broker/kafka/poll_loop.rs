@@ -65,10 +65,7 @@ pub(super) struct PollLoop {
     join_watch: JoinWatch,
     /// The last error that was told.
     last_error: Option<BrokerError>,
-    topic_ids: TopicIds,
     missing_topics: MissingTopics,
-    /// A topic of the member is not the one that its client knows.
-    is_made_anew: bool,
     /// Why the member needs another client, when it does.
     renewal: Option<Renewal>,
     positions: Positions,
@@ -97,6 +94,7 @@ impl PollLoop {
         *context.fetch_queue.lock().unwrap_or_else(PoisonError::into_inner) =
             Arc::downgrade(&fetch_queue);
         *context.commits.lock().unwrap_or_else(PoisonError::into_inner) = Some(commits);
+        *context.topic_ids.lock().unwrap_or_else(PoisonError::into_inner) = Some(topic_ids);
         Ok(PollLoop {
             fetch_queue,
             events,
@@ -105,9 +103,7 @@ impl PollLoop {
             rejoining: None,
             join_watch: JoinWatch::new(),
             last_error: None,
-            topic_ids,
             missing_topics,
-            is_made_anew: false,
             renewal: None,
             positions: Positions::new(settings),
             consumer,
@@ -317,12 +313,16 @@ impl PollLoop {
                 }
                 _ => self.tell_trouble(code, Some(&topic), false),
             }
-        self.tell_lost();
         }
         for (code, topic, partitions) in failing {
             self.tell_fetch_failed(code, topic, partitions);
         }
+        self.tell_lost();
         self.go_back();
+        self.pause();
+        count
+    }
+
     /// Tells of positions that are not in the log any more, with what the log holds.
     fn tell_lost(&mut self) {
         for LostPosition { partition, from, reason } in std::mem::take(&mut self.open.lost) {
@@ -334,10 +334,6 @@ impl PollLoop {
             let error = trouble::of_lost_position(&group, &partition, from, log, &reason);
             context.tell(ConsumerEvent::Trouble(error));
         }
-    }
-
-        self.pause();
-        count
     }
 
     /// Takes note of how far partitions were read beyond their last records.
@@ -465,8 +461,9 @@ fn paused_poll(lasted: Duration) -> Duration {
 
 impl Drop for PollLoop {
     fn drop(&mut self) {
-        let commits = &self.context().commits;
+        let GroupContext { commits, topic_ids, .. } = self.context();
         commits.lock().unwrap_or_else(PoisonError::into_inner).take();
+        topic_ids.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }
 
