@@ -105,14 +105,17 @@ impl<B: Broker> LagMonitor<'_, B> {
 
     async fn ask(&self) -> Result<(), BrokerError> {
         let ends = self.ends().await;
-        self.health.answered(ends.as_deref());
-        if let Err(error) = ends {
+        let (ends, failed) = match &ends {
+            Ok((ends, failed)) => (Ok(&ends[..]), failed.as_ref()),
+            Err(error) => (Err(error), Some(error)),
+        };
+        self.health.answered(ends);
+        if let Some(error) = failed {
             self.find_failures().await;
-            return Err(error);
+            return Err(error.clone());
         }
         // Of a topic that is deleted a member with the new protocol only loses the partitions.
-        if self.health.watched().iter().any(|group| self.without_partitions(group).next().is_some())
-        {
+        if self.health.watched().iter().any(|group| !self.without_partitions(group).is_empty()) {
             self.find_failures().await;
         }
         for group in self.health.watched() {
@@ -134,15 +137,25 @@ impl<B: Broker> LagMonitor<'_, B> {
         Ok(())
     }
 
-    async fn ends(&self) -> Result<Ends, BrokerError> {
+    /// What partitions hold, and why that is not known of one of them.
+    async fn ends(&self) -> Result<(Ends, Option<BrokerError>), BrokerError> {
         let partitions = self.health.partitions();
         if partitions.is_empty() {
             let topics: Vec<_> = self.topics.values().flatten().cloned().collect();
             self.broker.topics(&topics, TIMEOUT).await?;
-            return Ok(Vec::new());
+            return Ok((Vec::new(), None));
         }
-        let watermarks = self.broker.watermarks(&partitions, TIMEOUT).await?;
-        Ok(watermarks.into_iter().map(|one| (one.partition, one.low, one.end)).collect())
+        let (mut ends, mut failed) = (Vec::new(), None);
+        for one in self.broker.watermarks(&partitions, TIMEOUT).await? {
+            match one {
+                Ok(one) => ends.push((one.partition, one.low, one.end)),
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        match failed {
+            Some(error) if ends.is_empty() => Err(error),
+            failed => Ok((ends, failed)),
+        }
     }
 
     /// Reads the record that a partition should go on with.
@@ -168,7 +181,7 @@ impl<B: Broker> LagMonitor<'_, B> {
         for group in self.health.watched() {
             let mut topics: Vec<_> = group.assigned().into_iter().map(|one| one.topic).collect();
             topics.dedup();
-            topics.extend(self.without_partitions(&group).cloned());
+            topics.extend(self.without_partitions(&group));
             // Those that are known to fail are looked at again by themselves.
             let known = group.fetch_failures();
             let is_known = |topic: &TopicName| known.iter().any(|one| one.topic == *topic);
@@ -184,18 +197,20 @@ impl<B: Broker> LagMonitor<'_, B> {
         }
     }
 
-    /// The topics of a group of which it has no partition here.
-    fn without_partitions(&self, group: &GroupHealth) -> impl Iterator<Item = &TopicName> {
+    /// The topics of a group of which it has no partition here; of redrive topics, which may be missing, those
+    /// of which it had one.
+    fn without_partitions(&self, group: &GroupHealth) -> Vec<TopicName> {
         let assigned = group.assigned();
         let topics = self.topics.get(group.group()).into_iter().flatten();
-        topics.filter(move |topic| assigned.iter().all(|one| one.topic != **topic))
+        let topics = topics.filter(|topic| assigned.iter().all(|one| one.topic != **topic));
+        topics.cloned().chain(group.redrives_without_partitions()).collect()
     }
 
     fn without_leader(&self, group: &GroupHealth, topic: &TopicName, partitions: &[i32]) {
         let ours = group.assigned_of(topic, partitions);
         // One that is known is told again by who looks whether it is over.
         if !group.is_failing(topic, &ours) {
-            self.fetch_failed(group, topic, &ours, &no_leader(topic, &ours));
+            self.fetch_failed(group, topic, &ours, &BrokerError::no_leader(topic, &ours));
         }
     }
 
@@ -230,13 +245,16 @@ impl<B: Broker> LagMonitor<'_, B> {
             Err(_) => return Ok(false),
             Ok(_) if status.without_leader.contains(&partition.partition) => {
                 let ours = group.assigned_of(&partition.topic, &status.without_leader);
-                return Err(no_leader(&partition.topic, &ours));
+                return Err(BrokerError::no_leader(&partition.topic, &ours));
             }
             Ok(_) => {}
         }
         let at = std::slice::from_ref(partition);
         let Ok(watermarks) = self.broker.watermarks(at, TIMEOUT).await else { return Ok(false) };
-        let ends = watermarks.into_iter().map(|one| (one.partition, one.end, None));
+        let Ok(ends) = watermarks.into_iter().collect::<Result<Vec<_>, _>>() else {
+            return Ok(false);
+        };
+        let ends = ends.into_iter().map(|one| (one.partition, one.end, None));
         let request = ReadRequest { partitions: ends.collect(), follow: true };
         let Ok(mut reader) = self.broker.read(request) else { return Ok(false) };
         match timeout(REFUSED_WITHIN, reader.next()).await {
@@ -265,14 +283,6 @@ impl<B: Broker> LagMonitor<'_, B> {
 
 fn is_refused(error: &BrokerError) -> bool {
     matches!(error, BrokerError::Unauthorised(_) | BrokerError::UnknownTopic(_))
-}
-
-fn no_leader(topic: &TopicName, partitions: &[i32]) -> BrokerError {
-    let names: Vec<_> = partitions.iter().map(|number| format!("{topic}/{number}")).collect();
-    BrokerError::Other(format!(
-        "no leader for {}: none of the brokers that hold it in sync is up",
-        names.join(", ")
-    ))
 }
 
 type Ends = Vec<(TopicPartition, NextOffset, NextOffset)>;

@@ -395,12 +395,14 @@ fn health_rules(settings: &Settings, router: &EventRouter) -> HealthRules {
         router.topic(topic.as_str()).routes().map(|route| route.id.to_string()).collect()
     };
     let own = router.topics().filter_map(Result::ok).map(|topic| (handlers_of(&topic), topic));
+    let redrive_topics = redriven.clone().map(|one| one.topic.clone()).collect();
     let redriven = redriven.map(|one| (handlers_of(&one.origin), one.topic.clone()));
     HealthRules {
         liveness_after: settings.liveness_after,
         commit_interval: settings.policy.commit_interval,
         handlers: own.chain(redriven).map(|(handlers, topic)| (topic, handlers)).collect(),
         retry_topics: retries.map(|one| one.topic.clone()).collect(),
+        redrive_topics,
     }
 }
 

@@ -40,6 +40,7 @@ struct Needed {
     /// dead letters.
     derived: Vec<DerivedTopic>,
     partitions: Result<i32, BrokerError>,
+    without_leader: Vec<i32>,
 }
 
 impl Needed {
@@ -51,6 +52,7 @@ impl Needed {
                 origins: self.derived.iter().map(|derived| derived.origin.clone()).collect(),
             },
             partitions: self.partitions.as_ref().ok().copied(),
+            without_leader: self.without_leader.clone(),
             unknown: self
                 .partitions
                 .as_ref()
@@ -66,7 +68,8 @@ impl Needed {
 pub(super) struct Found {
     /// What is wrong with them.
     pub(super) problems: Vec<StartupProblem>,
-    /// What the service can do without: that a topic for what a person redrives may not be used.
+    /// What the service can do without: that a topic for what a person redrives may not be used, or that
+    /// partitions have no leader.
     pub(super) warnings: Vec<StartupProblem>,
     /// The topics that are not to be subscribed to because of that. One that is only missing is
     /// subscribed to all the same, and read as soon as it is made.
@@ -105,6 +108,7 @@ pub(super) async fn look_for_topics<B: Broker>(
         topic,
         derived,
         partitions: status.partitions,
+        without_leader: status.without_leader,
     });
     let needed: Vec<_> = needed.collect();
     let (mut found, missing) = judge(&needed, when_missing);
@@ -141,7 +145,12 @@ impl EventApp {
 /// What is wrong, and the derived topics that are missing without being a problem.
 fn judge(needed: &[Needed], when_missing: Missing) -> (Found, Vec<&DerivedTopic>) {
     let (mut found, mut missing) = (Found::default(), Vec::new());
-    for Needed { topic, derived, partitions } in needed {
+    for Needed { topic, derived, partitions, without_leader } in needed {
+        // It may be over soon, and a service reports it for as long as it lasts.
+        if !without_leader.is_empty() {
+            let error = BrokerError::no_leader(topic, without_leader);
+            found.warnings.push(StartupProblem::Broker(error));
+        }
         let derived = derived.first();
         // Without the setting that makes it, a service can do without what a person redrives.
         let dispensable = derived.filter(|derived| {

@@ -1,5 +1,7 @@
 //! What a broker refuses, in the words of the one who has to fix it.
 
+use crate::event::TopicName;
+
 /// An error of the broker or of the way to it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -81,6 +83,15 @@ pub enum BrokerError {
     /// The client cannot go on and must be made anew.
     #[error("the client failed for good: {0}")]
     Fatal(String),
+    /// The position of a group is not in the log of a partition any more, and `out_of_range` is `stop`: the group
+    /// goes on once a person has said where.
+    #[error("{reason}; {remedy}")]
+    LostPosition {
+        /// Which group, partition and position, and what the log holds.
+        reason: String,
+        /// What to do.
+        remedy: String,
+    },
     /// Everything else; the client goes on by itself.
     #[error("{0}")]
     Other(String),
@@ -105,9 +116,9 @@ impl BrokerError {
     #[must_use]
     pub fn remedy(&self) -> Option<&str> {
         match self {
-            BrokerError::Authentication { remedy, .. } | BrokerError::Fixable { remedy, .. } => {
-                Some(remedy)
-            }
+            BrokerError::Authentication { remedy, .. }
+            | BrokerError::Fixable { remedy, .. }
+            | BrokerError::LostPosition { remedy, .. } => Some(remedy),
             _ => None,
         }
     }
@@ -116,16 +127,33 @@ impl BrokerError {
     #[must_use]
     pub fn reason(&self) -> String {
         match self {
-            BrokerError::Authentication { reason, .. } | BrokerError::Fixable { reason, .. } => {
-                reason.clone()
-            }
+            BrokerError::Authentication { reason, .. }
+            | BrokerError::Fixable { reason, .. }
+            | BrokerError::LostPosition { reason, .. } => reason.clone(),
             other => other.to_string(),
+        }
+    }
+
+    /// That partitions of a topic have no leader, so that nobody can read or write them.
+    pub(crate) fn no_leader(topic: &TopicName, partitions: &[i32]) -> Self {
+        let names: Vec<_> = partitions.iter().map(|number| format!("{topic}/{number}")).collect();
+        BrokerError::Fixable {
+            reason: format!(
+                "no leader for {}: none of the brokers that hold it in sync is up",
+                names.join(", ")
+            ),
+            remedy: format!(
+                "start one of them; `kafka-topics.sh --bootstrap-server .. --describe --topic {topic}` shows which they are"
+            ),
         }
     }
 
     /// Whether the client that reported it is of no more use.
     #[must_use]
     pub fn is_fatal(&self) -> bool {
-        matches!(self, BrokerError::Fatal(_) | BrokerError::Settings(_))
+        matches!(
+            self,
+            BrokerError::Fatal(_) | BrokerError::Settings(_) | BrokerError::LostPosition { .. }
+        )
     }
 }

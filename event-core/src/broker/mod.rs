@@ -65,24 +65,25 @@ pub trait Broker: Send + Sync + 'static {
         deadline: Duration,
     ) -> impl Future<Output = Result<Vec<CreatedTopic>, BrokerError>> + Send;
 
-    /// Which records each of `partitions` holds, in their order.
+    /// Which records each of `partitions` holds, in their order, or why that is not known of one:
+    /// [`BrokerError::UnknownTopic`], [`BrokerError::Unauthorised`], or that it has no leader.
     ///
     /// # Errors
     ///
-    /// [`BrokerError::UnknownTopic`] or another error for the first partition that cannot be
-    /// asked for, [`BrokerError::Unreachable`] when no answer came within `deadline`.
+    /// [`BrokerError::Unreachable`] when no answer came within `deadline`, and what the cluster refuses
+    /// altogether; what is wrong with one partition is in its own answer.
     fn watermarks(
         &self,
         partitions: &[TopicPartition],
         deadline: Duration,
-    ) -> impl Future<Output = Result<Vec<Watermarks>, BrokerError>> + Send;
+    ) -> impl Future<Output = Result<Vec<Result<Watermarks, BrokerError>>, BrokerError>> + Send;
 
     /// Where the first record lies whose timestamp is `timestamp_ms` (since 1970) or later, for
     /// each of `partitions` in their order: the end of the partition when none is.
     ///
     /// # Errors
     ///
-    /// As for [`Broker::watermarks`].
+    /// As for [`Broker::watermarks`], and what is wrong with the first partition that cannot be asked for.
     fn offsets_at(
         &self,
         partitions: &[TopicPartition],
@@ -94,7 +95,7 @@ pub trait Broker: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// As for [`Broker::watermarks`], and [`BrokerError::Unauthorised`] for the group.
+    /// As for [`Broker::offsets_at`], and [`BrokerError::Unauthorised`] for the group.
     fn committed(
         &self,
         group: &GroupName,
@@ -181,7 +182,7 @@ macro_rules! asks_inner {
             &self,
             partitions: &[$crate::delivery::TopicPartition],
             deadline: std::time::Duration,
-        ) -> impl Future<Output = Result<Vec<$crate::broker::Watermarks>, $crate::broker::BrokerError>> + Send {
+        ) -> impl Future<Output = Result<Vec<Result<$crate::broker::Watermarks, $crate::broker::BrokerError>>, $crate::broker::BrokerError>> + Send {
             self.$inner.watermarks(partitions, deadline)
         }
 

@@ -1,5 +1,7 @@
 //! `lag`: how far the service is behind.
 
+use std::fmt;
+
 use clap::Args;
 use serde::Serialize;
 
@@ -21,7 +23,7 @@ struct Lag {
     total: i64,
     /// How many of these are not settled yet.
     open: i64,
-    /// The topics of which it is not known.
+    /// The topics and partitions of which it is not known.
     unknown: Vec<Unknown>,
 }
 
@@ -29,6 +31,8 @@ struct Lag {
 struct Unknown {
     group: String,
     topic: String,
+    /// None for all of the topic.
+    partition: Option<i32>,
     error: String,
 }
 
@@ -79,14 +83,31 @@ pub(super) async fn run(
     match missing.first() {
         None => Ok(()),
         Some(first) => {
+            let help = match first.partition {
+                None => {
+                    "\nhelp: `check --online` says what the service needs, `topics create` makes topics"
+                }
+                Some(_) => "",
+            };
             let message = format!(
-                "the lag of {} topic{} that handlers listen to is not known: {}\nhelp: `check --online` says what the service needs, `topics create` makes topics",
-                missing.len(),
-                if missing.len() == 1 { "" } else { "s" },
+                "the lag of {}{} is not known: {}{help}",
+                place(&first.topic, first.partition),
+                match missing.len() - 1 {
+                    0 => String::new(),
+                    others => format!(" and {others} more that handlers listen to"),
+                },
                 first.error
             );
             Err(ExitStatus { code: 1, message }.into())
         }
+    }
+}
+
+/// A topic, or a partition of it.
+fn place(topic: impl fmt::Display, partition: Option<i32>) -> String {
+    match partition {
+        Some(partition) => format!("{topic}/{partition}"),
+        None => format!("topic {topic}"),
     }
 }
 
@@ -104,6 +125,7 @@ impl From<&UnknownLag> for Unknown {
         Unknown {
             group: unknown.group.to_string(),
             topic: unknown.topic.to_string(),
+            partition: unknown.partition,
             error: unknown.error.to_string(),
         }
     }
@@ -154,12 +176,13 @@ fn print(lag: Lag) {
     for unknown in &lag.unknown {
         let mut row = [(); 9].map(|()| String::new());
         row[..2].clone_from_slice(&[unknown.group.clone(), unknown.topic.clone()]);
+        row[2] = unknown.partition.map(|number| number.to_string()).unwrap_or_default();
         row[5] = "?".to_owned();
         table.row(row);
     }
     say!("{table}");
-    for Unknown { topic, error, .. } in &lag.unknown {
-        say!("{topic}: {error}");
+    for Unknown { topic, partition, error, .. } in &lag.unknown {
+        say!("{}: {error}", place(topic, *partition));
     }
     say!("{} behind in all, {} of them open{whole}", lag.total, lag.open);
 }

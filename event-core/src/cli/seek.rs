@@ -5,9 +5,9 @@ use jiff::Timestamp;
 
 use super::known::{topic_named, usage};
 use super::when::parse_place;
-use crate::app::{EventApp, Settings, kafka_broker};
+use crate::app::{EventApp, ExitStatus, Settings, kafka_broker};
 use crate::event::GroupName;
-use crate::operations::{groups_of, plan_seek, seek};
+use crate::operations::{SeekPlan, groups_of, plan_seek, seek};
 use crate::outcome::Error;
 
 #[derive(Debug, Args)]
@@ -51,7 +51,8 @@ pub(super) async fn run(
         return Err(usage(message).into());
     }
     let broker = kafka_broker(app.service(), settings)?;
-    let moves = plan_seek(&broker, &group, &topic, arguments.partition, place).await?;
+    let plan = plan_seek(&broker, &group, &topic, arguments.partition, place).await?;
+    let SeekPlan { moves, unknown } = plan;
     if !arguments.dry_run {
         seek(&broker, &group, &moves).await?;
     }
@@ -59,7 +60,20 @@ pub(super) async fn run(
         let from = to.from.map_or_else(|| "the beginning".to_owned(), |from| from.to_string());
         say!("{}  {from} -> {}", to.partition, to.to);
     }
-    let done = if arguments.dry_run { "would go on" } else { "goes on" };
-    say!("group {group} {done} there");
-    Ok(())
+    for (partition, error) in &unknown {
+        say!("{partition}  unknown: {error}");
+    }
+    if !moves.is_empty() {
+        let done = if arguments.dry_run { "would go on" } else { "goes on" };
+        say!("group {group} {done} there");
+    }
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "{} of {} partitions left where the group is: what they hold is not known\nhelp: do it again when they can be read; the others stay where they are by then",
+        unknown.len(),
+        moves.len() + unknown.len()
+    );
+    Err(ExitStatus { code: 1, message }.into())
 }

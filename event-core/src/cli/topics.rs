@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::table::Table;
 use crate::app::{EventApp, ExitStatus, Settings, kafka_broker};
-use crate::broker::NewTopic;
+use crate::broker::{BrokerError, NewTopic};
 use crate::operations::{
     TopicState, create_topics, missing_topics, needed_topics, topic_states, uneven_topics,
 };
@@ -49,6 +49,8 @@ struct Row {
     /// None when it does not exist.
     partitions: Option<i32>,
     needed_for: Vec<String>,
+    /// The partitions that nobody can read or write.
+    without_leader: Vec<i32>,
     /// Why it is not known whether it exists.
     error: Option<String>,
 }
@@ -59,6 +61,7 @@ impl From<&TopicState> for Row {
             topic: state.needed.topic.to_string(),
             partitions: state.partitions,
             needed_for: state.needed.needed_for.clone(),
+            without_leader: state.without_leader.clone(),
             error: state.unknown.as_ref().map(ToString::to_string),
         }
     }
@@ -191,6 +194,9 @@ fn ls(states: &[TopicState], json: bool) -> Result<(), Error> {
             say!("{}: {error}", row.topic);
         }
     }
+    for state in states.iter().filter(|state| !state.without_leader.is_empty()) {
+        say!("{}", BrokerError::no_leader(&state.needed.topic, &state.without_leader));
+    }
     for uneven in uneven_topics(states) {
         say!("{uneven}; that works");
     }
@@ -216,6 +222,7 @@ mod tests {
                 origins: origins.iter().map(|origin| TopicName::from_static(origin)).collect(),
             },
             partitions,
+            without_leader: Vec::new(),
             unknown: None,
         };
         let states =

@@ -12,6 +12,8 @@ use event_names::{
     Kind, Violation, advice, check, check_foreign, complaint, duration_text, other_way,
 };
 
+use super::StrayCharacter;
+
 /// Why a text is not a topic or event name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{complaint}; {advice}")]
@@ -287,7 +289,8 @@ impl TopicName {
     }
 }
 
-/// Why a text is not a consumer group's name.
+/// Why a text is not a consumer group's name. It is told without the text, which may be a password in the wrong
+/// place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum GroupNameError {
@@ -298,15 +301,16 @@ pub enum GroupNameError {
         bytes: usize,
     },
     /// The name has a character outside `[a-zA-Z0-9._-]`.
-    #[error(
-        "consumer group `{name}` has the character {character:?}, allowed are letters, digits, `.`, `_` and `-`"
-    )]
+    #[error("consumer group name has {character}, allowed are letters, digits, `.`, `_` and `-`")]
     Character {
-        /// The name.
-        name: String,
         /// The first character that is not allowed.
-        character: char,
+        character: StrayCharacter,
     },
+}
+
+/// Whether Kafka takes the character in the names of topics, groups and members.
+pub(crate) fn is_of_names(character: char) -> bool {
+    character.is_ascii_alphanumeric() || matches!(character, '.' | '_' | '-')
 }
 
 /// The name of a consumer group: 1 to 249 bytes of `[a-zA-Z0-9._-]`.
@@ -318,14 +322,13 @@ impl GroupName {
     ///
     /// # Errors
     ///
-    /// [`GroupNameError`] with the value and the limit.
+    /// [`GroupNameError`] with what is wrong and the limit.
     pub fn parse(name: &str) -> Result<Self, GroupNameError> {
         if name.is_empty() || name.len() > event_names::MAX_BYTES {
             return Err(GroupNameError::Length { bytes: name.len() });
         }
-        let allowed = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-        match name.chars().find(|c| !allowed(c)) {
-            Some(character) => Err(GroupNameError::Character { name: name.to_owned(), character }),
+        match StrayCharacter::of(name, is_of_names) {
+            Some(character) => Err(GroupNameError::Character { character }),
             None => Ok(GroupName(name.into())),
         }
     }

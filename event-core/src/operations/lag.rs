@@ -52,16 +52,18 @@ impl PartitionLag {
     }
 }
 
-/// A topic of which is not known how far a group is behind.
+/// A topic, or a partition of one, of which is not known how far a group is behind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownLag {
     /// The group.
     pub group: GroupName,
     /// The topic.
     pub topic: TopicName,
+    /// The partition; `None` for all of the topic.
+    pub partition: Option<i32>,
     /// Whether handlers listen to it; otherwise it is one for retries or redriven records.
     pub has_handlers: bool,
-    /// Why: it does not exist, or may not be described.
+    /// Why: it does not exist, may not be described, or has no leader.
     pub error: BrokerError,
 }
 
@@ -79,7 +81,7 @@ pub struct Lags {
 ///
 /// # Errors
 ///
-/// [`OperationError::Broker`]; what is wrong with one topic is in [`Lags::unknown`].
+/// [`OperationError::Broker`]; what is wrong with one topic or partition is in [`Lags::unknown`].
 pub async fn lag_of<B: Broker>(broker: &B, groups: &[GroupTopics]) -> Result<Lags, OperationError> {
     let Lags { partitions: mut lags, mut unknown } = Lags::default();
     for group in groups {
@@ -96,6 +98,7 @@ pub async fn lag_of<B: Broker>(broker: &B, groups: &[GroupTopics]) -> Result<Lag
                     group: group.group.clone(),
                     has_handlers: group.topics.contains(&status.topic),
                     topic: status.topic,
+                    partition: None,
                     error,
                 }),
             }
@@ -113,6 +116,20 @@ pub async fn lag_of<B: Broker>(broker: &B, groups: &[GroupTopics]) -> Result<Lag
             Some(format!("{}@{}", owner.client_id, owner.host))
         };
         for (watermarks, committed) in watermarks.into_iter().zip(committed) {
+            let watermarks = match watermarks {
+                Ok(watermarks) => watermarks,
+                Err(error) => {
+                    let TopicPartition { topic, partition } = committed.partition;
+                    unknown.push(UnknownLag {
+                        group: group.group.clone(),
+                        has_handlers: group.topics.contains(&topic),
+                        topic,
+                        partition: Some(partition),
+                        error,
+                    });
+                    continue;
+                }
+            };
             let above = committed.next.map(|next| SettledAbove::decode(&committed.metadata, next));
             let ranges = above.iter().flat_map(|above| above.ranges());
             lags.push(PartitionLag {

@@ -37,7 +37,7 @@ pub use owned_record::OwnedRecord;
 pub use place::{Place, partitions_of, resolve};
 pub use rate::{Rate, RateError};
 pub use replay::{ReplayBroker, ReplayConsumer, ReplayRange, Replayed, dry_replay};
-pub use seek::{Move, plan_seek, seek};
+pub use seek::{Move, SeekPlan, plan_seek, seek};
 pub use spot::{Spot, printable};
 pub use tail::{TailFilter, TailedEvent, TailedRecord, tail};
 pub use topics::{

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{DEADLINE, OperationError};
-use crate::broker::Broker;
+use crate::broker::{Broker, Watermarks};
 use crate::delivery::{NextOffset, TopicPartition};
 use crate::event::TopicName;
 
@@ -71,7 +71,8 @@ pub async fn resolve<B: Broker>(
         Place::Beginning | Place::End => {
             let watermarks = broker.watermarks(partitions, DEADLINE).await?.into_iter();
             let end = place == Place::End;
-            watermarks.map(|marks| if end { marks.end } else { marks.low }).collect()
+            let place = |marks: Watermarks| if end { marks.end } else { marks.low };
+            watermarks.map(|marks| marks.map(place)).collect::<Result<_, _>>()?
         }
     })
 }

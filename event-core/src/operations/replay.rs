@@ -48,6 +48,7 @@ impl ReplayRange {
         let from = resolve(broker, &partitions, from).await?;
         let to = resolve(broker, &partitions, to).await?;
         let held = broker.watermarks(&partitions, DEADLINE).await?;
+        let held = held.into_iter().collect::<Result<Vec<_>, _>>()?;
         let range = held.into_iter().zip(from.into_iter().zip(to)).map(|(held, (from, to))| {
             let from = from.clamp(held.low, held.end);
             (held.partition, from, to.clamp(from, held.end))

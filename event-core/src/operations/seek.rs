@@ -17,22 +17,41 @@ pub struct Move {
     pub to: NextOffset,
 }
 
+/// Where a group is to go on in the partitions of a topic.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SeekPlan {
+    /// In each partition.
+    pub moves: Vec<Move>,
+    /// The partitions of which is not known what they hold, and why: one has no leader, say. They are left
+    /// where they are.
+    pub unknown: Vec<(TopicPartition, BrokerError)>,
+}
+
 /// What [`seek`] would do in one partition of `topic`, or in all of them.
 ///
 /// # Errors
 ///
 /// [`OperationError::NoSuchPartition`], [`OperationError::OutOfRange`] for an offset that one of the
-/// partitions does not hold, and [`OperationError::Broker`].
+/// partitions does not hold, and [`OperationError::Broker`]; what is wrong with one partition is in
+/// [`SeekPlan::unknown`].
 pub async fn plan_seek<B: Broker>(
     broker: &B,
     group: &GroupName,
     topic: &TopicName,
     partition: Option<i32>,
     place: Place,
-) -> Result<Vec<Move>, OperationError> {
+) -> Result<SeekPlan, OperationError> {
     let partitions = some_partitions(broker, topic, partition).await?;
+    let (mut watermarks, mut unknown) = (Vec::new(), Vec::new());
+    let answers = broker.watermarks(&partitions, DEADLINE).await?;
+    for (partition, answer) in partitions.into_iter().zip(answers) {
+        match answer {
+            Ok(known) => watermarks.push(known),
+            Err(error) => unknown.push((partition, error)),
+        }
+    }
+    let partitions: Vec<_> = watermarks.iter().map(|known| known.partition.clone()).collect();
     let to = resolve(broker, &partitions, place).await?;
-    let watermarks = broker.watermarks(&partitions, DEADLINE).await?;
     for (watermarks, to) in watermarks.iter().zip(&to) {
         if !(watermarks.low..=watermarks.end).contains(to) {
             return Err(OperationError::OutOfRange {
@@ -49,7 +68,7 @@ pub async fn plan_seek<B: Broker>(
         from: committed.next,
         to,
     });
-    Ok(moves.collect())
+    Ok(SeekPlan { moves: moves.collect(), unknown })
 }
 
 /// Lets a group without members go on elsewhere.

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 mod replaying;
+#[cfg(feature = "kafka")]
+mod without_leader;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -138,7 +140,8 @@ async fn a_topic_whose_lag_is_not_known_leaves_those_of_the_others() {
     let Lags { partitions, unknown } = lag_of(&broker, &groups).await.unwrap();
     assert_eq!(partitions.iter().map(PartitionLag::lag).collect::<Vec<_>>(), [10, 0]);
     let error = crate::broker::BrokerError::UnknownTopic(gone.to_string());
-    let expected = UnknownLag { group: group("orders"), topic: gone, has_handlers: true, error };
+    let (group, has_handlers, partition) = (group("orders"), true, None);
+    let expected = UnknownLag { group, topic: gone, partition, has_handlers, error };
     assert_eq!(unknown, [expected]);
 }
 
@@ -178,13 +181,15 @@ async fn what_is_settled_above_the_committed_offset_is_counted() {
 async fn a_group_without_members_goes_on_where_it_is_told() {
     let broker = broker().await;
     let orders = group("orders");
-    let moves = plan_seek(&broker, &orders, &ORDERS, Some(0), Place::Offset(7)).await.unwrap();
+    let plan = plan_seek(&broker, &orders, &ORDERS, Some(0), Place::Offset(7)).await.unwrap();
+    let moves = plan.moves;
     assert_eq!(moves, [Move { partition: partition(0), from: None, to: NextOffset(7) }]);
     // A plan changes nothing.
     assert_eq!(broker.committed(&orders, &partition(0)), None);
     seek(&broker, &orders, &moves).await.unwrap();
     assert_eq!(broker.committed(&orders, &partition(0)), Some(NextOffset(7)));
-    let moves = plan_seek(&broker, &orders, &ORDERS, None, Place::Beginning).await.unwrap();
+    let plan = plan_seek(&broker, &orders, &ORDERS, None, Place::Beginning).await.unwrap();
+    let moves = plan.moves;
     assert_eq!(moves[0].from, Some(NextOffset(7)));
     assert_eq!(moves.iter().map(|to| to.to.0).collect::<Vec<_>>(), [0, 0]);
 }
@@ -216,7 +221,7 @@ async fn a_seek_that_would_go_wrong_is_refused_with_what_to_do() {
         by_partition: false,
     };
     let _member = broker.subscribe(subscription).unwrap();
-    let moves = plan_seek(&broker, &orders, &ORDERS, Some(0), Place::End).await.unwrap();
+    let moves = plan_seek(&broker, &orders, &ORDERS, Some(0), Place::End).await.unwrap().moves;
     assert_eq!(
         seek(&broker, &orders, &moves).await.unwrap_err().to_string(),
         "group `orders` has members, which would go on where they are and commit over it\nhelp: stop the service, all of its processes, and do it again; to handle records once more while it runs, use `replay`"
@@ -332,6 +337,7 @@ fn a_derived_topic_gets_the_partitions_of_its_origin_also_of_one_that_is_yet_to_
             origins: origins.iter().map(|origin| TopicName::from_static(origin)).collect(),
         },
         partitions,
+        without_leader: Vec::new(),
         unknown: None,
     };
     let mut states = [

@@ -75,6 +75,8 @@ pub struct TopicState {
     pub needed: NeededTopic,
     /// How many partitions it has; `None` when it does not exist, or that is not known.
     pub partitions: Option<i32>,
+    /// The partitions that have no leader, so that nobody can read or write them.
+    pub without_leader: Vec<i32>,
     /// Why it is not known whether it exists: it may not be described, say.
     pub unknown: Option<BrokerError>,
 }
@@ -107,7 +109,7 @@ pub async fn topic_states<B: Broker>(
             Err(BrokerError::UnknownTopic(_)) => (None, None),
             Err(error) => (None, Some(error)),
         };
-        TopicState { needed, partitions, unknown }
+        TopicState { needed, partitions, without_leader: status.without_leader, unknown }
     };
     Ok(topics.into_iter().zip(found).map(state).collect())
 }

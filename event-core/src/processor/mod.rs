@@ -25,6 +25,7 @@ mod sync;
 mod tracker;
 mod watch;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -101,6 +102,9 @@ pub enum ProcessorError {
     /// The consumer is of no more use.
     #[error("the consumer of the group cannot go on")]
     Consumer(#[source] BrokerError),
+    /// Where the group is to go on is not in the log any more, and the service is told to stop then.
+    #[error(transparent)]
+    LostPosition(BrokerError),
     /// The group does not let the service in, until a person changes something.
     #[error("the group cannot be joined")]
     Refused(#[source] BrokerError),
@@ -204,6 +208,8 @@ impl EventProcessor {
         commits.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut shutdown = std::pin::pin!(shutdown);
         let mut told = None;
+        // Redrive topics that were read; one that was never there may be missing.
+        let mut redrives_read = BTreeSet::new();
         let failure = loop {
             tokio::select! {
                 biased;
@@ -231,7 +237,12 @@ impl EventProcessor {
                     ConsumerEvent::Passed { partition, epoch, next } => {
                         lanes.pass(&partition, epoch, next);
                     }
-                    ConsumerEvent::Assigned { partitions, epoch } => lanes.open(&mut consumer, partitions, epoch),
+                    ConsumerEvent::Assigned { partitions, epoch } => {
+                        let topics = partitions.iter().map(|one| &one.partition.topic);
+                        let redrives = topics.filter(|topic| engine.is_redrive(topic.as_str()));
+                        redrives_read.extend(redrives.cloned());
+                        lanes.open(&mut consumer, partitions, epoch);
+                    }
                     ConsumerEvent::Revoked(revocation) => lanes.give_up(revocation),
                     ConsumerEvent::OffsetReset(reset) => {
                         engine.observers.notify(&Observation::OffsetReset(&reset));
@@ -244,9 +255,17 @@ impl EventProcessor {
                     ConsumerEvent::FetchResumed(partitions) => {
                         engine.observers.notify(&Observation::FetchResumed(&partitions));
                     }
-                    // It is read as soon as somebody makes it.
-                    ConsumerEvent::FetchFailed { topic, error: BrokerError::UnknownTopic(_), .. }
-                        if engine.is_redrive(topic.as_str()) => {}
+                    // It is read as soon as somebody makes it. That it is gone is told once, and from then on by
+                    // who looks whether it is back.
+                    ConsumerEvent::FetchFailed { topic, error: error @ BrokerError::UnknownTopic(_), .. }
+                        if engine.is_redrive(topic.as_str()) =>
+                    {
+                        if redrives_read.remove(&topic) {
+                            let (topic, partitions, error) = (&topic, &[][..], &error);
+                            let failed = Observation::FetchFailed { topic, partitions, error };
+                            engine.observers.notify(&failed);
+                        }
+                    }
                     ConsumerEvent::FetchFailed { topic, partitions, error } => {
                         let (topic, partitions, error) = (&topic, &partitions[..], &error);
                         let failed = Observation::FetchFailed { topic, partitions, error };
@@ -255,6 +274,9 @@ impl EventProcessor {
                     ConsumerEvent::Trouble(BrokerError::UnknownTopic(topic))
                     | ConsumerEvent::JoinFailed(BrokerError::UnknownTopic(topic))
                         if engine.is_redrive(&topic) => {}
+                    ConsumerEvent::Trouble(error @ BrokerError::LostPosition { .. }) => {
+                        break Some(ProcessorError::LostPosition(error));
+                    }
                     ConsumerEvent::Trouble(error) if error.is_fatal() => {
                         break Some(ProcessorError::Consumer(error));
                     }

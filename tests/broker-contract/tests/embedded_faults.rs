@@ -555,6 +555,48 @@ async fn a_rebalance_after_a_fetch_that_failed_skips_no_record() {
     drop(second);
 }
 
+/// One partition has to pause in the middle of what was fetched, and the other has records that are collected and not
+/// handed over yet.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_collected_when_another_partition_pauses_comes_once_after_a_fetch_that_failed() {
+    let (embedded, topic) = cluster("collected", 2, 5).await;
+    let broker = embedded.broker();
+    let bounded =
+        Subscription { max_in_flight_bytes: 64 << 10, ..subscription("collected", &topic) };
+    let mut member = Member::subscribe(&broker, bounded);
+    member.read(10).await;
+    let producer = broker.producer().unwrap();
+    let large = "x".repeat(80 << 10);
+    let mut next = 5;
+    // The answer to a fetch is taken in two pieces now and then.
+    for _ in 0..8 {
+        embedded.fail_next(Request::Fetch, Fault::TopicUnauthorised, 1_000).unwrap();
+        fetch_failed(&mut member, 2).await;
+        fill(&*producer, &topic, 0, 5).await;
+        fill(&*producer, &topic, 1, 5).await;
+        let partition = Some(0);
+        producer.send(OutgoingRecord { partition, ..record(&topic, "k", &large) }).await.unwrap();
+        fill(&*producer, &topic, 1, 1).await;
+        embedded.stop_failing(Request::Fetch).unwrap();
+        let (mut seen, mut late) = (Vec::new(), Vec::new());
+        while seen.len() < 12 || !late.is_empty() {
+            late = match seen.len() < 12 {
+                true => vec![member.batch().await],
+                false => member.batch_or_nothing().await,
+            };
+            for batch in &late {
+                let partition = batch.partition().partition;
+                seen.extend(batch.iter().map(|record| (partition, record.offset.0)));
+            }
+        }
+        seen.sort_unstable();
+        let each = |partition| (next..next + 6).map(move |offset| (partition, offset));
+        assert_eq!(seen, each(0).chain(each(1)).collect::<Vec<_>>());
+        next += 6;
+    }
+    member.close().await;
+}
+
 /// Waits until the fetch of so many partitions failed.
 async fn fetch_failed<C: Consumer>(member: &mut Member<C>, partitions: usize) {
     let mut failed = BTreeSet::new();

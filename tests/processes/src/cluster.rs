@@ -204,7 +204,8 @@ impl Cluster {
     ) -> Vec<(TopicPartition, NextOffset)> {
         let begin = Instant::now();
         let ends = loop {
-            match self.broker().watermarks(partitions, DEADLINE).await {
+            let watermarks = self.broker().watermarks(partitions, DEADLINE).await.unwrap();
+            match watermarks.into_iter().collect::<Result<Vec<_>, _>>() {
                 // A busy broker shows a topic that it has just made a moment later.
                 Err(BrokerError::UnknownTopic(_)) if begin.elapsed() < DEADLINE => {
                     tokio::time::sleep(Duration::from_millis(100)).await;

@@ -34,7 +34,7 @@ fn check_prints_everything_as_json_for_a_build_server() {
         "problems": [
             {
                 "kind": "setting",
-                "message": "setting `group` (from EVENT_GROUP): consumer group `a b` has the character ' ', allowed are letters, digits, `.`, `_` and `-`",
+                "message": "setting `group` (from EVENT_GROUP): consumer group name has a blank as character 2 of 3, allowed are letters, digits, `.`, `_` and `-`",
                 "help": "name the group with `group` or EVENT_GROUP",
                 "places": [],
             },

@@ -27,7 +27,7 @@ fn every_problem_is_in_one_report() {
     assert_eq!(ran.code, Some(2), "{}", ran.err);
     let expected = "\
 cannot start: 4 problems
-  1. setting `group` (from EVENT_GROUP): consumer group `a b` has the character ' ', allowed are letters, digits, `.`, `_` and `-`
+  1. setting `group` (from EVENT_GROUP): consumer group name has a blank as character 2 of 3, allowed are letters, digits, `.`, `_` and `-`
      help: name the group with `group` or EVENT_GROUP
   2. two handlers claim role_events / CLAIM_ADDED in group `broken`
        first    tests/service/src/bin/broken-service.rs:7

@@ -4,6 +4,7 @@
 //! of all others nothing: `debg` is a service without a log.
 
 use super::problem;
+use super::reader::shown;
 use super::sources::nearest;
 use crate::event::excerpt;
 use crate::registry::StartupProblem;
@@ -44,9 +45,11 @@ pub(super) fn fault(text: &str) -> Option<StartupProblem> {
 
 fn of_directive(directive: &str) -> Option<StartupProblem> {
     if let Some((wrong, help)) = of_form(directive) {
-        let shown = excerpt(directive, 64);
-        let message = format!("the variable EVENT_LOG has `{shown}`, {wrong}");
-        return Some(problem(message, format!("write `{}`", excerpt(&help, 64))));
+        let is_filter = looks_right(directive);
+        let shown = shown(directive, is_filter);
+        let message = format!("the variable EVENT_LOG has {shown}, {wrong}");
+        let help = if is_filter { excerpt(&help, 64) } else { "warn,event_core=debug".to_owned() };
+        return Some(problem(message, format!("write `{help}`")));
     }
     // What stands in brackets is the name of a span and its fields, which may hold anything.
     let behind = directive.rfind(']').map_or(0, |end| end + 1);
@@ -67,26 +70,42 @@ fn of_directive(directive: &str) -> Option<StartupProblem> {
         (distance <= 2 && distance < near.len() / 2 + 1).then_some(near)
     });
     let all = LEVELS.map(|level| format!("`{level}`")).join(", ");
-    let shown = excerpt(level, 64);
     match (target, near) {
         ("", Some(near)) => Some(problem(
-            format!("the variable EVENT_LOG has `{shown}`, which is no level: {all}"),
-            format!("did you mean `{near}`? For a module of this name write `{shown}=trace`"),
+            format!("the variable EVENT_LOG has `{level}`, which is no level: {all}"),
+            format!("did you mean `{near}`? For a module of this name write `{level}=trace`"),
         )),
         // The name of a module.
         ("", None) => None,
         (target, near) => {
-            let target = excerpt(target, 64);
+            let is_filter = near.is_some() || is_plain(target);
+            let target = if is_filter { excerpt(target, 64) } else { "event_core".to_owned() };
             let help = match near {
                 Some(near) => format!("write `{target}={near}`"),
                 None => format!("write a level, as in `{target}=debug`"),
             };
+            let of = if is_filter { format!("`{target}`") } else { "a module".to_owned() };
+            let level = shown(level, near.is_some());
             let message = format!(
-                "the variable EVENT_LOG gives `{target}` the level `{shown}`, it must be one of {all}"
+                "the variable EVENT_LOG gives {of} the level {level}, it must be one of {all}"
             );
             Some(problem(message, help))
         }
     }
+}
+
+/// Whether it looks like a part of a filter, though perhaps not like one that is taken. What does not may be a
+/// password in the wrong variable.
+fn looks_right(directive: &str) -> bool {
+    let mut words = directive.split(|c: char| !c.is_ascii_alphanumeric());
+    is_plain(directive)
+        || words.any(|word| LEVELS.contains(&&*word.to_ascii_lowercase()))
+            && directive.chars().all(|c| c.is_ascii_alphanumeric() || "_-:=,; \"'`".contains(c))
+}
+
+/// Whether it has only what paths of modules have, and crates.
+fn is_plain(target: &str) -> bool {
+    target.len() <= 64 && target.chars().all(|c| c.is_ascii_alphanumeric() || "_-:".contains(c))
 }
 
 /// What is wrong with how a directive is written, and how it is meant. The filter takes each as a target of
@@ -204,7 +223,11 @@ mod tests {
             ),
             ("\"info\"", "quotation marks", "write `info`"),
             ("warn,event_core=debg", "gives `event_core` the level `debg`", "`event_core=debug`"),
-            ("event_core=loud", "gives `event_core` the level `loud`", "`event_core=debug`"),
+            (
+                "event_core=loud",
+                "gives `event_core` the level a text of 4 characters",
+                "`event_core=debug`",
+            ),
         ] {
             let problem = fault(text).unwrap_or_else(|| panic!("{text}"));
             assert!(problem.message().contains(message), "{}", problem.message());

@@ -9,14 +9,14 @@ use event_names::{meant_duration_ranges, meant_durations, parse_duration, parse_
 use super::keys::{At, Kind, Setting, Value};
 use super::problem;
 use super::sources::nearest;
-use crate::event::{GroupName, SettingWord, TopicName, excerpt};
+use crate::event::{GroupName, SettingWord, StrayCharacter, TopicName, excerpt, is_of_names};
 use crate::registry::StartupProblem;
 
 /// A wrong value in a message.
 ///
 /// Somebody may have written a password where it does not belong. So a value is repeated only where it
-/// looks like what its key expects, and where the key holds names (`brokers`, `group`, `group_instance_id`,
-/// `topics`), which the service prints anyway.
+/// looks like what its key expects. A name that is refused is told by its length, or by the kind and the place of
+/// the character that is not allowed ([`name_fault`]).
 pub(super) fn shown(text: &str, looks_right: bool) -> String {
     match text.chars().count() {
         0 => "empty".to_owned(),
@@ -25,6 +25,21 @@ pub(super) fn shown(text: &str, looks_right: bool) -> String {
         characters => format!("a text of {characters} characters"),
     }
 }
+
+/// What is wrong with a name of a topic or of a member, without the name.
+fn name_fault(name: &str) -> Option<String> {
+    if let Some(stray) = StrayCharacter::of(name, is_of_names) {
+        return Some(format!("has {stray}"));
+    }
+    match TopicName::foreign(name) {
+        Ok(_) => None,
+        Err(_) if matches!(name, "." | "..") => Some("is `.` or `..`".to_owned()),
+        Err(_) => Some(format!("is {} bytes long", name.len())),
+    }
+}
+
+/// What [`name_fault`] goes by.
+const NAMES: &str = "it must be 1 to 249 letters, digits, `.`, `_` and `-`";
 
 /// Whether it looks like a number, though perhaps not like one that is taken.
 pub(super) fn is_number(text: &str) -> bool {
@@ -215,13 +230,9 @@ impl SettingType for InstanceId {
     const TAKES: &'static str = GroupName::TAKES;
 
     fn read(Value { at, text }: Value<'_>, read: &mut Reader<'_>) -> Option<Self> {
-        if TopicName::foreign(text).is_err() {
-            let message = format!(
-                "{at} is `{}`, it must be 1 to 249 letters, digits, `.`, `_` and `-`",
-                excerpt(text, 64)
-            );
+        if let Some(fault) = name_fault(text) {
             read.0.push(problem(
-                message,
+                format!("{at} {fault}, {NAMES}"),
                 "write a name like `\"admin-1\"`, another for each process",
             ));
             return None;
@@ -236,17 +247,18 @@ impl SettingType for Vec<TopicName> {
 
     fn read(Value { at, text }: Value<'_>, read: &mut Reader<'_>) -> Option<Self> {
         let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
-        let topics: Vec<_> = names.map(TopicName::foreign).collect();
-        if topics.is_empty() {
+        let names: Vec<_> = names.collect();
+        if names.is_empty() {
             let message = format!("{at} names no topic");
             read.0.push(problem(message, "leave it out to read all topics that have a handler"));
         }
-        let topics = topics.into_iter().filter_map(|topic| match topic {
-            Ok(topic) => Some(topic),
-            Err(error) => {
-                read.0.push(problem(format!("{at}: {}", error.complaint()), error.advice()));
-                None
+        let topics = names.iter().enumerate().filter_map(|(index, name)| {
+            if let Some(fault) = name_fault(name) {
+                let message =
+                    format!("{at}: topic {} of {} {fault}, {NAMES}", index + 1, names.len());
+                read.0.push(problem(message, "write the names that the topics have on the broker"));
             }
+            TopicName::foreign(name).ok()
         });
         Some(topics.collect())
     }

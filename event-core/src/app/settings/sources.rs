@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::keys::{At, Setting, TABLES, home, of_handlers, of_service};
 use super::lines::Lines;
+use super::reader::shown;
 use super::tables::Tables;
 use super::{Origin, SettingsOverrides, problem};
 use crate::event::excerpt;
@@ -60,14 +61,14 @@ pub(super) fn read_file(
 ) -> File {
     let by = named.as_ref().map(|(_, by)| *by);
     let path = named.map_or_else(|| PathBuf::from("event.toml"), |(path, _)| path);
-    let shown = path.display();
+    let shown = shown_path(&path);
     let text = match (std::fs::read_to_string(&path), by) {
         (Ok(text), _) => text,
         (Err(error), None) if error.kind() == ErrorKind::NotFound => String::new(),
         (Err(error), by) => {
             let by = by.map_or_else(String::new, |by| format!(", which {by} names,"));
             problems.push(problem(
-                format!("the settings file `{shown}`{by} cannot be read: {error}"),
+                format!("the settings file {shown}{by} cannot be read: {error}"),
                 match error.kind() {
                     ErrorKind::InvalidData => "write it as UTF-8",
                     _ => "name a file that is there with `--config` or EVENT_CONFIG, or none",
@@ -86,12 +87,12 @@ pub(super) fn read_file(
             if let Some(key) = text.get(span).filter(|_| reason == "duplicate key") {
                 reason = format!("the key `{}` is there twice", excerpt(key.trim(), 64));
             }
-            let message = format!("the settings file `{shown}` is not TOML, line {at}: {reason}");
+            let message = format!("the settings file {shown} is not TOML, line {at}: {reason}");
             problems.push(problem(message, "fix that line"));
             return File::default();
         }
     };
-    let lines = Lines::of(shown.to_string(), &text);
+    let lines = Lines::of(path.display().to_string(), &text);
     let mut file = File::default();
     for (name, value) in table {
         match (&*name, value) {
@@ -134,6 +135,17 @@ pub(super) fn read_file(
         }
     }
     File { lines, ..file }
+}
+
+/// The path of a settings file. One that looks like none may be a password in the wrong variable.
+fn shown_path(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-/\\:".contains(c);
+    let is_file = path.extension().is_some_and(|extension| extension == "toml")
+        || path.is_absolute()
+        || text.starts_with("./")
+        || text.starts_with("../");
+    shown(&text, path.exists() || is_file && text.chars().all(is_plain))
 }
 
 /// Where a key belongs that is not known above all tables.

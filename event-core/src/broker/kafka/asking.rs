@@ -4,6 +4,7 @@
 //! question has a client and a thread of its own: on one of tokio's, the end of the runtime would
 //! wait for it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,7 @@ use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::BorrowedMessage;
-use rdkafka::metadata::{Metadata, MetadataPartition};
+use rdkafka::metadata::Metadata;
 use rdkafka::types::RDKafkaErrorCode as Code;
 use tokio::sync::oneshot;
 
@@ -33,6 +34,8 @@ pub(super) const EVENTS_AT_ONCE: usize = 1000;
 /// Between two attempts, at first; each further pause is twice as long, up to the longest.
 const PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(320);
+/// How long the leader of a partition is waited for that has none: a broker may only be restarting.
+const ELECTION: Duration = Duration::from_secs(2);
 
 /// Runs `question`, which blocks, with a client of its own; a client that asks for offsets of a
 /// group needs to name it.
@@ -137,46 +140,88 @@ impl Asking {
     }
 
     fn topic(&self, topic: &TopicName) -> Result<TopicStatus, BrokerError> {
-        let about = || {
-            let attempt = |time| {
-                let metadata = self.client.fetch_metadata(Some(topic.as_str()), time);
-                metadata.map_err(of_metadata)
-            };
-            let metadata = self.repeat(attempt)?;
-            Ok(of_topic(&metadata, topic))
-        };
-        let partitions = loop {
-            match about()? {
-                // A topic that was made just now.
-                Err(Code::LeaderNotAvailable) if !self.left().is_zero() => {
-                    std::thread::sleep(PAUSE);
-                }
-                partitions => break partitions,
+        let (partitions, without_leader) = match self.leaders_of(topic)? {
+            Ok(leaders) => {
+                let count = i32::try_from(leaders.len()).unwrap_or(i32::MAX);
+                let without_leader = (0..count).zip(&leaders).filter(|(_, leader)| **leader < 0);
+                (Ok(count), without_leader.map(|(partition, _)| partition).collect())
             }
-        };
-        let (partitions, without_leader) = match partitions {
-            Ok((count, without_leader)) => (Ok(count), without_leader),
-            Err(code) => (Err(trouble::of_topic(code, topic)), Vec::new()),
+            Err(error) => (Err(error), Vec::new()),
         };
         Ok(TopicStatus { topic: topic.clone(), partitions, without_leader })
     }
 
+    /// The leader of each partition of a topic, or what is wrong with it.
+    fn leaders_of(&self, topic: &TopicName) -> Result<Result<Vec<i32>, BrokerError>, BrokerError> {
+        // What one topic lacks takes no other's time away.
+        let until = Instant::now() + self.left() / 2;
+        loop {
+            let metadata = self.repeat(|time| {
+                let metadata = self.client.fetch_metadata(Some(topic.as_str()), time);
+                metadata.map_err(of_metadata)
+            })?;
+            match leaders_in(&metadata, topic) {
+                // A topic that was made just now.
+                Err(Code::LeaderNotAvailable) if Instant::now() < until => {
+                    std::thread::sleep(PAUSE);
+                }
+                leaders => return Ok(leaders.map_err(|code| trouble::of_topic(code, topic))),
+            }
+        }
+    }
+
+    /// The leader of each of `partitions`, or why it is not known. Where there is none just now, one is waited
+    /// for a little.
+    pub(super) fn leaders(
+        &self,
+        partitions: &[TopicPartition],
+    ) -> Result<Vec<Result<i32, BrokerError>>, BrokerError> {
+        let until = Instant::now() + ELECTION.min(self.left() / 4);
+        let mut known = BTreeMap::new();
+        for TopicPartition { topic, .. } in partitions {
+            if known.contains_key(topic) {
+                continue;
+            }
+            let asked = |of: &Vec<i32>| {
+                partitions.iter().filter(|one| one.topic == *topic).any(|one| {
+                    let index = usize::try_from(one.partition).unwrap_or(usize::MAX);
+                    of.get(index).is_some_and(|leader| *leader < 0)
+                })
+            };
+            let leaders = loop {
+                let leaders = self.leaders_of(topic)?;
+                if !leaders.as_ref().is_ok_and(asked) || Instant::now() >= until {
+                    break leaders;
+                }
+                std::thread::sleep(LONGEST_PAUSE);
+            };
+            known.insert(topic, leaders);
+        }
+        let leader = |TopicPartition { topic, partition }: &TopicPartition| {
+            let leaders = match known.get(topic) {
+                Some(Err(error)) => return Err(error.clone()),
+                Some(Ok(leaders)) => &leaders[..],
+                None => &[],
+            };
+            let index = usize::try_from(*partition).unwrap_or(usize::MAX);
+            match leaders.get(index) {
+                Some(leader) if *leader < 0 => Err(BrokerError::no_leader(topic, &[*partition])),
+                Some(leader) => Ok(*leader),
+                None => Err(no_partition(topic, *partition)),
+            }
+        };
+        Ok(partitions.iter().map(leader).collect())
+    }
+
     /// Whether all `partitions` are there.
     pub(super) fn check(&self, partitions: &[TopicPartition]) -> Result<(), BrokerError> {
-        let mut known: Vec<(&TopicName, i32)> = Vec::new();
+        let mut known = BTreeMap::new();
         for TopicPartition { topic, partition } in partitions {
-            let found = known.iter().find(|(known, _)| *known == topic);
-            let count = match found {
-                Some((_, count)) => *count,
-                None => {
-                    let count = self.topic(topic)?.partitions?;
-                    known.push((topic, count));
-                    count
-                }
-            };
-            if !(0..count).contains(partition) {
-                let reason = format!("topic `{topic}` has no partition {partition}");
-                return Err(BrokerError::Other(reason));
+            if !known.contains_key(topic) {
+                known.insert(topic, self.topic(topic)?.partitions?);
+            }
+            if known.get(topic).is_some_and(|count| !(0..*count).contains(partition)) {
+                return Err(no_partition(topic, *partition));
             }
         }
         Ok(())
@@ -186,13 +231,23 @@ impl Asking {
     /// clients need a second attempt: the first may be one to a broker that is gone.
     pub(super) fn repeat<T>(
         &self,
+        attempt: impl FnMut(Duration) -> Result<T, KafkaError>,
+    ) -> Result<T, BrokerError> {
+        self.repeat_until(self.until, attempt)
+    }
+
+    /// The same until another time.
+    pub(super) fn repeat_until<T>(
+        &self,
+        until: Instant,
         mut attempt: impl FnMut(Duration) -> Result<T, KafkaError>,
     ) -> Result<T, BrokerError> {
         let (mut time, mut pause) = (FIRST_ATTEMPT, PAUSE);
+        let left = || until.saturating_duration_since(Instant::now());
         // What a broker answered last: the last attempt may only have had too little time.
         let mut answered = None;
         loop {
-            let answer = attempt(time.min(self.left()));
+            let answer = attempt(time.min(left()));
             self.listen();
             let code = match answer {
                 Ok(answer) => {
@@ -207,11 +262,11 @@ impl Asking {
             if !is_silence(code) {
                 answered = Some(code);
             }
-            if self.left().is_zero() || is_final(code) {
+            if left().is_zero() || is_final(code) {
                 return Err(self.refused(answered.unwrap_or(code)));
             }
             // Some failures are immediate.
-            std::thread::sleep(pause.min(self.left()));
+            std::thread::sleep(pause.min(left()));
             pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
             time = time.saturating_mul(2);
         }
@@ -232,6 +287,10 @@ impl Asking {
             code => remedies::of_code("the broker refused a question", code),
         }
     }
+}
+
+fn no_partition(topic: &TopicName, partition: i32) -> BrokerError {
+    BrokerError::Other(format!("topic `{topic}` has no partition {partition}"))
 }
 
 /// Whether there was no answer.
@@ -270,17 +329,18 @@ fn is_final(code: Code) -> bool {
     )
 }
 
-/// How many partitions the topic has and which of them have no leader, or the broker's word for what is
+/// The leader of each partition of the topic, negative where there is none, or the broker's word for what is
 /// wrong with it.
-fn of_topic(metadata: &Metadata, topic: &TopicName) -> Result<(i32, Vec<i32>), Code> {
+fn leaders_in(metadata: &Metadata, topic: &TopicName) -> Result<Vec<i32>, Code> {
     let found = metadata.topics().iter().find(|found| topic.as_str() == found.name());
     let found = found.ok_or(Code::UnknownTopicOrPartition)?;
     if let Some(error) = found.error() {
         return Err(error.into());
     }
-    let without_leader = found.partitions().iter().filter(|one| one.leader() < 0);
-    let without_leader = without_leader.map(MetadataPartition::id).collect();
-    Ok((i32::try_from(found.partitions().len()).unwrap_or(i32::MAX), without_leader))
+    let mut leaders: Vec<_> =
+        found.partitions().iter().map(|one| (one.id(), one.leader())).collect();
+    leaders.sort_unstable();
+    Ok(leaders.into_iter().map(|(_, leader)| leader).collect())
 }
 
 pub(super) struct AskingContext {

@@ -108,6 +108,19 @@ impl Commits {
         partitions.iter().any(|partition| self.waiting.contains_key(partition))
     }
 
+    /// Whether something of `partitions` (`None`: of all) is to be committed that the broker does not have.
+    pub(super) fn has_to_commit(
+        &self,
+        partitions: Option<&[TopicPartition]>,
+        progress: &[Progress],
+    ) -> bool {
+        let is_of = |done: &&Progress| {
+            partitions.is_none_or(|partitions| partitions.contains(&done.partition))
+        };
+        let mut done = progress.iter().chain(self.waiting.values()).filter(is_of);
+        self.open.is_some() || done.any(|done| self.committed.get(&done.partition) != Some(done))
+    }
+
     /// Commits `progress`, and what waits for the same `partitions` (`None`: for all), and waits
     /// for the answer. What is refused waits for another try. Also says what became of the commit before
     /// it, if there was one.

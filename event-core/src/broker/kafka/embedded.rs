@@ -186,6 +186,22 @@ impl EmbeddedBroker {
         self.ask(move |cluster| cluster.topic_error(&topic, code))?.map_err(|error| other(&error))
     }
 
+    /// Takes the leader of a partition away, so that nobody can read or write it, or gives it one again.
+    ///
+    /// # Errors
+    ///
+    /// [`BrokerError`] when the cluster is gone, or has no such partition.
+    pub fn set_leader(
+        &self,
+        topic: &str,
+        partition: i32,
+        has_leader: bool,
+    ) -> Result<(), BrokerError> {
+        let (topic, leader) = (topic.to_owned(), has_leader.then_some(1));
+        self.ask(move |cluster| cluster.partition_leader(&topic, partition, leader))?
+            .map_err(|error| other(&error))
+    }
+
     fn ask<T: Send + 'static>(
         &self,
         question: impl FnOnce(&Cluster<'_>) -> T + Send + 'static,

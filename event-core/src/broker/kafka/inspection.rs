@@ -1,8 +1,10 @@
 //! Offsets of partitions and groups, asked for and set from outside of the group.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer;
+use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::{
     Offset as NativeOffset, TopicPartitionList, TopicPartitionListElem,
 };
@@ -17,16 +19,17 @@ use crate::broker::{BrokerError, Committed, GroupMember, Watermarks};
 use crate::delivery::{NextOffset, TopicPartition};
 use crate::event::{GroupName, TopicName};
 
+/// What is known of each partition, or why it is not.
+type Answers<T> = Vec<Result<T, BrokerError>>;
+
 pub(super) fn watermarks(
     asking: &Asking,
     partitions: &[TopicPartition],
-) -> Result<Vec<Watermarks>, BrokerError> {
-    let lows = list_offsets(asking, partitions, NativeOffset::Beginning)?;
-    let ends = list_offsets(asking, partitions, NativeOffset::End)?;
-    let watermarks = |((partition, low), end): ((&TopicPartition, _), _)| Watermarks {
-        partition: partition.clone(),
-        low: NextOffset(low),
-        end: NextOffset(end),
+) -> Result<Answers<Watermarks>, BrokerError> {
+    let (lows, ends) = offsets_and_ends(asking, partitions, NativeOffset::Beginning)?;
+    let watermarks = |((partition, low), end): ((&TopicPartition, Result<_, _>), Result<_, _>)| {
+        let (low, end) = (NextOffset(low?), NextOffset(end?));
+        Ok(Watermarks { partition: partition.clone(), low, end })
     };
     Ok(partitions.iter().zip(lows).zip(ends).map(watermarks).collect())
 }
@@ -38,41 +41,106 @@ pub(super) fn offsets_at(
 ) -> Result<Vec<(TopicPartition, NextOffset)>, BrokerError> {
     // Before 1970 is nothing, and librdkafka has meanings of its own for what is negative.
     let at = NativeOffset::Offset(timestamp_ms.max(0));
-    let found = list_offsets(asking, partitions, at)?;
-    let ends = list_offsets(asking, partitions, NativeOffset::End)?;
-    let offset = |((partition, found), end): ((&TopicPartition, i64), i64)| {
-        (partition.clone(), NextOffset(if found < 0 { end } else { found }))
+    let (found, ends) = offsets_and_ends(asking, partitions, at)?;
+    let offset = |((partition, found), end): ((&TopicPartition, Result<_, _>), Result<_, _>)| {
+        let (found, end) = (found?, end?);
+        Ok((partition.clone(), NextOffset(if found < 0 { end } else { found })))
     };
-    Ok(partitions.iter().zip(found).zip(ends).map(offset).collect())
+    partitions.iter().zip(found).zip(ends).map(offset).collect()
 }
 
-/// One offset for each of `partitions`: negative where there is none at this time.
-fn list_offsets(
+/// One offset for each of `partitions`, and where each ends.
+fn offsets_and_ends(
     asking: &Asking,
     partitions: &[TopicPartition],
     at: NativeOffset,
-) -> Result<Vec<i64>, BrokerError> {
-    if partitions.is_empty() {
-        return Ok(Vec::new());
+) -> Result<(Answers<i64>, Answers<i64>), BrokerError> {
+    let leaders = asking.leaders(partitions)?;
+    // For the ends at least half of the time is left.
+    let until = Instant::now() + asking.left() / 2;
+    let offsets = list_offsets(asking, partitions, &leaders, at, until);
+    // Who has not answered is not asked again.
+    let answered = |(leader, answer): (Result<i32, BrokerError>, &Result<i64, BrokerError>)| {
+        answer.as_ref().map_err(Clone::clone).and(leader)
+    };
+    let leaders: Vec<_> = leaders.into_iter().zip(&offsets).map(answered).collect();
+    let until = Instant::now() + asking.left();
+    let ends = list_offsets(asking, partitions, &leaders, NativeOffset::End, until);
+    Ok((offsets, ends))
+}
+
+/// One offset for each of `partitions` that has a leader: negative where there is none at this time.
+///
+/// Each leader is asked by itself: one that does not answer takes no other's answer away.
+fn list_offsets(
+    asking: &Asking,
+    partitions: &[TopicPartition],
+    leaders: &[Result<i32, BrokerError>],
+    at: NativeOffset,
+    until: Instant,
+) -> Answers<i64> {
+    let mut of_leaders = BTreeMap::<i32, Vec<usize>>::new();
+    for (index, leader) in leaders.iter().enumerate() {
+        if let Ok(leader) = leader {
+            of_leaders.entry(*leader).or_default().push(index);
+        }
     }
-    asking.check(partitions)?;
+    let mut answers: Answers<i64> = leaders.iter().map(|one| one.clone().map(i64::from)).collect();
+    let mut left = u32::try_from(of_leaders.len()).unwrap_or(u32::MAX);
+    for indexes in of_leaders.into_values() {
+        let now = Instant::now();
+        let until = now + until.saturating_duration_since(now) / left.max(1);
+        left = left.saturating_sub(1);
+        let led: Vec<_> = indexes.iter().map(|index| &partitions[*index]).collect();
+        for (index, answer) in indexes.into_iter().zip(ask_leader(asking, &led, at, until)) {
+            answers[index] = answer;
+        }
+    }
+    answers
+}
+
+/// The same of partitions with one leader.
+fn ask_leader(
+    asking: &Asking,
+    partitions: &[&TopicPartition],
+    at: NativeOffset,
+    until: Instant,
+) -> Answers<i64> {
     let mut question = TopicPartitionList::with_capacity(partitions.len());
     for TopicPartition { topic, partition } in partitions {
-        question
-            .add_partition_offset(topic.as_str(), *partition, at)
-            .map_err(|error| BrokerError::Other(error.to_string()))?;
+        if let Err(error) = question.add_partition_offset(topic.as_str(), *partition, at) {
+            return vec![Err(BrokerError::Other(error.to_string())); partitions.len()];
+        }
     }
-    // What one broker refused comes as the error of its partitions: a leader that has just moved,
-    // say, so that it is asked again.
-    asking.repeat(|time| {
+    // What was refused of one partition comes as its error: a leader that has just moved, say, so that it is
+    // asked again.
+    let mut answers: Vec<Result<i64, Code>> = Vec::new();
+    let asked = asking.repeat_until(until, |time| {
         let answer = asking.client.offsets_for_times(question.clone(), time)?;
         let offset = |found: &TopicPartitionListElem<'_>| {
-            found.error()?;
+            found.error().map_err(|error| error.rdkafka_error_code().unwrap_or(Code::Unknown))?;
             // In place of an offset `End` says that no record is as late.
             Ok(found.offset().to_raw().unwrap_or(-1))
         };
-        answer.elements().iter().map(offset).collect()
-    })
+        answers = answer.elements().iter().map(offset).collect();
+        let refused = answers.iter().find_map(|answer| answer.as_ref().err());
+        refused.map_or(Ok(()), |code| Err(KafkaError::OffsetFetch(*code)))
+    });
+    match asked {
+        Err(error) if answers.is_empty() => vec![Err(error); partitions.len()],
+        _ => {
+            let refused = |code, topic| match code {
+                Code::TopicAuthorizationFailed | Code::UnknownTopicOrPartition => {
+                    trouble::of_topic(code, topic)
+                }
+                code => asking.refused(code),
+            };
+            let answers = partitions.iter().zip(answers);
+            answers
+                .map(|(partition, answer)| answer.map_err(|code| refused(code, &partition.topic)))
+                .collect()
+        }
+    }
 }
 
 pub(super) fn committed(

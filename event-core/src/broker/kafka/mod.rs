@@ -157,7 +157,7 @@ impl Broker for KafkaBroker {
         &self,
         partitions: &[TopicPartition],
         deadline: Duration,
-    ) -> Result<Vec<Watermarks>, BrokerError> {
+    ) -> Result<Vec<Result<Watermarks, BrokerError>>, BrokerError> {
         let partitions = partitions.to_vec();
         let watermarks = move |asking: &Asking| inspection::watermarks(asking, &partitions);
         asking::ask(&self.settings, None, deadline, watermarks).await
@@ -171,6 +171,7 @@ impl Broker for KafkaBroker {
     ) -> Result<Vec<(TopicPartition, NextOffset)>, BrokerError> {
         if self.embedded.is_some() {
             let watermarks = self.watermarks(partitions, deadline).await?;
+            let watermarks = watermarks.into_iter().collect::<Result<_, _>>()?;
             return embedded::offsets_at(self, watermarks, timestamp_ms).await;
         }
         let partitions = partitions.to_vec();

@@ -19,6 +19,8 @@ pub(super) struct OpenBatches {
     pub(super) has_to_pause: bool,
     /// Partitions that went back, and are not told of yet.
     pub(super) cut_off: Vec<CutOff>,
+    /// Partitions that are stopped because their position is not in the log, and are not told of yet.
+    pub(super) lost: Vec<LostPosition>,
     /// Where a partition begins, while the messages of one fetch are looked at.
     log_start: Option<(PartitionId, Option<NextOffset>)>,
 }
@@ -39,6 +41,15 @@ pub(super) struct CutOff {
     pub(super) known: Option<i32>,
     /// That of what is there now; `None` at the end of the log.
     pub(super) found: Option<i32>,
+}
+
+/// A partition whose position is not in its log any more.
+pub(super) struct LostPosition {
+    pub(super) partition: TopicPartition,
+    /// Where it was to go on.
+    pub(super) from: Option<NextOffset>,
+    /// What librdkafka says.
+    pub(super) reason: String,
 }
 
 /// A partition as librdkafka names it: the address of its topic is the same for all messages of
@@ -184,9 +195,8 @@ impl OpenBatches {
             && context.change_assignment(|ours| ours.stop(topic, number))
         {
             self.has_to_pause = true;
-            let group = context.heard.group();
-            let error = trouble::of_lost_position(&group, &owned.partition, owned.next, reason);
-            context.tell(ConsumerEvent::Trouble(error));
+            let (partition, from) = ((*owned.partition).clone(), owned.next);
+            self.lost.push(LostPosition { partition, from, reason: reason.to_owned() });
         }
     }
 

@@ -23,7 +23,7 @@ use super::consumer::Command;
 use super::hold::{Hold, Take};
 use super::join_watch::JoinWatch;
 use super::missing_topics::MissingTopics;
-use super::open_batches::OpenBatches;
+use super::open_batches::{LostPosition, OpenBatches};
 use super::positions::{self, Positions};
 use super::raw::{EventQueue, FetchQueue, MessageView};
 use super::rebalance::{Ending, GroupContext};
@@ -42,6 +42,8 @@ const PAUSED_POLL: Duration = Duration::from_millis(2);
 const FETCHES_PER_TURN: usize = 8;
 /// How many messages are taken at once at most.
 const FETCH: usize = 512;
+/// How long a leader may take to say what its log holds.
+const ASK_LOG: Duration = Duration::from_secs(2);
 /// How many bytes of messages are taken to see what lies behind them.
 const LITTLE: usize = 256 << 10;
 
@@ -63,10 +65,7 @@ pub(super) struct PollLoop {
     join_watch: JoinWatch,
     /// The last error that was told.
     last_error: Option<BrokerError>,
-    topic_ids: TopicIds,
     missing_topics: MissingTopics,
-    /// A topic of the member is not the one that its client knows.
-    is_made_anew: bool,
     /// Why the member needs another client, when it does.
     renewal: Option<Renewal>,
     positions: Positions,
@@ -95,6 +94,7 @@ impl PollLoop {
         *context.fetch_queue.lock().unwrap_or_else(PoisonError::into_inner) =
             Arc::downgrade(&fetch_queue);
         *context.commits.lock().unwrap_or_else(PoisonError::into_inner) = Some(commits);
+        *context.topic_ids.lock().unwrap_or_else(PoisonError::into_inner) = Some(topic_ids);
         Ok(PollLoop {
             fetch_queue,
             events,
@@ -103,9 +103,7 @@ impl PollLoop {
             rejoining: None,
             join_watch: JoinWatch::new(),
             last_error: None,
-            topic_ids,
             missing_topics,
-            is_made_anew: false,
             renewal: None,
             positions: Positions::new(settings),
             consumer,
@@ -319,9 +317,23 @@ impl PollLoop {
         for (code, topic, partitions) in failing {
             self.tell_fetch_failed(code, topic, partitions);
         }
+        self.tell_lost();
         self.go_back();
         self.pause();
         count
+    }
+
+    /// Tells of positions that are not in the log any more, with what the log holds.
+    fn tell_lost(&mut self) {
+        for LostPosition { partition, from, reason } in std::mem::take(&mut self.open.lost) {
+            // The service ends because of it, so that nobody waits for this thread.
+            let topic = partition.topic.as_str();
+            let log = self.consumer.fetch_watermarks(topic, partition.partition, ASK_LOG).ok();
+            let context = self.consumer.context();
+            let group = context.heard.group();
+            let error = trouble::of_lost_position(&group, &partition, from, log, &reason);
+            context.tell(ConsumerEvent::Trouble(error));
+        }
     }
 
     /// Takes note of how far partitions were read beyond their last records.
@@ -449,8 +461,9 @@ fn paused_poll(lasted: Duration) -> Duration {
 
 impl Drop for PollLoop {
     fn drop(&mut self) {
-        let commits = &self.context().commits;
+        let GroupContext { commits, topic_ids, .. } = self.context();
         commits.lock().unwrap_or_else(PoisonError::into_inner).take();
+        topic_ids.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }
 

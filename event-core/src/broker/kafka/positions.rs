@@ -187,7 +187,7 @@ fn look_at_end(
     let look = move || -> Result<(), BrokerError> {
         let asking = Asking::new(&settings.reader(), settings.clone(), LOOK_DEADLINE)?;
         let held = inspection::watermarks(&asking, std::slice::from_ref(&partition))?;
-        let Some(held) = held.into_iter().next() else { return Ok(()) };
+        let Some(held) = held.into_iter().next().transpose()? else { return Ok(()) };
         let end = held.end;
         // librdkafka is at the end of some time ago.
         let is_sought = out_of_range == OutOfRange::Latest && next < held.low;

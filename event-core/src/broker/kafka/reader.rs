@@ -135,6 +135,7 @@ fn begin(
 ) -> Result<Vec<Open>, BrokerError> {
     let partitions: Vec<_> = request.partitions.iter().map(|(at, _, _)| at.clone()).collect();
     let held = inspection::watermarks(asking, &partitions)?;
+    let held = held.into_iter().collect::<Result<Vec<_>, _>>()?;
     let mut list = TopicPartitionList::new();
     let mut open = Vec::new();
     for ((partition, from, to), held) in request.partitions.iter().zip(held) {

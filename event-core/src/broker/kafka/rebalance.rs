@@ -5,6 +5,8 @@
 //! only then gives the partitions back, on every path: a member that never unassigns stalls its
 //! whole group.
 
+mod made_anew;
+
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -30,6 +32,7 @@ use super::open_clients::OpenClient;
 use super::positions;
 use super::queues::Queues;
 use super::raw::FetchQueue;
+use super::topic_ids::TopicIds;
 use super::trouble::{self, Heard};
 use crate::broker::{
     BrokerError, ConsumerEvent, OutOfRange, PartitionEvent, Progress, Pulse, Revocation,
@@ -69,6 +72,8 @@ pub(super) struct GroupContext {
     pub(super) fetch_queue: Mutex<Weak<FetchQueue>>,
     /// Taken away by the poll loop at its end, because they keep the client alive.
     pub(super) commits: Mutex<Option<Commits>>,
+    /// The same.
+    pub(super) topic_ids: Mutex<Option<TopicIds>>,
     state: Mutex<State>,
     _open: OpenClient,
 }
@@ -84,6 +89,8 @@ struct State {
     ending: Option<Ending>,
     /// Why a revocation during the last commit committed nothing.
     uncommitted: Option<BrokerError>,
+    /// A topic of the member is not the one that its client knows.
+    is_made_anew: bool,
     revocations: u64,
     /// Records and errors of some partition come through `poll`.
     unforwarded: bool,
@@ -122,6 +129,7 @@ impl GroupContext {
             is_static: false,
             fetch_queue: Mutex::default(),
             commits: Mutex::default(),
+            topic_ids: Mutex::default(),
             state: Mutex::default(),
             _open: OpenClient::new(),
         }
@@ -399,6 +407,7 @@ impl GroupContext {
             released.into_iter().filter(|done| partitions.contains(&done.partition)).collect();
         // The client follows its group on a thread of its own.
         let deadline = Instant::now() + COMMIT_DEADLINE;
+        self.look_before_commit(Some(partitions), &released, deadline);
         match self.commit_until(Some(partitions), released, deadline, Repeat::Alone) {
             Ok(committed) => self.tell_committed(committed),
             Err(error) => self.tell(ConsumerEvent::CommitFailed(error)),

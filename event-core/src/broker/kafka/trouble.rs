@@ -391,17 +391,28 @@ pub(super) fn of_open_transaction(
     }
 }
 
-/// A partition in which `group` cannot go on where it is to.
+/// A partition in which `group` cannot go on where it is to; `log` is what it holds, where that is known.
 pub(super) fn of_lost_position(
     group: &str,
     partition: &TopicPartition,
     from: Option<NextOffset>,
+    log: Option<(i64, i64)>,
     reason: &str,
 ) -> BrokerError {
-    let from = from.map(|from| format!(" {from}")).unwrap_or_default();
-    BrokerError::Fatal(format!(
-        "{group} cannot go on in {partition} at offset{from}, because it is not in the log any more, and `out_of_range` is `stop`: {reason}; see what is left with `lag`, set where the group goes on with `seek`, or set `out_of_range` to `earliest` or `latest`"
-    ))
+    let from = from.map_or_else(|| "where it is to".to_owned(), |from| format!("at offset {from}"));
+    let log = log.map_or_else(
+        || "the log does not hold it any more".to_owned(),
+        |(low, end)| format!("the log holds {low} (earliest) to {end} (end)"),
+    );
+    BrokerError::LostPosition {
+        reason: format!(
+            "{group} cannot go on in {partition} {from}: {log}, and `out_of_range` is `stop` ({reason})"
+        ),
+        remedy: format!(
+            "stop all instances, set where the group goes on with `seek --topic {} --partition {} --to ..`, and start them again; or set `out_of_range` to `earliest` or `latest`",
+            partition.topic, partition.partition
+        ),
+    }
 }
 
 /// The topic in librdkafka's `Subscribed topic not available: NAME: ..`.

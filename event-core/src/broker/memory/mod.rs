@@ -165,15 +165,15 @@ impl Broker for MemoryBroker {
         &self,
         partitions: &[TopicPartition],
         _deadline: Duration,
-    ) -> Result<Vec<Watermarks>, BrokerError> {
-        self.cluster.read(|state| {
+    ) -> Result<Vec<Result<Watermarks, BrokerError>>, BrokerError> {
+        Ok(self.cluster.read(|state| {
             let watermarks = |partition: &TopicPartition| {
                 let end = state.log(partition)?.end();
                 // Nothing is ever removed from the beginning.
                 Ok(Watermarks { partition: partition.clone(), low: NextOffset(0), end })
             };
             partitions.iter().map(watermarks).collect()
-        })
+        }))
     }
 
     async fn offsets_at(

@@ -27,6 +27,8 @@ struct Failure {
     /// Which partitions fail; empty for the topic as a whole.
     partitions: BTreeSet<i32>,
     error: String,
+    /// The topic does not exist.
+    is_missing: bool,
     since: Instant,
     log_due: Instant,
     log_pause: Duration,
@@ -38,21 +40,30 @@ pub(super) struct FetchFailure {
     pub(super) topic: TopicName,
     pub(super) partitions: Vec<i32>,
     pub(super) error: String,
+    /// The topic does not exist.
+    pub(super) is_missing: bool,
     pub(super) since: Duration,
 }
 
 impl FetchFailures {
     /// Takes note of a failure of these partitions; none for the topic as a whole.
-    pub(super) fn failed(&mut self, topic: &TopicName, partitions: &[i32], error: String) {
+    pub(super) fn failed(
+        &mut self,
+        topic: &TopicName,
+        partitions: &[i32],
+        error: String,
+        is_missing: bool,
+    ) {
         let now = Instant::now();
         let failure = self.0.entry(topic.clone()).or_insert_with(|| Failure {
             partitions: BTreeSet::new(),
             error: String::new(),
+            is_missing,
             since: now,
             log_due: now + LOGGED_AGAIN,
             log_pause: LOGGED_AGAIN,
         });
-        failure.error = error;
+        (failure.error, failure.is_missing) = (error, is_missing);
         match partitions {
             [] => failure.partitions.clear(),
             partitions => failure.partitions.extend(partitions),
@@ -113,6 +124,7 @@ impl FetchFailures {
             topic: topic.clone(),
             partitions: failure.partitions.iter().copied().collect(),
             error: failure.error.clone(),
+            is_missing: failure.is_missing,
             since: failure.since.elapsed(),
         })
     }
@@ -134,8 +146,8 @@ mod tests {
     async fn a_failure_counts_after_a_moment_and_until_it_is_over() {
         let mut failures = FetchFailures::default();
         let topic = partition(0).topic;
-        failures.failed(&topic, &[2], "not authorised".to_owned());
-        failures.failed(&topic, &[0], "not authorised".to_owned());
+        failures.failed(&topic, &[2], "not authorised".to_owned(), false);
+        failures.failed(&topic, &[0], "not authorised".to_owned(), false);
         assert_eq!(failing(&failures), []);
         tokio::time::advance(GRACE).await;
         assert_eq!(failing(&failures), [("role_events".to_owned(), vec![0, 2])]);
@@ -150,7 +162,7 @@ mod tests {
     async fn a_topic_that_is_gone_fails_until_it_is_assigned_again() {
         let mut failures = FetchFailures::default();
         let topic = partition(0).topic;
-        failures.failed(&topic, &[], "does not exist".to_owned());
+        failures.failed(&topic, &[], "does not exist".to_owned(), true);
         failures.revoked(&[partition(0)]);
         tokio::time::advance(GRACE).await;
         assert_eq!(failing(&failures), [("role_events".to_owned(), vec![])]);
@@ -162,7 +174,7 @@ mod tests {
     async fn a_failure_that_lasts_is_logged_less_and_less() {
         let mut failures = FetchFailures::default();
         let topic = partition(0).topic;
-        failures.failed(&topic, &[], "does not exist".to_owned());
+        failures.failed(&topic, &[], "does not exist".to_owned(), true);
         let mut logged = Vec::new();
         for second in 1..=900 {
             tokio::time::advance(Duration::from_secs(1)).await;

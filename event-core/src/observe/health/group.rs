@@ -43,6 +43,8 @@ pub(crate) struct HealthRules {
     pub(crate) handlers: BTreeMap<TopicName, BTreeSet<String>>,
     /// Topics whose records wait for their time.
     pub(crate) retry_topics: BTreeSet<TopicName>,
+    /// Topics for what a person redrives, without which the service goes on.
+    pub(crate) redrive_topics: BTreeSet<TopicName>,
 }
 
 impl HealthRules {
@@ -117,6 +119,8 @@ struct State {
     commits: CommitsUnderWay,
     excuses: Excuses,
     fetch_failures: FetchFailures,
+    /// The redrive topics of which there was a partition here.
+    redrives_read: BTreeSet<TopicName>,
     settled: u64,
     last_settled: Option<Instant>,
     /// The last sign of life; ahead of now when it is known that nothing will happen for a while.
@@ -172,6 +176,7 @@ impl GroupHealth {
                 commits: CommitsUnderWay::default(),
                 excuses: Excuses::default(),
                 fetch_failures: FetchFailures::default(),
+                redrives_read: BTreeSet::new(),
                 settled: 0,
                 last_settled: None,
                 active: now,
@@ -279,6 +284,13 @@ impl GroupHealth {
         self.state().fetch_failures.topics()
     }
 
+    /// The redrive topics of which there was a partition here and is none now: others have them, or they are gone.
+    pub(crate) fn redrives_without_partitions(&self) -> Vec<TopicName> {
+        let state = self.state();
+        let has = |topic: &TopicName| state.partitions.names().any(|one| one.topic == *topic);
+        state.redrives_read.iter().filter(|topic| !has(topic)).cloned().collect()
+    }
+
     /// Whether it is to be logged once more that a topic cannot be fetched.
     pub(crate) fn take_log_due(&self, topic: &TopicName) -> bool {
         self.state().fetch_failures.take_log_due(topic)
@@ -364,8 +376,10 @@ impl GroupHealth {
             problems.extend(self.absent_members(state.refused.as_ref()));
         }
         let failures = state.fetch_failures.lasting();
-        problems.extend(failures.map(|FetchFailure { topic, partitions, error, since }| {
-            HealthProblem::FetchFails { group: group(), topic, partitions, error, since }
+        problems.extend(failures.map(|failure| {
+            let FetchFailure { topic, partitions, error, is_missing, since } = failure;
+            let is_needed = !(is_missing && self.rules.redrive_topics.contains(&topic));
+            HealthProblem::FetchFails { group: group(), topic, partitions, error, is_needed, since }
         }));
         if let Some(failing) = state.commits.failing(self.rules.commits_may_fail()) {
             let Failing { partitions, error, since } = failing;
@@ -442,6 +456,9 @@ impl Observer for GroupHealth {
         };
         match observation {
             Observation::Assigned { partitions, .. } => {
+                let topics = partitions.iter().map(|one| &one.topic);
+                let redrives = topics.filter(|topic| self.rules.redrive_topics.contains(*topic));
+                state.redrives_read.extend(redrives.cloned());
                 state.membership.assigned();
                 state.refused = None;
                 state.partitions.add(partitions);
@@ -470,7 +487,8 @@ impl Observer for GroupHealth {
                 return;
             }
             Observation::FetchFailed { topic, partitions, error } => {
-                state.fetch_failures.failed(topic, partitions, error.to_string());
+                let is_missing = matches!(error, BrokerError::UnknownTopic(_));
+                state.fetch_failures.failed(topic, partitions, error.to_string(), is_missing);
                 return;
             }
             Observation::FetchRecovered { topic } => {

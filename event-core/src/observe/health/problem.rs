@@ -80,6 +80,8 @@ pub enum HealthProblem {
         partitions: Vec<i32>,
         /// What the broker says.
         error: String,
+        /// Whether the service is not ready because of it. It goes on without a redrive topic that does not exist.
+        is_needed: bool,
         /// For how long.
         since: Duration,
     },
@@ -208,6 +210,7 @@ impl HealthProblem {
                 | HealthProblem::HandlerBlocks { .. }
                 | HealthProblem::HandlerSlow { .. }
                 | HealthProblem::OffsetReset { .. }
+                | HealthProblem::FetchFails { is_needed: false, .. }
         )
     }
 }
@@ -261,7 +264,7 @@ impl fmt::Display for HealthProblem {
                     None => f.write_str(": the log says why"),
                 }
             }
-            HealthProblem::FetchFails { group, topic, partitions, error, since } => {
+            HealthProblem::FetchFails { group, topic, partitions, error, since, .. } => {
                 let numbers: Vec<_> = partitions.iter().map(ToString::to_string).collect();
                 let which = match numbers.len() {
                     0 => String::new(),

@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 
 use super::*;
-use crate::broker::{BrokerError, Consumer, ConsumerEvent, Progress};
+use crate::broker::{AssignedPartition, BrokerError, Consumer, ConsumerEvent, Progress};
+use crate::delivery::Epoch;
 use crate::observe::{Health, Observation, Observer, Observers};
 use crate::processor::{
     Clock, Concurrency, Control, EventProcessor, Neighbours, ProcessorError, ServiceIdentity,
@@ -42,14 +43,24 @@ struct Errors(Arc<Mutex<Vec<String>>>);
 
 impl Observer for Errors {
     fn observe(&self, observation: &Observation<'_>) {
-        if let Observation::Trouble(error) = observation {
-            self.0.lock().unwrap().push(error.to_string());
+        match observation {
+            Observation::Trouble(error) => self.0.lock().unwrap().push(error.to_string()),
+            Observation::FetchFailed { topic, .. } => {
+                self.0.lock().unwrap().push(format!("{topic} is not fetched"));
+            }
+            _ => {}
         }
     }
 }
 
 /// Runs a consumer that says before it joins that `topic` is missing.
 async fn run(topic: &str) -> (Result<(), ProcessorError>, Vec<String>) {
+    run_script([ConsumerEvent::JoinFailed(BrokerError::UnknownTopic(topic.to_owned()))]).await
+}
+
+async fn run_script(
+    script: impl IntoIterator<Item = ConsumerEvent>,
+) -> (Result<(), ProcessorError>, Vec<String>) {
     let registry = Registry::linked().only_modules(&[module_path!().to_owned()]);
     let errors = Errors::default();
     let policy = DeliveryPolicy::default();
@@ -71,8 +82,7 @@ async fn run(topic: &str) -> (Result<(), ProcessorError>, Vec<String>) {
         runtime: tokio::runtime::Handle::current(),
         policy,
     };
-    let missing = ConsumerEvent::JoinFailed(BrokerError::UnknownTopic(topic.to_owned()));
-    let consumer = Scripted([missing].into());
+    let consumer = Scripted(script.into_iter().collect());
     let ended = processor.run(consumer, tokio::time::sleep(SECOND)).await;
     let errors = errors.0.lock().unwrap().clone();
     (ended, errors)
@@ -83,6 +93,29 @@ async fn a_redrive_topic_that_is_missing_is_waited_for() {
     let (ended, errors) = run("engine_events_redrive").await;
     assert!(ended.is_ok(), "{ended:?}");
     assert!(errors.is_empty(), "{errors:?}");
+}
+
+/// The client says so more than once, and of each partition.
+#[tokio::test(start_paused = true)]
+async fn a_redrive_topic_that_is_deleted_is_told_once_and_one_that_was_never_there_is_not() {
+    let topic = TopicName::from_static("engine_events_redrive");
+    let gone = || ConsumerEvent::FetchFailed {
+        topic: topic.clone(),
+        partitions: Vec::new(),
+        error: BrokerError::UnknownTopic(topic.to_string()),
+    };
+    let (ended, errors) = run_script([gone(), gone()]).await;
+    assert!(ended.is_ok() && errors.is_empty(), "{ended:?} {errors:?}");
+    let assigned = |number| {
+        let partition = TopicPartition { topic: topic.clone(), partition: 0 };
+        let (next, metadata) = (None, String::new());
+        let partitions = vec![AssignedPartition { partition, next, metadata }];
+        ConsumerEvent::Assigned { partitions, epoch: Epoch(number) }
+    };
+    let script = [assigned(1), gone(), gone(), assigned(2), gone()];
+    let (ended, errors) = run_script(script).await;
+    assert!(ended.is_ok(), "{ended:?}");
+    assert_eq!(errors, ["engine_events_redrive is not fetched"; 2]);
 }
 
 #[tokio::test(start_paused = true)]

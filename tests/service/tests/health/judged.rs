@@ -258,3 +258,31 @@ async fn the_lag_of_a_new_partition_is_known_in_two_seconds() {
     assert_eq!(health.groups()[0].lag(), Some(0));
     running.abort();
 }
+
+/// As with the new protocol, nobody tells the members but by taking the partitions away.
+#[tokio::test(start_paused = true)]
+async fn a_redrive_topic_that_is_deleted_is_in_health_and_takes_nothing_away() {
+    let (app, broker) = (app("judged::hangs").state(Seen::default()), memory());
+    let redrive = TopicName::from_static("role_events_redrive");
+    broker.create_topic(&redrive, 1);
+    let health = app.health();
+    let running = tokio::spawn(app.run_on(broker.clone(), settings(&[]), std::future::pending()));
+    lives(&health, Duration::from_secs(20)).await;
+    let fetch_fails = || {
+        let problems = health.problems().into_iter().filter(|one| one.code() == "fetch_fails");
+        problems.map(|one| one.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(fetch_fails(), [""; 0]);
+    broker.delete_topic(&redrive);
+    lives(&health, Duration::from_secs(40)).await;
+    let told = fetch_fails();
+    assert!(
+        told.len() == 1 && told[0].contains("`role_events_redrive` does not exist"),
+        "{told:?}"
+    );
+    assert!(health.is_ready(), "{:?}", health.problems());
+    broker.create_topic(&redrive, 1);
+    lives(&health, Duration::from_secs(40)).await;
+    assert_eq!(fetch_fails(), [""; 0]);
+    running.abort();
+}

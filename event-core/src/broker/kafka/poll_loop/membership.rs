@@ -11,7 +11,6 @@ use crate::broker::kafka::commits::Repeat;
 use crate::broker::kafka::consumer::Close;
 use crate::broker::kafka::join_watch::{JoinWatch, not_joined};
 use crate::broker::kafka::raw::is_member;
-use crate::broker::kafka::topic_ids::Changed;
 use crate::broker::{BrokerError, ConsumerEvent};
 
 /// How long a member that gave its partitions back stays away: until the others have them. One that joins
@@ -36,7 +35,9 @@ impl PollLoop {
                 let (topics, at) = (topics.clone(), Instant::now() + REJOIN_AFTER);
                 self.rejoining = Some(Rejoining::Waits { topics, at });
             }
-            Some(Rejoining::Waits { at, .. }) if *at <= Instant::now() && self.is_made_anew => {
+            Some(Rejoining::Waits { at, .. })
+                if *at <= Instant::now() && self.context().is_made_anew() =>
+            {
                 self.renewal = Some(Renewal::TopicMadeAnew);
             }
             Some(Rejoining::Waits { topics, at }) if *at <= Instant::now() => {
@@ -60,30 +61,10 @@ impl PollLoop {
     /// neither. By now it may have gone on there, and the group have committed that: so the beginning is
     /// committed, before anybody else has the partitions.
     pub(super) fn leave_what_was_made_anew(&mut self) {
-        let context = self.consumer.context();
-        let topics = context.with_assignment(|ours| self.topic_ids.look(ours));
-        if topics.is_empty() {
-            return;
+        self.context().look_at_ids();
+        if self.context().is_made_anew() {
+            self.leave_to_rejoin();
         }
-        for Changed { topic, is_known } in topics {
-            if !is_known {
-                tracing::warn!(%topic, "the topic has an id that it had not before: {} is joined again", context.heard.group());
-                continue;
-            }
-            let begun = context.change_assignment(|ours| ours.make_anew(&topic));
-            if !begun.is_empty() {
-                let group = context.heard.group();
-                tracing::warn!(%topic, "the topic was deleted and made anew: {group} is joined again");
-            }
-            for (reset, begins) in begun {
-                if reset.from != reset.to {
-                    context.tell(ConsumerEvent::OffsetReset(reset));
-                }
-                context.commit_soon(vec![begins]);
-            }
-        }
-        self.is_made_anew = true;
-        self.leave_to_rejoin();
     }
 
     /// Begins to leave the group, to join it again when the others have shared the partitions out.
@@ -146,6 +127,7 @@ impl PollLoop {
 
     pub(super) fn close(&self, close: Close) -> oneshot::Sender<()> {
         let context = self.context();
+        context.look_before_commit(None, &close.progress, close.deadline);
         let repeat = Repeat::Serving(&self.consumer);
         let committed = context.commit_until(None, close.progress, close.deadline, repeat);
         let committed =

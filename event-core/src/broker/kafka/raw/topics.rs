@@ -1,6 +1,7 @@
 //! The ids of topics, by which one that was deleted and made again is told from the one before.
 //!
-//! rdkafka's metadata has the names only; `rd_kafka_DescribeTopics` gives the ids.
+//! rdkafka's metadata has the names only; `rd_kafka_DescribeTopics` gives the ids. And rdkafka's
+//! `fetch_cluster_id` never frees what it is given (0.39.0).
 
 use std::ffi::{CStr, CString, c_char};
 use std::ptr;
@@ -51,6 +52,20 @@ impl TopicQueue {
             sys::rd_kafka_AdminOptions_destroy(options);
             sys::rd_kafka_TopicCollection_destroy(topics);
         }
+    }
+
+    /// The id of the cluster that answered the client last; `None` before the first answer.
+    pub(in super::super) fn cluster_id(&self) -> Option<String> {
+        // SAFETY: the client is alive; without time to wait the id is one that is known by now.
+        let id = unsafe { sys::rd_kafka_clusterid(self.queue.client(), 0) };
+        if id.is_null() {
+            return None;
+        }
+        // SAFETY: the text is not null, ends with a zero byte, and is ours.
+        let text = unsafe { CStr::from_ptr(id) }.to_string_lossy().into_owned();
+        // SAFETY: librdkafka made it, and nothing points to it any more.
+        unsafe { sys::rd_kafka_mem_free(self.queue.client(), id.cast()) };
+        Some(text)
     }
 
     /// The answer, when it is there: the id of each topic, and `None` of one that does not exist. A broker

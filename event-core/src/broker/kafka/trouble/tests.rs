@@ -173,10 +173,17 @@ fn damage_ends_the_service_and_says_where_and_what_to_do() {
 fn a_lost_position_names_group_partition_and_offset() {
     let topic = TopicName::from_static("role_events");
     let partition = TopicPartition { topic, partition: 3 };
-    let error = of_lost_position("group `billing`", &partition, Some(NextOffset(7)), "gone");
+    let error =
+        of_lost_position("group `billing`", &partition, Some(NextOffset(7)), Some((9, 12)), "gone");
+    assert!(!error.to_string().contains("failed for good"), "{error}");
     assert!(error.is_fatal());
     let text = error.to_string();
-    for part in ["group `billing`", "role_events/3", "offset 7", "`lag`", "`seek`", "`earliest`"] {
+    for part in [
+        "group `billing` cannot go on in role_events/3 at offset 7: ",
+        "the log holds 9 (earliest) to 12 (end)",
+        "`seek --topic role_events --partition 3 --to ..`",
+        "`earliest`",
+    ] {
         assert!(text.contains(part), "{text}");
     }
 }
