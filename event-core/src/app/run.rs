@@ -215,8 +215,13 @@ impl EventApp {
                 "setting `admin_port` (from {}): {address} cannot be used: {error}",
                 settings.source("admin_port")
             ),
-            help: "choose another with `admin_port` or EVENT_ADMIN_PORT, `0` for any that is free"
-                .to_owned(),
+            help: match error.kind() {
+                std::io::ErrorKind::AddrNotAvailable => {
+                    "set `admin_address` or EVENT_ADMIN_ADDRESS to an address of this machine, `0.0.0.0` for all"
+                }
+                _ => "choose another with `admin_port` or EVENT_ADMIN_PORT, `0` for any that is free",
+            }
+            .to_owned(),
         })?;
         self.admin_address.set(address);
         info!(target: "event_core", %address, "tells health at /health/live and /health/ready");
