@@ -32,16 +32,20 @@ pub fn exit(result: Result<(), Error>) -> ExitCode {
 /// The same without the end.
 pub(crate) fn exit_code(result: Result<(), Error>) -> u8 {
     let Err(error) = result else { return 0 };
+    print_error(format_args!("{error:?}"));
+    code_of(&error)
+}
+
+/// The code for an error.
+pub(super) fn code_of(error: &Error) -> u8 {
     let cause: &(dyn StdError + 'static) = error.as_std();
-    let code = if cause.is::<StartupReport>() {
+    if cause.is::<StartupReport>() {
         StartupReport::EXIT_CODE
     } else if let Some(status) = cause.downcast_ref::<ExitStatus>() {
         status.code
     } else {
         1
-    };
-    print_error(format_args!("{error:?}"));
-    code
+    }
 }
 
 /// Prints a line to standard error. One that cannot be written is lost, and `eprintln!` would panic.

@@ -184,7 +184,7 @@ impl EventApp {
     pub fn state_with<T, E, F, Fut>(mut self, make: F) -> Self
     where
         T: Send + Sync + 'static,
-        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+        E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
         F: FnOnce() -> Fut + Send + 'static,
         Fut: Future<Output = Result<T, E>> + Send + 'static,
     {
@@ -198,7 +198,7 @@ impl EventApp {
     pub fn state_parts_with<T, E, F, Fut>(mut self, make: F) -> Self
     where
         T: StateParts,
-        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+        E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
         F: FnOnce() -> Fut + Send + 'static,
         Fut: Future<Output = Result<T, E>> + Send + 'static,
     {
@@ -211,7 +211,7 @@ impl EventApp {
     fn provider<T, E, F, Fut>(mut self, keys: StateKeys, make: F, put: fn(T, &mut StateMap)) -> Self
     where
         T: Send + 'static,
-        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+        E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
         F: FnOnce() -> Fut + Send + 'static,
         Fut: Future<Output = Result<T, E>> + Send + 'static,
     {
@@ -257,7 +257,7 @@ impl EventApp {
     pub fn after_dev<T, E, F, Fut>(mut self, show: F) -> Self
     where
         T: Clone + Send + Sync + 'static,
-        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+        E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
         F: FnOnce(T) -> Fut + Send + 'static,
         Fut: Future<Output = Result<(), E>> + Send + 'static,
     {

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{info, warn};
 
+use super::exit::code_of;
 use super::lag_monitor::LagMonitor;
 use super::running::{RunHandler, Running, RunsIn};
 use super::tasks::{AppContext, Task, TaskError, Tasks};
@@ -214,8 +215,13 @@ impl EventApp {
                 "setting `admin_port` (from {}): {address} cannot be used: {error}",
                 settings.source("admin_port")
             ),
-            help: "choose another with `admin_port` or EVENT_ADMIN_PORT, `0` for any that is free"
-                .to_owned(),
+            help: match error.kind() {
+                std::io::ErrorKind::AddrNotAvailable => {
+                    "set `admin_address` or EVENT_ADMIN_ADDRESS to an address of this machine, `0.0.0.0` for all"
+                }
+                _ => "choose another with `admin_port` or EVENT_ADMIN_PORT, `0` for any that is free",
+            }
+            .to_owned(),
         })?;
         self.admin_address.set(address);
         info!(target: "event_core", %address, "tells health at /health/live and /health/ready");
@@ -263,6 +269,7 @@ impl<B: Broker> ReadyApp<B> {
         let own: BTreeMap<_, _> = self.members.iter().map(own).collect();
         let single = |member: &Member| (member.group.clone(), member.topics.single.clone());
         let single: BTreeMap<_, _> = self.members.iter().map(single).collect();
+        let healths: Vec<_> = self.members.iter().map(|one| Arc::clone(&one.health)).collect();
         let mut observers = BTreeMap::new();
         for Member { group, topics, processor, health, observers: of_group } in self.members {
             observers.insert(group.clone(), of_group);
@@ -281,6 +288,7 @@ impl<B: Broker> ReadyApp<B> {
             })?;
             health.set_pulses(consumer.pulses());
             if let Some(client_id) = consumer.client_id() {
+                joins(health.group(), client_id);
                 health.set_client_id(client_id.to_owned());
             }
             let mut stopped = stopped.clone();
@@ -367,12 +375,36 @@ impl<B: Broker> ReadyApp<B> {
         }
         drop(running);
         let flushed = self.producer.flush(FLUSH_DEADLINE).await;
-        ended.and_then(|()| Ok(flushed?))
+        let ended = ended.and_then(|()| Ok(flushed?));
+        let settled = healths.iter().map(|one| one.settled()).sum();
+        close_log(&ended, settled);
+        ended
     }
 
     #[cfg(feature = "cli")]
     pub(crate) fn state(&self) -> Arc<StateMap> {
         Arc::clone(&self.state)
+    }
+}
+
+/// Says by which name brokers and `lag` know this process.
+fn joins(group: &GroupName, client_id: &str) {
+    info!(target: "event_core", "joins group `{group}` as `{client_id}`");
+}
+
+/// The last line: how far the service has come, and what it leaves to the next.
+fn close_log(ended: &Result<(), Error>, settled: u64) {
+    let records = if settled == 1 { "record" } else { "records" };
+    match ended {
+        Ok(()) => info!(
+            target: "event_core",
+            "stopped: {settled} {records} settled since the start, all of them committed"
+        ),
+        Err(error) => warn!(
+            target: "event_core",
+            exit_code = code_of(error),
+            "stopped with an error, {settled} {records} settled since the start: {error}"
+        ),
     }
 }
 
@@ -411,3 +443,6 @@ pub(crate) fn returning(router: &EventRouter) -> impl Iterator<Item = TopicName>
     let derived = router.derived_topics().filter_map(Result::ok);
     derived.filter(|one| one.purpose != Purpose::DeadLetters).map(|one| one.topic)
 }
+
+#[cfg(all(test, feature = "cli"))]
+mod tests;

@@ -11,7 +11,7 @@ mod sources;
 mod table;
 mod tables;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -49,7 +49,8 @@ use crate::registry::{NamedTables, StartupProblem, StartupReport};
 ///
 /// `EVENT_LOG` says what is logged to standard error, in the syntax of
 /// [`EnvFilter`](https://docs.rs/tracing-subscriber/latest/tracing_subscriber/filter/struct.EnvFilter.html):
-/// `info`, or `warn,event_core=debug`. A word that is no level and no module is a start-up problem.
+/// `info`, or `warn,event_core=debug`. A word that is like a level and is none is a start-up
+/// problem; one that is neither a level nor a crate with handlers or contracts is a warning.
 ///
 /// Durations are an integer and `ms`, `s`, `m` or `h`. The file is `event.toml` in the working
 /// directory, or what `--config` or `EVENT_CONFIG` names. An empty variable counts as unset. What
@@ -90,6 +91,8 @@ pub struct Settings {
     kafka_sources: BTreeMap<String, String>,
     origins_in_tables: BTreeMap<(&'static str, String, &'static str), Origin>,
     tables: NamedTables,
+    /// The filter of the log.
+    log: Option<String>,
 }
 
 /// Flags that override file and environment.
@@ -131,7 +134,7 @@ impl Settings {
         let tables = std::mem::take(&mut file.tables);
         let flags = overrides;
         let given = |setting: &Setting| given(setting, service, &file, &variables, flags);
-        let mut settings = Settings::unset();
+        let mut settings = Settings { log: named("EVENT_LOG").cloned(), ..Settings::unset() };
         settings.read(given, &mut problems);
         settings.add_tables(tables);
         settings.add_kafka(kafka(&file, &variables), &mut problems);
@@ -200,6 +203,11 @@ impl Settings {
         tables
     }
 
+    /// Words of the filter of the log that are neither levels nor one of `crates`.
+    pub(super) fn strangers_in_log(&self, crates: &BTreeSet<String>) -> Vec<StartupProblem> {
+        self.log.as_deref().map(|text| log_filter::strangers(text, crates)).unwrap_or_default()
+    }
+
     fn origin_in(&self, table: &str, name: &str, key: &str) -> Option<&Origin> {
         let mut all = self.origins_in_tables.iter();
         all.find(|((t, n, k), _)| *t == table && n == name && *k == key).map(|(_, origin)| origin)
@@ -210,6 +218,20 @@ impl Settings {
 #[cfg(feature = "cli")]
 pub(crate) fn has_wrong_level(log: &str) -> bool {
     log_filter::fault(log).is_some()
+}
+
+/// Where a text names a property, and not a longer one that has it in it.
+#[cfg(feature = "kafka")]
+fn place_of_name(text: &str, name: &str) -> Option<usize> {
+    let is_of_name = |byte: Option<&u8>| {
+        byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || b"._".contains(byte))
+    };
+    let bytes = text.as_bytes();
+    let mut found = text.match_indices(name).map(|(at, _)| at);
+    found.find(|at| {
+        let before = at.checked_sub(1).and_then(|before| bytes.get(before));
+        !is_of_name(before) && !is_of_name(bytes.get(at + name.len()))
+    })
 }
 
 /// Within what time a member has to poll.
@@ -268,6 +290,7 @@ impl Settings {
             kafka_sources: BTreeMap::new(),
             origins_in_tables: BTreeMap::new(),
             tables: NamedTables::new(),
+            log: None,
         }
     }
 
@@ -303,8 +326,9 @@ impl Settings {
         let (drain, poll) = (self.policy.drain_deadline, poll_interval(&self.kafka));
         if let Some(poll) = poll.filter(|poll| drain >= *poll) {
             let source = self.kafka_sources.get(POLL_INTERVAL).map_or(BY_PROGRAM, String::as_str);
+            let of_drain = self.source("drain");
             let message = format!(
-                "setting `drain` is {drain:?} and `{POLL_INTERVAL}` (from {source}) {poll:?}: a revocation waits for `drain` within one poll, and the group would take the member for dead"
+                "setting `drain` (from {of_drain}) is {drain:?} and `{POLL_INTERVAL}` (from {source}) {poll:?}: a revocation waits for `drain` within one poll, and the group would take the member for dead"
             );
             problems.push(problem(message, format!("make `drain` shorter than `{POLL_INTERVAL}`")));
         }
@@ -322,15 +346,33 @@ impl Settings {
             problems.extend(settings.too_large_answer(self.max_in_flight_bytes));
         }
         let problems = problems.into_iter().map(|wrong| {
-            let source = match wrong.setting.as_deref() {
-                Some("brokers") => Some(self.source("brokers")),
-                property => property.and_then(|name| self.kafka_sources.get(name)).map(|s| &**s),
+            let mut sources = match wrong.setting.as_deref() {
+                Some("brokers") => vec![self.source("brokers")],
+                property => self.kafka_sources_in(&wrong.message, property),
             };
-            let source = source.filter(|from| *from != "default");
-            let from = source.map_or_else(String::new, |source| format!(" (from {source})"));
+            sources.retain(|source| *source != "default");
+            let from = match &sources[..] {
+                [] => String::new(),
+                sources => format!(" (from {})", sources.join(" and ")),
+            };
             problem(format!("{}{from}", wrong.message), wrong.help)
         });
         problems.collect()
+    }
+
+    /// What gave the properties that a `message` names, in its order; that which it is `about` at least.
+    #[cfg(feature = "kafka")]
+    fn kafka_sources_in(&self, message: &str, about: Option<&str>) -> Vec<&str> {
+        let named = self.kafka_sources.iter().filter_map(|(name, source)| {
+            let at = place_of_name(message, name);
+            let at = at.or_else(|| (about == Some(name)).then_some(0))?;
+            Some((at, source.as_str()))
+        });
+        let mut named: Vec<_> = named.collect();
+        named.sort_unstable();
+        let mut sources: Vec<_> = named.into_iter().map(|(_, source)| source).collect();
+        sources.dedup();
+        sources
     }
 }
 

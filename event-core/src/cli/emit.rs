@@ -14,6 +14,7 @@ use crate::event::{
     ContractInfo, ContractRegistration, Envelope, EventName, EventWriter, Headers, KeySource,
     UserId, excerpt,
 };
+use crate::operations::Spot;
 use crate::outcome::Error;
 use crate::producer::EventProducer;
 use crate::registry::{Registry, StartupReport};
@@ -50,7 +51,12 @@ pub(super) async fn run(
     // Says within seconds what a send would find out in half a minute.
     let broker = kafka_broker(app.service(), settings)?;
     let needed = vec![(record.topic.clone(), format!("the event {event}"))];
-    StartupReport::new(topic_problems(&broker, needed).await).into_result()?;
+    let problems = topic_problems(&broker, needed).await;
+    if !problems.is_empty() {
+        let each = problems.iter().map(|one| format!("{}\nhelp: {}", one.message(), one.help()));
+        let message = format!("not sent: {}", each.collect::<Vec<_>>().join("\n"));
+        return Err(ExitStatus { code: StartupReport::EXIT_CODE, message }.into());
+    }
     let sent = EventProducer::new(broker.producer()?).send_raw(record).await?;
     say!("sent {event} to {}@{}", sent.partition, sent.offset);
     Ok(())
@@ -93,7 +99,7 @@ fn written(registry: &Registry, arguments: EmitArgs) -> Result<Written, ExitStat
             if may_have_key && key.is_none() && own.is_none() {
                 needs_key(&event, contract)?;
             }
-            check(contract, &value)?;
+            check(contract, &value, data.get())?;
         }
     }
     let remark = match (&key, &own) {
@@ -153,15 +159,22 @@ fn needs_key(event: &EventName, contract: &ContractInfo) -> Result<(), ExitStatu
 }
 
 /// Refuses an event that every service with this contract would dead-letter.
-fn check(contract: &ContractInfo, value: &[u8]) -> Result<(), ExitStatus> {
+fn check(contract: &ContractInfo, value: &[u8], data: &str) -> Result<(), ExitStatus> {
     // One command checks one event.
     let value: &'static [u8] = Box::leak(Box::from(value));
+    // Nobody has typed the rest of the event, and no name or text before it holds a quotation mark as it is.
+    let written = format!("\"data\":{data}");
+    let start = value.windows(written.len()).position(|part| part == written.as_bytes());
+    let start = start.unwrap_or_default() + "\"data\":".len();
     let checked =
         Envelope::read(value).and_then(|read| ContractRegistration::check(contract, read));
     let Err(error) = checked else { return Ok(()) };
+    let error = error.in_part(start);
     let place = format!("{}:{}", contract.file, contract.line);
+    let spot = error.byte().map(|byte| Spot::find(data.as_bytes(), byte));
+    let spot = spot.map(|spot| format!("\n  {}\n  {}", spot.text, spot.caret)).unwrap_or_default();
     Err(usage(format!(
-        "not sent: the event would be dead-lettered as {}\n  {error}\n  contract  {}   {place}\nhelp: correct the data, or send it all the same with `--force`",
+        "not sent: the event would be dead-lettered as {}\n  {error}{spot}\n  contract  {}   {place}\nhelp: correct the data, or send it all the same with `--force`",
         error.code(),
         contract.type_name,
     )))
@@ -210,6 +223,17 @@ mod tests {
         assert_eq!(record.key.as_deref(), Some(&b"3"[..]));
         let twice = refused(r#"{"id":1,"roleId":2,"roleId":3}"#);
         assert!(twice.contains("duplicate field `roleId`"), "{twice}");
+    }
+
+    #[test]
+    fn a_place_is_one_of_the_data_that_was_typed() {
+        let told = refused(r#"{"roleId": 3, "id": "seven"}"#);
+        assert!(told.contains("does not fit Emitted version 1 at byte 20: "), "{told}");
+        let shown = "\n  {\"roleId\": 3, \"id\": \"seven\"}\n                      ^\n";
+        assert!(told.contains(shown), "{told}");
+        // Also where the data itself looks like what stands before it.
+        let told = refused(r#"{"id":1,"roleId":"data"}"#);
+        assert!(told.contains("at byte 17: "), "{told}");
     }
 
     #[test]

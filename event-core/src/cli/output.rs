@@ -58,6 +58,11 @@ pub(super) async fn failed() {
     }
 }
 
+/// A number of things, each called `one`.
+pub(super) fn counted(number: u64, one: &str) -> String {
+    format!("{number} {one}{}", if number == 1 { "" } else { "s" })
+}
+
 /// Waits until the other end of a pipe is closed; `false` for what is no pipe.
 #[cfg(unix)]
 async fn reader_gone() -> bool {

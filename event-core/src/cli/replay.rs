@@ -169,7 +169,7 @@ async fn replay<B: Broker>(
     let message = match (replayed.is_done(), counts.dead_lettered + put_off) {
         (false, _) => "ended before all of the range was settled".to_owned(),
         (true, 0) => return Ok(()),
-        (true, failed) => format!("{failed} records failed"),
+        (true, failed) => format!("{} failed", output::counted(failed, "record")),
     };
     Err(ExitStatus { code: 1, message }.into())
 }
@@ -275,7 +275,7 @@ async fn dry_run<B: Broker>(
     let message = match (all, failed) {
         (false, _) => "ended before all of the range had its turn".to_owned(),
         (true, 0) => return Ok(()),
-        (true, failed) => format!("{failed} records would fail"),
+        (true, failed) => format!("{} would fail", output::counted(failed, "record")),
     };
     Err(ExitStatus { code: 1, message }.into())
 }

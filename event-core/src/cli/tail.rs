@@ -14,7 +14,7 @@ use super::value::JsonOrText;
 use super::when::{parse_place, shown_ms};
 use crate::app::{EventApp, Settings, kafka_broker};
 use crate::broker::BrokerError;
-use crate::event::excerpt;
+use crate::event::{TopicName, excerpt};
 use crate::operations::{Place, TailFilter, TailedEvent, TailedRecord, printable, tail};
 use crate::outcome::Error;
 use crate::registry::Registry;
@@ -90,7 +90,22 @@ pub(super) async fn run(
             ControlFlow::Continue(())
         }
     };
-    Ok(tail(&broker, &topics, from, follow, &filter, &on_signal(), show).await?)
+    let looked_at = tail(&broker, &topics, from, follow, &filter, &on_signal(), show).await?;
+    if shown == 0 && output::is_read() {
+        remark!("{}", nothing_shown(&topics, looked_at));
+    }
+    Ok(())
+}
+
+// What was looked at in vain.
+fn nothing_shown(topics: &[TopicName], looked_at: u64) -> String {
+    let topics: Vec<_> = topics.iter().map(TopicName::as_str).collect();
+    let topics = topics.join(", ");
+    match looked_at {
+        0 => format!("{topics}: no records from there on"),
+        1 => format!("{topics}: looked at 1 record, which does not match"),
+        some => format!("{topics}: looked at {some} records, none of which matches"),
+    }
 }
 
 // Any topic and event can be looked at, so a name that nobody knows is a remark.
@@ -168,4 +183,21 @@ fn as_json(tailed: &TailedRecord<'_>) -> String {
     };
     // Nothing in it can fail to be written.
     serde_json::to_string(&line).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_looked_at_in_vain_is_told() {
+        let topics = ["role_events", "user_events"].map(TopicName::from_static);
+        for (looked_at, told) in [
+            (0, "role_events, user_events: no records from there on"),
+            (1, "role_events, user_events: looked at 1 record, which does not match"),
+            (7, "role_events, user_events: looked at 7 records, none of which matches"),
+        ] {
+            assert_eq!(nothing_shown(&topics, looked_at), told);
+        }
+    }
 }

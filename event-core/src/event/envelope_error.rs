@@ -197,11 +197,30 @@ impl EnvelopeError {
     /// missing that has no place.
     #[must_use]
     pub fn byte(&self) -> Option<usize> {
-        match self {
-            EnvelopeError::Empty => None,
+        // A copy of an error costs less than a second list of its variants.
+        self.clone().byte_mut().copied().or(match self {
             EnvelopeError::ByteOrderMark(_)
             | EnvelopeError::SchemaRegistryFraming
             | EnvelopeError::Compressed(_) => Some(0),
+            _ => None,
+        })
+    }
+
+    /// The same error of a part of the value that begins at `start`, as whoever wrote the part knows it.
+    #[cfg(feature = "cli")]
+    pub(crate) fn in_part(mut self, start: usize) -> Self {
+        if let Some(byte) = self.byte_mut() {
+            *byte = byte.saturating_sub(start);
+        }
+        self
+    }
+
+    fn byte_mut(&mut self) -> Option<&mut usize> {
+        match self {
+            EnvelopeError::Empty
+            | EnvelopeError::ByteOrderMark(_)
+            | EnvelopeError::SchemaRegistryFraming
+            | EnvelopeError::Compressed(_) => None,
             EnvelopeError::NotAnObject { byte, .. }
             | EnvelopeError::NotUtf8 { byte }
             | EnvelopeError::Truncated { byte, .. }
@@ -212,9 +231,11 @@ impl EnvelopeError {
             | EnvelopeError::DuplicateField { byte, .. }
             | EnvelopeError::FieldType { byte, .. }
             | EnvelopeError::EventTypeTooLong { byte, .. }
-            | EnvelopeError::UnsupportedVersion { byte, .. } => Some(*byte),
-            EnvelopeError::MissingEventType { near, .. } => near.as_ref().map(|near| near.byte),
-            EnvelopeError::DataMismatch { byte, .. } => *byte,
+            | EnvelopeError::UnsupportedVersion { byte, .. } => Some(byte),
+            EnvelopeError::MissingEventType { near, .. } => {
+                near.as_mut().map(|near| &mut near.byte)
+            }
+            EnvelopeError::DataMismatch { byte, .. } => byte.as_mut(),
         }
     }
 }

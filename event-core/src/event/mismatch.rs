@@ -14,7 +14,7 @@ use super::ContractInfo;
 use super::contract::same_letters;
 use super::excerpt::excerpt;
 use super::path::{Located, locate};
-use super::place::reason;
+use super::place::{reason, tokens};
 
 // How much of a foreign text an error may repeat.
 const EXCERPT_BYTES: usize = 64;
@@ -38,14 +38,100 @@ pub(super) fn describe(
     }
     match found_and_expected(&reason) {
         Some((found, expected)) => {
+            let (path, byte) = match elsewhere(record, byte, begins, found) {
+                None => (path, byte),
+                Some(Some((path, byte))) => (format!("`{path}`"), byte),
+                Some(None) => (format!("a value in {path}, or before it,"), record.len()),
+            };
             let found = as_written(found, number_at(record, byte));
-            format!("{path} is {found}, it must be {}", excerpt(expected, 200))
+            format!("{path} is {found}, it must be {}", excerpt(what_is_expected(expected), 200))
+        }
+        None if reason == "expected value" => {
+            let what = no_variant(record.get(byte..).unwrap_or_default());
+            format!(
+                "{path} {what}; an enum is the name of a variant, or an object with that name as its one key"
+            )
+        }
+        None if reason == "trailing characters" => {
+            format!("{path} is more than the array may have")
         }
         None if reason == "number out of range" && !number_at(record, byte).is_empty() => {
             let number = excerpt(number_at(record, byte), EXCERPT_BYTES);
             format!("{path} is the number `{number}`, which is out of range")
         }
-        None => format!("{path}: {}", excerpt(&reason, 4 * EXCERPT_BYTES)),
+        None => match reason.strip_prefix("data did not match any variant of untagged enum ") {
+            Some(name) => {
+                let name = excerpt(name, EXCERPT_BYTES);
+                format!("{path} fits no variant of the untagged enum {name}")
+            }
+            None => format!("{path}: {}", excerpt(&reason, 4 * EXCERPT_BYTES)),
+        },
+    }
+}
+
+/// Where the value stands that was `found`, when it is not what stands at `byte`: serde keeps what is flattened, or
+/// stands beside the tag of an enum, and reads it when all of it is there. `None` when it stands at `byte`, and
+/// `Some(None)` when nobody can say where.
+fn elsewhere(
+    record: &str,
+    byte: usize,
+    begins: Option<usize>,
+    found: &str,
+) -> Option<Option<(String, usize)>> {
+    let is_text = found.starts_with("string ");
+    let is_number = ["integer ", "floating point "].iter().any(|kind| found.starts_with(kind));
+    let stands_here = match record.as_bytes().get(byte)? {
+        b'"' => !is_number,
+        b'-' | b'0'..=b'9' => !is_text,
+        b'}' | b']' => false,
+        _ => !(is_text || is_number),
+    };
+    if stands_here {
+        return None;
+    }
+    let written = match found.strip_prefix("string ") {
+        Some(text) => text,
+        None => found.split('`').nth(1).unwrap_or_default(),
+    };
+    let (text, from) = (record.as_bytes(), begins.unwrap_or(0));
+    let all: Vec<_> = tokens(text).filter(|token| (from..byte).contains(&token.start)).collect();
+    let is_value =
+        |index: usize| all.get(index + 1).is_none_or(|next| record.get(next.clone()) != Some(":"));
+    let same = all
+        .iter()
+        .enumerate()
+        .filter(|(index, token)| record.get((*token).clone()) == Some(written) && is_value(*index));
+    let places: Vec<_> = same.map(|(_, token)| token.start).collect();
+    match places[..] {
+        [place] => {
+            let path = locate(record, place).path;
+            Some(path.starts_with("data").then_some((path, place)))
+        }
+        _ => Some(None),
+    }
+}
+
+// What is no variant of an enum.
+fn no_variant(rest: &str) -> &'static str {
+    let mut bytes = rest.bytes().filter(|byte| !byte.is_ascii_whitespace());
+    match (bytes.next(), bytes.next()) {
+        (Some(b'n'), _) => "is null",
+        (Some(b'}' | b']'), Some(b',')) => "has another key beside it",
+        (Some(b'}'), _) => "is an empty object",
+        (Some(b'['), _) => "is an array",
+        (Some(b't' | b'f'), _) => "is a bool",
+        _ => "is no variant",
+    }
+}
+
+// What serde expects, in the words of JSON.
+fn what_is_expected(expected: &str) -> &str {
+    match expected {
+        "a sequence" => "an array",
+        "a map" => "an object",
+        "variant identifier" => "the name of a variant",
+        "newtype variant" | "tuple variant" | "struct variant" => "a variant with its data",
+        other => other,
     }
 }
 
@@ -98,6 +184,8 @@ fn in_our_words(found: &str) -> String {
         "map" => "an object".to_owned(),
         "sequence" => "an array".to_owned(),
         "null" | "unit value" => "null".to_owned(),
+        "unit variant" => "the bare name of a variant".to_owned(),
+        "newtype variant" | "tuple variant" | "struct variant" => "a variant with data".to_owned(),
         _ => format!("the {}", excerpt(found, EXCERPT_BYTES)),
     }
 }
@@ -287,6 +375,115 @@ mod tests {
                     "{said}"
                 ),
             }
+        }
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(tag = "type", rename_all = "camelCase")]
+    #[expect(dead_code, reason = "only read")]
+    enum Tagged {
+        Card { number: u32 },
+        Cash,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "only read")]
+    enum Named {
+        Unit,
+        New(i64),
+        Struct { a: i64 },
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(untagged)]
+    #[expect(dead_code, reason = "only read")]
+    enum Untagged {
+        Number(i64),
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "only read")]
+    struct Inner {
+        n: u8,
+    }
+
+    #[derive(Debug, Event, Deserialize)]
+    #[event(topic = "invoice_events", name = "INVOICE_SHAPED")]
+    #[expect(dead_code, reason = "only read")]
+    struct Shaped {
+        tagged: Option<Tagged>,
+        named: Option<Named>,
+        untagged: Option<Untagged>,
+        pair: Option<(u8, u8)>,
+        list: Option<Vec<u8>>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "only read")]
+    struct Deep {
+        deep: Inner,
+    }
+
+    #[derive(Debug, Event, Deserialize)]
+    #[event(topic = "invoice_events", name = "INVOICE_FLAT")]
+    #[expect(dead_code, reason = "only read")]
+    struct Flat {
+        #[serde(flatten)]
+        flat: Deep,
+    }
+
+    #[test]
+    fn what_serde_reads_late_is_told_where_it_stands() {
+        for (data, told) in [
+            (
+                r#"{"tagged":{"type":"card","number":"1"}}"#,
+                "`data.tagged.number` is the string \"1\", it must be u32",
+            ),
+            (
+                r#"{"tagged":{"number":-5,"type":"card"}}"#,
+                "`data.tagged.number` is the integer `-5`, it must be u32",
+            ),
+            (
+                r#"{"tagged":{"number":"1","other":"1","type":"card"}}"#,
+                "a value in `data.tagged`, or before it, is the string \"1\", it must be u32",
+            ),
+            (r#"{"tagged":{"type":"card"}}"#, "`data.tagged` has no `number`; it has `type`"),
+        ] {
+            assert_eq!(said::<Shaped>(data), told, "{data}");
+        }
+        assert_eq!(
+            said::<Flat>(r#"{"deep":{"n":300}}"#),
+            "`data.deep.n` is the integer `300`, it must be u8"
+        );
+    }
+
+    #[test]
+    fn what_is_no_variant_is_told_as_what_it_is() {
+        let form = "; an enum is the name of a variant, or an object with that name as its one key";
+        for (data, told) in [
+            (r#"{"named":{}}"#, format!("`data.named` is an empty object{form}")),
+            (
+                r#"{"named":{"Struct":{"a":1},"New":2}}"#,
+                format!("`data.named.Struct` has another key beside it{form}"),
+            ),
+            (
+                r#"{"named":"New"}"#,
+                "`data.named` is the bare name of a variant, it must be a variant with its data"
+                    .to_owned(),
+            ),
+            (
+                r#"{"untagged":true}"#,
+                "`data.untagged` fits no variant of the untagged enum Untagged".to_owned(),
+            ),
+            (r#"{"pair":[1,2,3]}"#, "`data.pair[2]` is more than the array may have".to_owned()),
+            (r#"{"list":{}}"#, "`data.list` is an object, it must be an array".to_owned()),
+            (
+                r#"{"tagged":{"type":3}}"#,
+                "`data.tagged.type` is the integer `3`, it must be the name of a variant"
+                    .to_owned(),
+            ),
+        ] {
+            assert_eq!(said::<Shaped>(data), told, "{data}");
         }
     }
 

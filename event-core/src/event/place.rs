@@ -4,6 +4,8 @@
 //! the record. People look for a byte in the value on the topic. Only errors come here, so that
 //! reading a sound record remembers nothing.
 
+use std::ops::Range;
+
 /// Where `part` lies in `whole`; `None` when it is no part of it.
 pub(super) fn offset_in(whole: &str, part: &str) -> Option<usize> {
     let offset = part.as_ptr().addr().checked_sub(whole.as_ptr().addr())?;
@@ -66,7 +68,7 @@ pub(super) fn refused_value_by(
     let refused = refused_value(json, error);
     let reason = reason(error);
     let is_end = matches!(json.as_bytes().get(refused), Some(b'}' | b']'));
-    if !is_end || reason.starts_with("missing field") {
+    if !is_end {
         return refused;
     }
     let (mut too_few, mut enough) = (0, refused + 1);
@@ -89,24 +91,28 @@ fn bytes_read(json: &str, error: &serde_json::Error) -> usize {
 
 // Where the last token of a JSON text begins that may end anywhere.
 fn last_token(json: &[u8]) -> usize {
-    let (mut last, mut index) = (0, 0);
-    while let Some(first) = json.get(index) {
-        let rest = &json[index..];
+    tokens(json).last().map_or(0, |token| token.start)
+}
+
+/// The tokens of a JSON text that may end anywhere.
+pub(super) fn tokens(json: &[u8]) -> impl Iterator<Item = Range<usize>> + '_ {
+    let mut index = 0;
+    std::iter::from_fn(move || {
+        let blanks = json.get(index..)?.iter().take_while(|b| b" \t\r\n".contains(b)).count();
+        index += blanks;
+        let rest = json.get(index..)?;
+        let first = rest.first()?;
         let bytes = match first {
-            b' ' | b'\t' | b'\r' | b'\n' => {
-                index += 1;
-                continue;
-            }
             b'"' => text_len(rest),
             b'{' | b'}' | b'[' | b']' | b',' | b':' => 1,
             _ => {
                 rest.iter().take_while(|b| b.is_ascii_alphanumeric() || b"+-.".contains(b)).count()
             }
         };
-        last = index;
+        let begins = index;
         index += bytes.max(1);
-    }
-    last
+        Some(begins..index.min(json.len()))
+    })
 }
 
 pub(super) fn text_len(json: &[u8]) -> usize {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::future::{Ready, ready};
 
 use bytes::Bytes;
+use serde::de::IgnoredAny;
 
 use super::{EnvelopeUse, FromDelivery};
 use crate::delivery::Delivery;
@@ -130,9 +131,15 @@ pub(crate) fn text(key: &[u8]) -> Result<Cow<'_, str>, String> {
 // What a key is that some serializer wrote, and that is no text of a number or the like.
 fn other_form(key: &[u8]) -> Option<String> {
     let is_binary = std::str::from_utf8(key).map_or(true, |text| text.contains(char::is_control));
+    let is_json = || serde_json::from_slice::<IgnoredAny>(key).is_ok();
     Some(match key {
-        [b'{', .., b'}'] => "is a JSON object".to_owned(),
-        [b'[', .., b']'] => "is a JSON array".to_owned(),
+        [] => "is empty".to_owned(),
+        b"null" => "is the null of JSON".to_owned(),
+        [b'{', .., b'}'] if is_json() => "is a JSON object".to_owned(),
+        [b'[', .., b']'] if is_json() => "is a JSON array".to_owned(),
+        _ if is_binary && key.len() == 16 => {
+            "is 16 bytes that are not text, as a UUID has (take a `Key<&[u8]>`)".to_owned()
+        }
         _ if is_binary && matches!(key.len(), 4 | 8) => format!(
             "is {} bytes that are not text, as Kafka's serializers of numbers write them (take a `Key<&[u8]>`)",
             key.len()
@@ -200,6 +207,14 @@ mod tests {
         );
         let object = said(br#"{"id":7}"#);
         assert!(object.starts_with("the key `{\"id\":7}` is a JSON object, not i64"), "{object}");
+        assert_eq!(said(b""), "the key `` is empty, not i64");
+        assert_eq!(said(b"null"), "the key `null` is the null of JSON, not i64");
+        assert_eq!(said(b"{7}"), "the key `{7}` is not i64: invalid digit found in string");
+        // A sign that nobody sees is shown.
+        let marked = said("\u{feff}7".as_bytes());
+        assert!(marked.starts_with(r"the key `\u{feff}7` is not i64"), "{marked}");
+        let uuid = said(b"\x01\x8f\x4e\x9c\x7b\x2a\x7c\x3d\x8e\x4f\x5a\x6b\x7c\x8d\x9e\x0f");
+        assert!(uuid.contains("16 bytes that are not text, as a UUID has"), "{uuid}");
         let long = said(&7_i64.to_be_bytes());
         assert!(long.contains("8 bytes that are not text"), "{long}");
         let framed = said(b"\0\0\0\0\x07\x0e");

@@ -52,7 +52,12 @@ impl BatchResults {
             BatchResults::Each(results) if results.len() == count => return results,
             BatchResults::Each(results) => {
                 let found = results.len();
-                let message = format!("the handler returned {found} outcomes for {count} records");
+                let plural = |number| if number == 1 { "" } else { "s" };
+                let message = format!(
+                    "the handler returned {found} outcome{} for {count} record{}",
+                    plural(found),
+                    plural(count)
+                );
                 Error::msg(message)
             }
             BatchResults::Failed(error) => error,

@@ -214,7 +214,7 @@ impl IntoMainExit for () {
     }
 }
 
-impl<E: Into<Box<dyn std::error::Error + Send + Sync>>> IntoMainExit for Result<(), E> {
+impl<E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static> IntoMainExit for Result<(), E> {
     fn into_exit(self) -> u8 {
         exit_code(self.map_err(Error::from_boxed))
     }

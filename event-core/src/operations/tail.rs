@@ -70,7 +70,7 @@ impl TailFilter {
 
 /// Shows the records of `topics` from `from` on to `show`, until it breaks, `stop` is requested or,
 /// unless it is to `follow`, what is there now was shown. A trouble that passes by itself is shown
-/// too, and it goes on.
+/// too, and it goes on. It returns how many records were looked at.
 ///
 /// # Errors
 ///
@@ -83,7 +83,7 @@ pub async fn tail<B: Broker>(
     filter: &TailFilter,
     stop: &Shutdown,
     show: impl FnMut(Result<&TailedRecord<'_>, &BrokerError>) -> ControlFlow<()>,
-) -> Result<(), OperationError> {
+) -> Result<u64, OperationError> {
     let partitions = partitions_of(broker, topics).await?;
     let from = resolve(broker, &partitions, from).await?;
     let partitions = partitions.into_iter().zip(from).map(|(p, from)| (p, from, None)).collect();
@@ -95,21 +95,23 @@ async fn show_all(
     filter: &TailFilter,
     stop: &Shutdown,
     mut show: impl FnMut(Result<&TailedRecord<'_>, &BrokerError>) -> ControlFlow<()>,
-) -> Result<(), OperationError> {
+) -> Result<u64, OperationError> {
     let mut reader = Patient::new(reader);
+    let mut looked_at = 0;
     loop {
         let read = tokio::select! {
             biased;
-            () = stop.requested() => return Ok(()),
+            () = stop.requested() => return Ok(looked_at),
             read = reader.next() => read?,
         };
         let batch = match read {
             Read::Records(batch) => batch,
-            Read::Trouble(error) if show(Err(&error)).is_break() => return Ok(()),
+            Read::Trouble(error) if show(Err(&error)).is_break() => return Ok(looked_at),
             Read::Trouble(_) => continue,
-            Read::End => return Ok(()),
+            Read::End => return Ok(looked_at),
         };
         for record in batch.iter() {
+            looked_at += 1;
             let event = match record.value.map(Envelope::read) {
                 None => TailedEvent::Tombstone,
                 Some(Ok(envelope)) => TailedEvent::Event(Box::new(envelope)),
@@ -117,7 +119,7 @@ async fn show_all(
             };
             let tailed = TailedRecord { partition: batch.partition(), record, event };
             if filter.matches(&tailed) && show(Ok(&tailed)).is_break() {
-                return Ok(());
+                return Ok(looked_at);
             }
         }
     }

@@ -5,6 +5,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
+use super::convert::carried;
 use super::{Error, HandlerError, Result};
 
 /// What is to be done about a record whose handler failed.
@@ -150,10 +151,21 @@ inventory::collect!(Classifier);
 
 /// What the outermost classified error of a chain asks for. It is only asked when something failed.
 pub(super) fn classified(error: &(dyn StdError + 'static)) -> Option<Verdict> {
-    let chain =
-        std::iter::successors(Some(error), |error: &&(dyn StdError + 'static)| (*error).source());
-    let mut verdicts = chain.filter_map(|error| {
-        inventory::iter::<Classifier>().find_map(|classifier| (classifier.verdict)(error))
+    let chain = std::iter::successors(Some(error), |error| below(*error));
+    let mut verdicts = chain.filter_map(|error| match carried(error) {
+        // What was said of an error on its way holds in whatever it was put into since.
+        Some(carried) => carried.said(),
+        None => inventory::iter::<Classifier>().find_map(|classifier| (classifier.verdict)(error)),
     });
     verdicts.next()
+}
+
+/// What an error holds. One of input and output speaks for the error that it was made of, and leaves it out of
+/// its sources.
+fn below<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 'static)> {
+    let held = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    match held {
+        Some(held) => Some(held),
+        None => error.source(),
+    }
 }

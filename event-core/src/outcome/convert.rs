@@ -3,10 +3,13 @@
 //! It cannot itself be a `std::error::Error`, or `?` would be ambiguous; so `?` cannot make it of what
 //! is none either, as a boxed error is.
 
+#[cfg(any(feature = "anyhow", feature = "eyre"))]
+use std::any::Any;
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 
-use super::{Cause, Error};
+use super::{Cause, Error, classify};
 
 impl Error {
     /// The error that is boxed already, or that `anyhow` or `eyre` hold: `.map_err(Error::from_boxed)?`.
@@ -26,10 +29,55 @@ impl Error {
     /// assert_eq!(handled().unwrap_err().to_string(), "no claim");
     /// ```
     #[must_use]
-    pub fn from_boxed(error: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        match error.into().downcast::<Carrier>() {
+    pub fn from_boxed(error: impl Into<Box<dyn StdError + Send + Sync>> + 'static) -> Self {
+        #[cfg_attr(
+            not(any(feature = "anyhow", feature = "eyre")),
+            expect(unused_mut, reason = "nothing is taken out")
+        )]
+        let mut held = Some(error);
+        // In a box of theirs the type of the error cannot be seen any more, and its verdict with it.
+        #[cfg(feature = "anyhow")]
+        if let Some(error) = taken::<anyhow::Error>(&mut held) {
+            return Error::of_box(error.reallocate_into_boxed_dyn_error_without_backtrace());
+        }
+        #[cfg(feature = "eyre")]
+        if let Some(report) = taken::<eyre::Report>(&mut held) {
+            return Error::of_report(report);
+        }
+        held.map_or_else(|| Error::msg(""), |error| Error::of_box(error.into()))
+    }
+
+    fn of_box(error: Cause) -> Self {
+        match error.downcast::<Carrier>() {
             Ok(carrier) => carrier.0,
-            Err(cause) => Error { cause: cause.into(), verdict: None, of_all: false },
+            Err(cause) => Error { cause: Arc::new(cause), verdict: None, of_all: false },
+        }
+    }
+
+    #[cfg(feature = "eyre")]
+    fn of_report(report: eyre::Report) -> Self {
+        let verdict = classify::classified(&*report);
+        // Below a context it is not all that the report says.
+        let report = match (*report).is::<Carrier>() {
+            true => report.downcast::<Carrier>().map(|carrier| carrier.0),
+            false => Err(report),
+        };
+        let report = match report {
+            Ok(error) => return error,
+            Err(report) => report,
+        };
+        Error { cause: Arc::new(report.into()), verdict, of_all: false }
+    }
+
+    /// The error itself, unless something was said of it.
+    fn into_box(self) -> Cause {
+        match self {
+            Error { cause, verdict: None, of_all: false } => {
+                Arc::try_unwrap(cause).unwrap_or_else(|cause| {
+                    Box::new(Carrier(Error { cause, verdict: None, of_all: false }))
+                })
+            }
+            said => Box::new(Carrier(said)),
         }
     }
 
@@ -48,14 +96,27 @@ impl Error {
             Ok(carrier) => return carrier.0,
             Err(error) => error,
         };
+        let verdict = classify::classified(&*error);
         let chain = std::iter::successors(Some(&*error), |error| (*error).source());
         let texts: Vec<_> = chain.map(ToString::to_string).collect();
         let told = texts
             .into_iter()
             .rev()
             .fold(None, |source, text| Some(Box::new(Told { text, source })));
-        told.map_or_else(|| Error::msg(""), |told| Error::from(*told))
+        let told = told.map_or_else(|| Error::msg(""), |told| Error::from(*told));
+        Error { verdict, ..told }
     }
+}
+
+/// The error in `held`, if it is a `T`.
+#[cfg(any(feature = "anyhow", feature = "eyre"))]
+fn taken<T: 'static>(held: &mut dyn Any) -> Option<T> {
+    held.downcast_mut::<Option<T>>().and_then(Option::take)
+}
+
+/// The error that was put into another one with what was said of it.
+pub(super) fn carried<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Error> {
+    error.downcast_ref::<Carrier>().map(|carrier| &carrier.0)
 }
 
 // What keeps a verdict in a box, also on the way to `Outcome`.
@@ -100,19 +161,19 @@ impl StdError for Told {
 
 impl From<Error> for Cause {
     fn from(error: Error) -> Self {
-        Box::new(Carrier(error))
+        error.into_box()
     }
 }
 
 impl From<Error> for Box<dyn StdError + Send> {
     fn from(error: Error) -> Self {
-        Box::new(Carrier(error))
+        error.into_box()
     }
 }
 
 impl From<Error> for Box<dyn StdError> {
     fn from(error: Error) -> Self {
-        Box::new(Carrier(error))
+        error.into_box()
     }
 }
 
@@ -133,7 +194,7 @@ impl From<Error> for eyre::Report {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outcome::{Classify, Verdict};
+    use crate::outcome::{Classifier, Classify, EventError, Verdict};
 
     #[derive(Debug, thiserror::Error)]
     #[error("cannot read the amount")]
@@ -151,8 +212,15 @@ mod tests {
 
     // What `?` makes of it in a function with this error.
     fn passed<E: From<Error>>() -> E {
-        let pass = || -> Result<(), E> { Err(failed())? };
-        pass().unwrap_err()
+        passed_of(failed())
+    }
+
+    fn passed_of<E: From<Error>>(error: Error) -> E {
+        let pass = || -> Result<(), E> { Err(error)? };
+        match pass() {
+            Ok(()) => unreachable!(),
+            Err(error) => error,
+        }
     }
 
     fn has_chain(error: &Error) {
@@ -196,6 +264,71 @@ mod tests {
         assert_eq!(boxed().skip().unwrap_err().verdict(), Verdict::Skip);
         let again = Err::<(), Error>(failed()).retry();
         assert_eq!(again.unwrap_err().verdict(), Verdict::Retry);
+    }
+
+    // Says by its type what is to be done.
+    #[derive(Debug, thiserror::Error)]
+    #[error("bad")]
+    struct Bad;
+
+    impl EventError for Bad {
+        fn verdict(&self) -> Option<Verdict> {
+            Some(Verdict::DeadLetter)
+        }
+    }
+
+    inventory::submit!(Classifier::of::<Bad>());
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("outer")]
+    struct Outer(#[source] Cause);
+
+    #[test]
+    fn of_an_error_that_says_nothing_a_box_holds_the_error_itself() {
+        assert!(passed_of::<Cause>(Bad.into()).is::<Bad>());
+        assert!(passed_of::<Box<dyn StdError + Send>>(Bad.into()).is::<Bad>());
+        assert!(passed_of::<Box<dyn StdError>>(Bad.into()).is::<Bad>());
+        let io = std::io::Error::other(Error::from(Bad));
+        assert!(io.get_ref().is_some_and(|error| error.is::<Bad>()));
+    }
+
+    #[test]
+    fn a_verdict_holds_in_whatever_an_error_is_put_into() {
+        let skipped = || Error::msg("said").skip();
+        for (of_type, said) in [
+            (Error::from(Outer(Bad.into())), Error::from(Outer(skipped().into()))),
+            (
+                Error::from(std::io::Error::other(Bad)),
+                Error::from(std::io::Error::other(skipped())),
+            ),
+            (
+                Error::from_local(Box::new(Bad)),
+                Error::from_local(Box::new(Outer(skipped().into()))),
+            ),
+            #[cfg(feature = "anyhow")]
+            (
+                Error::from_boxed(anyhow::Error::new(Bad)),
+                Error::from_boxed(passed_of::<anyhow::Error>(skipped())),
+            ),
+            #[cfg(feature = "anyhow")]
+            (
+                Error::from_boxed(anyhow::Error::new(Bad).context("context")),
+                Error::from_boxed(passed_of::<anyhow::Error>(skipped()).context("context")),
+            ),
+            #[cfg(feature = "eyre")]
+            (
+                Error::from_boxed(eyre::Report::new(Bad)),
+                Error::from_boxed(passed_of::<eyre::Report>(skipped())),
+            ),
+            #[cfg(feature = "eyre")]
+            (
+                Error::from_boxed(eyre::Report::new(Bad).wrap_err("context")),
+                Error::from_boxed(passed_of::<eyre::Report>(skipped()).wrap_err("context")),
+            ),
+        ] {
+            assert_eq!(of_type.verdict(), Verdict::DeadLetter, "{of_type:?}");
+            assert_eq!(said.verdict(), Verdict::Skip, "{said:?}");
+        }
     }
 
     #[cfg(feature = "anyhow")]

@@ -37,10 +37,10 @@ pub trait IntoOutcome {
     label = "not an error",
     note = "an error implements `std::error::Error + Send + Sync`, or is a text; return `event_core::Result`, whose error is made of any by `?`, or of a text by `Error::msg`"
 )]
-pub trait HandlerError: Into<BoxedError> {}
+pub trait HandlerError: Into<BoxedError> + 'static {}
 
 #[diagnostic::do_not_recommend]
-impl<E: Into<BoxedError>> HandlerError for E {}
+impl<E: Into<BoxedError> + 'static> HandlerError for E {}
 
 impl IntoOutcome for () {
     fn into_outcome(self, _: &Delivery<'_>) -> Outcome {

@@ -29,7 +29,8 @@ pub type Result<T = (), E = Error> = std::result::Result<T, E>;
 /// Any error, with what is to be done about the record. Like `anyhow::Error`, it is made by `?`
 /// from whatever implements `std::error::Error` and does not implement that trait itself.
 ///
-/// `?` makes a boxed error of it too, and with the features `anyhow` and `eyre` one of theirs. From
+/// `?` makes a boxed error of it too, and with the features `anyhow` and `eyre` one of theirs. A verdict that was
+/// said, or that its type has, holds through all of them and back. From
 /// those, which are no `std::error::Error` either, it is made by [`Error::from_boxed`], or by
 /// [`Classify`] where the verdict is said.
 ///
@@ -45,7 +46,7 @@ pub type Result<T = (), E = Error> = std::result::Result<T, E>;
 /// ```
 pub struct Error {
     // Shared by the records of a batch that fails as a whole.
-    cause: Arc<dyn StdError + Send + Sync>,
+    cause: Arc<Cause>,
     verdict: Option<Verdict>,
     // Of several records that were handled in one call; which of them is at fault is not known.
     of_all: bool,
@@ -54,7 +55,7 @@ pub struct Error {
 impl Error {
     /// An error from a message.
     pub fn msg(message: impl Into<String>) -> Self {
-        Error { cause: Cause::from(message.into()).into(), verdict: None, of_all: false }
+        Error { cause: Arc::new(Cause::from(message.into())), verdict: None, of_all: false }
     }
 
     /// The same error once more, for another record of the call that it ended.
@@ -107,19 +108,19 @@ impl Error {
     /// What the error itself says is to be done; `None` when it says nothing.
     #[must_use]
     pub fn said(&self) -> Option<Verdict> {
-        self.verdict.or_else(|| classify::classified(&*self.cause))
+        self.verdict.or_else(|| classify::classified(&**self.cause))
     }
 
     /// The error as the standard library knows it.
     #[must_use]
     pub fn as_std(&self) -> &(dyn StdError + Send + Sync + 'static) {
-        &*self.cause
+        &**self.cause
     }
 
     /// The messages of the error and its causes, outermost first. A cause that a message before it repeats
     /// already, as with `#[error("..: {0}")]`, is left out.
     pub fn chain(&self) -> impl Iterator<Item = String> + '_ {
-        let first: &(dyn StdError + 'static) = &*self.cause;
+        let first: &(dyn StdError + 'static) = &**self.cause;
         let mut causes = std::iter::successors(Some(first), |error: &&(dyn StdError + 'static)| {
             (*error).source()
         });
@@ -146,7 +147,7 @@ fn repeats(message: &str, text: &str) -> bool {
 
 impl<E: StdError + Send + Sync + 'static> From<E> for Error {
     fn from(error: E) -> Self {
-        Error { cause: Arc::new(error), verdict: None, of_all: false }
+        Error { cause: Arc::new(Box::new(error)), verdict: None, of_all: false }
     }
 }
 

@@ -42,7 +42,7 @@ pub use policy::{DeliveryPolicy, UnknownEvents};
 pub(crate) use policy::{UNKNOWN_EVENT, unknown_event};
 pub use returning::header as retry_header;
 
-use crate::broker::{BrokerError, Consumer, ConsumerEvent, Producer};
+use crate::broker::{BrokerError, Consumer, ConsumerEvent, Producer, Progress};
 use crate::delivery::{Offset, TopicPartition};
 use crate::event::GroupName;
 use crate::observe::{Health, InHand, Observation, Observers};
@@ -110,9 +110,10 @@ pub enum ProcessorError {
     Refused(#[source] BrokerError),
     /// The last commit was not acknowledged: what it covers may be delivered again.
     #[error(
-        "the last commit was not acknowledged; what was settled since the one before is delivered again"
+        "the last commit was not acknowledged; what was settled since the one before is delivered again{}",
+        not_committed(.0)
     )]
-    LastCommit(#[source] BrokerError),
+    LastCommit(Vec<Progress>, #[source] BrokerError),
     /// Dead letters cannot be written any more; the record is delivered again after a restart.
     #[error("the producer failed for good while partition {0} had a dead letter to write")]
     Producer(TopicPartition, #[source] BrokerError),
@@ -156,6 +157,11 @@ pub enum ProcessorError {
     /// is not committed is delivered again after a restart.
     #[error("the engine panicked: {0}")]
     Panicked(String),
+}
+
+fn not_committed(progress: &[Progress]) -> String {
+    let each = progress.iter().map(|one| format!("\n  {} up to {}", one.partition, one.next));
+    each.collect()
 }
 
 fn listed(in_hand: &[InHand]) -> String {
@@ -299,6 +305,7 @@ impl EventProcessor {
         let left_before = engine.left();
         let drained = lanes.drain(deadline).await;
         let left = deadline.saturating_duration_since(Instant::now()).max(LEAVE_DEADLINE);
+        let last = drained.progress.clone();
         let closed = consumer.close(drained.progress, left).await;
         let closed = closed.map(|progress| engine.committed(&progress));
         let records = engine.left() - left_before;
@@ -313,7 +320,7 @@ impl EventProcessor {
                 waited: engine.policy.drain_deadline,
                 in_hand: drained.in_hand,
             }),
-            None => closed.map_err(ProcessorError::LastCommit),
+            None => closed.map_err(|error| ProcessorError::LastCommit(last, error)),
         }
     }
 }

@@ -53,7 +53,7 @@ pub enum SendError {
 
 /// Some events of a [`EventProducer::send_all`] were not acknowledged.
 #[derive(Debug, thiserror::Error)]
-#[error("{} of {total} events were not sent{}", .failed.len(), .failed.first().map(|(index, error)| format!(", the first of them number {}: {error}", index + 1)).unwrap_or_default())]
+#[error("{} of {total} event{} not sent{}", .failed.len(), if *total == 1 { " was" } else { "s were" }, .failed.first().map(|(index, error)| format!(", the first of them number {}: {error}", index + 1)).unwrap_or_default())]
 pub struct SendAllError {
     /// How many events there were.
     pub total: usize,

@@ -132,6 +132,16 @@ impl Registry {
         &self.contracts
     }
 
+    /// The crates whose log can be named: those that register something, and those that deliver.
+    pub(crate) fn crates(&self) -> BTreeSet<String> {
+        let handlers = self.handlers.iter().map(|handler| handler.module);
+        let contracts = self.contracts.iter().map(|contract| contract.module);
+        let noted = inventory::iter::<CrateRegistration>().map(|noted| noted.name);
+        let modules = handlers.chain(contracts).chain(noted).chain(["event_core", "librdkafka"]);
+        let crates = modules.filter_map(|module| module.split("::").next());
+        crates.map(|name| name.replace('-', "_")).collect()
+    }
+
     /// The contracts that are this app's business: those of the modules it takes, and those that its
     /// handlers take or send.
     pub(crate) fn taken_contracts(&self) -> Vec<&'static ContractInfo> {

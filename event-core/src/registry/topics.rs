@@ -76,10 +76,22 @@ impl Registry {
     /// A letter that is read by the handlers that gave it up would go round for ever.
     pub(super) fn dead_letter_loops(&self, group: &str) -> Vec<StartupProblem> {
         let topics = self.topics();
+        // What comes back to the handlers of a topic on another one.
+        let mut returning = BTreeMap::new();
+        for (topic, handlers) in &topics {
+            let Ok(name) = TopicName::registered(topic, is_foreign(handlers)) else { continue };
+            let delays = handlers.iter().flat_map(|handler| handler.retry_topics());
+            let retries = delays.map(|delay| name.retry(*delay));
+            for back in retries.chain([name.redrive()]).filter_map(Result::ok) {
+                returning.insert(back.to_string(), (*topic).to_owned());
+            }
+        }
         let next = topics.iter().filter_map(|(topic, handlers)| {
             let name = TopicName::registered(topic, is_foreign(handlers)).ok()?;
             let letters = dead_letters(&name, handlers, group).filter_map(Result::ok);
-            Some((*topic, letters.map(|letters| letters.to_string()).collect()))
+            let letters = letters.map(|letters| letters.to_string());
+            let read_as = letters.map(|name| returning.get(&name).cloned().unwrap_or(name));
+            Some((*topic, read_as.collect()))
         });
         let next = next.collect();
         let loops = topics.into_iter().filter_map(|(topic, handlers)| {
@@ -212,4 +224,41 @@ fn comes_back(next: &BTreeMap<&str, BTreeSet<String>>, topics: &mut Vec<String>)
 fn nearest(topic: &str, known: impl Iterator<Item = &'static str>) -> Option<&'static str> {
     let near = known.map(|known| (strsim::damerau_levenshtein(topic, known), known));
     near.filter(|(distance, _)| *distance <= NEAR).min().map(|(_, known)| known)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::handler::{DeliveryOptions, HandlerCall};
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn dead_letters_in_a_retry_or_redrive_topic_come_back_too() {
+        let handler = |topic: &'static str, letters: &'static str| {
+            let call =
+                HandlerCall::Call(|_| Box::pin(async { Ok(crate::outcome::Outcome::Handled) }));
+            let options = DeliveryOptions::new().retry_topics(&[MINUTE]);
+            let registration =
+                HandlerRegistration::new(topic, Selector::Event("A"), "on_a", &[], call)
+                    .at("roles", "src/roles.rs", 7)
+                    .options(options)
+                    .dead_letter(letters);
+            &*Box::leak(Box::new(registration))
+        };
+        for (letters, comes_back) in [
+            ("role_events_retry_1m", true),
+            ("role_events_redrive", true),
+            ("role_events", true),
+            ("role_events_retry_2m", false),
+            ("role_events_dlq", false),
+        ] {
+            let handlers = vec![handler("role_events", letters)];
+            let registry = Registry { handlers, contracts: Vec::new(), modules: Vec::new() };
+            let loops = registry.dead_letter_loops("roles");
+            assert_eq!(!loops.is_empty(), comes_back, "{letters}: {loops:?}");
+        }
+    }
 }

@@ -124,13 +124,15 @@ pub fn meant_duration(text: &str) -> Option<String> {
 }
 
 /// What `text` can mean as a duration, the likelier first: a number without a unit is read as seconds
-/// and as milliseconds, in the order of the unit that the `example` begins with. Empty when it can
-/// mean none.
+/// and as milliseconds, in the order of the unit that the `example` begins with. From 1000 on it is
+/// more likely milliseconds, unless it is half hours in seconds, and whole thousands from 10 000 on are
+/// nothing else. Empty when it can mean none.
 ///
 /// ```
 /// assert_eq!(event_names::meant_durations("30", "10s"), ["30s", "30ms"]);
 /// assert_eq!(event_names::meant_durations("30", "50ms"), ["30ms", "30s"]);
 /// assert_eq!(event_names::meant_durations("30 sec", "50ms"), ["30s"]);
+/// assert_eq!(event_names::meant_durations("30000", "10s"), ["30s"]);
 /// ```
 #[must_use]
 pub fn meant_durations(text: &str, example: &str) -> Vec<String> {
@@ -139,7 +141,15 @@ pub fn meant_durations(text: &str, example: &str) -> Vec<String> {
     }
     let first = example.trim_start_matches(|c: char| !c.is_ascii_digit());
     let unit = first.trim_start_matches(|c: char| c.is_ascii_digit());
-    let units = if unit.starts_with("ms") { ["ms", "s"] } else { ["s", "ms"] };
+    let number: u64 = text.trim().parse().unwrap_or(0);
+    let is_thousands = number >= 1000 && number.is_multiple_of(1000);
+    let is_half_hours = number.is_multiple_of(1800) && !is_thousands;
+    let units: &[&str] = match number {
+        10_000.. if is_thousands => &["ms"],
+        1000.. if !is_half_hours => &["ms", "s"],
+        _ if unit.starts_with("ms") => &["ms", "s"],
+        _ => &["s", "ms"],
+    };
     units.iter().filter_map(|unit| meant_duration(&format!("{}{unit}", text.trim()))).collect()
 }
 
@@ -272,6 +282,10 @@ mod tests {
             (" 500 ", "50ms", &["500ms", "500s"]),
             ("60", "[\"1m\", \"10m\"]", &["1m", "60ms"]),
             ("10 secs", "10s", &["10s"]),
+            ("1500", "10s", &["1500ms", "25m"]),
+            ("3600", "10s", &["1h", "3600ms"]),
+            ("86400", "10s", &["24h", "86400ms"]),
+            ("30000", "10s", &["30s"]),
             ("0", "10s", &[]),
             ("soon", "10s", &[]),
             ("", "10s", &[]),
@@ -287,6 +301,8 @@ mod tests {
             ("200..30s", &["200ms..30s"]),
             ("1s..5000", &["1s..5s", "1s..5000s"]),
             ("30s..200ms", &["200ms..30s"]),
+            ("200ms..30000", &["200ms..30s"]),
+            ("200..30000", &["200ms..30s"]),
             ("0", &[]),
             ("a..b", &[]),
         ] {

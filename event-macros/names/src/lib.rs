@@ -254,12 +254,14 @@ pub const fn advice(kind: Kind, name: &str, violation: Violation) -> Text<320> {
 /// ```
 /// use event_names::{other_way, Kind, Violation};
 /// assert!(other_way(Kind::Topic, "orders.v1", Violation::Form).contains("`foreign_names`"));
+/// assert!(other_way(Kind::Topic, "_schemas", Violation::Form).contains("`foreign_names`"));
 /// assert_eq!(other_way(Kind::Topic, "RoleEvents", Violation::Form), "");
 /// ```
 #[must_use]
 pub const fn other_way(kind: Kind, name: &str, violation: Violation) -> &'static str {
     let bytes = name.as_bytes();
-    let (mut index, mut is_of_others) = (0, begins_with_digit(name));
+    let (mut index, mut is_of_others) =
+        (0, begins_with_digit(name) || begins_with_underscore(name));
     while index < bytes.len() {
         is_of_others |= matches!(bytes[index], b'.' | b'-');
         index += 1;
@@ -269,6 +271,11 @@ pub const fn other_way(kind: Kind, name: &str, violation: Violation) -> &'static
     } else {
         ""
     }
+}
+
+// As names of Kafka and of its tools do: `_schemas`.
+const fn begins_with_underscore(name: &str) -> bool {
+    !name.is_empty() && name.as_bytes()[0] == b'_'
 }
 
 const fn begins_with_digit(name: &str) -> bool {

@@ -78,6 +78,11 @@ impl Item {
             let (emitted, handler) = block.into_handler(&keyword, &given.root(), complaints);
             return Item { emitted, handler, others };
         }
+        if keyword == "impl" && is_unsafe(item.clone()) {
+            let what = "the `impl` of a handler is `unsafe`, but `EventHandler` is a safe trait";
+            complaints.add(keyword, what, "remove `unsafe`");
+            return Item { emitted: TokenStream::new(), handler: None, others: Vec::new() };
+        }
         let article = if keyword == "impl" || keyword == "enum" { "an" } else { "a" };
         let what = format!("`#[event_handler]` is for a function, this is {article} `{keyword}`");
         let help = if keyword == "impl" {
@@ -89,6 +94,12 @@ impl Item {
         complaints.add(keyword, what, help);
         Item { emitted: item, handler: None, others: Vec::new() }
     }
+}
+
+// Whether `unsafe` stands before `impl`.
+fn is_unsafe(item: TokenStream) -> bool {
+    let words = item.into_iter().map(|token| token.to_string());
+    words.take_while(|word| word != "impl").any(|word| word == "unsafe")
 }
 
 // The body is not looked at: what is wrong there is the compiler's to say.

@@ -1,7 +1,8 @@
 //! Where the attribute stands: a macro sees its item alone, and what it expands to is no part of an
 //! `impl`, which the compiler then says of a constant that the user never wrote.
 //!
-//! So the source is looked at. Only what is indented is, because nothing else stands in a block.
+//! So the source is looked at. Of what is not indented, which seldom stands in a block, only as far back as the
+//! last line that begins one.
 
 use std::fs;
 
@@ -52,14 +53,34 @@ fn place() -> Option<Place> {
         return None;
     }
     let at = Span::call_site().unwrap();
-    if at.column() <= 1 {
-        return None;
-    }
     let source = fs::read_to_string(at.local_file()?).ok()?;
     let mut lines = source.split_inclusive('\n');
     let mut before: String = lines.by_ref().take(at.line().checked_sub(1)?).collect();
     before.extend(lines.next()?.chars().take(at.column() - 1));
+    let is_indented = at.column() > 1;
+    if !is_indented && place_at(before.get(last_head(&before)?..)?).is_none() {
+        return None;
+    }
+    // From the beginning: what looks like a block may be a text.
     place_at(&before)
+}
+
+// Where the last line begins that begins a block which no handler can stand in.
+fn last_head(source: &str) -> Option<usize> {
+    let starts = source.rmatch_indices('\n').map(|(at, _)| at + 1).chain([0]);
+    let heads = [
+        "impl",
+        "unsafe impl",
+        "trait",
+        "pub trait",
+        "pub(crate) trait",
+        "unsafe extern",
+        "extern",
+    ];
+    starts.into_iter().find(|start| {
+        let line = source.get(*start..).unwrap_or_default();
+        heads.iter().any(|head| line.starts_with(head))
+    })
 }
 
 // Where what follows `source` stands.
@@ -164,6 +185,21 @@ fn block_comment(rest: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_last_line_that_begins_a_block_is_found() {
+        for (source, head) in [
+            ("impl S {\n", Some("impl S {\n")),
+            (
+                "fn a() {}\nimpl S {\n}\nunsafe impl T for S {\nfn b() {}\n",
+                Some("unsafe impl T for S {\nfn b() {}\n"),
+            ),
+            ("fn a() {\n    impl S {}\n}\n", None),
+            ("", None),
+        ] {
+            assert_eq!(last_head(source).map(|at| &source[at..]), head, "{source}");
+        }
+    }
 
     #[test]
     fn the_innermost_block_says_where_a_function_stands() {

@@ -262,8 +262,8 @@ impl Simulation {
         }
         match stopped {
             Ok(()) => {}
-            Err(ProcessorError::DrainDeadline { .. } | ProcessorError::LastCommit(_)) if !clean => {
-            }
+            Err(ProcessorError::DrainDeadline { .. } | ProcessorError::LastCommit(..))
+                if !clean => {}
             Err(error) => self.world.violation(format!("m{number} stopped: {error}")),
         }
         self.world.stopped(number);

@@ -289,7 +289,7 @@ fn an_event_is_explained_from_the_code_to_the_dead_letters() {
     let expected = "\
 user_events / USER_CREATED: handled by welcome
 
-  handler    busy_service::users::on_user_created   tests/service/src/bin/busy-service.rs:51
+  handler    welcome   tests/service/src/bin/busy-service.rs:51
   arguments  Event<UserCreated>, Producer<ClaimAdded>
   contract   UserCreated version 3   tests/service/src/bin/busy-service.rs:13
   converts   UserCreatedV2 version 2   tests/service/src/bin/busy-service.rs:19

@@ -3,6 +3,8 @@
 //! To the filter a word alone that is no level is the name of a module, of which everything is logged, and
 //! of all others nothing: `debg` is a service without a log.
 
+use std::collections::BTreeSet;
+
 use super::problem;
 use super::reader::shown;
 use super::sources::nearest;
@@ -43,6 +45,40 @@ pub(super) fn fault(text: &str) -> Option<StartupProblem> {
     directives(text).into_iter().map(str::trim).find_map(of_directive)
 }
 
+/// Words that are no levels, and to the filter modules of which nobody here knows the crate. The filter takes
+/// the beginning of a name for the name.
+pub(super) fn strangers(text: &str, crates: &BTreeSet<String>) -> Vec<StartupProblem> {
+    let words = directives(text).into_iter().map(str::trim);
+    let words = words.filter(|word| !word.is_empty() && !word.contains(['=', '[', '{']));
+    let (levels, modules): (Vec<_>, Vec<_>) = words.partition(|word| is_level(word));
+    let is_stranger = |module: &&str| match module.split_once("::") {
+        Some((name, _)) => !crates.contains(name),
+        None => !crates.iter().any(|known| known.starts_with(module)),
+    };
+    let effect = match levels.is_empty() {
+        true => "nothing else is logged",
+        false => "it adds nothing",
+    };
+    let told = modules.into_iter().filter(is_stranger).map(|module| {
+        let near = nearest(module, crates.iter().map(String::as_str));
+        let near = near.filter(|(near, distance)| *distance <= 2 && *distance < near.len() / 2);
+        let shown = excerpt(module, 64);
+        let help = match near {
+            Some((near, _)) => format!("did you mean `{near}`?"),
+            None => format!("write a level: `{}`", LEVELS.join("`, `")),
+        };
+        problem(
+            format!("the variable EVENT_LOG has `{shown}`, which is no level and no crate that has handlers or contracts: {effect}"),
+            format!("{help} For another crate of this name write `{shown}=trace`"),
+        )
+    });
+    told.collect()
+}
+
+fn is_level(word: &str) -> bool {
+    LEVELS.contains(&&*word.to_ascii_lowercase()) || matches!(word.parse(), Ok(0..=5))
+}
+
 fn of_directive(directive: &str) -> Option<StartupProblem> {
     if let Some((wrong, help)) = of_form(directive) {
         let is_filter = looks_right(directive);
@@ -60,7 +96,7 @@ fn of_directive(directive: &str) -> Option<StartupProblem> {
     };
     let level = level.trim();
     let lower = level.to_ascii_lowercase();
-    if LEVELS.contains(&&*lower) || matches!(level.parse(), Ok(0..=5)) {
+    if is_level(level) {
         return None;
     }
     let near = OTHER_WORDS.iter().find(|(word, _)| *word == lower).map(|(_, level)| *level);
@@ -189,6 +225,45 @@ mod tests {
         ] {
             assert!(fault(text).is_none(), "{text}: {:?}", fault(text));
         }
+    }
+
+    #[test]
+    fn a_word_that_is_no_crate_is_told() {
+        let crates = ["admin", "event_core"].map(str::to_owned).into();
+        for (text, told) in [
+            (
+                "x",
+                Some(
+                    "has `x`, which is no level and no crate that has handlers or contracts: nothing else is logged",
+                ),
+            ),
+            (
+                "info,sqlx",
+                Some(
+                    "has `sqlx`, which is no level and no crate that has handlers or contracts: it adds nothing",
+                ),
+            ),
+            ("admni", Some("has `admni`")),
+            ("billing::http", Some("has `billing::http`")),
+            ("x=trace", None),
+            ("admin", None),
+            ("adm", None),
+            ("admin::claims", None),
+            ("[x]", None),
+            ("event_core,0", None),
+            ("", None),
+        ] {
+            let strangers = strangers(text, &crates);
+            let message = strangers.first().map(StartupProblem::message);
+            assert_eq!(message.is_some(), told.is_some(), "{text}: {message:?}");
+            assert!(message.unwrap_or_default().contains(told.unwrap_or_default()), "{text}");
+        }
+        let help = |text: &str| strangers(text, &crates)[0].help();
+        assert_eq!(
+            help("admni"),
+            "did you mean `admin`? For another crate of this name write `admni=trace`"
+        );
+        assert!(help("x").starts_with("write a level: `off`, `error`"), "{}", help("x"));
     }
 
     #[test]

@@ -10,6 +10,8 @@ use super::lines::Lines;
 use super::reader::shown;
 use super::tables::Tables;
 use super::{Origin, SettingsOverrides, problem};
+#[cfg(feature = "kafka")]
+use crate::broker::kafka::{property_like, refused_property};
 use crate::event::excerpt;
 use crate::registry::StartupProblem;
 
@@ -156,6 +158,9 @@ fn elsewhere(name: &str, value: &toml::Value) -> Option<String> {
     if matches!(name, "log" | "log_level" | "log_filter") {
         return Some("the filter of the log is the variable EVENT_LOG".to_owned());
     }
+    if let Some(help) = of_librdkafka(name) {
+        return Some(help);
+    }
     let (_, distance) = nearest(name, of_service().map(|setting| setting.key).chain(TABLES))?;
     let of_handler = nearest(name, of_handlers().map(|setting| setting.key));
     if let Some((near, _)) = of_handler.filter(|(_, nearer)| *nearer < distance && *nearer <= 2) {
@@ -171,6 +176,43 @@ fn elsewhere(name: &str, value: &toml::Value) -> Option<String> {
     };
     let property = excerpt(&property?, 64);
     Some(format!("if `{property}` is a property of librdkafka, it stands in `[kafka]`"))
+}
+
+/// Where a key belongs that is a property of librdkafka but for its dots and its unit.
+#[cfg(feature = "kafka")]
+fn of_librdkafka(name: &str) -> Option<String> {
+    // `max_in_flight` is the beginning of a setting, and a property too.
+    let begins_setting = of_service().any(|setting| setting.key.starts_with(name));
+    let property = property_like(name).filter(|_| !begins_setting)?;
+    Some(match refused_property(property) {
+        Some(reason) => format!("`{property}` of librdkafka cannot be set: {reason}"),
+        None => {
+            let variable = kafka_variable(property);
+            format!("`{property}` of librdkafka stands in `[kafka]`, or in {variable}")
+        }
+    })
+}
+
+#[cfg(not(feature = "kafka"))]
+fn of_librdkafka(_: &str) -> Option<String> {
+    None
+}
+
+#[cfg(feature = "kafka")]
+fn kafka_variable(property: &str) -> String {
+    format!("{KAFKA_PREFIX}{}", property.to_ascii_uppercase().replace('.', "_"))
+}
+
+/// The variable that was meant by one which is a property of librdkafka without its `KAFKA_`.
+#[cfg(feature = "kafka")]
+fn meant_variable(name: &str) -> Option<String> {
+    let property = property_like(name.strip_prefix("EVENT_")?)?;
+    refused_property(property).is_none().then(|| kafka_variable(property))
+}
+
+#[cfg(not(feature = "kafka"))]
+fn meant_variable(_: &str) -> Option<String> {
+    None
 }
 
 /// `did you mean ..?`, or what there is.
@@ -207,7 +249,13 @@ pub(super) fn check_variables(
                 format!("the variable {name} is not a setting"),
                 format!("did you mean {near}?"),
             )),
-            _ => warnings.push(StartupProblem::IgnoredVariable { name: name.clone() }),
+            _ => match meant_variable(name) {
+                Some(meant) => problems.push(problem(
+                    format!("the variable {name} is not a setting"),
+                    format!("write {meant} for the property of librdkafka"),
+                )),
+                None => warnings.push(StartupProblem::IgnoredVariable { name: name.clone() }),
+            },
         }
     }
 }

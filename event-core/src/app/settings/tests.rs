@@ -431,7 +431,7 @@ fn a_key_above_all_tables_is_told_where_it_belongs() {
     for expected in [
         "line 1, has an unknown key `concurency`\n     help: `concurrency` stands in `[handlers.\"..\"]`",
         "line 2, has an unknown key `linger`\n     help: if `linger.ms` is a property of librdkafka, it stands in `[kafka]`",
-        "help: if `queued.min.messages` is a property",
+        "help: `queued.min.messages` of librdkafka stands in `[kafka]`, or in EVENT_KAFKA_QUEUED_MIN_MESSAGES",
         "unknown key `order`\n     help: `order` stands in the attribute",
         "unknown key `log`\n     help: the filter of the log is the variable EVENT_LOG",
         "unknown key `retry`\n     help: `retry` stands in the attribute",
@@ -658,4 +658,62 @@ fn what_kubernetes_sets_for_a_service_is_no_setting() {
     let settings = load("", &variables).unwrap();
     assert!(settings.kafka.is_empty() && settings.admin.is_none() && settings.warnings.is_empty());
     assert_eq!(settings.origin("drain").unwrap().source, "EVENT_DRAIN");
+}
+
+#[cfg(feature = "kafka")]
+#[test]
+fn a_property_without_its_dots_is_led_to_its_table() {
+    for (key, help) in [
+        (
+            "session_timeout = '30s'",
+            "`session.timeout.ms` of librdkafka stands in `[kafka]`, or in EVENT_KAFKA_SESSION_TIMEOUT_MS",
+        ),
+        ("linger_ms = 5", "`linger.ms` of librdkafka stands in `[kafka]`"),
+        ("client_id = 'a'", "`client.id` of librdkafka cannot be set: the service's name is used"),
+        ("max_in_flight = 5", "did you mean `max_in_flight_bytes`?"),
+    ] {
+        let report = load(&format!("{key}\n"), &[]).unwrap_err();
+        assert!(report.contains(help), "{key}: {report}");
+    }
+    let report = load("", &[("EVENT_SESSION_TIMEOUT", "30s")]).unwrap_err();
+    let told = "the variable EVENT_SESSION_TIMEOUT is not a setting\n     help: write EVENT_KAFKA_SESSION_TIMEOUT_MS";
+    assert!(report.contains(told), "{report}");
+    // It may be another program's, and could not be set anyway.
+    assert_eq!(load("", &[("EVENT_CLIENT_ID", "a")]).unwrap().warnings.len(), 1);
+}
+
+#[cfg(feature = "kafka")]
+#[test]
+fn every_refused_property_is_told_with_its_place() {
+    let file = "[kafka]\nheartbeat.interval.ms = 9000\nsession.timeout.ms = 9000\n";
+    let report = load_with_sources(file, &[]).unwrap_err();
+    assert!(report.contains(" (from event.toml:2 and event.toml:3)"), "{report}");
+    let variables = [("EVENT_KAFKA_SESSION_TIMEOUT_MS", "9000")];
+    let report = load_with_sources("[kafka]\nheartbeat.interval.ms = 9000\n", &variables);
+    let told = " (from event.toml:2 and EVENT_KAFKA_SESSION_TIMEOUT_MS)";
+    assert!(report.as_ref().is_err_and(|report| report.contains(told)), "{report:?}");
+    let file = "[kafka]\nenable.auto.commit = true\nacks = 1\n";
+    let report = load_with_sources(file, &[]).unwrap_err();
+    for told in [
+        "`enable.auto.commit` cannot be set under `[kafka]` (from event.toml:2)",
+        "(from event.toml:3)",
+    ] {
+        assert!(report.contains(told), "{report}");
+    }
+    let file = "drain = '20s'\n[kafka]\nmax.poll.interval.ms = 15000\n";
+    let report = load_with_sources(file, &[]).unwrap_err();
+    assert!(report.contains("setting `drain` (from event.toml:1) is 20s"), "{report}");
+}
+
+#[test]
+fn a_number_without_a_unit_is_offered_as_what_it_can_mean() {
+    for (file, offered) in [
+        ("timeout = 30000", "write `timeout = \"30s\"`\n"),
+        ("backoff = '200ms..30000'", "write `\"200ms..30s\"`\n"),
+        ("breaker_pause = '5s..60000'", "write `\"5s..1m\"`\n"),
+        ("timeout = 3600", "write `timeout = \"1h\"` or"),
+    ] {
+        let report = load(&format!("{file}\n"), &[]).unwrap_err();
+        assert!(format!("{report}\n").contains(offered), "{file}: {report}");
+    }
 }

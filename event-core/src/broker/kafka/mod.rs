@@ -100,6 +100,7 @@ pub(crate) use open_clients::{leave, wait_or_leave};
 pub use consumer::KafkaConsumer;
 pub use embedded::{EmbeddedBroker, Fault, Request};
 pub use reader::KafkaReader;
+pub(crate) use settings::properties::property_like;
 pub use settings::{KafkaSettings, KafkaSettingsProblem, needs_tls, refused_property};
 
 /// A Kafka cluster.

@@ -5,7 +5,7 @@
 //! errors, so neither ever leaves this folder.
 
 mod addresses;
-mod properties;
+pub(crate) mod properties;
 mod security;
 
 use std::fmt;

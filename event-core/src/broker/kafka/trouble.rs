@@ -161,6 +161,11 @@ impl Heard {
             is_same || says_less || code == Code::AllBrokersDown
         });
         if !keep {
+            // librdkafka counts an address of `brokers` and the broker behind it as two.
+            let reason = match code {
+                Code::AllBrokersDown => "none of the brokers can be reached",
+                _ => reason,
+            };
             *last = Some(Report { at: Instant::now(), code, reason: reason.to_owned(), cause });
         }
     }

@@ -128,7 +128,9 @@ pub(super) async fn run(
         counts.dead_lettered
     );
     if exit_when_idle && counts.dead_lettered > 0 {
-        let message = format!("{} events were dead-lettered", counts.dead_lettered);
+        let was = if counts.dead_lettered == 1 { "was" } else { "were" };
+        let events = output::counted(counts.dead_lettered, "event");
+        let message = format!("{events} {was} dead-lettered");
         return Err(ExitStatus { code: 1, message }.into());
     }
     Ok(())

@@ -93,7 +93,11 @@ impl Desk {
             ));
         }
         if found.foreign > 0 {
-            remarks.push(format!("{} records are no dead letters of event-core", found.foreign));
+            let are = match found.foreign {
+                1 => "1 record is no dead letter".to_owned(),
+                foreign => format!("{foreign} records are no dead letters"),
+            };
+            remarks.push(format!("{are} of event-core"));
         }
         for topic in &found.missing {
             remarks.push(format!("the topic {topic} does not exist: `topics create` makes it"));

@@ -275,7 +275,7 @@ fn print_group(group: &InGroup) {
         let line = |what: &str, text: &str| {
             say!("  {what:<10} {}", if text.is_empty() { "-" } else { text });
         };
-        line("handler", &format!("{}   {}", handler.name, handler.place));
+        line("handler", &format!("{}   {}", handler.id, handler.place));
         line("arguments", &handler.arguments.join(", "));
         for (age, contract) in handler.payload.iter().enumerate() {
             let Contract { r#type: type_name, version, place } = contract;

@@ -205,6 +205,11 @@ impl GroupHealth {
         let _ = self.client_id.set(client_id);
     }
 
+    /// How many records were settled since the start.
+    pub(crate) fn settled(&self) -> u64 {
+        self.settled.load(Ordering::Relaxed)
+    }
+
     pub(super) fn settled_counter(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.settled)
     }

@@ -21,6 +21,16 @@ pub(super) fn nearest(name: &str) -> Option<&'static str> {
     (near.0 <= name.len() / 3).then_some(near.1)
 }
 
+/// The property that is meant by a key that has no dots, and perhaps no unit: `session_timeout`.
+pub(crate) fn property_like(key: &str) -> Option<&'static str> {
+    let dotted = key.to_ascii_lowercase().replace(['_', '-'], ".");
+    let is_meant = |known: &&str| {
+        let rest = known.strip_prefix(&*dotted);
+        rest.is_some_and(|rest| ["", ".ms", ".bytes", ".kbytes"].contains(&rest))
+    };
+    NAMES.lines().filter(|_| dotted.contains('.')).find(is_meant)
+}
+
 /// Intervals of a member that contradict each other, its defaults among them.
 pub(super) fn intervals(settings: &KafkaSettings) -> Vec<KafkaSettingsProblem> {
     let (heartbeat, session, poll) =
@@ -166,6 +176,21 @@ mod tests {
             assert!(!is_unknown, "{name}");
         }
         assert!(NAMES.lines().count() > 150);
+    }
+
+    #[test]
+    fn a_key_without_dots_is_known_as_the_property_that_it_means() {
+        for (key, meant) in [
+            ("session_timeout", Some("session.timeout.ms")),
+            ("SESSION-TIMEOUT-MS", Some("session.timeout.ms")),
+            ("linger", None),
+            ("linger_ms", Some("linger.ms")),
+            ("auto_offset_reset", Some("auto.offset.reset")),
+            ("fetch_max", Some("fetch.max.bytes")),
+            ("attempts", None),
+        ] {
+            assert_eq!(property_like(key), meant, "{key}");
+        }
     }
 
     #[test]

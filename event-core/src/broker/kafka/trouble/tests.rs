@@ -9,6 +9,14 @@ fn the_cause_is_not_hidden_by_all_brokers_down() {
 }
 
 #[test]
+fn brokers_that_are_away_are_not_counted() {
+    let heard = Heard::default();
+    heard.note_answer();
+    heard.note(Code::AllBrokersDown, "2/2 brokers are down");
+    assert_eq!(heard.reason(), "none of the brokers can be reached");
+}
+
+#[test]
 fn a_refusal_is_not_hidden_by_what_says_less() {
     let heard = Heard::default();
     let reason =
