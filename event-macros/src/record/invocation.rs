@@ -5,7 +5,7 @@
 //! compiler, and nothing is known.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use super::artifact::ID_DIGITS;
@@ -19,8 +19,6 @@ pub(super) struct Invocation {
     pub(super) id: String,
     /// Whether it makes a program: a binary, an example or a test.
     pub(super) executable: bool,
-    /// The directory of the crate's first source file, as the compiler was given it.
-    pub(super) sources: String,
     /// The crates that it may name.
     pub(super) externs: Vec<Extern>,
     /// Where all crates are that those depend on.
@@ -68,10 +66,6 @@ impl Invocation {
                     if ["metadata=", "extra-filename="].iter().any(|key| option.starts_with(key)) {
                         option.hash(&mut build);
                     }
-                }
-                source if !source.starts_with('-') && source.ends_with(".rs") => {
-                    let directory = Path::new(source).parent().unwrap_or(Path::new(""));
-                    invocation.sources = directory.to_string_lossy().into_owned();
                 }
                 _ => {}
             }
@@ -131,7 +125,6 @@ mod tests {
              -L dependency=/deps -L native=/usr/lib");
         assert_eq!(invocation.crate_name, "svc");
         assert!(invocation.executable);
-        assert_eq!(invocation.sources, "services/svc/src");
         let external = |name: &str, path: &str| Extern { name: name.into(), path: path.into() };
         let externs =
             [external("svc", "/deps/libsvc-22.rlib"), external("bill", "/deps/libbilling-33.rlib")];
