@@ -75,8 +75,9 @@ pub(super) fn hash(path: &Path) -> Option<&str> {
 /// The metadata of a library; none of a procedural macro, which registers nothing in the crate that
 /// uses it.
 pub(super) fn metadata(path: &Path) -> Option<Vec<u8>> {
-    is_library(path)
-        .then(|| std::fs::read(path.with_extension("rmeta")).or_else(|_| std::fs::read(path)).ok())?
+    is_library(path).then(|| {
+        std::fs::read(path.with_extension("rmeta")).or_else(|_| std::fs::read(path)).ok()
+    })?
 }
 
 /// Whether the file at `path` is what a crate is compiled against.

@@ -128,10 +128,8 @@ impl<'a> Graph<'a> {
         if let Some(uses) = known.get(&stem(path)) {
             return *uses;
         }
-        let given = self.units.dependencies(path).into_iter();
-        let uses = given.map(|(_, given)| is_framework(given) || self.uses_framework(given, known));
-        // All of them, so that each is asked once.
-        let uses = uses.fold(false, |any, uses| any || uses);
+        let mut given = self.units.dependencies(path).into_iter();
+        let uses = given.any(|(_, given)| is_framework(given) || self.uses_framework(given, known));
         known.insert(stem(path), uses);
         uses
     }

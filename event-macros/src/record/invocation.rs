@@ -48,12 +48,16 @@ impl Invocation {
     fn read(mut arguments: impl Iterator<Item = String>) -> Option<Self> {
         let mut invocation = Invocation::default();
         let mut build = DefaultHasher::new();
+        let mut has_type = false;
         while let Some(argument) = arguments.next() {
             let (option, joined) = split(&argument);
             let mut value = || joined.map(str::to_owned).or_else(|| arguments.next());
             match option {
                 "--crate-name" => invocation.crate_name = value()?,
-                "--crate-type" => invocation.executable |= value()? == "bin",
+                "--crate-type" => {
+                    has_type = true;
+                    invocation.executable |= value()? == "bin";
+                }
                 "--test" => invocation.executable = true,
                 "--extern" => invocation.externs.extend(Extern::read(&value()?)),
                 "-L" => {
@@ -70,6 +74,8 @@ impl Invocation {
                 _ => {}
             }
         }
+        // A test without a harness is given none, and makes what the compiler makes by itself.
+        invocation.executable |= !has_type;
         (&invocation.crate_name, invocation.executable).hash(&mut build);
         invocation.id = format!("{:0ID_DIGITS$X}", build.finish());
         (!invocation.crate_name.is_empty()).then_some(invocation)
@@ -154,6 +160,7 @@ mod tests {
         let test = of("--crate-name a --test src/lib.rs");
         assert!(test.executable);
         assert_ne!(library.id, test.id);
+        assert!(of("--crate-name a --cfg test tests/a.rs").executable);
     }
 
     #[test]

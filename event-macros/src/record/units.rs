@@ -134,7 +134,8 @@ fn fingerprint(text: &[u8]) -> Option<u64> {
 // `"deps":[[1,"name",false,2],..]`: the package, the name, whether it is public, and its fingerprint.
 fn dependencies(text: &str) -> Vec<(String, u64)> {
     let (_, rest) = text.split_once("\"deps\":[").unwrap_or_default();
-    let all = rest.split_once("]]").map_or("", |(all, _)| all);
+    let given = rest.strip_prefix('[').and_then(|rest| rest.split_once("]]"));
+    let (all, _) = given.unwrap_or_default();
     let each = all.split('[').filter_map(|one| {
         let mut parts = one.trim_end_matches([',', ']']).split(',');
         let (_, name, _) = (parts.next()?, parts.next()?, parts.next()?);
