@@ -154,11 +154,14 @@ pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// named here registered no handler and no contract.
 ///
 /// Start-up also names the crates that were left out: the package's own library, dependencies (also
-/// optional, renamed, and those of linked crates), and for tests and examples dev-dependencies. They
-/// are known from the build, so it does not matter whether `main` is under `#[event_core::main]` or
-/// `#[tokio::main]`, as long as some macro of `event-core` stands in the crate of `main` or in the
-/// library of its package; without any, a warning says so. `except` silences the check for a crate
-/// whose handlers are not wanted.
+/// optional, renamed, and those that only a dependency's `Cargo.toml` lists), and for tests and
+/// examples dev-dependencies. They are known from the build, so it does not matter whether `main` is
+/// under `#[event_core::main]` or `#[tokio::main]`, as long as some macro of `event-core` stands in
+/// the crate of `main`; without any, a warning says so, and only what linked libraries name is known.
+/// `except` silences the check for a crate whose handlers are not wanted.
+///
+/// A crate that registers with another version of `event-core` than the app's is named too: naming it
+/// in code would not help, since each version sees only its own handlers.
 ///
 /// ```
 /// # extern crate serde as billing_handlers;

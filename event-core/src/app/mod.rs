@@ -430,7 +430,7 @@ impl EventApp {
         let mut report = registry.check(group, &provided::provided(&self.state, later));
         report.add_problems(self.layers.problems(registry.handlers()));
         report.add_problems(self.given.problems());
-        report.add_warnings(registry.check_program(self.made_at));
+        report.add_warnings(registry.check_program());
         report
     }
 }

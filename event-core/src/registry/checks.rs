@@ -1,7 +1,6 @@
 //! Whether what is linked and what is provided fits together.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::panic::Location;
 
 use super::{Registry, StartupProblem, StartupReport, is_inside, linking, loops, near_state};
 use crate::event::{ContractInfo, GroupName};
@@ -38,9 +37,9 @@ impl Registry {
         report
     }
 
-    /// What the program is, beyond what is linked into it; `app` is where it makes its app.
-    pub(crate) fn check_program(&self, app: &Location<'_>) -> Vec<StartupProblem> {
-        let noted = self.handlers.is_empty() || linking::is_noted(app);
+    /// What the program is, beyond what is linked into it.
+    pub(crate) fn check_program(&self) -> Vec<StartupProblem> {
+        let noted = self.handlers.is_empty() || linking::is_noted();
         let unnoted = (!noted).then_some(StartupProblem::UnnotedBinary);
         let aborts = super::panic_aborts().then_some(StartupProblem::PanicAborts);
         unnoted.into_iter().chain(aborts).collect()

@@ -9,13 +9,14 @@
 //! reads the arguments of the compiler that runs it: they have the crates that this target is given, after
 //! features, renames, versions and kinds of dependencies are resolved. A crate that registers something has the id
 //! of its build in its metadata, as the name of a constant; the macro looks for it in the file of each crate, and
-//! in those that a crate without one has loaded. It leaves a `CrateRegistration`: the crate's own id and those of
-//! its dependencies. At start-up every id that a linked crate depends on has to be the id of a linked crate. Ids,
-//! not names: a library and a binary share a name, as do two versions. Where no macro stands in the binary nor in
-//! the library beside it (`#[tokio::main]`), nothing is known of its dependencies, and a warning says that.
+//! in those behind it: what a crate has loaded, and for a program also what cargo has noted of each build, which
+//! has the dependencies that no code names. It leaves a `CrateRegistration`: the crate's own id and those of its
+//! dependencies. At start-up every id that a linked crate depends on has to be the id of a linked crate. Ids, not
+//! names: a library and a binary share a name, as do two versions. A crate that registers with another event-core is
+//! in the registry of that one, linked or not; the constant's name says with which. Where no macro stands in the
+//! crate of `main` (`#[tokio::main]`), nothing is known of what is behind it, and a warning says that.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::panic::Location;
+use std::collections::BTreeSet;
 
 use super::{CrateDependency, CrateRegistration, LinkedCrate, StartupProblem};
 
@@ -27,14 +28,10 @@ pub(super) fn unlinked_crates(modules: &[String]) -> Vec<StartupProblem> {
     unlinked(&crates, &named, modules)
 }
 
-/// Whether a crate of the program itself has a macro of ours in it, which notes what the crate depends
-/// on. The library of its package will do: it has the same dependencies. `app` is where the program
-/// makes its app.
-pub(super) fn is_noted(app: &Location<'_>) -> bool {
-    inventory::iter::<CrateRegistration>().any(|noted| {
-        let beside = app.file().strip_prefix(noted.sources);
-        noted.executable || beside.is_some_and(|rest| rest.starts_with(['/', '\\']))
-    })
+/// Whether a macro of ours stands in the crate of the program itself, which notes what is behind it. A
+/// library knows of itself alone, whoever makes the app.
+pub(super) fn is_noted() -> bool {
+    inventory::iter::<CrateRegistration>().any(|noted| noted.executable)
 }
 
 fn unlinked(
@@ -56,18 +53,27 @@ fn unlinked(
     };
     // What the program itself depends on comes first: it can name that.
     let (own, others): (Vec<&CrateRegistration>, _) = crates.iter().partition(|c| c.executable);
-    let mut dropped = BTreeMap::new();
-    for dependent in own.into_iter().chain(others) {
-        for dependency in dependent.dependencies {
-            let CrateDependency { name, own_name, id } = *dependency;
+    let mut told = BTreeSet::new();
+    let mut problems = Vec::new();
+    for by in own.into_iter().chain(others) {
+        for dependency in by.dependencies {
+            let CrateDependency { name, own_name, id, dependent, other_framework } = *dependency;
             if linked.contains(id) || is_excepted(name, id) || !is_taken(own_name) {
                 continue;
             }
-            dropped.entry(id).or_insert(StartupProblem::UnlinkedCrate {
-                name,
-                named: false,
-                beside_binary: dependent.executable && [name, own_name] == [dependent.name; 2],
-                dependent: (!dependent.executable).then_some(dependent.name),
+            let dependent = dependent.or((!by.executable).then_some(by.name));
+            // A crate may stand for several that are linked with it, and several may depend on one.
+            if !told.insert((id, "")) || !told.insert((name, dependent.unwrap_or_default())) {
+                continue;
+            }
+            problems.push(match other_framework {
+                Some(version) => StartupProblem::AnotherEventCore { name, dependent, version },
+                None => StartupProblem::UnlinkedCrate {
+                    name,
+                    named: false,
+                    beside_binary: dependent.is_none() && [name, own_name] == [by.name; 2],
+                    dependent,
+                },
             });
         }
     }
@@ -79,10 +85,8 @@ fn unlinked(
         beside_binary: false,
         dependent: None,
     });
-    let mut problems: Vec<_> = dropped.into_values().chain(idle).collect();
+    problems.extend(idle);
     problems.sort_by_cached_key(StartupProblem::message);
-    // A crate may stand for several that are linked with it.
-    problems.dedup_by_key(|problem| problem.message());
     problems
 }
 
@@ -90,8 +94,16 @@ fn unlinked(
 mod tests {
     use super::*;
 
-    const BILLING: CrateDependency = CrateDependency { name: "bill", own_name: "billing", id: "2" };
-    const LIBRARY: CrateDependency = CrateDependency { name: "svc", own_name: "svc", id: "1" };
+    const BILLING: CrateDependency = dependency("bill", "billing", "2");
+    const LIBRARY: CrateDependency = dependency("svc", "svc", "1");
+
+    const fn dependency(
+        name: &'static str,
+        own_name: &'static str,
+        id: &'static str,
+    ) -> CrateDependency {
+        CrateDependency { name, own_name, id, dependent: None, other_framework: None }
+    }
 
     const fn compiled(
         name: &'static str,
@@ -105,7 +117,6 @@ mod tests {
             version: "1.0.0",
             executable,
             panic_aborts: false,
-            sources: "src",
             dependencies,
         }
     }
@@ -137,6 +148,35 @@ mod tests {
         // The program can name it, so that is what it is told.
         let dropped = messages(&[&THROUGH, &compiled("p", "0", true, &[BILLING])], &[]);
         assert!(dropped[0].starts_with("crate `bill` has handlers or contracts"), "{dropped:?}");
+    }
+
+    #[test]
+    fn a_crate_that_only_a_manifest_lists_is_told_with_who_lists_it() {
+        const LISTED: CrateDependency =
+            CrateDependency { dependent: Some("facade"), ..dependency("bill", "billing", "2") };
+        let dropped = messages(&[&compiled("p", "0", true, &[LISTED])], &[]);
+        assert!(dropped[0].starts_with("crate `bill`, which `facade` depends on,"), "{dropped:?}");
+        static BY_NAME: LinkedCrate = LinkedCrate { name: "bill", excepted: true, ids: None };
+        assert_eq!(messages(&[&compiled("p", "0", true, &[LISTED])], &[&BY_NAME]).len(), 0);
+    }
+
+    #[test]
+    fn what_comes_with_a_dropped_crate_is_not_told_beside_it() {
+        const WITH_LIBRARY: CrateDependency = dependency("svc", "audit", "3");
+        let program = compiled("svc", "0", true, &[LIBRARY, WITH_LIBRARY]);
+        let dropped = messages(&[&program], &[]);
+        assert_eq!(dropped.len(), 1, "{dropped:?}");
+        assert!(dropped[0].starts_with("library `svc`, beside"), "{dropped:?}");
+    }
+
+    #[test]
+    fn a_crate_of_another_event_core_is_no_dropped_one() {
+        const OTHER: CrateDependency =
+            CrateDependency { other_framework: Some("9.9.9"), ..dependency("old", "old", "7") };
+        let told = messages(&[&compiled("p", "0", true, &[OTHER])], &[]);
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].starts_with("crate `old` registers with event-core 9.9.9,"), "{told:?}");
+        assert!(!told[0].contains("linker"), "{told:?}");
     }
 
     #[test]

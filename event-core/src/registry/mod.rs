@@ -51,9 +51,7 @@ pub struct CrateRegistration {
     pub executable: bool,
     /// Whether a panic in it ends the process.
     pub panic_aborts: bool,
-    /// The directory of its first source file.
-    pub sources: &'static str,
-    /// The crates that it may name and that register something.
+    /// The crates behind it that register something: those that it may name, then others.
     pub dependencies: &'static [CrateDependency],
 }
 
@@ -62,12 +60,17 @@ inventory::collect!(CrateRegistration);
 /// A crate that registers handlers or contracts, as one that depends on it knows it.
 #[derive(Debug)]
 pub struct CrateDependency {
-    /// The name in the code of the other of what it is linked with: itself, or a crate that names it.
+    /// The name in the code of the other, or in that of `dependent`, of what it is linked with: itself,
+    /// or a crate that names it.
     pub name: &'static str,
     /// What it calls itself.
     pub own_name: &'static str,
     /// The id of its build.
     pub id: &'static str,
+    /// The crate that lists it in its `Cargo.toml`, where the other may not name it.
+    pub dependent: Option<&'static str>,
+    /// The version of the event-core that it registers with, when that is another one.
+    pub other_framework: Option<&'static str>,
 }
 
 /// The version of the package whose crate has `main`; `unknown` when no macro of ours stands in that

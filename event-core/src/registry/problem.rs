@@ -251,6 +251,15 @@ pub enum StartupProblem {
         /// The crate that depends on it, when that is not the program itself.
         dependent: Option<&'static str>,
     },
+    /// A crate that registers something does so with another event-core than the one that runs.
+    AnotherEventCore {
+        /// The crate's name in code.
+        name: &'static str,
+        /// The crate that depends on it, when that is not the program itself.
+        dependent: Option<&'static str>,
+        /// The version of the other one, with the folder of its sources when the versions are the same.
+        version: &'static str,
+    },
     /// No macro of ours stands in the crate of `main`, so it is not known what it depends on.
     UnnotedBinary,
     /// A panic ends the process, so it cannot be a failure of its handler.
@@ -348,6 +357,7 @@ impl StartupProblem {
             StartupProblem::NoHandlers => "no_handlers",
             StartupProblem::NoHandlersInModules { .. } => "no_handlers_in_modules",
             StartupProblem::UnlinkedCrate { .. } => "unlinked_crate",
+            StartupProblem::AnotherEventCore { .. } => "another_event_core",
             StartupProblem::UnnotedBinary => "unnoted_binary",
             StartupProblem::PanicAborts => "panic_aborts",
             StartupProblem::ContractKeys { .. } => "contract_keys",
@@ -397,6 +407,7 @@ impl StartupProblem {
             | StartupProblem::DuplicateState { .. }
             | StartupProblem::Provider(_) => 6,
             StartupProblem::UnlinkedCrate { .. }
+            | StartupProblem::AnotherEventCore { .. }
             | StartupProblem::UnnotedBinary
             | StartupProblem::PanicAborts
             | StartupProblem::SharedHandlers { .. }
@@ -451,6 +462,7 @@ impl StartupProblem {
             | StartupProblem::NoHandlersInModules { .. }
             | StartupProblem::UnusedTopic { .. }
             | StartupProblem::UnlinkedCrate { .. }
+            | StartupProblem::AnotherEventCore { .. }
             | StartupProblem::UnnotedBinary
             | StartupProblem::PanicAborts
             | StartupProblem::UnknownSettingTarget { .. }

@@ -5,7 +5,7 @@
 //! compiler, and nothing is known.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use super::artifact::ID_DIGITS;
@@ -19,8 +19,6 @@ pub(super) struct Invocation {
     pub(super) id: String,
     /// Whether it makes a program: a binary, an example or a test.
     pub(super) executable: bool,
-    /// The directory of the crate's first source file, as the compiler was given it.
-    pub(super) sources: String,
     /// The crates that it may name.
     pub(super) externs: Vec<Extern>,
     /// Where all crates are that those depend on.
@@ -50,12 +48,16 @@ impl Invocation {
     fn read(mut arguments: impl Iterator<Item = String>) -> Option<Self> {
         let mut invocation = Invocation::default();
         let mut build = DefaultHasher::new();
+        let mut has_type = false;
         while let Some(argument) = arguments.next() {
             let (option, joined) = split(&argument);
             let mut value = || joined.map(str::to_owned).or_else(|| arguments.next());
             match option {
                 "--crate-name" => invocation.crate_name = value()?,
-                "--crate-type" => invocation.executable |= value()? == "bin",
+                "--crate-type" => {
+                    has_type = true;
+                    invocation.executable |= value()? == "bin";
+                }
                 "--test" => invocation.executable = true,
                 "--extern" => invocation.externs.extend(Extern::read(&value()?)),
                 "-L" => {
@@ -69,13 +71,11 @@ impl Invocation {
                         option.hash(&mut build);
                     }
                 }
-                source if !source.starts_with('-') && source.ends_with(".rs") => {
-                    let directory = Path::new(source).parent().unwrap_or(Path::new(""));
-                    invocation.sources = directory.to_string_lossy().into_owned();
-                }
                 _ => {}
             }
         }
+        // A test without a harness is given none, and makes what the compiler makes by itself.
+        invocation.executable |= !has_type;
         (&invocation.crate_name, invocation.executable).hash(&mut build);
         invocation.id = format!("{:0ID_DIGITS$X}", build.finish());
         (!invocation.crate_name.is_empty()).then_some(invocation)
@@ -131,7 +131,6 @@ mod tests {
              -L dependency=/deps -L native=/usr/lib");
         assert_eq!(invocation.crate_name, "svc");
         assert!(invocation.executable);
-        assert_eq!(invocation.sources, "services/svc/src");
         let external = |name: &str, path: &str| Extern { name: name.into(), path: path.into() };
         let externs =
             [external("svc", "/deps/libsvc-22.rlib"), external("bill", "/deps/libbilling-33.rlib")];
@@ -161,6 +160,7 @@ mod tests {
         let test = of("--crate-name a --test src/lib.rs");
         assert!(test.executable);
         assert_ne!(library.id, test.id);
+        assert!(of("--crate-name a --cfg test tests/a.rs").executable);
     }
 
     #[test]

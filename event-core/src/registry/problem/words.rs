@@ -184,6 +184,13 @@ impl StartupProblem {
                     "{subject} has handlers or contracts that are not in this binary: the linker drops a crate that no code names"
                 )
             }
+            StartupProblem::AnotherEventCore { name, dependent, version } => {
+                let used = dependent.map(|by| format!(", which `{by}` depends on,")).unwrap_or_default();
+                let own = env!("CARGO_PKG_VERSION");
+                format!(
+                    "crate `{name}`{used} registers with event-core {version}, and this app is made with event-core {own}: each sees only its own handlers and contracts"
+                )
+            }
             StartupProblem::UnnotedBinary => {
                 "no macro of event-core stands in the crate of `main`, so a crate that the linker dropped with its handlers cannot be named".into()
             }
@@ -353,7 +360,7 @@ impl StartupProblem {
                 format!("`handlers_from` takes a module that has handlers{such_as} {}", nearest.join(", "))
             }
             StartupProblem::UnlinkedCrate { name, named: false, dependent: Some(dependent), .. } => format!(
-                "write `event_core::link_handlers!({name});` in `{dependent}`, or `event_core::link_handlers!(except {name});` if its handlers are not wanted"
+                "write `use {name} as _;` in `{dependent}`, or `event_core::link_handlers!(except {name});` if its handlers are not wanted"
             ),
             StartupProblem::UnlinkedCrate { name, named: false, .. } => format!(
                 "write `event_core::link_handlers!({name});`, or `event_core::link_handlers!(except {name});` if they are not wanted"
@@ -361,6 +368,9 @@ impl StartupProblem {
             StartupProblem::UnlinkedCrate { name, named: true, .. } => format!(
                 "annotate a function in `{name}`, or write `event_core::link_handlers!(except {name});`"
             ),
+            StartupProblem::AnotherEventCore { .. } => {
+                "ask for one version of event-core in every `Cargo.toml`; `cargo tree --duplicates` shows which crates ask for each".into()
+            }
             StartupProblem::UnnotedBinary => {
                 "put `#[event_core::main]` on `main`, or write `event_core::link_handlers!(..);` beside it with the crates that have handlers".into()
             }
