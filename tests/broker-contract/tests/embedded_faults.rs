@@ -569,7 +569,7 @@ async fn what_is_collected_when_another_partition_pauses_comes_once_after_a_fetc
     let large = "x".repeat(80 << 10);
     let mut next = 5;
     // The answer to a fetch is taken in two pieces now and then.
-    for _ in 0..8 {
+    for _ in 0..4 {
         embedded.fail_next(Request::Fetch, Fault::TopicUnauthorised, 1_000).unwrap();
         fetch_failed(&mut member, 2).await;
         fill(&*producer, &topic, 0, 5).await;
