@@ -239,7 +239,7 @@ fn dev_exits_with_1_when_a_sample_was_dead_lettered() {
     let ran = dev("{\"eventType\":\"CLAIM_ADDED\",\"data\":{\"id\":13,\"roleId\":3}}\n");
     assert_eq!(ran.code, Some(1), "{}{}", ran.out, ran.err);
     assert!(ran.out.contains("refused_by_handler: an unlucky number"), "{}", ran.out);
-    assert!(ran.err.ends_with("1 events were dead-lettered\n"), "{}", ran.err);
+    assert!(ran.err.ends_with("1 event was dead-lettered\n"), "{}", ran.err);
 }
 
 #[test]
