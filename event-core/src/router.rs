@@ -61,7 +61,7 @@ pub enum Purpose {
     DeadLetters,
     /// Its records are handed to one handler once more, on the command of a person.
     Redrive,
-    /// Its records wait for so long before they are tried again.
+    /// Its records wait for so long before they are retried.
     Retry(Duration),
 }
 
@@ -174,7 +174,7 @@ impl TopicRoutes {
                     self.events.entry(name).or_insert_with(|| Arc::clone(&route));
                 }
             }
-            Selector::Rest => {
+            Selector::CatchAll => {
                 if self.rest.is_none() {
                     let envelope = handler.envelope_use();
                     let takes = |it: bool| it.then(|| Arc::clone(&route));

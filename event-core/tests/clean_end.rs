@@ -50,7 +50,7 @@ async fn member(broker: &KafkaBroker) -> Result<impl Consumer + use<>, BrokerErr
         out_of_range: Default::default(),
         by_partition: false,
         max_in_flight_bytes: 1 << 20,
-        drain_deadline: Duration::from_secs(1),
+        drain_timeout: Duration::from_secs(1),
         group_instance_id: None,
         wants_metadata: false,
     })?;

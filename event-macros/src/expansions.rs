@@ -15,7 +15,7 @@ use proc_macro2::TokenStream;
 /// hundreds of handlers, and each line is compiled for each.
 const MAX_LINES: usize = 34;
 
-/// The same for one of several records, which makes the batch and is told what does not fit into it.
+/// The same for one of several records, which makes the batch and gets the record that does not fit into it.
 const MAX_LINES_OF_BATCH: usize = 40;
 
 /// The same for one that uses every key of the attribute.
@@ -118,7 +118,7 @@ fn an_error_expands_to_a_match() {
             Io(#[from] std::io::Error),
         }
     "#;
-    let expansion = crate::failure::derive_event_error(item.parse().unwrap());
+    let expansion = crate::event_error::derive_event_error(item.parse().unwrap());
     pinned("expansions/error.rs.txt", &formatted(expansion));
 }
 
@@ -131,7 +131,7 @@ fn a_contract_expands_to_data() {
         #[serde(rename_all = "camelCase")]
         struct ClaimAdded { id: i64, role_id: i64 }
     "#;
-    let expansion = crate::contract::derive_event(item.parse().unwrap());
+    let expansion = crate::event::derive_event(item.parse().unwrap());
     pinned("expansions/contract.rs.txt", &formatted(expansion));
 }
 

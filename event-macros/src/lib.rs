@@ -1,21 +1,21 @@
 //! The attributes and derives of event-core.
 //!
 //! Each macro is a pipeline, one stage a file: arguments are parsed, a model of the item is made,
-//! checks judge it, and the expansion only quotes. The user's item is always emitted, so that a
+//! checks validate it, and the expansion only quotes. The user's item is always emitted, so that a
 //! mistake in an attribute is one error and an editor keeps working.
 
 mod arguments;
-mod complaints;
-mod contract;
+mod diagnostics;
+mod event;
 #[cfg(test)]
 mod expansions;
-mod failure;
+mod event_error;
 mod handler;
 mod link;
 mod list;
 mod main_function;
 mod names;
-mod parts;
+mod state_parts;
 mod quiet;
 mod record;
 mod tokens;
@@ -88,7 +88,7 @@ use proc_macro::TokenStream;
 ///     Ok(())
 /// }
 ///
-/// // Many at once, in a group of its own; a result for each, so that only what failed is tried again.
+/// // Many at once, in a group of its own; a result for each, so that only what failed is retried.
 /// #[event_handler(group = "audit", batch(max = 1000, wait = "200ms"))]
 /// async fn store_claims(claims: Batch<ClaimAdded>) -> Vec<Result> {
 ///     claims.iter().map(|claim| if claim.id < 0 { Err(Error::msg("negative")) } else { Ok(()) }).collect()
@@ -237,7 +237,7 @@ pub fn link_handlers(crates: TokenStream) -> TokenStream {
 /// attributes work as they do everywhere; the doc comment becomes the description.
 #[proc_macro_derive(Event, attributes(event))]
 pub fn derive_event(item: TokenStream) -> TokenStream {
-    contract::derive_event(item.into()).into()
+    event::derive_event(item.into()).into()
 }
 
 /// Makes an enum of contracts the payload of one handler for all their events: the `match` in it is
@@ -274,7 +274,7 @@ pub fn derive_event(item: TokenStream) -> TokenStream {
 /// ```
 #[proc_macro_derive(EventSum, attributes(event))]
 pub fn derive_event_sum(item: TokenStream) -> TokenStream {
-    contract::derive_event_sum(item.into()).into()
+    event::derive_event_sum(item.into()).into()
 }
 
 /// Says of an error type, variant by variant, what is to be done about the record whose handler
@@ -286,9 +286,9 @@ pub fn derive_event_sum(item: TokenStream) -> TokenStream {
 ///
 /// | in `#[event_error(..)]` | what becomes of the record |
 /// |---|---|
-/// | `retry` | it is tried again until the attempts are used up, and then dead-lettered |
+/// | `retry` | it is retried until the attempts are used up, and then dead-lettered |
 /// | `retry_after = "30s"` | the same, but the next attempt is made after this time, an integer and `ms`, `s`, `m` or `h` |
-/// | `dead_letter` | it is dead-lettered at once: no retry can mend it |
+/// | `dead_letter` | it is dead-lettered at once: no retry can fix it |
 /// | `skip` | it needs no work, and is passed over |
 /// | `unavailable` | something that the handler depends on is down: its records wait until it works again, and the attempt does not count |
 /// | `crate` | above the type only: the path of `event_core`, when it is not `::event_core` |
@@ -323,7 +323,7 @@ pub fn derive_event_sum(item: TokenStream) -> TokenStream {
 /// ```
 #[proc_macro_derive(EventError, attributes(event_error))]
 pub fn derive_event_error(item: TokenStream) -> TokenStream {
-    failure::derive_event_error(item.into()).into()
+    event_error::derive_event_error(item.into()).into()
 }
 
 /// Makes the fields of a struct states of their own, so that a handler takes the part that it needs.
@@ -352,7 +352,7 @@ pub fn derive_event_error(item: TokenStream) -> TokenStream {
 /// ```
 #[proc_macro_derive(StateParts, attributes(state))]
 pub fn derive_state_parts(item: TokenStream) -> TokenStream {
-    parts::derive_state_parts(item.into()).into()
+    state_parts::derive_state_parts(item.into()).into()
 }
 
 /// Makes an enum a closed list of topics, for `topic = Topics::RoleEvents`.

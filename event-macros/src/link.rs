@@ -6,7 +6,7 @@ use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::{Path, Token};
 
-use crate::complaints::Complaints;
+use crate::diagnostics::Diagnostics;
 use crate::quiet::quiet;
 use crate::record;
 
@@ -17,23 +17,23 @@ struct Linked {
 
 /// A `use` and a registration for each crate; for an excepted one the registration alone.
 pub(crate) fn link_handlers(crates: TokenStream) -> TokenStream {
-    let mut complaints = Complaints::default();
-    let parser = |input: ParseStream<'_>| read(input, &mut complaints);
+    let mut diagnostics = Diagnostics::default();
+    let parser = |input: ParseStream<'_>| read(input, &mut diagnostics);
     let (root, crates) = match parser.parse2(crates) {
         Ok(read) => read,
         Err(error) => return error.to_compile_error(),
     };
-    if crates.is_empty() && complaints.is_empty() {
+    if crates.is_empty() && diagnostics.is_empty() {
         let what = "`link_handlers!` names no crate";
-        complaints.add_at(Span::call_site(), what, "write `link_handlers!(billing_handlers)`");
+        diagnostics.add_at(Span::call_site(), what, "write `link_handlers!(billing_handlers)`");
     }
     let linked: TokenStream = crates.iter().map(|linked| link(linked, &root)).collect();
-    let errors = complaints.into_compile_errors();
+    let errors = diagnostics.into_compile_errors();
     let noted = record::note(&root);
     quote!(#linked #noted #errors)
 }
 
-fn read(input: ParseStream<'_>, complaints: &mut Complaints) -> syn::Result<(Path, Vec<Linked>)> {
+fn read(input: ParseStream<'_>, diagnostics: &mut Diagnostics) -> syn::Result<(Path, Vec<Linked>)> {
     let mut root = syn::parse_quote!(::event_core);
     let mut crates = Vec::new();
     while !input.is_empty() {
@@ -45,7 +45,7 @@ fn read(input: ParseStream<'_>, complaints: &mut Complaints) -> syn::Result<(Pat
                 Ok(linked) => crates.push(linked),
                 Err(error) => {
                     let help = "write the name that follows `use`, such as `billing_handlers`";
-                    complaints.add_at(error.span(), "this is not the name of a crate", help);
+                    diagnostics.add_at(error.span(), "this is not the name of a crate", help);
                     input.parse::<TokenTree>()?;
                 }
             }

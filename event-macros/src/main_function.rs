@@ -5,8 +5,8 @@ use quote::{quote, quote_spanned};
 use syn::parse::{ParseStream, Parser};
 use syn::{Attribute, Path, ReturnType, Signature, Visibility};
 
-use crate::arguments::{Arguments, Given, Keys};
-use crate::complaints::Complaints;
+use crate::arguments::{Arguments, AttributeArgs, Keys};
+use crate::diagnostics::Diagnostics;
 use crate::quiet::quiet_main;
 use crate::record;
 use crate::tokens::{ends, keyword_of_other_item, root_at};
@@ -15,25 +15,25 @@ const KEYS: Keys = Keys { attribute: "#[event_core::main]", known: &[], flags: &
 
 /// An ordinary `main` around the user's own.
 pub(crate) fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    let mut complaints = Complaints::default();
-    let root = Given::judge(Arguments::read(arguments), &KEYS, &mut complaints).root();
+    let mut diagnostics = Diagnostics::default();
+    let root = AttributeArgs::parse(Arguments::read(arguments), &KEYS, &mut diagnostics).root();
     let Ok(signature) = read.parse2(item.clone()) else {
         let what = "`#[event_core::main]` is for the function `main`";
         let help = "write `async fn main() -> event_core::Result { .. }` under it";
         match keyword_of_other_item(item.clone()) {
-            Some(keyword) => complaints.add(keyword, what, help),
-            None => complaints.add_at(Span::call_site(), what, help),
+            Some(keyword) => diagnostics.add(keyword, what, help),
+            None => diagnostics.add_at(Span::call_site(), what, help),
         }
-        let errors = complaints.into_compile_errors();
+        let errors = diagnostics.into_compile_errors();
         return quote!(#item #errors);
     };
-    check(&signature, &mut complaints);
-    if complaints.is_empty() {
+    check(&signature, &mut diagnostics);
+    if diagnostics.is_empty() {
         let function = run(&item, &signature, &root);
         let noted = record::note(&root);
         return quote!(#function #noted);
     }
-    let errors = complaints.into_compile_errors();
+    let errors = diagnostics.into_compile_errors();
     if signature.ident == "main" {
         // The compiler would complain about an async `main`, or one with arguments, once more.
         quote!(fn main() { #[allow(dead_code)] #item } #errors)
@@ -50,22 +50,22 @@ fn read(input: ParseStream<'_>) -> syn::Result<Signature> {
     Ok(signature)
 }
 
-fn check(signature: &Signature, complaints: &mut Complaints) {
+fn check(signature: &Signature, diagnostics: &mut Diagnostics) {
     let name = &signature.ident;
     if name != "main" {
         let what = format!("`#[event_core::main]` is for the function `main`, this is `{name}`");
-        return complaints.add(name, what, "write `async fn main`");
+        return diagnostics.add(name, what, "write `async fn main`");
     }
     if signature.asyncness.is_none() {
         let what = "`main` is not async, and nothing can be awaited in it";
-        complaints.add(signature.fn_token, what, "write `async fn main`");
+        diagnostics.add(signature.fn_token, what, "write `async fn main`");
     }
     if !signature.inputs.is_empty() {
         let what = "`main` takes no arguments";
-        complaints.add(&signature.inputs, what, "write `async fn main()`");
+        diagnostics.add(&signature.inputs, what, "write `async fn main()`");
     }
     if !signature.generics.params.is_empty() {
-        complaints.add(&signature.generics, "`main` is not generic", "write `async fn main()`");
+        diagnostics.add(&signature.generics, "`main` is not generic", "write `async fn main()`");
     }
 }
 

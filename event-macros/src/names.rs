@@ -1,14 +1,14 @@
 //! A topic or event name in an attribute: a text, a constant or a variant of an enum.
 //!
-//! A text is judged here. A constant's value is known only to the compiler, so its judgement is
+//! A text is validated here. A constant's value is known only to the compiler, so its validation is
 //! generated code: a call of a `const fn` that carries the span of the path.
 
-use event_names::{Kind, advice, check, check_foreign, complaint, meant, other_way};
+use event_names::{Kind, advice, check, check_foreign, diagnostic, meant, other_way};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{Expr, ExprPath, Lit, LitStr, Path};
 
-use crate::complaints::Complaints;
+use crate::diagnostics::Diagnostics;
 use crate::tokens::ends;
 
 /// Which rule names follow.
@@ -22,7 +22,7 @@ pub(crate) enum Rule {
 
 /// Where a name comes from.
 pub(crate) enum NameValue {
-    /// A text, judged by [`judge_pair`].
+    /// A text, validated by [`validate_pair`].
     Text(LitStr),
     /// The path of a `const`.
     Const(ExprPath),
@@ -36,17 +36,17 @@ impl NameValue {
         kind: Kind,
         key: &str,
         value: &Expr,
-        complaints: &mut Complaints,
+        diagnostics: &mut Diagnostics,
     ) -> Option<Self> {
         match value {
             // A `$topic:literal` of a macro_rules macro arrives in an invisible group.
-            Expr::Group(group) => Self::read(kind, key, &group.expr, complaints),
+            Expr::Group(group) => Self::read(kind, key, &group.expr, diagnostics),
             Expr::Lit(literal) => match &literal.lit {
                 Lit::Str(text) => Some(NameValue::Text(text.clone())),
-                _ => refuse_value(kind, key, value, complaints),
+                _ => refuse_value(kind, key, value, diagnostics),
             },
             Expr::Path(path) => Some(Self::from_path(path)),
-            _ => refuse_value(kind, key, value, complaints),
+            _ => refuse_value(kind, key, value, diagnostics),
         }
     }
 
@@ -73,10 +73,10 @@ impl NameValue {
         }
     }
 
-    /// An expression of the value, unjudged when it is a constant, where `__event` stands for our
+    /// An expression of the value, not validated when it is a constant, where `__event` stands for our
     /// `macro_support`.
     ///
-    /// It is judged in a constant of its own: were it judged where it is used, everything that uses
+    /// It is validated in a constant of its own: were it validated where it is used, everything that uses
     /// it would be reported once more.
     pub(crate) fn expression(&self, kind: Kind) -> TokenStream {
         match self {
@@ -92,7 +92,7 @@ impl NameValue {
     }
 
     /// Whether the closed list that it is a variant of has names that others chose, as code: the
-    /// list has judged them, so that what uses a variant need not say it again.
+    /// list has validated them, so that what uses a variant need not say it again.
     pub(crate) fn is_of_foreign_list(&self, kind: Kind) -> Option<TokenStream> {
         let NameValue::Variant { list, variant } = self else { return None };
         let (first, last) = ends(variant);
@@ -101,36 +101,36 @@ impl NameValue {
         Some(quote_spanned!(last=> #open #list as __event::#list_trait>::FOREIGN_NAMES))
     }
 
-    /// A constant that judges the value in `own`, beside the name in `other`, and compares it with
+    /// A constant that validates the value in `own`, beside the name in `other`, and compares it with
     /// that of the contract among the `arguments`. Its error marks the value.
-    pub(crate) fn judged(
+    pub(crate) fn validated(
         &self,
-        judge: &str,
+        validate: &str,
         own: &TokenStream,
         other: &TokenStream,
         arguments: &TokenStream,
         owner: &str,
     ) -> TokenStream {
         let (first, last) = self.ends();
-        let judge = Ident::new(judge, first);
-        let call = quote_spanned!(first=> __event::#judge);
+        let validate = Ident::new(validate, first);
+        let call = quote_spanned!(first=> __event::#validate);
         let arguments = quote_spanned!(last=> (#own, #other, #arguments, #owner));
         quote!(const _: () = #call #arguments;)
     }
 
     /// The same where the attribute has other mistakes, beside `other`, the event of a topic or the
-    /// topic of an event. Without a `judge` the rule is not certain.
-    pub(crate) fn judged_alone(
+    /// topic of an event. Without a `validate` the rule is not certain.
+    pub(crate) fn validated_alone(
         &self,
         kind: Kind,
         other: Option<&NameValue>,
-        judge: Option<&str>,
+        validate: Option<&str>,
     ) -> Option<TokenStream> {
         let own = self.expression(kind);
-        let judge = match self {
+        let validate = match self {
             NameValue::Text(_) => return None,
             NameValue::Variant { .. } => return Some(quote!(const _: &str = #own;)),
-            NameValue::Const(_) => judge?,
+            NameValue::Const(_) => validate?,
         };
         let other = match other {
             Some(other) if other.is_const() => other.expression(kind),
@@ -138,7 +138,7 @@ impl NameValue {
             Some(NameValue::Text(text)) if check(kind, &text.value()).is_ok() => return None,
             _ => quote!(""),
         };
-        Some(self.judged(judge, &own, &other, &quote!(&[]), ""))
+        Some(self.validated(validate, &own, &other, &quote!(&[]), ""))
     }
 
     /// Whether only the compiler knows the value.
@@ -163,27 +163,27 @@ fn refuse_value(
     kind: Kind,
     key: &str,
     value: &Expr,
-    complaints: &mut Complaints,
+    diagnostics: &mut Diagnostics,
 ) -> Option<NameValue> {
     let what = format!("`{key}` is a text, a `const` or a variant of an enum");
-    complaints.add(value, what, format!("write `{key} = \"{}\"`", kind.example()));
+    diagnostics.add(value, what, format!("write `{key} = \"{}\"`", kind.example()));
     None
 }
 
-/// Judges a text, and complains at `at` in the terms of `key`.
-pub(crate) fn judge(
+/// Validates a text, and complains at `at` in the terms of `key`.
+pub(crate) fn validate(
     kind: Kind,
     key: &str,
     name: &str,
     at: impl ToTokens,
     rule: Rule,
-    complaints: &mut Complaints,
+    diagnostics: &mut Diagnostics,
 ) -> bool {
-    let judged = match rule {
+    let validated = match rule {
         Rule::Convention => check(kind, name),
         Rule::Foreign => check_foreign(kind, name),
     };
-    let Err(violation) = judged else { return true };
+    let Err(violation) = validated else { return true };
     let meant = meant(kind, name, violation);
     let help = if meant.is_empty() {
         advice(kind, name, violation).as_str().to_owned()
@@ -194,17 +194,17 @@ pub(crate) fn judge(
         Rule::Convention => format!("{help}{}", other_way(kind, name, violation)),
         Rule::Foreign => help,
     };
-    complaints.add(at, complaint(kind, name, violation).as_str(), help);
+    diagnostics.add(at, diagnostic(kind, name, violation).as_str(), help);
     false
 }
 
-/// Judges a topic and an event that stand side by side: each by its rule, but two that are only
-/// swapped get one complaint.
-pub(crate) fn judge_pair(
+/// Validates a topic and an event that stand side by side: each by its rule, but two that are only
+/// swapped get one diagnostic.
+pub(crate) fn validate_pair(
     topic: Option<&NameValue>,
     (event_key, event): (&str, Option<&NameValue>),
     rule: Rule,
-    complaints: &mut Complaints,
+    diagnostics: &mut Diagnostics,
 ) {
     if let (Some(NameValue::Text(topic)), Some(NameValue::Text(event))) = (topic, event)
         && rule == Rule::Convention
@@ -214,12 +214,12 @@ pub(crate) fn judge_pair(
         let (topic_value, event_value) = (topic.value(), event.value());
         let what = format!("topic `{topic_value}` and event `{event_value}` are swapped");
         let help = format!("write `topic = \"{event_value}\", {event_key} = \"{topic_value}\"`");
-        return complaints.add(topic, what, help);
+        return diagnostics.add(topic, what, help);
     }
     if let Some(NameValue::Text(text)) = topic {
-        judge(Kind::Topic, "topic", &text.value(), text, rule, complaints);
+        validate(Kind::Topic, "topic", &text.value(), text, rule, diagnostics);
     }
     if let Some(NameValue::Text(text)) = event {
-        judge(Kind::Event, event_key, &text.value(), text, rule, complaints);
+        validate(Kind::Event, event_key, &text.value(), text, rule, diagnostics);
     }
 }

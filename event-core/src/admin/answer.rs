@@ -25,11 +25,11 @@ pub(super) struct Answer {
 
 /// What there is, with the methods that it takes.
 pub(super) const PATHS: [(&str, &str, &str); 5] = [
-    ("GET", "/health/live", "whether the process can do its work; 503 when a restart may help"),
-    ("GET", "/health/ready", "whether records are dealt with as they should be; 503 when not"),
+    ("GET", "/health/live", "whether the process works; 503 when a restart may help"),
+    ("GET", "/health/ready", "whether records are processed; 503 when not"),
     ("GET", "/pause", "what is paused"),
-    ("POST", "/pause?handler=ID|topic=T", "lets a handler, or all handlers of a topic, rest"),
-    ("POST", "/resume?handler=ID|topic=T", "takes it back"),
+    ("POST", "/pause?handler=ID|topic=T", "pauses a handler, or all handlers of a topic"),
+    ("POST", "/resume?handler=ID|topic=T", "resumes it"),
 ];
 
 /// What is to be paused or resumed.
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_is_told_with_what_is() {
+    fn an_unknown_name_lists_the_known_ones() {
         let service = service();
         for (method, path, status, word) in [
             ("GET", "/", 404, "POST /resume?handler=ID|topic=T"),

@@ -1,8 +1,8 @@
-//! Tells health and takes pauses over HTTP, for the machine that runs the service and the person at
+//! Serves health and takes pauses over HTTP, for the machine that runs the service and the person at
 //! it.
 //!
 //! A small edge: four paths, a JSON object for each, one connection for each request. It listens on
-//! the loopback address unless told otherwise, and knows no passwords: who reaches it can pause
+//! the loopback address by default, and knows no passwords: who reaches it can pause
 //! handlers. A browser that some page sends here is turned away; on the loopback address also when the
 //! page has its own name point here.
 
@@ -106,7 +106,7 @@ async fn answer_all(listener: TcpListener, administered: Administered, only_loca
             let mut http = hyper::server::conn::http1::Builder::new();
             http.keep_alive(false).timer(TokioTimer::new()).header_read_timeout(HEADERS);
             let connection = http.serve_connection(TokioIo::new(stream), answer);
-            // Who asked may be gone, which is nobody's trouble.
+            // The client may have disconnected, which is no error.
             let _ = tokio::time::timeout(CONNECTION, connection).await;
         });
         open.push_back(connection);

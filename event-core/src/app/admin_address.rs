@@ -1,4 +1,4 @@
-//! Where a running service tells its health.
+//! The address of the admin port of a running service.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};

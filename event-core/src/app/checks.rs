@@ -17,7 +17,7 @@ pub(crate) fn check_settings(registry: &Registry, settings: &Settings) -> Startu
     let policy = &settings.policy;
     report.add_problems(registry.check_named(&settings.named_tables()));
     let bounds =
-        DeliveryBounds { drain: policy.drain_deadline, max_concurrency: policy.max_concurrency };
+        DeliveryBounds { drain: policy.drain_timeout, max_concurrency: policy.max_concurrency };
     report.add_warnings(registry.check_policies(bounds, |handler| policy.of(handler)));
     let given = |id: &str, key, is_given: fn(&HandlerOverrides) -> bool| {
         let of_handler = policy.handlers.get(id).filter(|given| is_given(given));

@@ -20,7 +20,7 @@ pub struct ExitStatus {
 
 /// Prints what went wrong and chooses the exit code: 0 for success, 2 for a service that cannot
 /// start, what an [`ExitStatus`] says, and 1 for everything else, such as records that were still in
-/// hand when the time to drain was over. A second signal never comes here, see
+/// flight when the time to drain was over. A second signal never comes here, see
 /// [`signals`](super::signals): the process ends at once with 130 or 143.
 ///
 /// Clients of Kafka that are still being closed are waited for, a second at most: the exit handlers of the

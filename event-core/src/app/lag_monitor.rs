@@ -7,8 +7,8 @@
 //! partition or a handler is raised by the engine when it happens. Each group has a listener of its own, which
 //! takes note of assignments, commits and whatever else is rare; that records are settled is read once a second
 //! from the counter that commits are decided by. The thread that finds handlers which block (`processor/watch.rs`,
-//! one for all groups) also tells what has been in flight for too long, a few times a second. The consumer thread
-//! writes the time at each of its turns (`broker::Pulse`), and says beforehand for how long a revocation may keep
+//! one for all groups) also reports what has been in flight for too long, a few times a second. The consumer thread
+//! writes the time at each of its turns (`broker::Heartbeat`), and says beforehand for how long a revocation may keep
 //! it waiting. Only the broker knows what waits: it is asked every 15 seconds for the ends of the partitions that
 //! are ours while somebody looks at health, and once a minute otherwise, because a question is a connection of its
 //! own (`app::lag_monitor`). A topic that the broker does not let the group fetch is reported by librdkafka once, and
@@ -83,14 +83,14 @@ impl<B: Broker> LagMonitor<'_, B> {
     }
 
     /// Says once of each topic that it got more partitions than its place in the group is for.
-    fn tell_outgrown(&self, told: &mut BTreeSet<(GroupName, TopicName)>) {
+    fn tell_outgrown(&self, reported: &mut BTreeSet<(GroupName, TopicName)>) {
         for group in self.health.watched() {
             let Some(single) = self.single.get(group.group()).filter(|single| !single.is_empty())
             else {
                 continue;
             };
             for topic in outgrown(single, &group.assigned()) {
-                if told.insert((group.group().clone(), topic.clone())) {
+                if reported.insert((group.group().clone(), topic.clone())) {
                     let others = single.iter().filter(|other| *other != topic);
                     let with: Vec<_> = others.map(TopicName::as_str).collect();
                     tracing::warn!(
@@ -123,7 +123,7 @@ impl<B: Broker> LagMonitor<'_, B> {
                 let answer = self.broker.committed(group.group(), &[partition], TIMEOUT).await;
                 group.note_coordinator(answer.is_ok());
             }
-            // Where the group goes on is heard of with its first commit; until then it is asked for.
+            // The first commit gives the committed offset; until then the broker is asked for it.
             let unknown = group.unknown();
             if !unknown.is_empty() {
                 for one in self.broker.committed(group.group(), &unknown, TIMEOUT).await? {
@@ -208,7 +208,7 @@ impl<B: Broker> LagMonitor<'_, B> {
 
     fn without_leader(&self, group: &GroupHealth, topic: &TopicName, partitions: &[i32]) {
         let ours = group.assigned_of(topic, partitions);
-        // One that is known is told again by who looks whether it is over.
+        // One that is known is reported again by the check whether it is over.
         if !group.is_failing(topic, &ours) {
             self.fetch_failed(group, topic, &ours, &BrokerError::no_leader(topic, &ours));
         }

@@ -45,7 +45,7 @@ pub use exit::{ExitStatus, exit};
 pub(crate) use exit::{end, exit_code};
 #[cfg(feature = "cli")]
 pub(crate) use kafka::{kafka_broker, or_report, print_warnings};
-pub(crate) use provided::GivenStates;
+pub(crate) use provided::ProvidedStates;
 #[cfg(feature = "testing")]
 pub(crate) use provided::{provided, put_own};
 #[cfg(feature = "cli")]
@@ -87,7 +87,7 @@ pub struct EventApp {
     made_at: &'static Location<'static>,
     pub(crate) version: String,
     state: StateMap,
-    given: GivenStates,
+    given: ProvidedStates,
     providers: Vec<Provider>,
     modules: Vec<String>,
     layers: Layers,
@@ -125,7 +125,7 @@ impl EventApp {
             made_at: Location::caller(),
             version: crate::registry::binary_version().to_owned(),
             state: StateMap::new(),
-            given: GivenStates::default(),
+            given: ProvidedStates::default(),
             providers: Vec::new(),
             modules: Vec::new(),
             layers: Layers::default(),
@@ -304,7 +304,7 @@ impl EventApp {
 
     /// Runs a task beside the handlers, such as an HTTP server; may be called several times. `run` and `dev`
     /// start it, after all start-up checks, on the runtime that handlers run on. It has the app's producer,
-    /// states and health, and is told when the service shuts down.
+    /// states and health, and is notified when the service shuts down.
     ///
     /// The service drains tasks first, then handlers: on a shutdown each task gets half of the setting `drain`
     /// to return, and is aborted then; what is left of `drain` is for the handlers. A task that returns
@@ -362,7 +362,7 @@ impl EventApp {
         self.control.clone()
     }
 
-    /// Where health is told over HTTP once the service runs: a handle to keep before the app is
+    /// Where health is served over HTTP once the service runs: a handle to keep before the app is
     /// consumed, for a port that the system chooses (`admin_port = 0`).
     #[must_use]
     pub fn admin_address(&self) -> AdminAddress {

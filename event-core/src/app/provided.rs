@@ -5,18 +5,18 @@ use std::sync::Arc;
 
 use crate::broker::Producer;
 use crate::producer::EventProducer;
-use crate::registry::{Place, StartupProblem};
+use crate::registry::{SourceLocation, StartupProblem};
 use crate::state::{StateKey, StateMap};
 
 /// Notes which types an app is given, and where.
 #[derive(Debug, Default)]
-pub(crate) struct GivenStates(Vec<(StateKey, Place)>);
+pub(crate) struct ProvidedStates(Vec<(StateKey, SourceLocation)>);
 
-impl GivenStates {
+impl ProvidedStates {
     /// Notes that `method` of the app gives `keys`.
     #[track_caller]
     pub(crate) fn add(&mut self, method: &'static str, keys: impl IntoIterator<Item = StateKey>) {
-        let place = Place::of_call(method, Location::caller());
+        let place = SourceLocation::of_call(method, Location::caller());
         self.0.extend(keys.into_iter().map(|key| (key, place.clone())));
     }
 

@@ -1,4 +1,4 @@
-//! Checks everything, then runs until told to stop.
+//! Checks everything, then runs until it is stopped.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,17 +26,17 @@ use crate::event::{GroupName, TopicName};
 use crate::observe::{GroupHealth, Health, HealthRules, Observer, Observers, TracingObserver};
 use crate::outcome::Error;
 use crate::processor::{
-    Clock, Concurrency, EventProcessor, Neighbours, ProcessorError, ServiceIdentity,
+    Clock, Concurrency, EventProcessor, ProcessorError, ServiceIdentity, SiblingGroups,
 };
 use crate::producer::EventProducer;
-use crate::registry::{Place, StartupProblem, StartupReport};
+use crate::registry::{SourceLocation, StartupProblem, StartupReport};
 use crate::router::{EventRouter, Purpose};
 use crate::state::{StateKey, StateMap};
 
 // How long after a task has returned the service may hear of the signal that both wait for.
 const SAME_SIGNAL: Duration = Duration::from_millis(500);
 // A producer may need one more round after the last lane has ended.
-const FLUSH_DEADLINE: Duration = Duration::from_secs(3);
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A service whose start-up checks have all passed.
 pub(crate) struct ReadyApp<B> {
@@ -98,7 +98,7 @@ impl EventApp {
             false => Missing::Reported,
             true if report.problems().is_empty() => Missing::Made,
             // A service that does not start leaves nothing behind.
-            true => Missing::Left,
+            true => Missing::Deferred,
         };
         let found = look_for_topics(&broker, &routers, missing).await;
         let Found { problems, warnings, unread, partitions } = found;
@@ -138,7 +138,7 @@ impl EventApp {
         let members = routers.iter().map(|(group, router)| {
             let (group, router) = (group.clone(), router.clone());
             let own: Vec<_> = router.topics().filter_map(Result::ok).collect();
-            let retries: Vec<_> = returning(&router).filter(|t| !unread.contains(t)).collect();
+            let retries: Vec<_> = redelivery_topics(&router).filter(|t| !unread.contains(t)).collect();
             let topics = TopicSets::new(&own, &retries, &partitions, settings.max_members);
             let wanted = TopicSets::new(&own, &retries, &partitions, usize::MAX).len();
             if topics.len() < wanted {
@@ -151,7 +151,7 @@ impl EventApp {
             let health = self.health.watch(&group, health_rules(&settings, &router));
             let observers = observers.and(Arc::clone(&health) as _).in_group(&group);
             let processor = EventProcessor {
-                neighbours: Neighbours::of(&group, &routers),
+                sibling_groups: SiblingGroups::of(&group, &routers),
                 router,
                 state: Arc::clone(&state),
                 policy: settings.policy.clone(),
@@ -196,7 +196,7 @@ impl EventApp {
         });
         RunsIn {
             service: self.service.clone(),
-            place: Place::of_call("from_env", self.made_at),
+            place: SourceLocation::of_call("from_env", self.made_at),
             handlers: handlers.collect(),
         }
     }
@@ -224,7 +224,7 @@ impl EventApp {
             .to_owned(),
         })?;
         self.admin_address.set(address);
-        info!(target: "event_core", %address, "tells health at /health/live and /health/ready");
+        info!(target: "event_core", %address, "serving health at /health/live and /health/ready");
         let routes: Vec<_> = routers.values().flat_map(EventRouter::routes).collect();
         let administered = Administered {
             health: self.health.clone(),
@@ -243,7 +243,7 @@ impl EventApp {
                 Err(error) => {
                     let name = provider.keys.first().map_or("a state", StateKey::type_name);
                     problems.push(StartupProblem::Provider(format!(
-                        "{name} cannot be made: {error:?}"
+                        "{name} cannot be created: {error:?}"
                     )));
                 }
             }
@@ -262,7 +262,7 @@ impl<B: Broker> ReadyApp<B> {
     }
 
     async fn run_here(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), Error> {
-        // Told until when handlers may end what they have.
+        // Carries until when handlers may end what they have.
         let (stop, stopped) = watch::channel(None);
         let mut running = FuturesUnordered::new();
         let own = |member: &Member| (member.group.clone(), member.topics.sets.concat());
@@ -278,7 +278,7 @@ impl<B: Broker> ReadyApp<B> {
                 topics: topics.sets,
                 retry_topics: topics.retries,
                 max_in_flight_bytes: self.settings.max_in_flight_bytes,
-                drain_deadline: self.settings.policy.drain_deadline,
+                drain_timeout: self.settings.policy.drain_timeout,
                 group_instance_id: self.settings.group_instance_id.clone(),
                 // Whatever the order is now: an earlier version of the service may have noted what it
                 // had settled above a record that waited.
@@ -286,7 +286,7 @@ impl<B: Broker> ReadyApp<B> {
                 out_of_range: self.settings.out_of_range,
                 by_partition: true,
             })?;
-            health.set_pulses(consumer.pulses());
+            health.set_heartbeats(consumer.heartbeats());
             if let Some(client_id) = consumer.client_id() {
                 joins(health.group(), client_id);
                 health.set_client_id(client_id.to_owned());
@@ -327,13 +327,13 @@ impl<B: Broker> ReadyApp<B> {
             let (state, health) = (Arc::clone(&self.state), self.health.clone());
             AppContext::new(state, producer.clone(), health, stopped)
         });
-        let drain = self.settings.policy.drain_deadline;
+        let drain = self.settings.policy.drain_timeout;
         let mut ended = Ok(());
         let mut drain_ends = None;
         let mut tasks_are_aborted = false;
         while !running.is_empty() || !(tasks.is_empty() || tasks_are_aborted) {
             if (tasks.is_empty() || tasks_are_aborted) && drain_ends.is_some() {
-                stop.send_if_modified(|told| std::mem::replace(told, drain_ends).is_none());
+                stop.send_if_modified(|reported| std::mem::replace(reported, drain_ends).is_none());
             }
             let tasks_end = drain_ends.map(|at| at - drain / 2);
             let tasks_time_is_over = async {
@@ -355,7 +355,7 @@ impl<B: Broker> ReadyApp<B> {
                 }
                 task = tasks.next(), if !tasks_are_aborted => match task {
                     Ok(()) => false,
-                    // It may have heard of the end by itself, and before us.
+                    // It may have received the signal by itself, and before us.
                     Err(TaskError::Ended(_))
                         if drain_ends.is_none()
                             && timeout(SAME_SIGNAL, &mut shutdown).await.is_ok() => true,
@@ -374,7 +374,7 @@ impl<B: Broker> ReadyApp<B> {
             }
         }
         drop(running);
-        let flushed = self.producer.flush(FLUSH_DEADLINE).await;
+        let flushed = self.producer.flush(FLUSH_TIMEOUT).await;
         let ended = ended.and_then(|()| Ok(flushed?));
         let settled = healths.iter().map(|one| one.settled()).sum();
         close_log(&ended, settled);
@@ -410,7 +410,7 @@ fn close_log(ended: &Result<(), Error>, settled: u64) {
 
 fn service_error(error: ProcessorError) -> Error {
     match error {
-        // What the broker does not let us do is for a person to mend, like any start-up problem.
+        // A missing authorization is a start-up problem: no retry fixes it.
         ProcessorError::Refused(error)
         | ProcessorError::Consumer(
             error @ (BrokerError::Authentication { .. } | BrokerError::Unauthorised(_)),
@@ -438,8 +438,8 @@ fn health_rules(settings: &Settings, router: &EventRouter) -> HealthRules {
     }
 }
 
-/// The topics whose records come back to be tried again.
-pub(crate) fn returning(router: &EventRouter) -> impl Iterator<Item = TopicName> + '_ {
+/// The topics whose records come back to be retried.
+pub(crate) fn redelivery_topics(router: &EventRouter) -> impl Iterator<Item = TopicName> + '_ {
     let derived = router.derived_topics().filter_map(Result::ok);
     derived.filter(|one| one.purpose != Purpose::DeadLetters).map(|one| one.topic)
 }

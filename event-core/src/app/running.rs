@@ -1,13 +1,13 @@
 //! The apps that run in this process.
 //!
-//! Each takes every handler that is linked unless it is told which. So two of them would handle every
+//! Each takes every handler that is linked unless it names modules. So two of them would handle every
 //! event twice, once in the group of each.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::event::GroupName;
-use crate::registry::{Place, StartupProblem};
+use crate::registry::{SourceLocation, StartupProblem};
 
 static RUNNING: Mutex<Vec<Arc<RunsIn>>> = Mutex::new(Vec::new());
 
@@ -16,7 +16,7 @@ static RUNNING: Mutex<Vec<Arc<RunsIn>>> = Mutex::new(Vec::new());
 pub(super) struct RunsIn {
     pub(super) service: String,
     /// Where the program makes it.
-    pub(super) place: Place,
+    pub(super) place: SourceLocation,
     /// Its handlers, each with its consumer group.
     pub(super) handlers: BTreeSet<(RunHandler, GroupName)>,
 }
@@ -89,7 +89,7 @@ mod tests {
         let group = GroupName::parse(service).unwrap();
         RunsIn {
             service: service.to_owned(),
-            place: Place { name: "EventApp", file: "src/main.rs", line: 7 },
+            place: SourceLocation { name: "EventApp", file: "src/main.rs", line: 7 },
             handlers: handlers.iter().map(|id| (handler("shop", id), group.clone())).collect(),
         }
     }

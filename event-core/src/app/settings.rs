@@ -1,4 +1,4 @@
-//! What a service can be told without a rebuild: defaults, then `event.toml`, then `EVENT_*`
+//! What can be set without a rebuild: defaults, then `event.toml`, then `EVENT_*`
 //! variables, then flags.
 
 mod keys;
@@ -69,7 +69,7 @@ pub struct Settings {
     pub policy: DeliveryPolicy,
     /// Where a group goes on whose next records were removed before it read them.
     pub out_of_range: OutOfRange,
-    /// How many bytes of records may be in hand before fetching pauses.
+    /// How many bytes of records may be in flight before fetching pauses.
     pub max_in_flight_bytes: usize,
     /// The name that this process keeps in its consumer groups when it is restarted
     /// (`group.instance.id`).
@@ -77,7 +77,7 @@ pub struct Settings {
     /// How many members of a consumer group this process is at most. Topics beyond that share a member,
     /// and an instance of the service may then get more partitions of one of them than another does.
     pub max_members: usize,
-    /// Where health is told and handlers are paused over HTTP; `None` for nowhere.
+    /// Where health is served and handlers are paused over HTTP; `None` for nowhere.
     pub admin: Option<SocketAddr>,
     /// For how long nothing may be settled while records wait, before the service counts as stuck.
     pub liveness_after: Duration,
@@ -167,7 +167,7 @@ impl Settings {
     }
 
     /// Every setting that no handler, group or topic has of its own, with its value and what gave it.
-    /// The values for librdkafka may be secrets, so they are not told.
+    /// The values for librdkafka may be secrets, so they are not printed.
     pub fn common(&self) -> impl Iterator<Item = (String, Origin)> + '_ {
         let common = of_service().filter(|setting| {
             setting.key != "group" && setting.handler.is_none() && setting.topic.is_none()
@@ -271,7 +271,7 @@ impl Settings {
     // What each setting is before its value or default is read.
     fn unset() -> Self {
         // A wrong `drain` or `max_in_flight_bytes` conflicts with nothing.
-        let policy = DeliveryPolicy { drain_deadline: Duration::ZERO, ..DeliveryPolicy::default() };
+        let policy = DeliveryPolicy { drain_timeout: Duration::ZERO, ..DeliveryPolicy::default() };
         Settings {
             brokers: String::new(),
             group: GroupName::unset(),
@@ -323,7 +323,7 @@ impl Settings {
         }
         #[cfg(feature = "kafka")]
         problems.extend(self.kafka_problems());
-        let (drain, poll) = (self.policy.drain_deadline, poll_interval(&self.kafka));
+        let (drain, poll) = (self.policy.drain_timeout, poll_interval(&self.kafka));
         if let Some(poll) = poll.filter(|poll| drain >= *poll) {
             let source = self.kafka_sources.get(POLL_INTERVAL).map_or(BY_PROGRAM, String::as_str);
             let of_drain = self.source("drain");

@@ -9,26 +9,26 @@ use super::exit::end_at_once;
 use super::thread::on_own_thread;
 
 /// Completes on the first SIGTERM or ctrl-c. A second one ends the process at once, with the code
-/// that shells use for it (128 plus the signal's number). They are heard on a thread of their own,
+/// that shells use for it (128 plus the signal's number). They are received on a thread of their own,
 /// whatever blocks the others.
 pub async fn signals() {
-    let (mut tell, told) = oneshot::channel();
+    let (mut signal, signalled) = oneshot::channel();
     let hear = async move || {
         let Ok(mut signals) = Signals::listen() else { return };
         tokio::select! {
             _ = signals.next() => {}
             // Whoever asked does something else by now.
-            () = tell.closed() => return,
+            () = signal.closed() => return,
         }
-        let _ = tell.send(());
+        let _ = signal.send(());
         end_at_once(signals.next().await);
     };
-    if on_own_thread("event-core-signals", hear).is_err() || told.await.is_err() {
-        // No signal can be heard here, so none ends the service.
+    if on_own_thread("event-core-signals", hear).is_err() || signalled.await.is_err() {
+        // No signal can be received here, so none stops the service.
         warn!(target: "event_core", "signals cannot be received; the service ends only by itself");
         std::future::pending::<()>().await;
     }
-    info!(target: "event_core", "shutting down; a second signal ends the process at once");
+    info!(target: "event_core", "shutting down; a second signal stops the process at once");
 }
 
 /// What listens from the beginning on, so that none is missed between two.

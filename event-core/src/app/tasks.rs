@@ -110,7 +110,7 @@ pub(super) struct Tasks {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum TaskError {
     #[error(
-        "{0} returned before the service was told to shut down; a task waits for `shutdown()` of its context"
+        "{0} returned before the service was asked to shut down; a task waits for `shutdown()` of its context"
     )]
     Ended(String),
     #[error("{0} failed")]
@@ -140,7 +140,7 @@ impl Tasks {
         self.set.is_empty()
     }
 
-    /// Tells all of them to end.
+    /// Stops all of them.
     pub(super) fn shut_down(&self) {
         self.stop.send_replace(true);
     }

@@ -16,7 +16,7 @@ use crate::registry::StartupProblem;
 use crate::router::{DerivedTopic, EventRouter, Purpose};
 
 // Start-up answers within ten seconds, so the broker has less.
-const BROKER_DEADLINE: Duration = Duration::from_secs(6);
+const BROKER_TIMEOUT: Duration = Duration::from_secs(6);
 
 // How long a topic that was made may be unknown to some of the brokers, and how often they are asked.
 const PROPAGATION: Duration = Duration::from_secs(3);
@@ -30,7 +30,7 @@ pub(super) enum Missing {
     /// It is made.
     Made,
     /// It is to be made, but not now.
-    Left,
+    Deferred,
 }
 
 /// A topic that the service needs, as the broker has it.
@@ -98,7 +98,7 @@ pub(super) async fn look_for_topics<B: Broker>(
     }
     let names: Vec<_> = topics.keys().cloned().collect();
     // All at once: an answer may take its whole time.
-    let found = match broker.topics(&names, BROKER_DEADLINE).await {
+    let found = match broker.topics(&names, BROKER_TIMEOUT).await {
         Ok(found) => found,
         Err(error) => {
             return Found { problems: vec![StartupProblem::Broker(error)], ..Found::default() };
@@ -111,7 +111,7 @@ pub(super) async fn look_for_topics<B: Broker>(
         without_leader: status.without_leader,
     });
     let needed: Vec<_> = needed.collect();
-    let (mut found, missing) = judge(&needed, when_missing);
+    let (mut found, missing) = sort_missing(&needed, when_missing);
     let partitions = needed.iter().filter_map(|one| {
         let partitions = *one.partitions.as_ref().ok()?;
         Some((one.topic.clone(), partitions))
@@ -133,7 +133,7 @@ impl EventApp {
         settings: &Settings,
     ) -> (Vec<StartupProblem>, Vec<StartupProblem>) {
         let when_missing = match settings.create_topics {
-            true => Missing::Left,
+            true => Missing::Deferred,
             false => Missing::Reported,
         };
         let routers = self.routers(&settings.group);
@@ -143,7 +143,7 @@ impl EventApp {
 }
 
 /// What is wrong, and the derived topics that are missing without being a problem.
-fn judge(needed: &[Needed], when_missing: Missing) -> (Found, Vec<&DerivedTopic>) {
+fn sort_missing(needed: &[Needed], when_missing: Missing) -> (Found, Vec<&DerivedTopic>) {
     let (mut found, mut missing) = (Found::default(), Vec::new());
     for Needed { topic, derived, partitions, without_leader } in needed {
         // It may be over soon, and a service reports it for as long as it lasts.
@@ -222,7 +222,7 @@ async fn make<B: Broker>(
     if made.is_empty() {
         return Vec::new();
     }
-    let answers = match broker.create_topics(&new, BROKER_DEADLINE).await {
+    let answers = match broker.create_topics(&new, BROKER_TIMEOUT).await {
         Ok(answers) => answers,
         Err(error) => return vec![StartupProblem::Broker(error)],
     };
@@ -238,7 +238,7 @@ async fn make<B: Broker>(
     problems
 }
 
-// A consumer that subscribes to a topic before its broker has heard of it does not look again for
+// A consumer that subscribes to a topic before its broker knows it does not look again for
 // minutes.
 async fn wait_until_known<B: Broker>(broker: &B, made: &[NewTopic]) {
     let names: Vec<_> = made.iter().map(|new| new.topic.clone()).collect();
@@ -258,7 +258,7 @@ pub(crate) async fn topic_problems<B: Broker>(
     needed: Vec<(TopicName, String)>,
 ) -> Vec<StartupProblem> {
     let names: Vec<TopicName> = needed.iter().map(|(topic, _)| topic.clone()).collect();
-    let found = match broker.topics(&names, BROKER_DEADLINE).await {
+    let found = match broker.topics(&names, BROKER_TIMEOUT).await {
         Ok(found) => found,
         Err(error) => return vec![StartupProblem::Broker(error)],
     };

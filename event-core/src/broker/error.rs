@@ -7,12 +7,12 @@ use crate::event::TopicName;
 #[non_exhaustive]
 pub enum BrokerError {
     /// Nobody answered.
-    #[error("no broker answered at {address}: {last_heard}")]
+    #[error("no broker answered at {address}: {last_error}")]
     Unreachable {
         /// The addresses that were tried.
         address: String,
-        /// What was last heard from there.
-        last_heard: String,
+        /// The last error of that broker.
+        last_error: String,
     },
     /// The broker does not accept who we are, or we do not accept the broker.
     #[error("{reason}; {remedy}")]
@@ -49,12 +49,12 @@ pub enum BrokerError {
         reason: String,
     },
     /// No answer in time. The record or commit may have arrived all the same.
-    #[error("{what} was not acknowledged in time: {last_heard}")]
+    #[error("{what} was not acknowledged in time: {last_error}")]
     TimedOut {
         /// What was waited for.
         what: String,
-        /// What was last heard.
-        last_heard: String,
+        /// The last error.
+        last_error: String,
     },
     /// The metadata of a commit is over the broker's limit. The commit of that partition was
     /// refused as a whole, offset included; those beside it count.
@@ -71,7 +71,7 @@ pub enum BrokerError {
     )]
     GroupActive(String),
     /// The member tries to join its group, and has not been let in yet: which group and topics, for how long,
-    /// and what was heard last.
+    /// and the last error.
     #[error("{0}")]
     NotJoined(String),
     /// A commit was refused because the group is changing. The next one repeats it.
@@ -80,7 +80,7 @@ pub enum BrokerError {
     /// A setting of the client is refused.
     #[error("the client refuses its settings: {0}")]
     Settings(String),
-    /// The client cannot go on and must be made anew.
+    /// The client cannot go on and must be recreated.
     #[error("the client failed for good: {0}")]
     Fatal(String),
     /// The position of a group is not in the log of a partition any more, and `out_of_range` is `stop`: the group

@@ -36,7 +36,7 @@ pub type CreatedTopic = (TopicName, Result<bool, BrokerError>);
 pub struct Watermarks {
     /// The partition.
     pub partition: TopicPartition,
-    /// Where the oldest record lies that is still held; `end` when there is none.
+    /// The offset of the oldest record that the log retains; `end` when there is none.
     pub low: NextOffset,
     /// Where the next record will lie.
     pub end: NextOffset,
@@ -70,7 +70,7 @@ pub struct GroupMember {
 #[derive(Clone, Debug)]
 pub struct ReadRequest {
     /// Each partition, where to begin, and where to end, which is the first offset not to be read.
-    /// What is no longer held is left out; a beginning after the last record is the end.
+    /// What the log no longer retains is left out; a beginning after the last record is the end.
     pub partitions: Vec<(TopicPartition, NextOffset, Option<NextOffset>)>,
     /// Whether to wait for records that are yet to come, until each partition has reached its end,
     /// for ever without one. Otherwise what is there when it begins is all that is read.

@@ -10,7 +10,7 @@ mod inspection;
 pub mod kafka;
 pub mod memory;
 mod position;
-mod pulse;
+mod heartbeat;
 
 use std::fmt;
 use std::pin::Pin;
@@ -24,11 +24,11 @@ use crate::delivery::{Epoch, NextOffset, Offset, RecordBatch, TopicPartition};
 use crate::event::{GroupName, Headers, TopicName};
 
 pub use error::BrokerError;
+pub use heartbeat::Heartbeat;
 pub use inspection::{
     Committed, CreatedTopic, GroupMember, NewTopic, ReadRequest, Reader, TopicStatus, Watermarks,
 };
 pub use position::{OffsetReset, OutOfRange, ResetReason};
-pub use pulse::Pulse;
 
 /// A future that an object-safe port returns.
 pub type PortFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -45,13 +45,13 @@ pub trait Broker: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`BrokerError::Unreachable`] when no answer came within `deadline`, and what the cluster
+    /// [`BrokerError::Unreachable`] when no answer came within `timeout`, and what the cluster
     /// refuses as a whole (authentication). What is wrong with one topic is in its
     /// [`TopicStatus`].
     fn topics(
         &self,
         names: &[TopicName],
-        deadline: Duration,
+        timeout: Duration,
     ) -> impl Future<Output = Result<Vec<TopicStatus>, BrokerError>> + Send;
 
     /// Makes topics, and says for each in their order whether it was made or there before.
@@ -62,7 +62,7 @@ pub trait Broker: Send + Sync + 'static {
     fn create_topics(
         &self,
         topics: &[NewTopic],
-        deadline: Duration,
+        timeout: Duration,
     ) -> impl Future<Output = Result<Vec<CreatedTopic>, BrokerError>> + Send;
 
     /// Which records each of `partitions` holds, in their order, or why that is not known of one:
@@ -70,12 +70,12 @@ pub trait Broker: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`BrokerError::Unreachable`] when no answer came within `deadline`, and what the cluster refuses
+    /// [`BrokerError::Unreachable`] when no answer came within `timeout`, and what the cluster refuses
     /// altogether; what is wrong with one partition is in its own answer.
     fn watermarks(
         &self,
         partitions: &[TopicPartition],
-        deadline: Duration,
+        timeout: Duration,
     ) -> impl Future<Output = Result<Vec<Result<Watermarks, BrokerError>>, BrokerError>> + Send;
 
     /// Where the first record lies whose timestamp is `timestamp_ms` (since 1970) or later, for
@@ -88,7 +88,7 @@ pub trait Broker: Send + Sync + 'static {
         &self,
         partitions: &[TopicPartition],
         timestamp_ms: i64,
-        deadline: Duration,
+        timeout: Duration,
     ) -> impl Future<Output = Result<Vec<(TopicPartition, NextOffset)>, BrokerError>> + Send;
 
     /// What `group` committed for each of `partitions`, in their order. It joins nothing.
@@ -100,11 +100,11 @@ pub trait Broker: Send + Sync + 'static {
         &self,
         group: &GroupName,
         partitions: &[TopicPartition],
-        deadline: Duration,
+        timeout: Duration,
     ) -> impl Future<Output = Result<Vec<Committed>, BrokerError>> + Send;
 
     /// Who is in `group`, and what each member has. `None` while the group rebalances, and where the
-    /// broker does not tell, as the embedded one.
+    /// broker does not report them, as the embedded one.
     ///
     /// # Errors
     ///
@@ -128,7 +128,7 @@ pub trait Broker: Send + Sync + 'static {
         &self,
         group: &GroupName,
         offsets: &[(TopicPartition, NextOffset)],
-        deadline: Duration,
+        timeout: Duration,
     ) -> impl Future<Output = Result<(), BrokerError>> + Send;
 
     /// Reads partitions without a group, for whoever wants to look at records.
@@ -145,7 +145,7 @@ pub trait Broker: Send + Sync + 'static {
     /// # Errors
     ///
     /// [`BrokerError`] when the consumer cannot be made; what happens later arrives as
-    /// [`ConsumerEvent::Trouble`].
+    /// [`ConsumerEvent::Error`].
     fn subscribe(&self, subscription: Subscription) -> Result<Self::Consumer, BrokerError>;
 
     /// A producer. Sends are acknowledged by all in-sync replicas and never reordered.
@@ -165,43 +165,43 @@ macro_rules! asks_inner {
         fn topics(
             &self,
             names: &[$crate::event::TopicName],
-            deadline: std::time::Duration,
+            timeout: std::time::Duration,
         ) -> impl Future<Output = Result<Vec<$crate::broker::TopicStatus>, $crate::broker::BrokerError>> + Send {
-            self.$inner.topics(names, deadline)
+            self.$inner.topics(names, timeout)
         }
 
         fn create_topics(
             &self,
             topics: &[$crate::broker::NewTopic],
-            deadline: std::time::Duration,
+            timeout: std::time::Duration,
         ) -> impl Future<Output = Result<Vec<$crate::broker::CreatedTopic>, $crate::broker::BrokerError>> + Send {
-            self.$inner.create_topics(topics, deadline)
+            self.$inner.create_topics(topics, timeout)
         }
 
         fn watermarks(
             &self,
             partitions: &[$crate::delivery::TopicPartition],
-            deadline: std::time::Duration,
+            timeout: std::time::Duration,
         ) -> impl Future<Output = Result<Vec<Result<$crate::broker::Watermarks, $crate::broker::BrokerError>>, $crate::broker::BrokerError>> + Send {
-            self.$inner.watermarks(partitions, deadline)
+            self.$inner.watermarks(partitions, timeout)
         }
 
         fn offsets_at(
             &self,
             partitions: &[$crate::delivery::TopicPartition],
             timestamp_ms: i64,
-            deadline: std::time::Duration,
+            timeout: std::time::Duration,
         ) -> impl Future<Output = Result<Vec<($crate::delivery::TopicPartition, $crate::delivery::NextOffset)>, $crate::broker::BrokerError>> + Send {
-            self.$inner.offsets_at(partitions, timestamp_ms, deadline)
+            self.$inner.offsets_at(partitions, timestamp_ms, timeout)
         }
 
         fn committed(
             &self,
             group: &$crate::event::GroupName,
             partitions: &[$crate::delivery::TopicPartition],
-            deadline: std::time::Duration,
+            timeout: std::time::Duration,
         ) -> impl Future<Output = Result<Vec<$crate::broker::Committed>, $crate::broker::BrokerError>> + Send {
-            self.$inner.committed(group, partitions, deadline)
+            self.$inner.committed(group, partitions, timeout)
         }
 
         fn members(
@@ -216,9 +216,9 @@ macro_rules! asks_inner {
             &self,
             group: &$crate::event::GroupName,
             offsets: &[($crate::delivery::TopicPartition, $crate::delivery::NextOffset)],
-            deadline: std::time::Duration,
+            timeout: std::time::Duration,
         ) -> impl Future<Output = Result<(), $crate::broker::BrokerError>> + Send {
-            self.$inner.reset(group, offsets, deadline)
+            self.$inner.reset(group, offsets, timeout)
         }
 
         fn read(&self, request: $crate::broker::ReadRequest) -> Result<Self::Reader, $crate::broker::BrokerError> {
@@ -242,17 +242,17 @@ pub struct Subscription {
     pub retry_topics: Vec<TopicName>,
     /// How many bytes of records may be handed over and not yet dropped, with what the consumer fetches
     /// ahead. Each assigned partition has an equal share at least: above what it may have it pauses until
-    /// half of that is free, so that one whose records are held never stops the others.
+    /// half of that is free, so that one whose records stay in memory never stops the others.
     pub max_in_flight_bytes: usize,
-    /// How long a revocation may wait for the records in hand.
-    pub drain_deadline: Duration,
+    /// How long a revocation may wait for the records in flight.
+    pub drain_timeout: Duration,
     /// A name for this member that no other of the group has, and that it keeps when it is
     /// restarted (`group.instance.id`; where there are several sets of topics, the name of the first
     /// topic of the set is added). Back within the session time-out it has the partitions it
     /// had, and the group does not change; until then nobody reads them. `None` for a member that
     /// is another one after each start.
     pub group_instance_id: Option<String>,
-    /// Whether [`ConsumerEvent::Assigned`] tells what was committed. It costs a question to the
+    /// Whether [`ConsumerEvent::Assigned`] carries what was committed. It costs a question to the
     /// broker for each assignment.
     pub wants_metadata: bool,
     /// Where a partition goes on whose position lies before its first record.
@@ -280,7 +280,7 @@ pub trait Consumer: Send {
     /// less metadata than [`BrokerError::MetadataTooLarge`] says was refused.
     fn commit(&mut self, progress: &[Progress]);
 
-    /// What comes of a partition that was told as assigned in `epoch`: all of it, from the beginning, and
+    /// What comes of a partition that was assigned in `epoch`: all of it, from the beginning, and
     /// nothing of it by [`next`](Consumer::next). It is given once. `None` where everything comes by `next`:
     /// without [`Subscription::by_partition`], and by default.
     fn queue(&mut self, partition: &TopicPartition, epoch: Epoch) -> Option<PartitionQueue> {
@@ -289,7 +289,7 @@ pub trait Consumer: Send {
     }
 
     /// Shows whether the threads behind it go on; empty when it has none of its own.
-    fn pulses(&self) -> Vec<Arc<Pulse>> {
+    fn heartbeats(&self) -> Vec<Arc<Heartbeat>> {
         Vec::new()
     }
 
@@ -298,9 +298,9 @@ pub trait Consumer: Send {
         None
     }
 
-    /// Commits, waits for the answer and leaves the group, all within `deadline`; gives back what was
+    /// Commits, waits for the answer and leaves the group, all within `timeout`; gives back what was
     /// committed. A commit that is refused for a while only, because the group is changing, say, is
-    /// tried again until then.
+    /// retried until then.
     ///
     /// # Errors
     ///
@@ -308,7 +308,7 @@ pub trait Consumer: Send {
     fn close(
         self,
         progress: Vec<Progress>,
-        deadline: Duration,
+        timeout: Duration,
     ) -> impl Future<Output = Result<Vec<Progress>, BrokerError>> + Send;
 }
 
@@ -346,7 +346,7 @@ pub enum ConsumerEvent {
     Records(RecordBatch),
     /// The partition holds no record between what was read of it and `next`, where the next one will be:
     /// the marks of transactions, aborted records and compaction leave offsets without one. Below what
-    /// was read when the log was cut off there.
+    /// was read when the log was truncated there.
     Passed {
         /// The partition.
         partition: TopicPartition,
@@ -361,13 +361,13 @@ pub enum ConsumerEvent {
     Committed(Vec<Progress>),
     /// An asynchronous commit failed, and was not repeated.
     CommitFailed(BrokerError),
-    /// Nothing more is read of these partitions until records of theirs are dropped
+    /// Fetching of these partitions is paused until records of theirs are dropped
     /// ([`Subscription::max_in_flight_bytes`]).
     FetchPaused(Vec<TopicPartition>),
     /// These partitions are read again.
     FetchResumed(Vec<TopicPartition>),
     /// The broker does not let the consumer fetch a topic, or some of its partitions. It goes on trying,
-    /// and does not tell when it can again.
+    /// and does not report when it can again.
     FetchFailed {
         /// The topic.
         topic: TopicName,
@@ -376,8 +376,8 @@ pub enum ConsumerEvent {
         /// Why.
         error: BrokerError,
     },
-    /// The broker reports trouble; the consumer goes on by itself unless it is fatal.
-    Trouble(BrokerError),
+    /// The broker reported an error; the consumer goes on unless the error is fatal.
+    Error(BrokerError),
     /// The same while some of the topics were never assigned: the consumer could not join the group
     /// for them yet.
     JoinFailed(BrokerError),
@@ -438,7 +438,7 @@ pub struct Progress {
     pub epoch: Epoch,
     /// Where to go on.
     pub next: NextOffset,
-    /// What the next owner of the partition is told with it; empty when there is nothing to tell.
+    /// The metadata for the next owner of the partition; may be empty.
     /// A broker takes 4096 bytes by default (`offset.metadata.max.bytes`).
     pub metadata: String,
 }
@@ -497,6 +497,6 @@ pub trait Producer: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`BrokerError::TimedOut`] when something is still open after `deadline`.
-    fn flush(&self, deadline: Duration) -> PortFuture<'_, Result<(), BrokerError>>;
+    /// [`BrokerError::TimedOut`] when something is still open after `timeout`.
+    fn flush(&self, timeout: Duration) -> PortFuture<'_, Result<(), BrokerError>>;
 }

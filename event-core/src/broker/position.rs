@@ -51,7 +51,7 @@ pub enum ResetReason {
     /// The records from there on were removed before they were read: by the topic's retention, or by a
     /// person.
     OutOfRange,
-    /// The log was cut off below it by an unclean leader election, or its topic made anew: other
+    /// The log was cut off below it by an unclean leader election, or its topic recreated: other
     /// records have these offsets now, and are read.
     LogTruncated,
 }
@@ -61,7 +61,7 @@ impl fmt::Display for ResetReason {
         f.write_str(match self {
             ResetReason::OutOfRange => "records were removed before they were read",
             ResetReason::LogTruncated => {
-                "the log was cut off below the committed offset, or its topic made anew"
+                "the log was truncated below the committed offset, or its topic recreated"
             }
         })
     }

@@ -11,13 +11,13 @@ use crate::outcome::Error;
 
 #[derive(Debug, Args)]
 pub(super) struct AclsArgs {
-    /// What is to be allowed; several with commas
+    /// Who needs the ACLs: the service or commands, separated by commas
     #[arg(long = "for", value_enum, value_delimiter = ',', default_value = "run")]
     uses: Vec<Use>,
-    /// To whom; `User:` and the service's name without
+    /// The principal; default: `User:` and the service's name
     #[arg(long, value_name = "PRINCIPAL")]
     principal: Option<String>,
-    /// The file with which `kafka-acls` itself logs in
+    /// The client configuration file of `kafka-acls`
     #[arg(long, value_name = "FILE")]
     command_config: Option<String>,
     /// Print JSON

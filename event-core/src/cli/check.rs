@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::app::{EventApp, Settings, kafka_broker, print_warnings};
 use crate::outcome::Error;
-use crate::registry::{StartupProblem, StartupReport};
+use crate::registry::{SourceLocation, StartupProblem, StartupReport};
 use crate::router::EventRouter;
 
 #[derive(Debug, Args)]
@@ -14,10 +14,10 @@ pub(super) struct CheckArgs {
     /// Print JSON, for a build server
     #[arg(long)]
     json: bool,
-    /// Take warnings for problems
+    /// Treat warnings as errors
     #[arg(long)]
     strict: bool,
-    /// Ask the broker, too: which topics are missing or may not be used
+    /// Also ask the broker which topics are missing or unauthorized
     #[arg(long)]
     online: bool,
 }
@@ -34,14 +34,7 @@ struct Problem {
     kind: &'static str,
     message: String,
     help: String,
-    places: Vec<Place>,
-}
-
-#[derive(Serialize)]
-struct Place {
-    name: &'static str,
-    file: &'static str,
-    line: u32,
+    places: Vec<SourceLocation>,
 }
 
 pub(super) async fn run(
@@ -102,14 +95,11 @@ impl From<&StartupReport> for Report {
 
 impl From<&StartupProblem> for Problem {
     fn from(problem: &StartupProblem) -> Self {
-        let places = problem.places().into_iter();
         Problem {
             kind: problem.kind(),
             message: problem.message(),
             help: problem.help(),
-            places: places
-                .map(|place| Place { name: place.name, file: place.file, line: place.line })
-                .collect(),
+            places: problem.places(),
         }
     }
 }

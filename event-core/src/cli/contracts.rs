@@ -25,7 +25,7 @@ struct Contract {
     headers: &'static [&'static str],
     fields: Vec<Field>,
     description: &'static str,
-    place: String,
+    source: String,
     /// The version that this one converts.
     upcasts: Option<u32>,
 }
@@ -51,7 +51,7 @@ pub(super) fn run(registry: &Registry, arguments: &ContractsArgs) -> Result<(), 
         say!("{}", serde_json::to_string_pretty(&contracts)?);
         return Ok(());
     }
-    let header = ["TOPIC", "EVENT", "VERSION", "KEY", "FIELDS", "TYPE", "PLACE", "DESCRIPTION"];
+    let header = ["TOPIC", "EVENT", "VERSION", "KEY", "FIELDS", "TYPE", "SOURCE", "DESCRIPTION"];
     let mut table = Table::new(&header);
     for contract in contracts {
         table.row([
@@ -65,7 +65,7 @@ pub(super) fn run(registry: &Registry, arguments: &ContractsArgs) -> Result<(), 
             },
             contract.fields.iter().map(shown).collect::<Vec<_>>().join(", "),
             contract.r#type,
-            contract.place,
+            contract.source,
             contract.description.lines().next().unwrap_or_default().to_owned(),
         ]);
     }
@@ -92,7 +92,7 @@ fn describe(contract: &ContractInfo) -> Contract {
         headers: contract.headers,
         fields: fields.collect(),
         description: contract.description,
-        place: format!("{}:{}", contract.file, contract.line),
+        source: format!("{}:{}", contract.file, contract.line),
         upcasts: contract.older.map(|older| older.version),
     }
 }

@@ -14,7 +14,7 @@ use crate::event::{
     ContractInfo, ContractRegistration, Envelope, EventName, EventWriter, Headers, KeySource,
     UserId, excerpt,
 };
-use crate::operations::Spot;
+use crate::operations::Snippet;
 use crate::outcome::Error;
 use crate::producer::EventProducer;
 use crate::registry::{Registry, StartupReport};
@@ -28,13 +28,13 @@ pub(super) struct EmitArgs {
     /// The topic; needed only when the event's name is known on several topics or on none
     #[arg(long)]
     topic: Option<String>,
-    /// Who causes the event: a number or a text
+    /// The user id: a number or a text
     #[arg(long, value_name = "ID")]
     user_id: Option<String>,
-    /// The record key in place of the contract's key field
+    /// The record key; default: the contract's key field
     #[arg(long)]
     key: Option<String>,
-    /// Send the event all the same when its data does not fit the contract
+    /// Send the event even when its data does not fit the contract
     #[arg(long)]
     force: bool,
 }
@@ -171,10 +171,12 @@ fn check(contract: &ContractInfo, value: &[u8], data: &str) -> Result<(), ExitSt
     let Err(error) = checked else { return Ok(()) };
     let error = error.in_part(start);
     let place = format!("{}:{}", contract.file, contract.line);
-    let spot = error.byte().map(|byte| Spot::find(data.as_bytes(), byte));
-    let spot = spot.map(|spot| format!("\n  {}\n  {}", spot.text, spot.caret)).unwrap_or_default();
+    let snippet = error.byte().map(|byte| Snippet::find(data.as_bytes(), byte));
+    let snippet = snippet
+        .map(|snippet| format!("\n  {}\n  {}", snippet.text, snippet.caret))
+        .unwrap_or_default();
     Err(usage(format!(
-        "not sent: the event would be dead-lettered as {}\n  {error}{spot}\n  contract  {}   {place}\nhelp: correct the data, or send it all the same with `--force`",
+        "not sent: the event would be dead-lettered as {}\n  {error}{snippet}\n  contract  {}   {place}\nhelp: correct the data, or send it all the same with `--force`",
         error.code(),
         contract.type_name,
     )))
@@ -227,13 +229,13 @@ mod tests {
 
     #[test]
     fn a_place_is_one_of_the_data_that_was_typed() {
-        let told = refused(r#"{"roleId": 3, "id": "seven"}"#);
-        assert!(told.contains("does not fit Emitted version 1 at byte 20: "), "{told}");
+        let reported = refused(r#"{"roleId": 3, "id": "seven"}"#);
+        assert!(reported.contains("does not fit Emitted version 1 at byte 20: "), "{reported}");
         let shown = "\n  {\"roleId\": 3, \"id\": \"seven\"}\n                      ^\n";
-        assert!(told.contains(shown), "{told}");
+        assert!(reported.contains(shown), "{reported}");
         // Also where the data itself looks like what stands before it.
-        let told = refused(r#"{"id":1,"roleId":"data"}"#);
-        assert!(told.contains("at byte 17: "), "{told}");
+        let reported = refused(r#"{"id":1,"roleId":"data"}"#);
+        assert!(reported.contains("at byte 17: "), "{reported}");
     }
 
     #[test]
@@ -246,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_beside_that_of_the_contract_is_told() {
+    fn a_key_beside_that_of_the_contract_is_reported() {
         let data = r#"{"id":1,"roleId":2}"#;
         let remark = emit("EMITTED", data, Some("77")).unwrap().remark.unwrap();
         assert!(remark.starts_with("the key is `77`, and `2` by the contract"), "{remark}");

@@ -17,10 +17,10 @@ use crate::router::EventRouter;
 
 #[derive(Debug, Args)]
 pub(super) struct HandlersArgs {
-    /// Show everything that is known of a handler
+    /// Show all columns
     #[arg(long)]
     wide: bool,
-    /// Print JSON, with everything that is known
+    /// Print JSON, with all columns
     #[arg(long)]
     json: bool,
 }
@@ -31,7 +31,7 @@ struct Row {
     topic: &'static str,
     event: &'static str,
     handler: String,
-    place: String,
+    source: String,
     id: String,
     group: String,
     /// The contract whose data it takes, with its version; none for untyped data.
@@ -43,7 +43,7 @@ struct Row {
     dead_letters: Option<String>,
     blocking: bool,
     /// None when it could be any event.
-    sends: Option<Vec<Sent>>,
+    emits: Option<Vec<Sent>>,
 }
 
 #[derive(Serialize)]
@@ -95,10 +95,10 @@ fn narrow(
     let rows = pairs.map(|(handler, event)| {
         let group = handler.options.group.unwrap_or_default().to_owned();
         let differs = differences(&policy.of(handler), policy);
-        [handler.topic.into(), event.into(), handler.id(), handler.place(), group, differs]
+        [handler.topic.into(), event.into(), handler.id(), handler.source(), group, differs]
     });
     let rows: Vec<[String; 6]> = rows.collect();
-    let header = ["TOPIC", "EVENT", "HANDLER", "PLACE", "GROUP", "DELIVERY"];
+    let header = ["TOPIC", "EVENT", "HANDLER", "SOURCE", "GROUP", "DELIVERY"];
     let says_something =
         |column: usize| column < 4 || rows.iter().any(|row| !row[column].is_empty());
     let columns: Vec<_> = (0..header.len()).filter(|column| says_something(*column)).collect();
@@ -127,7 +127,7 @@ fn row(
         topic: handler.topic,
         event,
         handler: path(handler),
-        place: handler.place(),
+        source: handler.source(),
         id: handler.id(),
         payload: contract.map(|c| Contract { r#type: c.type_name, version: c.version }),
         differs: differences(&policy, &settings.policy),
@@ -135,7 +135,7 @@ fn row(
         dead_letters: routers.get(&group).and_then(|router| dead_letters(handler, router)),
         group,
         blocking: handler.blocking,
-        sends: handler.sends().map(|contracts| contracts.iter().map(sent).collect()),
+        emits: handler.sends().map(|contracts| contracts.iter().map(sent).collect()),
     }
 }
 
@@ -149,25 +149,25 @@ fn wide(rows: Vec<Row>) -> Table {
         "TOPIC",
         "EVENT",
         "HANDLER",
-        "PLACE",
+        "SOURCE",
         "FUNCTION",
         "GROUP",
         "PAYLOAD",
         "DELIVERY",
         "DEAD_LETTERS",
-        "RUNS",
-        "SENDS",
+        "KIND",
+        "EMITS",
     ]);
     for row in rows {
         let payload = row.payload.map(|c| format!("{} v{}", c.r#type, c.version));
-        let sends = row.sends.map(|sent| {
+        let sends = row.emits.map(|sent| {
             sent.iter().map(|to| format!("{} / {}", to.topic, to.event)).collect::<Vec<_>>()
         });
         table.row([
             row.topic.to_owned(),
             row.event.to_owned(),
             row.id,
-            row.place,
+            row.source,
             row.handler,
             row.group,
             payload.unwrap_or_default(),

@@ -116,7 +116,7 @@ fn beyond_end(lag: &PartitionLag) -> String {
     let PartitionLag { group, partition, committed, end, .. } = lag;
     let committed = committed.map_or(0, |next| next.0);
     format!(
-        "group {group} has committed {committed} in {partition}, and its log ends at {end}: the log was cut off, or the topic made anew; the service goes on where `out_of_range` says (the first record, unless it is set), and `seek` sets another place"
+        "group {group} has committed {committed} in {partition}, and its log ends at {end}: the log was truncated, or the topic recreated; the service goes on where `out_of_range` says (the first record, unless it is set), and `seek` sets another place"
     )
 }
 
@@ -207,7 +207,11 @@ mod tests {
             settled_above: 0,
             owner: None,
         };
-        assert_eq!((lag.is_beyond_end(), lag.lag()), (true, 8), "all that is held comes again");
+        assert_eq!(
+            (lag.is_beyond_end(), lag.lag()),
+            (true, 8),
+            "every record of the log comes again"
+        );
         let text = beyond_end(&lag);
         for part in ["billing", "1000", "role_events/1", "ends at 10", "`out_of_range`", "`seek`"] {
             assert!(text.contains(part), "{text}");

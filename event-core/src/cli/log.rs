@@ -18,7 +18,7 @@ pub(super) fn init(default: &str) -> Result<(), ExitStatus> {
     let filter = match given.trim() {
         "" => EnvFilter::new(default),
         given => EnvFilter::try_new(given).or_else(|error| match has_wrong_level(given) {
-            // Told with the settings.
+            // Reported with the settings.
             true => Ok(EnvFilter::new(default)),
             false => Err(usage(format!("the variable EVENT_LOG is no filter of the log: {error}"))),
         })?,

@@ -62,13 +62,13 @@ struct Cli {
 
 #[derive(Debug, Args)]
 struct Flags {
-    /// The settings file in place of `event.toml`
+    /// The settings file; default: `event.toml`
     #[arg(long, global = true, help_heading = "Settings", value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Bootstrap addresses of the Kafka cluster, with commas
+    /// Bootstrap addresses of the Kafka cluster, separated by commas
     #[arg(long, global = true, help_heading = "Settings", value_name = "HOST:PORT")]
     brokers: Option<String>,
-    /// The consumer group in place of the service's name
+    /// The consumer group; default: the service's name
     #[arg(long, global = true, help_heading = "Settings")]
     group: Option<String>,
 }
@@ -79,37 +79,37 @@ enum Command {
     Run,
     /// Run on an embedded broker, with sample events
     Dev(dev::DevArgs),
-    /// Check everything that can be checked without a broker; with `--online` its topics, too
+    /// Check handlers, contracts and settings; with `--online` the topics on the broker too
     Check(check::CheckArgs),
     /// List the handlers
     Handlers(handlers::HandlersArgs),
     /// List the contracts of events
     Contracts(contracts::ContractsArgs),
-    /// Say which handler takes an event and what failure does, or what would become of a record
+    /// Show how an event is routed, retried and dead-lettered, or dry-run one record
     Explain(explain::ExplainArgs),
-    /// Show which event leads to which handler, and which handler to which event
+    /// Print the graph of events and handlers
     Graph(graph::GraphArgs),
     /// Publish one event
     Emit(emit::EmitArgs),
-    /// Let a handler, or all handlers of a topic, of the running service rest
+    /// Pause a handler, or all handlers of a topic
     Pause(pause::SubjectArgs),
-    /// Let a paused handler or topic of the running service go on
+    /// Resume a paused handler or topic
     Resume(pause::SubjectArgs),
-    /// Say what is paused in the running service
+    /// List what is paused
     Paused,
-    /// Look at records, decoded
+    /// Print the records of topics, decoded
     Tail(tail::TailArgs),
-    /// Say how far the service is behind
+    /// Print the lag of each consumer group
     Lag(lag::LagArgs),
-    /// List dead letters, send them back to their handlers, or drop them; `--group` says whose
+    /// List, show, redrive or drop dead letters; `--group` selects the consumer group
     Dlq(dlq::DlqArgs),
-    /// Let the consumer group go on elsewhere, while the service does not run
+    /// Reset the group's offsets; the service must be stopped
     Seek(seek::SeekArgs),
-    /// Handle a part of a topic once more, here and now, whatever the group has committed
+    /// Reprocess a range of a topic in this process; the group's offsets stay
     Replay(replay::ReplayArgs),
-    /// List or make the topics that the service needs
+    /// List or create the topics that the service needs
     Topics(topics::TopicsArgs),
-    /// Print the ACLs that the service or a command needs, as `kafka-acls` takes them
+    /// Print the ACLs that the service or a command needs, as `kafka-acls` commands
     Acls(acls::AclsArgs),
 }
 

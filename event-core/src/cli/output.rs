@@ -48,7 +48,7 @@ pub(super) async fn failed() {
             note(Err(ErrorKind::BrokenPipe.into()));
         }
     };
-    // Without it, the next line that is printed tells.
+    // Without it, the next printed line shows it.
     let _ = on_own_thread("event-core-output", watch);
     let failed = FAILED.notified();
     let mut failed = std::pin::pin!(failed);

@@ -12,7 +12,7 @@ use crate::app::{ExitStatus, Settings};
 use crate::outcome::Error;
 
 // The service is on this machine, or near.
-const DEADLINE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 // More than the answer of any service; whoever sends more is something else.
 const MAX_ANSWER_BYTES: u64 = 16 << 20;
 
@@ -112,9 +112,9 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 /// One request and its answer: the status and the body. In HTTP 1.0 the answer ends with the
 /// connection, which is all that one line of a command needs.
 fn exchange(address: SocketAddr, method: &str, path: &str) -> io::Result<(u16, String)> {
-    let mut stream = TcpStream::connect_timeout(&address, DEADLINE)?;
-    stream.set_read_timeout(Some(DEADLINE))?;
-    stream.set_write_timeout(Some(DEADLINE))?;
+    let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
     let request =
         format!("{method} {path} HTTP/1.0\r\nHost: {address}\r\nContent-Length: 0\r\n\r\n");
     stream.write_all(request.as_bytes())?;

@@ -11,20 +11,20 @@ use super::explain::left_to;
 use super::known::{meant, topic_named, usage};
 use super::output;
 use super::stop::{on_signal, stopped};
-use super::when::parse_place;
+use super::when::parse_offset_spec;
 use crate::app::{EventApp, ExitStatus, Settings, kafka_broker};
 use crate::broker::Broker;
 use crate::delivery::{Offset, TopicPartition};
 use crate::event::{GroupName, excerpt};
-use crate::observe::{Observation, Observer, Tally};
+use crate::observe::{Counters, Observation, Observer};
 use crate::operations::{
-    Becomes, DryRun, DryRunner, Place, Rate, ReplayBroker, ReplayRange, Replayed, dry_replay,
-    groups_of,
+    DryRun, DryRunOutcome, DryRunner, OffsetSpec, Rate, ReplayBroker, ReplayRange, Replayed,
+    dry_replay, groups_of,
 };
 use crate::outcome::Error;
 
 // What is said at the end goes to standard error where nobody reads the output any more: it says how to go on.
-macro_rules! tell {
+macro_rules! report {
     ($($text:tt)+) => {
         match output::is_read() {
             true => say!($($text)+),
@@ -38,27 +38,27 @@ pub(super) struct ReplayArgs {
     /// The topic
     #[arg(long)]
     topic: String,
-    /// One partition; all without
+    /// One partition; default: all
     #[arg(long, value_name = "N")]
     partition: Option<i32>,
-    /// Where to begin: beginning, an offset, a time such as 2026-01-31T08:00:00Z, or 2h for two
-    /// hours ago
-    #[arg(long, value_name = "PLACE")]
+    /// The first record: beginning, an offset, a time such as 2026-01-31T08:00:00Z, or 2h
+    /// for two hours ago
+    #[arg(long, value_name = "POSITION")]
     from: String,
-    /// Where to end, without the record there; what is the end now without
-    #[arg(long, value_name = "PLACE", default_value = "end")]
+    /// The end, exclusive; default: the present end
+    #[arg(long, value_name = "POSITION", default_value = "end")]
     to: String,
     /// Only the records of the handler with this id
     #[arg(long, value_name = "ID")]
     handler: Option<String>,
-    /// Run no handler; say what would become of each record: it is read, routed and made into
-    /// arguments. Keeps the range in memory
+    /// Run no handler; print the outcome of each record: it is decoded, routed and
+    /// extracted. Keeps the range in memory
     #[arg(long)]
     dry_run: bool,
-    /// How fast, such as 10/s or 100/m
+    /// Rate limit, such as 10/s or 100/m
     #[arg(long)]
     rate: Option<Rate>,
-    /// Write dead letters for what fails
+    /// Write dead letters for records that fail
     #[arg(long)]
     dead_letter: bool,
 }
@@ -83,8 +83,9 @@ pub(super) async fn run(
         return Err(usage(format!("{message}; {}", meant(handler, &known))).into());
     }
     let now = Timestamp::now();
-    let (from, to) = (parse_place(&arguments.from, now)?, parse_place(&arguments.to, now)?);
-    if from == Place::End {
+    let (from, to) =
+        (parse_offset_spec(&arguments.from, now)?, parse_offset_spec(&arguments.to, now)?);
+    if from == OffsetSpec::End {
         return Err(usage("there is nothing from the end on; see `--from`".to_owned()).into());
     }
     if ends_before(from, to) {
@@ -107,11 +108,11 @@ pub(super) async fn run(
 }
 
 // As far as it can be known without the topic.
-fn ends_before(from: Place, to: Place) -> bool {
+fn ends_before(from: OffsetSpec, to: OffsetSpec) -> bool {
     match (from, to) {
-        (Place::Offset(from), Place::Offset(to)) => to < from,
-        (Place::Time(from), Place::Time(to)) => to < from,
-        (from, to) => to == Place::Beginning && from != Place::Beginning,
+        (OffsetSpec::Offset(from), OffsetSpec::Offset(to)) => to < from,
+        (OffsetSpec::Time(from), OffsetSpec::Time(to)) => to < from,
+        (from, to) => to == OffsetSpec::Beginning && from != OffsetSpec::Beginning,
     }
 }
 
@@ -127,8 +128,8 @@ async fn replay<B: Broker>(
     settings.group = GroupName::parse(&format!("{}_replay_{began}", settings.group))?;
     // That is the running service's.
     settings.admin = None;
-    let (tally, replayed) = (Arc::new(Tally::default()), Replayed::default());
-    let mut app = app.observer(Arc::clone(&tally) as _).observer(Arc::new(ReplayPrinter));
+    let (counters, replayed) = (Arc::new(Counters::default()), Replayed::default());
+    let mut app = app.observer(Arc::clone(&counters) as _).observer(Arc::new(ReplayPrinter));
     // They are the running service's, too.
     app.without_tasks();
     let broker = ReplayBroker {
@@ -150,9 +151,9 @@ async fn replay<B: Broker>(
         }
     };
     let ended = ready.run(shutdown).await;
-    let (counts, put_off) = (tally.counts(), replayed.put_off());
+    let (counts, put_off) = (counters.counts(), replayed.put_off());
     let written = if arguments.dead_letter { "dead-lettered" } else { "failed" };
-    tell!(
+    report!(
         "{} handled, {} skipped, {} {written}, {} passed over",
         counts.handled,
         counts.skipped,
@@ -160,10 +161,10 @@ async fn replay<B: Broker>(
         replayed.passed_over()
     );
     if put_off > 0 {
-        tell!("{put_off} would be tried again later through a retry topic, and were not");
+        report!("{put_off} would be retried later through a retry topic, and were not");
     }
     if !replayed.is_done() {
-        tell_rest(&service, &replayed.rest(&range), &arguments);
+        report_rest(&service, &replayed.rest(&range), &arguments);
     }
     ended?;
     let message = match (replayed.is_done(), counts.dead_lettered + put_off) {
@@ -175,13 +176,13 @@ async fn replay<B: Broker>(
 }
 
 // How far each partition has come, and how to go on from there.
-fn tell_rest(service: &str, rest: &ReplayRange, arguments: &ReplayArgs) {
+fn report_rest(service: &str, rest: &ReplayRange, arguments: &ReplayArgs) {
     for (partition, next, to) in &rest.0 {
-        tell!("{partition}  settled up to {next} of {to}");
+        report!("{partition}  settled up to {next} of {to}");
     }
     let open: Vec<_> = rest.0.iter().filter(|(_, next, to)| next < to).collect();
     if !open.is_empty() {
-        tell!("to go on, with the same settings:");
+        report!("to continue, with the same settings:");
     }
     let mut options = String::new();
     if let Some(handler) = &arguments.handler {
@@ -194,7 +195,7 @@ fn tell_rest(service: &str, rest: &ReplayRange, arguments: &ReplayArgs) {
         options += " --dead-letter";
     }
     for (TopicPartition { topic, partition }, next, to) in open {
-        tell!(
+        report!(
             "  {service} replay --topic {topic} --partition {partition} --from {next} --to {to}{options}"
         );
     }
@@ -228,7 +229,7 @@ impl Observer for ReplayPrinter {
             Observation::FieldIgnored { partition, offset, event, field, count: 1 } => {
                 say!("ignored   {partition}@{offset}  {}  {field}", excerpt(event, 64));
             }
-            Observation::Trouble(trouble) => remark!("{trouble}; going on"),
+            Observation::BrokerError(error) => remark!("{error}; continuing"),
             _ => {}
         }
     }
@@ -243,19 +244,19 @@ async fn dry_run<B: Broker>(
 ) -> Result<(), Error> {
     let groups = groups_of(app.registry().handlers(), &settings.group);
     let dry_runner = DryRunner::new(app.router(), settings.policy.clone(), app.into_state());
-    let mut becomes = BTreeMap::<String, u64>::new();
+    let mut outcome = BTreeMap::<String, u64>::new();
     let mut failed = 0_u64;
-    let tell = |partition: &TopicPartition, offset: Offset, dry_run: DryRun| {
-        let what = match dry_run.becomes {
-            Becomes::Handled => {
+    let report = |partition: &TopicPartition, offset: Offset, dry_run: DryRun| {
+        let what = match dry_run.outcome {
+            DryRunOutcome::Handled => {
                 format!("would be handled by {}", dry_run.handler.unwrap_or_default())
             }
-            Becomes::OtherGroup => {
+            DryRunOutcome::OtherGroup => {
                 format!("would be {}", left_to(dry_run.other_group.as_ref()))
             }
-            Becomes::Skipped => "would be skipped: no handler takes them".to_owned(),
-            Becomes::Stops => "would stop the service: no handler takes them".to_owned(),
-            Becomes::Retried | Becomes::DeadLettered => {
+            DryRunOutcome::Skipped => "would be skipped: no handler takes them".to_owned(),
+            DryRunOutcome::Stops => "would stop the service: no handler takes them".to_owned(),
+            DryRunOutcome::Retried | DryRunOutcome::DeadLettered => {
                 failed += 1;
                 let reason = dry_run.reason.unwrap_or_default();
                 let message = dry_run.message.unwrap_or_default();
@@ -263,13 +264,14 @@ async fn dry_run<B: Broker>(
                 format!("would fail as {reason}")
             }
         };
-        *becomes.entry(what).or_default() += 1;
+        *outcome.entry(what).or_default() += 1;
     };
-    let all = dry_replay(broker, range, &dry_runner, &groups, handler, &on_signal(), tell).await?;
-    for (what, count) in &becomes {
+    let all =
+        dry_replay(broker, range, &dry_runner, &groups, handler, &on_signal(), report).await?;
+    for (what, count) in &outcome {
         say!("{count} {what}");
     }
-    if becomes.is_empty() {
+    if outcome.is_empty() {
         say!("no record is meant");
     }
     let message = match (all, failed) {

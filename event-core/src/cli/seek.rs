@@ -4,7 +4,7 @@ use clap::Args;
 use jiff::Timestamp;
 
 use super::known::{topic_named, usage};
-use super::when::parse_place;
+use super::when::parse_offset_spec;
 use crate::app::{EventApp, ExitStatus, Settings, kafka_broker};
 use crate::event::GroupName;
 use crate::operations::{SeekPlan, groups_of, plan_seek, seek};
@@ -15,14 +15,14 @@ pub(super) struct SeekArgs {
     /// The topic
     #[arg(long)]
     topic: String,
-    /// One partition; all without
+    /// One partition; default: all
     #[arg(long, value_name = "N")]
     partition: Option<i32>,
-    /// Where to go on: beginning, end, an offset, a time such as 2026-01-31T08:00:00Z, or 2h for two
-    /// hours ago
-    #[arg(long, value_name = "PLACE")]
+    /// The new offset: beginning, end, an offset, a time such as 2026-01-31T08:00:00Z, or 2h
+    /// for two hours ago
+    #[arg(long, value_name = "POSITION")]
     to: String,
-    /// Move nothing; say what would be moved
+    /// Reset nothing; print what would be reset
     #[arg(long)]
     dry_run: bool,
 }
@@ -36,7 +36,7 @@ pub(super) async fn run(
 ) -> Result<(), Error> {
     let registry = app.registry();
     let topic = topic_named(&registry, &arguments.topic)?;
-    let place = parse_place(&arguments.to, Timestamp::now())?;
+    let place = parse_offset_spec(&arguments.to, Timestamp::now())?;
     let groups = groups_of(registry.handlers(), &settings.group);
     let group = group.map_or_else(|| Ok(settings.group.clone()), GroupName::parse)?;
     // A group that does not read the topic would take no notice.
@@ -64,8 +64,8 @@ pub(super) async fn run(
         say!("{partition}  unknown: {error}");
     }
     if !moves.is_empty() {
-        let done = if arguments.dry_run { "would go on" } else { "goes on" };
-        say!("group {group} {done} there");
+        let done = if arguments.dry_run { "would be reset" } else { "reset" };
+        say!("offsets of group {group} {done}");
     }
     if unknown.is_empty() {
         return Ok(());

@@ -17,10 +17,10 @@ pub(super) async fn stopped() {
 
 /// The same for a command that ends between two records.
 pub(super) fn on_signal() -> Shutdown {
-    let (tell, told) = watch::channel(false);
+    let (sender, receiver) = watch::channel(false);
     tokio::spawn(async move {
         stopped().await;
-        tell.send_replace(true);
+        sender.send_replace(true);
     });
-    Shutdown::new(told)
+    Shutdown::new(receiver)
 }

@@ -11,17 +11,17 @@ use super::known::{events, meant, shown, topic_named};
 use super::output;
 use super::stop::on_signal;
 use super::value::JsonOrText;
-use super::when::{parse_place, shown_ms};
+use super::when::{parse_offset_spec, shown_ms};
 use crate::app::{EventApp, Settings, kafka_broker};
 use crate::broker::BrokerError;
 use crate::event::{TopicName, excerpt};
-use crate::operations::{Place, TailFilter, TailedEvent, TailedRecord, printable, tail};
+use crate::operations::{OffsetSpec, TailFilter, TailedEvent, TailedRecord, printable, tail};
 use crate::outcome::Error;
 use crate::registry::Registry;
 
 #[derive(Debug, Args)]
 pub(super) struct TailArgs {
-    /// A topic; may be given several times. All that have a handler without
+    /// A topic; may be repeated. Default: all topics with a handler
     #[arg(long = "topic", value_name = "TOPIC")]
     topics: Vec<String>,
     /// Records of this event; `tombstone` for those without a value
@@ -30,17 +30,17 @@ pub(super) struct TailArgs {
     /// Records with this key
     #[arg(long)]
     key: Option<String>,
-    /// Records that this user caused
+    /// Records with this user id
     #[arg(long, value_name = "ID")]
     user: Option<String>,
-    /// Where to begin: beginning, end, an offset, a time such as 2026-01-31T08:00:00Z, or 2h for two
-    /// hours ago; the beginning without, with `--follow` the end
-    #[arg(long, value_name = "PLACE")]
+    /// The first record: beginning, end, an offset, a time such as 2026-01-31T08:00:00Z, or
+    /// 2h for two hours ago; default: beginning, with `--follow` end
+    #[arg(long, value_name = "POSITION")]
     from: Option<String>,
-    /// Go on with what is yet to come
+    /// Follow new records
     #[arg(long, short)]
     follow: bool,
-    /// End after so many records
+    /// Stop after this many records
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
     /// Print each record whole, as one line of JSON
@@ -63,9 +63,9 @@ pub(super) async fn run(
     };
     tell_unknown(&registry, &arguments);
     let from = match &arguments.from {
-        Some(text) => parse_place(text, Timestamp::now())?,
-        None if arguments.follow => Place::End,
-        None => Place::Beginning,
+        Some(text) => parse_offset_spec(text, Timestamp::now())?,
+        None if arguments.follow => OffsetSpec::End,
+        None => OffsetSpec::Beginning,
     };
     if arguments.limit == Some(0) {
         return Ok(());
@@ -77,8 +77,8 @@ pub(super) async fn run(
     let show = |record: Result<&TailedRecord<'_>, &BrokerError>| {
         let record = match record {
             Ok(record) => record,
-            Err(trouble) => {
-                remark!("{trouble}; going on");
+            Err(error) => {
+                remark!("{error}; continuing");
                 return ControlFlow::Continue(());
             }
         };
@@ -190,14 +190,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_looked_at_in_vain_is_told() {
+    fn what_was_searched_without_a_match_is_reported() {
         let topics = ["role_events", "user_events"].map(TopicName::from_static);
-        for (looked_at, told) in [
+        for (looked_at, reported) in [
             (0, "role_events, user_events: no records from there on"),
             (1, "role_events, user_events: looked at 1 record, which does not match"),
             (7, "role_events, user_events: looked at 7 records, none of which matches"),
         ] {
-            assert_eq!(nothing_shown(&topics, looked_at), told);
+            assert_eq!(nothing_shown(&topics, looked_at), reported);
         }
     }
 }

@@ -25,20 +25,20 @@ enum TopicsCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Make those that do not exist
+    /// Create the missing topics
     Create(CreateArgs),
 }
 
 #[derive(Debug, Args)]
 struct CreateArgs {
-    /// Partitions of each new topic that handlers listen to or send to; the broker's default without.
-    /// A topic for dead letters, retries or redriven records gets as many as the topic it is for
+    /// Partitions of each new topic; default: the broker's. A dead-letter,
+    /// retry or redrive topic gets as many as its origin
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..))]
     partitions: Option<i32>,
-    /// On how many brokers each partition lies; the broker's default without
+    /// Replication factor; default: the broker's
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..))]
     replication: Option<i32>,
-    /// Make nothing; say what would be made
+    /// Create nothing; print what would be created
     #[arg(long)]
     dry_run: bool,
 }

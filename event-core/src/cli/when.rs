@@ -8,7 +8,7 @@ use event_names::parse_duration;
 use crate::app::ExitStatus;
 use crate::event::excerpt;
 use crate::event::time::{is_out_of_range, of_record};
-use crate::operations::Place;
+use crate::operations::OffsetSpec;
 
 /// Reads `2026-01-31T08:00:00Z`, or how long before `now`: `2h`.
 pub(super) fn parse_time(text: &str, now: Timestamp) -> Result<Timestamp, ExitStatus> {
@@ -21,16 +21,16 @@ pub(super) fn parse_time(text: &str, now: Timestamp) -> Result<Timestamp, ExitSt
 }
 
 /// Reads `beginning`, `end`, an offset or a time.
-pub(super) fn parse_place(text: &str, now: Timestamp) -> Result<Place, ExitStatus> {
+pub(super) fn parse_offset_spec(text: &str, now: Timestamp) -> Result<OffsetSpec, ExitStatus> {
     match text {
-        "beginning" => return Ok(Place::Beginning),
-        "end" => return Ok(Place::End),
+        "beginning" => return Ok(OffsetSpec::Beginning),
+        "end" => return Ok(OffsetSpec::End),
         _ => {}
     }
     if let Some(offset) = text.parse().ok().filter(|offset| *offset >= 0) {
-        return Ok(Place::Offset(offset));
+        return Ok(OffsetSpec::Offset(offset));
     }
-    time(text, now).map(Place::Time).ok_or_else(|| {
+    time(text, now).map(OffsetSpec::Time).ok_or_else(|| {
         usage(format!(
             "`{}` is not a place in a topic\nhelp: write `beginning`, `end`, an offset like `1500`, a time like `2026-01-31T08:00:00Z`, or how long ago it was, like `2h`",
             excerpt(text, 64)
@@ -72,19 +72,19 @@ mod tests {
     #[test]
     fn a_place_is_a_word_an_offset_or_a_time() {
         let now: Timestamp = "2026-01-31T08:00:00Z".parse().unwrap();
-        let time = |text: &str| Place::Time(text.parse().unwrap());
+        let time = |text: &str| OffsetSpec::Time(text.parse().unwrap());
         for (text, place) in [
-            ("beginning", Place::Beginning),
-            ("end", Place::End),
-            ("0", Place::Offset(0)),
-            ("1500", Place::Offset(1500)),
+            ("beginning", OffsetSpec::Beginning),
+            ("end", OffsetSpec::End),
+            ("0", OffsetSpec::Offset(0)),
+            ("1500", OffsetSpec::Offset(1500)),
             ("2h", time("2026-01-31T06:00:00Z")),
             ("2026-01-30T09:00:00+01:00", time("2026-01-30T08:00:00Z")),
         ] {
-            assert_eq!(parse_place(text, now).unwrap(), place, "{text}");
+            assert_eq!(parse_offset_spec(text, now).unwrap(), place, "{text}");
         }
         for wrong in ["", "start", "-1", "2026-01-30", "2 h", "1.5"] {
-            let error = parse_place(wrong, now).unwrap_err();
+            let error = parse_offset_spec(wrong, now).unwrap_err();
             assert_eq!(error.code, 2);
             assert!(error.message.starts_with(&format!("`{wrong}` is not a place")), "{error}");
         }

@@ -242,7 +242,7 @@ impl<'a> RecordRef<'a> {
         self.source.leader_epoch(self.index)
     }
 
-    /// By what it is told from all others of its partition.
+    /// What distinguishes it from all others of its partition.
     pub(crate) fn stamp(&self) -> Stamp {
         Stamp {
             offset: self.offset,

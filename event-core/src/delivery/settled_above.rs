@@ -4,27 +4,27 @@
 //! the next owner. Kafka keeps a short text with each commit, in which we note it. A reader of
 //! another make ignores the text, and we ignore what is not ours.
 //!
-//! An offset alone says nothing of a record: the log may be cut off by an unclean leader election, or its
-//! topic made anew, and other records lie there then. So what is remembered is bound to its log. A
+//! An offset alone says nothing of a record: the log may be truncated by an unclean leader election, or its
+//! topic recreated, and other records lie there then. So what is remembered is bound to its log. A
 //! leader of a partition has an epoch that no other has, and writes each offset once: the same offset
 //! with the same leader epoch is the same record
 //! ([KIP-101](https://cwiki.apache.org/confluence/display/KAFKA/KIP-101+-+Alter+Replication+Protocol+to+use+Leader+Epoch+rather+than+High+Watermark+for+Truncation)),
-//! and above the first that differs nothing is the same. A topic that is made anew counts its epochs
-//! from 0 again, which the time tells: a record that is later than all that were settled is none of
+//! and above the first that differs nothing is the same. A topic that is recreated counts its epochs
+//! from 0 again, which the time shows: a record that is later than all that were settled is none of
 //! them. Only where epochs are the same and the clocks of producers go wrong, or old timestamps
-//! are written again, it cannot be told.
+//! are written again, it cannot be detected.
 //!
 //! An offset alone does not say which record it was. An unclean leader election cuts a log off, and others lie
 //! there then. So the text has the leader epoch of each range, and the time of the latest record. One leader writes
 //! each offset of its epoch once, so the same offset in the same epoch is the same record (KIP-101), and where one
 //! differs, all above it do: a record that does not fit makes the rest void, runs, and is emitted as
 //! `Observation::LogChanged`. Equal, and not just no higher: a leader that was deposed and wins an unclean election
-//! brings back records of an older epoch. A topic that is made anew counts epochs from 0 again; there the time
-//! tells, because its records are later than all that were settled. That one time is kept for all ranges makes it
+//! brings back records of an older epoch. A topic that is recreated counts epochs from 0 again; there the time
+//! shows, because its records are later than all that were settled. That one time is kept for all ranges makes it
 //! later than need be for some, and of records far behind it is forgotten with their stretch of 65 536. What is
-//! left: a topic made anew in the same epoch, longer than what was committed, with timestamps that are not later,
+//! left: a recreated topic in the same epoch, longer than what was committed, with timestamps that are not later,
 //! because a producer's clock is behind or a backup was written back with its own times. Let such a service begin
-//! with `seek`, which empties the text. When the log is cut off under a lane that runs, the tracker takes what lay
+//! with `seek`, which empties the text. When the log is truncated under a lane that runs, the tracker takes what lay
 //! above for gone: it holds no offset, and nobody remembers it.
 
 use std::fmt::Write as _;
@@ -41,7 +41,7 @@ const PREFIX: &str = "ec1:";
 /// Earlier than every record; what a record without a timestamp has.
 const NO_TIME: i64 = -1;
 
-/// By what a record of a partition is told from all others.
+/// What distinguishes a record of a partition from all others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stamp {
     pub(crate) offset: Offset,
@@ -120,7 +120,7 @@ impl SettledAbove {
     }
 
     /// Whether a record is settled. When in doubt it is another, and runs.
-    pub(crate) fn judge(&self, record: Stamp) -> Remembered {
+    pub(crate) fn lookup(&self, record: Stamp) -> Remembered {
         match self.range_of(record.offset) {
             None => Remembered::No,
             Some(range)
@@ -323,10 +323,10 @@ mod tests {
             (stamp(5, Some(8), TIME), Remembered::OfAnotherLog),
             (stamp(5, Some(6), TIME), Remembered::OfAnotherLog),
             (stamp(5, None, TIME), Remembered::OfAnotherLog),
-            // A topic that was made anew.
+            // A topic that was recreated.
             (stamp(5, Some(7), TIME + 1), Remembered::OfAnotherLog),
         ] {
-            assert_eq!(above.judge(record), expected, "{record:?}");
+            assert_eq!(above.lookup(record), expected, "{record:?}");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use tokio::sync::watch;
 
-/// Tells a handler that works for long that the service stops or that its partition goes to another
+/// Signals to a long-running handler that the service stops or that its partition goes to another
 /// member. A handler that ends early must fail or be run again: what it returns is taken as usual.
 ///
 /// ```
@@ -22,8 +22,8 @@ use tokio::sync::watch;
 pub struct Shutdown(watch::Receiver<bool>);
 
 impl Shutdown {
-    pub(crate) fn new(told: watch::Receiver<bool>) -> Self {
-        Shutdown(told)
+    pub(crate) fn new(stopped: watch::Receiver<bool>) -> Self {
+        Shutdown(stopped)
     }
 
     /// One that never comes, for calling a handler in a unit test.
@@ -41,7 +41,7 @@ impl Shutdown {
 
     /// Waits until it is time to end.
     pub async fn requested(&self) {
-        if self.0.clone().wait_for(|told| *told).await.is_err() {
+        if self.0.clone().wait_for(|stopped| *stopped).await.is_err() {
             std::future::pending::<()>().await;
         }
     }

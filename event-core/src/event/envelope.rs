@@ -11,13 +11,13 @@ use serde_json::value::RawValue;
 
 use super::blank::is_blank;
 use super::envelope_error::{EnvelopeError, MAX_EVENT_TYPE_BYTES};
+use super::error_offset::{offset_in, reason, refused_value_by};
 use super::excerpt::excerpt;
 use super::fields::{EVENT_ID, FIELDS, Fields, OCCURRED_AT, USER_ID, extra_field, key_meant_as};
 use super::ignored::{IgnoredField, IgnoredReason};
 use super::mismatch::{describe, lacks, version_help};
 use super::objects::{self, Objects};
 use super::path::path_at;
-use super::place::{offset_in, reason, refused_value_by};
 use super::rules::{EnvelopeRules, LoneSurrogates};
 use super::syntax::{
     data_elsewhere, is_of_surrogate, lone_surrogate, no_event_type, not_an_object, syntax,
@@ -98,7 +98,7 @@ impl<'a> Envelope<'a> {
     ///
     /// # Errors
     ///
-    /// [`EnvelopeError::FieldType`]. Judged here and not in [`Envelope::read`], because an event
+    /// [`EnvelopeError::FieldType`]. Validated here and not in [`Envelope::read`], because an event
     /// that nobody handles may have a form of its own.
     pub fn user_id(&self) -> Result<Option<UserId>, EnvelopeError> {
         self.user_id.map_or(Ok(None), |value| user_id_of(self.text, value.get()))
@@ -375,7 +375,7 @@ impl<'a> Envelope<'a> {
             (user_id, ignored[USER_ID]) = (None, Some(IgnoredReason::LoneSurrogate));
         }
         // Not every producer writes these two, and no delivery depends on them: what cannot be
-        // read counts as absent, and is told.
+        // read counts as absent, and is reported.
         let (event_id, no_id) = or_ignored(event_id.map(RawValue::get), event_id_of);
         let (occurred_at, no_time) =
             or_ignored(occurred_at.map(RawValue::get), |json| time_of(json, rules));

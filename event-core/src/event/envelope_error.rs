@@ -1,6 +1,6 @@
 //! Why a record is not an event.
 //!
-//! Each kind of broken input has a variant and a code of its own, because each is mended elsewhere.
+//! Each kind of broken input has a variant and a code of its own, because each has another fix.
 
 use super::KnownShape;
 

@@ -35,7 +35,7 @@ impl<'a> Fields<'a> {
         reader.deserialize_map(FieldsVisitor { any_keys })
     }
 
-    /// Tells those of [`FIELDS`] that are absent and stand under another key.
+    /// Those of [`FIELDS`] that are absent and stand under another key.
     pub(super) fn under_other_keys(&self) -> [Option<IgnoredReason>; FIELDS.len()] {
         let mut under_other_keys = [None; FIELDS.len()];
         if self.other_keys != 0 {

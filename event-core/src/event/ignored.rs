@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_that_counts_as_absent_is_told_with_its_value_and_what_to_do() {
+    fn a_field_read_as_absent_is_reported_with_value_and_help() {
         let value = r#"{"eventType":"X","eventId":" ","occurredAt":"2026-01-31T08:00:00"}"#;
         let expected = [
             "`eventId` counts as absent: \" \" identifies nothing",
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_timestamp_in_another_unit_is_told_with_what_it_is_read_as() {
+    fn a_timestamp_in_another_unit_is_reported_with_its_reading() {
         let sound = r#"{"eventType":"X"}"#;
         let unit = "is no time in milliseconds since 1970, which is Kafka's unit";
         assert_eq!(

@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_strange_name_is_told_all_of_them() {
+    fn an_unlike_name_lists_all_names() {
         assert_eq!(
             say("colour"),
             "`colour` is not one of `Topics`; \

@@ -12,9 +12,9 @@ use serde_json::value::RawValue;
 
 use super::ContractInfo;
 use super::contract::same_letters;
+use super::error_offset::{reason, tokens};
 use super::excerpt::excerpt;
 use super::path::{Located, locate};
-use super::place::{reason, tokens};
 
 // How much of a foreign text an error may repeat.
 const EXCERPT_BYTES: usize = 64;
@@ -168,7 +168,7 @@ fn number_at(record: &str, byte: usize) -> &str {
         .unwrap_or_default()
 }
 
-// A long number is another by the time that serde tells of it.
+// A long number is another by the time that serde reports it.
 fn as_written(found: &str, number: &str) -> String {
     let read = found.strip_prefix("integer `").or_else(|| found.strip_prefix("floating point `"));
     match read.and_then(|read| read.strip_suffix('`')) {
@@ -262,12 +262,12 @@ fn spelt_otherwise(
     let there = format!("`{found}` is there in its place");
     let both = format!("`#[serde(alias = \"{found}\")]` on the field reads both");
     let Some(contract) = contract else { return format!("{there}; {both}") };
-    let (mut as_contract, mut otherwise, mut telling) = (0, 0, 0);
+    let (mut as_contract, mut otherwise, mut revealing) = (0, 0, 0);
     for field in contract.fields {
         if fields.contains_key(field.wire_name) {
             as_contract += 1;
             // A name of one word is spelt alike in every case.
-            telling += usize::from(field.name.trim_start_matches("r#").contains('_'));
+            revealing += usize::from(field.name.trim_start_matches("r#").contains('_'));
         } else if fields.keys().any(|key| same_letters(key, field.wire_name)) {
             otherwise += 1;
         }
@@ -285,7 +285,7 @@ fn spelt_otherwise(
             && required
                 .all(|field| fields.contains_key(&*rename(field.name.trim_start_matches("r#"))))
     };
-    let remedy = RENAMES.iter().find(|(_, rename)| telling == 0 && !is_renamed && reads(rename));
+    let remedy = RENAMES.iter().find(|(_, rename)| revealing == 0 && !is_renamed && reads(rename));
     let remedy = remedy.map(|(rule, _)| rule);
     let side = match remedy {
         None => format!("the record differs from the contract: fix its producer; {both}"),
@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_record_with_one_field_in_another_case_the_producer_is_told() {
+    fn one_field_in_another_case_is_reported_for_the_producer() {
         assert_eq!(
             said::<InvoiceIssued>(r#"{"invoice_id":1,"customerName":"a","amount":2.5}"#),
             "`data` has no `invoiceId`; `invoice_id` is there in its place; of the 3 fields of InvoiceIssued the record spells 2 as the contract does and 1 otherwise: the record differs from the contract: fix its producer; `#[serde(alias = \"invoice_id\")]` on the field reads both"
@@ -340,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn a_contract_that_renames_its_fields_is_not_told_to_rename_them_back() {
+    fn a_renamed_field_gets_no_help_to_rename_it_back() {
         for data in [r#"{"invoice_id":1}"#, r#"{"invoice_id":1,"customer_name":"a","amount":2.5}"#]
         {
             let said = said::<InvoiceIssued>(data);
@@ -434,7 +434,7 @@ mod tests {
 
     #[test]
     fn what_serde_reads_late_is_told_where_it_stands() {
-        for (data, told) in [
+        for (data, reported) in [
             (
                 r#"{"tagged":{"type":"card","number":"1"}}"#,
                 "`data.tagged.number` is the string \"1\", it must be u32",
@@ -449,7 +449,7 @@ mod tests {
             ),
             (r#"{"tagged":{"type":"card"}}"#, "`data.tagged` has no `number`; it has `type`"),
         ] {
-            assert_eq!(said::<Shaped>(data), told, "{data}");
+            assert_eq!(said::<Shaped>(data), reported, "{data}");
         }
         assert_eq!(
             said::<Flat>(r#"{"deep":{"n":300}}"#),
@@ -460,7 +460,7 @@ mod tests {
     #[test]
     fn what_is_no_variant_is_told_as_what_it_is() {
         let form = "; an enum is the name of a variant, or an object with that name as its one key";
-        for (data, told) in [
+        for (data, reported) in [
             (r#"{"named":{}}"#, format!("`data.named` is an empty object{form}")),
             (
                 r#"{"named":{"Struct":{"a":1},"New":2}}"#,
@@ -483,7 +483,7 @@ mod tests {
                     .to_owned(),
             ),
         ] {
-            assert_eq!(said::<Shaped>(data), told, "{data}");
+            assert_eq!(said::<Shaped>(data), reported, "{data}");
         }
     }
 

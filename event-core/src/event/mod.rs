@@ -43,7 +43,7 @@ mod objects;
 mod one_pass;
 mod path;
 mod payload;
-mod place;
+mod error_offset;
 mod rules;
 mod scan;
 mod setting_word;

@@ -9,17 +9,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use event_names::{
-    Kind, Violation, advice, check, check_foreign, complaint, duration_text, other_way,
+    Kind, Violation, advice, check, check_foreign, diagnostic, duration_text, other_way,
 };
 
 use super::StrayCharacter;
 
 /// Why a text is not a topic or event name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{complaint}; {advice}")]
+#[error("{diagnostic}; {advice}")]
 pub struct NameError {
     name: String,
-    complaint: String,
+    diagnostic: String,
     advice: String,
 }
 
@@ -27,7 +27,7 @@ impl NameError {
     fn new(kind: Kind, name: &str, violation: Violation) -> Self {
         NameError {
             name: name.to_owned(),
-            complaint: complaint(kind, name, violation).as_str().to_owned(),
+            diagnostic: diagnostic(kind, name, violation).as_str().to_owned(),
             advice: advice(kind, name, violation).as_str().to_owned(),
         }
     }
@@ -40,8 +40,8 @@ impl NameError {
 
     /// What is wrong, without what to write instead.
     #[must_use]
-    pub fn complaint(&self) -> &str {
-        &self.complaint
+    pub fn diagnostic(&self) -> &str {
+        &self.diagnostic
     }
 
     /// What to write instead, as a sentence.
@@ -68,10 +68,10 @@ pub(crate) const fn assert_foreign_name(kind: Kind, name: &str) {
 }
 
 #[track_caller]
-const fn refuse(kind: Kind, name: &str, judged: Result<(), Violation>, other_way: &str) {
-    if let Err(violation) = judged {
+const fn refuse(kind: Kind, name: &str, validated: Result<(), Violation>, other_way: &str) {
+    if let Err(violation) = validated {
         let message = event_names::Text::<600>::new()
-            .push(complaint(kind, name, violation).as_str())
+            .push(diagnostic(kind, name, violation).as_str())
             .push("\nhelp: ")
             .push(advice(kind, name, violation).as_str())
             .push(other_way);
@@ -79,8 +79,8 @@ const fn refuse(kind: Kind, name: &str, judged: Result<(), Violation>, other_way
     }
 }
 
-fn judged(kind: Kind, name: &str, judged: Result<(), Violation>) -> Result<(), NameError> {
-    judged.map_err(|violation| NameError::new(kind, name, violation))
+fn validated(kind: Kind, name: &str, validated: Result<(), Violation>) -> Result<(), NameError> {
+    validated.map_err(|violation| NameError::new(kind, name, violation))
 }
 
 #[derive(Clone)]
@@ -135,7 +135,7 @@ macro_rules! name {
             ///
             /// [`NameError`] with the rule that is broken and what to write instead.
             pub fn parse(name: &str) -> Result<Self, NameError> {
-                judged($kind, name, check($kind, name))?;
+                validated($kind, name, check($kind, name))?;
                 Ok($Name(Text::Shared(name.into())))
             }
 
@@ -145,7 +145,7 @@ macro_rules! name {
             ///
             /// [`NameError`] with the rule that is broken and what to write instead.
             pub fn foreign(name: &str) -> Result<Self, NameError> {
-                judged($kind, name, check_foreign($kind, name))?;
+                validated($kind, name, check_foreign($kind, name))?;
                 Ok($Name(Text::Shared(name.into())))
             }
 
@@ -253,7 +253,7 @@ impl TopicName {
     /// [`NameError`]; only a contract that was written by hand can have one.
     pub(crate) fn registered(name: &'static str, foreign_names: bool) -> Result<Self, NameError> {
         let rule = if foreign_names { check_foreign } else { check };
-        judged(Kind::Topic, name, rule(Kind::Topic, name))?;
+        validated(Kind::Topic, name, rule(Kind::Topic, name))?;
         Ok(TopicName(Text::Static(name)))
     }
 
@@ -277,7 +277,7 @@ impl TopicName {
         TopicName::foreign(&format!("{self}{REDRIVE_SUFFIX}"))
     }
 
-    /// The topic in which records wait for `delay` before they are tried again: the name with the
+    /// The topic in which records wait for `delay` before they are retried: the name with the
     /// delay in its largest whole unit, such as `role_events_retry_10m`.
     ///
     /// # Errors
@@ -289,7 +289,7 @@ impl TopicName {
     }
 }
 
-/// Why a text is not a consumer group's name. It is told without the text, which may be a password in the wrong
+/// Why a text is not a consumer group's name. It is reported without the text, which may be a password in the wrong
 /// place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

@@ -1,7 +1,7 @@
 //! Reads a record in one pass: the data where it stands into the handler's own type, the other fields beside it.
 //!
 //! It accepts less than [`Envelope::read`](super::Envelope::read), and gives no reasons: where a record is in any
-//! way unusual it says `None`, and that reader judges. What it accepts, that reader accepts as the same event.
+//! way unusual it says `None`, and that reader decides. What it accepts, that reader accepts as the same event.
 //!
 //! Two readers decode it. `event::one_pass` reads a record that was scanned: the data where it stands into the
 //! handler's type, the other fields beside it. It gives no reasons: whatever it does not take, from a broken record
@@ -62,7 +62,7 @@ pub(crate) fn read<'a, P>(
 
 /// Whether a record is an event with the name that was scanned and without
 /// [ignored fields](super::Envelope::ignored), whatever its data is. `false` where
-/// [`Envelope::read`](super::Envelope::read) is to judge it.
+/// [`Envelope::read`](super::Envelope::read) decides.
 pub(crate) fn is_sound(scanned: Scanned<'_>, rules: EnvelopeRules) -> bool {
     let read = || {
         let mut record = Record::new(scanned)?;

@@ -4,8 +4,8 @@
 
 use std::fmt::Write;
 
+use super::error_offset::text_len;
 use super::excerpt::excerpt;
-use super::place::text_len;
 
 // How much of a path an error repeats.
 const PATH_BYTES: usize = 200;

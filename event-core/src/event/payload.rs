@@ -30,7 +30,7 @@ pub trait Payload<'de>: Sized {
     /// [`EnvelopeError`]: the record is no event of these, or its data does not fit.
     fn read(envelope: &Envelope<'de>) -> Result<Self, EnvelopeError>;
 
-    /// Decodes the data where it stands in the record; `None` where [`read`](Payload::read) is to judge.
+    /// Decodes the data where it stands in the record; `None` where [`read`](Payload::read) decides.
     #[doc(hidden)]
     fn read_in_place(_data: &mut DataInPlace<'de>) -> Option<Self> {
         None

@@ -4,7 +4,7 @@ use memchr::{memchr, memchr2_iter};
 
 use super::MAX_EVENT_TYPE_BYTES;
 use super::blank::is_blank;
-use super::place::offset_in;
+use super::error_offset::offset_in;
 use super::strict::MAX_DEPTH;
 
 /// A record that may be read in one pass: UTF-8 without an escape, that nests within the
@@ -38,8 +38,7 @@ impl NameAt {
 }
 
 impl<'a> Scanned<'a> {
-    /// Looks at a record whose name was found; `None` where [`Envelope::read`](super::Envelope::read) is to
-    /// judge it.
+    /// Looks at a record whose name was found; `None` where [`Envelope::read`](super::Envelope::read) decides.
     ///
     /// A record that is no event may pass: who routes by it reads the record before anything comes of it.
     pub(crate) fn of(value: &'a [u8], name: NameAt) -> Option<Self> {

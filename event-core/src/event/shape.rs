@@ -95,7 +95,7 @@ impl KnownShape {
         }
     }
 
-    /// The form that a header of a record tells.
+    /// The form that a record header shows.
     pub(crate) fn of_headers<'h>(mut names: impl Iterator<Item = &'h [u8]>) -> Option<Self> {
         names.find_map(|name| match name {
             b"__TypeId__" | b"spring_json_header_types" => Some(KnownShape::Spring),

@@ -1,4 +1,4 @@
-//! What is wrong with a name, told without the name: a password may stand in its place.
+//! What is wrong with a name, reported without the name: a password may stand in its place.
 
 use std::fmt;
 
@@ -36,14 +36,14 @@ mod tests {
 
     #[test]
     fn a_stray_character_is_told_by_its_kind_and_place() {
-        for (name, told) in [
+        for (name, reported) in [
             ("a b", "a blank as character 2 of 3"),
             ("é/b", "a character outside of ASCII as character 1 of 3"),
             ("ab\u{7}", "a control character as character 3 of 3"),
             ("Tr0ub4dor&3", "a punctuation mark as character 10 of 11"),
         ] {
             let stray = StrayCharacter::of(name, |c| c.is_ascii_alphanumeric()).unwrap();
-            assert_eq!(stray.to_string(), told);
+            assert_eq!(stray.to_string(), reported);
         }
         assert_eq!(StrayCharacter::of("ab", |c| c.is_ascii_alphanumeric()), None);
     }

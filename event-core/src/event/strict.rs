@@ -60,7 +60,7 @@ fn plainly_sound(value: &[u8]) -> bool {
     brackets <= MAX_DEPTH && escapes == 0
 }
 
-// Text that is not UTF-8 is told apart by its first bytes, because each kind has another remedy.
+// Text that is not UTF-8 is distinguished by its first bytes, because each kind has another remedy.
 fn not_text(value: &[u8]) -> EnvelopeError {
     match value {
         [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => EnvelopeError::ByteOrderMark("UTF-16"),

@@ -7,10 +7,10 @@ use serde_json::value::RawValue;
 
 use super::contract::same_letters;
 use super::envelope_error::{EnvelopeError, NearKey};
+use super::error_offset::{offset_in, reason, refused_byte};
 use super::excerpt::excerpt;
 use super::fields::{duplicate_of, keys};
 use super::path::path_at;
-use super::place::{offset_in, reason, refused_byte};
 use super::values::kind_of;
 use super::{ContractInfo, KnownShape, strict};
 
@@ -111,14 +111,14 @@ fn in_an_object(text: &str) -> Option<NearKey> {
 pub(super) fn data_elsewhere(text: &str, contract: Option<&ContractInfo>) -> &'static str {
     let keys = keys(text);
     let has = |name: &str| keys.iter().any(|(_, key)| key == name);
-    for (other, told) in [
+    for (other, reported) in [
         ("payload", "; `payload` is there, but the name is `data`"),
         ("body", "; `body` is there, but the name is `data`"),
         ("content", "; `content` is there, but the name is `data`"),
         ("Data", "; `Data` is there, but the name is `data`"),
     ] {
         if has(other) {
-            return told;
+            return reported;
         }
     }
     let mut required = contract

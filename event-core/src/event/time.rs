@@ -80,7 +80,7 @@ fn is_offset(zone: &str) -> bool {
 }
 
 /// The time of a JSON number: seconds, milliseconds, microseconds or nanoseconds since 1970, which the
-/// magnitude tells. From 1973 to 2099 no two of them meet; whatever is beyond could be anything, such
+/// magnitude decides. From 1973 to 2099 no two of them meet; whatever is beyond could be anything, such
 /// as a date without its separators.
 pub(super) fn of_number(number: &str) -> Result<Timestamp, IgnoredReason> {
     if number.contains(['e', 'E']) {

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 
+use super::error_offset::offset_in;
 use super::excerpt::excerpt;
 use super::ignored::IgnoredReason;
-use super::place::offset_in;
 use super::rules::EnvelopeRules;
 use super::syntax::lone_surrogate;
 use super::{EnvelopeError, EventId, UserId, time};

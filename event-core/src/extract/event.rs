@@ -88,7 +88,7 @@ impl<T> Event<T> {
         })
     }
 
-    /// Reads a scanned record in one pass; `None` where its [`Envelope`] is to judge it.
+    /// Reads a scanned record in one pass; `None` where its [`Envelope`] decides.
     pub(crate) fn read_scanned<'a>(scanned: Scanned<'a>, rules: EnvelopeRules) -> Option<Self>
     where
         T: Payload<'a>,

@@ -24,7 +24,7 @@ use crate::outcome::Rejection;
 pub struct Json<T>(pub T);
 
 impl<'a, T: Deserialize<'a>> Json<T> {
-    /// Reads a scanned record in one pass; `None` where its envelope is to judge it.
+    /// Reads a scanned record in one pass; `None` where its envelope decides.
     pub(crate) fn read_scanned(scanned: Scanned<'a>, rules: EnvelopeRules) -> Option<Self> {
         read_in_one_pass(scanned, rules, DataInPlace::untyped).map(|read| Json(read.payload))
     }

@@ -15,7 +15,7 @@
 //! | [`Attempt`] | which attempt this is |
 //! | [`Shutdown`](crate::delivery::Shutdown) | whether it is time to end |
 //! | `Option<X>` | `None` when what `X` is made from is not there |
-//! | `Result<X, E>` | the rejection, for the handler to judge |
+//! | `Result<X, E>` | the rejection, for the handler to decide |
 //!
 //! An argument that cannot be made rejects the record before the handler runs. What it needs
 //! beyond the record it declares in [`FromDelivery::requires`], so that start-up can refuse to run

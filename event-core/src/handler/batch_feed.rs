@@ -172,7 +172,7 @@ impl<'a> BatchFeed<'a> {
             let each = (0..self.count).map(|index| {
                 match rejections.next_if(|(rejected, _)| *rejected == index) {
                     Some((_, rejection)) => Err(rejection),
-                    // There is one for each that fits; were one missing, its record would be tried again.
+                    // There is one for each that fits; were one missing, its record would be retried.
                     None => outcomes.next().unwrap_or_else(missing),
                 }
             });

@@ -8,7 +8,7 @@
 //!
 //! A lane makes the loop of a handler once and polls it in place for record after record, so that no future is
 //! made, boxed or moved for a record, nor for a batch (`batch_feed`). A loop that waits for something is polled
-//! again when that wakes the lane; one that panicked or ran out of time is dropped and made anew. A loop between
+//! again when that wakes the lane; one that panicked or ran out of time is dropped and recreated. A loop between
 //! two records holds nothing of either.
 
 use std::cell::Cell;

@@ -147,7 +147,7 @@ pub struct HandlerRegistration {
     pub arguments_of: ArgumentsOf,
     /// The events that the attribute lets it send; `None` when it does not say.
     pub emits: Option<&'static [&'static ContractInfo]>,
-    /// The events that it can send by returning them.
+    /// The events that it can send as its return value.
     pub returns: &'static Emits,
     /// How it wants its records delivered.
     pub options: DeliveryOptions,
@@ -241,7 +241,7 @@ pub enum Selector {
     Contracts(&'static [&'static ContractInfo]),
     /// Every event that no other handler of the topic takes; where no argument needs the
     /// [envelope](crate::extract::FromDelivery::ENVELOPE), every record.
-    Rest,
+    CatchAll,
     /// Records without a value.
     Tombstones,
 }
@@ -253,7 +253,7 @@ impl Selector {
         match self {
             Selector::Event(name) => vec![name],
             Selector::Contracts(contracts) => contracts.iter().map(|c| c.name).collect(),
-            Selector::Rest => vec!["*"],
+            Selector::CatchAll => vec!["*"],
             Selector::Tombstones => vec!["tombstone"],
         }
     }
@@ -300,7 +300,7 @@ impl HandlerRegistration {
 
     /// Whether it takes records that are no events.
     pub(crate) fn takes_any_value(&self) -> bool {
-        matches!(self.selects, Selector::Rest) && self.envelope_use() != EnvelopeUse::Always
+        matches!(self.selects, Selector::CatchAll) && self.envelope_use() != EnvelopeUse::Always
     }
 
     /// Whether it keeps the order of the partition and takes one record at a time.
@@ -309,7 +309,7 @@ impl HandlerRegistration {
         self.options.order == Order::Partition && !self.call.takes_batches()
     }
 
-    /// The delays after which its records are tried again through a topic.
+    /// The delays after which its records are retried through a topic.
     #[must_use]
     pub fn retry_topics(&self) -> &'static [Duration] {
         self.options.retry.topics
@@ -374,7 +374,7 @@ impl HandlerRegistration {
 
     /// `src/handlers.rs:12`.
     #[must_use]
-    pub fn place(&self) -> String {
+    pub fn source(&self) -> String {
         format!("{}:{}", self.file, self.line)
     }
 }

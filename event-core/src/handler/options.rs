@@ -15,18 +15,18 @@ pub struct DeliveryOptions {
     pub group: Option<&'static str>,
     /// In which order its records are handled.
     pub order: Order,
-    /// How many of its records are in hand at once at most, over all partitions of the process;
+    /// How many of its records are in flight at once at most, over all partitions of the process;
     /// 1 unless given. What keeps the order of the partition never has more than one of each.
     pub concurrency: Option<u32>,
     /// How long one attempt may take.
     pub timeout: Option<Duration>,
-    /// How failures are tried again.
+    /// How failures are retried.
     pub retry: RetryOptions,
     /// How many records it takes at once.
     pub batch: Option<BatchOptions>,
-    /// After how many failures in a row it is left alone for a while; 0 is never.
+    /// Failures in a row that open its circuit breaker; 0 never opens it.
     pub breaker_failures: Option<u32>,
-    /// How long it is left alone: the first time, and at most.
+    /// How long the breaker stays open: the first time, and at most.
     pub breaker_pause: Option<(Duration, Duration)>,
 }
 
@@ -39,7 +39,7 @@ pub enum Order {
     /// As they lie in the partition.
     #[default]
     Partition,
-    /// Those of one key as they lie in the partition, different keys side by side. A record without
+    /// Those of one key in the order of the partition, different keys concurrently. A record without
     /// a key has no order.
     Key,
     /// Any.
@@ -48,7 +48,7 @@ pub enum Order {
 
 setting_words!(Order: Partition = "partition", Key = "key", None = "none");
 
-/// How failures are tried again, as far as the attribute says.
+/// How failures are retried, as far as the attribute says.
 #[derive(Clone, Copy, Default)]
 #[non_exhaustive]
 pub struct RetryOptions {
@@ -61,8 +61,7 @@ pub struct RetryOptions {
     /// Whether an error is worth another attempt; every error is unless given. It is asked only
     /// where the error itself does not say.
     pub on: Option<fn(&Error) -> bool>,
-    /// After the attempts in place, the record waits this long in a topic of its own and is tried
-    /// again, once for each delay.
+    /// After the attempts in place, the record waits this long in a topic of its own and is retried, once for each delay.
     pub topics: &'static [Duration],
 }
 
@@ -100,12 +99,12 @@ impl Default for BatchOptions {
     }
 }
 
-/// When a handler is left alone for a while.
+/// When the circuit breaker of a handler opens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BreakerOptions {
     /// After so many failed attempts without a success between; 0 is never.
     pub failures: u32,
-    /// How long it is left alone: the first time, and at most.
+    /// How long the breaker stays open: the first time, and at most.
     pub pause: (Duration, Duration),
 }
 

@@ -1,4 +1,4 @@
-//! How the records of one handler are delivered, when everything that has a say is heard.
+//! How the records of one handler are delivered, when attribute, settings and defaults are merged.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ pub struct HandlerPolicy {
     pub timeout: Option<Duration>,
     /// How many records it takes at once; `None` when it takes one.
     pub batch: Option<BatchOptions>,
-    /// When it is left alone for a while.
+    /// When its circuit breaker opens.
     pub breaker: BreakerOptions,
 }
 
@@ -52,7 +52,7 @@ pub struct HandlerOverrides {
     pub timeout: Option<Duration>,
     /// How many calls run at once.
     pub concurrency: Option<u32>,
-    /// After how many failures it is left alone; 0 is never.
+    /// Failures in a row that open its circuit breaker; 0 never opens it.
     pub breaker_failures: Option<u32>,
     /// For how long: the first time, and at most.
     pub breaker_pause: Option<(Duration, Duration)>,
@@ -182,7 +182,7 @@ impl Serialize for HandlerPolicy {
         all.serialize_field("attempts", &self.attempts)?;
         all.serialize_field("backoff", &range((self.backoff.first, self.backoff.longest)))?;
         all.serialize_field("jitter", &self.backoff.jitter.to_string())?;
-        // Whether a function of the handler says which errors are tried again.
+        // Whether a function of the handler says which errors are retried.
         all.serialize_field("retry_on", &self.retry_on.is_some())?;
         all.serialize_field("timeout", &self.timeout.map(duration))?;
         all.serialize_field("retry_topics", &durations(self.retry_topics))?;

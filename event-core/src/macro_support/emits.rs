@@ -2,13 +2,13 @@
 
 use event_names::Text;
 
-use super::judge::{Arguments, Contracts};
+use super::validate::{Arguments, Contracts};
 use crate::event::{ContractInfo, Emits};
 
 /// Refuses `emits(..)` when the handler can send another event, any event, or one of them not at
 /// all: the event graph is read from it.
 #[track_caller]
-pub const fn judge_emits(
+pub const fn validate_emits(
     declared: Contracts<'_>,
     arguments: Arguments<'_>,
     returns: &'static Emits,

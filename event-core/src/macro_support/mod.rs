@@ -26,22 +26,22 @@ pub use std::boxed::Box;
 pub use std::option::Option::Some;
 
 mod blocking;
-mod check;
+mod data_check;
 mod emits;
-mod judge;
-mod judge_delivery;
+mod validate;
+mod validate_delivery;
 mod list;
 
 pub use blocking::blocking;
-pub use check::{Checked, OnlySent};
-pub use emits::judge_emits;
-pub use judge::{
-    Named, batch_handler, called_batch_handler, called_handler, handler, judge_event,
-    judge_foreign_event, judge_foreign_topic, judge_topic, judge_upcast, judge_variant,
-    refuse_payload,
-};
-pub use judge_delivery::{judge_dead_letter, judge_order, judge_retry_topics};
+pub use data_check::{Checked, OnlySent};
+pub use emits::validate_emits;
 pub use list::deserialize_name;
+pub use validate::{
+    Named, batch_handler, called_batch_handler, called_handler, handler, refuse_payload,
+    validate_event, validate_foreign_event, validate_foreign_topic, validate_topic,
+    validate_upcast, validate_variant,
+};
+pub use validate_delivery::{validate_dead_letter, validate_order, validate_retry_topics};
 
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -230,7 +230,7 @@ pub fn run_main<T: IntoMainExit>(body: impl Future<Output = T>) -> ExitCode {
     // The panic's message is printed by now, and the clients must go before the process also then.
     let code = catch_unwind(body).unwrap_or(PANICKED);
     // Dropping the runtime would wait for blocking threads without a limit, and a service that was
-    // told to stop has to stop.
+    // asked to stop has to stop.
     runtime.shutdown_background();
     end(code)
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::Middleware;
 use crate::handler::HandlerRegistration;
-use crate::registry::{Place, StartupProblem, nearest_name};
+use crate::registry::{SourceLocation, StartupProblem, nearest_name};
 
 /// The layers of an app, in the order in which they were added.
 #[derive(Clone, Debug, Default)]
@@ -99,7 +99,8 @@ impl Layers {
                     ("layer_handler", id, handlers.iter().map(|h| h.id()).collect())
                 }
             };
-            let place = Place { name: method, file: layer.place.file(), line: layer.place.line() };
+            let place =
+                SourceLocation { name: method, file: layer.place.file(), line: layer.place.line() };
             if known.contains(name) {
                 let of_batch =
                     |h: &&&HandlerRegistration| h.call.takes_batches() && h.id() == *name;

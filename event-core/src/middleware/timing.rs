@@ -8,7 +8,7 @@ use super::{Middleware, Next, OutcomeFuture};
 use crate::delivery::Delivery;
 use crate::outcome::Outcome;
 
-/// A layer that tells `report` how long an attempt took and how it ended. What it measures is the
+/// A layer that passes to `report` how long an attempt took and how it ended. What it measures is the
 /// handler with the layers inside this one, not the delays between attempts.
 ///
 /// ```

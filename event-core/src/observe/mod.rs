@@ -1,6 +1,6 @@
 //! What can happen to a service, and who listens.
 //!
-//! Everything that the engine does is told once, here, as data. Logs, counts and whatever else
+//! Everything that the engine does is reported once, here, as data. Logs, counts and whatever else
 //! wants to know are listeners; without one nothing is formatted and no clock is read.
 //!
 //! [`Observation`] is that data; the log is the first listener. A record costs one observation. What is rarer (a
@@ -10,7 +10,7 @@
 
 mod health;
 mod ignored_fields;
-mod tally;
+mod counters;
 mod tracing;
 mod unknown_names;
 
@@ -18,10 +18,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::counters::{Counters, Counts};
 pub(crate) use self::health::{BlockedWrite, GroupHealth, HealthRules, Suspect};
 pub use self::health::{GroupStatus, Health, HealthProblem, PartitionStatus};
 pub use self::ignored_fields::{IgnoredFields, IgnoredKind};
-pub use self::tally::{Counts, Tally};
 pub use self::tracing::TracingObserver;
 pub use self::unknown_names::UnknownNames;
 
@@ -100,7 +100,7 @@ pub enum Observation<'a> {
         /// What failed.
         error: &'a str,
     },
-    /// A handler fails every time and is left alone for a while.
+    /// The circuit breaker of a handler is open: it failed every attempt.
     BreakerOpened {
         /// The handler's id.
         handler: &'a str,
@@ -166,7 +166,7 @@ pub enum Observation<'a> {
         /// What is read of them belongs to this epoch.
         epoch: Epoch,
     },
-    /// Partitions left this member. Those that came together are told together.
+    /// Partitions left this member. Those that came together are reported together.
     Revoked {
         /// The partitions.
         partitions: &'a [TopicPartition],
@@ -175,8 +175,8 @@ pub enum Observation<'a> {
         /// Whether they were taken without asking: the membership was over before this was known.
         lost: bool,
     },
-    /// An offset was sent to be committed. What comes of it is told as [`Observation::Committed`] or
-    /// [`Observation::CommitFailed`]. The last one before a partition is given up is told only then.
+    /// An offset was sent to be committed. Its result is [`Observation::Committed`] or
+    /// [`Observation::CommitFailed`]. The last one before a partition is revoked is reported only then.
     CommitSent {
         /// The partition.
         partition: &'a TopicPartition,
@@ -195,7 +195,7 @@ pub enum Observation<'a> {
         next: NextOffset,
     },
     /// Something was settled before at the offset of this record or above, and this is another record: the
-    /// log was cut off by an unclean leader election, or its topic made anew. Nothing that the last commit
+    /// log was truncated by an unclean leader election, or its topic recreated. Nothing that the last commit
     /// remembers of the partition is believed from here on, and all records run.
     LogChanged {
         /// The partition.
@@ -204,16 +204,16 @@ pub enum Observation<'a> {
         offset: Offset,
     },
     /// The position of a partition was not in its log any more: records were removed before they were
-    /// read, or the log was cut off. The partition goes on elsewhere.
+    /// read, or the log was truncated. The partition goes on elsewhere.
     OffsetReset(&'a OffsetReset),
     /// A commit failed; the next one repeats it.
     CommitFailed(&'a BrokerError),
-    /// Nothing more is read of these partitions: as many bytes of records are held as may be, until
+    /// Fetching is paused for these partitions: the in-flight byte limit is reached, until
     /// some are settled.
     FetchPaused(&'a [TopicPartition]),
-    /// Of what was held enough is settled, and these partitions are read again.
+    /// Fetching is resumed for these partitions: records were settled.
     FetchResumed(&'a [TopicPartition]),
-    /// The broker does not let the group fetch a topic, or some of its partitions. It is told again while
+    /// The broker does not let the group fetch a topic, or some of its partitions. It is reported again while
     /// that lasts, at longer and longer intervals, up to 5 minutes.
     FetchFailed {
         /// The topic.
@@ -228,24 +228,24 @@ pub enum Observation<'a> {
         /// The topic.
         topic: &'a TopicName,
     },
-    /// The broker reports trouble.
-    Trouble(&'a BrokerError),
-    /// A record was still in hand when the time to drain was over; it will be delivered again.
+    /// The broker reported an error.
+    BrokerError(&'a BrokerError),
+    /// A record was still in flight at the drain timeout; it will be delivered again.
     Abandoned {
         /// The partition.
         partition: &'a TopicPartition,
         /// The first record that is not settled.
         next: Option<NextOffset>,
-        /// What handlers had in hand and what was being written, the oldest first.
-        in_hand: &'a [InHand],
+        /// What handlers had in flight and what was being written, the oldest first.
+        in_flight: &'a [InFlightAttempt],
     },
-    /// At a shutdown so many records waited for their next attempt, or for a handler that is left alone
-    /// or paused. They will be delivered again, and their attempts in this process do not count then.
+    /// At a shutdown so many records waited for their next attempt, or for a handler that is paused or whose circuit
+    /// breaker is open. They will be delivered again, and their attempts in this process do not count then.
     LeftWaiting {
         /// How many, of those that were taken up.
         records: u64,
     },
-    /// A handler has had a record for 30 s, whatever its `timeout` is. It is told again while that lasts, each
+    /// A handler has had a record for 30 s, whatever its `timeout` is. It is reported again while that lasts, each
     /// time after twice as long.
     HandlerSlow {
         /// The partition.
@@ -262,7 +262,7 @@ pub enum Observation<'a> {
     Blocked {
         /// The partition.
         partition: &'a TopicPartition,
-        /// The record in hand; of a batch the first.
+        /// The record in flight; of a batch the first.
         offset: Offset,
         /// The handler's id.
         handler: &'a str,
@@ -271,9 +271,9 @@ pub enum Observation<'a> {
     },
 }
 
-/// A record that is in hand: a handler has it, or it is being written elsewhere.
+/// A record in flight: a handler processes it, or it is being written to another topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InHand {
+pub struct InFlightAttempt {
     /// The handler's id; `None` for a record that no handler is to have.
     pub handler: Option<String>,
     /// Whether it is `blocking`: once begun, nothing cancels it.
@@ -288,9 +288,10 @@ pub struct InHand {
     pub since: Duration,
 }
 
-impl fmt::Display for InHand {
+impl fmt::Display for InFlightAttempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let InHand { handler, is_blocking, partition, offset, on_its_way_to, since } = self;
+        let InFlightAttempt { handler, is_blocking, partition, offset, on_its_way_to, since } =
+            self;
         let handler = handler.as_deref();
         match (on_its_way_to, handler) {
             (None, _) => {
@@ -349,7 +350,7 @@ pub struct Observers {
 }
 
 impl Observers {
-    /// Tells every listener.
+    /// Notifies every listener.
     pub fn notify(&self, observation: &Observation<'_>) {
         for observer in &*self.all {
             match &self.group {

@@ -1,11 +1,11 @@
-//! Tells what happens through `tracing`.
+//! Logs what happens through `tracing`.
 
 use super::{Observation, Observer, SkipReason, UnknownNames};
 use crate::broker::{BrokerError, ResetReason};
 use crate::event::GroupName;
 
 // An event with the group first, where there is one to name.
-macro_rules! tell {
+macro_rules! emit {
     ($level:ident, $group:expr, $($what:tt)*) => {
         ::tracing::$level!(target: "event_core", group = $group, $($what)*)
     };
@@ -13,11 +13,11 @@ macro_rules! tell {
 
 /// The listener that every service has: it writes events with the target `event_core`.
 ///
-/// Handled and skipped records, commits and what is read are told at `debug`, failed attempts at `warn`, dead letters and
-/// partitions that wait at `error`. The names of events that nobody handles are counted, and told
+/// Handled and skipped records, commits and fetches are logged at `debug`, failed attempts at `warn`, dead letters and
+/// partitions that wait at `error`. The names of events that nobody handles are counted, and logged
 /// at `warn` with the first record and then with the 10th, 100th and so on: a name that is spelt
 /// wrongly at the other end must not go unseen. Of the fields that cannot be read and count as absent,
-/// the first of each topic, event and kind is told at `warn`, the others at `debug`.
+/// the first of each topic, event and kind is logged at `warn`, the others at `debug`.
 #[derive(Debug, Default)]
 pub struct TracingObserver {
     unknown: UnknownNames,
@@ -26,11 +26,11 @@ pub struct TracingObserver {
 
 impl Observer for TracingObserver {
     fn observe(&self, observation: &Observation<'_>) {
-        self.tell(None, observation);
+        self.emit(None, observation);
     }
 
     fn observe_in(&self, group: &GroupName, observation: &Observation<'_>) {
-        self.tell(self.names_groups.then_some(group.as_str()), observation);
+        self.emit(self.names_groups.then_some(group.as_str()), observation);
     }
 }
 
@@ -46,144 +46,137 @@ impl TracingObserver {
         TracingObserver { unknown: unknown.clone(), ..self }
     }
 
-    fn tell(&self, group: Option<&str>, observation: &Observation<'_>) {
+    fn emit(&self, group: Option<&str>, observation: &Observation<'_>) {
         match observation {
             Observation::Handled { partition, offset, event, handler, attempt } => {
-                tell!(debug, group, %partition, %offset, event, handler, attempt, "handled");
+                emit!(debug, group, %partition, %offset, event, handler, attempt, "handled");
             }
             Observation::Skipped { partition, offset, reason } => match reason {
                 SkipReason::UnknownEvent(name) => {
                     let (event, count) = self.unknown.count(name);
                     if count.checked_ilog10().is_some_and(|digits| count == 10_u64.pow(digits)) {
-                        tell!(warn, group, %partition, %offset, event, count, "skipped: nobody handles it");
+                        emit!(warn, group, %partition, %offset, event, count, "skipped: no handler takes the event");
                     } else {
-                        tell!(debug, group, %partition, %offset, event, count, "skipped: nobody handles it");
+                        emit!(debug, group, %partition, %offset, event, count, "skipped: no handler takes the event");
                     }
                 }
                 SkipReason::Tombstone => {
-                    tell!(debug, group, %partition, %offset, "skipped: a tombstone");
+                    emit!(debug, group, %partition, %offset, "skipped: a tombstone");
                 }
                 SkipReason::OtherGroup => {
-                    tell!(debug, group, %partition, %offset, "skipped: for another group");
+                    emit!(debug, group, %partition, %offset, "skipped: for another group");
                 }
                 SkipReason::SettledBefore => {
-                    tell!(debug, group, %partition, %offset, "skipped: settled before");
+                    emit!(debug, group, %partition, %offset, "skipped: settled before");
                 }
                 SkipReason::ByHandler(handler) => {
-                    tell!(debug, group, %partition, %offset, handler, "skipped by its handler");
+                    emit!(debug, group, %partition, %offset, handler, "skipped by its handler");
                 }
             },
             Observation::FieldIgnored { partition, offset, event, field, count } => {
                 let event = crate::event::excerpt(event, 64);
                 match *count {
-                    1 => tell!(warn, group, %partition, %offset, event, "{field}"),
-                    _ => tell!(debug, group, %partition, %offset, event, count, "{field}"),
+                    1 => emit!(warn, group, %partition, %offset, event, "{field}"),
+                    _ => emit!(debug, group, %partition, %offset, event, count, "{field}"),
                 }
             }
             Observation::Retrying { partition, offset, handler, attempt, delay, error } => {
-                tell!(warn, group, %partition, %offset, handler, attempt, ?delay, error, "attempt failed, another follows");
+                emit!(warn, group, %partition, %offset, handler, attempt, ?delay, error, "attempt failed; retrying");
             }
             Observation::Postponed { partition, offset, handler, attempt, topic, delay, error } => {
-                tell!(warn, group, %partition, %offset, handler, attempt, topic, ?delay, error, "attempts failed, waits in a retry topic");
+                emit!(warn, group, %partition, %offset, handler, attempt, topic, ?delay, error, "attempts failed; sent to a retry topic");
             }
             Observation::BreakerOpened { handler, pause, error } => {
-                tell!(
-                    error,
-                    group,
-                    handler,
-                    ?pause,
-                    error,
-                    "fails every time, left alone for a while"
-                );
+                emit!(error, group, handler, ?pause, error, "circuit breaker open");
             }
             Observation::BreakerClosed { handler } => {
-                tell!(info, group, handler, "works again");
+                emit!(info, group, handler, "circuit breaker closed");
             }
-            Observation::Paused { handler } => tell!(info, group, handler, "paused"),
-            Observation::Resumed { handler } => tell!(info, group, handler, "resumed"),
+            Observation::Paused { handler } => emit!(info, group, handler, "paused"),
+            Observation::Resumed { handler } => emit!(info, group, handler, "resumed"),
             Observation::Received { partition, first, records } => {
-                tell!(debug, group, %partition, %first, records, "received");
+                emit!(debug, group, %partition, %first, records, "received");
             }
             Observation::DeadLettered { partition, offset, event, handler, reason, error } => {
-                tell!(error, group, %partition, %offset, event, handler, reason, error, "dead-lettered");
+                emit!(error, group, %partition, %offset, event, handler, reason, error, "dead-lettered");
             }
             Observation::DeadLetterFailed { partition, offset, dead_letter_topic, error } => {
-                tell!(error, group, %partition, %offset, dead_letter_topic, %error, "dead letter not written, the partition waits");
+                emit!(error, group, %partition, %offset, dead_letter_topic, %error, "dead letter not written; the partition waits");
             }
             // One that had some before gets none in addition, a spare one none at all.
             Observation::Assigned { partitions: [], epoch } => {
-                tell!(info, group, epoch = epoch.0, "assigned no further partitions");
+                emit!(info, group, epoch = epoch.0, "assigned no further partitions");
             }
             Observation::Assigned { partitions, epoch } => {
-                tell!(info, group, partitions = %list(partitions), epoch = epoch.0, "assigned");
+                emit!(info, group, partitions = %list(partitions), epoch = epoch.0, "assigned");
             }
             Observation::Revoked { partitions, epoch, .. } => {
-                tell!(info, group, partitions = %list(partitions), epoch = epoch.0, "revoked");
+                emit!(info, group, partitions = %list(partitions), epoch = epoch.0, "revoked");
             }
             Observation::CommitSent { partition, epoch, next } => {
-                tell!(trace, group, %partition, epoch = epoch.0, %next, "commit sent");
+                emit!(trace, group, %partition, epoch = epoch.0, %next, "commit sent");
             }
             Observation::Committed { partition, epoch, next } => {
-                tell!(debug, group, %partition, epoch = epoch.0, %next, "committed");
+                emit!(debug, group, %partition, epoch = epoch.0, %next, "committed");
             }
             Observation::FetchPaused(partitions) => {
-                tell!(debug, group, partitions = %list(partitions), "enough is held, nothing more is read");
+                emit!(debug, group, partitions = %list(partitions), "fetch paused: in-flight byte limit reached");
             }
             Observation::FetchResumed(partitions) => {
-                tell!(debug, group, partitions = %list(partitions), "read again");
+                emit!(debug, group, partitions = %list(partitions), "fetch resumed");
             }
             Observation::LogChanged { partition, offset } => {
-                tell!(warn, group, %partition, %offset, "the log was cut off or its topic made anew: what was settled of it is forgotten, and its records run");
+                emit!(warn, group, %partition, %offset, "log truncated or topic recreated; remembered offsets discarded");
             }
             Observation::CommitFailed(error @ BrokerError::Rebalancing(_)) => {
-                tell!(debug, group, %error, "commit refused, the next one repeats it");
+                emit!(debug, group, %error, "commit refused during a rebalance; the next commit repeats it");
             }
             Observation::OffsetReset(reset) => {
                 let (partition, from, to) = (&reset.partition, reset.from, reset.to);
                 let records = reset.records();
                 match reset.reason {
                     ResetReason::OutOfRange => {
-                        tell!(error, group, %partition, %from, %to, records, "records were removed before they were read, the partition goes on behind them");
+                        emit!(error, group, %partition, %from, %to, records, "offset out of range: records were removed before they were read; offset reset to the log start");
                     }
                     ResetReason::LogTruncated => {
-                        tell!(error, group, %partition, %from, %to, records, "the log was cut off or its topic made anew, the partition goes on at the offset `to`");
+                        emit!(error, group, %partition, %from, %to, records, "the log was truncated or its topic recreated, the partition goes on at the offset `to`");
                     }
                 }
             }
             Observation::CommitFailed(error) => {
-                tell!(warn, group, %error, "commit failed, the next one repeats it");
+                emit!(warn, group, %error, "commit failed; the next commit repeats it");
             }
             Observation::FetchFailed { topic, partitions, error } => {
-                tell!(error, group, %topic, ?partitions, %error, "topic cannot be fetched, its records wait");
+                emit!(error, group, %topic, ?partitions, %error, "fetch failed; the records of the topic wait");
             }
             Observation::FetchRecovered { topic } => {
-                tell!(info, group, %topic, "topic can be fetched again");
+                emit!(info, group, %topic, "fetch works again");
             }
-            Observation::Trouble(error @ BrokerError::NotJoined(_)) => {
-                tell!(error, group, %error, "not joined");
+            Observation::BrokerError(error @ BrokerError::NotJoined(_)) => {
+                emit!(error, group, %error, "not joined");
             }
-            Observation::Trouble(error) => {
-                tell!(warn, group, %error, "trouble with the broker");
+            Observation::BrokerError(error) => {
+                emit!(warn, group, %error, "broker error");
             }
-            Observation::Abandoned { partition, next, in_hand } => {
+            Observation::Abandoned { partition, next, in_flight } => {
                 let next = next.map_or(-1, |next| next.0);
-                let in_hand =
-                    in_hand.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-                tell!(warn, group, %partition, next, in_hand, "given up at the deadline, will be delivered again");
+                let in_flight =
+                    in_flight.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+                emit!(warn, group, %partition, next, in_flight, "drain timeout reached; the records in flight are delivered again");
             }
             Observation::LeftWaiting { records } => {
-                tell!(
+                emit!(
                     warn,
                     group,
                     records,
-                    "ended while records wait to be tried again or for their handler: the next start delivers them again, with their attempts counted anew"
+                    "stopped while records wait for a retry or for their handler; the next start delivers them again, with the first attempt"
                 );
             }
             Observation::HandlerSlow { partition, offset, handler, since } => {
-                tell!(warn, group, %partition, %offset, handler, ?since, "has had a record for long: a `timeout` limits an attempt (what is `blocking` has to end by itself)");
+                emit!(warn, group, %partition, %offset, handler, ?since, "slow handler: a `timeout` limits an attempt (a `blocking` handler must return by itself)");
             }
             Observation::Blocked { partition, offset, handler, since } => {
-                tell!(warn, group, %partition, %offset, handler, ?since, "blocks its thread: make it `blocking`, or let it wait with `.await`");
+                emit!(warn, group, %partition, %offset, handler, ?since, "handler blocks its thread: make it `blocking`, or use `.await`");
             }
         }
     }
@@ -246,10 +239,10 @@ mod tests {
         let group = GroupName::parse("billing").unwrap();
         let observation = Observation::BreakerClosed { handler: "bill" };
         for (observer, expected) in [
-            (TracingObserver::default(), "message=works again handler=\"bill\" "),
+            (TracingObserver::default(), "message=circuit breaker closed handler=\"bill\" "),
             (
                 TracingObserver::default().naming_groups(),
-                "message=works again group=\"billing\" handler=\"bill\" ",
+                "message=circuit breaker closed group=\"billing\" handler=\"bill\" ",
             ),
         ] {
             let log = Log::default();

@@ -8,14 +8,14 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 
-use super::{OwnedRecord, Spot};
+use super::{OwnedRecord, Snippet};
 use crate::delivery::{
     Delivery, Epoch, LazyEnvelope, RecordBatch, RecordRef, Shutdown, TopicPartition,
 };
 use crate::event::{Envelope, EnvelopeError, GroupName, TopicName, for_each_ignored};
 use crate::handler::HandlerRegistration;
 use crate::outcome::Rejection;
-use crate::processor::{DeliveryPolicy, Neighbours, UnknownEvents, unknown_event};
+use crate::processor::{DeliveryPolicy, SiblingGroups, UnknownEvents, unknown_event};
 use crate::registry::short_type;
 use crate::router::{EventRouter, ReadRecord, TopicRoutes};
 use crate::state::StateMap;
@@ -25,7 +25,7 @@ use crate::state::StateMap;
 #[non_exhaustive]
 pub struct DryRun {
     /// In a word.
-    pub becomes: Becomes,
+    pub outcome: DryRunOutcome,
     /// Its topic, as far as it is known.
     pub topic: Option<TopicName>,
     /// The start of its event's name; `None` for a tombstone and for what cannot be read.
@@ -43,7 +43,7 @@ pub struct DryRun {
     /// The byte of the value that is wrong.
     pub byte: Option<usize>,
     /// The same with what is around it.
-    pub spot: Option<Spot>,
+    pub snippet: Option<Snippet>,
     /// The topic of its dead letter.
     pub dead_letters: Option<TopicName>,
     /// Fields that cannot be read and count as absent, in sentences.
@@ -54,7 +54,7 @@ pub struct DryRun {
 
 /// What would become of a record, in a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Becomes {
+pub enum DryRunOutcome {
     /// Its handler would run.
     Handled,
     /// No handler takes it.
@@ -62,7 +62,7 @@ pub enum Becomes {
     /// No handler of this consumer group takes it, and it is the business of another group: of one
     /// that handles it, or of the first, which says for all that nobody does.
     OtherGroup,
-    /// An argument cannot be made now, so it would be tried again.
+    /// An argument cannot be made now, so it would be retried.
     Retried,
     /// It would be dead-lettered before its handler runs.
     DeadLettered,
@@ -75,7 +75,7 @@ pub enum Becomes {
 pub struct DryRunner {
     router: EventRouter,
     /// The consumer group whose handlers these are, if they are those of one.
-    member: Option<(GroupName, Neighbours)>,
+    member: Option<(GroupName, SiblingGroups)>,
     policy: DeliveryPolicy,
     state: Arc<StateMap>,
     shutdown: Shutdown,
@@ -91,7 +91,7 @@ impl DryRunner {
 
     /// The same for one consumer group of the service: its handlers, and those of the others.
     #[must_use]
-    pub fn in_group(&self, group: GroupName, router: EventRouter, others: Neighbours) -> Self {
+    pub fn in_group(&self, group: GroupName, router: EventRouter, others: SiblingGroups) -> Self {
         DryRunner { router, member: Some((group, others)), ..self.clone() }
     }
 
@@ -157,7 +157,7 @@ impl DryRunner {
         let (handler, mut dry_run) = {
             // A batch of one.
             let Some(record) = batch.iter().next() else {
-                return Ok(self.becomes(Becomes::Skipped, topic.ok()));
+                return Ok(self.outcome(DryRunOutcome::Skipped, topic.ok()));
             };
             let read = self.policy.read(record);
             let routes = topic.as_ref().map(|topic| self.router.topic(topic.as_str()));
@@ -168,11 +168,11 @@ impl DryRunner {
                 && !takes_any
             {
                 let other = topic.as_ref().ok().and_then(|topic| self.other_group(topic, &read));
-                let becomes = match other {
-                    Some(_) => Becomes::OtherGroup,
-                    None => Becomes::DeadLettered,
+                let outcome = match other {
+                    Some(_) => DryRunOutcome::OtherGroup,
+                    None => DryRunOutcome::DeadLettered,
                 };
-                let mut dry_run = self.becomes(becomes, topic.ok());
+                let mut dry_run = self.outcome(outcome, topic.ok());
                 match other {
                     Some(other) => dry_run.other_group = Some(other),
                     None => dry_run.reject(rejection, record),
@@ -183,7 +183,7 @@ impl DryRunner {
             let route = routes.of(&read);
             let other = self.other_group(&topic, &read);
             let envelope = read.ok().flatten();
-            let mut dry_run = self.becomes(Becomes::Skipped, Some(topic));
+            let mut dry_run = self.outcome(DryRunOutcome::Skipped, Some(topic));
             dry_run.event =
                 envelope.as_ref().map(|read| crate::event::excerpt(read.event_type(), 64));
             let handler = handler.or_else(|| Some(route?.handler));
@@ -194,7 +194,7 @@ impl DryRunner {
             }
             match (handler, other, &envelope) {
                 (None, Some(other), _) => {
-                    dry_run.becomes = Becomes::OtherGroup;
+                    dry_run.outcome = DryRunOutcome::OtherGroup;
                     dry_run.other_group = Some(other);
                 }
                 (None, None, Some(envelope)) => {
@@ -205,9 +205,9 @@ impl DryRunner {
             (handler, dry_run)
         };
         if let Some(handler) = handler {
-            dry_run.becomes = Becomes::Handled;
+            dry_run.outcome = DryRunOutcome::Handled;
             dry_run.handler = Some(handler.id());
-            dry_run.place = Some(handler.place());
+            dry_run.place = Some(handler.source());
             self.probe(handler, &batch, &mut dry_run).await;
         }
         Ok(dry_run)
@@ -230,7 +230,7 @@ impl DryRunner {
             UnknownEvents::DeadLetter => {
                 dry_run.reject(&unknown_event(event), record);
             }
-            UnknownEvents::Stop => dry_run.becomes = Becomes::Stops,
+            UnknownEvents::Stop => dry_run.outcome = DryRunOutcome::Stops,
         }
     }
 
@@ -264,7 +264,7 @@ impl DryRunner {
                 Ok(Err(rejection)) => return dry_run.reject(&rejection, record),
                 Err(_) => {
                     let argument = short_type((argument.type_name)());
-                    dry_run.becomes = Becomes::DeadLettered;
+                    dry_run.outcome = DryRunOutcome::DeadLettered;
                     dry_run.reason = Some("attempts_exhausted");
                     dry_run.message = Some(format!("making {argument} panicked"));
                     return;
@@ -273,10 +273,10 @@ impl DryRunner {
         }
     }
 
-    fn becomes(&self, becomes: Becomes, topic: Option<TopicName>) -> DryRun {
+    fn outcome(&self, outcome: DryRunOutcome, topic: Option<TopicName>) -> DryRun {
         let dead_letters = topic.as_ref().and_then(|topic| self.router.dead_letters(topic).ok());
         DryRun {
-            becomes,
+            outcome,
             topic,
             event: None,
             handler: None,
@@ -285,7 +285,7 @@ impl DryRunner {
             reason: None,
             message: None,
             byte: None,
-            spot: None,
+            snippet: None,
             dead_letters,
             ignored: Vec::new(),
             not_made: Vec::new(),
@@ -314,9 +314,9 @@ pub(super) fn route_of(
 
 impl DryRun {
     fn reject(&mut self, rejection: &Rejection, record: RecordRef<'_>) {
-        self.becomes = match rejection {
-            Rejection::Failed(_) => Becomes::Retried,
-            _ => Becomes::DeadLettered,
+        self.outcome = match rejection {
+            Rejection::Failed(_) => DryRunOutcome::Retried,
+            _ => DryRunOutcome::DeadLettered,
         };
         self.reason = Some(rejection.code());
         self.message = Some(crate::event::excerpt(&rejection.to_string(), 1000));
@@ -324,7 +324,7 @@ impl DryRun {
             && let (Some(byte), Some(value)) = (error.byte(), record.value)
         {
             self.byte = Some(byte);
-            self.spot = Some(Spot::find(value, byte));
+            self.snippet = Some(Snippet::find(value, byte));
         }
     }
 }

@@ -46,7 +46,7 @@ pub enum OperationError {
     },
     /// The group has members.
     #[error(
-        "group `{0}` has members, which would go on where they are and commit over it\nhelp: stop the service, all of its processes, and do it again; to handle records once more while it runs, use `replay`"
+        "group `{0}` has members, which would commit over the reset\nhelp: stop the service, all of its processes, and run the command again; to reprocess records while it runs, use `replay`"
     )]
     GroupActive(GroupName),
     /// The topic has not so many partitions.

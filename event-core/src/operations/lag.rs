@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::place::all_partitions;
-use super::{DEADLINE, GroupTopics, OperationError};
+use super::offset_spec::all_partitions;
+use super::{GroupTopics, OperationError, TIMEOUT};
 use crate::broker::{Broker, BrokerError};
 use crate::delivery::{NextOffset, SettledAbove, TopicPartition};
 use crate::event::{GroupName, TopicName};
@@ -17,7 +17,7 @@ pub struct PartitionLag {
     pub partition: TopicPartition,
     /// Where the group goes on; `None` when it never committed here and begins at the first record.
     pub committed: Option<NextOffset>,
-    /// The first record that is still held.
+    /// The first record that the log retains.
     pub low: NextOffset,
     /// Where the next record will lie.
     pub end: NextOffset,
@@ -30,7 +30,7 @@ pub struct PartitionLag {
 }
 
 impl PartitionLag {
-    /// Whether the group has committed beyond the end: the log was cut off, or the topic made anew. No record
+    /// Whether the group has committed beyond the end: the log was truncated, or the topic recreated. No record
     /// lies there, so that the service chooses where to go on, by default at the first record.
     #[must_use]
     pub fn is_beyond_end(&self) -> bool {
@@ -89,7 +89,7 @@ pub async fn lag_of<B: Broker>(broker: &B, groups: &[GroupTopics]) -> Result<Lag
         topics.extend(derived(group));
         let mut partitions = Vec::new();
         let found =
-            if topics.is_empty() { vec![] } else { broker.topics(&topics, DEADLINE).await? };
+            if topics.is_empty() { vec![] } else { broker.topics(&topics, TIMEOUT).await? };
         for status in found {
             match status.partitions {
                 Ok(count) => partitions.extend(all_partitions(&status.topic, count)),
@@ -106,11 +106,11 @@ pub async fn lag_of<B: Broker>(broker: &B, groups: &[GroupTopics]) -> Result<Lag
         if partitions.is_empty() {
             continue;
         }
-        let watermarks = broker.watermarks(&partitions, DEADLINE).await?;
-        let committed = broker.committed(&group.group, &partitions, DEADLINE).await?;
+        let watermarks = broker.watermarks(&partitions, TIMEOUT).await?;
+        let committed = broker.committed(&group.group, &partitions, TIMEOUT).await?;
         // The offsets are worth showing without it.
         let members =
-            broker.members(&group.group, DEADLINE).await.ok().flatten().unwrap_or_default();
+            broker.members(&group.group, TIMEOUT).await.ok().flatten().unwrap_or_default();
         let owner = |partition: &TopicPartition| {
             let owner = members.iter().find(|member| member.partitions.contains(partition))?;
             Some(format!("{}@{}", owner.client_id, owner.host))

@@ -5,7 +5,7 @@
 //! the group of the service, and nothing is committed for it but by [`seek`].
 //!
 //! A replay is the service itself on a broker whose consumer reads a range once (`operations::ReplayBroker`): what
-//! the engine would commit only tells how far it has come.
+//! the engine would commit only shows how far it has come.
 
 mod acls;
 pub mod dead_letters;
@@ -14,12 +14,12 @@ mod error;
 mod groups;
 mod lag;
 mod owned_record;
-mod patient;
-mod place;
+mod resilient_reader;
+mod offset_spec;
 mod rate;
 mod replay;
 mod seek;
-mod spot;
+mod snippet;
 mod tail;
 mod topics;
 
@@ -29,16 +29,16 @@ pub use acls::{
     ACL_RULES, AclOperation, AclResource, AclRule, AclSubject, AclUse, NeededAcl, acl_table,
     needed_acls,
 };
-pub use dry_run::{Becomes, DryRun, DryRunner};
+pub use dry_run::{DryRun, DryRunOutcome, DryRunner};
 pub use error::OperationError;
 pub use groups::{GroupTopics, groups_of};
 pub use lag::{Lags, PartitionLag, UnknownLag, lag_of};
+pub use offset_spec::{OffsetSpec, partitions_of, resolve};
 pub use owned_record::OwnedRecord;
-pub use place::{Place, partitions_of, resolve};
 pub use rate::{Rate, RateError};
 pub use replay::{ReplayBroker, ReplayConsumer, ReplayRange, Replayed, dry_replay};
 pub use seek::{Move, SeekPlan, plan_seek, seek};
-pub use spot::{Spot, printable};
+pub use snippet::{Snippet, printable};
 pub use tail::{TailFilter, TailedEvent, TailedRecord, tail};
 pub use topics::{
     NeededTopic, TopicState, UnevenTopic, create_topics, missing_topics, needed_topics,
@@ -46,7 +46,7 @@ pub use topics::{
 };
 
 /// How long the broker may take to answer one question.
-const DEADLINE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 // With the clock paused.
 #[cfg(all(test, feature = "testing"))]

@@ -1,7 +1,7 @@
 //! Handles a range of a topic once more, in this process and for no group.
 //!
 //! [`ReplayBroker`] is a broker on which a service reads that range and nothing else: decoding,
-//! layers, retries and outcomes are the engine's own, and what would be committed only tells how
+//! layers, retries and outcomes are the engine's own, and what would be committed only shows how
 //! far it has come. The group of the service is neither joined nor changed.
 
 mod consumer;
@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 use super::dead_letters::dead_letter_topics;
 use super::dry_run::route_of;
 use super::seek::some_partitions;
-use super::{DEADLINE, DryRun, DryRunner, GroupTopics, OperationError, Place, Rate, resolve};
+use super::{DryRun, DryRunner, GroupTopics, OffsetSpec, OperationError, Rate, TIMEOUT, resolve};
 use crate::broker::{
     Broker, BrokerError, Producer, Progress, ReadRequest, Reader, Subscription, asks_inner,
 };
@@ -41,18 +41,19 @@ impl ReplayRange {
         broker: &B,
         topic: &TopicName,
         partition: Option<i32>,
-        from: Place,
-        to: Place,
+        from: OffsetSpec,
+        to: OffsetSpec,
     ) -> Result<Self, OperationError> {
         let partitions = some_partitions(broker, topic, partition).await?;
         let from = resolve(broker, &partitions, from).await?;
         let to = resolve(broker, &partitions, to).await?;
-        let held = broker.watermarks(&partitions, DEADLINE).await?;
-        let held = held.into_iter().collect::<Result<Vec<_>, _>>()?;
-        let range = held.into_iter().zip(from.into_iter().zip(to)).map(|(held, (from, to))| {
-            let from = from.clamp(held.low, held.end);
-            (held.partition, from, to.clamp(from, held.end))
-        });
+        let watermarks = broker.watermarks(&partitions, TIMEOUT).await?;
+        let watermarks = watermarks.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let range =
+            watermarks.into_iter().zip(from.into_iter().zip(to)).map(|(watermarks, (from, to))| {
+                let from = from.clamp(watermarks.low, watermarks.end);
+                (watermarks.partition, from, to.clamp(from, watermarks.end))
+            });
         Ok(ReplayRange(range.collect()))
     }
 
@@ -77,7 +78,7 @@ impl ReplayRange {
     }
 }
 
-/// Tells what would become of the records of a range, in each group that has a handler for one, until
+/// Reports the outcome of the records of a range, in each group that has a handler for one, until
 /// `stop` is requested; true when all had their turn.
 ///
 /// # Errors
@@ -90,7 +91,7 @@ pub async fn dry_replay<B: Broker>(
     groups: &[GroupTopics],
     handler: Option<&str>,
     stop: &Shutdown,
-    mut tell: impl FnMut(&TopicPartition, Offset, DryRun),
+    mut report: impl FnMut(&TopicPartition, Offset, DryRun),
 ) -> Result<bool, OperationError> {
     let routers: Vec<_> =
         groups.iter().map(|group| (group, EventRouter::new(&group.handlers))).collect();
@@ -109,11 +110,11 @@ pub async fn dry_replay<B: Broker>(
             let taken: Vec<_> = taken.collect();
             if taken.is_empty() && handler.is_none() {
                 let dry_run = dry_runner.run(record.into(), topic.clone()).await;
-                tell(partition, record.offset, dry_run);
+                report(partition, record.offset, dry_run);
             }
             for by in taken.into_iter().filter(|by| handler.is_none_or(|id| by.id() == id)) {
                 let dry_run = dry_runner.run_for(record.into(), topic.clone(), by).await;
-                tell(partition, record.offset, dry_run);
+                report(partition, record.offset, dry_run);
             }
         }
     }

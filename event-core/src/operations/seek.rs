@@ -1,7 +1,7 @@
 //! Lets a group go on elsewhere.
 
-use super::place::all_partitions;
-use super::{DEADLINE, OperationError, Place, resolve};
+use super::offset_spec::all_partitions;
+use super::{OffsetSpec, OperationError, TIMEOUT, resolve};
 use crate::broker::{Broker, BrokerError};
 use crate::delivery::{NextOffset, TopicPartition};
 use crate::event::{GroupName, TopicName};
@@ -39,11 +39,11 @@ pub async fn plan_seek<B: Broker>(
     group: &GroupName,
     topic: &TopicName,
     partition: Option<i32>,
-    place: Place,
+    place: OffsetSpec,
 ) -> Result<SeekPlan, OperationError> {
     let partitions = some_partitions(broker, topic, partition).await?;
     let (mut watermarks, mut unknown) = (Vec::new(), Vec::new());
-    let answers = broker.watermarks(&partitions, DEADLINE).await?;
+    let answers = broker.watermarks(&partitions, TIMEOUT).await?;
     for (partition, answer) in partitions.into_iter().zip(answers) {
         match answer {
             Ok(known) => watermarks.push(known),
@@ -62,7 +62,7 @@ pub async fn plan_seek<B: Broker>(
             });
         }
     }
-    let committed = broker.committed(group, &partitions, DEADLINE).await?;
+    let committed = broker.committed(group, &partitions, TIMEOUT).await?;
     let moves = committed.into_iter().zip(to).map(|(committed, to)| Move {
         partition: committed.partition,
         from: committed.next,
@@ -82,7 +82,7 @@ pub async fn seek<B: Broker>(
     moves: &[Move],
 ) -> Result<(), OperationError> {
     let offsets: Vec<_> = moves.iter().map(|to| (to.partition.clone(), to.to)).collect();
-    match broker.reset(group, &offsets, DEADLINE).await {
+    match broker.reset(group, &offsets, TIMEOUT).await {
         Err(BrokerError::GroupActive(_)) => Err(OperationError::GroupActive(group.clone())),
         done => Ok(done?),
     }
@@ -94,7 +94,7 @@ pub(super) async fn some_partitions<B: Broker>(
     topic: &TopicName,
     partition: Option<i32>,
 ) -> Result<Vec<TopicPartition>, OperationError> {
-    let found = broker.topics(std::slice::from_ref(topic), DEADLINE).await?;
+    let found = broker.topics(std::slice::from_ref(topic), TIMEOUT).await?;
     let mut partitions = Vec::new();
     for status in found {
         let count = status.partitions?;

@@ -2,8 +2,8 @@
 
 use std::ops::ControlFlow;
 
-use super::patient::{Patient, Read};
-use super::{OperationError, Place, partitions_of, resolve};
+use super::resilient_reader::{Read, ResilientReader};
+use super::{OffsetSpec, OperationError, partitions_of, resolve};
 use crate::broker::{Broker, BrokerError, ReadRequest, Reader};
 use crate::delivery::{RecordRef, Shutdown, TopicPartition};
 use crate::event::{Envelope, EnvelopeError, TopicName};
@@ -69,7 +69,7 @@ impl TailFilter {
 }
 
 /// Shows the records of `topics` from `from` on to `show`, until it breaks, `stop` is requested or,
-/// unless it is to `follow`, what is there now was shown. A trouble that passes by itself is shown
+/// unless it is to `follow`, what is there now was shown. A transient error is shown
 /// too, and it goes on. It returns how many records were looked at.
 ///
 /// # Errors
@@ -78,7 +78,7 @@ impl TailFilter {
 pub async fn tail<B: Broker>(
     broker: &B,
     topics: &[TopicName],
-    from: Place,
+    from: OffsetSpec,
     follow: bool,
     filter: &TailFilter,
     stop: &Shutdown,
@@ -96,7 +96,7 @@ async fn show_all(
     stop: &Shutdown,
     mut show: impl FnMut(Result<&TailedRecord<'_>, &BrokerError>) -> ControlFlow<()>,
 ) -> Result<u64, OperationError> {
-    let mut reader = Patient::new(reader);
+    let mut reader = ResilientReader::new(reader);
     let mut looked_at = 0;
     loop {
         let read = tokio::select! {
@@ -106,8 +106,8 @@ async fn show_all(
         };
         let batch = match read {
             Read::Records(batch) => batch,
-            Read::Trouble(error) if show(Err(&error)).is_break() => return Ok(looked_at),
-            Read::Trouble(_) => continue,
+            Read::Error(error) if show(Err(&error)).is_break() => return Ok(looked_at),
+            Read::Error(_) => continue,
             Read::End => return Ok(looked_at),
         };
         for record in batch.iter() {

@@ -22,7 +22,7 @@ use crate::broker::{Broker, BrokerError, OutgoingRecord, Subscription};
 use crate::delivery::{NextOffset, Offset, SettledAbove, Shutdown, TopicPartition};
 use crate::event::{GroupName, Headers, TopicName};
 use crate::handler::HandlerRegistration;
-use crate::observe::Tally;
+use crate::observe::Counters;
 use crate::processor::DeliveryPolicy;
 use crate::registry::Registry;
 use crate::router::EventRouter;
@@ -105,11 +105,11 @@ async fn a_place_is_an_offset_of_each_partition() {
     let broker = broker().await;
     let partitions = partitions_of(&broker, &[ORDERS]).await.unwrap();
     assert_eq!(partitions, [partition(0), partition(1)]);
-    let time = Place::Time("1970-01-01T00:00:04.5Z".parse().unwrap());
+    let time = OffsetSpec::Time("1970-01-01T00:00:04.5Z".parse().unwrap());
     for (place, offsets) in [
-        (Place::Beginning, [0, 0]),
-        (Place::End, [10, 0]),
-        (Place::Offset(3), [3, 3]),
+        (OffsetSpec::Beginning, [0, 0]),
+        (OffsetSpec::End, [10, 0]),
+        (OffsetSpec::Offset(3), [3, 3]),
         (time, [5, 0]),
     ] {
         let resolved = resolve(&broker, &partitions, place).await.unwrap();
@@ -121,7 +121,7 @@ async fn a_place_is_an_offset_of_each_partition() {
 async fn lag_counts_to_the_end_and_says_what_is_settled_above() {
     let broker = broker().await;
     let orders = group("orders");
-    broker.reset(&orders, &[(partition(0), NextOffset(4))], DEADLINE).await.unwrap();
+    broker.reset(&orders, &[(partition(0), NextOffset(4))], TIMEOUT).await.unwrap();
     let lags = lag_of(&broker, &groups_of(&handlers(), &orders)).await.unwrap().partitions;
     let shown: Vec<_> =
         lags.iter().map(|lag| (lag.committed, lag.end, lag.lag(), lag.settled_above)).collect();
@@ -154,7 +154,7 @@ async fn what_is_settled_above_the_committed_offset_is_counted() {
         topics: vec![vec![ORDERS]],
         retry_topics: Vec::new(),
         max_in_flight_bytes: 1 << 20,
-        drain_deadline: Duration::from_secs(1),
+        drain_timeout: Duration::from_secs(1),
         group_instance_id: None,
         wants_metadata: false,
         out_of_range: Default::default(),
@@ -178,17 +178,17 @@ async fn what_is_settled_above_the_committed_offset_is_counted() {
 }
 
 #[tokio::test]
-async fn a_group_without_members_goes_on_where_it_is_told() {
+async fn a_reset_moves_a_group_without_members() {
     let broker = broker().await;
     let orders = group("orders");
-    let plan = plan_seek(&broker, &orders, &ORDERS, Some(0), Place::Offset(7)).await.unwrap();
+    let plan = plan_seek(&broker, &orders, &ORDERS, Some(0), OffsetSpec::Offset(7)).await.unwrap();
     let moves = plan.moves;
     assert_eq!(moves, [Move { partition: partition(0), from: None, to: NextOffset(7) }]);
     // A plan changes nothing.
     assert_eq!(broker.committed(&orders, &partition(0)), None);
     seek(&broker, &orders, &moves).await.unwrap();
     assert_eq!(broker.committed(&orders, &partition(0)), Some(NextOffset(7)));
-    let plan = plan_seek(&broker, &orders, &ORDERS, None, Place::Beginning).await.unwrap();
+    let plan = plan_seek(&broker, &orders, &ORDERS, None, OffsetSpec::Beginning).await.unwrap();
     let moves = plan.moves;
     assert_eq!(moves[0].from, Some(NextOffset(7)));
     assert_eq!(moves.iter().map(|to| to.to.0).collect::<Vec<_>>(), [0, 0]);
@@ -202,11 +202,11 @@ async fn a_seek_that_would_go_wrong_is_refused_with_what_to_do() {
         plan_seek(&broker, &orders, &ORDERS, partition, place).await.unwrap_err().to_string()
     };
     assert_eq!(
-        plan(Some(2), Place::End).await,
+        plan(Some(2), OffsetSpec::End).await,
         "topic `order_events` has no partition 2\nhelp: it has 2, counted from 0"
     );
     assert_eq!(
-        plan(Some(0), Place::Offset(11)).await,
+        plan(Some(0), OffsetSpec::Offset(11)).await,
         "offset 11 is not in order_events/0\nhelp: the partition holds 0 to 10; `beginning` and `end` are always right"
     );
     let subscription = Subscription {
@@ -214,21 +214,21 @@ async fn a_seek_that_would_go_wrong_is_refused_with_what_to_do() {
         topics: vec![vec![ORDERS]],
         retry_topics: Vec::new(),
         max_in_flight_bytes: 1,
-        drain_deadline: Duration::from_secs(1),
+        drain_timeout: Duration::from_secs(1),
         group_instance_id: None,
         wants_metadata: false,
         out_of_range: Default::default(),
         by_partition: false,
     };
     let _member = broker.subscribe(subscription).unwrap();
-    let moves = plan_seek(&broker, &orders, &ORDERS, Some(0), Place::End).await.unwrap().moves;
+    let moves = plan_seek(&broker, &orders, &ORDERS, Some(0), OffsetSpec::End).await.unwrap().moves;
     assert_eq!(
         seek(&broker, &orders, &moves).await.unwrap_err().to_string(),
-        "group `orders` has members, which would go on where they are and commit over it\nhelp: stop the service, all of its processes, and do it again; to handle records once more while it runs, use `replay`"
+        "group `orders` has members, which would commit over the reset\nhelp: stop the service, all of its processes, and run the command again; to reprocess records while it runs, use `replay`"
     );
 }
 
-async fn tailed(broker: &MemoryBroker, from: Place, filter: TailFilter) -> Vec<String> {
+async fn tailed(broker: &MemoryBroker, from: OffsetSpec, filter: TailFilter) -> Vec<String> {
     let mut shown = Vec::new();
     let show = |record: Result<&TailedRecord<'_>, &BrokerError>| {
         let record = record.unwrap();
@@ -252,11 +252,11 @@ async fn a_tail_shows_bad_records_too_and_filters() {
     }
     let any = TailFilter::default;
     let bad = ["1@0 malformed_json", "1@1 tombstone", "1@2 ORDER_PAID"];
-    let all = tailed(&broker, Place::Beginning, any()).await;
+    let all = tailed(&broker, OffsetSpec::Beginning, any()).await;
     assert_eq!(all.len(), 13);
     assert!(bad.iter().all(|bad| all.iter().any(|shown| shown == bad)), "{all:?}");
-    assert_eq!(tailed(&broker, Place::End, any()).await, [""; 0]);
-    assert_eq!(tailed(&broker, Place::Offset(9), any()).await, ["0@9 ORDER_PLACED"]);
+    assert_eq!(tailed(&broker, OffsetSpec::End, any()).await, [""; 0]);
+    assert_eq!(tailed(&broker, OffsetSpec::Offset(9), any()).await, ["0@9 ORDER_PLACED"]);
     for (filter, count) in [
         (TailFilter { event: Some("ORDER_PAID".into()), ..any() }, 1),
         (TailFilter { event: Some("tombstone".into()), ..any() }, 1),
@@ -266,7 +266,7 @@ async fn a_tail_shows_bad_records_too_and_filters() {
         (TailFilter { key: Some("x".into()), ..any() }, 0),
     ] {
         assert_eq!(
-            tailed(&broker, Place::Beginning, filter.clone()).await.len(),
+            tailed(&broker, OffsetSpec::Beginning, filter.clone()).await.len(),
             count,
             "{filter:?}"
         );
@@ -274,9 +274,9 @@ async fn a_tail_shows_bad_records_too_and_filters() {
 }
 
 #[tokio::test]
-async fn a_tail_that_follows_shows_what_comes_until_it_is_told_to_end() {
+async fn a_following_tail_shows_new_records_until_it_is_stopped() {
     let broker = broker().await;
-    let (tell, told) = watch::channel(false);
+    let (stop, reported) = watch::channel(false);
     let (sent, mut shown) = tokio::sync::mpsc::unbounded_channel();
     let follow = tokio::spawn({
         let broker = broker.clone();
@@ -285,15 +285,23 @@ async fn a_tail_that_follows_shows_what_comes_until_it_is_told_to_end() {
                 let _ = sent.send(record.unwrap().record.offset);
                 ControlFlow::Continue(())
             };
-            let stop = Shutdown::new(told);
-            tail(&broker, &[ORDERS], Place::Offset(9), true, &TailFilter::default(), &stop, show)
-                .await
+            let stop = Shutdown::new(reported);
+            tail(
+                &broker,
+                &[ORDERS],
+                OffsetSpec::Offset(9),
+                true,
+                &TailFilter::default(),
+                &stop,
+                show,
+            )
+            .await
         }
     });
     assert_eq!(shown.recv().await, Some(Offset(9)));
     send(&broker, 0, 0, &event("ORDER_PLACED", 10)).await;
     assert_eq!(shown.recv().await, Some(Offset(10)));
-    tell.send_replace(true);
+    stop.send_replace(true);
     follow.await.unwrap().unwrap();
 }
 
@@ -372,8 +380,8 @@ fn a_derived_topic_gets_the_partitions_of_its_origin_also_of_one_that_is_yet_to_
     assert!(uneven_topics(&states).is_empty());
     states[1].partitions = Some(1);
     states[4].partitions = Some(3);
-    let told: Vec<_> = uneven_topics(&states).iter().map(ToString::to_string).collect();
-    assert_eq!(told, ["a_events_redrive has 1 partition, a_events has 3"]);
+    let reported: Vec<_> = uneven_topics(&states).iter().map(ToString::to_string).collect();
+    assert_eq!(reported, ["a_events_redrive has 1 partition, a_events has 3"]);
     // What may not be described is not made, and nothing that needs its number.
     let mut of_b = states.to_vec();
     of_b[2].unknown = Some(crate::broker::BrokerError::Unauthorised("topic `b_events`".to_owned()));

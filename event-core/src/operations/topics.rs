@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::{DEADLINE, OperationError};
+use super::{OperationError, TIMEOUT};
 use crate::broker::{Broker, BrokerError, NewTopic};
 use crate::event::{NameError, TopicName};
 use crate::handler::HandlerRegistration;
@@ -22,7 +22,7 @@ pub struct NeededTopic {
 }
 
 /// Every topic that `handlers` need, a table for each of their groups, sorted: those that they listen to, and for each of these where
-/// its dead letters go, where they are redriven, and where its records wait to be tried again; and
+/// its dead letters go, where they are redriven, and where its records wait to be retried; and
 /// those that they are known to send to.
 ///
 /// # Errors
@@ -102,7 +102,7 @@ pub async fn topic_states<B: Broker>(
         return Ok(Vec::new());
     }
     let names: Vec<_> = topics.iter().map(|needed| needed.topic.clone()).collect();
-    let found = broker.topics(&names, DEADLINE).await?;
+    let found = broker.topics(&names, TIMEOUT).await?;
     let state = |(needed, status): (NeededTopic, crate::broker::TopicStatus)| {
         let (partitions, unknown) = match status.partitions {
             Ok(partitions) => (Some(partitions), None),
@@ -197,7 +197,7 @@ pub async fn create_topics<B: Broker>(
 ) -> Result<Vec<crate::broker::CreatedTopic>, OperationError> {
     match topics {
         [] => Ok(Vec::new()),
-        topics => Ok(broker.create_topics(topics, DEADLINE).await?),
+        topics => Ok(broker.create_topics(topics, TIMEOUT).await?),
     }
 }
 

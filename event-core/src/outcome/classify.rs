@@ -58,7 +58,7 @@ pub trait Classify<T>: Sized {
     /// The same, with that verdict.
     fn retry_after(self, delay: Duration) -> Result<T>;
 
-    /// No retry can mend it: dead-letter the record at once.
+    /// No retry can fix it: dead-letter the record at once.
     ///
     /// # Errors
     ///
@@ -163,9 +163,9 @@ pub(super) fn classified(error: &(dyn StdError + 'static)) -> Option<Verdict> {
 /// What an error holds. One of input and output speaks for the error that it was made of, and leaves it out of
 /// its sources.
 fn below<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 'static)> {
-    let held = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-    match held {
-        Some(held) => Some(held),
+    let retained = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    match retained {
+        Some(retained) => Some(retained),
         None => error.source(),
     }
 }

@@ -34,17 +34,17 @@ impl Error {
             not(any(feature = "anyhow", feature = "eyre")),
             expect(unused_mut, reason = "nothing is taken out")
         )]
-        let mut held = Some(error);
+        let mut report = Some(error);
         // In a box of theirs the type of the error cannot be seen any more, and its verdict with it.
         #[cfg(feature = "anyhow")]
-        if let Some(error) = taken::<anyhow::Error>(&mut held) {
+        if let Some(error) = taken::<anyhow::Error>(&mut report) {
             return Error::of_box(error.reallocate_into_boxed_dyn_error_without_backtrace());
         }
         #[cfg(feature = "eyre")]
-        if let Some(report) = taken::<eyre::Report>(&mut held) {
+        if let Some(report) = taken::<eyre::Report>(&mut report) {
             return Error::of_report(report);
         }
-        held.map_or_else(|| Error::msg(""), |error| Error::of_box(error.into()))
+        report.map_or_else(|| Error::msg(""), |error| Error::of_box(error.into()))
     }
 
     fn of_box(error: Cause) -> Self {
@@ -99,19 +99,19 @@ impl Error {
         let verdict = classify::classified(&*error);
         let chain = std::iter::successors(Some(&*error), |error| (*error).source());
         let texts: Vec<_> = chain.map(ToString::to_string).collect();
-        let told = texts
+        let chain = texts
             .into_iter()
             .rev()
-            .fold(None, |source, text| Some(Box::new(Told { text, source })));
-        let told = told.map_or_else(|| Error::msg(""), |told| Error::from(*told));
-        Error { verdict, ..told }
+            .fold(None, |source, text| Some(Box::new(ErrorText { text, source })));
+        let chain = chain.map_or_else(|| Error::msg(""), |chain| Error::from(*chain));
+        Error { verdict, ..chain }
     }
 }
 
-/// The error in `held`, if it is a `T`.
+/// The error in `report`, if it is a `T`.
 #[cfg(any(feature = "anyhow", feature = "eyre"))]
-fn taken<T: 'static>(held: &mut dyn Any) -> Option<T> {
-    held.downcast_mut::<Option<T>>().and_then(Option::take)
+fn taken<T: 'static>(report: &mut dyn Any) -> Option<T> {
+    report.downcast_mut::<Option<T>>().and_then(Option::take)
 }
 
 /// The error that was put into another one with what was said of it.
@@ -142,18 +142,18 @@ impl StdError for Carrier {
 
 // The messages of an error that stays on its thread.
 #[derive(Debug)]
-struct Told {
+struct ErrorText {
     text: String,
-    source: Option<Box<Told>>,
+    source: Option<Box<ErrorText>>,
 }
 
-impl fmt::Display for Told {
+impl fmt::Display for ErrorText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
 }
 
-impl StdError for Told {
+impl StdError for ErrorText {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.source.as_deref().map(|source| source as &(dyn StdError + 'static))
     }
@@ -334,9 +334,9 @@ mod tests {
     #[cfg(feature = "anyhow")]
     #[test]
     fn anyhow_holds_the_error_and_gives_it_back() {
-        let held = passed::<anyhow::Error>();
-        assert_eq!(held.chain().map(ToString::to_string).collect::<Vec<_>>(), CHAIN);
-        has_chain(&Error::from_boxed(held));
+        let report = passed::<anyhow::Error>();
+        assert_eq!(report.chain().map(ToString::to_string).collect::<Vec<_>>(), CHAIN);
+        has_chain(&Error::from_boxed(report));
         let other = anyhow::Error::new(unread());
         let said = Err::<(), _>(other).dead_letter().unwrap_err();
         has_chain(&said);
@@ -346,9 +346,9 @@ mod tests {
     #[cfg(feature = "eyre")]
     #[test]
     fn eyre_holds_the_error_and_gives_it_back() {
-        let held = passed::<eyre::Report>();
-        assert_eq!(held.chain().map(ToString::to_string).collect::<Vec<_>>(), CHAIN);
-        has_chain(&Error::from_boxed(held));
+        let report = passed::<eyre::Report>();
+        assert_eq!(report.chain().map(ToString::to_string).collect::<Vec<_>>(), CHAIN);
+        has_chain(&Error::from_boxed(report));
         let other = eyre::Report::new(unread());
         let said = Err::<(), _>(other).dead_letter().unwrap_err();
         has_chain(&said);

@@ -1,4 +1,4 @@
-//! Events that a handler sends by returning them.
+//! Events that a handler sends as its return value.
 
 use std::cell::Cell;
 
@@ -111,21 +111,21 @@ impl<T: IntoEmissions, const N: usize> IntoEmissions for [T; N] {
 }
 
 macro_rules! tuples {
-    ($(($First:ident $($Rest:ident)+))*) => {$(
-        impl<$First: IntoEmissions, $($Rest: IntoEmissions),+> IntoEmissions for ($First, $($Rest),+) {
+    ($(($First:ident $($Tail:ident)+))*) => {$(
+        impl<$First: IntoEmissions, $($Tail: IntoEmissions),+> IntoEmissions for ($First, $($Tail),+) {
             const EMITS: &'static Emits =
-                &Emits::Both($First::EMITS, <($($Rest,)+) as Listed>::EMITS);
+                &Emits::Both($First::EMITS, <($($Tail,)+) as Listed>::EMITS);
 
             #[expect(non_snake_case, reason = "a variable is named like its type")]
             fn add_to(self, emissions: &mut Emissions, cause: &Cause) -> Result<(), Error> {
-                let ($First, $($Rest),+) = self;
+                let ($First, $($Tail),+) = self;
                 $First.add_to(emissions, cause)?;
-                $($Rest.add_to(emissions, cause)?;)+
+                $($Tail.add_to(emissions, cause)?;)+
                 Ok(())
             }
         }
 
-        impl<$First: IntoEmissions, $($Rest: IntoEmissions),+> Listed for ($First, $($Rest),+) {
+        impl<$First: IntoEmissions, $($Tail: IntoEmissions),+> Listed for ($First, $($Tail),+) {
             const EMITS: &'static Emits = <Self as IntoEmissions>::EMITS;
         }
     )*};

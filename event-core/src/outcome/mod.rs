@@ -68,7 +68,7 @@ impl Error {
         self.of_all
     }
 
-    /// The same error, but one that no retry can mend.
+    /// The same error, but one that no retry can fix.
     #[must_use]
     pub fn dead_letter(self) -> Self {
         self.with_verdict(Verdict::DeadLetter)

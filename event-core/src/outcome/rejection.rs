@@ -24,8 +24,7 @@ pub enum Rejection {
         what: &'static str,
     },
     /// An argument could not be made this time, for a reason that is not the record's, such as a
-    /// database that does not answer. It counts as a failure of the handler: the record is tried
-    /// again.
+    /// database that does not answer. It counts as a failure of the handler: the record is retried.
     #[error("{0}")]
     Failed(Error),
     /// An argument of the user's own refuses the record.

@@ -1,7 +1,7 @@
 //! Leaves a handler alone while what it depends on is down.
 //!
 //! Without it an outage would use up the attempts of record after record and dead-letter them all.
-//! After so many failures in a row the handler is left alone for a while; then one record is tried.
+//! After so many failures in a row the breaker opens; after its pause one record is tried.
 //! When that works everything goes on, and otherwise the pause is twice as long.
 
 use std::time::Duration;
@@ -69,7 +69,7 @@ impl Breaker {
         Entry::Open
     }
 
-    /// An attempt did not fail. Whether the handler had been left alone, and is not any more; then
+    /// An attempt did not fail. Whether that closed an open breaker; then
     /// `closed` is called before anyone else can change that.
     pub(super) fn succeeded(&self, closed: impl FnOnce()) -> bool {
         if self.failures.load(Ordering::Relaxed) == 0 {
@@ -95,7 +95,7 @@ impl Breaker {
         false
     }
 
-    /// An attempt failed, or found that a dependency is down. For how long the handler is left alone
+    /// An attempt failed, or found that a dependency is down. For how long the breaker is open
     /// now, when that begins or goes on with it; then `opened` is called before anyone else can change
     /// that.
     pub(super) fn failed(
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trial_that_says_nothing_leaves_it_to_the_next() {
+    fn a_half_open_attempt_without_an_outcome_leaves_it_to_the_next() {
         let (breaker, now) = breaker(1);
         assert!(!breaker.undecided(now));
         breaker.failed(now, false, || ());
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trial_that_never_ends_does_not_keep_it_shut() {
+    fn a_half_open_attempt_that_never_ends_does_not_keep_it_open() {
         let (breaker, now) = breaker(1);
         breaker.failed(now, false, || ());
         assert_eq!(breaker.entry(now + SECOND), Entry::Open);

@@ -26,7 +26,7 @@ impl Default for Control {
 }
 
 impl Control {
-    /// Lets the handler with this id rest; what it has in hand is finished.
+    /// Pauses the handler with this id; its records in flight are finished.
     pub fn pause_handler(&self, id: impl Into<String>) {
         self.0.send_if_modified(|paused| paused.handlers.insert(id.into()));
     }
@@ -36,7 +36,7 @@ impl Control {
         self.0.send_if_modified(|paused| paused.handlers.remove(id))
     }
 
-    /// Lets all handlers of a topic rest.
+    /// Pauses all handlers of a topic.
     pub fn pause_topic(&self, topic: impl Into<String>) {
         self.0.send_if_modified(|paused| paused.topics.insert(topic.into()));
     }

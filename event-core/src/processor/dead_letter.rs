@@ -4,7 +4,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::ServiceIdentity;
-use super::returning::{Origin, original_headers, redrive_id};
+use super::retry_headers::{Origin, original_headers, redrive_id};
 use crate::broker::OutgoingRecord;
 use crate::delivery::RecordRef;
 use crate::event::{Header, TopicName};

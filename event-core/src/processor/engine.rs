@@ -21,7 +21,7 @@
 //! | what is delivered, what may run, what is delayed | the lane's task, alone | `lane::{sequential, concurrent}`, `concurrent::scheduler` |
 //! | what is settled | written by the lane, read at a commit | `lane::progress`: one number, or a `tracker` behind a lock |
 //! | an attempt | the lane's task; a task of its own where it waits or computes for long, and records run side by side | `attempt`, `loops`, `concurrent::{straight, calls, batch_calls, work}` |
-//! | the verdict on an attempt | whoever made it | `settle::judge` |
+//! | the verdict on an attempt | whoever made it | `settle::apply_outcome` |
 //! | breaker, pause and room of a handler | shared by all lanes of the group | `engine`, `breaker` |
 
 use std::ops::Deref;
@@ -53,13 +53,13 @@ pub(super) struct Engine {
     handlers: Vec<HandlerState>,
     handler_ids: Arc<[Arc<str>]>,
     /// The topics whose records were on another topic before.
-    returning: FxHashMap<TopicName, (TopicName, Option<Duration>)>,
+    derived_origins: FxHashMap<TopicName, (TopicName, Option<Duration>)>,
     /// Something that kept a handler shut has changed. It wakes all in the order in which they wait.
     gates: Notify,
     settled: Arc<AtomicU64>,
     pub(super) commit_due: Notify,
     pub(super) watch: Watch,
-    /// How many records lanes that were told to stop left waiting.
+    /// How many records lanes that were asked to stop left waiting.
     left: AtomicU64,
 }
 
@@ -85,7 +85,7 @@ pub(super) enum Source {
     Origin(Arc<TopicRoutes>),
     /// A topic of ours for records that were on `origin` before; those of a retry topic waited for
     /// `delay`.
-    Returning { origin: TopicName, routes: Arc<TopicRoutes>, delay: Option<Duration> },
+    Derived { origin: TopicName, routes: Arc<TopicRoutes>, delay: Option<Duration> },
 }
 
 impl Deref for Engine {
@@ -103,13 +103,13 @@ impl Engine {
         let handlers = routes.iter();
         let handlers = handlers.map(|route| HandlerState::new(route, &processor.policy)).collect();
         let derived = processor.router.derived_topics().filter_map(Result::ok);
-        let returning = derived.filter_map(|derived| match derived.purpose {
+        let derived_origins = derived.filter_map(|derived| match derived.purpose {
             Purpose::DeadLetters => None,
             Purpose::Redrive => Some((derived.topic, (derived.origin, None))),
             Purpose::Retry(delay) => Some((derived.topic, (derived.origin, Some(delay)))),
         });
         Engine {
-            returning: returning.collect(),
+            derived_origins: derived_origins.collect(),
             settled: processor.health.settled_counter(&processor.identity.group),
             processor,
             handlers,
@@ -149,14 +149,14 @@ impl Engine {
         let of_topic = |(name, (_, delay)): (&TopicName, &(_, Option<Duration>))| {
             name.as_str() == topic && delay.is_none()
         };
-        self.returning.iter().any(of_topic)
+        self.derived_origins.iter().any(of_topic)
     }
 
     pub(super) fn source(&self, topic: &TopicName) -> Source {
         // A topic that handlers listen to is never one of ours, even if its name looks so.
         let routes = self.router.topic(topic.as_str());
-        match self.returning.get(topic) {
-            Some((origin, delay)) if routes.routes().next().is_none() => Source::Returning {
+        match self.derived_origins.get(topic) {
+            Some((origin, delay)) if routes.routes().next().is_none() => Source::Derived {
                 origin: origin.clone(),
                 routes: self.router.topic(origin.as_str()),
                 delay: *delay,
@@ -174,8 +174,8 @@ impl Engine {
         }
     }
 
-    /// Counts records that a lane leaves as they wait: for their next attempt, or for a handler that
-    /// is left alone or paused.
+    /// Counts records that a lane leaves as they wait: for their next attempt, or for a handler that is
+    /// paused or whose circuit breaker is open.
     pub(super) fn count_left(&self, records: u64) {
         self.left.fetch_add(records, Ordering::Relaxed);
     }
@@ -184,7 +184,7 @@ impl Engine {
         self.left.load(Ordering::Relaxed)
     }
 
-    /// Tells what the broker has.
+    /// Reports what the broker has.
     pub(super) fn committed(&self, progress: &[Progress]) {
         for Progress { partition, epoch, next, .. } in progress {
             let (epoch, next) = (*epoch, *next);

@@ -1,7 +1,7 @@
 //! Whether a handler may be called: not while it is paused, and not while its breaker is open.
 //!
 //! It is asked before every attempt, so when nothing is in the way it is one load of an atomic. What is
-//! in the way are two bits that never follow from each other; the breaker's is changed only under the
+//! in the way are two independent bits: paused, breaker open; the breaker's is changed only under the
 //! breaker's lock, so that it always agrees with it.
 
 use std::time::Duration;
@@ -85,7 +85,7 @@ impl Gate {
             && self.breaker.undecided(Instant::now())
     }
 
-    /// An attempt failed, or found that a dependency is down. For how long the handler is left alone
+    /// An attempt failed, or found that a dependency is down. For how long the breaker is open
     /// now, when that begins or goes on with it; `opened` is called in the same moment.
     pub(super) fn failed(
         &self,
@@ -130,21 +130,21 @@ mod interleavings {
     }
 
     #[test]
-    fn the_bit_agrees_with_the_breaker_and_with_what_was_told() {
+    fn the_bit_agrees_with_the_breaker_and_with_what_was_reported() {
         use loom::sync::atomic::AtomicBool;
 
         loom::model(|| {
-            let (gate, told) = (gate(1), Arc::new(AtomicBool::new(true)));
+            let (gate, reported) = (gate(1), Arc::new(AtomicBool::new(true)));
             gate.failed(Instant::now(), false, || ());
-            let (other, also) = (Arc::clone(&gate), Arc::clone(&told));
+            let (other, also) = (Arc::clone(&gate), Arc::clone(&reported));
             // While one closes it, another may open it again.
             let opens = thread::spawn(move || {
                 other.failed(Instant::now(), false, || also.store(true, Ordering::Release))
             });
-            gate.succeeded(|| told.store(false, Ordering::Release));
+            gate.succeeded(|| reported.store(false, Ordering::Release));
             let opened = opens.join().ok().flatten().is_some();
             let is_shut = gate.entry() != Entry::Open;
-            assert_eq!(is_shut, told.load(Ordering::Acquire));
+            assert_eq!(is_shut, reported.load(Ordering::Acquire));
             assert_eq!(opened, is_shut);
         });
     }

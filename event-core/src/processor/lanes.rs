@@ -2,7 +2,7 @@
 //!
 //! # Giving a partition up
 //!
-//! When a partition is to be given up, its lane finishes what is in flight within the drain deadline, what is settled
+//! When a partition is to be given up, its lane finishes what is in flight within the drain timeout, what is settled
 //! is committed, and only then is the partition released. Those that are kept go on with what was handed over, and
 //! are committed, but get no more meanwhile: librdkafka pauses every partition until a revocation is answered.
 //! Shutdown is the same for all partitions at once, and then leaves the group. A lane that fails says so at once
@@ -22,7 +22,7 @@ use super::engine::Engine;
 use super::lane::{Failures, Lane, LaneFailure};
 use crate::broker::{AssignedPartition, BrokerError, Consumer, Progress, Revocation};
 use crate::delivery::{Epoch, NextOffset, RecordBatch, SettledAbove, TopicPartition};
-use crate::observe::{InHand, Observation};
+use crate::observe::{InFlightAttempt, Observation};
 
 /// One lane per assigned partition. Only the processor's loop touches it, so nothing here locks.
 pub(super) struct Lanes {
@@ -52,9 +52,9 @@ pub(super) struct Drained {
     pub(super) progress: Vec<Progress>,
     /// How many lanes had to be cut off.
     pub(super) abandoned: usize,
-    /// What was in hand then.
-    pub(super) in_hand: Vec<InHand>,
-    /// The first lane that failed without the processor's loop having heard of it.
+    /// What was in flight then.
+    pub(super) in_flight: Vec<InFlightAttempt>,
+    /// The first lane whose failure the processor's loop has not received.
     pub(super) failure: Option<(TopicPartition, LaneFailure)>,
 }
 
@@ -106,7 +106,7 @@ impl Lanes {
         }
     }
 
-    /// Tells a lane that no record comes before `next`.
+    /// Informs a lane that no record comes before `next`.
     pub(super) fn pass(&self, partition: &TopicPartition, epoch: Epoch, next: NextOffset) {
         if let Some(open) = self.open.get(partition)
             && open.epoch == epoch
@@ -115,7 +115,7 @@ impl Lanes {
         }
     }
 
-    /// A partition whose lane does not go on although nobody told it to stop.
+    /// A partition whose lane does not go on although nobody stopped it.
     pub(super) async fn failure(&mut self) -> Option<(TopicPartition, LaneFailure)> {
         self.failed.recv().await
     }
@@ -150,7 +150,7 @@ impl Lanes {
         }
     }
 
-    /// Stops the lanes of a revocation; the partitions are released when the records in hand are
+    /// Stops the lanes of a revocation; the partitions are released when the records in flight are
     /// dealt with, while the others go on. What is lost already is another member's, so nothing is
     /// waited for.
     pub(super) fn give_up(&mut self, revocation: Revocation) {
@@ -167,7 +167,7 @@ impl Lanes {
             self.engine.observers.notify(&Observation::Revoked { partitions, epoch, lost });
         }
         let engine = Arc::clone(&self.engine);
-        let wait = if revocation.lost { Duration::ZERO } else { engine.policy.drain_deadline };
+        let wait = if revocation.lost { Duration::ZERO } else { engine.policy.drain_timeout };
         let max_metadata_bytes = self.max_metadata_bytes;
         let deadline = Instant::now() + wait;
         while self.releasing.try_join_next().is_some() {}
@@ -178,10 +178,10 @@ impl Lanes {
         });
     }
 
-    /// Stops all lanes and waits for the records in hand, and for what is being released.
+    /// Stops all lanes and waits for the records in flight, and for what is being released.
     pub(super) async fn drain(&mut self, deadline: Instant) -> Drained {
         let lanes = std::mem::take(&mut self.open);
-        // What was released before was told then.
+        // What was released before was reported then.
         while self.releasing.try_join_next().is_some() {}
         let mut drained = finish(&self.engine, lanes, deadline, self.max_metadata_bytes).await;
         while let Ok(Some(released)) =
@@ -189,7 +189,7 @@ impl Lanes {
         {
             if let Ok(released) = released {
                 drained.abandoned += released.abandoned;
-                drained.in_hand.extend(released.in_hand);
+                drained.in_flight.extend(released.in_flight);
             }
         }
         drained.failure = self.failed.try_recv().ok();
@@ -207,27 +207,27 @@ async fn finish(
     let mut late = Vec::new();
     for (partition, open) in &mut lanes {
         if timeout_at(deadline, open.lane.ended()).await.is_err() {
-            // Named before it is cut off, when nothing is in hand any more.
-            let in_hand = engine.in_hand(Some(partition));
-            late.push((partition, &mut open.lane, in_hand));
+            // Named before it is cut off, when nothing is in flight any more.
+            let in_flight = engine.in_flight(Some(partition));
+            late.push((partition, &mut open.lane, in_flight));
         }
     }
     // All are cut off before the first is waited for, and have one moment together: when handlers
     // block every thread, each would need all of its own.
     join_all(late.iter_mut().map(|(_, lane, _)| lane.abort())).await;
     let mut drained = Drained::default();
-    for (partition, lane, in_hand) in late {
-        // An idle one may only not have been told yet, where nothing was waited for.
-        if !lane.has_in_hand() {
+    for (partition, lane, in_flight) in late {
+        // An idle one may not have been notified yet, where nothing was waited for.
+        if !lane.has_in_flight() {
             continue;
         }
         drained.abandoned += 1;
         engine.observers.notify(&Observation::Abandoned {
             partition,
             next: lane.settled(max_metadata_bytes).map(|(next, _)| next),
-            in_hand: &in_hand,
+            in_flight: &in_flight,
         });
-        drained.in_hand.extend(in_hand);
+        drained.in_flight.extend(in_flight);
     }
     for (partition, open) in lanes {
         if let Some((next, metadata)) = open.lane.settled(max_metadata_bytes) {

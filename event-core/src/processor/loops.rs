@@ -12,7 +12,7 @@ use crate::handler::{
 };
 use crate::router::Route;
 
-/// The loop of a handler in a lane; it is made anew after a panic.
+/// The loop of a handler in a lane; it is recreated after a panic.
 #[derive(Default)]
 pub(super) struct LoopSlot(Option<HandlerLoop<'static>>);
 

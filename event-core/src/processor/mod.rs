@@ -17,9 +17,9 @@ mod gate;
 mod loops;
 mod lane;
 mod lanes;
-mod neighbours;
+mod sibling_groups;
 mod policy;
-mod returning;
+mod retry_headers;
 mod settle;
 mod sync;
 mod tracker;
@@ -37,15 +37,15 @@ pub use clock::Clock;
 pub use concurrency::Concurrency;
 pub use control::{Control, Paused};
 pub use dead_letter::header as dead_letter_header;
-pub use neighbours::Neighbours;
 pub use policy::{DeliveryPolicy, UnknownEvents};
 pub(crate) use policy::{UNKNOWN_EVENT, unknown_event};
-pub use returning::header as retry_header;
+pub use retry_headers::header as retry_header;
+pub use sibling_groups::SiblingGroups;
 
 use crate::broker::{BrokerError, Consumer, ConsumerEvent, Producer, Progress};
 use crate::delivery::{Offset, TopicPartition};
 use crate::event::GroupName;
-use crate::observe::{Health, InHand, Observation, Observers};
+use crate::observe::{Health, InFlightAttempt, Observation, Observers};
 use crate::router::EventRouter;
 use crate::state::StateMap;
 use engine::Engine;
@@ -53,7 +53,7 @@ use lane::LaneFailure;
 use lanes::Lanes;
 
 // What the last commit and leaving the group may take, however long the lanes took.
-const LEAVE_DEADLINE: Duration = Duration::from_secs(3);
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Who the service is, for the provenance of its dead letters.
 #[derive(Clone, Debug)]
@@ -71,7 +71,7 @@ pub struct EventProcessor {
     /// Finds the handler.
     pub router: EventRouter,
     /// What the other consumer groups of the process handle.
-    pub neighbours: Neighbours,
+    pub sibling_groups: SiblingGroups,
     /// What handlers share.
     pub state: Arc<StateMap>,
     /// How to deliver.
@@ -102,7 +102,7 @@ pub enum ProcessorError {
     /// The consumer is of no more use.
     #[error("the consumer of the group cannot go on")]
     Consumer(#[source] BrokerError),
-    /// Where the group is to go on is not in the log any more, and the service is told to stop then.
+    /// Where the group is to go on is not in the log any more, and the service is asked to stop then.
     #[error(transparent)]
     LostPosition(BrokerError),
     /// The group does not let the service in, until a person changes something.
@@ -121,7 +121,7 @@ pub enum ProcessorError {
     /// again after a restart.
     #[error("the engine failed on partition {0}; see the log for the panic")]
     LaneEnded(TopicPartition),
-    /// An event arrived that nobody handles, and the service is told to stop before such a one.
+    /// An event arrived that nobody handles, and the service is asked to stop before such a one.
     #[error(
         "event `{name}` at {partition}@{offset} has no handler, and `unknown_events` is `stop`; it will be delivered again: add a handler, or set `skip` or `dead_letter`"
     )]
@@ -133,19 +133,19 @@ pub enum ProcessorError {
         /// The event's name.
         name: String,
     },
-    /// Records were still in hand at the deadline.
+    /// Records were still in flight at the deadline.
     #[error(
-        "{partitions} partition{} still had records in hand after {waited:?}; they will be delivered again{}",
+        "{partitions} partition{} still had records in flight after {waited:?}; they will be delivered again{}",
         if *partitions == 1 { "" } else { "s" },
-        listed(in_hand)
+        listed(in_flight)
     )]
     DrainDeadline {
         /// How many partitions.
         partitions: usize,
         /// How long they had to end.
         waited: Duration,
-        /// What handlers had in hand and what was being written, the oldest first.
-        in_hand: Vec<InHand>,
+        /// What handlers had in flight and what was being written, the oldest first.
+        in_flight: Vec<InFlightAttempt>,
     },
     /// The thread that watches handlers could not be started.
     #[error("the thread that watches handlers could not be started")]
@@ -164,8 +164,8 @@ fn not_committed(progress: &[Progress]) -> String {
     each.collect()
 }
 
-fn listed(in_hand: &[InHand]) -> String {
-    in_hand.iter().map(|hand| format!("\n  {hand}")).collect()
+fn listed(in_flight: &[InFlightAttempt]) -> String {
+    in_flight.iter().map(|hand| format!("\n  {hand}")).collect()
 }
 
 impl ProcessorError {
@@ -198,7 +198,7 @@ impl EventProcessor {
         self.run_until(consumer, shutdown).await
     }
 
-    /// The same, but `shutdown` may say until when to drain, in place of the policy's `drain_deadline` from
+    /// The same, but `shutdown` may say until when to drain, in place of the policy's `drain_timeout` from
     /// then on.
     pub(crate) async fn run_until<C: Consumer>(
         self,
@@ -213,14 +213,14 @@ impl EventProcessor {
         let mut commits = interval(engine.policy.commit_interval);
         commits.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut shutdown = std::pin::pin!(shutdown);
-        let mut told = None;
+        let mut reported = None;
         // Redrive topics that were read; one that was never there may be missing.
         let mut redrives_read = BTreeSet::new();
         let failure = loop {
             tokio::select! {
                 biased;
                 deadline = &mut shutdown => {
-                    told = deadline;
+                    reported = deadline;
                     break None;
                 }
                 // Before the consumer, which may have something at every turn.
@@ -261,7 +261,7 @@ impl EventProcessor {
                     ConsumerEvent::FetchResumed(partitions) => {
                         engine.observers.notify(&Observation::FetchResumed(&partitions));
                     }
-                    // It is read as soon as somebody makes it. That it is gone is told once, and from then on by
+                    // It is read as soon as somebody makes it. That it is gone is reported once, and from then on by
                     // who looks whether it is back.
                     ConsumerEvent::FetchFailed { topic, error: error @ BrokerError::UnknownTopic(_), .. }
                         if engine.is_redrive(topic.as_str()) =>
@@ -277,13 +277,13 @@ impl EventProcessor {
                         let failed = Observation::FetchFailed { topic, partitions, error };
                         engine.observers.notify(&failed);
                     }
-                    ConsumerEvent::Trouble(BrokerError::UnknownTopic(topic))
+                    ConsumerEvent::Error(BrokerError::UnknownTopic(topic))
                     | ConsumerEvent::JoinFailed(BrokerError::UnknownTopic(topic))
                         if engine.is_redrive(&topic) => {}
-                    ConsumerEvent::Trouble(error @ BrokerError::LostPosition { .. }) => {
+                    ConsumerEvent::Error(error @ BrokerError::LostPosition { .. }) => {
                         break Some(ProcessorError::LostPosition(error));
                     }
-                    ConsumerEvent::Trouble(error) if error.is_fatal() => {
+                    ConsumerEvent::Error(error) if error.is_fatal() => {
                         break Some(ProcessorError::Consumer(error));
                     }
                     // What the broker does not let us do is a mistake in the set-up of the service, and
@@ -291,8 +291,8 @@ impl EventProcessor {
                     ConsumerEvent::JoinFailed(error) if error.is_fatal() || !error.is_retriable() => {
                         break Some(ProcessorError::Refused(error));
                     }
-                    ConsumerEvent::Trouble(error) | ConsumerEvent::JoinFailed(error) => {
-                        engine.observers.notify(&Observation::Trouble(&error));
+                    ConsumerEvent::Error(error) | ConsumerEvent::JoinFailed(error) => {
+                        engine.observers.notify(&Observation::BrokerError(&error));
                     }
                 },
             }
@@ -301,10 +301,10 @@ impl EventProcessor {
         if let Some(progress) = lanes.uncommitted() {
             consumer.commit(&progress);
         }
-        let deadline = told.unwrap_or_else(|| Instant::now() + engine.policy.drain_deadline);
+        let deadline = reported.unwrap_or_else(|| Instant::now() + engine.policy.drain_timeout);
         let left_before = engine.left();
         let drained = lanes.drain(deadline).await;
-        let left = deadline.saturating_duration_since(Instant::now()).max(LEAVE_DEADLINE);
+        let left = deadline.saturating_duration_since(Instant::now()).max(LEAVE_TIMEOUT);
         let last = drained.progress.clone();
         let closed = consumer.close(drained.progress, left).await;
         let closed = closed.map(|progress| engine.committed(&progress));
@@ -317,8 +317,8 @@ impl EventProcessor {
             Some(error) => Err(error),
             None if drained.abandoned > 0 => Err(ProcessorError::DrainDeadline {
                 partitions: drained.abandoned,
-                waited: engine.policy.drain_deadline,
-                in_hand: drained.in_hand,
+                waited: engine.policy.drain_timeout,
+                in_flight: drained.in_flight,
             }),
             None => closed.map_err(|error| ProcessorError::LastCommit(last, error)),
         }

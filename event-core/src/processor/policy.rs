@@ -17,7 +17,7 @@ pub struct DeliveryPolicy {
     pub backoff: Backoff,
     /// How long an attempt may take; without a limit unless set. A `blocking` handler has none.
     pub timeout: Option<Duration>,
-    /// When a handler is left alone because it fails every time.
+    /// When the circuit breaker of a handler opens.
     pub breaker: BreakerOptions,
     /// What is said about single handlers, by their ids.
     pub handlers: BTreeMap<String, HandlerOverrides>,
@@ -43,8 +43,8 @@ pub struct DeliveryPolicy {
     /// How many bytes of a commit's metadata may say what is settled above its offset: Kafka takes
     /// 4096 unless `offset.metadata.max.bytes` says otherwise.
     pub max_metadata_bytes: usize,
-    /// How long a shutdown or a revocation waits for the records in hand.
-    pub drain_deadline: Duration,
+    /// How long a shutdown or a revocation waits for the records in flight.
+    pub drain_timeout: Duration,
 }
 
 /// What becomes of an event that nobody handles.
@@ -67,7 +67,7 @@ pub(crate) const UNKNOWN_EVENT: &str = "unknown_event";
 
 /// What is said of such a record.
 pub(crate) fn unknown_event(name: &str) -> Rejection {
-    let message = format!("nobody handles the event `{}`", excerpt(name, 64));
+    let message = format!("no handler takes the event `{}`", excerpt(name, 64));
     Rejection::Refused { code: UNKNOWN_EVENT, message }
 }
 
@@ -93,7 +93,7 @@ impl Default for DeliveryPolicy {
             commit_interval: Duration::from_secs(1),
             commit_records: 100_000,
             max_metadata_bytes: 4096,
-            drain_deadline: Duration::from_secs(20),
+            drain_timeout: Duration::from_secs(20),
         }
     }
 }

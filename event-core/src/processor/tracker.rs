@@ -10,7 +10,7 @@
 //!
 //! The `tracker` numbers records as they are delivered, because offsets have gaps and numbers have none, and keeps
 //! a bit for each from the first open one on, and a run of offsets wherever the step between them changes. Offsets
-//! at the end of a log that hold no record (the marks of transactions, aborted records, compaction) are told apart
+//! at the end of a log that hold no record (the marks of transactions, aborted records, compaction) are distinguished
 //! (`ConsumerEvent::Passed`), behind the records before them: a lane takes the last of them for one that is settled
 //! at once, so that the offset behind them is committed when nothing before is open. librdkafka's position passes
 //! marks; it is read twice a second, when all that was fetched is handed over. Where a partition stands still
@@ -93,7 +93,7 @@ struct Stretch {
 enum Log {
     /// What this leader wrote, where it is known.
     Of(Option<i32>),
-    /// It was cut off: other records have these offsets now.
+    /// It was truncated: other records have these offsets now.
     Gone,
 }
 
@@ -104,14 +104,14 @@ impl Tracker {
     }
 
     /// What is remembered of the record that is delivered next. From the first on that shows that the log
-    /// is another (it was cut off, or the topic emptied or made anew), nothing is.
-    pub(super) fn judge(&mut self, record: Stamp) -> Remembered {
+    /// is another (it was truncated, or the topic emptied or recreated), nothing is.
+    pub(super) fn lookup(&mut self, record: Stamp) -> Remembered {
         let goes_back = self.starts_at.is_some_and(|next| record.offset.0 < next.0)
             || self.goes_back(record.offset);
         let remembered = if goes_back && !self.remembered.is_empty() {
             Remembered::OfAnotherLog
         } else {
-            self.remembered.judge(record)
+            self.remembered.lookup(record)
         };
         if remembered == Remembered::OfAnotherLog {
             self.remembered = SettledAbove::default();
@@ -129,7 +129,7 @@ impl Tracker {
         self.last.is_some_and(|last| offset <= last)
     }
 
-    /// Takes a record in. Offsets only ever rise, but where the log was cut off or begins anew.
+    /// Takes a record in. Offsets only ever rise, but where the log was truncated or begins anew.
     pub(super) fn deliver(&mut self, record: Stamp) -> Sequence {
         let Stamp { offset, leader_epoch, timestamp_ms } = record;
         if self.goes_back(offset) {
@@ -159,7 +159,7 @@ impl Tracker {
     }
 
     /// No record lies between what was delivered and `next`: the offset before `next` is as good as
-    /// settled, and holds nobody back. Where less was delivered than is so passed, the log was cut off.
+    /// settled, and holds nobody back. Where less was delivered than is so passed, the log was truncated.
     pub(super) fn pass(&mut self, next: NextOffset) {
         let before = (next.0 > 0).then(|| Offset(next.0 - 1));
         if self.last > before {

@@ -1,4 +1,4 @@
-//! Sees what is in hand, and handlers that block the thread they run on.
+//! Sees what is in flight, and handlers that block the thread they run on.
 //!
 //! A handler that waits is polled now and then; one that computes, or calls what blocks, is inside
 //! one poll all the time, and with it everything else on its thread. Nothing can stop it there, but
@@ -22,22 +22,22 @@ use std::time::{Duration, Instant};
 use super::engine::Engine;
 use crate::delivery::{Offset, TopicPartition};
 use crate::event::TopicName;
-use crate::observe::{InHand, Observation};
+use crate::observe::{InFlightAttempt, Observation};
 
-/// From when on a poll that does not return is told.
+/// After how long a poll that does not return is reported.
 const BLOCKED: Duration = Duration::from_secs(1);
 // Nothing is in the slot.
 const NOBODY: usize = usize::MAX;
 // A record is being written, which is no handler's business any more.
 const WRITE: usize = usize::MAX - 1;
 
-/// What one task has in hand.
+/// What one task has in flight.
 #[derive(Debug)]
 pub(super) struct Slot {
     partition: TopicPartition,
     handler: AtomicUsize,
     offset: AtomicI64,
-    /// When it was taken in hand, in milliseconds of the watch's own clock.
+    /// When the attempt began, in milliseconds of the watch's own clock.
     since_ms: AtomicU64,
     /// Counts polls begun and ended: odd inside of one.
     polls: AtomicU64,
@@ -121,18 +121,18 @@ impl Slot {
 }
 
 impl Engine {
-    /// What handlers have in hand now and what is being written, the oldest first.
-    pub(super) fn in_hand(&self, partition: Option<&TopicPartition>) -> Vec<InHand> {
+    /// What handlers have in flight now and what is being written, the oldest first.
+    pub(super) fn in_flight(&self, partition: Option<&TopicPartition>) -> Vec<InFlightAttempt> {
         let slots = self.watch.all();
         let slots = slots.iter().filter(|slot| partition.is_none_or(|p| *p == slot.partition));
-        let mut in_hand: Vec<_> = slots.filter_map(|slot| self.look(slot)).collect();
-        in_hand.sort_by_key(|hand| std::cmp::Reverse(hand.since));
-        in_hand
+        let mut in_flight: Vec<_> = slots.filter_map(|slot| self.look(slot)).collect();
+        in_flight.sort_by_key(|hand| std::cmp::Reverse(hand.since));
+        in_flight
     }
 
-    /// What handlers have had in hand for longer than `limit`; most looks find nothing, and copy
-    /// nothing. A write that takes long is told by whoever repeats it.
-    fn in_hand_for(&self, limit: Duration) -> Vec<InHand> {
+    /// What handlers have had in flight for longer than `limit`; most looks find nothing, and copy
+    /// nothing. A slow write is reported by whoever repeats it.
+    fn in_flight_for(&self, limit: Duration) -> Vec<InFlightAttempt> {
         let now_ms = self.watch.elapsed_ms();
         let is_old = |slot: &&Arc<Slot>| {
             let since_ms = slot.since_ms.load(Ordering::Relaxed);
@@ -145,7 +145,7 @@ impl Engine {
         old.filter(|hand| hand.since >= limit && hand.on_its_way_to.is_none()).collect()
     }
 
-    fn look(&self, slot: &Slot) -> Option<InHand> {
+    fn look(&self, slot: &Slot) -> Option<InFlightAttempt> {
         let (on_its_way_to, handler, is_blocking) = match slot.handler.load(Ordering::Acquire) {
             WRITE => slot.write().clone().map(|(topic, handler)| (Some(topic), handler, false))?,
             handler => {
@@ -154,7 +154,7 @@ impl Engine {
             }
         };
         let since_ms = slot.since_ms.load(Ordering::Relaxed);
-        Some(InHand {
+        Some(InFlightAttempt {
             handler,
             is_blocking,
             partition: slot.partition.clone(),
@@ -169,10 +169,10 @@ impl Engine {
         thread::watch(self)
     }
 
-    /// Tells of each handler whose attempts go on for long, with the oldest of them. `before` says of those
-    /// that did the last time when they are told next.
-    fn tell_slow(&self, before: &Slow, long: Vec<InHand>) -> Slow {
-        let mut oldest = BTreeMap::<String, InHand>::new();
+    /// Reports each handler whose attempts go on for long, with the oldest of them. `before` says of those
+    /// that did the last time when they are reported next.
+    fn report_slow(&self, before: &Slow, long: Vec<InFlightAttempt>) -> Slow {
+        let mut oldest = BTreeMap::<String, InFlightAttempt>::new();
         for mut hand in long {
             let Some(handler) = hand.handler.take() else { continue };
             let known = oldest.entry(handler).or_insert_with(|| hand.clone());
@@ -180,24 +180,26 @@ impl Engine {
                 *known = hand;
             }
         }
-        let slow = oldest.into_iter().map(|(handler, InHand { partition, offset, since, .. })| {
-            let due = before.get(&handler).copied().unwrap_or(since);
-            if since < due {
-                return (handler, due);
-            }
-            let (partition, handler_id) = (&partition, &*handler);
-            self.observers.notify(&Observation::HandlerSlow {
-                partition,
-                offset,
-                handler: handler_id,
-                since,
-            });
-            (handler, since.saturating_mul(2))
-        });
+        let slow = oldest.into_iter().map(
+            |(handler, InFlightAttempt { partition, offset, since, .. })| {
+                let due = before.get(&handler).copied().unwrap_or(since);
+                if since < due {
+                    return (handler, due);
+                }
+                let (partition, handler_id) = (&partition, &*handler);
+                self.observers.notify(&Observation::HandlerSlow {
+                    partition,
+                    offset,
+                    handler: handler_id,
+                    since,
+                });
+                (handler, since.saturating_mul(2))
+            },
+        );
         slow.collect()
     }
 
-    /// Tells of polls that go on for long. `before` are those that were under way the last time.
+    /// Reports polls that go on for long. `before` are those that were under way the last time.
     fn find_blocked(&self, before: &[Blocked]) -> Vec<Blocked> {
         let mut blocked = Vec::new();
         for slot in self.watch.all() {
@@ -211,14 +213,14 @@ impl Engine {
                 slot: address,
                 polls,
                 since: Instant::now(),
-                tell: BLOCKED,
+                next_report: BLOCKED,
             });
             let gone = now.since.elapsed();
-            if gone >= now.tell
+            if gone >= now.next_report
                 && let Some(hand) = self.look(&slot)
                 && let Some(handler) = &hand.handler
             {
-                now.tell = now.tell.saturating_mul(2);
+                now.next_report = now.next_report.saturating_mul(2);
                 self.observers.notify(&Observation::Blocked {
                     partition: &hand.partition,
                     offset: hand.offset,
@@ -232,16 +234,16 @@ impl Engine {
     }
 }
 
-/// The handlers whose attempts go on for long, each with when it is told next.
+/// The handlers whose attempts go on for long, each with its next report.
 type Slow = BTreeMap<String, Duration>;
 
-/// A poll that was under way when the thread looked. The address only tells slots apart.
+/// A poll that was under way when the thread looked. The address only distinguishes slots.
 #[derive(Clone, Copy)]
 struct Blocked {
     slot: usize,
     polls: u64,
     since: Instant,
-    tell: Duration,
+    next_report: Duration,
 }
 
 /// Runs `future` with its polls seen.

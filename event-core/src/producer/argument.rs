@@ -172,10 +172,10 @@ pub enum Only {}
 pub enum At<const N: usize> {}
 
 macro_rules! tuples {
-    ($(($First:ident, $Rest:ty; $($T:ident $n:literal),+))*) => {$(
+    ($(($First:ident, $Tail:ty; $($T:ident $n:literal),+))*) => {$(
         impl<$($T: Contract + 'static),+> EventList for ($($T,)+) {
             const EMITS: &'static Emits =
-                &Emits::Both(&Emits::One($First::INFO), <$Rest as EventList>::EMITS);
+                &Emits::Both(&Emits::One($First::INFO), <$Tail as EventList>::EMITS);
         }
         listed!([$($T)+] $($T $n)+);
     )*};

@@ -155,9 +155,9 @@ impl EventProducer {
     ///
     /// # Errors
     ///
-    /// [`BrokerError::TimedOut`] when something is still open after `deadline`.
-    pub async fn flush(&self, deadline: Duration) -> Result<(), BrokerError> {
-        self.port.flush(deadline).await
+    /// [`BrokerError::TimedOut`] when something is still open after `timeout`.
+    pub async fn flush(&self, timeout: Duration) -> Result<(), BrokerError> {
+        self.port.flush(timeout).await
     }
 
     fn hand_over<E: Contract + Serialize>(&self, event: &E) -> Result<Acknowledgement, SendError> {

@@ -111,7 +111,7 @@ mod tests {
 
     type Reply = oneshot::Sender<Result<Acknowledged, BrokerError>>;
 
-    /// A broker that answers when it is told to.
+    /// A broker that answers when the test asks it to.
     #[derive(Default)]
     struct Slow(Mutex<Vec<(OutgoingRecord, Reply)>>);
 

@@ -1,6 +1,6 @@
 //! Events on their way to the broker.
 //!
-//! These futures have names because what a handler sends is judged by the compiler: the future of an
+//! These futures have names because what a handler sends is checked by the compiler: the future of an
 //! `async fn` would repeat its bounds, and report one wrong event three times.
 
 use std::fmt;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Registry, StartupProblem, StartupReport, is_inside, linking, loops, near_state};
+use super::{Registry, StartupProblem, StartupReport, is_inside, linking, loops, state_suggestion};
 use crate::event::{ContractInfo, GroupName};
 use crate::handler::HandlerRegistration;
 use crate::state::StateKey;
@@ -23,8 +23,8 @@ impl Registry {
         report.add_problems(self.dead_letter_topics(group));
         report.add_problems(self.dead_letter_loops(group));
         report.add_problems(self.retry_names());
-        let (returning, letters) = self.handled_derived_topics(group);
-        report.add_problems(returning);
+        let (redeliveries, letters) = self.handled_derived_topics(group);
+        report.add_problems(redeliveries);
         report.add_warnings(letters);
         report.add_warnings(self.mixed_orders(group));
         report.add_warnings(self.lonely_catch_alls());
@@ -145,16 +145,16 @@ impl Registry {
 
     fn missing_states(&self, provided: &[StateKey]) -> impl Iterator<Item = StartupProblem> {
         // An attribute for each of several events makes as many registrations of one function.
-        let mut told = BTreeSet::new();
+        let mut reported = BTreeSet::new();
         self.handlers.iter().flat_map(move |handler| {
             let needs = handler.requirements();
             let place = (handler.file, handler.line, handler.name);
             let missing = needs.states().iter().filter(|key| !provided.contains(key));
-            let missing = missing.filter(|key| told.insert((place, key.type_name())));
+            let missing = missing.filter(|key| reported.insert((place, key.type_name())));
             let missing = missing.map(|key| StartupProblem::MissingState {
                 handler,
                 type_name: key.type_name(),
-                near: near_state::nearest(key, provided),
+                near: state_suggestion::nearest(key, provided),
             });
             missing.collect::<Vec<_>>()
         })

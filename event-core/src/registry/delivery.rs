@@ -156,9 +156,10 @@ impl Registry {
             let Ok(name) = TopicName::registered(origin, is_foreign(handlers)) else { continue };
             let delays: BTreeSet<_> = handlers.iter().flat_map(|h| h.retry_topics()).collect();
             let retries = delays.into_iter().map(|delay| (name.retry(*delay), "retries"));
-            let returning = retries.chain([(name.redrive(), "redriven records")]);
+            let redeliveries = retries.chain([(name.redrive(), "redriven records")]);
             let letters = dead_letters(&name, handlers, group).map(|name| (name, "dead letters"));
-            let all = returning.chain(letters).filter_map(|(name, what)| Some((name.ok()?, what)));
+            let all =
+                redeliveries.chain(letters).filter_map(|(name, what)| Some((name.ok()?, what)));
             for (derived, purpose) in all.collect::<BTreeSet<_>>() {
                 let Some((topic, handlers)) = topics.get_key_value(derived.as_str()) else {
                     continue;

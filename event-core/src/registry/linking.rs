@@ -53,7 +53,7 @@ fn unlinked(
     };
     // What the program itself depends on comes first: it can name that.
     let (own, others): (Vec<&CrateRegistration>, _) = crates.iter().partition(|c| c.executable);
-    let mut told = BTreeSet::new();
+    let mut reported = BTreeSet::new();
     let mut problems = Vec::new();
     for by in own.into_iter().chain(others) {
         for dependency in by.dependencies {
@@ -63,7 +63,8 @@ fn unlinked(
             }
             let dependent = dependent.or((!by.executable).then_some(by.name));
             // A crate may stand for several that are linked with it, and several may depend on one.
-            if !told.insert((id, "")) || !told.insert((name, dependent.unwrap_or_default())) {
+            if !reported.insert((id, "")) || !reported.insert((name, dependent.unwrap_or_default()))
+            {
                 continue;
             }
             problems.push(match other_framework {
@@ -141,11 +142,11 @@ mod tests {
     }
 
     #[test]
-    fn a_linked_crate_tells_of_its_own_dependencies() {
+    fn a_linked_crate_names_its_own_dependencies() {
         const THROUGH: CrateRegistration = compiled("through", "5", false, &[BILLING]);
         let dropped = messages(&[&THROUGH], &[]);
         assert!(dropped[0].contains("crate `bill`, which `through` depends on,"), "{dropped:?}");
-        // The program can name it, so that is what it is told.
+        // The program can name it, so that is what the help names.
         let dropped = messages(&[&THROUGH, &compiled("p", "0", true, &[BILLING])], &[]);
         assert!(dropped[0].starts_with("crate `bill` has handlers or contracts"), "{dropped:?}");
     }
@@ -173,10 +174,13 @@ mod tests {
     fn a_crate_of_another_event_core_is_no_dropped_one() {
         const OTHER: CrateDependency =
             CrateDependency { other_framework: Some("9.9.9"), ..dependency("old", "old", "7") };
-        let told = messages(&[&compiled("p", "0", true, &[OTHER])], &[]);
-        assert_eq!(told.len(), 1, "{told:?}");
-        assert!(told[0].starts_with("crate `old` registers with event-core 9.9.9,"), "{told:?}");
-        assert!(!told[0].contains("linker"), "{told:?}");
+        let reported = messages(&[&compiled("p", "0", true, &[OTHER])], &[]);
+        assert_eq!(reported.len(), 1, "{reported:?}");
+        assert!(
+            reported[0].starts_with("crate `old` registers with event-core 9.9.9,"),
+            "{reported:?}"
+        );
+        assert!(!reported[0].contains("linker"), "{reported:?}");
     }
 
     #[test]
@@ -188,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crate_that_is_named_and_registers_nothing_is_told() {
+    fn a_named_crate_that_registers_nothing_is_reported() {
         static IDLE: LinkedCrate = LinkedCrate { name: "serde", excepted: false, ids: Some(&[]) };
         static UNKNOWN: LinkedCrate = LinkedCrate { name: "serde", excepted: false, ids: None };
         assert_eq!(messages(&[], &[&IDLE]).len(), 1);

@@ -21,10 +21,10 @@ pub(super) fn loops(groups: &Groups) -> Vec<StartupProblem> {
     let routes = Routes::new(groups);
     let next: Vec<BTreeSet<usize>> = handlers.iter().map(|handler| routes.after(handler)).collect();
     let reached: Vec<_> = (0..handlers.len()).map(|from| reached(from, &next)).collect();
-    let mut told = BTreeSet::<usize>::new();
+    let mut reported = BTreeSet::<usize>::new();
     let mut loops = Vec::new();
     for start in 0..handlers.len() {
-        if !reached[start].contains(&start) || told.contains(&start) {
+        if !reached[start].contains(&start) || reported.contains(&start) {
             continue;
         }
         // Those on the way there and back.
@@ -33,7 +33,7 @@ pub(super) fn loops(groups: &Groups) -> Vec<StartupProblem> {
             .copied()
             .filter(|other| reached[*other].contains(&start))
             .collect();
-        told.extend(&circle);
+        reported.extend(&circle);
         let mut places = BTreeSet::new();
         let handlers = circle.iter().map(|index| handlers[*index]);
         // An attribute for each of several events makes as many registrations of one function.
@@ -51,7 +51,7 @@ impl Routes {
             for handler in handlers {
                 let topic = topics.entry(handler.topic).or_default();
                 match handler.selects {
-                    Selector::Rest => topic.catch_all = Some(index),
+                    Selector::CatchAll => topic.catch_all = Some(index),
                     Selector::Tombstones => {}
                     Selector::Event(_) | Selector::Contracts(_) => {
                         topic

@@ -7,7 +7,7 @@ mod checks;
 mod delivery;
 mod linking;
 mod loops;
-mod near_state;
+mod state_suggestion;
 mod problem;
 mod topics;
 mod report;
@@ -15,9 +15,9 @@ mod report;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use delivery::DeliveryBounds;
-pub(crate) use near_state::short_type;
-pub use problem::{Place, StartupProblem};
+pub use problem::{SourceLocation, StartupProblem};
 pub use report::StartupReport;
+pub(crate) use state_suggestion::short_type;
 
 /// Tables of the settings, by `handlers` or `topic` and the name, with where each stands.
 pub type NamedTables = std::collections::BTreeMap<(&'static str, String), String>;
@@ -43,7 +43,7 @@ inventory::collect!(LinkedCrate);
 pub struct CrateRegistration {
     /// What the crate calls itself.
     pub name: &'static str,
-    /// Tells its build from every other crate.
+    /// Distinguishes its build from every other crate.
     pub id: &'static str,
     /// The version of its package.
     pub version: &'static str,

@@ -1,12 +1,12 @@
 //! One reason not to start, or one thing that deserves a look.
 
-mod place;
-mod words;
+mod source_location;
+mod messages;
 
 use std::fmt;
 use std::time::Duration;
 
-pub use place::Place;
+pub use source_location::SourceLocation;
 
 use crate::broker::BrokerError;
 use crate::event::{ContractInfo, NameError};
@@ -55,7 +55,7 @@ pub enum StartupProblem {
         /// The topics, sorted.
         topics: Vec<String>,
         /// What needs them.
-        places: Vec<Place>,
+        places: Vec<SourceLocation>,
     },
     /// Handlers of one topic in one consumer group that name different topics for its dead letters.
     DeadLetterTopics {
@@ -219,14 +219,14 @@ pub enum StartupProblem {
         /// The state's type.
         type_name: &'static str,
         /// Where each is given.
-        places: Vec<Place>,
+        places: Vec<SourceLocation>,
     },
     /// Two apps in one process have the same handlers.
     SharedHandlers {
         /// The names of the apps.
         services: Vec<String>,
         /// Where the program makes them.
-        places: Vec<Place>,
+        places: Vec<SourceLocation>,
         /// The handlers' ids.
         handlers: Vec<String>,
     },
@@ -310,7 +310,7 @@ pub enum StartupProblem {
         /// The app's method that added it: `layer_topic` or `layer_handler`.
         method: &'static str,
         /// Where it was added.
-        place: Place,
+        place: SourceLocation,
         /// The topic or the handler's id.
         name: String,
         /// The known one that is most like it.
@@ -319,7 +319,7 @@ pub enum StartupProblem {
     /// A layer around one record for a handler of batches.
     LayerOfBatch {
         /// Where it was added.
-        place: Place,
+        place: SourceLocation,
         /// The handler.
         handler: &'static HandlerRegistration,
     },
@@ -422,7 +422,7 @@ impl StartupProblem {
 
     /// What of the user's it is about; empty when it has no place in the code.
     #[must_use]
-    pub fn places(&self) -> Vec<Place> {
+    pub fn places(&self) -> Vec<SourceLocation> {
         match self {
             StartupProblem::DuplicateHandlers { handlers, .. }
             | StartupProblem::CollidingIds { handlers, .. }
@@ -436,27 +436,27 @@ impl StartupProblem {
             | StartupProblem::LongTimeout { handlers, .. }
             | StartupProblem::EventLoop { handlers }
             | StartupProblem::ExcludedTopic { handlers, .. } => {
-                handlers.iter().map(|handler| Place::from(*handler)).collect()
+                handlers.iter().map(|handler| SourceLocation::from(*handler)).collect()
             }
             StartupProblem::ContractShapes { contracts }
             | StartupProblem::ContractKeys { contracts } => {
-                contracts.iter().map(|contract| Place::from(*contract)).collect()
+                contracts.iter().map(|contract| SourceLocation::from(*contract)).collect()
             }
             StartupProblem::CollidingTopics { places, .. }
             | StartupProblem::DuplicateState { places, .. }
             | StartupProblem::SharedHandlers { places, .. } => places.clone(),
             StartupProblem::MixedOrders { partition, key, .. } => {
-                partition.iter().chain(key).map(|handler| Place::from(*handler)).collect()
+                partition.iter().chain(key).map(|handler| SourceLocation::from(*handler)).collect()
             }
             StartupProblem::LayerOfBatch { place, handler } => {
-                vec![place.clone(), Place::from(*handler)]
+                vec![place.clone(), SourceLocation::from(*handler)]
             }
             StartupProblem::TooConcurrent { handler, .. }
             | StartupProblem::UselessConcurrency { handler, .. }
             | StartupProblem::BlockingTimeout { handler, .. }
             | StartupProblem::MissingState { handler, .. }
             | StartupProblem::LonelyCatchAll { handler, .. }
-            | StartupProblem::UntrueEmits { handler } => vec![Place::from(*handler)],
+            | StartupProblem::UntrueEmits { handler } => vec![SourceLocation::from(*handler)],
             StartupProblem::UnknownLayerTarget { place, .. } => vec![place.clone()],
             StartupProblem::NoHandlers
             | StartupProblem::NoHandlersInModules { .. }

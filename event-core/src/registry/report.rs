@@ -107,7 +107,7 @@ mod tests {
     fn the_order_of_the_report_does_not_depend_on_who_found_what_first() {
         let setting = |message: &str| StartupProblem::Setting {
             message: message.into(),
-            help: "mend it".into(),
+            help: "fix it".into(),
         };
         let unlinked = StartupProblem::UnnotedBinary;
         let ignored = StartupProblem::IgnoredVariable { name: "EVENT_HORIZON".into() };

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Place, Registry, StartupProblem};
+use super::{Registry, SourceLocation, StartupProblem};
 use crate::event::{NameError, TopicName};
 use crate::handler::{HandlerRegistration, Selector};
 
@@ -77,20 +77,20 @@ impl Registry {
     pub(super) fn dead_letter_loops(&self, group: &str) -> Vec<StartupProblem> {
         let topics = self.topics();
         // What comes back to the handlers of a topic on another one.
-        let mut returning = BTreeMap::new();
+        let mut read_back = BTreeMap::new();
         for (topic, handlers) in &topics {
             let Ok(name) = TopicName::registered(topic, is_foreign(handlers)) else { continue };
             let delays = handlers.iter().flat_map(|handler| handler.retry_topics());
             let retries = delays.map(|delay| name.retry(*delay));
             for back in retries.chain([name.redrive()]).filter_map(Result::ok) {
-                returning.insert(back.to_string(), (*topic).to_owned());
+                read_back.insert(back.to_string(), (*topic).to_owned());
             }
         }
         let next = topics.iter().filter_map(|(topic, handlers)| {
             let name = TopicName::registered(topic, is_foreign(handlers)).ok()?;
             let letters = dead_letters(&name, handlers, group).filter_map(Result::ok);
             let letters = letters.map(|letters| letters.to_string());
-            let read_as = letters.map(|name| returning.get(&name).cloned().unwrap_or(name));
+            let read_as = letters.map(|name| read_back.get(&name).cloned().unwrap_or(name));
             Some((*topic, read_as.collect()))
         });
         let next = next.collect();
@@ -104,14 +104,16 @@ impl Registry {
 
     pub(super) fn colliding_topics(&self, group: &str) -> Vec<StartupProblem> {
         // Each name with the first thing that needs it.
-        let mut names = BTreeMap::<String, Place>::new();
+        let mut names = BTreeMap::<String, SourceLocation>::new();
         for handler in &self.handlers {
             for name in [Some(handler.topic), handler.dead_letter].into_iter().flatten() {
-                names.entry(name.to_owned()).or_insert_with(|| Place::from(*handler));
+                names.entry(name.to_owned()).or_insert_with(|| SourceLocation::from(*handler));
             }
         }
         for contract in self.taken_contracts() {
-            names.entry(contract.topic.to_owned()).or_insert_with(|| Place::from(contract));
+            names
+                .entry(contract.topic.to_owned())
+                .or_insert_with(|| SourceLocation::from(contract));
         }
         // These collide with each other only when their topics do, which is enough to say.
         let mut derived = BTreeSet::new();
@@ -121,12 +123,12 @@ impl Registry {
                 if let [first, ..] = handlers[..]
                     && !names.contains_key(name.as_str())
                 {
-                    names.insert(name.to_string(), Place::from(first));
+                    names.insert(name.to_string(), SourceLocation::from(first));
                     derived.insert(name.to_string());
                 }
             }
         }
-        let mut alike = BTreeMap::<String, Vec<(String, Place)>>::new();
+        let mut alike = BTreeMap::<String, Vec<(String, SourceLocation)>>::new();
         for (name, place) in names {
             alike.entry(name.replace('.', "_")).or_default().push((name, place));
         }
@@ -147,7 +149,7 @@ impl Registry {
         let topics = self.topics();
         let lonely = topics.iter().filter_map(|(topic, handlers)| match handlers[..] {
             _ if contracts.contains(topic) || handlers.iter().any(|h| h.is_for_names()) => None,
-            [..] => handlers.iter().find(|h| matches!(h.selects, Selector::Rest)),
+            [..] => handlers.iter().find(|h| matches!(h.selects, Selector::CatchAll)),
         });
         // That two topics collide is a problem of its own.
         let lonely = lonely.filter(|handler| {

@@ -115,7 +115,7 @@ impl Process {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells `listeners` what happens while the process lives.
+    /// Notifies `listeners` of what happens while the process lives.
     pub(super) fn watch(
         self: &Arc<Self>,
         listeners: impl Iterator<Item = Arc<dyn Observer>>,

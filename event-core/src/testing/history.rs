@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::delivery::{Offset, TopicPartition};
-use crate::observe::{Counts, Observation, Observer, SkipReason, Tally};
+use crate::observe::{Counters, Counts, Observation, Observer, SkipReason};
 
 /// A record that a handler dealt with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,13 +27,13 @@ pub struct Handled {
 /// One thing that happened. As text it is one line, without what is never the same twice (the
 /// words of errors, times of day), so that two runs can be compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Happened {
+pub struct RecordedEvent {
     /// How long after the service was started for the first time, by the test's clock.
     pub at: Duration,
     /// What it was, as one word: `received`, `handled`, `skipped`, `retrying`, `postponed`,
     /// `dead-lettered`, `dead-letter-failed`, `assigned`, `revoked`, `commit-sent`, `committed`,
     /// `commit-failed`, `fetch-paused`, `fetch-resumed`, `fetch-failed`, `fetch-recovered`, `breaker-opened`,
-    /// `breaker-closed`, `paused`, `resumed`, `blocked`, `trouble`, `abandoned`, `left-waiting`, `log-changed`,
+    /// `breaker-closed`, `paused`, `resumed`, `blocked`, `broker-error`, `abandoned`, `left-waiting`, `log-changed`,
     /// `offset-reset`, `field-ignored`, `handler-slow`.
     pub what: &'static str,
     /// The partition it happened to, if it was one.
@@ -45,7 +45,7 @@ pub struct Happened {
     pub detail: String,
 }
 
-impl fmt::Display for Happened {
+impl fmt::Display for RecordedEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:>12.6} {}", self.at.as_secs_f64(), self.what)?;
         if let Some(partition) = &self.partition {
@@ -58,7 +58,7 @@ impl fmt::Display for Happened {
     }
 }
 
-impl Happened {
+impl RecordedEvent {
     /// Takes down an observation of now; `start` is when the service began.
     #[must_use]
     pub fn now(start: Instant, observation: &Observation<'_>) -> Self {
@@ -110,7 +110,7 @@ impl Happened {
                 ("committed", Some((*partition, Some(Offset(next.0)))), String::new())
             }
             Observation::CommitFailed(..) => ("commit-failed", None, String::new()),
-            Observation::Trouble(..) => ("trouble", None, String::new()),
+            Observation::BrokerError(..) => ("broker-error", None, String::new()),
             Observation::Abandoned { partition, next, .. } => {
                 let next = next.map(|next| Offset(next.0));
                 ("abandoned", Some((*partition, next)), String::new())
@@ -139,7 +139,7 @@ impl Happened {
             }
         };
         let (partition, offset) = place.unzip();
-        Happened {
+        RecordedEvent {
             at: start.elapsed(),
             what,
             partition: partition.cloned(),
@@ -153,8 +153,8 @@ impl Happened {
 #[derive(Debug)]
 pub struct History {
     start: Instant,
-    tally: Tally,
-    all: Mutex<Vec<Happened>>,
+    counters: Counters,
+    all: Mutex<Vec<RecordedEvent>>,
     handled: Mutex<Vec<Handled>>,
     delays: Mutex<Vec<Duration>>,
     unknown: Mutex<Vec<String>>,
@@ -164,7 +164,7 @@ impl Default for History {
     fn default() -> Self {
         History {
             start: Instant::now(),
-            tally: Tally::default(),
+            counters: Counters::default(),
             all: Mutex::default(),
             handled: Mutex::default(),
             delays: Mutex::default(),
@@ -176,14 +176,14 @@ impl Default for History {
 impl History {
     /// Everything, in order.
     #[must_use]
-    pub fn all(&self) -> Vec<Happened> {
+    pub fn all(&self) -> Vec<RecordedEvent> {
         lock(&self.all).clone()
     }
 
     /// How many records ended how.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        self.tally.counts()
+        self.counters.counts()
     }
 
     /// The records of `event` that were handled, in order.
@@ -207,8 +207,8 @@ impl History {
 
 impl Observer for History {
     fn observe(&self, observation: &Observation<'_>) {
-        self.tally.observe(observation);
-        lock(&self.all).push(Happened::now(self.start, observation));
+        self.counters.observe(observation);
+        lock(&self.all).push(RecordedEvent::now(self.start, observation));
         match observation {
             Observation::Handled { partition, offset, event, handler, attempt } => {
                 lock(&self.handled).push(Handled {

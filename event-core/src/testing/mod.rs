@@ -9,7 +9,7 @@ mod running;
 
 use std::sync::Arc;
 
-use crate::app::{GivenStates, Settings, check_settings, provided, put_own};
+use crate::app::{ProvidedStates, Settings, check_settings, provided, put_own};
 use crate::broker::Broker;
 use crate::broker::memory::MemoryBroker;
 use crate::event::GroupName;
@@ -20,7 +20,7 @@ use crate::registry::{Registry, StartupReport};
 use crate::router::{EventRouter, Purpose};
 use crate::state::{StateKey, StateKeys, StateMap, StateParts};
 
-pub use history::{Handled, Happened, History};
+pub use history::{Handled, History, RecordedEvent};
 use running::Member;
 pub use running::RunningApp;
 
@@ -64,7 +64,7 @@ pub struct TestApp {
     modules: Vec<String>,
     layers: Layers,
     state: StateMap,
-    given: GivenStates,
+    given: ProvidedStates,
     policy: DeliveryPolicy,
     partitions: u32,
     broker: MemoryBroker,
@@ -90,7 +90,7 @@ impl TestApp {
             modules: Vec::new(),
             layers: Layers::default(),
             state: StateMap::new(),
-            given: GivenStates::default(),
+            given: ProvidedStates::default(),
             policy: DeliveryPolicy::default(),
             partitions: 1,
             broker: MemoryBroker::new(),

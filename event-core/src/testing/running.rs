@@ -15,8 +15,8 @@ use crate::event::{Contract, GroupName, Headers, TopicName};
 use crate::observe::{Health, HealthProblem, Observer, Observers};
 use crate::operations::dead_letters::dead_letter_topics;
 use crate::processor::{
-    Clock, Concurrency, Control, DeliveryPolicy, EventProcessor, Neighbours, ProcessorError,
-    ServiceIdentity,
+    Clock, Concurrency, Control, DeliveryPolicy, EventProcessor, ProcessorError, ServiceIdentity,
+    SiblingGroups,
 };
 use crate::producer::EventProducer;
 use crate::router::EventRouter;
@@ -26,10 +26,10 @@ use super::History;
 use super::crash::{CrashHook, Process};
 
 // Far beyond any retry, and no time at all with the clock paused.
-const DEADLINE: Duration = Duration::from_secs(24 * 3600);
+const TIMEOUT: Duration = Duration::from_secs(24 * 3600);
 
 // A test that forgot to pause the clock must fail before anyone gets a coffee.
-const REAL_DEADLINE: Duration = Duration::from_secs(60);
+const REAL_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A service under test that runs.
 pub struct RunningApp {
@@ -68,7 +68,7 @@ pub(super) struct Run {
 }
 
 impl RunningApp {
-    /// Sends an event as the service's neighbours would.
+    /// Sends an event as another service would.
     ///
     /// # Panics
     ///
@@ -136,12 +136,12 @@ impl RunningApp {
     ///
     /// When that takes longer than a day of the test's clock or a minute of ours.
     pub async fn eventually(&self, what: &str, condition: impl Fn() -> bool) {
-        let (deadline, began) = (tokio::time::Instant::now() + DEADLINE, Instant::now());
+        let (deadline, began) = (tokio::time::Instant::now() + TIMEOUT, Instant::now());
         let mut step = Duration::from_millis(1);
         while !condition() {
             let is_over = tokio::time::Instant::now() >= deadline;
             assert!(
-                !is_over && began.elapsed() < REAL_DEADLINE,
+                !is_over && began.elapsed() < REAL_TIMEOUT,
                 "not reached: {what}{}",
                 self.what_is_open(is_over)
             );
@@ -270,7 +270,7 @@ impl RunningApp {
                 topics: vec![member.topics.clone()],
                 retry_topics: Vec::new(),
                 max_in_flight_bytes: 1 << 20,
-                drain_deadline: self.policy.drain_deadline,
+                drain_timeout: self.policy.drain_timeout,
                 group_instance_id: None,
                 wants_metadata: true,
                 out_of_range: Default::default(),
@@ -297,7 +297,7 @@ impl RunningApp {
     ) -> EventProcessor {
         let listeners = [self.history.clone() as _].into_iter().chain(self.observers.clone());
         EventProcessor {
-            neighbours: Neighbours::of(
+            sibling_groups: SiblingGroups::of(
                 &member.group,
                 self.members.iter().map(|member| (&member.group, &member.router)),
             ),
@@ -336,13 +336,13 @@ impl RunningApp {
         for problem in &problems {
             lines += &format!("\n  health: {problem}");
         }
-        let left_alone =
+        let is_breaker_open =
             problems.iter().any(|problem| matches!(problem, HealthProblem::BreakerOpen { .. }));
         lines += match is_over {
             false => {
                 "\n  help: pause the clock with `#[tokio::test(start_paused = true)]`; a minute of real time is over"
             }
-            true if left_alone => {
+            true if is_breaker_open => {
                 "\n  help: a record whose handler goes on failing as `unavailable` is never settled; wait for what the test is about with `eventually(..)`"
             }
             true => "\n  help: a day of the test's clock is over; what is open waits for something",

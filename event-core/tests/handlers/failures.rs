@@ -44,7 +44,7 @@ struct ReadError;
 
 #[derive(Debug, thiserror::Error, EventError)]
 #[event_error(retry_after = "1m")]
-enum Patient {
+enum Classified {
     #[error("not yet")]
     NotYet,
     #[error("never")]
@@ -81,8 +81,8 @@ fn each_variant_says_its_own() {
         assert_eq!(Error::from(error).said(), verdict);
     }
     let minute = Verdict::RetryAfter(Duration::from_secs(60));
-    assert_eq!(Error::from(Patient::NotYet).verdict(), minute);
-    assert_eq!(Error::from(Patient::Never).verdict(), Verdict::DeadLetter);
+    assert_eq!(Error::from(Classified::NotYet).verdict(), minute);
+    assert_eq!(Error::from(Classified::Never).verdict(), Verdict::DeadLetter);
     assert!(std::mem::size_of::<Never>() == 0);
 }
 

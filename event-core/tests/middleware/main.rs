@@ -317,11 +317,11 @@ fn watch_boxed<'a>(delivery: &'a Delivery<'a>, next: Next<'a>) -> OutcomeFuture<
 }
 
 #[tokio::test(start_paused = true)]
-async fn timing_tells_how_long_an_attempt_took() {
+async fn timing_reports_how_long_an_attempt_took() {
     let (app, notes) = service();
-    let told = notes.clone();
+    let reported = notes.clone();
     let timing = middleware::timing(move |delivery, elapsed, outcome| {
-        told.add(format!("{} {elapsed:?} {}", delivery.handler, outcome.code()));
+        reported.add(format!("{} {elapsed:?} {}", delivery.handler, outcome.code()));
     });
     let app = app.layer(timing).layer(async |delivery: &Delivery<'_>, next: Next<'_>| {
         tokio::time::sleep(Duration::from_secs(3)).await;

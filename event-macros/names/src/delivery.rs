@@ -99,9 +99,9 @@ delivery_keys! {
     /// a `fn(&event_core::Error) -> bool` that says whether an error is worth another attempt; it is asked
     /// only when the error itself does not say
     RETRY_ON: "retry" "on" as "retry_on", Takes::Function, "is_transient", Unless::Is("every error is");
-    /// then the record waits so long in a topic of its own and is tried again, once for each delay. It
+    /// then the record waits so long in a topic of its own and is retried, once for each delay. It
     /// leaves its place, so `order = none` must be said
-    // Kafka keeps a record for a week unless told otherwise, and a longer delay would outlive it.
+    // Kafka keeps a record for a week by default, and a longer delay would outlive it.
     RETRY_TOPICS: "retry" "topics" as "retry_topics", Takes::Durations(8, 1000, 7 * DAY_MS), "[\"1m\", \"10m\"]",
         Unless::Is("none");
     /// how many records a batch has at most

@@ -127,7 +127,7 @@ pub(crate) const fn part(text: &str, from: usize, to: usize) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{advice, complaint};
+    use crate::{advice, diagnostic};
 
     #[test]
     fn what_kafka_takes_is_a_topic() {
@@ -150,8 +150,8 @@ mod tests {
     fn kafkas_limits_always_hold() {
         let say = |kind, name: &str| {
             let violation = check_foreign(kind, name).expect_err(name);
-            let complaint = complaint(kind, name, violation);
-            format!("{}; {}", complaint.as_str(), advice(kind, name, violation).as_str())
+            let diagnostic = diagnostic(kind, name, violation);
+            format!("{}; {}", diagnostic.as_str(), advice(kind, name, violation).as_str())
         };
         for (name, message) in [
             ("", "topic name is empty; write words joined by underscores, like `\"role_events\"`"),

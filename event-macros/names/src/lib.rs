@@ -6,7 +6,7 @@
 //! applies it to what comes from settings. Everything here is `const`, so that all three
 //! share these very functions and cannot drift apart.
 //!
-//! Names that others chose are held to what Kafka takes, and to nothing else: [`check_foreign`].
+//! Names that others chose have to satisfy Kafka, and nothing else: [`check_foreign`].
 //!
 //! Durations are read here too, because they stand in attributes and in settings; and so are the keys of the attribute
 //! that say how records are delivered: [`delivery`].
@@ -173,7 +173,7 @@ pub const fn suggestion(kind: Kind, name: &str) -> Text<MAX_BYTES> {
 
 /// Says in one sentence what is wrong with `name`; long names are capped.
 #[must_use]
-pub const fn complaint(kind: Kind, name: &str, violation: Violation) -> Text<256> {
+pub const fn diagnostic(kind: Kind, name: &str, violation: Violation) -> Text<256> {
     let text = Text::new().push(kind.noun());
     match violation {
         Violation::Empty => text.push(" name is empty"),
@@ -386,13 +386,13 @@ mod tests {
     }
 
     #[test]
-    fn complaints_name_the_value_and_the_limit() {
+    fn diagnostics_name_the_value_and_the_limit() {
         let long = "x".repeat(261);
         let say = |name: &str| {
             let violation = check(Kind::Topic, name).expect_err(name);
-            let complaint = complaint(Kind::Topic, name, violation);
+            let diagnostic = diagnostic(Kind::Topic, name, violation);
             let advice = advice(Kind::Topic, name, violation);
-            format!("{}; {}", complaint.as_str(), advice.as_str())
+            format!("{}; {}", diagnostic.as_str(), advice.as_str())
         };
         assert_eq!(
             say(&long),
@@ -415,7 +415,7 @@ mod tests {
     #[test]
     fn a_long_name_is_capped_on_a_character_boundary() {
         let name = "é".repeat(100);
-        let text = complaint(Kind::Topic, &name, Violation::Form);
+        let text = diagnostic(Kind::Topic, &name, Violation::Form);
         assert!(text.as_str().contains(&format!("{}…", "é".repeat(32))), "{}", text.as_str());
     }
 }

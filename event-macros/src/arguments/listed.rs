@@ -6,23 +6,23 @@ use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::{LitStr, Token, Type};
 
-use super::Given;
-use crate::complaints::Complaints;
+use super::AttributeArgs;
+use crate::diagnostics::Diagnostics;
 
-impl Given {
+impl AttributeArgs {
     /// The types that `key(..)` lists.
-    pub(crate) fn types(&self, key: &str, complaints: &mut Complaints) -> Option<Vec<Type>> {
+    pub(crate) fn types(&self, key: &str, diagnostics: &mut Diagnostics) -> Option<Vec<Type>> {
         let (key, list) = self.list(key)?;
         let what = format!("`{key}` lists contracts by their types");
         let listed = match Punctuated::<Listed, Token![,]>::parse_terminated.parse2(list.stream()) {
             Ok(listed) => listed,
             Err(error) => {
-                complaints.add_at(error.span(), what, format!("write `{key}(ClaimAdded)`"));
+                diagnostics.add_at(error.span(), what, format!("write `{key}(ClaimAdded)`"));
                 return None;
             }
         };
         if listed.is_empty() {
-            lists_nothing(key, list, complaints);
+            lists_nothing(key, list, diagnostics);
             return None;
         }
         let (mut types, mut has_text) = (Vec::new(), false);
@@ -31,7 +31,7 @@ impl Given {
                 Listed::Type(ty) => types.push(*ty),
                 Listed::Text(text) => {
                     let help = format!("write `{}`", upper_camel(&text.value()));
-                    complaints.add(text, &what, help);
+                    diagnostics.add(text, &what, help);
                     has_text = true;
                 }
             }
@@ -57,9 +57,9 @@ impl Parse for Listed {
 }
 
 /// Complains about `key()`.
-pub(crate) fn lists_nothing(key: &Ident, list: &Group, complaints: &mut Complaints) {
+pub(crate) fn lists_nothing(key: &Ident, list: &Group, diagnostics: &mut Diagnostics) {
     let what = format!("`{key}` lists nothing");
-    complaints.add(quote!(#key #list), what, format!("remove `{key}()`"));
+    diagnostics.add(quote!(#key #list), what, format!("remove `{key}()`"));
 }
 
 // The type that an event is probably called by: `ClaimAdded` of `CLAIM_ADDED`.

@@ -1,14 +1,14 @@
 //! The arguments of an attribute: `topic = "role_events", key = role_id`.
 //!
-//! Parsing accepts whatever can be told apart and goes on after a mistake, so that all mistakes of
-//! one attribute are reported together. [`Given::judge`] then decides which keys are known.
+//! Parsing accepts whatever can be distinguished and goes on after a mistake, so that all mistakes of
+//! one attribute are reported together. [`AttributeArgs::parse`] then decides which keys are known.
 
-mod given;
+mod attribute_args;
 mod keys;
 mod listed;
 mod values;
 
-pub(crate) use given::Given;
+pub(crate) use attribute_args::AttributeArgs;
 pub(crate) use keys::{Keys, nearest};
 pub(crate) use listed::lists_nothing;
 pub(crate) use values::{Values, Word};

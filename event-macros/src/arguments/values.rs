@@ -9,25 +9,29 @@ use proc_macro2::Ident;
 use quote::ToTokens;
 use syn::{Expr, ExprPath, Lit, LitStr, UnOp};
 
-use super::{Given, Keys, nearest};
-use crate::complaints::Complaints;
+use super::{AttributeArgs, Keys, nearest};
+use crate::diagnostics::Diagnostics;
 use crate::tokens::text_of;
 
 /// Reads values, and complains about one that is not what its key takes.
 pub(crate) struct Values<'g> {
-    given: &'g Given,
+    args: &'g AttributeArgs,
     keys: &'g Keys,
-    complaints: &'g mut Complaints,
+    diagnostics: &'g mut Diagnostics,
 }
 
 impl<'g> Values<'g> {
-    pub(crate) fn new(given: &'g Given, keys: &'g Keys, complaints: &'g mut Complaints) -> Self {
-        Values { given, keys, complaints }
+    pub(crate) fn new(
+        args: &'g AttributeArgs,
+        keys: &'g Keys,
+        diagnostics: &'g mut Diagnostics,
+    ) -> Self {
+        Values { args, keys, diagnostics }
     }
 
     /// A number within `limits`.
     pub(crate) fn number(&mut self, key: &str, limits: RangeInclusive<u32>) -> Option<u32> {
-        let value = plain(self.given.value(key)?);
+        let value = plain(self.args.value(key)?);
         let Some(digits) = digits(value) else {
             let meant = number_in(value).filter(|number| limits.contains(number));
             let help = meant.map(|number| format!("{key} = {number}"));
@@ -51,7 +55,7 @@ impl<'g> Values<'g> {
 
     /// A duration within `limits`, all in milliseconds.
     pub(crate) fn duration(&mut self, key: &str, limits: RangeInclusive<u64>) -> Option<u64> {
-        let value = plain(self.given.value(key)?);
+        let value = plain(self.args.value(key)?);
         self.duration_of(key, value, limits, |duration| format!("{key} = {duration}"))
     }
 
@@ -62,7 +66,7 @@ impl<'g> Values<'g> {
         at_most: usize,
         limits: RangeInclusive<u64>,
     ) -> Option<Vec<u64>> {
-        let value = plain(self.given.value(key)?);
+        let value = plain(self.args.value(key)?);
         let Expr::Array(array) = value else {
             let text = text_in(value).map_or_else(|| shown(value), LitStr::value);
             let parts = text
@@ -74,12 +78,12 @@ impl<'g> Values<'g> {
             return self.refuse(key, value, what, help);
         };
         let mut durations = Vec::new();
-        let before = self.complaints.count();
+        let before = self.diagnostics.count();
         for element in &array.elems {
             let whole = |duration: &str| duration.to_owned();
             durations.extend(self.duration_of(key, plain(element), limits.clone(), whole));
         }
-        if self.complaints.count() > before {
+        if self.diagnostics.count() > before {
             return None;
         }
         if durations.is_empty() {
@@ -101,7 +105,7 @@ impl<'g> Values<'g> {
             durations.dedup();
             let rising: Vec<_> = durations.iter().map(|ms| quoted(*ms)).collect();
             let help = format!("write `{key} = [{}]`", rising.join(", "));
-            self.complaints.add(&array.elems[index + 1], what, help);
+            self.diagnostics.add(&array.elems[index + 1], what, help);
             return None;
         }
         Some(durations)
@@ -109,7 +113,7 @@ impl<'g> Values<'g> {
 
     /// A shortest and a longest duration within `limits`.
     pub(crate) fn range(&mut self, key: &str, limits: RangeInclusive<u64>) -> Option<(u64, u64)> {
-        let value = plain(self.given.value(key)?);
+        let value = plain(self.args.value(key)?);
         let Some(text) = text_in(value) else {
             let help = self.meant_ranges(key, &shown(value), &limits);
             let what = format!("`{key}` is two durations in quotes, not `{}`", shown(value));
@@ -139,7 +143,7 @@ impl<'g> Values<'g> {
 
     /// One of the words of a closed list.
     pub(crate) fn word(&mut self, key: &str, words: &[&'static str]) -> Option<Word> {
-        let value = plain(self.given.value(key)?);
+        let value = plain(self.args.value(key)?);
         if let Expr::Path(ExprPath { path, qself: None, .. }) = value
             && let Some(ident) = path.get_ident()
         {
@@ -166,7 +170,7 @@ impl<'g> Values<'g> {
 
     /// The path of a function.
     pub(crate) fn path(&mut self, key: &str) -> Option<ExprPath> {
-        let value = plain(self.given.value(key)?);
+        let value = plain(self.args.value(key)?);
         if let Expr::Path(path) = value {
             return Some(path.clone());
         }
@@ -178,7 +182,7 @@ impl<'g> Values<'g> {
     /// A text of 1 to 249 bytes, of letters, digits, `.`, `_`, `-` and what is in `others`.
     pub(crate) fn label(&mut self, key: &str, others: &str) -> Option<LitStr> {
         const MAX_BYTES: usize = event_names::MAX_BYTES;
-        let value = plain(self.given.value(key)?);
+        let value = plain(self.args.value(key)?);
         let Some(text) = text_in(value) else {
             return self.refuse(key, value, format!("`{key}` is a text"), None);
         };
@@ -188,14 +192,14 @@ impl<'g> Values<'g> {
         if label.is_empty() {
             let example = self.keys.example(key);
             let help = format!("write `{example}`, or remove `{key}`");
-            self.complaints.add(text, format!("`{key}` is empty"), help);
+            self.diagnostics.add(text, format!("`{key}` is empty"), help);
         } else if label.len() > MAX_BYTES {
             let what = format!("`{key}` is {} bytes long, the limit is {MAX_BYTES}", label.len());
-            self.complaints.add(text, what, format!("shorten it to {MAX_BYTES} bytes or fewer"));
+            self.diagnostics.add(text, what, format!("shorten it to {MAX_BYTES} bytes or fewer"));
         } else if let Some(strange) = label.chars().find(|c| !allowed(*c)) {
             let meant: String = label.chars().map(|c| if allowed(c) { c } else { '_' }).collect();
             let what = format!("`{key}` has the character {strange:?}");
-            self.complaints.add(text, what, format!("write `{key} = \"{meant}\"`"));
+            self.diagnostics.add(text, what, format!("write `{key} = \"{meant}\"`"));
         } else {
             return Some(text.clone());
         }
@@ -249,7 +253,7 @@ impl<'g> Values<'g> {
     // No time at all can mean nothing but that nobody wants to say it here.
     fn refuse_zero<T>(&mut self, key: &str, value: &Expr, what: String) -> Option<T> {
         let help = format!("remove `{key} = {}`; then the setting decides", shown(value));
-        self.complaints.add(value, what, help);
+        self.diagnostics.add(value, what, help);
         None
     }
 
@@ -275,7 +279,7 @@ impl<'g> Values<'g> {
         help: Option<String>,
     ) -> Option<T> {
         let help = help.unwrap_or_else(|| self.keys.example(key));
-        self.complaints.add(value, what, format!("write `{help}`"));
+        self.diagnostics.add(value, what, format!("write `{help}`"));
         None
     }
 }

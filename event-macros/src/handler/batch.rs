@@ -3,28 +3,28 @@
 use quote::ToTokens;
 use syn::Type;
 
-use super::check::Options;
+use super::attribute_rules::Options;
 use super::model::{Handler, HandlerArgument};
-use super::words::{first_type, is_known_argument, is_of_one_record, is_std, type_name};
-use crate::arguments::Given;
-use crate::complaints::Complaints;
+use super::type_names::{first_type, is_known_argument, is_of_one_record, is_std, type_name};
+use crate::arguments::AttributeArgs;
+use crate::diagnostics::Diagnostics;
 use crate::tokens::text_of;
 
-/// Judges the batch among the arguments, and whether the attribute agrees that there is one.
-pub(super) fn judge(
+/// Validates the batch among the arguments, and whether the attribute agrees that there is one.
+pub(super) fn validate(
     handler: &Handler,
     options: &Options,
-    given: &Given,
-    complaints: &mut Complaints,
+    args: &AttributeArgs,
+    diagnostics: &mut Diagnostics,
 ) {
-    let Some((key, list)) = given.list("batch").filter(|_| handler.batch().is_none()) else {
+    let Some((key, list)) = args.list("batch").filter(|_| handler.batch().is_none()) else {
         return;
     };
     let name = handler.shown_name();
     let written = format!("batch({})", text_of(list.stream()));
     if handler.instance().is_some() {
         let what = format!("`{name}` says `batch`, but a value handles records one by one");
-        return complaints.add(key, what, format!("remove `{written}`, or write a function"));
+        return diagnostics.add(key, what, format!("remove `{written}`, or write a function"));
     }
     // Of a wrong argument is said elsewhere what it has to be.
     if handler.arguments.iter().any(|argument| wrong_batch(argument).is_some()) {
@@ -38,16 +38,16 @@ pub(super) fn judge(
         }
         None => format!("take a `Batch<..>` of a contract, or remove `{written}`"),
     };
-    complaints.add(key, format!("`{name}` says `batch`, but takes no batch"), help);
+    diagnostics.add(key, format!("`{name}` says `batch`, but takes no batch"), help);
 }
 
-/// Judges the arguments alone.
-pub(super) fn arguments(handler: &Handler, complaints: &mut Complaints) {
+/// Validates the arguments alone.
+pub(super) fn arguments(handler: &Handler, diagnostics: &mut Diagnostics) {
     let name = handler.shown_name();
     for argument in &handler.arguments {
         if let Some(help) = wrong_batch(argument) {
             let what = format!("`{name}` takes `{}`, which is no argument", argument.text());
-            complaints.add(&argument.ty, what, help);
+            diagnostics.add(&argument.ty, what, help);
         }
     }
     let Some((index, batch)) = handler.batch() else { return };
@@ -57,11 +57,15 @@ pub(super) fn arguments(handler: &Handler, complaints: &mut Complaints) {
             batch.text()
         );
         let help = format!("write `{}`, or a function that takes `State<{name}>`", single(batch));
-        return complaints.add(&batch.ty, what, help);
+        return diagnostics.add(&batch.ty, what, help);
     }
     if let Some(cfg) = batch.cfgs.first() {
         let what = format!("the batch of `{name}` is not always there");
-        return complaints.add(cfg, what, "put the `cfg` on two functions, with and without batch");
+        return diagnostics.add(
+            cfg,
+            what,
+            "put the `cfg` on two functions, with and without batch",
+        );
     }
     let others = handler.arguments.iter().zip(handler.pattern_texts()).enumerate();
     for (_, (argument, pattern)) in others.filter(|(other, _)| *other != index) {
@@ -87,7 +91,7 @@ pub(super) fn arguments(handler: &Handler, complaints: &mut Complaints) {
                 format!("remove `{written}`, or write `Vec<RawEvent>`, which has the whole records")
             }
         };
-        complaints.add(&argument.ty, what, help);
+        diagnostics.add(&argument.ty, what, help);
     }
 }
 

@@ -3,7 +3,7 @@
 use proc_macro2::{TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 
-use super::check::{EventValue, Options};
+use super::attribute_rules::{EventValue, Options};
 use super::model::Handler;
 use crate::names::NameValue;
 use crate::quiet::quiet_handler;
@@ -31,7 +31,7 @@ pub(crate) fn documented<'o>(
 fn lines(handler: &Handler, options: &Options) -> Vec<String> {
     let records = match &options.event {
         Some(EventValue::Name(name)) => format!("the event {}", shown(name)),
-        Some(EventValue::Rest(_)) => "every event that no other handler takes".to_owned(),
+        Some(EventValue::CatchAll(_)) => "every event that no other handler takes".to_owned(),
         Some(EventValue::Tombstones(_)) => "the records without a value".to_owned(),
         None => {
             let mut possible = handler.arguments.iter().filter(|a| a.may_have_contract());

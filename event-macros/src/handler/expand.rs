@@ -5,9 +5,9 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{Path, Type};
 
-use super::check::{EventValue, Options};
+use super::attribute_rules::{EventValue, Options};
 use super::model::{Handler, HandlerArgument};
-use crate::arguments::Given;
+use crate::arguments::AttributeArgs;
 use crate::names::NameValue;
 use crate::quiet::quiet;
 use crate::tokens::{ends, moved};
@@ -16,7 +16,7 @@ use crate::tokens::{ends, moved};
 /// wrote is resolved in their midst and a handler may well be called `handle`.
 ///
 /// Each item is checked and compiled for each handler, so there are as few as can be: constants are
-/// made only of what has to be judged at its own place.
+/// made only of what has to be validated at its own place.
 pub(crate) fn registration(
     handler: &Handler,
     options: &Options,
@@ -105,7 +105,7 @@ pub(super) fn returned(handler: &Handler, name: &TokenStream) -> Option<TokenStr
     Some(member(ty, &of, name))
 }
 
-// What can be sent by returning it: anything, when it has no name that could be asked.
+// What can be sent as a return value: anything, when it has no name that could be asked.
 fn returns(handler: &Handler) -> TokenStream {
     returned(handler, &quote!(EMITS)).unwrap_or_else(|| quote!(&__event::Emits::Anything))
 }
@@ -150,11 +150,11 @@ impl Names {
             }
             _ => None,
         };
-        let judged = judged(handler, options, topic.as_ref(), event.as_ref());
+        let validated = validated(handler, options, topic.as_ref(), event.as_ref());
         let dead_letter = dead_letter(options, topic.as_ref(), &owner);
         let emits = options.emits.as_ref().map(|types| emits(handler, types));
         let listed = list(handler);
-        let arguments = if judged.is_empty() && dead_letter.is_none() && emits.is_none() {
+        let arguments = if validated.is_empty() && dead_letter.is_none() && emits.is_none() {
             quote!(&[#listed])
         } else {
             constants.extend(quote! {
@@ -162,9 +162,9 @@ impl Names {
             });
             quote!(__ARGUMENTS)
         };
-        constants.extend(quote!(#judged #dead_letter #emits));
+        constants.extend(quote!(#validated #dead_letter #emits));
         let selected = match (&options.event, &topic, &event) {
-            (Some(EventValue::Rest(_)), Some(topic), _) => quote!(Rest(#topic)),
+            (Some(EventValue::CatchAll(_)), Some(topic), _) => quote!(CatchAll(#topic)),
             (Some(EventValue::Tombstones(_)), Some(topic), _) => quote!(Tombstones(#topic)),
             (_, Some(topic), Some(event)) => quote!(Event(#topic, #event)),
             (_, Some(_), None) => quote!(ByContract("event")),
@@ -202,18 +202,18 @@ fn named(
 fn dead_letter(options: &Options, topic: Option<&TokenStream>, owner: &str) -> Option<TokenStream> {
     let value = options.dead_letter.as_ref()?;
     let expression = value.expression(Kind::Topic);
-    let judged = value.is_const().then(|| {
-        let judge = judge(Kind::Topic, options);
-        value.judged(&judge, &quote!(__DEAD_LETTER), &quote!(""), &quote!(&[]), owner)
+    let validated = value.is_const().then(|| {
+        let validate = validate(Kind::Topic, options);
+        value.validated(&validate, &quote!(__DEAD_LETTER), &quote!(""), &quote!(&[]), owner)
     });
     let none = quote!("");
     let topic = topic.unwrap_or(&none);
     let (own, arguments) = (quote!(__DEAD_LETTER), quote!(__ARGUMENTS));
-    let is_another = value.judged("judge_dead_letter", &own, topic, &arguments, owner);
-    Some(quote!(const __DEAD_LETTER: &str = #expression; #judged #is_another))
+    let is_another = value.validated("validate_dead_letter", &own, topic, &arguments, owner);
+    Some(quote!(const __DEAD_LETTER: &str = #expression; #validated #is_another))
 }
 
-fn judged(
+fn validated(
     handler: &Handler,
     options: &Options,
     topic: Option<&TokenStream>,
@@ -226,16 +226,22 @@ fn judged(
     let one = |value: Option<&NameValue>, kind, own: Option<&TokenStream>, other| {
         let value = value.filter(|value| may_disagree || value.is_const())?;
         let other: Option<&TokenStream> = other;
-        Some(value.judged(&judge(kind, options), own?, other.unwrap_or(&none), &arguments, &owner))
+        Some(value.validated(
+            &validate(kind, options),
+            own?,
+            other.unwrap_or(&none),
+            &arguments,
+            &owner,
+        ))
     };
     let event_value = match &options.event {
         Some(EventValue::Name(event)) => Some(event),
         _ => None,
     };
-    let judged_topic = one(options.topic.as_ref(), Kind::Topic, topic, event);
-    let judged_event = one(event_value, Kind::Event, event, topic);
+    let validated_topic = one(options.topic.as_ref(), Kind::Topic, topic, event);
+    let validated_event = one(event_value, Kind::Event, event, topic);
     let refused = match &options.event {
-        Some(other @ (EventValue::Rest(_) | EventValue::Tombstones(_))) if may_disagree => {
+        Some(other @ (EventValue::CatchAll(_) | EventValue::Tombstones(_))) if may_disagree => {
             let word = other.word();
             Some(quote_spanned! {other.span()=>
                 const _: () = __event::refuse_payload(__ARGUMENTS, #owner, #word);
@@ -243,38 +249,38 @@ fn judged(
         }
         _ => None,
     };
-    let delivery = options.delivery.judged(topic, may_disagree, &owner);
-    quote!(#judged_topic #judged_event #refused #delivery)
+    let delivery = options.delivery.validated(topic, may_disagree, &owner);
+    quote!(#validated_topic #validated_event #refused #delivery)
 }
 
-fn judge(kind: Kind, options: &Options) -> String {
+fn validate(kind: Kind, options: &Options) -> String {
     let foreign = if options.foreign_names.is_some() { "foreign_" } else { "" };
-    format!("judge_{foreign}{}", kind.noun())
+    format!("validate_{foreign}{}", kind.noun())
 }
 
-/// What only the compiler can judge of an attribute that has other mistakes: the types and the
+/// What only the compiler can validate of an attribute that has other mistakes: the types and the
 /// constants in it have to be right all the same.
-pub(crate) fn judged_alone(options: &Options, given: &Given) -> Option<TokenStream> {
+pub(crate) fn validated_alone(options: &Options, args: &AttributeArgs) -> Option<TokenStream> {
     let infos = infos(options.emits.as_deref().unwrap_or_default());
     let event = match &options.event {
         Some(EventValue::Name(name)) => Some(name),
         _ => None,
     };
     let topic = options.topic.as_ref();
-    let is_certain = given.means("foreign_names") == options.foreign_names.is_some();
-    let judged = |value: Option<&NameValue>, kind, other| {
-        let judge = is_certain.then(|| judge(kind, options));
-        value.and_then(|value| value.judged_alone(kind, other, judge.as_deref()))
+    let is_certain = args.means("foreign_names") == options.foreign_names.is_some();
+    let validated = |value: Option<&NameValue>, kind, other| {
+        let validate = is_certain.then(|| validate(kind, options));
+        value.and_then(|value| value.validated_alone(kind, other, validate.as_deref()))
     };
     let names = [
-        judged(topic, Kind::Topic, event),
-        judged(event, Kind::Event, topic),
-        judged(options.dead_letter.as_ref(), Kind::Topic, None),
+        validated(topic, Kind::Topic, event),
+        validated(event, Kind::Event, topic),
+        validated(options.dead_letter.as_ref(), Kind::Topic, None),
     ];
     let names: TokenStream = names.into_iter().flatten().collect();
-    let root = given.root();
+    let root = args.root();
     let nothing = infos.is_empty() && names.is_empty();
-    (given.root_is_known() && !nothing).then(|| {
+    (args.root_is_known() && !nothing).then(|| {
         quote! {
             const _: () = {
                 use #root::macro_support as __event;
@@ -294,17 +300,17 @@ fn infos(types: &[Type]) -> Vec<TokenStream> {
     types.iter().map(info).collect()
 }
 
-// The contracts in `emits(..)`, judged at the list.
+// The contracts in `emits(..)`, validated at the list.
 fn emits(handler: &Handler, types: &[Type]) -> TokenStream {
     let owner = handler.shown_name();
     let infos = infos(types);
     let returns = returns(handler);
     let list: TokenStream = types.iter().map(ToTokens::to_token_stream).collect();
     let (first, last) = ends(list);
-    let judge = quote_spanned!(first=> __event::judge_emits);
-    let judged = quote_spanned!(last=> #judge(__EMITS, __ARGUMENTS, #returns, #owner));
+    let validate = quote_spanned!(first=> __event::validate_emits);
+    let validated = quote_spanned!(last=> #validate(__EMITS, __ARGUMENTS, #returns, #owner));
     quote! {
         const __EMITS: &[&__event::ContractInfo] = &[#(#infos),*];
-        const _: () = #judged;
+        const _: () = #validated;
     }
 }

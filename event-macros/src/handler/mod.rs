@@ -1,23 +1,23 @@
 //! `#[event_handler]`: registers a function as the handler of one event.
 
 mod batch;
-mod check;
+mod attribute_rules;
 mod delivery;
 mod docs;
 mod expand;
 mod model;
-mod place;
+mod enclosing_block;
 mod returned;
 mod run;
 mod signature;
-mod words;
+mod type_names;
 
 use std::sync::LazyLock;
 
 use proc_macro2::{Span, TokenStream};
 
-use crate::arguments::{Arguments, Given, Keys};
-use crate::complaints::Complaints;
+use crate::arguments::{Arguments, AttributeArgs, Keys};
+use crate::diagnostics::Diagnostics;
 use crate::record;
 
 static KEYS: LazyLock<Keys> = LazyLock::new(|| {
@@ -41,48 +41,49 @@ static KEYS: LazyLock<Keys> = LazyLock::new(|| {
 
 /// The item, followed by its registration or by what is wrong.
 pub(crate) fn event_handler(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    let mut complaints = Complaints::default();
-    let given = Given::judge(Arguments::read(arguments), &KEYS, &mut complaints);
-    let item = model::Item::read(item, &given, &mut complaints);
+    let mut diagnostics = Diagnostics::default();
+    let args = AttributeArgs::parse(Arguments::read(arguments), &KEYS, &mut diagnostics);
+    let item = model::Item::read(item, &args, &mut diagnostics);
     let handler = item.handler.as_ref();
     let here = Span::call_site();
     if let Some(handler) = handler
-        && place::judge(handler, &mut complaints)
+        && enclosing_block::validate(handler, &mut diagnostics)
     {
         // What else is wrong is said of the free function.
-        return with_errors(item.emitted, complaints);
+        return with_errors(item.emitted, diagnostics);
     }
-    let mut attributes = vec![(check::options(&given, handler, here, &mut complaints), given)];
+    let mut attributes =
+        vec![(attribute_rules::options(&args, handler, here, &mut diagnostics), args)];
     for (at, arguments) in item.others {
-        let given = Given::judge(Arguments::read(arguments), &KEYS, &mut complaints);
-        attributes.push((check::options(&given, handler, at, &mut complaints), given));
+        let args = AttributeArgs::parse(Arguments::read(arguments), &KEYS, &mut diagnostics);
+        attributes.push((attribute_rules::options(&args, handler, at, &mut diagnostics), args));
     }
-    let Some(handler) = handler else { return with_errors(item.emitted, complaints) };
-    signature::judge(handler, &mut complaints);
-    returned::judge(handler, &mut complaints);
-    for (options, given) in &attributes {
-        batch::judge(handler, options, given, &mut complaints);
+    let Some(handler) = handler else { return with_errors(item.emitted, diagnostics) };
+    signature::validate(handler, &mut diagnostics);
+    returned::validate(handler, &mut diagnostics);
+    for (options, args) in &attributes {
+        batch::validate(handler, options, args, &mut diagnostics);
     }
-    if !complaints.is_empty() {
-        let mut output = with_errors(item.emitted, complaints);
-        for (options, given) in &attributes {
-            output.extend(expand::judged_alone(options, given));
+    if !diagnostics.is_empty() {
+        let mut output = with_errors(item.emitted, diagnostics);
+        for (options, args) in &attributes {
+            output.extend(expand::validated_alone(options, args));
         }
         return output;
     }
     let options = attributes.iter().map(|(options, _)| options);
     let mut output = docs::documented(item.emitted, handler, options);
-    for (index, (options, given)) in attributes.iter().enumerate() {
+    for (index, (options, args)) in attributes.iter().enumerate() {
         // The trait is implemented once, whatever it is registered for.
         let run = (index == 0).then(|| run::run(handler));
-        output.extend(expand::registration(handler, options, run, &given.root()));
-        output.extend(record::note_registering(&given.root()));
+        output.extend(expand::registration(handler, options, run, &args.root()));
+        output.extend(record::note_registering(&args.root()));
     }
     output
 }
 
-fn with_errors(mut item: TokenStream, complaints: Complaints) -> TokenStream {
-    item.extend(complaints.into_compile_errors());
+fn with_errors(mut item: TokenStream, diagnostics: Diagnostics) -> TokenStream {
+    item.extend(diagnostics.into_compile_errors());
     item
 }
 
@@ -205,18 +206,18 @@ mod tests {
     }
 
     #[test]
-    fn what_the_compiler_judges_is_judged_beside_other_mistakes() {
+    fn what_the_compiler_validates_is_validated_beside_other_mistakes() {
         let expanded = |arguments| {
             let handler = quote!(
                 async fn handle() {}
             );
             event_handler(arguments, handler).to_string()
         };
-        let judged = expanded(quote!(topic = A, event = "B", id = " ", emits(C)));
-        assert!(judged.contains("judge_topic (A , \"\" "), "{judged}");
-        assert!(judged.contains("< C as __event :: Contract > :: INFO"), "{judged}");
+        let validated = expanded(quote!(topic = A, event = "B", id = " ", emits(C)));
+        assert!(validated.contains("validate_topic (A , \"\" "), "{validated}");
+        assert!(validated.contains("< C as __event :: Contract > :: INFO"), "{validated}");
         // The two are swapped, and that is one mistake.
-        assert!(!expanded(quote!(topic = A, event = "role_events")).contains("judge_topic"));
+        assert!(!expanded(quote!(topic = A, event = "role_events")).contains("validate_topic"));
         // The path of the framework is not certain.
         assert!(!expanded(quote!(topic = A, event = "B", crate)).contains("macro_support"));
         assert!(!expanded(quote!(topic = A, event = "B", crat = a::b)).contains("macro_support"));
@@ -310,8 +311,8 @@ mod tests {
         let variant = "< Topics as __event :: Topics > :: NAMES [Topics :: RoleEvents as usize]";
         assert!(expanded.contains(variant), "{expanded}");
         assert!(expanded.contains("__EVENT : & str = names :: CLAIM_ADDED"), "{expanded}");
-        assert!(expanded.contains("judge_event (__EVENT"), "{expanded}");
-        assert!(!expanded.contains("judge_topic"), "{expanded}");
+        assert!(expanded.contains("validate_event (__EVENT"), "{expanded}");
+        assert!(!expanded.contains("validate_topic"), "{expanded}");
     }
 
     #[test]
@@ -324,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_certainly_ours_is_judged_by_its_name() {
+    fn only_what_is_certainly_ours_is_validated_by_its_name() {
         let two = |first: TokenStream, attribute: TokenStream| {
             errors(attribute, quote!(async fn f(a: #first, b: Event<Claim>) {}))
         };

@@ -9,9 +9,9 @@ use syn::{
     ReturnType, Signature, Token, Type, Visibility,
 };
 
-use super::words::{argument_name, batch_name, is_std, may_have_contract, type_name};
-use crate::arguments::Given;
-use crate::complaints::Complaints;
+use super::type_names::{argument_name, batch_name, is_std, may_have_contract, type_name};
+use crate::arguments::AttributeArgs;
+use crate::diagnostics::Diagnostics;
 use crate::tokens::{
     ends, find_word, keyword_of_other_item, replace_lifetimes, replace_word, see_through_head,
     text_of,
@@ -61,13 +61,17 @@ pub(crate) struct Item {
 
 impl Item {
     /// Reads the item; complains when it cannot be a handler.
-    pub(crate) fn read(item: TokenStream, given: &Given, complaints: &mut Complaints) -> Self {
+    pub(crate) fn read(
+        item: TokenStream,
+        args: &AttributeArgs,
+        diagnostics: &mut Diagnostics,
+    ) -> Self {
         let Some(keyword) = keyword_of_other_item(item.clone()) else {
             let handler = function.parse2(see_through_head(item.clone()));
-            let handler = handler.map_err(|error| complaints.add_error(error)).ok();
+            let handler = handler.map_err(|error| diagnostics.add_error(error)).ok();
             let handler = handler.map(|(signature, has_body)| {
-                let form = Form::Function { blocking: given.means("blocking") };
-                Handler::new(form, signature, has_body, &given.root())
+                let form = Form::Function { blocking: args.means("blocking") };
+                Handler::new(form, signature, has_body, &args.root())
             });
             return Item { emitted: item, handler, others: Vec::new() };
         };
@@ -75,12 +79,14 @@ impl Item {
             && let Ok(mut block) = impl_block.parse2(see_through_head(item.clone()))
         {
             let others = block.take_other_attributes();
-            let (emitted, handler) = block.into_handler(&keyword, &given.root(), complaints);
+            let (emitted, handler) = block.into_handler(&keyword, &args.root(), diagnostics);
             return Item { emitted, handler, others };
         }
-        if keyword == "impl" && is_unsafe(item.clone()) {
+        if keyword == "impl"
+            && let Some(span) = unsafe_of_a_handler(item.clone())
+        {
             let what = "the `impl` of a handler is `unsafe`, but `EventHandler` is a safe trait";
-            complaints.add(keyword, what, "remove `unsafe`");
+            diagnostics.add_at(span, what, "remove `unsafe`");
             return Item { emitted: TokenStream::new(), handler: None, others: Vec::new() };
         }
         let article = if keyword == "impl" || keyword == "enum" { "an" } else { "a" };
@@ -91,15 +97,18 @@ impl Item {
             "write `#[event_handler(..)] async fn on_claim_added(event: Event<ClaimAdded>)`, and \
              share a value with it as `State<..>`"
         };
-        complaints.add(keyword, what, help);
+        diagnostics.add(keyword, what, help);
         Item { emitted: item, handler: None, others: Vec::new() }
     }
 }
 
-// Whether `unsafe` stands before `impl`.
-fn is_unsafe(item: TokenStream) -> bool {
-    let words = item.into_iter().map(|token| token.to_string());
-    words.take_while(|word| word != "impl").any(|word| word == "unsafe")
+// The `unsafe` of an `unsafe impl EventHandler`.
+fn unsafe_of_a_handler(item: TokenStream) -> Option<Span> {
+    let mut words = item.into_iter();
+    let word = |word: &TokenTree, is: &str| matches!(word, TokenTree::Ident(one) if one == is);
+    let found = words.find(|one| word(one, "unsafe") || word(one, "impl"))?;
+    let is_handler = words.any(|one| word(&one, "EventHandler"));
+    (word(&found, "unsafe") && is_handler).then(|| found.span())
 }
 
 // The body is not looked at: what is wrong there is the compiler's to say.
@@ -158,7 +167,7 @@ impl ImplBlock {
         self,
         keyword: &Ident,
         root: &Path,
-        complaints: &mut Complaints,
+        diagnostics: &mut Diagnostics,
     ) -> (TokenStream, Option<Handler>) {
         let ImplBlock { attributes, generics, mut ty, body } = self;
         if let Some(inner) = pointee(&ty) {
@@ -167,7 +176,7 @@ impl ImplBlock {
             let what = format!(
                 "the handler `{shown}` is a pointer, but a value is shared by all records as it is"
             );
-            complaints.add(&ty, what, format!("write `{inner_shown}`"));
+            diagnostics.add(&ty, what, format!("write `{inner_shown}`"));
             // Methods of a pointer would be refused again.
             ty = inner.clone();
         }
@@ -176,17 +185,17 @@ impl ImplBlock {
         let shown = text_of(ty.to_token_stream());
         if !generics.params.is_empty() {
             let what = format!("the handler `{shown}` is generic, but its value is one state");
-            complaints.add(&generics, what, "write the type itself in place of each parameter");
+            diagnostics.add(&generics, what, "write the type itself in place of each parameter");
             return (emitted, None);
         }
         let Some((signature, has_body)) = handle else {
             let what = format!("`{shown}` has no method `handle`");
             if let [other] = &others[..] {
-                complaints.add(other, format!("{what}, but `{other}`"), "write `handle`");
+                diagnostics.add(other, format!("{what}, but `{other}`"), "write `handle`");
                 return (emitted, None);
             }
             let help = "write `async fn handle(&self, event: Event<..>) -> Result { .. }`";
-            complaints.add(&ty, what, help);
+            diagnostics.add(&ty, what, help);
             return (emitted, None);
         };
         (emitted, Some(Handler::new(Form::Instance(Box::new(ty)), signature, has_body, root)))
@@ -214,7 +223,7 @@ fn methods(body: &Group) -> (Group, Option<(Signature, bool)>, Vec<Ident>) {
             others.pop();
             let visibility = match visibility {
                 Visibility::Inherited => quote!(pub(crate)),
-                given => given.to_token_stream(),
+                other => other.to_token_stream(),
             };
             written.extend(quote!(#(#attributes)* #visibility #signature));
             let has_body = starts_with_brace(&after);

@@ -5,12 +5,12 @@ use quote::ToTokens;
 use syn::{GenericArgument, PathArguments, Type, TypePath};
 
 use super::model::Handler;
-use super::words::{is_std_path, type_name};
-use crate::complaints::Complaints;
+use super::type_names::{is_std_path, type_name};
+use crate::diagnostics::Diagnostics;
 use crate::tokens::text_of;
 
-/// Judges the return type.
-pub(super) fn judge(handler: &Handler, complaints: &mut Complaints) {
+/// Validates the return type.
+pub(super) fn validate(handler: &Handler, diagnostics: &mut Diagnostics) {
     let Some(output) = handler.output() else { return };
     let meant = match handler.batch() {
         Some(_) => each_of_batch(output),
@@ -20,7 +20,7 @@ pub(super) fn judge(handler: &Handler, complaints: &mut Complaints) {
         let name = handler.shown_name();
         let shown = text_of(output.to_token_stream());
         let what = format!("`{name}` returns `{shown}`, but {what}");
-        complaints.add(output, what, format!("write `{written}`"));
+        diagnostics.add(output, what, format!("write `{written}`"));
     }
 }
 

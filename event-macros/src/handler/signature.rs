@@ -9,41 +9,41 @@ use syn::{
 
 use super::batch;
 use super::model::{Form, Handler, HandlerArgument};
-use super::words::{is_known_argument, is_std, is_std_path, type_name};
-use crate::complaints::Complaints;
+use super::type_names::{is_known_argument, is_std, is_std_path, type_name};
+use crate::diagnostics::Diagnostics;
 use crate::tokens::{find_word, text_of};
 
-/// Judges the signature.
-pub(super) fn judge(handler: &Handler, complaints: &mut Complaints) {
+/// Validates the signature.
+pub(super) fn validate(handler: &Handler, diagnostics: &mut Diagnostics) {
     let name = handler.name();
     if handler.instance().is_some() {
-        receiver(handler, complaints);
+        receiver(handler, diagnostics);
     } else if let Some(receiver) = handler.signature.receiver() {
-        // A method cannot be mended argument by argument, so nothing else is said about it.
+        // A method cannot be fixed argument by argument, so nothing else is said about it.
         let what = format!("`{name}` takes `self`, but a handler is a free function");
         let help = format!(
             "write `async fn {name}` outside of the `impl`, and take the value as `State<..>`; or \
              put the attribute on `impl EventHandler for ..`"
         );
-        return complaints.add(receiver.self_token, what, help);
+        return diagnostics.add(receiver.self_token, what, help);
     }
-    qualifiers(handler, complaints);
-    generics(handler, complaints);
+    qualifiers(handler, diagnostics);
+    generics(handler, diagnostics);
     for argument in &handler.arguments {
-        argument_type(name, argument, complaints);
+        argument_type(name, argument, diagnostics);
         if matches!(handler.form, Form::Function { blocking: true }) {
-            owned(name, argument, complaints);
+            owned(name, argument, diagnostics);
         }
     }
-    payloads(handler, complaints);
-    batch::arguments(handler, complaints);
+    payloads(handler, diagnostics);
+    batch::arguments(handler, diagnostics);
     if let Some(output) = handler.output() {
-        boxed_error(name, output, complaints);
+        boxed_error(name, output, diagnostics);
     }
 }
 
 // The value is shared by all records, so it is borrowed.
-fn receiver(handler: &Handler, complaints: &mut Complaints) {
+fn receiver(handler: &Handler, diagnostics: &mut Diagnostics) {
     let name = handler.name();
     match handler.signature.receiver() {
         Some(Receiver { kind: ReceiverKind::Reference(_, _, None), .. }) => {}
@@ -52,23 +52,23 @@ fn receiver(handler: &Handler, complaints: &mut Complaints) {
                 "`{name}` takes `{}`, but the value is shared by all records",
                 text_of(receiver.to_token_stream())
             );
-            complaints.add(receiver, what, "write `&self`");
+            diagnostics.add(receiver, what, "write `&self`");
         }
         None => {
             let what = format!("`{name}` does not take the value that handles");
             let inputs = handler.signature.inputs.iter().map(|i| text_of(i.to_token_stream()));
             let inputs = std::iter::once("&self".to_owned()).chain(inputs).collect::<Vec<_>>();
             let help = format!("write `async fn {name}({})`", inputs.join(", "));
-            complaints.add(name, what, help);
+            diagnostics.add(name, what, help);
         }
     }
 }
 
-fn qualifiers(handler: &Handler, complaints: &mut Complaints) {
+fn qualifiers(handler: &Handler, diagnostics: &mut Diagnostics) {
     let (name, signature) = (handler.name(), &handler.signature);
     let mut remove = |at: TokenStream, word: &str| {
         let what = format!("`{name}` is `{word}`, but a handler is an ordinary `async fn`");
-        complaints.add(at, what, format!("write `async fn {name}`"));
+        diagnostics.add(at, what, format!("write `async fn {name}`"));
     };
     if let Some(word) = &signature.constness {
         return remove(word.to_token_stream(), "const");
@@ -82,30 +82,30 @@ fn qualifiers(handler: &Handler, complaints: &mut Complaints) {
     match (&handler.form, &signature.asyncness) {
         (Form::Function { blocking: true }, Some(word)) => {
             let what = format!("`{name}` is async, but a `blocking` handler is a plain function");
-            return complaints.add(word, what, format!("write `fn {name}`, or remove `blocking`"));
+            return diagnostics.add(word, what, format!("write `fn {name}`, or remove `blocking`"));
         }
         (Form::Function { blocking: false }, None) => {
             let what = format!("`{name}` is not async, and would block other handlers");
             let help = format!("write `async fn {name}`, or `#[event_handler(blocking, ..)]`");
-            return complaints.add(signature.fn_token, what, help);
+            return diagnostics.add(signature.fn_token, what, help);
         }
         (Form::Instance(_), None) => {
             let what = format!("`{name}` is not async, and would block other handlers");
-            return complaints.add(signature.fn_token, what, format!("write `async fn {name}`"));
+            return diagnostics.add(signature.fn_token, what, format!("write `async fn {name}`"));
         }
         _ => {}
     }
     if !handler.has_body {
         let what = format!("`{name}` has no body");
-        complaints.add(name, what, "put the attribute on a free function, not on a trait's");
+        diagnostics.add(name, what, "put the attribute on a free function, not on a trait's");
     }
     if let Some(variadic) = &signature.variadic {
         let what = format!("`{name}` takes any number of arguments");
-        complaints.add(variadic, what, "name each argument");
+        diagnostics.add(variadic, what, "name each argument");
     }
 }
 
-fn generics(handler: &Handler, complaints: &mut Complaints) {
+fn generics(handler: &Handler, diagnostics: &mut Diagnostics) {
     let name = handler.name();
     for param in &handler.signature.generics.params {
         let (ident, help) = match param {
@@ -115,11 +115,11 @@ fn generics(handler: &Handler, complaints: &mut Complaints) {
         };
         let what = format!("`{name}` is generic over `{ident}`, but a handler is one function");
         let help = format!("write the {help} in place of `{ident}`");
-        complaints.add(param, what, help);
+        diagnostics.add(param, what, help);
     }
 }
 
-fn argument_type(name: &Ident, argument: &HandlerArgument, complaints: &mut Complaints) {
+fn argument_type(name: &Ident, argument: &HandlerArgument, diagnostics: &mut Diagnostics) {
     if let Type::Reference(reference) = &argument.ty {
         let inner = text_of(reference.elem.to_token_stream());
         let what = format!(
@@ -145,7 +145,7 @@ fn argument_type(name: &Ident, argument: &HandlerArgument, complaints: &mut Comp
                 "write `State<..>` for a shared value, or `Event<..>` for the payload".to_owned()
             }
         };
-        return complaints.add(&argument.ty, what, help);
+        return diagnostics.add(&argument.ty, what, help);
     }
     if let Some(word) = find_word(argument.ty.to_token_stream(), "impl") {
         let at = if matches!(argument.ty, Type::ImplTrait(_)) {
@@ -154,18 +154,18 @@ fn argument_type(name: &Ident, argument: &HandlerArgument, complaints: &mut Comp
             quote!(#word)
         };
         let what = format!("`{name}` takes `{}`, but a handler is one function", argument.text());
-        complaints.add(at, what, "write the type itself: `Event<ClaimAdded>`");
+        diagnostics.add(at, what, "write the type itself: `Event<ClaimAdded>`");
     }
 }
 
 // What runs on another thread outlives the record that it would borrow from.
-fn owned(name: &Ident, argument: &HandlerArgument, complaints: &mut Complaints) {
+fn owned(name: &Ident, argument: &HandlerArgument, diagnostics: &mut Diagnostics) {
     if !matches!(argument.ty, Type::Reference(_)) && borrows(argument.ty.to_token_stream()) {
         let what = format!(
             "`{name}` is `blocking`, but `{}` borrows from the record, which it may outlive",
             argument.text()
         );
-        complaints.add(
+        diagnostics.add(
             &argument.ty,
             what,
             "take data that owns what it holds, or write an `async fn`",
@@ -198,7 +198,7 @@ fn borrows(tokens: TokenStream) -> bool {
     false
 }
 
-fn payloads(handler: &Handler, complaints: &mut Complaints) {
+fn payloads(handler: &Handler, diagnostics: &mut Diagnostics) {
     // Of arguments under a `cfg` perhaps only one is there.
     let is_payload = |argument: &HandlerArgument| {
         argument.cfgs.is_empty() && matches!(argument.name.as_deref(), Some("Event" | "Json"))
@@ -218,12 +218,12 @@ fn payloads(handler: &Handler, complaints: &mut Complaints) {
         );
         let name = text_of(name.to_token_stream());
         let help = format!("remove `{name}: {}`, or write a handler for each event", second.text());
-        complaints.add(&second.ty, what, help);
+        diagnostics.add(&second.ty, what, help);
     }
 }
 
 // `?` makes a boxed error only of what may be sent, and the compiler says so in three errors.
-fn boxed_error(name: &Ident, output: &Type, complaints: &mut Complaints) {
+fn boxed_error(name: &Ident, output: &Type, diagnostics: &mut Diagnostics) {
     if type_name(output).is_none_or(|name| name != "Result") {
         return;
     }
@@ -246,7 +246,7 @@ fn boxed_error(name: &Ident, output: &Type, complaints: &mut Complaints) {
             "`{name}` returns the error `{}`, which cannot be handed to another thread",
             text_of(error.to_token_stream())
         );
-        complaints.add(error, what, "write `Box<dyn std::error::Error + Send + Sync>`");
+        diagnostics.add(error, what, "write `Box<dyn std::error::Error + Send + Sync>`");
     }
 }
 

@@ -1,6 +1,6 @@
 //! `#[derive(Topics)]` and `#[derive(Events)]`: closed lists of names.
 
-mod check;
+mod variants;
 mod expand;
 mod stand_in;
 
@@ -9,8 +9,8 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote};
 use syn::{Data, DataEnum, DeriveInput};
 
-use crate::arguments::{Arguments, Given, Keys};
-use crate::complaints::Complaints;
+use crate::arguments::{Arguments, AttributeArgs, Keys};
+use crate::diagnostics::Diagnostics;
 use crate::names::Rule;
 use crate::record;
 use crate::tokens::{see_through, text_of};
@@ -41,24 +41,24 @@ pub(crate) fn derive_list(kind: Kind, item: TokenStream) -> TokenStream {
         Ok(input) => input,
         Err(error) => return error.to_compile_error(),
     };
-    let mut complaints = Complaints::default();
+    let mut diagnostics = Diagnostics::default();
     let on_enum =
         Keys { attribute: attribute(kind), known: &[], flags: &["foreign_names"], lists: &[] };
     let arguments = Arguments::of_attributes(kind.noun(), &input.attrs);
-    let given = Given::judge(arguments, &on_enum, &mut complaints);
-    let (rule, root) = (rule(&given), given.root());
-    let data = enum_of(kind, &input, &mut complaints);
+    let args = AttributeArgs::parse(arguments, &on_enum, &mut diagnostics);
+    let (rule, root) = (rule(&args), args.root());
+    let data = enum_of(kind, &input, &mut diagnostics);
     let variants = match data {
-        Some(data) => check::variants(kind, rule, data, &mut complaints),
+        Some(data) => variants::variants(kind, rule, data, &mut diagnostics),
         None => Vec::new(),
     };
-    if complaints.is_empty() {
+    if diagnostics.is_empty() {
         let mut output = expand::list(&List::of(kind, &input, variants), &root);
         output.extend(record::note(&root));
         return output;
     }
     // With a stand-in for the list, so that what uses it is not reported as well.
-    let errors = complaints.into_compile_errors();
+    let errors = diagnostics.into_compile_errors();
     let stand_in = stand_in::list(kind, rule, &input).map(|list| expand::list(&list, &root));
     quote!(#errors #stand_in)
 }
@@ -71,8 +71,8 @@ impl<'i> List<'i> {
     }
 }
 
-fn rule(given: &Given) -> Rule {
-    if given.means("foreign_names") { Rule::Foreign } else { Rule::Convention }
+fn rule(args: &AttributeArgs) -> Rule {
+    if args.means("foreign_names") { Rule::Foreign } else { Rule::Convention }
 }
 
 fn attribute(kind: Kind) -> &'static str {
@@ -85,14 +85,14 @@ fn attribute(kind: Kind) -> &'static str {
 fn enum_of<'i>(
     kind: Kind,
     input: &'i DeriveInput,
-    complaints: &mut Complaints,
+    diagnostics: &mut Diagnostics,
 ) -> Option<&'i DataEnum> {
     let (name, noun) = (&input.ident, kind.noun());
     let help = format!("write `enum {name} {{ {} }}`", example(kind));
     let keyword = match &input.data {
         Data::Enum(_) if !input.generics.params.is_empty() => {
             let what = format!("`{name}` is generic, but a list of {noun}s is one list");
-            complaints.add(
+            diagnostics.add(
                 &input.generics,
                 what,
                 format!("remove `{}`", text_of(input.generics.to_token_stream())),
@@ -100,14 +100,14 @@ fn enum_of<'i>(
             return None;
         }
         Data::Enum(data) if data.variants.is_empty() => {
-            complaints.add(name, format!("`{name}` lists no {noun}"), help);
+            diagnostics.add(name, format!("`{name}` lists no {noun}"), help);
             return None;
         }
         Data::Enum(data) => return Some(data),
         Data::Struct(data) => data.struct_token.to_token_stream(),
         Data::Union(data) => data.union_token.to_token_stream(),
     };
-    complaints.add(keyword, format!("a list of {noun}s is an enum, but `{name}` is not"), help);
+    diagnostics.add(keyword, format!("a list of {noun}s is an enum, but `{name}` is not"), help);
     None
 }
 
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_variant_that_could_be_a_constant_is_told_its_case() {
+    fn the_help_of_an_upper_case_variant_names_its_case() {
         for (word, help) in [
             ("SMS", "write `Sms`"),
             ("SMS_SENT", "write `SmsSent`"),

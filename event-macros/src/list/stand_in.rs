@@ -59,8 +59,8 @@ fn probable_name(kind: Kind, rule: Rule, variant: &Variant) -> String {
         return suggestion(kind, &variant.ident.unraw().to_string()).as_str().to_owned();
     };
     let is_foreign = rule == Rule::Foreign || find_word(tokens, "foreign_names").is_some();
-    let judge = if is_foreign { check_foreign } else { check };
-    match judge(kind, &text) {
+    let validate = if is_foreign { check_foreign } else { check };
+    match validate(kind, &text) {
         Ok(()) => text,
         Err(violation) => meant(kind, &text, violation).as_str().to_owned(),
     }

@@ -64,7 +64,7 @@ pub(super) fn crate_name(path: &Path) -> String {
     name.split('-').next().unwrap_or(name).to_owned()
 }
 
-/// The end of the file's name, which tells builds of a crate apart; a library that is made for other
+/// The end of the file's name, which distinguishes builds of a crate; a library that is made for other
 /// languages too has none.
 pub(super) fn hash(path: &Path) -> Option<&str> {
     let (_, hash) = path.file_stem()?.to_str()?.rsplit_once('-')?;

@@ -98,9 +98,9 @@ impl<'a> Graph<'a> {
             linked.extend(loaded.difference(&foreign).filter_map(of_hash).map(Path::to_owned));
         }
         // A file without a hash is not found by it.
-        let given = self.units.dependencies(path).into_iter().map(|(_, given)| given);
-        let unhashed = given.filter(|given| hash(given).is_none());
-        let named = unhashed.filter(|given| artifact::names(&metadata, &crate_name(given)));
+        let args = self.units.dependencies(path).into_iter().map(|(_, args)| args);
+        let unhashed = args.filter(|args| hash(args).is_none());
+        let named = unhashed.filter(|args| artifact::names(&metadata, &crate_name(args)));
         linked.extend(named.map(Path::to_owned));
         linked
     }
@@ -114,10 +114,10 @@ impl<'a> Graph<'a> {
     ) -> Vec<Root> {
         let mut roots = Vec::new();
         for path in reached.iter().filter(|path| !is_framework(path)) {
-            for (name, given) in self.units.dependencies(path) {
-                if self.uses_framework(given, using) && seen.insert(stem(given)) {
+            for (name, args) in self.units.dependencies(path) {
+                if self.uses_framework(args, using) && seen.insert(stem(args)) {
                     let dependent = Some(crate_name(path));
-                    roots.push(Root { name, path: given.to_owned(), dependent });
+                    roots.push(Root { name, path: args.to_owned(), dependent });
                 }
             }
         }
@@ -128,14 +128,14 @@ impl<'a> Graph<'a> {
         if let Some(uses) = known.get(&stem(path)) {
             return *uses;
         }
-        let mut given = self.units.dependencies(path).into_iter();
-        let uses = given.any(|(_, given)| is_framework(given) || self.uses_framework(given, known));
+        let mut args = self.units.dependencies(path).into_iter();
+        let uses = args.any(|(_, args)| is_framework(args) || self.uses_framework(args, known));
         known.insert(stem(path), uses);
         uses
     }
 
-    /// The file of the event-core that code means with the first name of a path, as far as the build
-    /// tells.
+    /// The file of the event-core that code means with the first name of a path, as far as the
+    /// build shows.
     pub(super) fn framework(&self, name: &str) -> Option<PathBuf> {
         let externs = &self.invocation.externs;
         let meant = externs.iter().filter(|external| external.name == name);
@@ -152,7 +152,7 @@ impl<'a> Graph<'a> {
         frameworks.next().is_none().then(|| framework.to_owned())
     }
 
-    /// What tells another event-core from this one, when it is another: its version, and where its
+    /// What distinguishes another event-core from this one, when it is another: its version, and where its
     /// sources are when the versions are the same.
     pub(super) fn other(&self, own: Option<&Path>, other: Option<&str>) -> Option<String> {
         let (own, other) = (own?, other?);

@@ -15,7 +15,7 @@ use super::artifact::ID_DIGITS;
 pub(super) struct Invocation {
     /// What the crate calls itself.
     pub(super) crate_name: String,
-    /// Tells this build of the crate from every other crate in a program.
+    /// Distinguishes this build of the crate from every other crate in a program.
     pub(super) id: String,
     /// Whether it makes a program: a binary, an example or a test.
     pub(super) executable: bool,

@@ -89,15 +89,15 @@ impl Units {
     pub(super) fn dependencies(&self, path: &Path) -> Vec<(String, &Path)> {
         let unit = self.by_stem.get(&stem(path)).and_then(|of| self.by_fingerprint.get(of));
         let text = unit.and_then(|unit| fs::read_to_string(unit.noted.with_extension("json")).ok());
-        let given = dependencies(&text.unwrap_or_default());
-        let libraries = given.into_iter().filter_map(|(name, fingerprint)| {
+        let args = dependencies(&text.unwrap_or_default());
+        let libraries = args.into_iter().filter_map(|(name, fingerprint)| {
             Some((name, self.by_fingerprint.get(&fingerprint)?.library.as_path()))
         });
         libraries.collect()
     }
 }
 
-/// Tells a library from all others, whether the file is its metadata or all of it.
+/// Distinguishes a library from all others, whether the file is its metadata or all of it.
 pub(super) fn stem(path: &Path) -> String {
     path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
@@ -134,8 +134,8 @@ fn fingerprint(text: &[u8]) -> Option<u64> {
 // `"deps":[[1,"name",false,2],..]`: the package, the name, whether it is public, and its fingerprint.
 fn dependencies(text: &str) -> Vec<(String, u64)> {
     let (_, rest) = text.split_once("\"deps\":[").unwrap_or_default();
-    let given = rest.strip_prefix('[').and_then(|rest| rest.split_once("]]"));
-    let (all, _) = given.unwrap_or_default();
+    let args = rest.strip_prefix('[').and_then(|rest| rest.split_once("]]"));
+    let (all, _) = args.unwrap_or_default();
     let each = all.split('[').filter_map(|one| {
         let mut parts = one.trim_end_matches([',', ']']).split(',');
         let (_, name, _) = (parts.next()?, parts.next()?, parts.next()?);

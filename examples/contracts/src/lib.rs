@@ -8,7 +8,7 @@
 use event_core::Event;
 use serde::{Deserialize, Serialize};
 
-/// A user came to be.
+/// A user was created.
 #[derive(Clone, Debug, PartialEq, Event, Serialize, Deserialize)]
 #[event(topic = "user_events", name = "USER_CREATED", key = id)]
 #[serde(rename_all = "camelCase")]

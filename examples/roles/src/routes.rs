@@ -57,7 +57,7 @@ async fn attach_claim(
     match tokio::time::timeout(ACKNOWLEDGED_WITHIN, producer.send(&event)).await {
         Ok(Ok(_)) => Ok((StatusCode::CREATED, Json(event))),
         Ok(Err(error)) => Err(Refusal::unavailable(Error::from(error).chain().collect())),
-        // The event may still arrive: who tries again must bear a second one.
+        // The event may still arrive: a retrying client must be idempotent.
         Err(_) => Err(Refusal::unavailable(vec![format!(
             "the broker did not acknowledge the event within {ACKNOWLEDGED_WITHIN:?}"
         )])),
@@ -133,7 +133,7 @@ mod tests {
             Box::pin(async move { answer })
         }
 
-        fn flush(&self, _deadline: Duration) -> PortFuture<'_, Result<(), BrokerError>> {
+        fn flush(&self, _timeout: Duration) -> PortFuture<'_, Result<(), BrokerError>> {
             Box::pin(async { Ok(()) })
         }
     }
@@ -207,7 +207,7 @@ mod tests {
             topics: vec![vec![TopicName::from_static("role_events")]],
             retry_topics: Vec::new(),
             max_in_flight_bytes: 1 << 20,
-            drain_deadline: Duration::from_secs(1),
+            drain_timeout: Duration::from_secs(1),
             group_instance_id: None,
             wants_metadata: false,
             out_of_range: Default::default(),

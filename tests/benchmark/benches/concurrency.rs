@@ -36,7 +36,7 @@ struct Arguments {
     /// Records of each group
     #[arg(long, default_value_t = 1_000_000)]
     isolated: u64,
-    /// Given by cargo
+    /// Passed by cargo
     #[arg(long, hide = true)]
     bench: bool,
 }

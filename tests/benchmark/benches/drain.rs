@@ -43,7 +43,7 @@ struct Arguments {
     /// Counted rounds of each
     #[arg(long, default_value_t = 6)]
     rounds: u32,
-    /// Given by cargo
+    /// Passed by cargo
     #[arg(long, hide = true)]
     bench: bool,
 }
@@ -206,7 +206,7 @@ async fn fill(broker: &KafkaBroker, messages: u64, partitions: i32) {
 }
 
 /// How many records the topic holds.
-fn held(address: &str, partitions: i32) -> u64 {
+fn record_count(address: &str, partitions: i32) -> u64 {
     let consumer: BaseConsumer =
         ClientConfig::new().set("bootstrap.servers", address).create().unwrap();
     let one = |partition| {
@@ -244,8 +244,8 @@ fn main() {
     let name = [TopicName::from_static(TOPIC)];
     let topics = runtime.block_on(broker.topics(&name, Duration::from_secs(8))).unwrap();
     let partitions = topics[0].partitions.clone().expect("the topic bench_events");
-    let held = held(&address, partitions);
-    if held == 0 {
+    let record_count = record_count(&address, partitions);
+    if record_count == 0 {
         // Records in large batches, as a backlog lies on a broker; one batch a record would measure
         // how the broker looks them up.
         let properties = vec![("linger.ms".to_owned(), "50".to_owned().into())];
@@ -255,7 +255,7 @@ fn main() {
         runtime.block_on(fill(&filling, arguments.messages, partitions));
     } else {
         assert_eq!(
-            held, arguments.messages,
+            record_count, arguments.messages,
             "the topic holds another number of records than `--messages`"
         );
     }

@@ -73,7 +73,7 @@ pub fn make_topics(brokers: &str, topics: &[(&str, i32)]) {
             Some((_, RDKafkaErrorCode::TopicAlreadyExists)) if Instant::now() < within => {
                 std::thread::sleep(Duration::from_millis(50));
             }
-            Some((name, code)) => panic!("{name} cannot be made: {code}"),
+            Some((name, code)) => panic!("{name} cannot be created: {code}"),
         }
     }
 }

@@ -8,7 +8,7 @@ use event_core::delivery::{Epoch, NextOffset, Offset, RecordBatch, TopicPartitio
 use event_core::event::{Header, Headers, TopicName};
 
 use crate::TestCluster;
-use crate::member::{DEADLINE, Member, fill, record, subscription, topic};
+use crate::member::{Member, TIMEOUT, fill, record, subscription, topic};
 
 pub async fn records_arrive_as_they_were_sent(cluster: &impl TestCluster) {
     let topic = topic("as_sent");
@@ -62,7 +62,7 @@ pub async fn a_topic_that_others_named_is_like_any_other(cluster: &impl TestClus
     assert_eq!(seen[2].text(), "2");
     first.close().await;
 
-    // What was committed for it holds, and a revocation of it is heard.
+    // What was committed for it holds, and its revocation arrives.
     fill(&*broker.producer().unwrap(), &topic, 0, 1).await;
     let mut second = Member::join(&broker, "others_named", &topic);
     let seen = second.read(1).await;
@@ -143,19 +143,19 @@ pub async fn asynchronous_commits_count(cluster: &impl TestCluster) {
     member.close().await;
 }
 
-pub async fn what_is_committed_is_told(cluster: &impl TestCluster) {
-    let topic = topic("told");
+pub async fn commits_are_reported(cluster: &impl TestCluster) {
+    let topic = topic("reported");
     cluster.create_topic(topic.as_str(), 1).await;
     let broker = cluster.broker();
     let producer = broker.producer().unwrap();
     fill(&*producer, &topic, 0, 10).await;
 
-    let mut member = Member::join(&broker, "told", &topic);
+    let mut member = Member::join(&broker, "reported", &topic);
     member.read(10).await;
     let last = member.progress();
     let mut progress = last.clone();
     progress[0].next = NextOffset(4);
-    // An epoch that is over is not committed, and so not told.
+    // An epoch that is over is not committed, and so not reported.
     let mut over = last.clone();
     over[0].epoch = Epoch(over[0].epoch.0 + 1);
     member.commit(&over);
@@ -166,7 +166,7 @@ pub async fn what_is_committed_is_told(cluster: &impl TestCluster) {
             break;
         }
     }
-    assert_eq!(member.close_within(last.clone(), DEADLINE).await, Ok(last));
+    assert_eq!(member.close_within(last.clone(), TIMEOUT).await, Ok(last));
 }
 
 pub async fn a_dropped_consumer_repeats_what_was_not_committed(cluster: &impl TestCluster) {
@@ -207,15 +207,15 @@ pub async fn fetching_stops_at_the_byte_budget(cluster: &impl TestCluster) {
     let mut arrived = 0;
     let mut next = [0; 2];
     while arrived < RECORDS {
-        let mut held = vec![member.batch().await];
+        let mut retained = vec![member.batch().await];
         // Whatever comes while nothing is dropped.
         while let Ok(batch) = tokio::time::timeout(Duration::from_millis(300), member.batch()).await
         {
-            held.push(batch);
+            retained.push(batch);
         }
-        let bytes: usize = held.iter().map(|batch| batch.size_bytes()).sum();
+        let bytes: usize = retained.iter().map(|batch| batch.size_bytes()).sum();
         assert!(bytes <= 2 * BUDGET, "{bytes} bytes are in flight, the limit is {BUDGET}");
-        for batch in &held {
+        for batch in &retained {
             let partition = &mut next[batch.partition().partition as usize];
             for record in batch.iter() {
                 assert_eq!(record.offset, Offset(*partition));
@@ -227,7 +227,7 @@ pub async fn fetching_stops_at_the_byte_budget(cluster: &impl TestCluster) {
     member.close().await;
 }
 
-pub async fn what_is_held_back_is_told(cluster: &impl TestCluster) {
+pub async fn a_paused_fetch_is_reported(cluster: &impl TestCluster) {
     let topic = topic("held_back");
     cluster.create_topic(topic.as_str(), 1).await;
     let broker = cluster.broker();
@@ -237,16 +237,17 @@ pub async fn what_is_held_back_is_told(cluster: &impl TestCluster) {
         producer.send(record(&topic, "k", &value)).await.unwrap();
     }
 
-    let bounded = Subscription { max_in_flight_bytes: 128 << 10, ..subscription("held", &topic) };
+    let bounded =
+        Subscription { max_in_flight_bytes: 128 << 10, ..subscription("retained", &topic) };
     let mut member = Member::subscribe(&broker, bounded);
-    let mut held = Vec::new();
+    let mut retained = Vec::new();
     let partition = TopicPartition { topic, partition: 0 };
     loop {
         match member.next().await {
-            ConsumerEvent::Records(batch) => held.push(batch),
+            ConsumerEvent::Records(batch) => retained.push(batch),
             ConsumerEvent::FetchPaused(paused) => {
                 assert_eq!(paused, std::slice::from_ref(&partition));
-                held.clear();
+                retained.clear();
             }
             ConsumerEvent::FetchResumed(resumed) => {
                 assert_eq!(resumed, std::slice::from_ref(&partition));
@@ -261,7 +262,7 @@ pub async fn what_is_held_back_is_told(cluster: &impl TestCluster) {
 pub async fn a_partition_whose_records_are_held_stops_no_other(cluster: &impl TestCluster) {
     const EACH: usize = 1_500;
     const BUDGET: usize = 256 << 10;
-    let topic = topic("held");
+    let topic = topic("retained");
     cluster.create_topic(topic.as_str(), 2).await;
     let broker = cluster.broker();
     let producer = broker.producer().unwrap();
@@ -276,7 +277,7 @@ pub async fn a_partition_whose_records_are_held_stops_no_other(cluster: &impl Te
         send.await.unwrap();
     }
 
-    let bounded = Subscription { max_in_flight_bytes: BUDGET, ..subscription("held", &topic) };
+    let bounded = Subscription { max_in_flight_bytes: BUDGET, ..subscription("retained", &topic) };
     let mut member = Member::subscribe(&broker, bounded);
     let mut next = [0_usize; 2];
     let mut note = |batch: &RecordBatch| {
@@ -287,20 +288,20 @@ pub async fn a_partition_whose_records_are_held_stops_no_other(cluster: &impl Te
         }
         next
     };
-    let mut held = Vec::new();
+    let mut retained = Vec::new();
     loop {
         let batch = member.batch().await;
         let [_, free] = note(&batch);
         if batch.partition().partition == 0 {
-            held.push(batch);
+            retained.push(batch);
         }
         if free == EACH {
             break;
         }
     }
-    let bytes: usize = held.iter().map(RecordBatch::size_bytes).sum();
+    let bytes: usize = retained.iter().map(RecordBatch::size_bytes).sum();
     assert!(bytes <= BUDGET, "one partition has {bytes} bytes in flight of {BUDGET}");
-    drop(held);
+    drop(retained);
     while note(&member.batch().await) != [EACH; 2] {}
     member.close().await;
 }

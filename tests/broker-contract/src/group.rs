@@ -9,7 +9,7 @@ use event_core::delivery::{NextOffset, Offset, RecordBatch};
 use event_core::event::{GroupName, TopicName};
 
 use crate::TestCluster;
-use crate::member::{DEADLINE, Member, fill, record, subscription, topic};
+use crate::member::{Member, TIMEOUT, fill, record, subscription, topic};
 
 const EACH: usize = 100;
 
@@ -87,11 +87,11 @@ pub async fn a_kept_partition_is_committed_while_another_is_waited_for(cluster: 
         let asked = std::slice::from_ref(&kept.partition);
         let since = Instant::now();
         loop {
-            let committed = broker.committed(&group, asked, DEADLINE).await.unwrap();
+            let committed = broker.committed(&group, asked, TIMEOUT).await.unwrap();
             if committed[0].next == Some(NextOffset(7)) {
                 break;
             }
-            assert!(since.elapsed() < DEADLINE / 3, "{committed:?} while a release is waited for");
+            assert!(since.elapsed() < TIMEOUT / 3, "{committed:?} while a release is waited for");
         }
     }
     assert!(!arrival.is_finished(), "a partition went over before it was released");
@@ -122,7 +122,7 @@ pub async fn a_partition_that_went_while_paused_is_read_when_it_comes_back(
         Subscription { max_in_flight_bytes: BUDGET, ..subscription(topic.as_str(), &topic) };
     let mut first = Member::subscribe(&broker, bounded);
     let seen = Mutex::new(BTreeSet::new());
-    let held = hold_until_paused(&mut first).await;
+    let retained = hold_until_paused(&mut first).await;
     let guest = Member::join(&broker, topic.as_str(), &topic);
     let visit = tokio::spawn(async move {
         let mut guest = guest;
@@ -130,8 +130,8 @@ pub async fn a_partition_that_went_while_paused_is_read_when_it_comes_back(
         guest.close_with(Vec::new()).await;
     });
     first.revoked().await.release(Vec::new());
-    note(&seen, &held);
-    drop(held);
+    note(&seen, &retained);
+    drop(retained);
     while seen.lock().unwrap().len() < RECORDS {
         note(&seen, &[first.batch().await]);
     }
@@ -155,15 +155,15 @@ pub async fn fill_kilobytes(producer: &dyn Producer, topic: &TopicName, count: u
 
 /// Reads two partitions, which have more than the member may hold, until none of them goes on.
 pub async fn hold_until_paused<C: Consumer>(member: &mut Member<C>) -> Vec<RecordBatch> {
-    let mut held = Vec::new();
+    let mut retained = Vec::new();
     let mut partitions = BTreeSet::new();
     loop {
         match member.batch_or_nothing().await.pop() {
             Some(batch) => {
                 partitions.insert(batch.partition().partition);
-                held.push(batch);
+                retained.push(batch);
             }
-            None if partitions.len() == 2 => return held,
+            None if partitions.len() == 2 => return retained,
             None => {}
         }
     }
@@ -192,7 +192,7 @@ pub async fn progress_of_an_old_epoch_is_not_committed(cluster: &impl TestCluste
     let moved = partitions[0].clone();
     second.close_with(Vec::new()).await;
 
-    // The first member owns the partition again, in a new epoch; what it still had in hand from
+    // The first member owns the partition again, in a new epoch; what it still had in flight from
     // the old one must not turn the offset back.
     let (_, epoch) = loop {
         let (partitions, epoch) = first.assigned().await;

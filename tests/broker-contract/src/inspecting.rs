@@ -9,7 +9,7 @@ use event_core::delivery::{NextOffset, Offset, TopicPartition};
 use event_core::event::{GroupName, TopicName};
 
 use crate::TestCluster;
-use crate::member::{DEADLINE, Member, fill, record, topic};
+use crate::member::{Member, TIMEOUT, fill, record, topic};
 
 fn at(topic: &TopicName, partition: i32) -> TopicPartition {
     TopicPartition { topic: topic.clone(), partition }
@@ -27,25 +27,25 @@ pub async fn a_topic_is_made_once(cluster: &impl TestCluster) {
         partitions,
         replication: -1,
     };
-    let made = broker.create_topics(&[new(&one, 3)], DEADLINE).await.unwrap();
+    let made = broker.create_topics(&[new(&one, 3)], TIMEOUT).await.unwrap();
     assert_eq!(made, [(one.clone(), Ok(true))]);
     let topics = [new(&two, -1), new(&one, 5)];
-    let made = broker.create_topics(&topics, DEADLINE).await.unwrap();
+    let made = broker.create_topics(&topics, TIMEOUT).await.unwrap();
     assert_eq!(made, [(two.clone(), Ok(true)), (one.clone(), Ok(false))]);
-    let status = broker.topics(&[one, two.clone()], DEADLINE).await.unwrap();
+    let status = broker.topics(&[one, two.clone()], TIMEOUT).await.unwrap();
     assert_eq!(status[0].partitions, Ok(3), "a topic that is there keeps its partitions");
     assert_eq!(status[1].partitions, Ok(1));
     broker.producer().unwrap().send(record(&two, "k", "v")).await.unwrap();
-    assert_eq!(broker.create_topics(&[], DEADLINE).await.unwrap(), []);
+    assert_eq!(broker.create_topics(&[], TIMEOUT).await.unwrap(), []);
 }
 
-pub async fn a_topic_that_cannot_be_made_is_told_alone(cluster: &impl TestCluster) {
+pub async fn a_topic_that_cannot_be_created_is_reported_alone(cluster: &impl TestCluster) {
     let (good, bad) = (topic("made_good"), topic("made_bad"));
     let new = [
         NewTopic { topic: bad.clone(), partitions: 0, replication: -1 },
         NewTopic { topic: good.clone(), partitions: 1, replication: -1 },
     ];
-    let made = cluster.broker().create_topics(&new, DEADLINE).await.unwrap();
+    let made = cluster.broker().create_topics(&new, TIMEOUT).await.unwrap();
     let [(first, refused), (second, created)] = &made[..] else { panic!("{made:?}") };
     assert_eq!((first, second, created), (&bad, &good, &Ok(true)));
     let refused = refused.as_ref().unwrap_err().to_string();
@@ -58,21 +58,21 @@ pub async fn watermarks_say_what_a_partition_holds(cluster: &impl TestCluster) {
     let broker = cluster.broker();
     fill(&*broker.producer().unwrap(), &topic, 1, 7).await;
     let partitions = [at(&topic, 1), at(&topic, 0)];
-    let held = broker.watermarks(&partitions, DEADLINE).await.unwrap();
+    let watermarks = broker.watermarks(&partitions, TIMEOUT).await.unwrap();
     let expected = [(1, 7), (0, 0)].map(|(partition, end)| {
         let (low, end) = (NextOffset(0), NextOffset(end));
         Ok(Watermarks { partition: at(&topic, partition), low, end })
     });
-    assert_eq!(held, expected);
+    assert_eq!(watermarks, expected);
     // One that is not there takes no other's answer away.
     let partitions = [at(&missing, 0), at(&topic, 1), at(&topic, 3)];
-    let held = broker.watermarks(&partitions, DEADLINE).await.unwrap();
-    let [no_topic, there, no_partition] = &held[..] else { panic!("{held:?}") };
+    let watermarks = broker.watermarks(&partitions, TIMEOUT).await.unwrap();
+    let [no_topic, there, no_partition] = &watermarks[..] else { panic!("{watermarks:?}") };
     assert_eq!(no_topic, &Err(BrokerError::UnknownTopic(missing.to_string())));
     assert_eq!(there, &expected[0]);
     let refused = format!("topic `{topic}` has no partition 3");
     assert_eq!(no_partition, &Err(BrokerError::Other(refused)));
-    assert_eq!(broker.watermarks(&[], DEADLINE).await.unwrap(), []);
+    assert_eq!(broker.watermarks(&[], TIMEOUT).await.unwrap(), []);
 }
 
 pub async fn an_offset_is_found_by_its_time(cluster: &impl TestCluster) {
@@ -94,14 +94,14 @@ pub async fn an_offset_is_found_by_its_time(cluster: &impl TestCluster) {
     for (time, expected) in
         [(-1, 0), (0, 0), (start, 0), (start + 1, 1), (start + 4000, 4), (later, 5)]
     {
-        let found = broker.offsets_at(&partitions, time, DEADLINE).await.unwrap();
+        let found = broker.offsets_at(&partitions, time, TIMEOUT).await.unwrap();
         let expected = [(at(&topic, 0), NextOffset(expected)), (at(&topic, 1), NextOffset(0))];
         assert_eq!(found, expected, "at {time}");
     }
 }
 
-pub async fn what_a_group_committed_is_told(cluster: &impl TestCluster) {
-    let topic = topic("told");
+pub async fn committed_offsets_of_a_group_are_read(cluster: &impl TestCluster) {
+    let topic = topic("reported");
     let group = group(&topic);
     cluster.create_topic(topic.as_str(), 2).await;
     let broker = cluster.broker();
@@ -112,7 +112,7 @@ pub async fn what_a_group_committed_is_told(cluster: &impl TestCluster) {
         metadata: String::new(),
     };
     let partitions = [at(&topic, 1), at(&topic, 0)];
-    let committed = broker.committed(&group, &partitions, DEADLINE).await.unwrap();
+    let committed = broker.committed(&group, &partitions, TIMEOUT).await.unwrap();
     assert_eq!(committed, [nothing(1), nothing(0)]);
 
     let mut member = Member::join(&broker, group.as_str(), &topic);
@@ -120,7 +120,7 @@ pub async fn what_a_group_committed_is_told(cluster: &impl TestCluster) {
     let mut progress = member.progress();
     progress[0].metadata = "ec1:äöü".to_owned();
     member.close_with(progress).await;
-    let committed = broker.committed(&group, &partitions, DEADLINE).await.unwrap();
+    let committed = broker.committed(&group, &partitions, TIMEOUT).await.unwrap();
     let metadata = "ec1:äöü".to_owned();
     let first = Committed { next: Some(NextOffset(3)), metadata, ..nothing(1) };
     assert_eq!(committed, [first, nothing(0)]);
@@ -135,7 +135,7 @@ pub async fn an_idle_group_can_be_reset(cluster: &impl TestCluster) {
     fill(&*producer, &topic, 0, 10).await;
 
     // One that was never used,
-    broker.reset(&group, &[(at(&topic, 0), NextOffset(6))], DEADLINE).await.unwrap();
+    broker.reset(&group, &[(at(&topic, 0), NextOffset(6))], TIMEOUT).await.unwrap();
     let mut member = Member::join(&broker, group.as_str(), &topic);
     assert_eq!(member.read(1).await[0].offset, Offset(6));
     let mut progress = member.progress();
@@ -143,14 +143,14 @@ pub async fn an_idle_group_can_be_reset(cluster: &impl TestCluster) {
     member.close_with(progress).await;
     // and one that was.
     let offsets = [(at(&topic, 0), NextOffset(2)), (at(&topic, 1), NextOffset(0))];
-    broker.reset(&group, &offsets, DEADLINE).await.unwrap();
-    let committed = broker.committed(&group, &[at(&topic, 0)], DEADLINE).await.unwrap();
+    broker.reset(&group, &offsets, TIMEOUT).await.unwrap();
+    let committed = broker.committed(&group, &[at(&topic, 0)], TIMEOUT).await.unwrap();
     assert_eq!(committed[0].next, Some(NextOffset(2)));
     assert_eq!(committed[0].metadata, "", "it belonged to another offset");
     let mut member = Member::join(&broker, group.as_str(), &topic);
     assert_eq!(member.read(1).await[0].offset, Offset(2));
     member.close().await;
-    broker.reset(&group, &[], DEADLINE).await.unwrap();
+    broker.reset(&group, &[], TIMEOUT).await.unwrap();
 }
 
 pub async fn a_group_with_members_is_not_reset(cluster: &impl TestCluster) {
@@ -169,9 +169,9 @@ pub async fn a_group_with_members_is_not_reset(cluster: &impl TestCluster) {
         }
     });
     let offsets = [(at(&topic, 0), NextOffset(0))];
-    let refused = broker.reset(&group, &offsets, DEADLINE).await;
+    let refused = broker.reset(&group, &offsets, TIMEOUT).await;
     assert_eq!(refused, Err(BrokerError::GroupActive(group.to_string())));
-    let committed = broker.committed(&group, &[at(&topic, 0)], DEADLINE).await.unwrap();
+    let committed = broker.committed(&group, &[at(&topic, 0)], TIMEOUT).await.unwrap();
     assert_eq!(committed[0].next, None);
     keep.abort();
 }
@@ -196,7 +196,7 @@ async fn read_all(broker: &impl Broker, request: ReadRequest) -> Vec<(i32, i64, 
 async fn next<R: Reader>(
     reader: &mut R,
 ) -> Option<Result<event_core::delivery::RecordBatch, BrokerError>> {
-    tokio::time::timeout(DEADLINE, reader.next()).await.expect("the reader stands still")
+    tokio::time::timeout(TIMEOUT, reader.next()).await.expect("the reader stands still")
 }
 
 pub async fn a_reader_reads_from_to(cluster: &impl TestCluster) {
@@ -285,7 +285,7 @@ pub async fn a_reader_leaves_the_group_alone(cluster: &impl TestCluster) {
     let partitions = vec![(at(&topic, 0), NextOffset(0), None)];
     assert_eq!(read_all(&broker, ReadRequest { partitions, follow: false }).await.len(), 10);
     member.close().await;
-    let committed = broker.committed(&group, &[at(&topic, 0)], DEADLINE).await.unwrap();
+    let committed = broker.committed(&group, &[at(&topic, 0)], TIMEOUT).await.unwrap();
     assert_eq!(committed[0].next, Some(NextOffset(10)));
 }
 
@@ -298,7 +298,7 @@ pub async fn a_reader_of_a_missing_topic_says_so(cluster: &impl TestCluster) {
     assert!(next(&mut reader).await.is_none());
 }
 
-pub async fn asking_in_vain_ends_at_the_deadline(cluster: &impl TestCluster) {
+pub async fn an_unanswered_request_times_out(cluster: &impl TestCluster) {
     let Some((broker, nobody)) = cluster.unreachable() else {
         return;
     };

@@ -17,7 +17,7 @@ use event_core::broker::Broker;
 pub use consuming::*;
 pub use group::*;
 pub use inspecting::*;
-pub use member::{DEADLINE, Member, Seen, fill, record, subscription, topic};
+pub use member::{Member, Seen, TIMEOUT, fill, record, subscription, topic};
 pub use metadata::*;
 pub use producing::*;
 
@@ -65,10 +65,10 @@ macro_rules! contract {
             a_new_group_starts_at_the_earliest_record
             a_group_resumes_where_it_was_closed
             asynchronous_commits_count
-            what_is_committed_is_told
+            commits_are_reported
             a_dropped_consumer_repeats_what_was_not_committed
             fetching_stops_at_the_byte_budget
-            what_is_held_back_is_told
+            a_paused_fetch_is_reported
             a_partition_whose_records_are_held_stops_no_other
             a_revocation_waits_for_release_and_commits_it
             a_kept_partition_is_committed_while_another_is_waited_for
@@ -84,17 +84,17 @@ macro_rules! contract {
             topics_are_found_by_name
             nobody_at_the_address_is_an_error_that_names_it
             a_topic_is_made_once
-            a_topic_that_cannot_be_made_is_told_alone
+            a_topic_that_cannot_be_created_is_reported_alone
             watermarks_say_what_a_partition_holds
             an_offset_is_found_by_its_time
-            what_a_group_committed_is_told
+            committed_offsets_of_a_group_are_read
             an_idle_group_can_be_reset
             a_group_with_members_is_not_reset
             a_reader_reads_from_to
             a_reader_follows
             a_reader_leaves_the_group_alone
             a_reader_of_a_missing_topic_says_so
-            asking_in_vain_ends_at_the_deadline
+            an_unanswered_request_times_out
             metadata_comes_back_to_the_next_member
             metadata_goes_over_with_a_revocation
             metadata_over_the_limit_is_refused

@@ -12,7 +12,7 @@ use event_core::delivery::{Epoch, NextOffset, Offset, RecordBatch, TopicPartitio
 use event_core::event::{GroupName, Headers, TopicName};
 
 /// No test waits longer for one thing.
-pub const DEADLINE: Duration = Duration::from_secs(30);
+pub const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A topic name, or group name, that nobody used before.
 pub fn topic(stem: &str) -> TopicName {
@@ -52,7 +52,7 @@ pub fn subscription(group: &str, topic: &TopicName) -> Subscription {
         topics: vec![vec![topic.clone()]],
         retry_topics: Vec::new(),
         max_in_flight_bytes: 64 << 20,
-        drain_deadline: DEADLINE,
+        drain_timeout: TIMEOUT,
         group_instance_id: None,
         wants_metadata: false,
         out_of_range: Default::default(),
@@ -95,7 +95,7 @@ impl<C: Consumer> Member<C> {
 
     /// The next event, with records noted as settled.
     pub async fn next(&mut self) -> ConsumerEvent {
-        tokio::time::timeout(DEADLINE, self.next_ever())
+        tokio::time::timeout(TIMEOUT, self.next_ever())
             .await
             .expect("nothing happened until the deadline")
     }
@@ -187,14 +187,14 @@ impl<C: Consumer> Member<C> {
     }
 
     pub async fn close_with(self, progress: Vec<Progress>) {
-        self.close_within(progress, DEADLINE).await.unwrap();
+        self.close_within(progress, TIMEOUT).await.unwrap();
     }
 
     pub async fn close_within(
         self,
         progress: Vec<Progress>,
-        deadline: Duration,
+        timeout: Duration,
     ) -> Result<Vec<Progress>, BrokerError> {
-        self.consumer.close(progress, deadline).await
+        self.consumer.close(progress, timeout).await
     }
 }

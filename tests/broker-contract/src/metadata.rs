@@ -8,7 +8,7 @@ use event_core::broker::{
 use event_core::delivery::{NextOffset, Offset, TopicPartition};
 
 use crate::TestCluster;
-use crate::member::{DEADLINE, Member, fill, subscription, topic};
+use crate::member::{Member, TIMEOUT, fill, subscription, topic};
 
 fn with_metadata(group: &str, topic: &event_core::event::TopicName) -> Subscription {
     Subscription { wants_metadata: true, ..subscription(group, topic) }
@@ -64,7 +64,7 @@ pub async fn metadata_comes_back_to_the_next_member(cluster: &impl TestCluster) 
     assert_eq!(member.read(1).await[0].offset, Offset(8));
     member.close().await;
 
-    // Nobody is told who did not ask.
+    // Only who asked gets it.
     let mut member = Member::join(&broker, group, &topic);
     assert_eq!(assigned(&mut member).await[0].next, None);
     member.close_with(Vec::new()).await;
@@ -141,7 +141,7 @@ pub async fn metadata_over_the_limit_is_refused(cluster: &impl TestCluster) {
     let mut last = progress.clone();
     last[1].next = NextOffset(9);
     last[1].metadata = "x".repeat(limit + 1);
-    let closed = member.close_within(vec![last.remove(1)], DEADLINE).await;
+    let closed = member.close_within(vec![last.remove(1)], TIMEOUT).await;
     assert_eq!(closed, Err(BrokerError::MetadataTooLarge { bytes: limit + 1 }));
 
     let mut member = Member::subscribe(&broker, with_metadata(group, &topic));
@@ -191,7 +191,7 @@ pub async fn a_named_member_keeps_its_partitions_through_a_restart(cluster: &imp
             event = other.next() => count(event, &mut of_other),
         }
     }
-    // Both must have told the broker of it.
+    // Both must have reported it to the broker.
     let quiet = Duration::from_secs(1);
     assert!(nothing_changes(&mut one, quiet).await && nothing_changes(&mut other, quiet).await);
 

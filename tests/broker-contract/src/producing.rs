@@ -8,7 +8,7 @@ use event_core::delivery::Offset;
 use event_core::event::Headers;
 
 use crate::TestCluster;
-use crate::member::{DEADLINE, Member, record, topic};
+use crate::member::{Member, TIMEOUT, record, topic};
 
 pub async fn a_record_is_acknowledged_with_its_place(cluster: &impl TestCluster) {
     let topic = topic("acknowledged");
@@ -64,7 +64,7 @@ pub async fn an_unknown_topic_is_an_error(cluster: &impl TestCluster) {
     assert!(started.elapsed() < Duration::from_secs(15), "{:?}", started.elapsed());
     // Asked twice, because the first question could make it.
     for _ in 0..2 {
-        let status = broker.topics(std::slice::from_ref(&topic), DEADLINE).await.unwrap();
+        let status = broker.topics(std::slice::from_ref(&topic), TIMEOUT).await.unwrap();
         assert_eq!(status[0].partitions, Err(BrokerError::UnknownTopic(topic.to_string())));
     }
 }
@@ -99,12 +99,12 @@ pub async fn flush_waits_for_what_was_sent(cluster: &impl TestCluster) {
     cluster.create_topic(topic.as_str(), 1).await;
     let broker = cluster.broker();
     let producer = broker.producer().unwrap();
-    producer.flush(DEADLINE).await.unwrap();
+    producer.flush(TIMEOUT).await.unwrap();
     for number in 0..RECORDS {
         // Dropping the future does not take the record back.
         drop(producer.send(record(&topic, "k", &number.to_string())));
     }
-    producer.flush(DEADLINE).await.unwrap();
+    producer.flush(TIMEOUT).await.unwrap();
     drop(producer);
     let mut member = Member::join(&broker, "flush", &topic);
     assert_eq!(member.read(RECORDS).await.len(), RECORDS);
@@ -117,11 +117,11 @@ pub async fn topics_are_found_by_name(cluster: &impl TestCluster) {
     cluster.create_topic(two.as_str(), 5).await;
     let names = [two.clone(), missing.clone(), one.clone()];
     let unknown = BrokerError::UnknownTopic(missing.to_string());
-    let found = cluster.broker().topics(&names, DEADLINE).await.unwrap();
+    let found = cluster.broker().topics(&names, TIMEOUT).await.unwrap();
     let expected = [(two, Ok(5)), (missing, Err(unknown)), (one, Ok(1))]
         .map(|(topic, partitions)| TopicStatus { topic, partitions, without_leader: Vec::new() });
     assert_eq!(found, expected);
-    assert_eq!(cluster.broker().topics(&[], DEADLINE).await.unwrap(), []);
+    assert_eq!(cluster.broker().topics(&[], TIMEOUT).await.unwrap(), []);
 }
 
 pub async fn nobody_at_the_address_is_an_error_that_names_it(cluster: &impl TestCluster) {
@@ -130,9 +130,9 @@ pub async fn nobody_at_the_address_is_an_error_that_names_it(cluster: &impl Test
     };
     let started = Instant::now();
     match broker.topics(&[topic("anything")], Duration::from_secs(2)).await {
-        Err(BrokerError::Unreachable { address, last_heard }) => {
+        Err(BrokerError::Unreachable { address, last_error }) => {
             assert_eq!(address, nobody);
-            assert!(last_heard.contains("refused"), "{last_heard}");
+            assert!(last_error.contains("refused"), "{last_error}");
         }
         other => panic!("{other:?}"),
     }

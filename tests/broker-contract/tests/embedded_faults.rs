@@ -1,4 +1,4 @@
-//! What Kafka's adapter does when the broker misbehaves, or the group is held up.
+//! What Kafka's adapter does when the broker misbehaves, or the group is delayed.
 
 #![allow(clippy::unwrap_used)]
 
@@ -8,7 +8,7 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use broker_contract_tests::{
-    DEADLINE, Member, fill, fill_kilobytes, hold_until_paused, record, subscription, topic,
+    Member, TIMEOUT, fill, fill_kilobytes, hold_until_paused, record, subscription, topic,
 };
 use bytes::Bytes;
 use event_core::broker::kafka::{EmbeddedBroker, Fault, KafkaBroker, KafkaSettings, Request};
@@ -42,7 +42,7 @@ async fn until<C: Consumer, T>(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_commit_that_is_refused_is_told() {
+async fn a_refused_commit_is_reported() {
     let (embedded, topic) = cluster("refused", 1, 1).await;
     let mut member = Member::join(&embedded.broker(), "refused", &topic);
     member.read(1).await;
@@ -64,7 +64,7 @@ async fn a_commit_that_is_refused_is_told() {
 
 /// What was done beyond the offset is then done again; that nobody has the partition would be worse.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_partition_whose_metadata_is_not_told_is_taken_all_the_same() {
+async fn a_partition_without_metadata_is_assigned_all_the_same() {
     let (embedded, topic) = cluster("untold", 1, 5).await;
     let broker = embedded.broker();
     let mut member = Member::join(&broker, "untold", &topic);
@@ -82,13 +82,13 @@ async fn a_partition_whose_metadata_is_not_told_is_taken_all_the_same() {
     })
     .await;
     assert_eq!((assigned.next, assigned.metadata.as_str()), (None, ""));
-    let trouble = until(&mut member, |event| match event {
-        ConsumerEvent::Trouble(trouble) => Some(trouble),
+    let error = until(&mut member, |event| match event {
+        ConsumerEvent::Error(error) => Some(error),
         _ => None,
     })
     .await;
-    assert!(trouble.is_retriable(), "{trouble:?}");
-    assert!(trouble.to_string().contains("1 of the new partitions"), "{trouble}");
+    assert!(error.is_retriable(), "{error:?}");
+    assert!(error.to_string().contains("1 of the new partitions"), "{error}");
     assert_eq!(member.read(1).await[0].offset, Offset(3));
     member.close().await;
 }
@@ -100,7 +100,7 @@ async fn a_last_commit_that_is_refused_is_an_error_of_close() {
     member.read(1).await;
     embedded.fail_next(Request::OffsetCommit, Fault::GroupUnauthorised, 1).unwrap();
     let progress = member.progress();
-    let closed = member.close_within(progress, DEADLINE).await;
+    let closed = member.close_within(progress, TIMEOUT).await;
     assert!(matches!(closed, Err(BrokerError::Unauthorised(_))), "{closed:?}");
 }
 
@@ -148,7 +148,7 @@ async fn a_last_commit_is_given_up_at_the_deadline_with_the_reason() {
     // Time for one answer on a busy machine, which refuses for far longer.
     let error = member.close_within(progress, Duration::from_secs(3)).await.unwrap_err();
     assert!(error.to_string().contains("RebalanceInProgress"), "{error}");
-    assert!(began.elapsed() < DEADLINE / 3, "{:?}", began.elapsed());
+    assert!(began.elapsed() < TIMEOUT / 3, "{:?}", began.elapsed());
 }
 
 /// Its partitions are another's by now.
@@ -159,7 +159,7 @@ async fn a_last_commit_of_a_member_that_is_over_is_not_repeated() {
     member.read(1).await;
     embedded.fail_next(Request::OffsetCommit, Fault::UnknownMember, 1).unwrap();
     let progress = member.progress();
-    assert!(member.close_within(progress, DEADLINE).await.is_err());
+    assert!(member.close_within(progress, TIMEOUT).await.is_err());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -196,13 +196,13 @@ async fn a_partition_that_is_lost_while_paused_is_read_when_it_comes_back(strate
     let broker = KafkaBroker::connect(settings).unwrap();
     let bounded = Subscription { max_in_flight_bytes: 64 << 10, ..subscription("lost", &topic) };
     let mut member = Member::subscribe(&broker, bounded);
-    let held = hold_until_paused(&mut member).await;
+    let retained = hold_until_paused(&mut member).await;
     embedded.fail_next(Request::OffsetCommit, Fault::UnknownMember, 1).unwrap();
     member.commit(&member.progress());
     let revocation = member.revoked().await;
     assert!(revocation.lost);
     revocation.release(Vec::new());
-    drop(held);
+    drop(retained);
     let (partitions, _) = member.assigned().await;
     let mut next = 0;
     while next < RECORDS / 2 {
@@ -233,7 +233,7 @@ async fn a_broker_that_comes_back_is_found_again() {
     member.read(1).await;
     embedded.take_down().unwrap();
     let address = until(&mut member, |event| match event {
-        ConsumerEvent::Trouble(BrokerError::Unreachable { address, .. }) => Some(address),
+        ConsumerEvent::Error(BrokerError::Unreachable { address, .. }) => Some(address),
         _ => None,
     })
     .await;
@@ -251,7 +251,7 @@ async fn a_commit_that_an_outage_holds_back_does_not_turn_the_offset_back() {
     member.read(10).await;
     embedded.take_down().unwrap();
     until(&mut member, |event| match event {
-        ConsumerEvent::Trouble(BrokerError::Unreachable { .. }) => Some(()),
+        ConsumerEvent::Error(BrokerError::Unreachable { .. }) => Some(()),
         _ => None,
     })
     .await;
@@ -284,14 +284,12 @@ async fn close_meets_its_deadline_without_a_broker() {
 async fn a_revocation_that_is_not_released_ends_at_the_drain_deadline() {
     let (embedded, topic) = cluster("stuck", 2, 10).await;
     let broker = embedded.broker();
-    let short = Subscription {
-        drain_deadline: Duration::from_millis(200),
-        ..subscription("stuck", &topic)
-    };
+    let short =
+        Subscription { drain_timeout: Duration::from_millis(200), ..subscription("stuck", &topic) };
     let mut first = Member::subscribe(&broker, short);
     first.read(20).await;
     let mut second = Member::join(&broker, "stuck", &topic);
-    let _held = first.revoked().await;
+    let _retained = first.revoked().await;
     // What was not released is not committed, so the next owner repeats it.
     assert_eq!(second.batch().await.iter().next().map(|record| record.offset), Some(Offset(0)));
 }
@@ -300,15 +298,15 @@ async fn a_revocation_that_is_not_released_ends_at_the_drain_deadline() {
 async fn a_release_at_the_drain_deadline_is_still_committed() {
     let (embedded, topic) = cluster("deadline_release", 2, 10).await;
     let broker = embedded.broker();
-    let drain_deadline = Duration::from_millis(200);
-    let short = Subscription { drain_deadline, ..subscription("deadline_release", &topic) };
+    let drain_timeout = Duration::from_millis(200);
+    let short = Subscription { drain_timeout, ..subscription("deadline_release", &topic) };
     let mut first = Member::subscribe(&broker, short);
     first.read(20).await;
     let mut second = Member::join(&broker, "deadline_release", &topic);
     let revocation = first.revoked().await;
     let moved = revocation.partitions[0].clone();
     // Whoever drains for the same time ends a little later.
-    tokio::time::sleep(drain_deadline + Duration::from_millis(300)).await;
+    tokio::time::sleep(drain_timeout + Duration::from_millis(300)).await;
     revocation.release(first.progress());
     second.assigned().await;
     let producer = broker.producer().unwrap();
@@ -319,15 +317,15 @@ async fn a_release_at_the_drain_deadline_is_still_committed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_revocation_that_is_dropped_holds_nobody_up() {
-    let (embedded, topic) = cluster("unheard", 2, 10).await;
+    let (embedded, topic) = cluster("no_answer", 2, 10).await;
     let broker = embedded.broker();
-    let mut first = Member::join(&broker, "unheard", &topic);
+    let mut first = Member::join(&broker, "no_answer", &topic);
     first.read(20).await;
-    let mut second = Member::join(&broker, "unheard", &topic);
+    let mut second = Member::join(&broker, "no_answer", &topic);
     drop(first.revoked().await);
     let dropped = Instant::now();
     second.batch().await;
-    assert!(dropped.elapsed() < DEADLINE / 2, "{:?}", dropped.elapsed());
+    assert!(dropped.elapsed() < TIMEOUT / 2, "{:?}", dropped.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -368,7 +366,7 @@ async fn a_record_that_the_broker_finds_too_large_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_unacknowledged_record_says_what_was_last_heard() {
+async fn an_unacknowledged_record_carries_the_last_error() {
     let (embedded, topic) = cluster("silent", 1, 1).await;
     let settings = KafkaSettings {
         brokers: embedded.address().to_owned(),
@@ -379,9 +377,9 @@ async fn an_unacknowledged_record_says_what_was_last_heard() {
     producer.send(record(&topic, "k", "v")).await.unwrap();
     embedded.take_down().unwrap();
     match producer.send(record(&topic, "k", "w")).await {
-        Err(BrokerError::TimedOut { what, last_heard }) => {
+        Err(BrokerError::TimedOut { what, last_error }) => {
             assert!(what.contains(topic.as_str()), "{what}");
-            assert!(last_heard.contains(embedded.address()), "{last_heard}");
+            assert!(last_error.contains(embedded.address()), "{last_error}");
         }
         other => panic!("{other:?}"),
     }
@@ -467,7 +465,7 @@ async fn a_damaged_record_is_not_skipped() {
             last = batch.iter().last().unwrap().offset.0;
             None
         }
-        ConsumerEvent::Trouble(error) => Some(error),
+        ConsumerEvent::Error(error) => Some(error),
         _ => None,
     })
     .await;
@@ -485,7 +483,7 @@ async fn a_damaged_record_is_not_skipped() {
     let mut member = Member::join(&embedded.broker(), "damaged", &topic);
     let again = until(&mut member, |event| match event {
         ConsumerEvent::Records(batch) => panic!("{batch:?}"),
-        ConsumerEvent::Trouble(error) => Some(error),
+        ConsumerEvent::Error(error) => Some(error),
         _ => None,
     })
     .await;

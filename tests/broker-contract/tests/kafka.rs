@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use broker_contract_tests::{
-    DEADLINE, Member, TestCluster, contract, fill, record, subscription, topic,
+    Member, TIMEOUT, TestCluster, contract, fill, record, subscription, topic,
 };
 use event_core::broker::kafka::{KafkaBroker, KafkaSettings};
 use event_core::broker::{
@@ -87,16 +87,16 @@ impl Kafka {
                 .set("transactional.id", &name)
                 .create()
                 .unwrap();
-            producer.init_transactions(DEADLINE).unwrap();
+            producer.init_transactions(TIMEOUT).unwrap();
             producer.begin_transaction().unwrap();
             for value in values {
                 let record = BaseRecord::<str, str>::to(&name).payload(value).key("k");
                 producer.send(record.partition(0)).unwrap();
             }
-            producer.flush(DEADLINE).unwrap();
+            producer.flush(TIMEOUT).unwrap();
             match commits {
-                true => producer.commit_transaction(DEADLINE).unwrap(),
-                false => producer.abort_transaction(DEADLINE).unwrap(),
+                true => producer.commit_transaction(TIMEOUT).unwrap(),
+                false => producer.abort_transaction(TIMEOUT).unwrap(),
             }
         };
         tokio::task::spawn_blocking(transaction).await.unwrap();
@@ -144,15 +144,15 @@ async fn reset<C: event_core::broker::Consumer>(member: &mut Member<C>) -> Offse
 
 #[ignore = "needs a Kafka: set KAFKA_TEST_BROKERS"]
 #[tokio::test(flavor = "multi_thread")]
-async fn records_that_were_removed_before_they_were_read_are_told() {
+async fn records_removed_before_they_were_read_are_reported() {
     let cluster = Kafka::at_test_brokers();
     // With a record behind them, and without.
     for log_start in [3, 5] {
         let (broker, topic) = cluster.with_removed("removed", log_start).await;
         let mut member = Member::subscribe(&broker, knowing(&topic, OutOfRange::Earliest));
         let reset = reset(&mut member).await;
-        let told = (reset.reason, reset.from.0, reset.to.0);
-        assert_eq!(told, (ResetReason::OutOfRange, 1, log_start));
+        let reported = (reset.reason, reset.from.0, reset.to.0);
+        assert_eq!(reported, (ResetReason::OutOfRange, 1, log_start));
         fill(&*broker.producer().unwrap(), &topic, 0, 1).await;
         assert_eq!(member.read(1).await[0].offset, Offset(log_start));
         member.close().await;
@@ -190,7 +190,7 @@ async fn a_group_that_is_to_stop_before_removed_records_ends_and_says_what_to_do
     let mut member = Member::subscribe(&broker, knowing(&topic, OutOfRange::Stop));
     let error = loop {
         match member.next().await {
-            ConsumerEvent::Trouble(error) => break error,
+            ConsumerEvent::Error(error) => break error,
             ConsumerEvent::Records(batch) => panic!("{batch:?}"),
             _ => {}
         }
@@ -210,7 +210,7 @@ async fn a_group_that_is_to_stop_before_removed_records_ends_and_says_what_to_do
 /// Marks and aborted records take offsets, so that the last record is not the end.
 #[ignore = "needs a Kafka: set KAFKA_TEST_BROKERS"]
 #[tokio::test(flavor = "multi_thread")]
-async fn the_end_behind_transactions_is_told_also_after_a_rebalance() {
+async fn the_end_behind_transactions_is_reported_also_after_a_rebalance() {
     let cluster = Kafka::at_test_brokers();
     let (broker, topic) = (cluster.broker(), topic("behind"));
     cluster.create_topic(topic.as_str(), 1).await;
@@ -240,7 +240,7 @@ async fn the_end_behind_transactions_is_told_also_after_a_rebalance() {
             member.close().await;
         }
     }
-    // With the end committed nothing is left to be told, and the next record comes.
+    // With the end committed nothing is left to be reported, and the next record comes.
     fill(&*broker.producer().unwrap(), &topic, 0, 1).await;
     let mut member = Member::subscribe(&broker, knowing(&topic, OutOfRange::Earliest));
     assert_eq!(member.read(1).await[0].offset, Offset(7));
@@ -264,7 +264,7 @@ async fn a_group_without_an_offset_begins_at_the_earliest_record_in_any_case() {
                     assert_eq!(batch.first_offset(), Some(Offset(0)));
                     break;
                 }
-                ConsumerEvent::Trouble(error) => panic!("{out_of_range:?}: {error}"),
+                ConsumerEvent::Error(error) => panic!("{out_of_range:?}: {error}"),
                 ConsumerEvent::OffsetReset(reset) => panic!("{out_of_range:?}: {reset:?}"),
                 _ => {}
             }
@@ -273,10 +273,10 @@ async fn a_group_without_an_offset_begins_at_the_earliest_record_in_any_case() {
     }
 }
 
-/// The log is shorter than the position: its topic was made anew, say.
+/// The log is shorter than the position: its topic was recreated, say.
 #[ignore = "needs a Kafka: set KAFKA_TEST_BROKERS"]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_position_behind_the_end_is_told_and_the_log_is_read_from_its_beginning() {
+async fn a_position_past_the_end_is_reported_and_reset_to_the_beginning() {
     let cluster = Kafka::at_test_brokers();
     for knows_epoch in [false, true] {
         is_read_from_its_beginning(&cluster, knows_epoch).await;
@@ -296,11 +296,11 @@ async fn is_read_from_its_beginning(cluster: &Kafka, knows_epoch: bool) {
     member.settle(&partitions[0], epoch, NextOffset(7));
     member.close().await;
     let mut member = Member::subscribe(&broker, knowing(&topic, OutOfRange::Earliest));
-    let (mut told, mut read) = (None, Vec::new());
-    while told.is_none() || read.len() < 3 {
+    let (mut reported, mut read) = (None, Vec::new());
+    while reported.is_none() || read.len() < 3 {
         match member.next().await {
             ConsumerEvent::OffsetReset(reset) => {
-                assert_eq!(told.replace((reset.reason, reset.from.0, reset.to.0)), None);
+                assert_eq!(reported.replace((reset.reason, reset.from.0, reset.to.0)), None);
             }
             ConsumerEvent::Records(batch) => {
                 read.extend(batch.iter().map(|record| record.offset.0))
@@ -308,14 +308,14 @@ async fn is_read_from_its_beginning(cluster: &Kafka, knows_epoch: bool) {
             _ => {}
         }
     }
-    assert_eq!((told, read), (Some((ResetReason::LogTruncated, 7, 0)), vec![0, 1, 2]));
+    assert_eq!((reported, read), (Some((ResetReason::LogTruncated, 7, 0)), vec![0, 1, 2]));
     member.close().await;
 }
 
 /// How many records a log has, of a kilobyte each.
 const LOG: i64 = 200;
 
-/// A member whose topic was made anew, with as many records as the old one had. It was paused meanwhile, goes on in
+/// A member whose topic was recreated, with as many records as the old one had. It was paused meanwhile, goes on in
 /// the new log where it was in the old one, and is about to commit that.
 async fn gone_on_in_a_new_log(
     cluster: &Kafka,
@@ -328,9 +328,9 @@ async fn gone_on_in_a_new_log(
         Subscription { max_in_flight_bytes: 64 << 10, ..subscription(topic.as_str(), topic) };
     let mut member = Member::subscribe(&broker, bounded);
     let (partitions, epoch) = member.assigned().await;
-    let mut held = vec![member.batch().await];
+    let mut retained = vec![member.batch().await];
     while let Some(batch) = member.batch_or_nothing().await.pop() {
-        held.push(batch);
+        retained.push(batch);
     }
     // By now the id of the topic is known.
     member.commit(&member.progress());
@@ -356,11 +356,11 @@ async fn a_topic_that_is_made_anew_is_read_from_its_beginning() {
     let (cluster, topic) = (Kafka::at_test_brokers(), topic("anew"));
     let mut member = gone_on_in_a_new_log(&cluster, &topic).await;
     member.commit(&member.progress());
-    let mut told = None;
+    let mut reported = None;
     loop {
         match member.next().await {
             ConsumerEvent::OffsetReset(reset) => {
-                told = Some((reset.reason, reset.from.0, reset.to.0));
+                reported = Some((reset.reason, reset.from.0, reset.to.0));
             }
             ConsumerEvent::Records(batch) if batch.first_offset() == Some(Offset(0)) => break,
             ConsumerEvent::Records(_) => member.commit(&member.progress()),
@@ -368,7 +368,7 @@ async fn a_topic_that_is_made_anew_is_read_from_its_beginning() {
             _ => {}
         }
     }
-    let Some((ResetReason::LogTruncated, 1.., 0)) = told else { panic!("{told:?}") };
+    let Some((ResetReason::LogTruncated, 1.., 0)) = reported else { panic!("{reported:?}") };
     member.close().await;
 }
 
@@ -390,11 +390,11 @@ async fn where_a_group_goes_on_at_the_latest_record_is_told_before_there_is_one(
     let cluster = Kafka::at_test_brokers();
     let (broker, topic) = cluster.with_removed("at_the_end", 3).await;
     let mut member = Member::subscribe(&broker, knowing(&topic, OutOfRange::Latest));
-    let (mut told, mut passed) = (None, None);
-    while told.is_none() || passed.is_none() {
+    let (mut reported, mut passed) = (None, None);
+    while reported.is_none() || passed.is_none() {
         match member.next().await {
             ConsumerEvent::OffsetReset(reset) => {
-                told = Some((reset.reason, reset.from.0, reset.to.0));
+                reported = Some((reset.reason, reset.from.0, reset.to.0));
             }
             ConsumerEvent::Passed { partition, epoch, next } => {
                 passed = Some((partition, epoch, next));
@@ -403,7 +403,7 @@ async fn where_a_group_goes_on_at_the_latest_record_is_told_before_there_is_one(
             _ => {}
         }
     }
-    assert_eq!(told, Some((ResetReason::OutOfRange, 1, 5)));
+    assert_eq!(reported, Some((ResetReason::OutOfRange, 1, 5)));
     let (partition, epoch, next) = passed.unwrap();
     assert_eq!(next, NextOffset(5));
     member.settle(&partition, epoch, next);
@@ -419,7 +419,7 @@ async fn where_a_group_goes_on_at_the_latest_record_is_told_before_there_is_one(
 /// The new protocol says nothing until the topic is there.
 #[cfg_attr(not(kafka_rig), ignore = "needs Java 17 and Maven")]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_missing_topic_is_told_and_read_once_it_is_made() {
+async fn a_missing_topic_is_reported_and_read_once_created() {
     let cluster = Kafka::at_test_brokers();
     let broker = cluster.broker();
     let topic = topic("missing");
@@ -472,11 +472,11 @@ async fn a_reader_reaches_an_end_that_holds_no_record() {
     // The commit returns before its marker is written, and the end is behind the marker.
     let marked = async {
         let partition = std::slice::from_ref(&partition);
-        while broker.watermarks(partition, DEADLINE).await.unwrap().remove(0).unwrap().end
+        while broker.watermarks(partition, TIMEOUT).await.unwrap().remove(0).unwrap().end
             != NextOffset(4)
         {}
     };
-    tokio::time::timeout(DEADLINE, marked).await.unwrap();
+    tokio::time::timeout(TIMEOUT, marked).await.unwrap();
     let partitions = vec![(partition, NextOffset(0), None)];
     let mut reader = broker.read(ReadRequest { partitions, follow: false }).unwrap();
     let reading = async {
@@ -486,5 +486,5 @@ async fn a_reader_reaches_an_end_that_holds_no_record() {
         }
         count
     };
-    assert_eq!(tokio::time::timeout(DEADLINE, reading).await, Ok(3));
+    assert_eq!(tokio::time::timeout(TIMEOUT, reading).await, Ok(3));
 }

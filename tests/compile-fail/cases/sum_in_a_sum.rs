@@ -15,7 +15,7 @@ struct RoleTaken {}
 
 #[derive(EventSum)]
 enum RoleEvent {
-    Given(RoleGiven),
+    Granted(RoleGiven),
     Taken(RoleTaken),
 }
 

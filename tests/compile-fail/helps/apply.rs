@@ -1,8 +1,8 @@
 //! Applies helps to a source, without knowing any case.
 
 use crate::help::{instruction, instruction_of_note};
+use crate::marked::Marked;
 use crate::pinned::{Help, Line, Pinned};
-use crate::place::Place;
 use crate::source::Source;
 
 /// One change, in bytes of the source.
@@ -37,14 +37,14 @@ fn edits_of(source: &Source<'_>, error: &Pinned) -> Result<Vec<Edit>, String> {
     // What our message says is the help; the compiler's own words count when it says nothing.
     if let Help::Words(words) = first {
         let instruction = instruction(words).ok_or_else(|| format!("in words: {words}"))?;
-        return Place::of(source, &error.mark)?.apply(&instruction);
+        return Marked::of(source, &error.mark)?.apply(&instruction);
     }
     for help in &error.helps {
         match help {
             Help::Lines(lines) => return Ok(whole_lines(source.text, lines)),
             Help::Note(note) => {
                 if let Some(instruction) = instruction_of_note(note) {
-                    return Place::of(source, &error.mark)?.apply(&instruction);
+                    return Marked::of(source, &error.mark)?.apply(&instruction);
                 }
             }
             Help::Words(_) => {}

@@ -1,4 +1,4 @@
-//! The few forms that a help with code has. What else a help says is for a person to judge.
+//! The few forms that a help with code has. What else a help says is for a person to decide.
 //!
 //! | form | what it does to the source |
 //! |---|---|

@@ -8,7 +8,7 @@ mod apply;
 mod help;
 mod in_words;
 mod pinned;
-mod place;
+mod marked;
 #[path = "../project.rs"]
 mod project;
 mod source;

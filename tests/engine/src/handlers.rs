@@ -10,7 +10,7 @@ use event_core::macro_support::{Named, called_batch_handler, called_handler, inv
 use event_core::outcome::{IntoOutcomes, Rejection};
 use event_core::{Delivery, Error, Outcome};
 
-use crate::member::{Batch, InHand, Member};
+use crate::member::{Batch, InFlightRecord, Member};
 use crate::script::{Act, Script, Spoil, TIMEOUT};
 
 /// The topics of the service.
@@ -114,7 +114,7 @@ fn step_batch<'a>(deliveries: &'a [Delivery<'a>]) -> BatchFuture<'a> {
                 Act::Panic if several => Act::Fail,
                 act => act,
             };
-            InHand::end(execution, act);
+            InFlightRecord::end(execution, act);
             Ok(outcome(act))
         };
         begun.into_iter().map(end).collect()
@@ -123,7 +123,7 @@ fn step_batch<'a>(deliveries: &'a [Delivery<'a>]) -> BatchFuture<'a> {
 
 async fn spoil(
     spoilt: Spoil,
-    begun: impl Iterator<Item = (Arc<Script>, InHand)>,
+    begun: impl Iterator<Item = (Arc<Script>, InFlightRecord)>,
     deliveries: &[Delivery<'_>],
 ) -> Vec<Result<Outcome, Rejection>> {
     let act = match spoilt {
@@ -151,14 +151,14 @@ async fn spoil(
 fn outcome(act: Act) -> Outcome {
     match act {
         Act::Succeed => Outcome::Handled,
-        Act::Fail => Outcome::Failed(Error::msg("told to fail")),
-        Act::RetryAfter(delay) => Outcome::Failed(Error::msg("told to wait").retry_after(delay)),
-        Act::Unavailable => Outcome::Failed(Error::msg("told to be down").unavailable()),
-        Act::Refuse => Outcome::Failed(Error::msg("told to refuse").dead_letter()),
+        Act::Fail => Outcome::Failed(Error::msg("asked to fail")),
+        Act::RetryAfter(delay) => Outcome::Failed(Error::msg("asked to wait").retry_after(delay)),
+        Act::Unavailable => Outcome::Failed(Error::msg("asked to be down").unavailable()),
+        Act::Refuse => Outcome::Failed(Error::msg("asked to refuse").dead_letter()),
         Act::Skip => Outcome::Skipped,
-        Act::SkipByError => Outcome::Failed(Error::msg("told to skip").skip()),
+        Act::SkipByError => Outcome::Failed(Error::msg("asked to skip").skip()),
         // A panic without its message on the console.
-        Act::Panic => std::panic::resume_unwind(Box::new("told to panic")),
+        Act::Panic => std::panic::resume_unwind(Box::new("asked to panic")),
     }
 }
 

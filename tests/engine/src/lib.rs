@@ -3,7 +3,7 @@
 //! Everything that is chance comes from the seed: what is published and when, how long handlers
 //! take and how they fail, and what goes wrong around them. The clock is paused and there is one
 //! thread, so a seed always replays to the same history. What happens is taken down by a
-//! [`World`](world::World), which also judges it: some of it at once, the rest when all is quiet.
+//! [`World`](world::World), which also checks it: some of it at once, the rest when all is quiet.
 
 pub mod dice;
 pub mod handlers;

@@ -7,7 +7,7 @@ use event_core::Delivery;
 use event_core::delivery::TopicPartition;
 use event_core::handler::Order;
 use event_core::observe::{Observation, Observer, SkipReason};
-use event_core::testing::Happened;
+use event_core::testing::RecordedEvent;
 use tokio::time::Instant;
 
 use crate::script::{Act, End, Script, Spoil, one_after_the_other};
@@ -22,8 +22,8 @@ pub struct Member {
     pub world: World,
 }
 
-/// An attempt in hand.
-pub struct InHand {
+/// An attempt in flight.
+pub struct InFlightRecord {
     /// Where it is taken down.
     pub world: World,
     /// `None` when the process is dead already.
@@ -41,7 +41,7 @@ pub struct Batch {
     pub spoilt: Option<Spoil>,
 }
 
-impl InHand {
+impl InFlightRecord {
     /// The attempt has come to its end.
     pub fn end(self, act: Act) {
         let Some(index) = self.execution else { return };
@@ -61,7 +61,7 @@ impl InHand {
     }
 }
 
-impl Drop for InHand {
+impl Drop for InFlightRecord {
     fn drop(&mut self) {
         let Some(index) = self.execution else { return };
         let now = self.world.now();
@@ -78,7 +78,11 @@ impl Drop for InHand {
 impl Member {
     /// An attempt begins, perhaps in a batch.
     #[must_use]
-    pub fn begin(&self, delivery: &Delivery<'_>, batch: Option<Batch>) -> (Arc<Script>, InHand) {
+    pub fn begin(
+        &self,
+        delivery: &Delivery<'_>,
+        batch: Option<Batch>,
+    ) -> (Arc<Script>, InFlightRecord) {
         let script = self.world.script(delivery);
         let (len, spoilt) = batch.map_or((1, None), |batch| (batch.len, batch.spoilt));
         let batch = batch.map(|batch| batch.first);
@@ -86,7 +90,7 @@ impl Member {
         let (partition, offset) = (delivery.partition, delivery.record.offset.0);
         let attempt = delivery.attempt;
         let record = &mut *self.world.record();
-        let mut hand = InHand { world: self.world.clone(), execution: None };
+        let mut hand = InFlightRecord { world: self.world.clone(), execution: None };
         if record.dead.contains(&self.number) {
             return (script, hand);
         }
@@ -112,14 +116,15 @@ impl Member {
                     one_after_the_other((script.order, key.as_ref()), other)
                 });
             if same && other.assignment == assignment && !record.is_regained(assignment, now) {
-                let wrong = format!("{what}: while {} is in hand", other.offset);
+                let wrong = format!("{what}: while {} is in flight", other.offset);
                 record.violations.push(wrong);
             } else if same
                 && other.assignment != assignment
                 && its.lost.or(mine.lost).is_none()
                 && !its.crashed
             {
-                let wrong = format!("{what}: {} is in hand still, and was not lost", other.offset);
+                let wrong =
+                    format!("{what}: {} is in flight still, and was not lost", other.offset);
                 record.violations.push(wrong);
             }
         }
@@ -219,8 +224,8 @@ impl Member {
         if is_down { Act::Unavailable } else { script.act(attempt) }
     }
 
-    // What is wrong with an attempt of a handler that is to be left alone. Those that were begun in
-    // that very moment are excused.
+    // What is wrong with an attempt of a handler whose breaker is open. Those that were begun in
+    // that very moment are allowed.
     fn shut_out(&self, record: &Record, handler: &str, what: &str) -> Option<String> {
         let now = self.world.now();
         let shut = record.shut.get(&(self.number, handler.to_owned()))?;
@@ -289,8 +294,8 @@ impl Observer for Member {
     fn observe(&self, observation: &Observation<'_>) {
         let now = self.world.now();
         if self.world.record().log.is_some() {
-            let happened = Happened::now(Instant::now(), observation).to_string();
-            let words = happened.split_whitespace().skip(1).collect::<Vec<_>>().join(" ");
+            let recorded = RecordedEvent::now(Instant::now(), observation).to_string();
+            let words = recorded.split_whitespace().skip(1).collect::<Vec<_>>().join(" ");
             self.world.log(|| format!("   m{} {words}", self.number));
         }
         match observation {
@@ -310,7 +315,7 @@ impl Observer for Member {
                 for partition in *partitions {
                     let owner = self.world.broker.owner(&self.world.group, partition);
                     let member_id = owner.map_or(0, |(member, _)| member);
-                    let trouble = record.trouble.get(&member_id).copied().unwrap_or_default();
+                    let error = record.error.get(&member_id).copied().unwrap_or_default();
                     // Whoever had it before has given it up.
                     let before =
                         record.assignments.iter_mut().filter(|a| a.partition == *partition);
@@ -325,7 +330,7 @@ impl Observer for Member {
                         lost: None,
                         crashed: false,
                         last_commit_failed: false,
-                        trouble_until: trouble,
+                        error_until: error,
                     });
                 }
             }

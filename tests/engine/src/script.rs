@@ -24,11 +24,11 @@ pub enum End {
 pub enum Act {
     /// It succeeds.
     Succeed,
-    /// It fails, and may be tried again.
+    /// It fails, and may be retried.
     Fail,
     /// It panics.
     Panic,
-    /// It fails, and no attempt can mend it.
+    /// It fails, and no retry can fix it.
     Refuse,
     /// It says that the record needs no work.
     Skip,

@@ -1,6 +1,6 @@
 //! One run of one seed.
 
-mod trouble;
+mod incidents;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::handlers::{MODES, TOPICS};
 use crate::member::Member;
 use crate::script::Script;
 use crate::stats::Stats;
-use crate::verdict::judge;
+use crate::verdict::check_the_end;
 use crate::weather::Weather;
 use crate::world::{ID, Rules, World};
 
@@ -65,7 +65,7 @@ fn run_in(seed: u64, keep_log: bool, faults: bool) -> Report {
         let mut simulation = Simulation::new(seed, keep_log, faults);
         simulation.run().await;
         let record = &mut *simulation.world.record();
-        judge(record, &simulation.broker, &simulation.topics);
+        check_the_end(record, &simulation.broker, &simulation.topics);
         Report {
             seed,
             stats: record.stats.clone(),
@@ -109,7 +109,7 @@ impl Simulation {
             attempts,
             backoff,
             commit_interval,
-            drain_deadline: dice.ms(20, 2000),
+            drain_timeout: dice.ms(20, 2000),
             ..DeliveryPolicy::default()
         };
         let records = dice.index(200) + 100;
@@ -122,7 +122,7 @@ impl Simulation {
             attempts,
             retry_topics: mode.retry_topics,
             backoff,
-            drain: policy.drain_deadline,
+            drain: policy.drain_timeout,
             commit_interval,
         };
         let broker = MemoryBroker::new();
@@ -191,7 +191,7 @@ impl Simulation {
         self.resume();
         self.weather.calm_down();
         self.settle("all faults are over").await;
-        // A member that has not noticed a loss yet may have a record in hand that another member has
+        // A member that has not noticed a loss yet may have a record in flight that another member has
         // settled, and does not stop in good order.
         tokio::time::sleep((self.noticed + MOMENT).saturating_sub(self.world.now())).await;
         self.settle("all losses are noticed").await;
@@ -251,9 +251,9 @@ impl Simulation {
         self.world.stopping(number);
         let stopped = self.members[number].stop().await;
         self.world.log(|| match &stopped {
-            // How long handlers had something in hand is told by the clock of the machine.
+            // How long handlers had something in flight is measured by the clock of the machine.
             Err(ProcessorError::DrainDeadline { partitions, .. }) => {
-                format!("m{number} stops with {partitions} partitions in hand")
+                format!("m{number} stops with {partitions} partitions in flight")
             }
             other => format!("m{number} stops: {other:?}"),
         });

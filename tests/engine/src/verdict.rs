@@ -1,4 +1,4 @@
-//! Judges what was taken down, when all is quiet.
+//! Checks what was noted, when all is quiet.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -13,10 +13,10 @@ use crate::script::{End, Script};
 use crate::weather::copy_id;
 use crate::world::{Assignment, Record, Rules, copies, id_of};
 
-type Place = (TopicPartition, i64);
+type RecordPosition = (TopicPartition, i64);
 
 /// Adds to the violations what is wrong in the end.
-pub fn judge(record: &mut Record, broker: &MemoryBroker, topics: &[TopicName]) {
+pub fn check_the_end(record: &mut Record, broker: &MemoryBroker, topics: &[TopicName]) {
     let mut wrong = Vec::new();
     let published: Vec<_> = topics.iter().flat_map(|topic| broker.records(topic)).collect();
     let letters: Vec<_> = topics
@@ -28,7 +28,7 @@ pub fn judge(record: &mut Record, broker: &MemoryBroker, topics: &[TopicName]) {
     record.stats.records += published.len() as u64;
     record.stats.letters += letters.len() as u64;
 
-    let mut settles = BTreeMap::<Place, Vec<usize>>::new();
+    let mut settles = BTreeMap::<RecordPosition, Vec<usize>>::new();
     for (index, settle) in record.settles.iter().enumerate() {
         let place = (settle.partition.clone(), settle.offset);
         settles.entry(place).or_default().push(index);
@@ -61,7 +61,7 @@ fn script_of<'a>(record: &'a Record, stored: &StoredRecord) -> &'a Script {
 fn duplicates(
     record: &mut Record,
     broker: &MemoryBroker,
-    settles: &BTreeMap<Place, Vec<usize>>,
+    settles: &BTreeMap<RecordPosition, Vec<usize>>,
 ) -> Vec<String> {
     let mut wrong = Vec::new();
     for ((partition, offset), settles) in settles {
@@ -98,7 +98,7 @@ fn duplicates(
 
 /// Why there may be several copies of a record in retry topics, or one was handled again: a copy that
 /// was written without the engine's knowing, or a fault of a partition that it or a copy is in. Which
-/// of the copies was settled is not told, so this is not as strict as for others.
+/// of the copies was settled is not known, so this is not as strict as for others.
 fn copied_by(
     record: &Record,
     broker: &MemoryBroker,
@@ -113,7 +113,7 @@ fn copied_by(
     }
     let id =
         copy_id(partition.topic.as_str(), &partition.partition.to_string(), &offset.to_string());
-    if record.excused_letters.contains_key(&id) {
+    if record.allowed_copies.contains_key(&id) {
         return Some("moved to a retry topic, but the engine did not learn of it");
     }
     places.push(partition.clone());
@@ -130,7 +130,7 @@ fn cause(assignment: &Assignment, at: Duration, rules: &Rules) -> Option<&'stati
     let until = assignment.until.into_iter().chain(assignment.lost).min()?;
     // Time enough for a commit, and for the one after it.
     let grace = rules.commit_interval + Duration::from_millis(2);
-    let open = at + grace >= until || assignment.trouble_until + grace >= until;
+    let open = at + grace >= until || assignment.error_until + grace >= until;
     if assignment.last_commit_failed {
         Some("last commit failed")
     } else if assignment.crashed {
@@ -155,7 +155,7 @@ fn disorder(record: &Record, published: &[StoredRecord]) -> Vec<String> {
     let published = published
         .iter()
         .filter(|s| record.rules.sequential || !script_of(record, s).acts.is_empty());
-    let keys: BTreeMap<Place, _> = published
+    let keys: BTreeMap<RecordPosition, _> = published
         .map(|s| ((s.partition.clone(), s.offset.0), (script_of(record, s).order, s.key.clone())))
         .collect();
     let (mut wrong, mut seen) = (Vec::new(), BTreeSet::new());
@@ -175,7 +175,7 @@ fn disorder(record: &Record, published: &[StoredRecord]) -> Vec<String> {
             (Order::Partition, _) => newest.by_key.values().max().copied(),
         };
         let before = before.unwrap_or(-1).max(newest.by_partition);
-        // Those of one batch are handled at once, and one that failed is tried again alone.
+        // Those of one batch are handled at once, and one that failed is retried alone.
         if settle.offset < before && !together(record, settle.assignment, settle.offset, before) {
             wrong.push(format!("{}@{} completed after {before}", place.0, settle.offset));
         }
@@ -205,12 +205,12 @@ fn together(record: &Record, assignment: usize, one: i64, other: i64) -> bool {
 
 fn dead_letters(
     record: &mut Record,
-    settles: &BTreeMap<Place, Vec<usize>>,
+    settles: &BTreeMap<RecordPosition, Vec<usize>>,
     published: &[StoredRecord],
     letters: &[StoredRecord],
 ) -> Vec<String> {
     let mut wrong = Vec::new();
-    let mut by_place = BTreeMap::<Place, Vec<&StoredRecord>>::new();
+    let mut by_place = BTreeMap::<RecordPosition, Vec<&StoredRecord>>::new();
     for letter in letters {
         let text = |name| letter.headers.get_text(name).unwrap_or_default().to_owned();
         let place = published.iter().find(|stored| {
@@ -244,11 +244,11 @@ fn dead_letters(
         let Some(letter) = its.first() else { continue };
         let id = letter.headers.get_text("dlq.id").unwrap_or_default();
         let known = settles.get(&place).map_or(0, Vec::len);
-        let excused = record.excused_letters.get(id).copied().unwrap_or_default();
+        let allowed = record.allowed_copies.get(id).copied().unwrap_or_default();
         let again = its.len() as u64 - 1;
         let settled_again = known.saturating_sub(1) as u64;
-        if again > settled_again + excused {
-            wrong.push(format!("{id}: {} letters, {known} settled, {excused} excused", its.len()));
+        if again > settled_again + allowed {
+            wrong.push(format!("{id}: {} letters, {known} settled, {allowed} allowed", its.len()));
         }
         for (cause, count) in [
             ("its record was settled again", again.min(settled_again)),

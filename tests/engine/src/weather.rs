@@ -69,7 +69,7 @@ impl Weather {
                 let interval = state.world.record().rules.commit_interval;
                 let (name, fault) = match state.kind(|state| state.commit, 500)? {
                     Kind::Refused => {
-                        state.world.commit_trouble(*member, now + 2 * interval);
+                        state.world.commit_error(*member, now + 2 * interval);
                         if *last {
                             state.world.last_commit_failed(*member, progress);
                         }
@@ -79,7 +79,7 @@ impl Weather {
                         ("commit done but unanswered", Fault::Unanswered(timed_out("the commit")))
                     }
                     Kind::Slow(delay) => {
-                        state.world.commit_trouble(*member, now + delay);
+                        state.world.commit_error(*member, now + delay);
                         ("commit slow", Fault::Slow(delay))
                     }
                 };
@@ -130,8 +130,8 @@ impl State {
         let kind = if down { Kind::Refused } else { kind? };
         let (name, fault) = match kind {
             Kind::Refused => {
-                let last_heard = "connection refused".to_owned();
-                let error = BrokerError::Unreachable { address: "memory".to_owned(), last_heard };
+                let last_error = "connection refused".to_owned();
+                let error = BrokerError::Unreachable { address: "memory".to_owned(), last_error };
                 ("dead letter refused", Fault::Refused(error))
             }
             Kind::Unanswered => {
@@ -140,7 +140,7 @@ impl State {
             Kind::Slow(delay) => ("dead letter slow", Fault::Slow(delay)),
         };
         if !matches!(fault, Fault::Refused(_)) {
-            *self.world.record().excused_letters.entry(id.clone()).or_default() += 1;
+            *self.world.record().allowed_copies.entry(id.clone()).or_default() += 1;
         }
         let name = match name {
             _ if is_letter => name,
@@ -160,5 +160,5 @@ pub fn copy_id(topic: &str, partition: &str, offset: &str) -> String {
 }
 
 fn timed_out(what: &str) -> BrokerError {
-    BrokerError::TimedOut { what: what.to_owned(), last_heard: "nothing".to_owned() }
+    BrokerError::TimedOut { what: what.to_owned(), last_error: "nothing".to_owned() }
 }

@@ -1,4 +1,4 @@
-//! Takes down what happens, and judges at once what can be judged at once.
+//! Takes down what happens, and checks at once what can be checked at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,7 +19,7 @@ use crate::handlers::TOPICS;
 use crate::script::{Act, End, Script, Spoil};
 use crate::stats::Stats;
 
-/// What the service is told to do.
+/// The settings of the service.
 #[derive(Clone, Debug)]
 pub struct Rules {
     /// Whether one record is taken after the other, also those that no handler gets.
@@ -30,7 +30,7 @@ pub struct Rules {
     pub retry_topics: &'static [Duration],
     /// The delays between them, without chance.
     pub backoff: Backoff,
-    /// How long a revocation waits for the records in hand.
+    /// How long a revocation waits for the records in flight.
     pub drain: Duration,
     /// How often is committed.
     pub commit_interval: Duration,
@@ -47,7 +47,7 @@ pub struct Assignment {
     pub partition: TopicPartition,
     /// When it began.
     pub from: Duration,
-    /// When the member was told to give it up, or was killed, or had stopped.
+    /// When the member was asked to release it, or was killed, or had stopped.
     pub until: Option<Duration>,
     /// Whether it was over in good order; nothing can go wrong after.
     pub released: bool,
@@ -55,10 +55,10 @@ pub struct Assignment {
     pub lost: Option<Duration>,
     /// Whether its member was killed.
     pub crashed: bool,
-    /// Whether the last commit was told to fail.
+    /// Whether the last commit was made to fail.
     pub last_commit_failed: bool,
-    /// Until when commits were told to be late or to fail.
-    pub trouble_until: Duration,
+    /// Until when commits were made late or failing.
+    pub error_until: Duration,
 }
 
 /// One attempt.
@@ -110,7 +110,7 @@ pub(crate) struct Shut {
 
 /// Everything that was taken down.
 pub struct Record {
-    /// What the service is told to do.
+    /// The settings of the service.
     pub rules: Rules,
     /// What the records do, by id.
     pub scripts: Vec<Arc<Script>>,
@@ -121,7 +121,7 @@ pub struct Record {
     /// What was settled, in order.
     pub settles: Vec<Settle>,
     /// How often a dead letter (by its `dlq.id`) may have been written without the engine's knowing.
-    pub excused_letters: BTreeMap<String, u64>,
+    pub allowed_copies: BTreeMap<String, u64>,
     /// What was wrong.
     pub violations: Vec<String>,
     /// Counts.
@@ -134,17 +134,17 @@ pub struct Record {
     pub(crate) last_returned: BTreeMap<(usize, TopicPartition, i64), usize>,
     /// When each attempt at a record ended first.
     pub(crate) first_ends: BTreeMap<(TopicPartition, i64, u32), Duration>,
-    /// Handlers of members that are to be left alone.
+    /// Handlers of members whose circuit breaker is open.
     pub(crate) shut: BTreeMap<(usize, String), Shut>,
     /// Until when what the handlers need is down.
     pub(crate) down_until: Duration,
     pub(crate) settled: BTreeMap<TopicPartition, BTreeSet<i64>>,
     verified: BTreeMap<TopicPartition, i64>,
     pub(crate) dead: BTreeSet<usize>,
-    /// The ids of records that were cut off with their log.
+    /// The ids of records that were truncated with their log.
     pub(crate) lost: BTreeSet<usize>,
-    /// Until when the commits of members are in trouble.
-    pub(crate) trouble: BTreeMap<u64, Duration>,
+    /// Until when the commits of members fail.
+    pub(crate) error: BTreeMap<u64, Duration>,
 }
 
 /// The header by which a record names its script.
@@ -199,7 +199,7 @@ impl World {
             assignments: Vec::new(),
             executions: Vec::new(),
             settles: Vec::new(),
-            excused_letters: BTreeMap::new(),
+            allowed_copies: BTreeMap::new(),
             violations: Vec::new(),
             stats: Stats { seeds: 1, ..Stats::default() },
             log: keep_log.then(Vec::new),
@@ -213,7 +213,7 @@ impl World {
             verified: BTreeMap::new(),
             dead: BTreeSet::new(),
             lost: BTreeSet::new(),
-            trouble: BTreeMap::new(),
+            error: BTreeMap::new(),
         };
         World { start: Instant::now(), broker, group, record: Arc::new(Mutex::new(record)) }
     }
@@ -303,7 +303,7 @@ impl World {
         record.shut.retain(|(of, _), _| *of != member);
     }
 
-    /// A member is told to stop: it takes no new record, and commits when those in hand are done.
+    /// A member is asked to stop: it takes no new record, and commits when those in flight are done.
     pub fn stopping(&self, member: usize) {
         let now = self.now();
         for assignment in self.record().assignments.iter_mut().filter(|a| a.member == member) {
@@ -329,7 +329,7 @@ impl World {
         }
     }
 
-    /// The log of a partition is about to be cut off: what is told of its records from `end` on is of
+    /// The log of a partition is about to be truncated: what is reported of its records from `end` on is of
     /// others from now on.
     pub fn cut_off(&self, partition: &TopicPartition, end: i64) {
         let lost = self.broker.records(&partition.topic).into_iter();
@@ -370,18 +370,18 @@ impl World {
         record.violations.extend(wrong);
     }
 
-    /// Commits of a member were told to be late or to fail until `until`. Its commits do not
+    /// Commits of a member were made late or failing until `until`. Its commits do not
     /// overtake each other, whatever their partitions.
-    pub fn commit_trouble(&self, member_id: u64, until: Duration) {
+    pub fn commit_error(&self, member_id: u64, until: Duration) {
         let record = &mut *self.record();
-        let trouble = record.trouble.entry(member_id).or_default();
-        *trouble = until.max(*trouble);
+        let error = record.error.entry(member_id).or_default();
+        *error = until.max(*error);
         for assignment in record.assignments.iter_mut().filter(|a| a.member_id == member_id) {
-            assignment.trouble_until = *trouble;
+            assignment.error_until = *error;
         }
     }
 
-    /// The last commit of partitions was told to fail.
+    /// The last commit of partitions was made to fail.
     pub fn last_commit_failed(&self, member_id: u64, progress: &[Progress]) {
         let record = &mut *self.record();
         for Progress { partition, .. } in progress {
@@ -411,7 +411,7 @@ impl Record {
     }
 
     /// Whether what happens `at` this moment may be the work of an assignment before this one: the
-    /// member lost the partition and got it back while its records in hand were still there.
+    /// member lost the partition and got it back while its records in flight were still there.
     #[must_use]
     pub fn is_regained(&self, assignment: usize, at: Duration) -> bool {
         let Assignment { member, partition, .. } = &self.assignments[assignment];

@@ -11,7 +11,7 @@ fn number(name: &str) -> Option<u64> {
     Some(text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text}")))
 }
 
-fn tell(report: &Report) {
+fn print_report(report: &Report) {
     let log = std::env::temp_dir().join(format!("event-core-simulation-{}.log", report.seed));
     let again = run(report.seed, true);
     let written = std::fs::write(&log, again.log.join("\n"));
@@ -31,7 +31,7 @@ fn nothing_is_lost_and_only_faults_repeat() {
         let report = run(seed, true);
         println!("{}\n{}", report.log.join("\n"), report.stats);
         if !report.violations.is_empty() {
-            tell(&report);
+            print_report(&report);
         }
         return;
     }
@@ -56,7 +56,7 @@ fn nothing_is_lost_and_only_faults_repeat() {
         }
     });
     let wrong = first_wrong.into_inner().unwrap_or_else(PoisonError::into_inner);
-    wrong.iter().for_each(tell);
+    wrong.iter().for_each(print_report);
     println!("{}", stats.into_inner().unwrap_or_else(PoisonError::into_inner));
     println!("first seed {first}: lost 0, out of order 0, repeated without a cause 0");
 }

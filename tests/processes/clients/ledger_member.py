@@ -63,7 +63,7 @@ while not stopping:
     if message is None:
         continue
     if message.error():
-        note("trouble", message.error())
+        note("error", message.error())
         continue
     value = json.loads(message.value())
     data = value.get("data", value)

@@ -20,7 +20,7 @@ pub const KAFKA_SESSION: Duration = Duration::from_secs(6);
 /// How often members say something: the clock of every change of the group.
 pub const HEARTBEAT: Duration = Duration::from_millis(500);
 /// For what has to happen.
-pub const DEADLINE: Duration = Duration::from_secs(60);
+pub const TIMEOUT: Duration = Duration::from_secs(60);
 /// How long the embedded broker refuses connections.
 const REFUSES: Duration = Duration::from_secs(3);
 
@@ -100,7 +100,7 @@ impl Cluster {
             partitions,
             replication: 1,
         });
-        let made = cluster.broker().create_topics(&topics, DEADLINE).await.unwrap();
+        let made = cluster.broker().create_topics(&topics, TIMEOUT).await.unwrap();
         made.into_iter().for_each(|(_, made)| assert!(made.is_ok(), "{made:?}"));
         cluster
     }
@@ -204,10 +204,10 @@ impl Cluster {
     ) -> Vec<(TopicPartition, NextOffset)> {
         let begin = Instant::now();
         let ends = loop {
-            let watermarks = self.broker().watermarks(partitions, DEADLINE).await.unwrap();
+            let watermarks = self.broker().watermarks(partitions, TIMEOUT).await.unwrap();
             match watermarks.into_iter().collect::<Result<Vec<_>, _>>() {
                 // A busy broker shows a topic that it has just made a moment later.
-                Err(BrokerError::UnknownTopic(_)) if begin.elapsed() < DEADLINE => {
+                Err(BrokerError::UnknownTopic(_)) if begin.elapsed() < TIMEOUT => {
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
                 ends => break ends.unwrap(),
@@ -219,13 +219,13 @@ impl Cluster {
     /// Lets a new group begin at the end of what other tests left.
     pub async fn begin_at_the_end(&self, group: &GroupName) {
         if let Kind::Kafka { .. } = self.kind {
-            self.broker().reset(group, &self.ends().await, DEADLINE).await.unwrap();
+            self.broker().reset(group, &self.ends().await, TIMEOUT).await.unwrap();
         }
     }
 
     /// How many records the group has not settled.
     pub async fn lag(&self, group: &GroupName) -> i64 {
-        let committed = self.broker().committed(group, &partitions(), DEADLINE).await.unwrap();
+        let committed = self.broker().committed(group, &partitions(), TIMEOUT).await.unwrap();
         let ends = self.ends().await;
         let lags = ends.into_iter().map(|(partition, end)| {
             let committed = committed.iter().find(|one| one.partition == partition);

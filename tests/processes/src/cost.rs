@@ -4,7 +4,7 @@ use std::fmt;
 use std::fs;
 use std::time::{Duration, Instant};
 
-use crate::cluster::{Cluster, DEADLINE, Rig};
+use crate::cluster::{Cluster, Rig, TIMEOUT};
 use crate::journal::now;
 use crate::member::{Member, Start};
 use crate::sharing::{Layout, sockets, threads};
@@ -53,7 +53,7 @@ pub async fn measure(rig: &Rig, cluster: &Cluster, layout: Layout) -> Cost {
     let mut member = Member::start(rig, cluster, &start, "instance");
     let began = Instant::now();
     while !partitions.iter().all(|one| member.owned().contains(&one.to_string())) {
-        assert!(began.elapsed() < DEADLINE, "{}", member.end_of_log());
+        assert!(began.elapsed() < TIMEOUT, "{}", member.end_of_log());
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     // Clients connect, and retry topics are assigned.

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::cluster::Cluster;
-use crate::events::{Fate, LedgerChanged, PaymentMade};
+use crate::events::{Behaviour, LedgerChanged, PaymentMade};
 use crate::journal::now;
 
 /// How many keys each topic has.
@@ -61,7 +61,7 @@ impl Load {
             let (producer, published) = (producer.clone(), Arc::clone(&published));
             tokio::spawn(async move {
                 let mut ticks = interval_at(first, period);
-                // What an outage held up is not made up for.
+                // Ticks that an outage delayed are not made up for.
                 ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
                 for sequence in 0.. {
                     tokio::select! {
@@ -70,8 +70,8 @@ impl Load {
                         _ = ticks.tick() => {}
                     }
                     let fails = (number * 7 + sequence).is_multiple_of(97);
-                    let fate = if fails { Fate::FailsOnce } else { Fate::Done };
-                    send(&producer, &published, number, sequence, run, fate).await;
+                    let behaviour = if fails { Behaviour::FailsOnce } else { Behaviour::Done };
+                    send(&producer, &published, number, sequence, run, behaviour).await;
                 }
             })
         });
@@ -93,7 +93,7 @@ impl Load {
 pub async fn publish_endless(cluster: &Cluster, run: u64) -> String {
     let producer = EventProducer::new(cluster.broker().producer().unwrap());
     let published = Mutex::new(Published::default());
-    send(&producer, &published, 0, 0, run, Fate::NeverEnds).await;
+    send(&producer, &published, 0, 0, run, Behaviour::NeverEnds).await;
     published.into_inner().unwrap().acknowledged[0].record.clone()
 }
 
@@ -103,20 +103,20 @@ async fn send(
     number: u64,
     sequence: u64,
     run: u64,
-    fate: Fate,
+    behaviour: Behaviour,
 ) {
     let account = number % KEYS;
     let sent: Result<_, SendError> = if number < KEYS {
-        producer.send(&PaymentMade { account, sequence, run, fate }).await
+        producer.send(&PaymentMade { account, sequence, run, behaviour }).await
     } else {
-        producer.send(&LedgerChanged { account, sequence, run, fate }).await
+        producer.send(&LedgerChanged { account, sequence, run, behaviour }).await
     };
     let mut published = published.lock().unwrap_or_else(PoisonError::into_inner);
     match sent {
-        Ok(told) => published.acknowledged.push(Acknowledged {
-            key: (told.partition.topic.to_string(), account),
+        Ok(acknowledged) => published.acknowledged.push(Acknowledged {
+            key: (acknowledged.partition.topic.to_string(), account),
             sequence,
-            record: format!("{}@{}", told.partition, told.offset),
+            record: format!("{}@{}", acknowledged.partition, acknowledged.offset),
             at: now(),
         }),
         Err(_) => published.failed += 1,

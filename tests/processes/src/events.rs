@@ -12,10 +12,10 @@ pub struct PaymentMade {
     pub account: u64,
     /// Counts the events of the key, from 0 on.
     pub sequence: u64,
-    /// Tells the events of one test from those of another.
+    /// Distinguishes the events of one test from those of another.
     pub run: u64,
     /// What becomes of it.
-    pub fate: Fate,
+    pub behaviour: Behaviour,
 }
 
 /// Handled in the order of the partition.
@@ -27,16 +27,16 @@ pub struct LedgerChanged {
     pub account: u64,
     /// Counts the events of the key, from 0 on.
     pub sequence: u64,
-    /// Tells the events of one test from those of another.
+    /// Distinguishes the events of one test from those of another.
     pub run: u64,
     /// What becomes of it.
-    pub fate: Fate,
+    pub behaviour: Behaviour,
 }
 
 /// What a handler does with an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Fate {
+pub enum Behaviour {
     /// It is done in a while.
     Done,
     /// The first attempt fails.

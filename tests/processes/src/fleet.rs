@@ -6,12 +6,12 @@ use std::time::Duration;
 use event_core::event::GroupName;
 use tokio::time::Instant;
 
-use crate::check::{Phase, check};
 use crate::cluster::{Cluster, Rig};
 use crate::driver::Load;
 use crate::events::{HANDLED, PARTITIONS};
 use crate::gaps::{Stillness, gaps};
 use crate::journal::now;
+use crate::journal_check::{Phase, check};
 use crate::member::{Member, Start};
 use crate::scenario::process;
 use crate::table::Row;
@@ -20,7 +20,7 @@ use crate::table::Row;
 const RATE: u32 = 500;
 /// Between two instances that are replaced.
 const BETWEEN: Duration = Duration::from_secs(5);
-/// How long an instance may take to end when it is told to.
+/// How long an instance may take to stop when it is asked to.
 const ENDED_WITHIN: Duration = Duration::from_secs(20);
 /// How long the group may take to share its partitions out: longer than a session of 45 s.
 const SETTLED_WITHIN: Duration = Duration::from_secs(90);
@@ -34,7 +34,7 @@ pub struct Kind {
     pub label: &'static str,
     /// Its binary.
     pub rig: Rig,
-    /// What it is told.
+    /// Its settings.
     pub variables: Vec<(&'static str, String)>,
     /// Whether each instance keeps its `group_instance_id`.
     pub has_ids: bool,

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::check::{Phase, Process};
 use crate::journal::End;
+use crate::journal_check::{Phase, Process};
 
 /// A shorter time between two records is the load's own: each key has one every 0.1 s.
 const STILL: i64 = 500_000;

@@ -81,7 +81,7 @@ impl Observer for Journal {
             Observation::Assigned { partitions, .. } => self.write("assigned", &list(partitions)),
             Observation::Revoked { partitions, .. } => self.write("revoked", &list(partitions)),
             Observation::CommitFailed(error) => self.write("commit-failed", &error.to_string()),
-            Observation::Trouble(error) => self.write("trouble", &error.to_string()),
+            Observation::BrokerError(error) => self.write("error", &error.to_string()),
             _ => return,
         }
         // Whoever started the process follows what it owns.
@@ -143,7 +143,7 @@ pub struct Written {
     pub executions: Vec<Execution>,
     /// When which partitions were given up.
     pub revoked: Vec<(i64, Vec<String>)>,
-    /// What else was noted, such as trouble, as it stands there.
+    /// Other lines, such as errors, verbatim.
     pub notes: Vec<String>,
 }
 

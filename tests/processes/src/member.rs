@@ -16,13 +16,13 @@ use crate::journal::now;
 pub struct Start {
     /// The group.
     pub group: String,
-    /// Tells the events of one test from those of another.
+    /// Distinguishes the events of one test from those of another.
     pub run: u64,
     /// How long a handler takes, in milliseconds: from, and how many more at most.
     pub takes: (u64, u64),
-    /// How long the records in hand may take at the end.
+    /// How long the records in flight may take at the end.
     pub drain: &'static str,
-    /// What else it is told.
+    /// Its other settings.
     pub variables: Vec<(&'static str, String)>,
 }
 
@@ -125,7 +125,7 @@ impl Member {
         self.signal("-CONT");
     }
 
-    /// Tells it to stop.
+    /// Stops it.
     pub fn terminate(&self) {
         self.signal("-TERM");
     }

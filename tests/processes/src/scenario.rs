@@ -6,11 +6,11 @@ use std::time::Duration;
 use event_core::event::GroupName;
 use tokio::time::Instant;
 
-use crate::check::{Cause, Findings, Phase, Process, check};
-use crate::cluster::{Cluster, DEADLINE, Rig};
+use crate::cluster::{Cluster, Rig, TIMEOUT};
 use crate::driver::Load;
 use crate::events::{HANDLED, PARTITIONS};
 use crate::journal::{now, read};
+use crate::journal_check::{Cause, Findings, Phase, Process, check};
 use crate::member::{Member, Start};
 use crate::table::Row;
 
@@ -18,7 +18,7 @@ use crate::table::Row;
 const RATE: u32 = 320;
 /// How long the group may take to settle everything once the load has stopped.
 const DRAINED_WITHIN: Duration = Duration::from_secs(30);
-/// How long a member may take to end when it is told to.
+/// How long a member may take to stop when it is asked to.
 const ENDED_WITHIN: Duration = Duration::from_secs(20);
 
 /// What is done to the group, in this order.
@@ -79,7 +79,7 @@ struct Scenario<'r> {
 ///
 /// # Panics
 ///
-/// When a process does not do what it is told, or the group does not settle everything in time.
+/// When a process does not do what the scenario asks, or the group does not settle everything in time.
 pub async fn run(rig: &Rig, cluster: Cluster, name: &str, seed: u64, faults: Faults) -> Row {
     let run = now().unsigned_abs();
     let group = format!("processes_{run}");
@@ -164,7 +164,7 @@ impl Scenario<'_> {
     async fn settle(&mut self, what: &str) {
         let begin = Instant::now();
         let mut seen = BTreeMap::new();
-        while begin.elapsed() < DEADLINE {
+        while begin.elapsed() < TIMEOUT {
             seen = self.owned();
             let mut all: Vec<_> = seen.values().flatten().cloned().collect();
             let total = all.len();
@@ -182,7 +182,7 @@ impl Scenario<'_> {
         }
         let logs: Vec<_> =
             self.members.iter().filter(|m| m.is_live()).map(Member::end_of_log).collect();
-        panic!("not {what} within {DEADLINE:?}: {seen:#?}\n{}", logs.join("\n"));
+        panic!("not {what} within {TIMEOUT:?}: {seen:#?}\n{}", logs.join("\n"));
     }
 
     fn owned(&self) -> BTreeMap<String, Vec<String>> {

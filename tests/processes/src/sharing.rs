@@ -9,7 +9,7 @@ use event_core::broker::{Broker, NewTopic, OutgoingRecord, Producer};
 use event_core::delivery::TopicPartition;
 use event_core::event::{GroupName, Headers, TopicName};
 
-use crate::cluster::{Cluster, DEADLINE, Rig};
+use crate::cluster::{Cluster, Rig, TIMEOUT};
 use crate::journal::now;
 use crate::member::{Member, Start};
 
@@ -94,7 +94,7 @@ impl Layout {
                 NewTopic { topic, partitions, replication: 1 }
             })
             .collect();
-        let made = cluster.broker().create_topics(&new, DEADLINE).await.unwrap();
+        let made = cluster.broker().create_topics(&new, TIMEOUT).await.unwrap();
         made.into_iter().for_each(|(_, made)| assert!(made.is_ok(), "{made:?}"));
     }
 
@@ -191,7 +191,7 @@ pub async fn share(
     let group = format!("sharing_{}_{run}", layout.name);
     let named = GroupName::parse(&group).unwrap();
     let ends = cluster.ends_of(&layout.all_partitions()).await;
-    cluster.broker().reset(&named, &ends, DEADLINE).await.unwrap();
+    cluster.broker().reset(&named, &ends, TIMEOUT).await.unwrap();
     let load = tokio::spawn(publish(cluster.broker().producer().unwrap(), layout));
     let start = Start {
         variables: vec![

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::check::{Cause, Findings};
+use crate::journal_check::{Cause, Findings};
 
 /// One run.
 #[derive(Clone, Debug)]

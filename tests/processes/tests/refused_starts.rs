@@ -74,7 +74,7 @@ fn every_refused_start_ends_with_2() {
             .current_dir(&folder)
             .env("EVENT_BROKERS", &listener.address)
             .env("EVENT_KAFKA_SECURITY_PROTOCOL", "ssl")
-            // What a member of the other tests is told.
+            // The settings of a member of the other tests.
             .env("MEMBER_JOURNAL", folder.join("journal"))
             .envs([("MEMBER_NAME", "refused"), ("MEMBER_RUN", "1")])
             .envs([("MEMBER_TAKES_FROM_MS", "0"), ("MEMBER_TAKES_MORE_MS", "0")])

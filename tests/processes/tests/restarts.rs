@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use process_tests::check::Cause;
 use process_tests::cluster::{Cluster, Rig};
 use process_tests::fleet::{Fleet, Kind, Outcome};
+use process_tests::journal_check::Cause;
 use process_tests::scenario::number;
 use tokio::sync::Mutex;
 
@@ -23,10 +23,10 @@ fn assert_sound(outcome: &Outcome) {
     assert_eq!(outcome.row.findings.repeats(Cause::Unexplained), 0);
 }
 
-/// `PROCESSES_VARIABLES=EVENT_LOG=debug;EVENT_KAFKA_DEBUG=cgrp` tells members more.
+/// `PROCESSES_VARIABLES=EVENT_LOG=debug;EVENT_KAFKA_DEBUG=cgrp` sets variables of members.
 fn variables() -> Vec<(&'static str, String)> {
-    let told: &str = std::env::var("PROCESSES_VARIABLES").unwrap_or_default().leak();
-    let pairs = told.split(';').filter_map(|pair| pair.split_once('='));
+    let text: &str = std::env::var("PROCESSES_VARIABLES").unwrap_or_default().leak();
+    let pairs = text.split(';').filter_map(|pair| pair.split_once('='));
     pairs.map(|(name, value)| (name, value.to_owned())).collect()
 }
 

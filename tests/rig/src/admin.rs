@@ -205,11 +205,11 @@ impl Kafka {
         condition: impl Fn(&GroupDescription) -> bool,
     ) -> GroupDescription {
         let mut seen = self.describe_group(group);
-        let held = until(|| {
+        let is_over = until(|| {
             seen = self.describe_group(group);
             condition(&seen)
         });
-        assert!(held, "the group {group} is still {seen:#?}");
+        assert!(is_over, "the group {group} is still {seen:#?}");
         seen
     }
 

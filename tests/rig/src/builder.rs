@@ -133,9 +133,9 @@ impl Builder {
         let mut certificates = None;
         let mut properties = Vec::new();
         if self.secured {
-            let (made, told) = secured::prepare(&folder.path().join("certificates"))?;
+            let (made, client_properties) = secured::prepare(&folder.path().join("certificates"))?;
             certificates = Some(made);
-            properties = told;
+            properties = client_properties;
         }
         properties.extend(self.properties);
         let mut nodes = Vec::new();

@@ -15,7 +15,7 @@ use crate::watchdog::Watchdog;
 /// A node on a busy machine; a restart takes about 5 s, three at once as long.
 const LONGEST_START: Duration = Duration::from_secs(90);
 /// What is waited for longest.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 
 static SHARED: OnceLock<Kafka> = OnceLock::new();
 
@@ -41,7 +41,7 @@ pub struct Kafka {
 }
 
 impl Kafka {
-    /// One node of the default version, unless told otherwise.
+    /// One node of the default version, by default.
     #[must_use]
     pub fn builder() -> Builder {
         Builder::new()
@@ -234,11 +234,11 @@ impl Drop for Kafka {
     }
 }
 
-/// Waits for a condition; whether it held before the deadline.
+/// Waits for a condition; whether it became true before the deadline.
 pub(crate) fn until(mut condition: impl FnMut() -> bool) -> bool {
     let begin = Instant::now();
     while !condition() {
-        if begin.elapsed() > DEADLINE {
+        if begin.elapsed() > TIMEOUT {
             return false;
         }
         std::thread::sleep(STEP);

@@ -6,7 +6,7 @@
 //! | `libs` | the jars, by Maven |
 //! | `classes.jsa` | the class-data archive: a start takes 1.2 s with it, 3 s without |
 //! | `formatted` | a formatted data folder to copy, which saves a JVM at each start |
-//! | `lock` | held by the process that makes one of these |
+//! | `lock` | locked by the process that makes one of these |
 //!
 //! Each is made under another name and renamed when it is whole: what is there is complete.
 

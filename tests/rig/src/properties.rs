@@ -1,4 +1,4 @@
-//! What a node is told in `server.properties`.
+//! What is set for a node in `server.properties`.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -18,7 +18,7 @@ pub(crate) struct Listener {
     /// `PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL`.
     pub(crate) protocol: &'static str,
     pub(crate) port: u16,
-    /// What clients are told to connect to; `None` for the listener's own address.
+    /// The address that clients connect to; `None` for the listener's own address.
     pub(crate) advertised: Option<String>,
 }
 

@@ -89,7 +89,7 @@ fn password(user: &str) -> String {
     format!("{user}-secret")
 }
 
-/// What the formatter has to be told: the users of SCRAM are in the data.
+/// The arguments of the formatter: the users of SCRAM are in the data.
 pub(crate) fn scram_users() -> Vec<String> {
     let user = |user| {
         let password = password(user);
@@ -98,7 +98,7 @@ pub(crate) fn scram_users() -> Vec<String> {
     USERS.into_iter().flat_map(user).collect()
 }
 
-/// The certificates, and what each broker is told.
+/// The certificates, and the properties of each broker.
 pub(crate) fn prepare(folder: &Path) -> Result<(Certificates, Vec<(String, String)>), StartError> {
     const JAAS: &str = "org.apache.kafka.common.security";
     let certificates = Certificates::make(folder, &USERS)?;

@@ -26,7 +26,7 @@ for attempt in 1 2 3 4 5 6 7 8 9 10; do
 done
 "#;
 
-/// Waits until it is told to go on, and then becomes the program of its arguments.
+/// Waits for the signal, and then becomes the program of its arguments.
 const WAIT: &str = r#"read -r go && exec "$@" < /dev/null"#;
 
 #[derive(Debug)]
@@ -87,7 +87,7 @@ impl Watchdog {
     pub(crate) fn forget(&self, pid: u32) {
         let mut watched = self.lock();
         watched.pids.retain(|one| *one != pid);
-        // Without a shell there is nobody left to tell.
+        // Without a shell there is nobody left to notify.
         let _ = watched.announce();
     }
 

@@ -14,7 +14,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::Message;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
-const DEADLINE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 fn config(brokers: &str) -> ClientConfig {
     let mut config = ClientConfig::new();
@@ -25,7 +25,7 @@ fn config(brokers: &str) -> ClientConfig {
 fn produce(brokers: &str, topic: &str, value: &str) {
     let producer: BaseProducer = config(brokers).create().unwrap();
     producer.send(BaseRecord::<str, str>::to(topic).payload(value).partition(0)).unwrap();
-    producer.flush(DEADLINE).unwrap();
+    producer.flush(TIMEOUT).unwrap();
 }
 
 fn member(brokers: &str, group: &str, topic: &str, settings: &[(&str, &str)]) -> BaseConsumer {
@@ -41,7 +41,7 @@ fn member(brokers: &str, group: &str, topic: &str, settings: &[(&str, &str)]) ->
 
 fn read(member: &BaseConsumer) -> String {
     let begin = Instant::now();
-    while begin.elapsed() < DEADLINE {
+    while begin.elapsed() < TIMEOUT {
         if let Some(Ok(message)) = member.poll(Duration::from_millis(100)) {
             return String::from_utf8(message.payload().unwrap().to_vec()).unwrap();
         }
@@ -100,11 +100,11 @@ fn a_group_is_described_with_both_protocols() {
 fn a_frozen_node_answers_nobody_and_goes_on_when_thawed() {
     let kafka = Kafka::start();
     let client: BaseConsumer = config(&kafka.brokers()).create().unwrap();
-    assert!(client.fetch_metadata(None, DEADLINE).is_ok());
+    assert!(client.fetch_metadata(None, TIMEOUT).is_ok());
     kafka.freeze(1);
     assert!(client.fetch_metadata(None, Duration::from_secs(1)).is_err());
     kafka.thaw(1);
-    assert!(client.fetch_metadata(None, DEADLINE).is_ok());
+    assert!(client.fetch_metadata(None, TIMEOUT).is_ok());
 }
 
 #[cfg_attr(not(kafka_rig), ignore = "needs Java 17 and Maven")]
@@ -116,7 +116,7 @@ fn settings_are_altered_while_it_runs() {
         let producer: BaseProducer = config(&kafka.brokers()).create().unwrap();
         let value = "x".repeat(1000);
         producer.send(BaseRecord::<str, str>::to("small").payload(&value)).unwrap();
-        producer.flush(DEADLINE).unwrap();
+        producer.flush(TIMEOUT).unwrap();
         kafka.end_offset("small", 0)
     };
     assert_eq!(send(), 0);
@@ -138,7 +138,7 @@ fn the_leader_of_a_partition_is_moved_and_follows_a_death() {
     kafka.kill(1);
     let begin = Instant::now();
     while kafka.leader("orders", 0).is_none_or(|node| node == 1) {
-        assert!(begin.elapsed() < DEADLINE, "node 1 is dead and leads");
+        assert!(begin.elapsed() < TIMEOUT, "node 1 is dead and leads");
     }
     produce(&kafka.brokers(), "orders", "first");
     kafka.start_node(1);
@@ -179,7 +179,7 @@ fn a_killed_process_leaves_neither_broker_nor_data() {
     let begin = Instant::now();
     while data.exists() || std::fs::read(broker.join("cmdline")).is_ok_and(|line| !line.is_empty())
     {
-        assert!(begin.elapsed() < DEADLINE, "{broker:?} runs, or {data:?} is there");
+        assert!(begin.elapsed() < TIMEOUT, "{broker:?} runs, or {data:?} is there");
     }
 }
 

@@ -13,7 +13,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{ClientConfig, Message};
 
-const DEADLINE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 fn kafka() -> &'static Kafka {
     static KAFKA: OnceLock<Kafka> = OnceLock::new();
@@ -24,7 +24,7 @@ fn kafka() -> &'static Kafka {
     })
 }
 
-/// Tells the first error that librdkafka tells.
+/// Prints the first error of librdkafka.
 struct Errors(Sender<RDKafkaErrorCode>);
 
 impl ClientContext for Errors {
@@ -35,7 +35,7 @@ impl ClientContext for Errors {
 
 impl ConsumerContext for Errors {}
 
-/// For so long a connection that broke may be made anew, and its cause be heard: a busy broker closes some.
+/// For so long a connection that broke may be recreated, and its cause be reported: a busy broker closes some.
 const BROKEN: Duration = Duration::from_secs(5);
 
 /// Whether a client gets the metadata with these properties, or the first error it hears.
@@ -46,7 +46,7 @@ fn connect(properties: &ClientProperties) -> Result<(), RDKafkaErrorCode> {
     let client: BaseConsumer<Errors> = config.create_with_context(Errors(sender)).unwrap();
     let begin = Instant::now();
     let mut broken: Option<Instant> = None;
-    while begin.elapsed() < DEADLINE && broken.is_none_or(|at| at.elapsed() < BROKEN) {
+    while begin.elapsed() < TIMEOUT && broken.is_none_or(|at| at.elapsed() < BROKEN) {
         if client.fetch_metadata(Some("orders"), Duration::from_millis(500)).is_ok() {
             return Ok(());
         }
@@ -89,7 +89,7 @@ fn what_is_not_allowed_is_refused_until_it_is() {
             .unwrap();
         member.subscribe(&["orders"]).unwrap();
         let begin = Instant::now();
-        while begin.elapsed() < DEADLINE {
+        while begin.elapsed() < TIMEOUT {
             match member.poll(Duration::from_millis(100)) {
                 Some(Err(KafkaError::PartitionEOF(_))) => return Ok(()),
                 Some(Ok(record)) => panic!("a record of {}", record.topic()),
@@ -173,7 +173,7 @@ mod tls {
             let metadata = rdkafka::consumer::Consumer::fetch_metadata(
                 &client,
                 Some("certified"),
-                super::DEADLINE,
+                super::TIMEOUT,
             );
             metadata.unwrap().topics()[0].error().is_none()
         };

@@ -9,14 +9,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bad::Becomes::{Dead, Handled, Skipped};
-use bad::{Becomes, Case, cases, event};
+use bad::Expected::{Dead, Handled, Skipped};
+use bad::{Case, Expected, cases, event};
 use bytes::Bytes;
 use event_core::app::{Settings, SettingsOverrides};
 use event_core::broker::kafka::{EmbeddedBroker, KafkaBroker};
 use event_core::broker::{Broker, Consumer, ConsumerEvent, OutgoingRecord, Subscription};
 use event_core::event::{GroupName, Headers, TopicName};
-use event_core::observe::Tally;
+use event_core::observe::Counters;
 use event_core::prelude::*;
 use event_core::processor::dead_letter_header as header;
 use serde::{Deserialize, Serialize};
@@ -27,7 +27,7 @@ const TOPIC: TopicName = TopicName::from_static("probe_events");
 const DEAD_LETTERS: TopicName = TopicName::from_static("probe_events_dlq");
 const PARTITIONS: i32 = 8;
 const GOOD: u64 = 10_000;
-const DEADLINE: Duration = Duration::from_secs(120);
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 #[derive(Event, Serialize, Deserialize)]
 #[event(topic = "probe_events", name = "PROBED")]
@@ -55,7 +55,7 @@ fn subscription(group: &str, topic: TopicName) -> Subscription {
         topics: vec![vec![topic]],
         retry_topics: Vec::new(),
         max_in_flight_bytes: 64 << 20,
-        drain_deadline: Duration::from_secs(5),
+        drain_timeout: Duration::from_secs(5),
         group_instance_id: None,
         wants_metadata: false,
         out_of_range: Default::default(),
@@ -86,7 +86,7 @@ async fn read(
             }
         }
     };
-    tokio::time::timeout(DEADLINE, reading).await.expect("not everything arrived");
+    tokio::time::timeout(TIMEOUT, reading).await.expect("not everything arrived");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -94,13 +94,13 @@ async fn good_events_are_handled_and_bad_ones_are_dead_lettered_byte_for_byte() 
     let cluster = EmbeddedBroker::start().unwrap();
     cluster.create_topic(TOPIC.as_str(), PARTITIONS).unwrap();
     cluster.create_topic(DEAD_LETTERS.as_str(), 4).unwrap();
-    let (seen, tally) = (Seen::default(), Arc::new(Tally::default()));
+    let (seen, counters) = (Seen::default(), Arc::new(Counters::default()));
     let (stop, stopped) = oneshot::channel::<()>();
     let app = EventApp::from_env("bad_input")
         .unwrap()
         .handlers_from(module_path!())
         .state(seen.clone())
-        .observer(tally.clone());
+        .observer(counters.clone());
     let running = tokio::spawn(app.run_on(cluster.broker(), settings(), async {
         let _ = stopped.await;
     }));
@@ -111,7 +111,7 @@ async fn good_events_are_handled_and_bad_ones_are_dead_lettered_byte_for_byte() 
     let mut sends = Vec::new();
     let mut bad = cases.iter();
     for id in 0..GOOD {
-        // Ids from 1000 on, so that the cases that are handled (id 1) are told apart.
+        // Ids from 1000 on, so that the cases that are handled (id 1) are distinguished.
         sends.push(producer.send(outgoing(
             id,
             None,
@@ -134,13 +134,13 @@ async fn good_events_are_handled_and_bad_ones_are_dead_lettered_byte_for_byte() 
         send.await.unwrap();
     }
     let settled =
-        tokio::time::timeout(DEADLINE, tally.wait_until(|counts| counts.settled() >= total));
-    let counts = settled.await.unwrap_or_else(|_| panic!("{:?} of {total}", tally.counts()));
+        tokio::time::timeout(TIMEOUT, counters.wait_until(|counts| counts.settled() >= total));
+    let counts = settled.await.unwrap_or_else(|_| panic!("{:?} of {total}", counters.counts()));
     stop.send(()).unwrap();
     running.await.unwrap().unwrap();
 
-    let count = |is: fn(&Becomes) -> bool| {
-        u64::try_from(cases.iter().filter(|case| is(&case.becomes)).count()).unwrap()
+    let count = |is: fn(&Expected) -> bool| {
+        u64::try_from(cases.iter().filter(|case| is(&case.expected)).count()).unwrap()
     };
     let dead = count(|b| matches!(b, Dead(_)));
     println!("{GOOD} good events and {} cases: {counts:?}", cases.len());
@@ -184,7 +184,7 @@ async fn dead_letters_are_the_bad_ones(broker: &KafkaBroker, cases: &[Case], dea
     })
     .await;
     for case in cases {
-        let Dead(reason) = case.becomes else { continue };
+        let Dead(reason) = case.expected else { continue };
         let found = letters.iter().position(|(value, why, ..)| {
             why == reason && value.as_deref() == case.value.as_deref()
         });

@@ -55,7 +55,7 @@ fn check_prints_everything_as_json_for_a_build_server() {
             },
             {
                 "kind": "unlinked_crate",
-                "message": "crate `unlinked_handlers` has handlers or contracts that are not in this binary: the linker drops a crate that no code names",
+                "message": "crate `unlinked_handlers` has handlers or contracts that are not in this binary: the linker drops a crate that no code uses",
                 "help": "write `event_core::link_handlers!(unlinked_handlers);`, or `event_core::link_handlers!(except unlinked_handlers);` if they are not wanted",
                 "places": [],
             },
@@ -64,7 +64,7 @@ fn check_prints_everything_as_json_for_a_build_server() {
             {
                 "kind": "ignored_variable",
                 "message": "the variable EVENT_HORIZON is not a setting and was ignored",
-                "help": "unset it, or let a variable of your own begin with something else than EVENT_",
+                "help": "unset it, or rename your own variable so that it does not begin with EVENT_",
                 "places": [],
             },
         ],
@@ -104,7 +104,7 @@ fn five_mistakes_are_five_entries() {
             },
             {
                 "kind": "unlinked_crate",
-                "message": "crate `unlinked_handlers` has handlers or contracts that are not in this binary: the linker drops a crate that no code names",
+                "message": "crate `unlinked_handlers` has handlers or contracts that are not in this binary: the linker drops a crate that no code uses",
                 "help": "write `event_core::link_handlers!(unlinked_handlers);`, or `event_core::link_handlers!(except unlinked_handlers);` if they are not wanted",
                 "places": [],
             },
@@ -118,7 +118,7 @@ fn five_mistakes_are_five_entries() {
         "warnings": [{
             "kind": "lonely_catch_all",
             "message": "others takes every event of topic `mail_events`, of which no event is known here",
-            "help": "check the spelling of the topic; if its events are all of others, nothing is to be done",
+            "help": "check the spelling of the topic; if other services define its events, ignore this warning",
             "places": [{ "name": "others", "file": file, "line": 16 }],
         }],
     });
@@ -136,7 +136,7 @@ fn a_warning_is_a_problem_only_when_check_is_strict() {
         json!({
             "kind": "ignored_variable",
             "message": format!("the variable {name} is not a setting and was ignored"),
-            "help": "unset it, or let a variable of your own begin with something else than EVENT_",
+            "help": "unset it, or rename your own variable so that it does not begin with EVENT_",
             "places": [],
         })
     };
@@ -147,7 +147,7 @@ fn a_warning_is_a_problem_only_when_check_is_strict() {
     let expected = "\
 cannot start: 1 problem
   1. the variable EVENT_HORIZON is not a setting and was ignored
-     help: unset it, or let a variable of your own begin with something else than EVENT_
+     help: unset it, or rename your own variable so that it does not begin with EVENT_
 ";
     assert_eq!(ran.err, expected);
     let ran = run(SOUND, &["check", "--strict", "--json"], &variables);
@@ -186,7 +186,7 @@ cannot start: 4 problems
 fn handlers_are_listed_with_everything_that_is_known() {
     let ran = run(SOUND, &["handlers", "--wide"], &[("EVENT_ATTEMPTS", "3")]);
     let expected = "\
-TOPIC        EVENT         HANDLER       PLACE                                     FUNCTION                         GROUP  PAYLOAD        DELIVERY  DEAD_LETTERS     RUNS   SENDS
+TOPIC        EVENT         HANDLER       SOURCE                                    FUNCTION                         GROUP  PAYLOAD        DELIVERY  DEAD_LETTERS     KIND   EMITS
 role_events  CLAIM_ADDED   record_claim  tests/service/src/bin/sound-service.rs:9  sound_service::record_claim      sound  ClaimAdded v1  -         role_events_dlq  async  -
 user_events  USER_DELETED  user_deleted  tests/fixtures/unlinked/src/lib.rs:6      unlinked_handlers::user_deleted  sound  -              -         user_events_dlq  async  -
 ";
@@ -196,14 +196,14 @@ user_events  USER_DELETED  user_deleted  tests/fixtures/unlinked/src/lib.rs:6   
         "topic": "role_events",
         "event": "CLAIM_ADDED",
         "handler": "sound_service::record_claim",
-        "place": "tests/service/src/bin/sound-service.rs:9",
+        "source": "tests/service/src/bin/sound-service.rs:9",
         "id": "record_claim",
         "group": "other",
         "payload": { "type": "ClaimAdded", "version": 1 },
         "delivery": service_tests::delivery_unless_said(),
         "dead_letters": "role_events_dlq",
         "blocking": false,
-        "sends": [],
+        "emits": [],
     });
     let rows = json_of(&ran);
     assert_eq!((rows.as_array().unwrap().len(), &rows[0]), (2, &claim));
@@ -213,7 +213,7 @@ user_events  USER_DELETED  user_deleted  tests/fixtures/unlinked/src/lib.rs:6   
 #[test]
 fn handlers_are_listed_with_their_groups_and_what_differs_in_their_delivery() {
     let narrow = "\
-TOPIC        EVENT        HANDLER  PLACE                                      GROUP      DELIVERY
+TOPIC        EVENT        HANDLER  SOURCE                                     GROUP      DELIVERY
 role_events  *            others   tests/service/src/bin/tuned-service.rs:35  warehouse  -
 role_events  CLAIM_ADDED  book     tests/service/src/bin/tuned-service.rs:19  -          order=key concurrency=16 attempts=3 backoff=1s..4s jitter=full timeout=5s
 role_events  CLAIM_ADDED  mail     tests/service/src/bin/tuned-service.rs:29  mailer     order=none concurrency=4 attempts=1 retry_topics=1m,10m breaker_failures=3 breaker_pause=10s..5m
@@ -270,7 +270,7 @@ fn handlers_need_settings_only_for_what_comes_from_them() {
 fn contracts_are_listed_with_their_fields() {
     let ran = run(SOUND, &["contracts"], &[]);
     let expected = "\
-TOPIC        EVENT        VERSION  KEY      FIELDS                TYPE                       PLACE                        DESCRIPTION
+TOPIC        EVENT        VERSION  KEY      FIELDS                TYPE                       SOURCE                       DESCRIPTION
 role_events  CLAIM_ADDED  1        role_id  id: u64, roleId: i64  service_tests::ClaimAdded  tests/service/src/lib.rs:12  The event that most tests send.
 ";
     assert_eq!(ran.out, expected, "{}", ran.err);
@@ -287,7 +287,7 @@ role_events  CLAIM_ADDED  1        role_id  id: u64, roleId: i64  service_tests:
             { "name": "roleId", "type": "i64", "required": true },
         ],
         "description": "The event that most tests send.",
-        "place": "tests/service/src/lib.rs:12",
+        "source": "tests/service/src/lib.rs:12",
         "upcasts": null,
     }]);
     assert_eq!(json_of(&ran), expected);
@@ -401,7 +401,7 @@ fn dev_is_idle_when_each_group_has_passed_over_what_another_takes() {
 }
 
 #[test]
-fn help_tells_the_options_of_a_command_from_those_of_every_command() {
+fn help_separates_own_options_from_global_ones() {
     let ran = run(SOUND, &["lag", "--help"], &[]);
     let (own, common) =
         ran.out.split_once("\nSettings:\n").unwrap_or_else(|| panic!("{}", ran.out));

@@ -15,7 +15,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::Stdio;
 
-use bad::{Becomes, Case, cases};
+use bad::{Case, Expected, cases};
 use shared::{command, empty_folder, run};
 
 const BUSY: &str = env!("CARGO_BIN_EXE_busy-service");
@@ -71,17 +71,17 @@ fn os_string(bytes: &[u8]) -> OsString {
 }
 
 #[test]
-fn what_becomes_of_each_bad_record_is_said_with_the_byte() {
+fn the_outcome_of_each_bad_record_is_printed_with_the_byte() {
     let mut said = String::new();
     // No handler of this service looks at the time of a record.
     let cases = cases().into_iter().filter(|case| case.timestamp_ms.is_none());
     let cases: Vec<_> = cases.collect();
     for case in &cases {
         let (code, out) = explain(case);
-        let (expected, first) = match case.becomes {
-            Becomes::Dead(reason) => (1, format!("would be dead-lettered as {reason}\n")),
-            Becomes::Handled => (0, "would be handled by probed\n".to_owned()),
-            Becomes::Skipped => (0, "would be skipped: no handler takes it\n".to_owned()),
+        let (expected, first) = match case.expected {
+            Expected::Dead(reason) => (1, format!("would be dead-lettered as {reason}\n")),
+            Expected::Handled => (0, "would be handled by probed\n".to_owned()),
+            Expected::Skipped => (0, "would be skipped: no handler takes it\n".to_owned()),
         };
         assert!(out.starts_with(&first) && code == expected, "{}: {code} {out}", case.name);
         assert!(out.len() < 2000 && out.lines().all(|line| line.len() < 600), "{out}");
@@ -148,11 +148,11 @@ fn a_record_in_a_file_is_explained_as_json() {
     assert_eq!(ran.err, "the record would be dead-lettered\n");
     let expected = serde_json::json!([{
         "group": "sound",
-        "becomes": "dead_lettered",
+        "outcome": "dead_lettered",
         "topic": "role_events",
         "event": "CLAIM_ADDED",
         "handler": "record_claim",
-        "place": "tests/service/src/bin/sound-service.rs:9",
+        "source": "tests/service/src/bin/sound-service.rs:9",
         "other_group": null,
         "reason": "data_mismatch",
         "message": "the data of CLAIM_ADDED version 1 does not fit ClaimAdded version 1 at byte 45: `data.id` is the integer `-7`, it must be u64",
@@ -184,7 +184,7 @@ fn a_record_is_explained_in_each_group_that_reads_its_topic() {
     ];
     assert_eq!(first_lines, expected, "{}", ran.out);
     // What becomes of an unknown event is a setting, and what another group handles is none.
-    for (service, unknown_events, code, becomes) in [
+    for (service, unknown_events, code, expected) in [
         (TUNED, "stop", 0, "would be handled by others\n"),
         (TUNED, "dead_letter", 0, "would be handled by others\n"),
         (SOUND, "stop", 0, "would stop the service: no handler takes it\n"),
@@ -195,7 +195,7 @@ fn a_record_is_explained_in_each_group_that_reads_its_topic() {
         let ran = run(service, &arguments, &variables);
         assert_eq!(ran.code, Some(code), "{}", ran.err);
         assert_eq!(ran.out.matches("would ").count(), if service == TUNED { 3 } else { 1 });
-        assert!(ran.out.contains(becomes), "{}", ran.out);
+        assert!(ran.out.contains(expected), "{}", ran.out);
     }
 }
 
@@ -294,9 +294,9 @@ user_events / USER_CREATED: handled by welcome
   contract   UserCreated version 3   tests/service/src/bin/busy-service.rs:13
   converts   UserCreatedV2 version 2   tests/service/src/bin/busy-service.rs:19
   converts   UserCreatedV1 version 1   tests/service/src/bin/busy-service.rs:25
-  sends      role_events / CLAIM_ADDED, mail_events / MAIL_REQUESTED
+  emits      role_events / CLAIM_ADDED, mail_events / MAIL_REQUESTED
   layers     trace, trace
-  runs       async
+  kind       async
 
 delivery
   records are handled one after the other, as they lie in the partition
@@ -306,7 +306,7 @@ on failure
   a record whose handler fails or panics is tried 9 times in all, then goes to `lost_users`
   between the attempts it waits half to all of 1s, 2s, 4s, 8s, 10s, 10s, and so on up to 10s; the records behind it on the partition wait too
   an error that is `.dead_letter()`, a record that cannot be decoded, and one over a limit go to `lost_users` at once
-  after 20 failed attempts without a success between, the handler is left alone for 5s, and each time it fails again for longer, up to 1m
+  after 20 failed attempts in a row its circuit breaker opens for 5s, and after each further failure for longer, up to 1m
 
 SETTING           VALUE       FROM
 group             other       --group
@@ -348,8 +348,8 @@ liveness_after       5m                       default
 }
 
 #[test]
-fn what_becomes_of_an_event_is_its_first_line() {
-    for (topic, event, becomes) in [
+fn the_first_line_says_what_happens_to_an_event() {
+    for (topic, event, expected) in [
         ("user_events", "USER_CREATED", "handled by welcome"),
         (
             "user_events",
@@ -367,11 +367,11 @@ fn what_becomes_of_an_event_is_its_first_line() {
         ),
     ] {
         let ran = run(BUSY, &["explain", topic, event], &[("EVENT_ATTEMPTS", "1")]);
-        assert!(ran.out.starts_with(&format!("{topic} / {event}: {becomes}\n")), "{}", ran.out);
+        assert!(ran.out.starts_with(&format!("{topic} / {event}: {expected}\n")), "{}", ran.out);
         assert_eq!(ran.code, Some(0), "{}", ran.err);
         // What failure does is said only where something can fail.
-        let handled = becomes.starts_with("handled");
-        let not_again = "is not tried again and goes to `lost_users`";
+        let handled = expected.starts_with("handled");
+        let not_again = "is not retried and goes to `lost_users`";
         assert_eq!(ran.out.contains(not_again), handled, "{}", ran.out);
     }
 }
@@ -383,17 +383,17 @@ fn an_explanation_is_json_for_tools() {
     let expected = serde_json::json!({
         "id": "record_claim",
         "name": "sound_service::record_claim",
-        "place": "tests/service/src/bin/sound-service.rs:9",
+        "source": "tests/service/src/bin/sound-service.rs:9",
         "arguments": ["Event<ClaimAdded>", "State<Seen>"],
         "payload": [
-            { "type": "ClaimAdded", "version": 1, "place": "tests/service/src/lib.rs:12" },
+            { "type": "ClaimAdded", "version": 1, "source": "tests/service/src/lib.rs:12" },
         ],
-        "sends": [],
+        "emits": [],
         "layers": [],
         "blocking": false,
         "policy": service_tests::delivery_unless_said(),
     });
-    assert_eq!(said["becomes"], "handled by record_claim");
+    assert_eq!(said["outcome"], "handled by record_claim");
     let [group] = &said["groups"].as_array().unwrap()[..] else { panic!("{said}") };
     assert_eq!((&group["group"], &group["handler"]), (&"sound".into(), &expected));
     assert_eq!(group["dead_letters"], "role_events_dlq");
@@ -419,7 +419,7 @@ fn a_value_in_the_settings_file_is_named_with_the_file() {
 }
 
 #[test]
-fn a_name_that_nobody_knows_is_told_the_nearest() {
+fn an_unknown_name_suggests_the_nearest() {
     for (topic, event, expected) in [
         (
             "role_event",
@@ -452,5 +452,5 @@ fn a_group_that_is_named_is_explained_without_the_handlers_of_the_services_own()
     let ran = run(TUNED, &explain, &[]);
     let said: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
     assert_eq!(said["groups"].as_array().unwrap().len(), 1, "{said}");
-    assert_eq!(said["becomes"], "handled by mail");
+    assert_eq!(said["outcome"], "handled by mail");
 }

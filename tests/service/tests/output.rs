@@ -18,7 +18,7 @@ use service_tests::claim;
 
 const SOUND: &str = env!("CARGO_BIN_EXE_sound-service");
 // For a machine that is busy.
-const DEADLINE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 fn command(cluster: &EmbeddedBroker, arguments: &[&str]) -> Command {
     let mut command = shared::command(SOUND);
@@ -71,7 +71,7 @@ const PRINTING: [&[&str]; 21] = [
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_is_an_error_of_every_command_that_prints() {
     let cluster = cluster(3).await;
-    let is_told = |arguments| {
+    let is_emitted = |arguments| {
         let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
         let ran = command(&cluster, arguments).stdout(full).output().unwrap();
         let err = String::from_utf8_lossy(&ran.stderr);
@@ -82,7 +82,7 @@ async fn a_full_disk_is_an_error_of_every_command_that_prints() {
     // They mostly wait for the broker, so they do it together.
     std::thread::scope(|scope| {
         for arguments in PRINTING {
-            scope.spawn(move || is_told(arguments));
+            scope.spawn(move || is_emitted(arguments));
         }
     });
 }
@@ -136,7 +136,7 @@ fn read_and_leave(mut child: Child, lines: usize) -> (Option<i32>, String) {
         let _ = stderr.read_to_string(&mut err);
         let _ = send.send((child.wait().unwrap().code(), err));
     });
-    ended.recv_timeout(DEADLINE).unwrap_or_else(|_| {
+    ended.recv_timeout(TIMEOUT).unwrap_or_else(|_| {
         let _ = Command::new("kill").args(["-9", &id.to_string()]).status();
         panic!("the command goes on although nobody reads it");
     })

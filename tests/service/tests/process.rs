@@ -15,7 +15,7 @@ use event_core::broker::kafka::EmbeddedBroker;
 use service_tests::{ClaimAdded, claim};
 
 const SOUND: &str = env!("CARGO_BIN_EXE_sound-service");
-const DEADLINE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A running `sound-service`, with the lines of its standard output and of its log.
 struct Service {
@@ -47,7 +47,7 @@ impl Service {
     fn log_line(&self, text: &str) -> String {
         let mut before = Vec::new();
         loop {
-            match self.log.recv_timeout(DEADLINE) {
+            match self.log.recv_timeout(TIMEOUT) {
                 Ok(line) if line.contains(text) => return line,
                 Ok(line) => before.push(line),
                 Err(_) => panic!("{text:?} is not in the log:\n{}", before.join("\n")),
@@ -56,16 +56,16 @@ impl Service {
     }
 
     fn line(&self) -> String {
-        self.lines.recv_timeout(DEADLINE).expect("the service printed nothing")
+        self.lines.recv_timeout(TIMEOUT).expect("the service printed nothing")
     }
 
     fn signal(&self, signal: &str) {
         shared::signal(&self.child, signal);
     }
 
-    /// The port that tells health, once it is in the log.
+    /// The port that serves health, once it is in the log.
     fn admin_port(&self) -> String {
-        let log = self.log_line("tells health at");
+        let log = self.log_line("serving health at");
         // Without the colours of the log.
         let port = log.split("127.0.0.1:").nth(1).unwrap();
         port.chars().take_while(char::is_ascii_digit).collect()
@@ -73,7 +73,7 @@ impl Service {
 
     /// Waits for the end and returns the exit code, and what else was printed.
     fn end(&mut self) -> (Option<i32>, Vec<String>) {
-        let deadline = Instant::now() + DEADLINE;
+        let deadline = Instant::now() + TIMEOUT;
         let mut rest = Vec::new();
         // The channel closes when the process closes its output, which it does by ending.
         loop {
@@ -122,7 +122,7 @@ fn cluster_of(partitions: i32) -> EmbeddedBroker {
 /// Whether health is good, and what it says.
 fn health(port: &str, path: &str) -> (bool, serde_json::Value) {
     let mut stream = std::net::TcpStream::connect(format!("127.0.0.1:{port}")).unwrap();
-    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
     write!(stream, "GET {path} HTTP/1.0\r\n\r\n").unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("health does not answer");
@@ -160,7 +160,7 @@ async fn a_second_signal_ends_the_process_at_once() {
         publish(&cluster, 17..18).await;
         assert_eq!(service.line(), "claim 17 of role 3 by Some(Number(42))");
         service.signal(signal);
-        // The first is taken note of in the log before it is obeyed.
+        // The first is logged before it takes effect.
         service.log_line("shutting down");
         service.signal(signal);
         assert_eq!(service.end(), (Some(code), vec![]));
@@ -174,7 +174,7 @@ async fn a_handler_that_never_ends_does_not_hold_the_process_beyond_its_deadline
     publish(&cluster, 17..18).await;
     assert_eq!(service.line(), "claim 17 of role 3 by Some(Number(42))");
     service.signal("-TERM");
-    service.log_line("1 partition still had records in hand after 1s");
+    service.log_line("1 partition still had records in flight after 1s");
     assert_eq!(service.end(), (Some(1), vec![]));
 }
 
@@ -199,25 +199,25 @@ async fn blocked(drain: &str) -> (EmbeddedBroker, Service, String) {
 async fn handlers_that_block_all_threads_do_not_hold_a_shutdown() {
     let (_cluster, mut service, port) = blocked("2s").await;
     assert!(health(&port, "/health/live").0);
-    let told = Instant::now();
+    let asked = Instant::now();
     service.signal("-TERM");
     service.log_line("shutting down");
     // The drain is not over, and whoever looks sees what it waits for.
     let (is_ready, answer) = health(&port, "/health/ready");
     assert!(!is_ready, "{answer:#}");
     assert_eq!(answer["problems"][0]["code"], "shutting_down", "{answer:#}");
-    // Nor could the lanes that had nothing in hand hear of it.
-    service.log_line("2 partitions still had records in hand after 2s");
+    // Nor did it reach the lanes without a record in flight.
+    service.log_line("2 partitions still had records in flight after 2s");
     for _ in 0..2 {
         service.log_line("`record_claim` has had role_events/");
     }
     assert_eq!(service.end(), (Some(1), vec![]));
     // The drain, the last commit, leaving the group: seconds, however busy the machine is.
-    assert!(told.elapsed() < DEADLINE / 2, "{:?}", told.elapsed());
+    assert!(asked.elapsed() < TIMEOUT / 2, "{:?}", asked.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_second_signal_is_heard_although_handlers_block_all_threads() {
+async fn a_second_signal_is_received_although_handlers_block_all_threads() {
     for (signal, code) in [("-INT", 130), ("-TERM", 143)] {
         let (_cluster, mut service, _) = blocked("200s").await;
         service.signal(signal);
@@ -289,13 +289,13 @@ fn missing_topics_are_named_with_what_they_are_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_process_tells_its_health_and_is_paused_by_command() {
+async fn a_process_reports_its_health_and_is_paused_by_command() {
     let cluster = cluster();
     let mut service = Service::run(&cluster, &[("EVENT_ADMIN_PORT", "0")]);
     let port = service.admin_port();
     let admin = [("EVENT_ADMIN_PORT", &*port)];
     let health = |path: &str| health(&port, path);
-    let until = Instant::now() + DEADLINE;
+    let until = Instant::now() + TIMEOUT;
     let wait_for = |what: &dyn Fn(&serde_json::Value) -> bool| loop {
         let (is_ready, answer) = health("/health/ready");
         assert!(health("/health/live").0, "{answer:#}");

@@ -36,7 +36,7 @@ cannot start: 4 problems
   3. needs_a_state needs State<Seen>, which was never provided
        needs_a_state   tests/service/src/bin/broken-service.rs:15
      help: call `.state(..)` on the app with a value of that type
-  4. crate `unlinked_handlers` has handlers or contracts that are not in this binary: the linker drops a crate that no code names
+  4. crate `unlinked_handlers` has handlers or contracts that are not in this binary: the linker drops a crate that no code uses
      help: write `event_core::link_handlers!(unlinked_handlers);`, or `event_core::link_handlers!(except unlinked_handlers);` if they are not wanted
 ";
     assert_eq!(ran.err, expected);
@@ -62,7 +62,7 @@ fn a_sound_service_passes_its_check() {
     assert_eq!(ran.out, "ok: 2 handlers on role_events, user_events in group `sound`\n");
     let expected = "\
 warning: the variable EVENT_HORIZON is not a setting and was ignored
-     help: unset it, or let a variable of your own begin with something else than EVENT_
+     help: unset it, or rename your own variable so that it does not begin with EVENT_
 ";
     assert_eq!(ran.err, expected);
 }
@@ -71,7 +71,7 @@ warning: the variable EVENT_HORIZON is not a setting and was ignored
 fn handlers_are_listed_in_a_fixed_order_with_their_places() {
     let ran = run(SOUND, &["handlers"], &[]);
     let expected = "\
-TOPIC        EVENT         HANDLER       PLACE
+TOPIC        EVENT         HANDLER       SOURCE
 role_events  CLAIM_ADDED   record_claim  tests/service/src/bin/sound-service.rs:9
 user_events  USER_DELETED  user_deleted  tests/fixtures/unlinked/src/lib.rs:6
 ";
@@ -79,7 +79,7 @@ user_events  USER_DELETED  user_deleted  tests/fixtures/unlinked/src/lib.rs:6
     let ran = run(SOUND, &["handlers", "--json"], &[]);
     let rows: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
     assert_eq!(rows[0]["event"], "CLAIM_ADDED");
-    assert_eq!(rows[1]["place"], "tests/fixtures/unlinked/src/lib.rs:6");
+    assert_eq!(rows[1]["source"], "tests/fixtures/unlinked/src/lib.rs:6");
 }
 
 #[test]

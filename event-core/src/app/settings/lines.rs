@@ -13,7 +13,7 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// Of the `text` of the `file`; none for what is not TOML, which is told elsewhere.
+    /// Of the `text` of the `file`; none for what is not TOML, which is reported elsewhere.
     pub(super) fn of(file: String, text: &str) -> Self {
         let mut lines = Lines { file, of: BTreeMap::new() };
         if let Ok(table) = DeTable::parse(text) {

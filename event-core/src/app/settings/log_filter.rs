@@ -59,7 +59,7 @@ pub(super) fn strangers(text: &str, crates: &BTreeSet<String>) -> Vec<StartupPro
         true => "nothing else is logged",
         false => "it adds nothing",
     };
-    let told = modules.into_iter().filter(is_stranger).map(|module| {
+    let reported = modules.into_iter().filter(is_stranger).map(|module| {
         let near = nearest(module, crates.iter().map(String::as_str));
         let near = near.filter(|(near, distance)| *distance <= 2 && *distance < near.len() / 2);
         let shown = excerpt(module, 64);
@@ -72,7 +72,7 @@ pub(super) fn strangers(text: &str, crates: &BTreeSet<String>) -> Vec<StartupPro
             format!("{help} For another crate of this name write `{shown}=trace`"),
         )
     });
-    told.collect()
+    reported.collect()
 }
 
 fn is_level(word: &str) -> bool {
@@ -228,9 +228,9 @@ mod tests {
     }
 
     #[test]
-    fn a_word_that_is_no_crate_is_told() {
+    fn a_word_that_is_no_crate_is_reported() {
         let crates = ["admin", "event_core"].map(str::to_owned).into();
-        for (text, told) in [
+        for (text, reported) in [
             (
                 "x",
                 Some(
@@ -255,8 +255,8 @@ mod tests {
         ] {
             let strangers = strangers(text, &crates);
             let message = strangers.first().map(StartupProblem::message);
-            assert_eq!(message.is_some(), told.is_some(), "{text}: {message:?}");
-            assert!(message.unwrap_or_default().contains(told.unwrap_or_default()), "{text}");
+            assert_eq!(message.is_some(), reported.is_some(), "{text}: {message:?}");
+            assert!(message.unwrap_or_default().contains(reported.unwrap_or_default()), "{text}");
         }
         let help = |text: &str| strangers(text, &crates)[0].help();
         assert_eq!(
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_that_is_no_level_is_told_the_nearest() {
+    fn an_unknown_level_suggests_the_nearest() {
         for (text, message, help) in [
             ("debg", "has `debg`, which is no level", "did you mean `debug`?"),
             ("Inf", "has `Inf`", "did you mean `info`?"),

@@ -15,7 +15,7 @@ use crate::registry::StartupProblem;
 /// A wrong value in a message.
 ///
 /// Somebody may have written a password where it does not belong. So a value is repeated only where it
-/// looks like what its key expects. A name that is refused is told by its length, or by the kind and the place of
+/// looks like what its key expects. A name that is refused is reported by its length, or by the kind and the place of
 /// the character that is not allowed ([`name_fault`]).
 pub(super) fn shown(text: &str, looks_right: bool) -> String {
     match text.chars().count() {

@@ -69,7 +69,7 @@ pub(super) const SETTINGS: &[Setting] = settings! {
     attempts: u32, .default("5"), .of(&attribute::ATTEMPTS);
         service: |to, attempts| to.policy.attempts = attempts,
         handler: |to, attempts| to.attempts = Some(attempts);
-    // A refused dead letter is tried again at the pace of the backoff too, so it must not be none at all.
+    // A refused dead letter is retried at the pace of the backoff too, so it must not be none at all.
     backoff: (Duration, Duration), .default("200ms..30s"), .of(&attribute::BACKOFF);
         service: |to, range| (to.policy.backoff.first, to.policy.backoff.longest) = range,
         handler: |to, range| to.backoff = Some(range);
@@ -125,7 +125,7 @@ pub(super) const SETTINGS: &[Setting] = settings! {
     // A revocation waits this long within one poll, and the group evicts a member that does not poll for
     // `max.poll.interval.ms`, five minutes by default.
     drain: Duration, .default("20s"), .within(SECOND, Duration::from_secs(240));
-        service: |to, drain| to.policy.drain_deadline = drain;
+        service: |to, drain| to.policy.drain_timeout = drain;
     /// the port of `/health/live`, `/health/ready` and `/pause`; `0` takes a free one and logs it
     admin_port: u16, .like("9090"), .absent("off");
         service: |to, port| to.admin = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));

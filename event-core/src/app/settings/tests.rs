@@ -362,7 +362,7 @@ fn a_value_of_another_type_is_refused_with_its_key() {
 }
 
 #[test]
-fn a_key_that_belongs_elsewhere_is_told_where() {
+fn the_help_of_a_misplaced_key_names_its_table() {
     let file = "concurrency = 3\n[kafka]\nattempts = 3\n'session.timeout.ms' = 9000\n\
                 [topic.users]\ntimeout = '3s'\n[handlers.mail]\nunknown_events = 'stop'\n\
                 order = 'key'\n";
@@ -380,7 +380,7 @@ fn a_key_that_belongs_elsewhere_is_told_where() {
 }
 
 #[test]
-fn a_number_without_a_unit_is_told_what_it_can_mean() {
+fn a_number_without_a_unit_lists_the_units() {
     let file = "timeout = 30\nbackoff = 200\n[handlers.audit]\nattempts = '7'\ntimeout = 90\n";
     let report =
         load(file, &[("EVENT_BREAKER_PAUSE", "5..60"), ("EVENT_DRAIN", "30")]).unwrap_err();
@@ -399,7 +399,7 @@ fn a_number_without_a_unit_is_told_what_it_can_mean() {
 }
 
 #[test]
-fn a_word_that_is_none_is_told_the_nearest() {
+fn an_unknown_word_suggests_the_nearest() {
     let variables = [
         ("EVENT_UNKNOWN_EVENTS", "dead-letter"),
         ("EVENT_OUT_OF_RANGE", "earlyest"),
@@ -676,8 +676,8 @@ fn a_property_without_its_dots_is_led_to_its_table() {
         assert!(report.contains(help), "{key}: {report}");
     }
     let report = load("", &[("EVENT_SESSION_TIMEOUT", "30s")]).unwrap_err();
-    let told = "the variable EVENT_SESSION_TIMEOUT is not a setting\n     help: write EVENT_KAFKA_SESSION_TIMEOUT_MS";
-    assert!(report.contains(told), "{report}");
+    let reported = "the variable EVENT_SESSION_TIMEOUT is not a setting\n     help: write EVENT_KAFKA_SESSION_TIMEOUT_MS";
+    assert!(report.contains(reported), "{report}");
     // It may be another program's, and could not be set anyway.
     assert_eq!(load("", &[("EVENT_CLIENT_ID", "a")]).unwrap().warnings.len(), 1);
 }
@@ -690,15 +690,15 @@ fn every_refused_property_is_told_with_its_place() {
     assert!(report.contains(" (from event.toml:2 and event.toml:3)"), "{report}");
     let variables = [("EVENT_KAFKA_SESSION_TIMEOUT_MS", "9000")];
     let report = load_with_sources("[kafka]\nheartbeat.interval.ms = 9000\n", &variables);
-    let told = " (from event.toml:2 and EVENT_KAFKA_SESSION_TIMEOUT_MS)";
-    assert!(report.as_ref().is_err_and(|report| report.contains(told)), "{report:?}");
+    let reported = " (from event.toml:2 and EVENT_KAFKA_SESSION_TIMEOUT_MS)";
+    assert!(report.as_ref().is_err_and(|report| report.contains(reported)), "{report:?}");
     let file = "[kafka]\nenable.auto.commit = true\nacks = 1\n";
     let report = load_with_sources(file, &[]).unwrap_err();
-    for told in [
+    for reported in [
         "`enable.auto.commit` cannot be set under `[kafka]` (from event.toml:2)",
         "(from event.toml:3)",
     ] {
-        assert!(report.contains(told), "{report}");
+        assert!(report.contains(reported), "{report}");
     }
     let file = "drain = '20s'\n[kafka]\nmax.poll.interval.ms = 15000\n";
     let report = load_with_sources(file, &[]).unwrap_err();

@@ -31,9 +31,9 @@ async fn work_stays_where_there_is_one_thread_and_its_clock() {
 #[tokio::test(flavor = "multi_thread")]
 async fn work_is_dropped_with_whoever_waits_for_it() {
     let (begun, begins) = oneshot::channel();
-    let (held, dropped) = oneshot::channel::<()>();
+    let (retained, dropped) = oneshot::channel::<()>();
     let waiting = tokio::spawn(apart(move || async move {
-        let _held = held;
+        let _retained = retained;
         let _ = begun.send(());
         std::future::pending().await
     }));

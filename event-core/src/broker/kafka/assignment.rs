@@ -52,7 +52,7 @@ pub(super) struct Owned {
     is_paused: bool,
     /// Nothing more of it is handed over in this epoch.
     is_stopped: bool,
-    /// Its topic was made anew, and whoever owns it next begins at its beginning.
+    /// Its topic was recreated, and whoever owns it next begins at its beginning.
     is_made_anew: bool,
 }
 
@@ -123,7 +123,7 @@ impl Owned {
 #[derive(Debug, Default)]
 pub(super) struct Assignment {
     topics: FxHashMap<TopicName, FxHashMap<i32, Owned>>,
-    /// Also of partitions that are gone, as long as records of theirs are held.
+    /// Also of partitions that are gone, as long as records of theirs are in flight.
     in_flight: FxHashMap<TopicPartition, Weak<InFlight>>,
     leader_epochs: LeaderEpochs,
     paused: usize,
@@ -305,7 +305,7 @@ impl Assignment {
         owned.is_some_and(|owned| !std::mem::replace(&mut owned.is_stopped, true))
     }
 
-    /// The topic was made anew: nothing more of it is handed over, and what is committed of it from now on is
+    /// The topic was recreated: nothing more of it is handed over, and what is committed of it from now on is
     /// the beginning, whatever comes. Gives where its partitions were before.
     pub(super) fn make_anew(&mut self, topic: &str) -> Vec<(OffsetReset, Progress)> {
         let owned = self.topics.get_mut(topic).into_iter().flat_map(FxHashMap::values_mut);

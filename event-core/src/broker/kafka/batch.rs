@@ -1,8 +1,8 @@
 //! Collects the records of one partition in one buffer.
 //!
 //! librdkafka's own message is an allocation and a reference count each, and pins the whole
-//! network buffer. A copy into one buffer a batch costs less than handing those on, and lets the
-//! byte budget tell the truth.
+//! network buffer. A copy into one buffer a batch costs less than handing those on, and keeps
+//! the byte budget exact.
 
 use std::mem::{self, size_of};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -17,7 +17,7 @@ use crate::broker::{OffsetReset, ResetReason};
 use crate::delivery::{Epoch, NextOffset};
 
 /// How long each of the two questions may take: the partitions stand still meanwhile.
-const DEADLINE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Lets those partitions of `committed` begin at the end whose next record was removed; gives these, as of no
 /// assignment yet.
@@ -65,7 +65,7 @@ fn offsets<C: ConsumerContext>(
     for one in list.elements() {
         question.add_partition_offset(one.topic(), one.partition(), at)?;
     }
-    let answer = consumer.offsets_for_times(question, DEADLINE)?;
+    let answer = consumer.offsets_for_times(question, TIMEOUT)?;
     let offset = |one: &rdkafka::topic_partition_list::TopicPartitionListElem<'_>| {
         one.error().ok()?;
         match one.offset() {

@@ -30,7 +30,7 @@ pub(super) struct Budget {
 }
 
 /// The bytes in flight of one partition. It lives as long as a batch does, so that a partition
-/// that goes and comes back does not begin anew while its old records are still held.
+/// that goes and comes back does not begin anew while its old records are still in flight.
 #[derive(Debug, Default)]
 pub(super) struct InFlight {
     bytes: AtomicUsize,
@@ -220,7 +220,7 @@ mod tests {
     fn whoever_has_less_than_its_part_is_not_stopped_by_what_others_hold() {
         let (budget, partition, other) = budget_of_four();
         let borrowers = [&partition, &Arc::default(), &Arc::default()];
-        let _held = borrowers.map(|one| budget.charge(one, LIMIT));
+        let _retained = borrowers.map(|one| budget.charge(one, LIMIT));
         assert!(!budget.has_to_pause(&other) && budget.may_go_on(&other));
         assert!(budget.room() > 0);
         // A record that waits for its next attempt, and a batch.

@@ -11,15 +11,15 @@ use rdkafka::types::RDKafkaErrorCode as Code;
 use rustc_hash::FxHashMap;
 
 use super::assignment::Assignment;
+use super::errors;
 use super::raw::CommitQueue;
 use super::rebalance::GroupContext;
-use super::trouble;
 use crate::broker::{BrokerError, ConsumerEvent, Progress};
 use crate::delivery::TopicPartition;
 
 /// How long a commit that was refused for a while waits for its next try.
 const COMMIT_PAUSE: Duration = Duration::from_millis(50);
-/// A failed commit is told after this, so that its repetition does not become a busy loop.
+/// A failed commit is reported after this, so that its repetition does not become a busy loop.
 const FAILED_PAUSE: Duration = Duration::from_millis(200);
 
 /// The commits of one consumer, which they keep alive.
@@ -30,7 +30,7 @@ pub(super) struct Commits {
     waiting: FxHashMap<TopicPartition, Progress>,
     /// What the broker has of each partition.
     committed: FxHashMap<TopicPartition, Progress>,
-    /// Why one failed, and when that is to be told.
+    /// Why one failed, and when that is to be reported.
     failure: Option<(Instant, Refused)>,
 }
 
@@ -89,14 +89,14 @@ impl Commits {
                 self.failed(refused);
             }
         }
-        let told = self.failure.take_if(|(due, _)| *due <= Instant::now());
-        answers.extend(told.map(|(_, refused)| Err(refused)));
+        let emitted = self.failure.take_if(|(due, _)| *due <= Instant::now());
+        answers.extend(emitted.map(|(_, refused)| Err(refused)));
         answers
     }
 
     fn failed(&mut self, refused: Refused) {
         let code = refused.code;
-        if trouble::is_member_over(code) {
+        if errors::is_member_over(code) {
             tracing::info!(%code, "a commit of a member that is over was dropped");
             return;
         }
@@ -213,8 +213,8 @@ pub(super) enum Repeat<'c> {
 impl Repeat<'_> {
     fn helps(self, code: Code) -> bool {
         match self {
-            Repeat::Alone => trouble::is_brief(code),
-            Repeat::Serving(_) => trouble::is_brief(code) || trouble::is_rebalance(code),
+            Repeat::Alone => errors::is_brief(code),
+            Repeat::Serving(_) => errors::is_brief(code) || errors::is_rebalance(code),
         }
     }
 
@@ -232,7 +232,7 @@ impl Repeat<'_> {
 }
 
 impl GroupContext {
-    /// Sends what is to be committed, and tells what was answered.
+    /// Sends what is to be committed, and reports the answers.
     pub(super) fn advance_commits(&self) {
         let answers = {
             let mut commits = self.commits.lock().unwrap_or_else(PoisonError::into_inner);
@@ -240,29 +240,29 @@ impl GroupContext {
             commits.map(|commits| self.with_assignment(|ours| commits.advance(ours)))
         };
         for answer in answers.unwrap_or_default() {
-            self.tell_answer(answer);
+            self.emit_commit_result(answer);
         }
     }
 
-    fn tell_answer(&self, answer: Answer) {
+    fn emit_commit_result(&self, answer: Answer) {
         match answer {
-            Ok(committed) => self.tell_committed(committed),
-            Err(refused) if trouble::is_member_over(refused.code) => {}
+            Ok(committed) => self.emit_committed(committed),
+            Err(refused) if errors::is_member_over(refused.code) => {}
             Err(refused) => {
-                let error = trouble::of_commit(refused, &self.address, &self.heard);
-                self.tell(ConsumerEvent::CommitFailed(error));
+                let error = errors::of_commit(refused, &self.address, &self.last_error);
+                self.emit(ConsumerEvent::CommitFailed(error));
             }
         }
     }
 
-    pub(super) fn tell_committed(&self, committed: Vec<Progress>) {
+    pub(super) fn emit_committed(&self, committed: Vec<Progress>) {
         if !committed.is_empty() {
-            self.tell(ConsumerEvent::Committed(committed));
+            self.emit(ConsumerEvent::Committed(committed));
         }
     }
 
     /// Commits and waits for the answer, at most until `deadline`: for `partitions`, or for all. What is
-    /// refused for a while only is tried again.
+    /// refused for a while only is retried.
     pub(super) fn commit_until(
         &self,
         partitions: Option<&[TopicPartition]>,
@@ -277,20 +277,20 @@ impl GroupContext {
                 Settled::Refused(Refused { code, .. })
                     if repeat.helps(code) && Instant::now() + COMMIT_PAUSE < deadline =>
                 {
-                    tracing::info!(%code, "a commit is tried again");
+                    tracing::info!(%code, "a commit is retried");
                     // Whoever waits may give up before the next try is answered.
-                    self.heard.note(code, &format!("a commit was refused: {code}"));
+                    self.last_error.note(code, &format!("a commit was refused: {code}"));
                     repeat.pause(COMMIT_PAUSE);
                 }
                 Settled::Refused(refused) => {
-                    return Err(trouble::of_commit(refused, &self.address, &self.heard));
+                    return Err(errors::of_commit(refused, &self.address, &self.last_error));
                 }
                 Settled::TimedOut => {
                     let timed_out = || BrokerError::TimedOut {
                         what: "a commit".to_owned(),
-                        last_heard: self.heard.reason(),
+                        last_error: self.last_error.reason(),
                     };
-                    return Err(self.heard.refusal().unwrap_or_else(timed_out));
+                    return Err(self.last_error.refusal().unwrap_or_else(timed_out));
                 }
             }
         }
@@ -309,7 +309,7 @@ impl GroupContext {
         let (settled, before) =
             self.with_assignment(|ours| commits.settle(ours, partitions, progress, timeout));
         if let Some(answer) = before {
-            self.tell_answer(answer);
+            self.emit_commit_result(answer);
         }
         settled
     }

@@ -9,15 +9,15 @@ use rdkafka::error::KafkaResult;
 use rdkafka::types::RDKafkaErrorCode as Code;
 use rustc_hash::FxHashMap;
 
+use super::errors::{self, LastError};
 use super::raw::{committed_in, leader_epochs_in};
-use super::trouble::{self, Heard};
 use crate::broker::{AssignedPartition, BrokerError};
 use crate::delivery::TopicPartition;
 use crate::event::TopicName;
 
 /// How long an assignment waits for the answer. The partitions stand still meanwhile, so it is
 /// short against the time-out of a session.
-const DEADLINE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 /// Between two questions.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -26,9 +26,9 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub(super) fn ask<C: ConsumerContext>(
     consumer: &BaseConsumer<C>,
     list: &TopicPartitionList,
-    heard: &Heard,
+    last_error: &LastError,
 ) -> Result<TopicPartitionList, BrokerError> {
-    let until = Instant::now() + DEADLINE;
+    let until = Instant::now() + TIMEOUT;
     let refused = loop {
         let left = until.saturating_duration_since(Instant::now());
         let code = match consumer.committed_offsets(list.clone(), left) {
@@ -39,12 +39,12 @@ pub(super) fn ask<C: ConsumerContext>(
             Err(error) => error.rdkafka_error_code().unwrap_or(Code::Unknown),
         };
         // The group changes often while instances come and go, and the client is about to hear of it.
-        if trouble::is_brief(code) && Instant::now() + PAUSE < until {
+        if errors::is_brief(code) && Instant::now() + PAUSE < until {
             std::thread::sleep(PAUSE);
             continue;
         }
         break match code {
-            Code::OperationTimedOut => heard.reason(),
+            Code::OperationTimedOut => last_error.reason(),
             code => code.to_string(),
         };
     };

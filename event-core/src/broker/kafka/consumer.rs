@@ -13,16 +13,16 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::budget::Budget;
+use super::errors::{self, LastError};
 use super::leveling::{self, Leveling};
 use super::poll_loop::PollLoop;
 use super::positions;
 use super::queues::Queues;
-use super::rebalance::{GroupContext, Told};
+use super::rebalance::{EmittedErrors, GroupContext};
 use super::renewal;
-use super::trouble::{self, Heard};
 use super::{KafkaBroker, KafkaSettings, settings};
 use crate::broker::{
-    BrokerError, Consumer, ConsumerEvent, PartitionQueue, Progress, Pulse, Subscription,
+    BrokerError, Consumer, ConsumerEvent, Heartbeat, PartitionQueue, Progress, Subscription,
 };
 use crate::delivery::{Epoch, TopicPartition};
 use crate::event::TopicName;
@@ -40,7 +40,7 @@ pub struct KafkaConsumer {
     /// Where each partition has a queue of its own.
     queues: Option<Arc<Queues>>,
     client_id: String,
-    /// Where instances are told apart, and their members are free to leave and join again.
+    /// Where instances are distinguished, and their members are free to leave and join again.
     leveling: Option<Leveling>,
     ended: bool,
 }
@@ -49,8 +49,8 @@ pub struct KafkaConsumer {
 struct Member {
     topics: Vec<TopicName>,
     commands: Sender<Command>,
-    pulse: Arc<Pulse>,
-    heard: Arc<Heard>,
+    heartbeat: Arc<Heartbeat>,
+    last_error: Arc<LastError>,
 }
 
 /// What the handle asks of the consumer thread.
@@ -128,12 +128,12 @@ impl KafkaConsumer {
 struct Instance<'a> {
     settings: &'a KafkaSettings,
     subscription: &'a Subscription,
-    /// Tells the members of this instance from those of others: brokers and tools show it.
+    /// Distinguishes the members of this instance from those of others: brokers and tools show it.
     client_id: String,
     /// How much each may fetch ahead.
     ahead_bytes: usize,
     queues: Option<Arc<Queues>>,
-    told: Arc<Told>,
+    emitted: Arc<EmittedErrors>,
 }
 
 impl<'a> Instance<'a> {
@@ -149,7 +149,14 @@ impl<'a> Instance<'a> {
             }
         };
         let queues = subscription.by_partition.then(Arc::default);
-        Instance { settings, subscription, client_id, ahead_bytes: 0, queues, told: Arc::default() }
+        Instance {
+            settings,
+            subscription,
+            client_id,
+            ahead_bytes: 0,
+            queues,
+            emitted: Arc::default(),
+        }
     }
 
     fn join(
@@ -159,22 +166,22 @@ impl<'a> Instance<'a> {
         events: UnboundedSender<ConsumerEvent>,
         budget: &Arc<Budget>,
     ) -> Result<Member, BrokerError> {
-        let Subscription { group, drain_deadline, wants_metadata, .. } = self.subscription;
+        let Subscription { group, drain_timeout, wants_metadata, .. } = self.subscription;
         let (commands, receiver) = mpsc::channel();
         let mut context = GroupContext::new(
             self.settings.brokers.clone(),
             events,
             (commands.clone(), receiver),
-            *drain_deadline,
+            *drain_timeout,
             Arc::clone(budget),
             *wants_metadata,
         );
-        context.pulse = Arc::new(Pulse::of(topics));
-        context.heard.set_settings(self.settings);
-        context.heard.set_group(group);
+        context.heartbeat = Arc::new(Heartbeat::of(topics));
+        context.last_error.set_settings(self.settings);
+        context.last_error.set_group(group);
         context.out_of_range = self.subscription.out_of_range;
         context.is_static = instance_id.is_some();
-        context.told = Arc::clone(&self.told);
+        context.emitted = Arc::clone(&self.emitted);
         context.queues = self.queues.clone();
         let client_id = self.client_id.as_str();
         let mut config =
@@ -183,21 +190,22 @@ impl<'a> Instance<'a> {
         let (subscribed, settings) = (topics.to_vec(), self.settings.clone());
         let make = move |context| {
             let consumer = BaseConsumer::from_config_and_context(&config, context)
-                .map_err(|error| trouble::of_creation(&error))?;
+                .map_err(|error| errors::of_creation(&error))?;
             let names: Vec<&str> = subscribed.iter().map(|topic| topic.as_str()).collect();
             consumer.subscribe(&names).map_err(|error| match error {
                 KafkaError::Subscription(reason) => BrokerError::Settings(reason),
-                other => trouble::of_creation(&other),
+                other => errors::of_creation(&other),
             })?;
             PollLoop::new(consumer, settings.clone())
         };
-        let (pulse, heard) = (Arc::clone(&context.pulse), Arc::clone(&context.heard));
+        let (heartbeat, last_error) =
+            (Arc::clone(&context.heartbeat), Arc::clone(&context.last_error));
         let poll_loop = make(context)?;
         std::thread::Builder::new()
             .name(format!("kafka-{group}"))
             .spawn(move || renewal::run(poll_loop, make))
             .map_err(|error| BrokerError::Fatal(format!("no consumer thread: {error}")))?;
-        Ok(Member { topics: topics.to_vec(), commands, pulse, heard })
+        Ok(Member { topics: topics.to_vec(), commands, heartbeat, last_error })
     }
 
     /// The `group.instance.id` of the member for these topics: each member needs one of its own.
@@ -233,7 +241,7 @@ impl Consumer for KafkaConsumer {
         };
         event.unwrap_or_else(|| {
             self.ended = true;
-            ConsumerEvent::Trouble(thread_ended())
+            ConsumerEvent::Error(thread_ended())
         })
     }
 
@@ -250,8 +258,8 @@ impl Consumer for KafkaConsumer {
         self.queues.as_ref()?.take(partition, epoch)
     }
 
-    fn pulses(&self) -> Vec<Arc<Pulse>> {
-        self.members.iter().map(|member| Arc::clone(&member.pulse)).collect()
+    fn heartbeats(&self) -> Vec<Arc<Heartbeat>> {
+        self.members.iter().map(|member| Arc::clone(&member.heartbeat)).collect()
     }
 
     fn client_id(&self) -> Option<&str> {
@@ -261,9 +269,9 @@ impl Consumer for KafkaConsumer {
     async fn close(
         mut self,
         progress: Vec<Progress>,
-        deadline: Duration,
+        timeout: Duration,
     ) -> Result<Vec<Progress>, BrokerError> {
-        let deadline = Instant::now() + deadline;
+        let deadline = Instant::now() + timeout;
         let closing: Vec<_> = self
             .by_member(&progress)
             .map(|(member, progress)| member.close(progress, deadline))
@@ -291,7 +299,7 @@ impl Member {
         let (left, departure) = oneshot::channel();
         let close = Close { progress, deadline: deadline.into_std(), committed, left };
         let sent = self.commands.send(Command::Close(close)).map_err(|_| thread_ended());
-        let heard = Arc::clone(&self.heard);
+        let last_error = Arc::clone(&self.last_error);
         async move {
             sent?;
             let committed = match tokio::time::timeout_at(deadline, answer).await {
@@ -299,7 +307,7 @@ impl Member {
                 Ok(Err(_)) => Err(thread_ended()),
                 Err(_) => Err(BrokerError::TimedOut {
                     what: "the last commit".to_owned(),
-                    last_heard: heard.reason(),
+                    last_error: last_error.reason(),
                 }),
             };
             // What is committed is safe: a departure that takes longer goes on by itself, and at
@@ -330,7 +338,7 @@ mod tests {
     use crate::event::{GroupName, Headers};
 
     fn join(embedded: &EmbeddedBroker) -> Result<KafkaConsumer, BrokerError> {
-        embedded.broker().subscribe(subscription("pulse")?)
+        embedded.broker().subscribe(subscription("heartbeat")?)
     }
 
     fn subscription(group: &str) -> Result<Subscription, BrokerError> {
@@ -339,7 +347,7 @@ mod tests {
             topics: vec![vec![TopicName::from_static("role_events")]],
             retry_topics: Vec::new(),
             max_in_flight_bytes: 1 << 20,
-            drain_deadline: Duration::from_secs(1),
+            drain_timeout: Duration::from_secs(1),
             group_instance_id: None,
             wants_metadata: false,
             out_of_range: Default::default(),
@@ -352,14 +360,15 @@ mod tests {
         let embedded = EmbeddedBroker::start()?;
         embedded.create_topic("role_events", 1)?;
         let consumer = join(&embedded)?;
-        let pulse = consumer.pulses().pop().ok_or(BrokerError::Fatal("no pulse".into()))?;
+        let heartbeat =
+            consumer.heartbeats().pop().ok_or(BrokerError::Fatal("no heartbeat".into()))?;
         let began = std::time::Instant::now();
         let mut beats = 0;
-        let mut last = pulse.silent_for();
+        let mut last = heartbeat.silent_for();
         while beats < 10 {
             assert!(began.elapsed() < Duration::from_secs(10), "{beats} beats, {last:?}");
             std::thread::yield_now();
-            let now = pulse.silent_for();
+            let now = heartbeat.silent_for();
             beats += u32::from(now < last);
             last = now;
         }
@@ -381,21 +390,22 @@ mod tests {
             producer.send(record).await?;
         }
         let mut consumer = join(&embedded)?;
-        let mut held = Vec::new();
+        let mut retained = Vec::new();
         let soon = Duration::from_millis(500);
         loop {
             match tokio::time::timeout(soon, consumer.next()).await {
-                Ok(ConsumerEvent::Records(batch)) => held.push(batch),
-                Err(_) if !held.is_empty() => break,
+                Ok(ConsumerEvent::Records(batch)) => retained.push(batch),
+                Err(_) if !retained.is_empty() => break,
                 _ => {}
             }
         }
-        let pulse = consumer.pulses().pop().ok_or(BrokerError::Fatal("no pulse".into()))?;
+        let heartbeat =
+            consumer.heartbeats().pop().ok_or(BrokerError::Fatal("no heartbeat".into()))?;
         let began = std::time::Instant::now();
-        let (mut beats, mut last) = (0, pulse.silent_for());
+        let (mut beats, mut last) = (0, heartbeat.silent_for());
         while began.elapsed() < Duration::from_secs(1) {
             std::thread::yield_now();
-            let now = pulse.silent_for();
+            let now = heartbeat.silent_for();
             beats += u32::from(now < last);
             last = now;
         }
@@ -462,8 +472,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_thread_that_waits_for_the_records_in_hand_is_not_silent() -> Result<(), BrokerError>
-    {
+    async fn a_poll_thread_that_drains_keeps_its_heartbeat() -> Result<(), BrokerError> {
         let embedded = EmbeddedBroker::start()?;
         embedded.create_topic("role_events", 2)?;
         let mut first = join(&embedded)?;
@@ -474,14 +483,15 @@ mod tests {
                 break revocation;
             }
         };
-        let pulse = first.pulses().pop().ok_or(BrokerError::Fatal("no pulse".into()))?;
+        let heartbeat =
+            first.heartbeats().pop().ok_or(BrokerError::Fatal("no heartbeat".into()))?;
         let began = std::time::Instant::now();
-        // It is told before it waits.
-        while pulse.silent_for() > Duration::ZERO {
+        // The wait is announced before it begins.
+        while heartbeat.silent_for() > Duration::ZERO {
             assert!(began.elapsed() < Duration::from_secs(5));
         }
         while began.elapsed() < Duration::from_millis(200) {
-            assert_eq!(pulse.silent_for(), Duration::ZERO);
+            assert_eq!(heartbeat.silent_for(), Duration::ZERO);
             std::thread::yield_now();
         }
         revocation.release(Vec::new());

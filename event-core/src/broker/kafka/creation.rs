@@ -1,15 +1,17 @@
 //! Makes topics.
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic as NativeTopic, TopicReplication};
+use rdkafka::admin::{
+    AdminClient as NativeAdminClient, AdminOptions, NewTopic as NativeTopic, TopicReplication,
+};
 use rdkafka::client::ClientContext;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode as Code;
 
-use super::asking::Asking;
+use super::admin_client::AdminClient;
 use super::open_clients::OpenClient;
-use super::{remedies, trouble};
+use super::{errors, remedies};
 use crate::broker::{BrokerError, CreatedTopic, NewTopic};
 use crate::event::TopicName;
 
@@ -18,20 +20,20 @@ const EMBEDDED_CLUSTER: &str = "mockCluster";
 
 /// Makes those of `topics` that are not there.
 pub(super) fn create_topics(
-    asking: &Asking,
+    admin: &AdminClient,
     topics: &[NewTopic],
 ) -> Result<Vec<CreatedTopic>, BrokerError> {
     // Asked first: it needs fewer rights, and it says why nobody answers, which the admin client
     // does not.
     let names: Vec<TopicName> = topics.iter().map(|new| new.topic.clone()).collect();
-    let there = asking.topics(&names)?;
+    let there = admin.topics(&names)?;
     let missing: Vec<&NewTopic> = topics
         .iter()
         .zip(&there)
         .filter(|(_, status)| matches!(status.partitions, Err(BrokerError::UnknownTopic(_))))
         .map(|(new, _)| new)
         .collect();
-    let mut made = if missing.is_empty() { Vec::new() } else { create(asking, &missing)? };
+    let mut made = if missing.is_empty() { Vec::new() } else { create(admin, &missing)? };
     let answers = there.into_iter().map(|status| {
         let created = match made.iter().position(|(topic, _)| *topic == status.topic) {
             Some(index) => made.swap_remove(index).1,
@@ -44,23 +46,23 @@ pub(super) fn create_topics(
 
 /// The embedded broker of another process has no admin API: it never names a controller, so a client
 /// would ask for one until its time is over.
-fn check_admin_api(asking: &Asking) -> Result<(), BrokerError> {
-    if is_embedded(asking) {
+fn check_admin_api(admin: &AdminClient) -> Result<(), BrokerError> {
+    if is_embedded(admin) {
         return Err(BrokerError::Other(format!(
             "the broker at {} is an embedded one, where no topic can be made from outside: the process that it runs in has to make it, as `dev` does with the topics of its handlers and contracts",
-            asking.address()
+            admin.address()
         )));
     }
     Ok(())
 }
 
 /// Whether the broker is an embedded one, perhaps of another process.
-pub(super) fn is_embedded(asking: &Asking) -> bool {
-    let cluster = asking.client.client().fetch_cluster_id(asking.left());
+pub(super) fn is_embedded(admin: &AdminClient) -> bool {
+    let cluster = admin.client.client().fetch_cluster_id(admin.left());
     cluster.is_some_and(|id| id.starts_with(EMBEDDED_CLUSTER))
 }
 
-/// It hears nothing: the client that asked first has heard all that there is.
+/// It logs nothing: the client that asked first has logged every error.
 struct CreatingContext {
     _open: OpenClient,
 }
@@ -74,13 +76,13 @@ fn code_of(error: &KafkaError) -> Code {
     }
 }
 
-fn create(asking: &Asking, missing: &[&NewTopic]) -> Result<Vec<CreatedTopic>, BrokerError> {
-    check_admin_api(asking)?;
-    let admin = AdminClient::from_config_and_context(
-        &asking.settings.client(),
+fn create(admin: &AdminClient, missing: &[&NewTopic]) -> Result<Vec<CreatedTopic>, BrokerError> {
+    check_admin_api(admin)?;
+    let native = NativeAdminClient::from_config_and_context(
+        &admin.settings.client(),
         CreatingContext { _open: OpenClient::new() },
     )
-    .map_err(|error| trouble::of_creation(&error))?;
+    .map_err(|error| errors::of_creation(&error))?;
     let topics: Vec<NativeTopic<'_>> = missing
         .iter()
         .map(|new| {
@@ -88,13 +90,13 @@ fn create(asking: &Asking, missing: &[&NewTopic]) -> Result<Vec<CreatedTopic>, B
             NativeTopic::new(new.topic.as_str(), new.partitions, replication)
         })
         .collect();
-    let left = asking.left();
+    let left = admin.left();
     let options = AdminOptions::new().request_timeout(Some(left)).operation_timeout(Some(left));
     let answers = tokio::runtime::Builder::new_current_thread()
         .build()
         .map_err(|error| BrokerError::Other(error.to_string()))?
-        .block_on(admin.create_topics(&topics, &options))
-        .map_err(|error| asking.refused(code_of(&error)))?;
+        .block_on(native.create_topics(&topics, &options))
+        .map_err(|error| admin.refused(code_of(&error)))?;
     let created = |(new, answer): (&&NewTopic, Result<String, (String, Code)>)| {
         let topic = new.topic.clone();
         let created = match answer {
@@ -103,14 +105,14 @@ fn create(asking: &Asking, missing: &[&NewTopic]) -> Result<Vec<CreatedTopic>, B
             Err((_, Code::TopicAlreadyExists)) => Ok(false),
             Err((_, Code::TopicAuthorizationFailed | Code::ClusterAuthorizationFailed)) => {
                 Err(BrokerError::Unauthorised(format!(
-                    "topic `{topic}` cannot be made: grant the service `CREATE` on it, or make it with Kafka's own tools"
+                    "topic `{topic}` cannot be created: grant the service `CREATE` on it, or create it with Kafka's own tools"
                 )))
             }
             Err((_, code @ (Code::OperationTimedOut | Code::RequestTimedOut))) => {
-                Err(asking.refused(code))
+                Err(admin.refused(code))
             }
             Err((_, code)) => {
-                Err(remedies::of_code(&format!("topic `{topic}` cannot be made"), code))
+                Err(remedies::of_code(&format!("topic `{topic}` cannot be created"), code))
             }
         };
         (topic, created)
@@ -127,25 +129,25 @@ mod tests {
     use crate::broker::kafka::{EmbeddedBroker, KafkaBroker};
 
     #[tokio::test]
-    async fn an_embedded_broker_of_another_process_is_told_from_kafka() -> Result<(), BrokerError> {
+    async fn an_embedded_broker_of_another_process_differs_from_kafka() -> Result<(), BrokerError> {
         let embedded = EmbeddedBroker::start()?;
         embedded.create_topic("role_events", 1)?;
         let from_outside = KafkaBroker::connect(embedded.broker().settings)?;
         let new = |topic| NewTopic { topic, partitions: 1, replication: -1 };
-        let deadline = Duration::from_secs(30);
+        let timeout = Duration::from_secs(30);
         let there = [new(TopicName::from_static("role_events"))];
-        let answers = from_outside.create_topics(&there, deadline).await?;
+        let answers = from_outside.create_topics(&there, timeout).await?;
         assert_eq!(answers[0].1, Ok(false));
 
         let began = Instant::now();
         let missing = [new(TopicName::from_static("user_events"))];
-        let error = from_outside.create_topics(&missing, deadline).await.unwrap_err().to_string();
+        let error = from_outside.create_topics(&missing, timeout).await.unwrap_err().to_string();
         let address = embedded.address();
         assert!(
             error.starts_with(&format!("the broker at {address} is an embedded one")),
             "{error}"
         );
-        assert!(began.elapsed() < deadline / 2, "{:?}", began.elapsed());
+        assert!(began.elapsed() < timeout / 2, "{:?}", began.elapsed());
         // It goes on.
         embedded.create_topic("user_events", 1)
     }

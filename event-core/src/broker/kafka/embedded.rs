@@ -18,7 +18,7 @@ use crate::delivery::{NextOffset, TopicPartition};
 use crate::event::{GroupName, TopicName};
 
 /// A member that is alone joins in milliseconds here.
-const JOIN_DEADLINE: Duration = Duration::from_secs(2);
+const JOIN_TIMEOUT: Duration = Duration::from_secs(2);
 
 type Cluster<'c> = MockCluster<'c, DefaultProducerContext>;
 type Job = Box<dyn FnOnce(&Cluster<'_>) + Send>;
@@ -54,7 +54,7 @@ impl EmbeddedBroker {
     }
 
     /// Starts one where a member of a group that says nothing for `session_timeout` is dead (30 s
-    /// with [`EmbeddedBroker::start`]), and members are told to say something every
+    /// with [`EmbeddedBroker::start`]), and members send a heartbeat every
     /// `heartbeat_interval` (3 s). Both hold for `group.protocol=consumer`; with the classic protocol
     /// the members choose.
     ///
@@ -174,7 +174,7 @@ impl EmbeddedBroker {
         self.ask(move |cluster| cluster.clear_request_errors(request.key()))
     }
 
-    /// Makes a topic unusable for clients that have not used it yet (they are told so when they
+    /// Makes a topic unusable for clients that have not used it yet (they get an error when they
     /// ask where it is), or usable again with `None`.
     ///
     /// # Errors
@@ -219,7 +219,7 @@ impl Jobs {
             Ok(()) => Ok(true),
             Err(Some(RDKafkaErrorCode::TopicAlreadyExists)) => Ok(false),
             Err(Some(code)) => Err(BrokerError::Other(format!("topic `{topic}`: {code}"))),
-            Err(None) => Err(BrokerError::Other(format!("topic `{topic}` cannot be made"))),
+            Err(None) => Err(BrokerError::Other(format!("topic `{topic}` cannot be created"))),
         }
     }
 
@@ -250,7 +250,7 @@ pub(super) fn create_topics(
             jobs.create_topic(topic.as_str(), partitions)
         } else {
             Err(BrokerError::Other(format!(
-                "topic `{topic}` cannot be made: it needs at least one partition"
+                "topic `{topic}` cannot be created: it needs at least one partition"
             )))
         };
         (topic.clone(), created)
@@ -286,13 +286,13 @@ pub(super) async fn reset(
     broker: &KafkaBroker,
     group: &GroupName,
     offsets: &[(TopicPartition, NextOffset)],
-    deadline: Duration,
+    timeout: Duration,
 ) -> Result<(), BrokerError> {
     let active = || BrokerError::GroupActive(group.to_string());
     let mut topics: Vec<TopicName> = offsets.iter().map(|(at, _)| at.topic.clone()).collect();
     topics.sort_unstable();
     topics.dedup();
-    let there = broker.topics(&topics, deadline).await?;
+    let there = broker.topics(&topics, timeout).await?;
     let all: i32 =
         there.iter().map(|topic| topic.partitions.as_ref().map_or(0, |count| *count)).sum();
     let mut member = broker.subscribe(Subscription {
@@ -300,7 +300,7 @@ pub(super) async fn reset(
         topics: vec![topics],
         retry_topics: Vec::new(),
         max_in_flight_bytes: 1 << 20,
-        drain_deadline: Duration::ZERO,
+        drain_timeout: Duration::ZERO,
         group_instance_id: None,
         wants_metadata: false,
         out_of_range: Default::default(),
@@ -315,10 +315,10 @@ pub(super) async fn reset(
             }
         }
     };
-    let joined = tokio::time::timeout(deadline.min(JOIN_DEADLINE), joining).await;
+    let joined = tokio::time::timeout(timeout.min(JOIN_TIMEOUT), joining).await;
     let (count, epoch) = joined.map_err(|_| active())?;
     if usize::try_from(all) != Ok(count) {
-        member.close(Vec::new(), deadline).await?;
+        member.close(Vec::new(), timeout).await?;
         return Err(active());
     }
     let progress = offsets.iter().map(|(partition, next)| Progress {
@@ -327,7 +327,7 @@ pub(super) async fn reset(
         next: *next,
         metadata: String::new(),
     });
-    member.close(progress.collect(), deadline).await.map(drop)
+    member.close(progress.collect(), timeout).await.map(drop)
 }
 
 fn gone() -> BrokerError {
@@ -348,9 +348,9 @@ pub enum Request {
     Fetch,
     /// Committing offsets.
     OffsetCommit,
-    /// Asking for committed offsets.
+    /// Requests for committed offsets.
     OffsetFetch,
-    /// Asking for topics.
+    /// Requests for topics.
     Metadata,
 }
 
@@ -382,7 +382,7 @@ pub enum Fault {
     UnknownMember,
     /// The group is changing.
     RebalanceInProgress,
-    /// The member has not heard of the group's last change yet.
+    /// The member does not know the group's last generation yet.
     StaleMember,
     /// The connection is closed instead of an answer.
     Disconnect,

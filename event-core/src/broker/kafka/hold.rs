@@ -13,7 +13,7 @@
 //! what librdkafka fetched ahead waits in its queue, up to the limits of that, and nothing is lost. That ends when
 //! a partition has little to do and records are known to wait for it; where that is not known, a little is taken
 //! now and then to see what lies behind. Records of which none comes for a second are no longer waited for: they
-//! may be those of an open transaction. A partition whose records are held all the same is paused: when it has
+//! may be those of an open transaction. A partition whose records stay in memory all the same is paused: when it has
 //! handed over, and not yet dropped, more than an equal share of half of the limit and more than the others leave
 //! of the other half. It goes on at half of that. A pause throws away what was fetched ahead of the partition,
 //! which is why it comes last; a partition that waits never stops the others. The thread polls meanwhile, so the
@@ -34,7 +34,7 @@ const HOLD_POLL: Duration = Duration::from_millis(1);
 const LONGEST_POLL: Duration = Duration::from_millis(20);
 /// After so long a little is taken, because the next message may be of a partition that has little to do.
 const LOOK_BEHIND: Duration = Duration::from_millis(5);
-/// The same where all have enough: so long partitions whose records are held are not yet paused.
+/// The same where all have enough: so long partitions whose records stay in memory are not yet paused.
 const LOOK_ANYWAY: Duration = Duration::from_millis(100);
 
 /// What the partitions that are fetched need.

@@ -10,11 +10,11 @@ use rdkafka::topic_partition_list::{
 };
 use rdkafka::types::RDKafkaErrorCode as Code;
 
-use super::asking::Asking;
+use super::admin_client::AdminClient;
 use super::commits::Refused;
 use super::creation;
+use super::errors;
 use super::raw::{CommitQueue, GroupQueue, NativeGroup, committed_in};
-use super::trouble;
 use crate::broker::{BrokerError, Committed, GroupMember, Watermarks};
 use crate::delivery::{NextOffset, TopicPartition};
 use crate::event::{GroupName, TopicName};
@@ -23,10 +23,10 @@ use crate::event::{GroupName, TopicName};
 type Answers<T> = Vec<Result<T, BrokerError>>;
 
 pub(super) fn watermarks(
-    asking: &Asking,
+    admin: &AdminClient,
     partitions: &[TopicPartition],
 ) -> Result<Answers<Watermarks>, BrokerError> {
-    let (lows, ends) = offsets_and_ends(asking, partitions, NativeOffset::Beginning)?;
+    let (lows, ends) = offsets_and_ends(admin, partitions, NativeOffset::Beginning)?;
     let watermarks = |((partition, low), end): ((&TopicPartition, Result<_, _>), Result<_, _>)| {
         let (low, end) = (NextOffset(low?), NextOffset(end?));
         Ok(Watermarks { partition: partition.clone(), low, end })
@@ -35,13 +35,13 @@ pub(super) fn watermarks(
 }
 
 pub(super) fn offsets_at(
-    asking: &Asking,
+    admin: &AdminClient,
     partitions: &[TopicPartition],
     timestamp_ms: i64,
 ) -> Result<Vec<(TopicPartition, NextOffset)>, BrokerError> {
     // Before 1970 is nothing, and librdkafka has meanings of its own for what is negative.
     let at = NativeOffset::Offset(timestamp_ms.max(0));
-    let (found, ends) = offsets_and_ends(asking, partitions, at)?;
+    let (found, ends) = offsets_and_ends(admin, partitions, at)?;
     let offset = |((partition, found), end): ((&TopicPartition, Result<_, _>), Result<_, _>)| {
         let (found, end) = (found?, end?);
         Ok((partition.clone(), NextOffset(if found < 0 { end } else { found })))
@@ -51,21 +51,21 @@ pub(super) fn offsets_at(
 
 /// One offset for each of `partitions`, and where each ends.
 fn offsets_and_ends(
-    asking: &Asking,
+    admin: &AdminClient,
     partitions: &[TopicPartition],
     at: NativeOffset,
 ) -> Result<(Answers<i64>, Answers<i64>), BrokerError> {
-    let leaders = asking.leaders(partitions)?;
+    let leaders = admin.leaders(partitions)?;
     // For the ends at least half of the time is left.
-    let until = Instant::now() + asking.left() / 2;
-    let offsets = list_offsets(asking, partitions, &leaders, at, until);
+    let until = Instant::now() + admin.left() / 2;
+    let offsets = list_offsets(admin, partitions, &leaders, at, until);
     // Who has not answered is not asked again.
     let answered = |(leader, answer): (Result<i32, BrokerError>, &Result<i64, BrokerError>)| {
         answer.as_ref().map_err(Clone::clone).and(leader)
     };
     let leaders: Vec<_> = leaders.into_iter().zip(&offsets).map(answered).collect();
-    let until = Instant::now() + asking.left();
-    let ends = list_offsets(asking, partitions, &leaders, NativeOffset::End, until);
+    let until = Instant::now() + admin.left();
+    let ends = list_offsets(admin, partitions, &leaders, NativeOffset::End, until);
     Ok((offsets, ends))
 }
 
@@ -73,7 +73,7 @@ fn offsets_and_ends(
 ///
 /// Each leader is asked by itself: one that does not answer takes no other's answer away.
 fn list_offsets(
-    asking: &Asking,
+    admin: &AdminClient,
     partitions: &[TopicPartition],
     leaders: &[Result<i32, BrokerError>],
     at: NativeOffset,
@@ -92,7 +92,7 @@ fn list_offsets(
         let until = now + until.saturating_duration_since(now) / left.max(1);
         left = left.saturating_sub(1);
         let led: Vec<_> = indexes.iter().map(|index| &partitions[*index]).collect();
-        for (index, answer) in indexes.into_iter().zip(ask_leader(asking, &led, at, until)) {
+        for (index, answer) in indexes.into_iter().zip(ask_leader(admin, &led, at, until)) {
             answers[index] = answer;
         }
     }
@@ -101,7 +101,7 @@ fn list_offsets(
 
 /// The same of partitions with one leader.
 fn ask_leader(
-    asking: &Asking,
+    admin: &AdminClient,
     partitions: &[&TopicPartition],
     at: NativeOffset,
     until: Instant,
@@ -115,8 +115,8 @@ fn ask_leader(
     // What was refused of one partition comes as its error: a leader that has just moved, say, so that it is
     // asked again.
     let mut answers: Vec<Result<i64, Code>> = Vec::new();
-    let asked = asking.repeat_until(until, |time| {
-        let answer = asking.client.offsets_for_times(question.clone(), time)?;
+    let asked = admin.repeat_until(until, |time| {
+        let answer = admin.client.offsets_for_times(question.clone(), time)?;
         let offset = |found: &TopicPartitionListElem<'_>| {
             found.error().map_err(|error| error.rdkafka_error_code().unwrap_or(Code::Unknown))?;
             // In place of an offset `End` says that no record is as late.
@@ -131,9 +131,9 @@ fn ask_leader(
         _ => {
             let refused = |code, topic| match code {
                 Code::TopicAuthorizationFailed | Code::UnknownTopicOrPartition => {
-                    trouble::of_topic(code, topic)
+                    errors::of_topic(code, topic)
                 }
-                code => asking.refused(code),
+                code => admin.refused(code),
             };
             let answers = partitions.iter().zip(answers);
             answers
@@ -144,7 +144,7 @@ fn ask_leader(
 }
 
 pub(super) fn committed(
-    asking: &Asking,
+    admin: &AdminClient,
     partitions: &[TopicPartition],
 ) -> Result<Vec<Committed>, BrokerError> {
     if partitions.is_empty() {
@@ -154,7 +154,7 @@ pub(super) fn committed(
     for TopicPartition { topic, partition } in partitions {
         question.add_partition(topic.as_str(), *partition);
     }
-    let answer = asking.repeat(|time| asking.client.committed_offsets(question.clone(), time))?;
+    let answer = admin.repeat(|time| admin.client.committed_offsets(question.clone(), time))?;
     let answers = committed_in(&answer);
     let committed = |(partition, answer): (&TopicPartition, _)| match answer {
         Ok((next, metadata)) => Ok(Committed { partition: partition.clone(), next, metadata }),
@@ -162,25 +162,25 @@ pub(super) fn committed(
         Err(Code::UnknownTopicOrPartition) => {
             Ok(Committed { partition: partition.clone(), next: None, metadata: String::new() })
         }
-        Err(code) => Err(asking.refused(code)),
+        Err(code) => Err(admin.refused(code)),
     };
     partitions.iter().zip(answers).map(committed).collect()
 }
 
 pub(super) fn members(
-    asking: &Asking,
+    admin: &AdminClient,
     group: &GroupName,
 ) -> Result<Option<Vec<GroupMember>>, BrokerError> {
-    if creation::is_embedded(asking) {
+    if creation::is_embedded(admin) {
         return Ok(None);
     }
-    let queue = GroupQueue::new(&asking.client)
+    let queue = GroupQueue::new(&admin.client)
         .ok_or_else(|| BrokerError::Fatal("the client's queue could not be made".to_owned()))?;
-    queue.ask(group.as_str(), asking.left());
-    let described = match wait(asking, |time| queue.answer(time)) {
+    queue.ask(group.as_str(), admin.left());
+    let described = match wait(admin, |time| queue.answer(time)) {
         Some(Ok(described)) => described,
-        Some(Err(code)) => return Err(asking.refused(code)),
-        None => return Err(asking.refused(Code::OperationTimedOut)),
+        Some(Err(code)) => return Err(admin.refused(code)),
+        None => return Err(admin.refused(Code::OperationTimedOut)),
     };
     let NativeGroup { is_stable, members } = described;
     if !is_stable && !members.is_empty() {
@@ -200,7 +200,7 @@ pub(super) fn members(
 }
 
 pub(super) fn reset(
-    asking: &Asking,
+    admin: &AdminClient,
     group: &GroupName,
     offsets: &[(TopicPartition, NextOffset)],
 ) -> Result<(), BrokerError> {
@@ -208,18 +208,18 @@ pub(super) fn reset(
         return Ok(());
     }
     let partitions: Vec<_> = offsets.iter().map(|(partition, _)| partition.clone()).collect();
-    asking.check(&partitions)?;
+    admin.check(&partitions)?;
     let mut list = TopicPartitionList::with_capacity(offsets.len());
     for (TopicPartition { topic, partition }, next) in offsets {
         list.add_partition_offset(topic.as_str(), *partition, NativeOffset::Offset(next.0))
             .map_err(|_| BrokerError::Other(format!("{topic}/{partition} has no offset {next}")))?;
     }
     // A commit by one who is no member, which the broker takes while there is none.
-    let queue = CommitQueue::new(&asking.client)
+    let queue = CommitQueue::new(&admin.client)
         .ok_or_else(|| BrokerError::Fatal("the client's queue could not be made".to_owned()))?;
     let sent = queue.commit(&list);
     let answer = match sent {
-        Ok(()) => wait(asking, |time| queue.answer(time)),
+        Ok(()) => wait(admin, |time| queue.answer(time)),
         Err(code) => Some(Err(code)),
     };
     match answer {
@@ -227,25 +227,25 @@ pub(super) fn reset(
         Some(Err(code)) if is_of_members(code) => Err(BrokerError::GroupActive(group.to_string())),
         Some(Err(code)) => {
             let refused = Refused { code, metadata_bytes: 0 };
-            Err(trouble::of_commit(refused, asking.address(), &asking.heard))
+            Err(errors::of_commit(refused, admin.address(), &admin.last_error))
         }
-        None => Err(asking.refused(Code::OperationTimedOut)),
+        None => Err(admin.refused(Code::OperationTimedOut)),
     }
 }
 
 /// Waits for the answer, listening meanwhile to why there is none.
 fn wait<T>(
-    asking: &Asking,
+    admin: &AdminClient,
     answer: impl Fn(Duration) -> Option<Result<T, Code>>,
 ) -> Option<Result<T, Code>> {
-    let until = Instant::now() + asking.left();
+    let until = Instant::now() + admin.left();
     loop {
         let left = until.saturating_duration_since(Instant::now());
         if let Some(answer) = answer(left.min(Duration::from_millis(100))) {
             return Some(answer);
         }
-        asking.listen();
-        if left.is_zero() || asking.refusal().is_some() {
+        admin.listen();
+        if left.is_zero() || admin.refusal().is_some() {
             return None;
         }
     }

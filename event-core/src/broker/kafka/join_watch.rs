@@ -53,7 +53,7 @@ impl JoinWatch {
     }
 }
 
-/// The error of a member that has not joined: `last` is what it was told last, if it was told anything.
+/// The error of a member that has not joined: `last` is the last error, if there was one.
 pub(super) fn not_joined<C: ConsumerContext>(
     group: &str,
     consumer: &BaseConsumer<C>,

@@ -25,7 +25,7 @@ impl LeaderEpochs {
             self.0.insert(partition.clone(), VecDeque::new());
         }
         let Some(known) = self.0.get_mut(partition) else { return };
-        // A log that was cut off.
+        // A log that was truncated.
         while known.pop_back_if(|(offset, _)| *offset >= first).is_some() {}
         if known.back().is_none_or(|(_, last)| *last != leader_epoch) {
             known.push_back((first, leader_epoch));

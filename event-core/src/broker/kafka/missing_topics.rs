@@ -1,7 +1,7 @@
 //! Whether the topics of a member that is not in its group exist.
 //!
 //! librdkafka does not join a group for topics that are not there, and says so only once in a while: after an
-//! outage the last that was heard is of something else.
+//! outage its last error is of something else.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -32,7 +32,7 @@ impl MissingTopics {
         Some(MissingTopics { queue, is_asked: false, due, are_missing: false })
     }
 
-    /// The member is in its group: what was heard before says nothing of the next time.
+    /// The member is in its group: what it said before says nothing of the next time.
     pub(super) fn forget(&mut self) {
         (self.are_missing, self.due) = (false, Instant::now());
     }

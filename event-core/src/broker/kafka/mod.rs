@@ -20,7 +20,7 @@
 //! | `fetch.queue.backoff.ms` | 1 | the default costs a consumer that catches up a factor of six |
 //! | `enable.partition.eof` | false | `rd_kafka_consume_batch_queue` counts the end as a record (librdkafka 2.12.1), and after a pause the next one is skipped |
 //! | `check.crcs` | true | a damaged record is an error |
-//! | `topic.metadata.refresh.interval.ms` | 3000 (consumer) | a topic made anew is noticed, not a silent stall |
+//! | `topic.metadata.refresh.interval.ms` | 3000 (consumer) | a recreated topic is noticed, not a silent stall |
 //! | `partition.assignment.strategy` | cooperative-sticky | the group goes on while it changes (classic protocol) |
 //! | `heartbeat.interval.ms` | 1000 | a change of the group takes a heartbeat or two (classic protocol) |
 //! | `session.timeout.ms` | 15000 | the partitions of an instance that crashed are taken over after this, in place of 45 s (classic protocol) |
@@ -31,7 +31,7 @@
 //! | `acks`, `enable.idempotence` | all, true | acknowledged means written, once and in order |
 //! | `linger.ms` | 0 | a record sent alone goes at once; under load requests fill while others are under way |
 //! | `message.timeout.ms` | 30000 | a record is acknowledged or given up within this |
-//! | `topic.metadata.propagation.max.ms` | 5000 | a missing topic is told after this, not after 30 s |
+//! | `topic.metadata.propagation.max.ms` | 5000 | a missing topic is an error after this, not after 30 s |
 //! | `message.max.bytes` | 10485760 | the topic decides what is too large |
 //! | `partitioner` | murmur2_random | a key has the same partition as with Java's and most Python clients |
 //!
@@ -51,7 +51,7 @@
 //!
 #![doc = include_str!("remedies.md")]
 
-mod asking;
+mod admin_client;
 mod assignment;
 mod batch;
 mod begin_at_end;
@@ -82,7 +82,7 @@ mod renewal;
 mod settings;
 mod standstill;
 mod topic_ids;
-mod trouble;
+mod errors;
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -93,7 +93,7 @@ use super::{
 };
 use crate::delivery::{NextOffset, TopicPartition};
 use crate::event::{GroupName, TopicName};
-use asking::Asking;
+use admin_client::AdminClient;
 
 pub(crate) use open_clients::{leave, wait_or_leave};
 
@@ -135,61 +135,61 @@ impl Broker for KafkaBroker {
     async fn topics(
         &self,
         names: &[TopicName],
-        deadline: Duration,
+        timeout: Duration,
     ) -> Result<Vec<TopicStatus>, BrokerError> {
         let names = names.to_vec();
-        asking::ask(&self.settings, None, deadline, move |asking| asking.topics(&names)).await
+        admin_client::ask(&self.settings, None, timeout, move |admin| admin.topics(&names)).await
     }
 
     async fn create_topics(
         &self,
         topics: &[NewTopic],
-        deadline: Duration,
+        timeout: Duration,
     ) -> Result<Vec<CreatedTopic>, BrokerError> {
         if let Some(embedded) = &self.embedded {
             return embedded::create_topics(embedded, topics);
         }
         let topics = topics.to_vec();
-        let create = move |asking: &Asking| creation::create_topics(asking, &topics);
-        asking::ask(&self.settings, None, deadline, create).await
+        let create = move |admin: &AdminClient| creation::create_topics(admin, &topics);
+        admin_client::ask(&self.settings, None, timeout, create).await
     }
 
     async fn watermarks(
         &self,
         partitions: &[TopicPartition],
-        deadline: Duration,
+        timeout: Duration,
     ) -> Result<Vec<Result<Watermarks, BrokerError>>, BrokerError> {
         let partitions = partitions.to_vec();
-        let watermarks = move |asking: &Asking| inspection::watermarks(asking, &partitions);
-        asking::ask(&self.settings, None, deadline, watermarks).await
+        let watermarks = move |admin: &AdminClient| inspection::watermarks(admin, &partitions);
+        admin_client::ask(&self.settings, None, timeout, watermarks).await
     }
 
     async fn offsets_at(
         &self,
         partitions: &[TopicPartition],
         timestamp_ms: i64,
-        deadline: Duration,
+        timeout: Duration,
     ) -> Result<Vec<(TopicPartition, NextOffset)>, BrokerError> {
         if self.embedded.is_some() {
-            let watermarks = self.watermarks(partitions, deadline).await?;
+            let watermarks = self.watermarks(partitions, timeout).await?;
             let watermarks = watermarks.into_iter().collect::<Result<_, _>>()?;
             return embedded::offsets_at(self, watermarks, timestamp_ms).await;
         }
         let partitions = partitions.to_vec();
         let offsets =
-            move |asking: &Asking| inspection::offsets_at(asking, &partitions, timestamp_ms);
-        asking::ask(&self.settings, None, deadline, offsets).await
+            move |admin: &AdminClient| inspection::offsets_at(admin, &partitions, timestamp_ms);
+        admin_client::ask(&self.settings, None, timeout, offsets).await
     }
 
     async fn committed(
         &self,
         group: &GroupName,
         partitions: &[TopicPartition],
-        deadline: Duration,
+        timeout: Duration,
     ) -> Result<Vec<Committed>, BrokerError> {
         let partitions = partitions.to_vec();
-        let committed = move |asking: &Asking| inspection::committed(asking, &partitions);
-        asking::ask(&self.settings, Some(group), deadline, committed).await
+        let committed = move |admin: &AdminClient| inspection::committed(admin, &partitions);
+        admin_client::ask(&self.settings, Some(group), timeout, committed).await
     }
 
     async fn members(
@@ -201,22 +201,22 @@ impl Broker for KafkaBroker {
             return Ok(None);
         }
         let named = group.clone();
-        let members = move |asking: &Asking| inspection::members(asking, &named);
-        asking::ask(&self.settings, Some(group), timeout, members).await
+        let members = move |admin: &AdminClient| inspection::members(admin, &named);
+        admin_client::ask(&self.settings, Some(group), timeout, members).await
     }
 
     async fn reset(
         &self,
         group: &GroupName,
         offsets: &[(TopicPartition, NextOffset)],
-        deadline: Duration,
+        timeout: Duration,
     ) -> Result<(), BrokerError> {
         let (named, set) = (group.clone(), offsets.to_vec());
-        let reset = move |asking: &Asking| inspection::reset(asking, &named, &set);
-        let reset = asking::ask(&self.settings, Some(group), deadline, reset).await;
+        let reset = move |admin: &AdminClient| inspection::reset(admin, &named, &set);
+        let reset = admin_client::ask(&self.settings, Some(group), timeout, reset).await;
         match reset {
             Err(BrokerError::GroupActive(_)) if self.embedded.is_some() => {
-                embedded::reset(self, group, offsets, deadline).await
+                embedded::reset(self, group, offsets, timeout).await
             }
             reset => reset,
         }

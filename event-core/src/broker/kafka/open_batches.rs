@@ -4,9 +4,9 @@
 use rdkafka::types::RDKafkaErrorCode as Code;
 
 use super::batch::{Expected, OpenBatch};
+use super::errors;
 use super::raw::{FetchQueue, MessageView};
 use super::rebalance::GroupContext;
-use super::trouble;
 use crate::broker::{ConsumerEvent, OffsetReset, ResetReason};
 use crate::delivery::{NextOffset, TopicPartition};
 
@@ -17,9 +17,9 @@ pub(super) struct OpenBatches {
     pub(super) expected: Expected,
     /// A partition that was handed over is above its share.
     pub(super) has_to_pause: bool,
-    /// Partitions that went back, and are not told of yet.
+    /// Partitions that went back, and are not reported yet.
     pub(super) cut_off: Vec<CutOff>,
-    /// Partitions that are stopped because their position is not in the log, and are not told of yet.
+    /// Partitions that are stopped because their position is not in the log, and are not reported yet.
     pub(super) lost: Vec<LostPosition>,
     /// Where a partition begins, while the messages of one fetch are looked at.
     log_start: Option<(PartitionId, Option<NextOffset>)>,
@@ -146,7 +146,7 @@ impl OpenBatches {
         });
         let log_start = queue.log_start(topic.as_str(), *number);
         if owned.next.is_none_or(|from| from < to) && to.0 > 0 {
-            context.tell_passed(partition.clone(), owned.epoch, to);
+            context.emit_passed(partition.clone(), owned.epoch, to);
         }
         let Some(from) = owned.next else { return };
         let (epoch, known) = (owned.epoch, owned.leader_epoch);
@@ -177,11 +177,12 @@ impl OpenBatches {
     ) {
         let (topic, number) = (message.topic(), message.partition());
         self.hand_over_one(context, message);
-        // Also fetched before a revocation, when it is the next owner's to tell.
+        // Also fetched before a revocation, when the next owner reports it.
         if context.change_assignment(|ours| ours.stop(topic, number)) {
             self.has_to_pause = true;
-            let place = trouble::Place { topic, partition: number, offset: message.offset() };
-            context.tell(ConsumerEvent::Trouble(trouble::of_damage(Some(place), code, reason)));
+            let place =
+                errors::RecordLocation { topic, partition: number, offset: message.offset() };
+            context.emit(ConsumerEvent::Error(errors::of_damage(Some(place), code, reason)));
         }
     }
 
@@ -235,6 +236,6 @@ impl OpenBatches {
 fn look_for_removed(context: &GroupContext, log_start: Option<NextOffset>, reset: OffsetReset) {
     if log_start.is_some_and(|start| reset.from < start && start <= reset.to) {
         let reset = OffsetReset { reason: ResetReason::OutOfRange, ..reset };
-        context.tell(ConsumerEvent::OffsetReset(reset));
+        context.emit(ConsumerEvent::OffsetReset(reset));
     }
 }

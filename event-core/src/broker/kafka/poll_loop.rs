@@ -15,7 +15,7 @@ use rdkafka::topic_partition_list::Offset;
 use rdkafka::types::RDKafkaErrorCode as Code;
 use tokio::sync::oneshot;
 
-use super::asking::EVENTS_AT_ONCE;
+use super::admin_client::EVENTS_AT_ONCE;
 use super::assignment::Assignment;
 use super::commits::Commits;
 use super::committed::names;
@@ -28,7 +28,7 @@ use super::positions::{self, Positions};
 use super::raw::{EventQueue, FetchQueue, MessageView};
 use super::rebalance::{Ending, GroupContext};
 use super::topic_ids::TopicIds;
-use super::{KafkaSettings, trouble};
+use super::{KafkaSettings, errors};
 use crate::broker::{BrokerError, ConsumerEvent};
 use crate::delivery::{NextOffset, TopicPartition};
 use crate::event::TopicName;
@@ -52,7 +52,7 @@ const LITTLE: usize = 256 << 10;
 pub(super) enum Renewal {
     /// The group has not released its name.
     NameUnreleased,
-    /// A topic was deleted, and made anew.
+    /// A topic was deleted, and recreated.
     TopicMadeAnew,
 }
 
@@ -63,7 +63,7 @@ pub(super) struct PollLoop {
     hold: Hold,
     rejoining: Option<Rejoining>,
     join_watch: JoinWatch,
-    /// The last error that was told.
+    /// The last error that was emitted.
     last_error: Option<BrokerError>,
     missing_topics: MissingTopics,
     /// Why the member needs another client, when it does.
@@ -118,7 +118,7 @@ impl PollLoop {
     /// needs another client, and why.
     pub(super) fn run(mut self) -> Option<(GroupContext, Renewal)> {
         let left = catch_unwind(AssertUnwindSafe(|| self.serve())).unwrap_or_else(|panic| {
-            // Told before the client is dropped: that can take for ever, and nobody would know why.
+            // Emitted before the client is dropped: that can take for ever, and nobody would know why.
             self.context().fail(panic.as_ref());
             None
         });
@@ -132,11 +132,11 @@ impl PollLoop {
         again
     }
 
-    /// Gives whom to tell that the group is left.
+    /// Gives the sender that confirms that the group is left.
     fn serve(&mut self) -> Option<oneshot::Sender<()>> {
         let ending = loop {
-            self.context().pulse.beat();
-            if let Some(ending) = self.obey() {
+            self.context().heartbeat.beat();
+            if let Some(ending) = self.handle_command() {
                 break ending;
             }
             self.context().advance_commits();
@@ -158,7 +158,7 @@ impl PollLoop {
         }
     }
 
-    fn obey(&mut self) -> Option<Ending> {
+    fn handle_command(&mut self) -> Option<Ending> {
         loop {
             if let Some(ending) = self.context().take_ending() {
                 return Some(ending);
@@ -185,7 +185,7 @@ impl PollLoop {
         });
         if let Some(list) = resumed {
             context.report(self.consumer.resume(&list), "resuming");
-            context.tell(ConsumerEvent::FetchResumed(names(&list)));
+            context.emit(ConsumerEvent::FetchResumed(names(&list)));
         }
     }
 
@@ -193,7 +193,7 @@ impl PollLoop {
     /// could not be forwarded.
     fn serve_events(&mut self) {
         for _ in 0..EVENTS_AT_ONCE {
-            let troubled = match self.consumer.poll(Duration::ZERO) {
+            let failed = match self.consumer.poll(Duration::ZERO) {
                 // After a log line or a rebalance, too: so no open batch ever spans two epochs.
                 None => {
                     self.hand_over_all();
@@ -209,15 +209,15 @@ impl PollLoop {
                 }
                 Some(Err(error)) => Some(error),
             };
-            if let Some(error) = troubled
+            if let Some(error) = failed
                 && let Some(code) = error.rdkafka_error_code()
             {
-                if trouble::is_damage(code) && self.context().has_unforwarded() {
+                if errors::is_damage(code) && self.context().has_unforwarded() {
                     self.stop_all(code);
                     continue;
                 }
                 let is_fatal = matches!(error, KafkaError::MessageConsumptionFatal(_));
-                self.tell_trouble(code, None, is_fatal);
+                self.emit_client_error(code, None, is_fatal);
             }
         }
         self.hand_over_all();
@@ -281,7 +281,7 @@ impl PollLoop {
         let context = self.consumer.context();
         let (open, queue) = (&mut self.open, &self.fetch_queue);
         open.begin_fetch();
-        let mut troubles = Vec::new();
+        let mut errors = Vec::new();
         let count = queue.fetch(timeout, max, |message| {
             let Some((code, reason)) = message.error() else {
                 return open.collect(context, queue, message);
@@ -295,15 +295,15 @@ impl PollLoop {
             context.change_assignment(|ours| ours.note_error(topic, partition, offset, is_gone));
             match code {
                 Code::AutoOffsetReset => open.lose(context, message, &reason),
-                _ if trouble::is_damage(code) => open.stop(context, message, code, &reason),
-                _ => troubles.push((code, reason, topic.to_owned(), partition)),
+                _ if errors::is_damage(code) => open.stop(context, message, code, &reason),
+                _ => errors.push((code, reason, topic.to_owned(), partition)),
             }
         });
         let mut failing: Vec<(Code, TopicName, Vec<i32>)> = Vec::new();
-        for (code, reason, topic, partition) in troubles {
-            self.context().heard.note(code, &reason);
+        for (code, reason, topic, partition) in errors {
+            self.context().last_error.note(code, &reason);
             match TopicName::foreign(&topic) {
-                Ok(topic) if trouble::keeps_from_fetching(code) => {
+                Ok(topic) if errors::keeps_from_fetching(code) => {
                     let before =
                         failing.iter_mut().find(|(of, name, _)| *of == code && *name == topic);
                     match before {
@@ -311,28 +311,28 @@ impl PollLoop {
                         None => failing.push((code, topic, vec![partition])),
                     }
                 }
-                _ => self.tell_trouble(code, Some(&topic), false),
+                _ => self.emit_client_error(code, Some(&topic), false),
             }
         }
         for (code, topic, partitions) in failing {
-            self.tell_fetch_failed(code, topic, partitions);
+            self.emit_fetch_failed(code, topic, partitions);
         }
-        self.tell_lost();
+        self.report_lost();
         self.go_back();
         self.pause();
         count
     }
 
-    /// Tells of positions that are not in the log any more, with what the log holds.
-    fn tell_lost(&mut self) {
+    /// Reports positions that are not in the log any more, with what the log holds.
+    fn report_lost(&mut self) {
         for LostPosition { partition, from, reason } in std::mem::take(&mut self.open.lost) {
             // The service ends because of it, so that nobody waits for this thread.
             let topic = partition.topic.as_str();
             let log = self.consumer.fetch_watermarks(topic, partition.partition, ASK_LOG).ok();
             let context = self.consumer.context();
-            let group = context.heard.group();
-            let error = trouble::of_lost_position(&group, &partition, from, log, &reason);
-            context.tell(ConsumerEvent::Trouble(error));
+            let group = context.last_error.group();
+            let error = errors::of_lost_position(&group, &partition, from, log, &reason);
+            context.emit(ConsumerEvent::Error(error));
         }
     }
 
@@ -350,7 +350,7 @@ impl PollLoop {
         self.go_back();
     }
 
-    /// Lets partitions whose log was cut off go on where it differs from what was read.
+    /// Lets partitions whose log was truncated go on where it differs from what was read.
     fn go_back(&mut self) {
         if self.open.cut_off.is_empty() {
             return;
@@ -361,9 +361,9 @@ impl PollLoop {
         for cut_off in cut_offs {
             let (reset, to) = positions::after(&self.consumer, &self.fetch_queue, cut_off);
             let context = self.consumer.context();
-            context.tell(ConsumerEvent::OffsetReset(reset.clone()));
+            context.emit(ConsumerEvent::OffsetReset(reset.clone()));
             if let Some(next) = to.to_raw().map(NextOffset) {
-                context.tell_passed(reset.partition.clone(), reset.epoch, next);
+                context.emit_passed(reset.partition.clone(), reset.epoch, next);
             }
             // librdkafka would go on at the old position after a pause, and that is not to be taken for read.
             if let Err(error) = positions::seek(&self.consumer, &reset, to) {
@@ -372,7 +372,7 @@ impl PollLoop {
                 self.open.has_to_pause = true;
                 let reason =
                     format!("{topic}/{partition} could not go back to {}: {error}", reset.to);
-                context.tell(ConsumerEvent::Trouble(BrokerError::Fatal(reason)));
+                context.emit(ConsumerEvent::Error(BrokerError::Fatal(reason)));
             }
         }
     }
@@ -397,64 +397,64 @@ impl PollLoop {
         let context = self.consumer.context();
         context.change_assignment(Assignment::stop_all);
         self.open.has_to_pause = true;
-        let reason = context.heard.reason();
-        context.tell(ConsumerEvent::Trouble(trouble::of_damage(None, code, &reason)));
+        let reason = context.last_error.reason();
+        context.emit(ConsumerEvent::Error(errors::of_damage(None, code, &reason)));
     }
 
-    fn tell_fetch_failed(&self, code: Code, topic: TopicName, partitions: Vec<i32>) {
+    fn emit_fetch_failed(&self, code: Code, topic: TopicName, partitions: Vec<i32>) {
         let context = self.consumer.context();
         let name = Some(topic.as_str());
-        let error = trouble::of_client(code, name, &context.address, &context.heard);
-        context.tell(ConsumerEvent::FetchFailed { topic, partitions, error });
+        let error = errors::of_client(code, name, &context.address, &context.last_error);
+        context.emit(ConsumerEvent::FetchFailed { topic, partitions, error });
     }
 
-    fn tell_trouble(&mut self, code: Code, topic: Option<&str>, is_fatal: bool) {
+    fn emit_client_error(&mut self, code: Code, topic: Option<&str>, is_fatal: bool) {
         // Every member meets it when another one joins, and it follows the group by itself.
-        if trouble::is_rebalance(code) && !is_fatal {
+        if errors::is_rebalance(code) && !is_fatal {
             tracing::debug!(target: "librdkafka", %code, "the group is changing");
             return;
         }
         let context = self.consumer.context();
         // A topic that the member subscribes to, and that is not to be had any more.
-        let gone = trouble::topic_in(&context.heard.reason());
+        let gone = errors::topic_in(&context.last_error.reason());
         if let Some(Ok(topic)) = gone.map(|topic| TopicName::foreign(&topic))
-            && trouble::keeps_from_fetching(code)
+            && errors::keeps_from_fetching(code)
             && context.has_joined()
         {
-            self.tell_fetch_failed(code, topic, Vec::new());
+            self.emit_fetch_failed(code, topic, Vec::new());
             return;
         }
-        let trouble = if is_fatal {
+        let error = if is_fatal {
             let (code, reason) = match self.consumer.client().fatal_error() {
                 Some(fatal) => fatal,
-                None => (code, context.heard.reason()),
+                None => (code, context.last_error.reason()),
             };
             if code == Code::UnreleasedInstanceId && !context.has_joined() {
                 self.renewal = Some(Renewal::NameUnreleased);
                 return;
             }
-            trouble::of_fatal(code, &reason, &context.heard)
+            errors::of_fatal(code, &reason, &context.last_error)
         } else {
-            trouble::of_client(code, topic, &context.address, &context.heard)
+            errors::of_client(code, topic, &context.address, &context.last_error)
         };
         // Reasons carry times and counts, so that the text never repeats; these are the kinds
-        // where each text is another trouble.
-        let kind = match &trouble {
+        // where each text is another error.
+        let kind = match &error {
             BrokerError::UnknownTopic(topic) => topic.clone(),
             BrokerError::Unauthorised(what) => what.clone(),
             // Several codes for one cause, which has no times in its text.
             BrokerError::Fixable { reason, .. } => reason.clone(),
             _ => code.to_string(),
         };
-        self.last_error = Some(trouble.clone());
-        if is_fatal || context.told.is_due(kind) {
-            context.tell_error(trouble);
+        self.last_error = Some(error.clone());
+        if is_fatal || context.emitted.is_due(kind) {
+            context.emit_error(error);
         }
     }
 }
 
 /// How long to wait in a pause that has lasted so long. A partition goes on at half of its share, which
-/// took it the pause to get to: half of that later it still has records in hand, and nobody waits.
+/// took it the pause to get to: half of that later it still has records in flight, and nobody waits.
 fn paused_poll(lasted: Duration) -> Duration {
     (lasted / 2).clamp(PAUSED_POLL, IDLE_POLL)
 }

@@ -1,9 +1,9 @@
-//! How far partitions were read, and where one goes on whose log was cut off.
+//! How far partitions were read, and where one goes on whose log was truncated.
 //!
 //! librdkafka goes to where the epochs of the log and of the position part by itself, or to the
-//! beginning where the position has no epoch or the records there were removed, and tells nobody: it shows
+//! beginning where the position has no epoch or the records there were removed, without an event: it shows
 //! in the offset of the next record, which is not the one that was expected.
-//! (`auto.offset.reset=error` would have it tell, but with one code for all reasons, and it then refuses to
+//! (`auto.offset.reset=error` would report it, but with one code for all reasons, and it then refuses to
 //! seek.)
 
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use rdkafka::types::RDKafkaErrorCode as Code;
 use rdkafka::{ClientConfig, TopicPartitionList};
 use rustc_hash::FxHashMap;
 
-use super::asking::Asking;
+use super::admin_client::AdminClient;
 use super::assignment::Assignment;
 use super::committed::names;
 use super::inspection;
@@ -25,7 +25,7 @@ use super::open_batches::{CutOff, Passed};
 use super::raw::{FetchQueue, committed_in, leader_epochs_in, set_last_leader_epoch};
 use super::rebalance::GroupContext;
 use super::standstill::Standstill;
-use super::{KafkaReader, KafkaSettings, trouble};
+use super::{KafkaReader, KafkaSettings, errors};
 use crate::broker::{BrokerError, ConsumerEvent, OffsetReset, OutOfRange, ReadRequest};
 use crate::delivery::{Epoch, NextOffset, TopicPartition};
 
@@ -34,15 +34,15 @@ const LOOK: Duration = Duration::from_millis(500);
 /// How many ends a member has looked at side by side: each is a client of its own.
 const LOOKS_AT_ONCE: usize = 2;
 /// How long looking may take.
-const LOOK_DEADLINE: Duration = Duration::from_secs(30);
+const LOOK_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long the leaders may take to say their epochs.
-const ASK_DEADLINE: Duration = Duration::from_secs(2);
+const ASK_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long librdkafka may take to go elsewhere. It asks nobody.
-const SEEK_DEADLINE: Duration = Duration::from_secs(2);
+const SEEK_TIMEOUT: Duration = Duration::from_secs(2);
 /// Between two tries.
 const SEEK_PAUSE: Duration = Duration::from_millis(5);
 
-/// What a member of a group is told about positions. Where its group has none, the assignment says where
+/// What a member of a group learns about positions. Where its group has none, the assignment says where
 /// to begin.
 pub(super) fn configure(config: &mut ClientConfig, out_of_range: OutOfRange) {
     let reset = match out_of_range {
@@ -57,7 +57,7 @@ pub(super) fn configure(config: &mut ClientConfig, out_of_range: OutOfRange) {
 ///
 /// The marks of transactions take offsets, and so do records that were aborted, compacted away or removed.
 /// librdkafka counts a mark as read when it would be handed over. What else lies at the end of a log
-/// shows only to who reads up to the end, and a consumer is not told of it: with
+/// shows only to who reads up to the end, and is no event of a consumer: with
 /// `enable.partition.eof`, `rd_kafka_consume_batch_queue` counts the end as a record (librdkafka 2.12.1),
 /// and after a pause the next one is skipped. So where a partition stands still before its end, another
 /// client looks whether a record is left there.
@@ -111,8 +111,8 @@ impl Positions {
             // What waits for the end of a transaction is looked at again later.
             if next == one.to {
                 if let Some(waiting) = self.still.take_waiting(&one.partition, Instant::now()) {
-                    let error = trouble::of_open_transaction(&one.partition, waiting);
-                    consumer.context().tell(ConsumerEvent::Trouble(error));
+                    let error = errors::of_open_transaction(&one.partition, waiting);
+                    consumer.context().emit(ConsumerEvent::Error(error));
                 }
                 return false;
             }
@@ -175,7 +175,7 @@ fn is_at(
     owned.is_some_and(|owned| owned.epoch == epoch && owned.next == Some(next))
 }
 
-/// Looks on a thread of its own whether a record lies between `next` and the end, and tells of an end
+/// Looks on a thread of its own whether a record lies between `next` and the end, and reports an end
 /// before which there is none, or to which the partition is to go.
 fn look_at_end(
     settings: KafkaSettings,
@@ -185,16 +185,16 @@ fn look_at_end(
     looking: Arc<()>,
 ) {
     let look = move || -> Result<(), BrokerError> {
-        let asking = Asking::new(&settings.reader(), settings.clone(), LOOK_DEADLINE)?;
-        let held = inspection::watermarks(&asking, std::slice::from_ref(&partition))?;
-        let Some(held) = held.into_iter().next().transpose()? else { return Ok(()) };
-        let end = held.end;
+        let admin = AdminClient::new(&settings.reader(), settings.clone(), LOOK_TIMEOUT)?;
+        let watermarks = inspection::watermarks(&admin, std::slice::from_ref(&partition))?;
+        let Some(watermarks) = watermarks.into_iter().next().transpose()? else { return Ok(()) };
+        let end = watermarks.end;
         // librdkafka is at the end of some time ago.
-        let is_sought = out_of_range == OutOfRange::Latest && next < held.low;
+        let is_sought = out_of_range == OutOfRange::Latest && next < watermarks.low;
         if end > next && !is_sought {
             let partitions = vec![(partition.clone(), next, Some(end))];
             let request = ReadRequest { partitions, follow: false };
-            if !KafkaReader::start(&settings, request)?.is_empty_within(LOOK_DEADLINE) {
+            if !KafkaReader::start(&settings, request)?.is_empty_within(LOOK_TIMEOUT) {
                 return Ok(());
             }
         }
@@ -214,7 +214,7 @@ fn look_at_end(
 /// Where the partition goes on, and from where it is fetched then.
 ///
 /// Whoever cuts a log off is a new leader, with a higher epoch than all that was written before. Without
-/// one the topic was made anew, counts its epochs from 0 again, and is read from its beginning.
+/// one the topic was recreated, counts its epochs from 0 again, and is read from its beginning.
 pub(super) fn after(
     consumer: &BaseConsumer<GroupContext>,
     queue: &FetchQueue,
@@ -248,9 +248,9 @@ pub(super) fn validate(
             set_last_leader_epoch(&mut list, leader_epoch);
         }
     }
-    let until = Instant::now() + SEEK_DEADLINE;
+    let until = Instant::now() + SEEK_TIMEOUT;
     while list.count() > 0 {
-        let sought = consumer.seek_partitions(list.clone(), SEEK_DEADLINE)?;
+        let sought = consumer.seek_partitions(list.clone(), SEEK_TIMEOUT)?;
         let mut sought = sought.elements().into_iter().map(|one| one.error());
         // Until the partitions that went before have stopped, those that come have not begun.
         let is_early = sought
@@ -275,9 +275,9 @@ pub(super) fn undo_moves(consumer: &BaseConsumer<GroupContext>) -> KafkaResult<(
         let TopicPartition { topic, partition } = &**partition;
         list.add_partition_offset(topic.as_str(), *partition, Offset::Offset(next.0))?;
     }
-    let until = Instant::now() + SEEK_DEADLINE;
+    let until = Instant::now() + SEEK_TIMEOUT;
     loop {
-        let sought = consumer.seek_partitions(list.clone(), SEEK_DEADLINE);
+        let sought = consumer.seek_partitions(list.clone(), SEEK_TIMEOUT);
         let undone =
             sought.and_then(|sought| sought.elements().iter().try_for_each(|one| one.error()));
         // What a rebalance is about has not begun, or not ended, for a moment.
@@ -318,7 +318,7 @@ pub(super) fn seek_one(
 ) -> KafkaResult<()> {
     let mut list = TopicPartitionList::new();
     list.add_partition_offset(partition.topic.as_str(), partition.partition, to)?;
-    let sought = consumer.seek_partitions(list, SEEK_DEADLINE)?;
+    let sought = consumer.seek_partitions(list, SEEK_TIMEOUT)?;
     sought.elements().iter().try_for_each(|one| one.error())
 }
 
@@ -335,7 +335,7 @@ pub(super) fn ask_epochs(consumer: &BaseConsumer<GroupContext>, cut_offs: &mut [
         return;
     }
     // Without an answer it is not known, and the partition goes on where it differs.
-    let Ok(answer) = consumer.offsets_for_times(list, ASK_DEADLINE) else { return };
+    let Ok(answer) = consumer.offsets_for_times(list, ASK_TIMEOUT) else { return };
     let epochs: FxHashMap<_, _> =
         names(&answer).into_iter().zip(leader_epochs_in(&answer)).collect();
     for cut_off in cut_offs.iter_mut().filter(|one| one.found.is_none()) {

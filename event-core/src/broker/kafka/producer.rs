@@ -24,9 +24,9 @@ use rdkafka::types::RDKafkaErrorCode as Code;
 use tokio::sync::Notify;
 
 use super::KafkaSettings;
+use super::errors::{self, LastError};
 use super::open_clients::OpenClient;
 use super::raw::{self, DeliveryQueue, Report};
-use super::trouble::{self, Heard};
 use crate::broker::{Acknowledged, BrokerError, OutgoingRecord, PortFuture, Producer};
 use line::{Line, Turns};
 use pending::Answer;
@@ -37,8 +37,8 @@ const MAX_IN_FLIGHT_RECORDS: usize = 20_000;
 const MAX_IN_FLIGHT_BYTES: usize = 128 << 20;
 /// How often the thread looks whether it should end.
 const POLL: Duration = Duration::from_millis(100);
-/// A client that failed answers what it had at once when it is told to give it up.
-const PURGE_DEADLINE: Duration = Duration::from_secs(5);
+/// A client that failed answers what it had at once when it is purged.
+const PURGE_TIMEOUT: Duration = Duration::from_secs(5);
 const PURGE_POLL: Duration = Duration::from_millis(2);
 
 /// A producer on Kafka. Dropping it gives up what is not acknowledged: flush first.
@@ -55,18 +55,18 @@ struct Shared {
     line: Mutex<Line>,
     settled: Notify,
     settings: KafkaSettings,
-    heard: Arc<Heard>,
+    last_error: Arc<LastError>,
 }
 
 impl KafkaProducer {
     pub(super) fn start(settings: &KafkaSettings) -> Result<KafkaProducer, BrokerError> {
-        let heard = Arc::new(Heard::of(settings));
-        let queue = connect(settings, &heard)?;
+        let last_error = Arc::new(LastError::of(settings));
+        let queue = connect(settings, &last_error)?;
         let shared = Arc::new(Shared {
             line: Mutex::new(Line::new(Arc::clone(queue.producer()))),
             settled: Notify::new(),
             settings: settings.clone(),
-            heard,
+            last_error,
         });
         let stop = Arc::new(AtomicBool::new(false));
         let (polled, stopped) = (Arc::clone(&shared), Arc::clone(&stop));
@@ -79,7 +79,7 @@ impl KafkaProducer {
                     queue.serve(POLL, &mut reports);
                     polled.delivered(&mut reports, None);
                     if let Some((code, reason)) = queue.producer().client().fatal_error() {
-                        let reason = trouble::of_failed_producer(code, reason);
+                        let reason = errors::of_failed_producer(code, reason);
                         queue = polled.replace(queue, &reason);
                     }
                     polled.advance();
@@ -91,10 +91,10 @@ impl KafkaProducer {
     }
 }
 
-fn connect(settings: &KafkaSettings, heard: &Arc<Heard>) -> Result<Queue, BrokerError> {
-    let context = DeliveryContext { heard: Arc::clone(heard), _open: OpenClient::new() };
+fn connect(settings: &KafkaSettings, last_error: &Arc<LastError>) -> Result<Queue, BrokerError> {
+    let context = DeliveryContext { last_error: Arc::clone(last_error), _open: OpenClient::new() };
     let client = BaseProducer::from_config_and_context(&settings.producer(), context)
-        .map_err(|error| trouble::of_creation(&error))?;
+        .map_err(|error| errors::of_creation(&error))?;
     DeliveryQueue::new(Arc::new(client))
         .ok_or_else(|| BrokerError::Fatal("the producer has no queue".to_owned()))
 }
@@ -113,7 +113,7 @@ impl Producer for KafkaProducer {
         Box::pin(self.shared.enter(record))
     }
 
-    fn flush(&self, deadline: Duration) -> PortFuture<'_, Result<(), BrokerError>> {
+    fn flush(&self, timeout: Duration) -> PortFuture<'_, Result<(), BrokerError>> {
         let turn = self.shared.line().close_turn();
         Box::pin(async move {
             let settled = async {
@@ -128,11 +128,11 @@ impl Producer for KafkaProducer {
                     notified.await;
                 }
             };
-            tokio::time::timeout(deadline, settled).await.map_err(|_| {
+            tokio::time::timeout(timeout, settled).await.map_err(|_| {
                 let open = self.shared.line().open_before(turn);
-                self.shared.heard.refusal().unwrap_or_else(|| BrokerError::TimedOut {
+                self.shared.last_error.refusal().unwrap_or_else(|| BrokerError::TimedOut {
                     what: format!("{open} records"),
-                    last_heard: self.shared.heard.reason(),
+                    last_error: self.shared.last_error.reason(),
                 })
             })
         })
@@ -207,7 +207,7 @@ impl Shared {
     }
 
     fn error_of(&self, code: Code, slot: &Slot) -> BrokerError {
-        trouble::of_delivery(code, &slot.topic, slot.partition, slot.bytes, &self.heard)
+        errors::of_delivery(code, &slot.topic, slot.partition, slot.bytes, &self.last_error)
     }
 
     /// Answers what librdkafka reported, and fills it again. `failed` is why its client is replaced.
@@ -216,7 +216,7 @@ impl Shared {
             return;
         }
         if reports.iter().any(|(_, result)| result.is_ok()) {
-            self.heard.note_answer();
+            self.last_error.note_answer();
         }
         let (records, mut bytes) = (reports.len(), 0);
         let mut turns = Turns::default();
@@ -228,7 +228,7 @@ impl Shared {
             // librdkafka gives up what it has when it fails, before the client is replaced.
             let present = || self.line().client.client().fatal_error().map(|(_, reason)| reason);
             let result = result.map_err(|code| match failed.map(str::to_owned).or_else(present) {
-                Some(reason) => trouble::of_replacement(&slot.topic, &reason),
+                Some(reason) => errors::of_replacement(&slot.topic, &reason),
                 None => self.error_of(code, slot),
             });
             pending.answer(result);
@@ -245,7 +245,7 @@ impl Shared {
     /// Puts a new client in the place of one that failed for good, and answers what that one had.
     /// What waits in the line goes to the new one.
     fn replace(&self, old: Queue, reason: &str) -> Queue {
-        let new = match connect(&self.settings, &self.heard) {
+        let new = match connect(&self.settings, &self.last_error) {
             Ok(new) => new,
             Err(error) => {
                 tracing::error!(%error, "no producer in the place of one that failed: {reason}");
@@ -265,7 +265,7 @@ impl Shared {
         tracing::warn!("the producer failed for good and is replaced: {reason}");
         self.line().client = Arc::clone(new.producer());
         old.producer().purge(PurgeConfig::default().queue().inflight());
-        let until = Instant::now() + PURGE_DEADLINE;
+        let until = Instant::now() + PURGE_TIMEOUT;
         let mut reports = Vec::new();
         while old.producer().in_flight_count() > 0 && Instant::now() < until {
             old.serve(PURGE_POLL, &mut reports);
@@ -300,19 +300,19 @@ impl Shared {
 }
 
 struct DeliveryContext {
-    heard: Arc<Heard>,
+    last_error: Arc<LastError>,
     _open: OpenClient,
 }
 
 impl ClientContext for DeliveryContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        self.heard.note_log(facility, message);
-        trouble::log(level, facility, message);
+        self.last_error.note_log(facility, message);
+        errors::log(level, facility, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
         if let Some(code) = error.rdkafka_error_code() {
-            self.heard.note(code, reason);
+            self.last_error.note(code, reason);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Reads partitions without a group, on a thread of its own.
 //!
-//! librdkafka tells of the end of a partition by its offset. Only that ends a partition whose last
+//! librdkafka reports the end of a partition by its offset. Only that ends a partition whose last
 //! offsets hold no record, as after compaction or at the end of a transaction.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,18 +15,18 @@ use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::KafkaSettings;
-use super::asking::Asking;
+use super::admin_client::AdminClient;
 use super::assignment::Owned;
 use super::batch::{Expected, OpenBatch};
 use super::budget::Budget;
+use super::errors;
 use super::inspection;
 use super::raw::{FetchQueue, MessageView};
-use super::trouble;
 use crate::broker::{BrokerError, ReadRequest, Reader};
 use crate::delivery::{NextOffset, RecordBatch, TopicPartition};
 
 /// How long it may take to find out what the partitions hold.
-const START_DEADLINE: Duration = Duration::from_secs(30);
+const START_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often a thread that waits for an answer looks.
 const LOOK_PAUSE: Duration = Duration::from_millis(20);
 /// How many batches may wait for the one who reads.
@@ -36,12 +36,12 @@ const BUDGET_BYTES: usize = 4 << 20;
 /// How long an idle fetch may hide that nobody reads any more.
 const IDLE_FETCH: Duration = Duration::from_millis(20);
 const FETCH: usize = 512;
-/// The same trouble is told again after this.
-const TROUBLE_AGAIN: Duration = Duration::from_secs(10);
+/// The same error is reported again after this.
+const REPEAT_AFTER: Duration = Duration::from_secs(10);
 
 type Answer = Result<RecordBatch, BrokerError>;
 
-/// A reader of a Kafka cluster. A trouble that passes by itself is told, and it goes on.
+/// A reader of a Kafka cluster. A transient error is reported, and the reader goes on.
 pub struct KafkaReader {
     answers: Receiver<Answer>,
 }
@@ -51,14 +51,14 @@ impl KafkaReader {
         settings: &KafkaSettings,
         request: ReadRequest,
     ) -> Result<KafkaReader, BrokerError> {
-        let asking = Asking::new(&settings.reader(), settings.clone(), START_DEADLINE)?;
+        let admin = AdminClient::new(&settings.reader(), settings.clone(), START_TIMEOUT)?;
         let (sender, answers) = channel(WAITING);
         std::thread::Builder::new()
             .name("kafka-reader".to_owned())
             .spawn(move || {
                 let panics = sender.clone();
                 let reading = || {
-                    if let Err(error) = read(&asking, &request, &sender) {
+                    if let Err(error) = read(&admin, &request, &sender) {
                         let _ = sender.blocking_send(Err(error));
                     }
                 };
@@ -69,7 +69,7 @@ impl KafkaReader {
                 }
                 drop((sender, panics));
                 // The client may take long to go, and whoever reads must not wait for that.
-                drop(asking);
+                drop(admin);
             })
             .map_err(|error| BrokerError::Fatal(format!("no reader thread: {error}")))?;
         Ok(KafkaReader { answers })
@@ -111,16 +111,16 @@ enum Stop {
 }
 
 fn read(
-    asking: &Asking,
+    admin: &AdminClient,
     request: &ReadRequest,
     sender: &Sender<Answer>,
 ) -> Result<(), BrokerError> {
-    let fetch_queue = FetchQueue::new(&asking.client)
+    let fetch_queue = FetchQueue::new(&admin.client)
         .ok_or_else(|| BrokerError::Fatal("the reader's queue could not be made".to_owned()))?;
-    let open = begin(asking, request, &fetch_queue)?;
+    let open = begin(admin, request, &fetch_queue)?;
     let budget = Budget::new(BUDGET_BYTES);
     budget.add_partitions(open.len());
-    let mut reading = Reading { asking, sender, fetch_queue, open, budget, told: None };
+    let mut reading = Reading { admin, sender, fetch_queue, open, budget, emitted: None };
     match reading.run() {
         Ok(()) | Err(Stop::NobodyReads) => Ok(()),
         Err(Stop::Failed(error)) => Err(error),
@@ -129,20 +129,23 @@ fn read(
 
 /// Finds out where each partition begins and ends, and assigns those that hold something to read.
 fn begin(
-    asking: &Asking,
+    admin: &AdminClient,
     request: &ReadRequest,
     fetch_queue: &FetchQueue,
 ) -> Result<Vec<Open>, BrokerError> {
     let partitions: Vec<_> = request.partitions.iter().map(|(at, _, _)| at.clone()).collect();
-    let held = inspection::watermarks(asking, &partitions)?;
-    let held = held.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let watermarks = inspection::watermarks(admin, &partitions)?;
+    let watermarks = watermarks.into_iter().collect::<Result<Vec<_>, _>>()?;
     let mut list = TopicPartitionList::new();
     let mut open = Vec::new();
-    for ((partition, from, to), held) in request.partitions.iter().zip(held) {
+    for ((partition, from, to), watermarks) in request.partitions.iter().zip(watermarks) {
         // An offset that is not there would be replaced by the earliest, and everything read again.
-        let from = (*from).clamp(held.low, held.end);
-        let to =
-            if request.follow { *to } else { Some(to.map_or(held.end, |to| to.min(held.end))) };
+        let from = (*from).clamp(watermarks.low, watermarks.end);
+        let to = if request.follow {
+            *to
+        } else {
+            Some(to.map_or(watermarks.end, |to| to.min(watermarks.end)))
+        };
         if to.is_some_and(|to| from >= to) {
             continue;
         }
@@ -155,7 +158,7 @@ fn begin(
         }
         open.push(Open { partition: partition.clone(), to, batch: None });
     }
-    asking
+    admin
         .client
         .assign(&list)
         .map_err(|error| BrokerError::Other(format!("the partitions cannot be read: {error}")))?;
@@ -163,12 +166,12 @@ fn begin(
 }
 
 struct Reading<'a> {
-    asking: &'a Asking,
+    admin: &'a AdminClient,
     sender: &'a Sender<Answer>,
     fetch_queue: FetchQueue,
     open: Vec<Open>,
     budget: Arc<Budget>,
-    told: Option<(Code, Instant)>,
+    emitted: Option<(Code, Instant)>,
 }
 
 impl Reading<'_> {
@@ -177,11 +180,11 @@ impl Reading<'_> {
             if self.sender.is_closed() {
                 return Err(Stop::NobodyReads);
             }
-            while let Some(served) = self.asking.poll() {
+            while let Some(served) = self.admin.poll() {
                 if let Err(error) = served
                     && let Some(code) = error.rdkafka_error_code()
                 {
-                    self.tell(code, None)?;
+                    self.emit(code, None)?;
                 }
             }
             if self.fetch(Duration::ZERO, FETCH)? == 0 {
@@ -194,8 +197,8 @@ impl Reading<'_> {
 
     fn fetch(&mut self, timeout: Duration, max: usize) -> Result<usize, Stop> {
         let mut stop = Ok(());
-        let mut troubles = Vec::new();
-        let Reading { fetch_queue, open, sender, asking, budget, .. } = self;
+        let mut errors = Vec::new();
+        let Reading { fetch_queue, open, sender, admin, budget, .. } = self;
         let count = fetch_queue.fetch(timeout, max, |message| {
             if stop.is_err() {
                 return;
@@ -209,31 +212,31 @@ impl Reading<'_> {
                     one.to.is_some_and(|to| message.offset() + 1 >= to.0)
                 }
                 Some((Code::PartitionEOF, _)) => one.to.is_some_and(|to| message.offset() >= to.0),
-                Some((code, reason)) if trouble::is_damage(code) => {
-                    let place = trouble::Place {
+                Some((code, reason)) if errors::is_damage(code) => {
+                    let place = errors::RecordLocation {
                         topic: message.topic(),
                         partition: message.partition(),
                         offset: message.offset(),
                     };
-                    let damage = trouble::of_damage(Some(place), code, &reason);
+                    let damage = errors::of_damage(Some(place), code, &reason);
                     stop = one.hand_over(budget, sender).and(Err(Stop::Failed(damage)));
                     false
                 }
                 Some((code, reason)) => {
-                    asking.heard.note(code, &reason);
-                    troubles.push((code, message.topic().to_owned()));
+                    admin.last_error.note(code, &reason);
+                    errors.push((code, message.topic().to_owned()));
                     false
                 }
             };
             if is_over && stop.is_ok() {
                 let mut one = open.swap_remove(index);
                 stop = one.hand_over(budget, sender);
-                one.pause(asking);
+                one.pause(admin);
             }
         });
         stop?;
-        for (code, topic) in troubles {
-            self.tell(code, Some(&topic))?;
+        for (code, topic) in errors {
+            self.emit(code, Some(&topic))?;
         }
         Ok(count)
     }
@@ -243,21 +246,21 @@ impl Reading<'_> {
         open.try_for_each(|one| one.hand_over(&self.budget, self.sender))
     }
 
-    fn tell(&mut self, code: Code, topic: Option<&str>) -> Result<(), Stop> {
+    fn emit(&mut self, code: Code, topic: Option<&str>) -> Result<(), Stop> {
         // It is no member of the group that librdkafka wants named, and needs no right to it.
         let is_of_group = matches!(
             code,
             Code::GroupAuthorizationFailed | Code::WaitingForCoordinator | Code::PartitionEOF
         );
         let now = Instant::now();
-        let is_told = self
-            .told
-            .is_some_and(|(told, at)| told == code && now.duration_since(at) < TROUBLE_AGAIN);
-        if is_of_group || is_told {
+        let is_emitted = self
+            .emitted
+            .is_some_and(|(emitted, at)| emitted == code && now.duration_since(at) < REPEAT_AFTER);
+        if is_of_group || is_emitted {
             return Ok(());
         }
-        self.told = Some((code, now));
-        let error = trouble::of_client(code, topic, self.asking.address(), &self.asking.heard);
+        self.emitted = Some((code, now));
+        let error = errors::of_client(code, topic, self.admin.address(), &self.admin.last_error);
         if error.is_retriable() { send(self.sender, Err(error)) } else { Err(Stop::Failed(error)) }
     }
 }
@@ -290,11 +293,11 @@ impl Open {
     }
 
     /// Fetches no more of it.
-    fn pause(&self, asking: &Asking) {
+    fn pause(&self, admin: &AdminClient) {
         let mut list = TopicPartitionList::new();
         list.add_partition(self.partition.topic.as_str(), self.partition.partition);
         // What comes all the same is dropped.
-        let _ = asking.client.pause(&list);
+        let _ = admin.client.pause(&list);
     }
 }
 

@@ -1,7 +1,7 @@
 //! What happens when the group changes.
 //!
 //! rdkafka calls [`GroupContext::rebalance`] on the consumer thread, inside `poll`. On a
-//! revocation it holds the group up until the records in hand are released, commits them, and
+//! revocation it holds the group up until the records in flight are released, commits them, and
 //! only then gives the partitions back, on every path: a member that never unassigns stalls its
 //! whole group.
 
@@ -28,40 +28,40 @@ use super::budget::Budget;
 use super::commits::{Commits, Repeat};
 use super::committed::{self, names};
 use super::consumer::{Close, Command};
+use super::errors::{self, LastError};
 use super::open_clients::OpenClient;
 use super::positions;
 use super::queues::Queues;
 use super::raw::FetchQueue;
 use super::topic_ids::TopicIds;
-use super::trouble::{self, Heard};
 use crate::broker::{
-    BrokerError, ConsumerEvent, OutOfRange, PartitionEvent, Progress, Pulse, Revocation,
+    BrokerError, ConsumerEvent, Heartbeat, OutOfRange, PartitionEvent, Progress, Revocation,
 };
 use crate::delivery::{Epoch, NextOffset, RecordBatch, TopicPartition};
 
 /// The processor drains for the same time, but begins later: it has to hear of the revocation.
 const DRAIN_MARGIN: Duration = Duration::from_secs(2);
-/// The same error is told again after this.
-const TOLD_AGAIN: Duration = Duration::from_secs(10);
+/// The same error is reported again after this.
+const REPEAT_AFTER: Duration = Duration::from_secs(10);
 /// How often commits are looked after while a release is waited for.
 const RELEASE_POLL: Duration = Duration::from_millis(20);
 /// How long a revocation waits for the answer to its commit, beyond the drain.
-const COMMIT_DEADLINE: Duration = Duration::from_secs(5);
+const COMMIT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What the poll loop and the callbacks inside `poll` share. All of it runs on the consumer
-/// thread, so the locks are never contended; none may be held across a `poll`.
+/// thread, so the locks are never contended; none may be locked across a `poll`.
 pub(super) struct GroupContext {
     pub(super) address: String,
-    pub(super) heard: Arc<Heard>,
+    pub(super) last_error: Arc<LastError>,
     pub(super) events: UnboundedSender<ConsumerEvent>,
     pub(super) commands: Mutex<Receiver<Command>>,
     pub(super) sender: Sender<Command>,
-    pub(super) drain_deadline: Duration,
+    pub(super) drain_timeout: Duration,
     pub(super) budget: Arc<Budget>,
-    pub(super) pulse: Arc<Pulse>,
+    pub(super) heartbeat: Arc<Heartbeat>,
     wants_metadata: bool,
-    /// What the members of one consumer told.
-    pub(super) told: Arc<Told>,
+    /// The errors that the members of one consumer emitted.
+    pub(super) emitted: Arc<EmittedErrors>,
     pub(super) out_of_range: OutOfRange,
     /// Where each partition has a queue of its own.
     pub(super) queues: Option<Arc<Queues>>,
@@ -109,21 +109,21 @@ impl GroupContext {
         address: String,
         events: UnboundedSender<ConsumerEvent>,
         (sender, commands): (Sender<Command>, Receiver<Command>),
-        drain_deadline: Duration,
+        drain_timeout: Duration,
         budget: Arc<Budget>,
         wants_metadata: bool,
     ) -> Self {
         GroupContext {
             address,
-            heard: Arc::default(),
+            last_error: Arc::default(),
             events,
             commands: Mutex::new(commands),
             sender,
-            drain_deadline,
+            drain_timeout,
             budget,
-            pulse: Arc::default(),
+            heartbeat: Arc::default(),
             wants_metadata,
-            told: Arc::default(),
+            emitted: Arc::default(),
             out_of_range: OutOfRange::default(),
             queues: None,
             is_static: false,
@@ -135,7 +135,7 @@ impl GroupContext {
         }
     }
 
-    /// For another consumer of the same member, which has no partition. This one obeys nobody any more.
+    /// For another consumer of the same member, which has no partition. This one takes no command any more.
     pub(super) fn successor(&self) -> GroupContext {
         let mut commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
         let state = {
@@ -145,9 +145,9 @@ impl GroupContext {
             State { assignment, has_joined: before.has_joined, ..State::default() }
         };
         let successor = GroupContext {
-            heard: Arc::clone(&self.heard),
-            told: Arc::clone(&self.told),
-            pulse: Arc::clone(&self.pulse),
+            last_error: Arc::clone(&self.last_error),
+            emitted: Arc::clone(&self.emitted),
+            heartbeat: Arc::clone(&self.heartbeat),
             out_of_range: self.out_of_range,
             queues: self.queues.clone(),
             is_static: self.is_static,
@@ -156,7 +156,7 @@ impl GroupContext {
                 self.address.clone(),
                 self.events.clone(),
                 (self.sender.clone(), std::mem::replace(&mut *commands, channel().1)),
-                self.drain_deadline,
+                self.drain_timeout,
                 Arc::clone(&self.budget),
                 self.wants_metadata,
             )
@@ -186,17 +186,17 @@ impl GroupContext {
         change(&mut self.state().assignment)
     }
 
-    /// From now on nobody is told anything, and revocations wait for nobody.
+    /// From now on no event is emitted, and no revocation waits.
     pub(super) fn leave(&self) {
         self.state().leaving = true;
     }
 
-    /// Tells that the thread panicked; from then on it serves nobody.
+    /// Emits that the thread panicked; from then on it serves nobody.
     pub(super) fn fail(&self, panic: &(dyn Any + Send)) {
         let text = panic.downcast_ref::<&str>().copied();
         let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
         let reason = format!("the consumer thread panicked: {}", text.unwrap_or("no reason given"));
-        self.tell(ConsumerEvent::Trouble(BrokerError::Fatal(reason)));
+        self.emit(ConsumerEvent::Error(BrokerError::Fatal(reason)));
         self.leave();
         // A close that comes now must not wait for an answer.
         *self.commands.lock().unwrap_or_else(PoisonError::into_inner) = channel().1;
@@ -207,15 +207,15 @@ impl GroupContext {
         self.state().has_joined
     }
 
-    /// Tells of an error that the client met by itself.
-    pub(super) fn tell_error(&self, error: BrokerError) {
-        self.tell(match self.has_joined() {
-            true => ConsumerEvent::Trouble(error),
+    /// Emits an error that the client met by itself.
+    pub(super) fn emit_error(&self, error: BrokerError) {
+        self.emit(match self.has_joined() {
+            true => ConsumerEvent::Error(error),
             false => ConsumerEvent::JoinFailed(error),
         });
     }
 
-    pub(super) fn tell(&self, event: ConsumerEvent) {
+    pub(super) fn emit(&self, event: ConsumerEvent) {
         // Nobody listens once the consumer is dropped; its end is under way then.
         let _ = self.events.send(event);
     }
@@ -226,15 +226,15 @@ impl GroupContext {
         match queue {
             // Nobody reads it once its lane has ended: what it leaves is delivered again.
             Some(queue) => drop(queue.send(PartitionEvent::Records(batch))),
-            None => self.tell(ConsumerEvent::Records(batch)),
+            None => self.emit(ConsumerEvent::Records(batch)),
         }
     }
 
-    /// Tells that no record of a partition comes before `next`, behind the records before it.
-    pub(super) fn tell_passed(&self, partition: TopicPartition, epoch: Epoch, next: NextOffset) {
+    /// Emits that no record of a partition comes before `next`, behind the records before it.
+    pub(super) fn emit_passed(&self, partition: TopicPartition, epoch: Epoch, next: NextOffset) {
         match self.with_assignment(|ours| ours.queue(&partition, epoch)) {
             Some(queue) => drop(queue.send(PartitionEvent::Passed(next))),
-            None => self.tell(ConsumerEvent::Passed { partition, epoch, next }),
+            None => self.emit(ConsumerEvent::Passed { partition, epoch, next }),
         }
     }
 
@@ -248,27 +248,25 @@ impl GroupContext {
 
     /// The group took the member in and has no partition for it, of which the new protocol says nothing.
     pub(super) fn join_without_partitions(&self) {
-        self.heard.note_answer();
+        self.last_error.note_answer();
         let epoch = self.change_assignment(|ours| ours.add(&[]));
         self.state().has_joined = true;
-        self.tell(ConsumerEvent::Assigned { partitions: Vec::new(), epoch });
+        self.emit(ConsumerEvent::Assigned { partitions: Vec::new(), epoch });
     }
 
     fn assign(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
         let partitions = names(list);
-        self.heard.note_answer();
+        self.last_error.note_answer();
         // librdkafka goes on where this says, so that the offset and the metadata are of one commit.
         // librdkafka would begin where a position that is not in the log goes on, also without one.
         let has_to_know = self.wants_metadata || self.out_of_range != OutOfRange::Earliest;
         let has_to_know = has_to_know && !partitions.is_empty() && !self.state().leaving;
-        let asked = has_to_know.then(|| committed::ask(consumer, list, &self.heard));
-        let (mut committed, trouble) = match asked {
+        let asked = has_to_know.then(|| committed::ask(consumer, list, &self.last_error));
+        let (mut committed, error) = match asked {
             None => (None, None),
             Some(Ok(committed)) => (Some(committed), None),
-            Some(Err(trouble)) if self.out_of_range == OutOfRange::Earliest => {
-                (None, Some(trouble))
-            }
-            Some(Err(trouble)) => (None, Some(BrokerError::Fatal(trouble.to_string()))),
+            Some(Err(error)) if self.out_of_range == OutOfRange::Earliest => (None, Some(error)),
+            Some(Err(error)) => (None, Some(BrokerError::Fatal(error.to_string()))),
         };
         let assigned = committed::with_committed(partitions.clone(), committed.as_ref());
         let leader_epochs = committed::leader_epochs(&partitions, committed.as_ref());
@@ -313,14 +311,14 @@ impl GroupContext {
             }
         }
         self.state().has_joined = true;
-        self.tell(ConsumerEvent::Assigned { partitions: assigned, epoch });
+        self.emit(ConsumerEvent::Assigned { partitions: assigned, epoch });
         for reset in resets {
             let (partition, to) = (reset.partition.clone(), reset.to);
-            self.tell(ConsumerEvent::OffsetReset(reset));
-            self.tell_passed(partition, epoch, to);
+            self.emit(ConsumerEvent::OffsetReset(reset));
+            self.emit_passed(partition, epoch, to);
         }
-        if let Some(trouble) = trouble {
-            self.tell(ConsumerEvent::Trouble(trouble));
+        if let Some(error) = error {
+            self.emit(ConsumerEvent::Error(error));
         }
         let list = committed.as_ref().unwrap_or(list);
         let assigned = match consumer.rebalance_protocol() {
@@ -331,8 +329,8 @@ impl GroupContext {
         if let Some(committed) = &committed {
             self.report(positions::validate(consumer, committed), "checking positions");
         }
-        // The shares are smaller now, and of a partition that was ours before records may be
-        // held still.
+        // The shares are smaller now, and of a partition that was ours before records may still
+        // be in flight.
         self.pause_what_has_to(consumer);
     }
 
@@ -340,7 +338,7 @@ impl GroupContext {
     pub(super) fn pause_what_has_to(&self, consumer: &BaseConsumer<Self>) {
         if let Some(list) = self.change_assignment(|ours| ours.take_pausing(&self.budget)) {
             self.report(consumer.pause(&list), "pausing");
-            self.tell(ConsumerEvent::FetchPaused(names(&list)));
+            self.emit(ConsumerEvent::FetchPaused(names(&list)));
         }
         self.undo_moves(consumer);
     }
@@ -349,7 +347,7 @@ impl GroupContext {
     fn undo_moves(&self, consumer: &BaseConsumer<Self>) {
         if let Err(error) = positions::undo_moves(consumer) {
             let reason = format!("partitions could not go back to what was read: {error}");
-            self.tell(ConsumerEvent::Trouble(BrokerError::Fatal(reason)));
+            self.emit(ConsumerEvent::Error(BrokerError::Fatal(reason)));
         }
     }
 
@@ -377,7 +375,7 @@ impl GroupContext {
         self.undo_moves(consumer);
     }
 
-    /// Tells of a revocation, waits for the release and commits it.
+    /// Emits a revocation, waits for the release and commits it.
     fn settle(&self, consumer: &BaseConsumer<Self>, partitions: &[TopicPartition]) {
         if partitions.is_empty() {
             return;
@@ -396,25 +394,25 @@ impl GroupContext {
         let revocation = Revocation::new(partitions.to_vec(), lost, move |progress| {
             release.send(progress);
         });
-        self.tell(ConsumerEvent::Revoked(revocation));
+        self.emit(ConsumerEvent::Revoked(revocation));
         if lost {
             return;
         }
         // All of this is one poll.
-        self.pulse.hold(self.drain_deadline + DRAIN_MARGIN + COMMIT_DEADLINE);
+        self.heartbeat.hold(self.drain_timeout + DRAIN_MARGIN + COMMIT_TIMEOUT);
         let released = self.wait_for_release(number);
         let released: Vec<Progress> =
             released.into_iter().filter(|done| partitions.contains(&done.partition)).collect();
         // The client follows its group on a thread of its own.
-        let deadline = Instant::now() + COMMIT_DEADLINE;
+        let deadline = Instant::now() + COMMIT_TIMEOUT;
         self.look_before_commit(Some(partitions), &released, deadline);
         match self.commit_until(Some(partitions), released, deadline, Repeat::Alone) {
-            Ok(committed) => self.tell_committed(committed),
-            Err(error) => self.tell(ConsumerEvent::CommitFailed(error)),
+            Ok(committed) => self.emit_committed(committed),
+            Err(error) => self.emit(ConsumerEvent::CommitFailed(error)),
         }
     }
 
-    /// The last commit was refused, and before it could be tried again its partitions have to go.
+    /// The last commit was refused, and before it could be retried its partitions have to go.
     fn settle_leaving(&self, partitions: &[TopicPartition], lost: bool) {
         let waits = {
             let commits = self.commits.lock().unwrap_or_else(PoisonError::into_inner);
@@ -423,7 +421,7 @@ impl GroupContext {
         if !waits {
             return;
         }
-        let deadline = Instant::now() + COMMIT_DEADLINE;
+        let deadline = Instant::now() + COMMIT_TIMEOUT;
         let committed = if lost {
             Err(BrokerError::Other("partitions were lost before the last commit".to_owned()))
         } else {
@@ -443,10 +441,10 @@ impl GroupContext {
     /// dropped has none.
     ///
     /// Commits go on meanwhile, also of the partitions that are kept. Fetching does not: librdkafka
-    /// pauses every partition from before it tells of a revocation until that is answered, and drops
+    /// pauses every partition from before a revocation event until that is answered, and drops
     /// what it had fetched ahead of it.
     fn wait_for_release(&self, number: u64) -> Vec<Progress> {
-        let deadline = Instant::now() + self.drain_deadline + DRAIN_MARGIN;
+        let deadline = Instant::now() + self.drain_timeout + DRAIN_MARGIN;
         let commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             self.advance_commits();
@@ -485,20 +483,20 @@ impl GroupContext {
                 }
                 other => other.to_string(),
             };
-            self.tell(ConsumerEvent::Trouble(BrokerError::Other(format!("{what}: {reason}"))));
+            self.emit(ConsumerEvent::Error(BrokerError::Other(format!("{what}: {reason}"))));
         }
     }
 }
 
 impl ClientContext for GroupContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        self.heard.note_log(facility, message);
-        trouble::log(level, facility, message);
+        self.last_error.note_log(facility, message);
+        errors::log(level, facility, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
         if let Some(code) = error.rdkafka_error_code() {
-            self.heard.note(code, reason);
+            self.last_error.note(code, reason);
         }
     }
 }
@@ -517,24 +515,24 @@ impl ConsumerContext for GroupContext {
     }
 }
 
-/// When each kind of error was told last, by any member of a consumer: all meet the same ones.
+/// When each kind of error was last emitted, by any member of a consumer: all meet the same ones.
 #[derive(Default)]
-pub(super) struct Told(Mutex<FxHashMap<String, Instant>>);
+pub(super) struct EmittedErrors(Mutex<FxHashMap<String, Instant>>);
 
-impl Told {
-    /// Whether an error is to be told; from then on it is told.
+impl EmittedErrors {
+    /// Whether an error is due; then it counts as emitted.
     pub(super) fn is_due(&self, kind: String) -> bool {
-        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut emitted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
-        let is_due = told.get(&kind).is_none_or(|told| now - *told >= TOLD_AGAIN);
+        let is_due = emitted.get(&kind).is_none_or(|emitted| now - *emitted >= REPEAT_AFTER);
         if is_due {
-            told.insert(kind, now);
+            emitted.insert(kind, now);
         }
         is_due
     }
 }
 
-/// Releases a revocation, also when the revocation is dropped unheard.
+/// Releases a revocation, also when the revocation is dropped unreceived.
 struct Release {
     number: u64,
     sender: Option<Sender<Command>>,

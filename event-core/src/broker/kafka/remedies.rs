@@ -64,7 +64,7 @@ const REMEDIES: &[Remedy] = &[
     ),
     remedy(
         Code::LogTruncation,
-        "the log of a partition was cut off below what the group had read",
+        "the log of a partition was truncated below what the group had read",
         "choose where to go on with the command `seek`; set `unclean.leader.election.enable` = `false` on the topic",
     ),
     remedy(
@@ -99,7 +99,7 @@ const REMEDIES: &[Remedy] = &[
     ),
     remedy(
         Code::CoordinatorNotAvailable,
-        "the broker has no coordinator for the group: `__consumer_offsets` cannot be made or has no leader",
+        "the broker has no coordinator for the group: `__consumer_offsets` cannot be created or has no leader",
         "check that enough brokers run for `offsets.topic.replication.factor`, and that the controllers have a quorum",
     ),
     remedy(

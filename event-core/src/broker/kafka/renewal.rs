@@ -1,6 +1,6 @@
 //! Makes the client of a member anew, where one client cannot go on.
 //!
-//! A topic that was deleted and made again needs a client that has not heard of it
+//! A topic that was deleted and made again needs a client that does not know it
 //! ([`Renewal::TopicMadeAnew`]).
 //!
 //! And the group may not have released the name of a member (`group.instance.id`): with
@@ -15,9 +15,9 @@ use std::time::{Duration, Instant};
 use rdkafka::types::RDKafkaErrorCode as Code;
 
 use super::consumer::Command;
+use super::errors;
 use super::poll_loop::{PollLoop, Renewal};
 use super::rebalance::GroupContext;
-use super::trouble;
 use crate::broker::{BrokerError, ConsumerEvent};
 
 /// How often the name is tried.
@@ -29,18 +29,19 @@ const LONGEST: Duration = Duration::from_secs(120);
 /// Runs a member until it ends; `make` makes its consumer anew.
 pub(super) fn run(first: PollLoop, make: impl Fn(GroupContext) -> Result<PollLoop, BrokerError>) {
     let began = Instant::now();
-    let mut is_told = false;
+    let mut is_emitted = false;
     let mut poll_loop = first;
     while let Some((context, why)) = poll_loop.run() {
         let is_unreleased = why == Renewal::NameUnreleased;
         if is_unreleased && began.elapsed() >= LONGEST {
-            let heard = &context.heard;
-            let error = trouble::of_fatal(Code::UnreleasedInstanceId, &heard.reason(), heard);
-            return context.tell_error(error);
+            let last_error = &context.last_error;
+            let error =
+                errors::of_fatal(Code::UnreleasedInstanceId, &last_error.reason(), last_error);
+            return context.emit_error(error);
         }
-        if is_unreleased && !is_told {
-            is_told = true;
-            context.tell(ConsumerEvent::Trouble(waits(&context.heard.group())));
+        if is_unreleased && !is_emitted {
+            is_emitted = true;
+            context.emit(ConsumerEvent::Error(waits(&context.last_error.group())));
         }
         if is_unreleased && !is_to_go_on(&context) {
             return;
@@ -50,9 +51,9 @@ pub(super) fn run(first: PollLoop, make: impl Fn(GroupContext) -> Result<PollLoo
         match make(context) {
             Ok(next) => poll_loop = next,
             Err(error) => {
-                let reason = format!("a consumer could not be made anew: {error}");
+                let reason = format!("a consumer could not be recreated: {error}");
                 // Nobody listens once the consumer is dropped.
-                let _ = events.send(ConsumerEvent::Trouble(BrokerError::Fatal(reason)));
+                let _ = events.send(ConsumerEvent::Error(BrokerError::Fatal(reason)));
                 return;
             }
         }
@@ -73,7 +74,7 @@ fn waits(group: &str) -> BrokerError {
 fn is_to_go_on(context: &GroupContext) -> bool {
     let commands = context.commands.lock().unwrap_or_else(PoisonError::into_inner);
     let until = Instant::now() + EACH;
-    context.pulse.hold(EACH);
+    context.heartbeat.hold(EACH);
     loop {
         match commands.recv_timeout(until.saturating_duration_since(Instant::now())) {
             Err(RecvTimeoutError::Timeout) => return true,

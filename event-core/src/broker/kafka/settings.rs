@@ -18,7 +18,7 @@ use rdkafka::producer::BaseProducer;
 use rdkafka::types::RDKafkaConfRes as ConfRes;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::trouble;
+use super::errors;
 use crate::broker::BrokerError;
 
 /// How to reach a Kafka cluster.
@@ -305,7 +305,7 @@ impl KafkaSettings {
                     );
                 }
                 if let Err(error) = created {
-                    let reason = match trouble::of_creation(&error) {
+                    let reason = match errors::of_creation(&error) {
                         BrokerError::Settings(reason) => reason,
                         other => other.to_string(),
                     };
@@ -352,7 +352,7 @@ impl KafkaSettings {
         let mut refused = consumers
             .into_iter()
             .filter_map(|config| without_address(config).create::<BaseConsumer>().err());
-        let reason = match trouble::of_creation(&producer.err().or_else(|| refused.next())?) {
+        let reason = match errors::of_creation(&producer.err().or_else(|| refused.next())?) {
             BrokerError::Settings(reason) => reason,
             other => other.to_string(),
         };

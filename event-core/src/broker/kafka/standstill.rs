@@ -29,8 +29,8 @@ struct Still {
     /// The same, or when messages were left in the queue last.
     since: Instant,
     is_looked_at: bool,
-    /// It is told that it waits for a transaction.
-    is_told: bool,
+    /// It is reported that it waits for a transaction.
+    is_emitted: bool,
 }
 
 impl Standstill {
@@ -47,9 +47,9 @@ impl Standstill {
             self.0.remove(partition);
             return false;
         }
-        let (since, is_looked_at, is_told) = (now, false, false);
+        let (since, is_looked_at, is_emitted) = (now, false, false);
         let begins =
-            Still { epoch, next, end, came: now, began: now, since, is_looked_at, is_told };
+            Still { epoch, next, end, came: now, began: now, since, is_looked_at, is_emitted };
         match self.0.get_mut(partition) {
             Some(known) if (known.epoch, known.next) == (epoch, next) => {
                 // What is written behind it does not make it go on, but may end what it waits for.
@@ -84,7 +84,7 @@ impl Standstill {
     }
 
     /// Before `next` a transaction is open: where the partition stands, where its log ends, and for how long it
-    /// has waited, when that is to be told now.
+    /// has waited, when that is to be reported now.
     pub(super) fn take_waiting(
         &mut self,
         partition: &TopicPartition,
@@ -92,7 +92,7 @@ impl Standstill {
     ) -> Option<(NextOffset, NextOffset, Duration)> {
         let known = self.0.get_mut(partition)?;
         let waited = now.duration_since(known.came);
-        if waited < LOOK_AGAIN || std::mem::replace(&mut known.is_told, true) {
+        if waited < LOOK_AGAIN || std::mem::replace(&mut known.is_emitted, true) {
             return None;
         }
         Some((known.next, known.end, waited))
@@ -150,11 +150,12 @@ mod tests {
         let partition = TopicPartition { topic, partition: 0 };
         let (mut still, began) = (Standstill::default(), Instant::now());
         looks(&mut still, began, &[(0, 9), (5, 9)]);
-        let mut told = |second| still.take_waiting(&partition, began + Duration::from_secs(second));
-        assert_eq!(told(6), None);
+        let mut emitted =
+            |second| still.take_waiting(&partition, began + Duration::from_secs(second));
+        assert_eq!(emitted(6), None);
         let waited = Duration::from_secs(66);
-        assert_eq!(told(66), Some((NextOffset(7), NextOffset(9), waited)));
-        assert_eq!(told(126), None);
+        assert_eq!(emitted(66), Some((NextOffset(7), NextOffset(9), waited)));
+        assert_eq!(emitted(126), None);
     }
 
     #[test]

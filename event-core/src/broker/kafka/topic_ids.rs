@@ -1,5 +1,5 @@
 //! Finds out that a topic was deleted and made again, which a client may not hear: of a topic that is back
-//! soon nobody tells it, and with the new protocol the group only takes the partitions away and gives them
+//! soon nothing reports it, and with the new protocol the group only takes the partitions away and gives them
 //! again.
 
 use std::collections::BTreeMap;
@@ -111,7 +111,7 @@ impl TopicIds {
     }
 }
 
-/// The first id that was heard of each topic; `None` of one that was gone by then.
+/// The first known id of each topic; `None` of one that was gone by then.
 #[derive(Default)]
 struct Known {
     /// Of which cluster they are, where that is known.

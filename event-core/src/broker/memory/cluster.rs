@@ -248,7 +248,7 @@ impl ClusterState {
     ) -> Result<Vec<Progress>, BrokerError> {
         if self.failing_commits > 0 {
             self.failing_commits -= 1;
-            return Err(BrokerError::Other("the commit was told to fail".into()));
+            return Err(BrokerError::Other("the test made the commit fail".into()));
         }
         let max_metadata_bytes = self.max_metadata_bytes.unwrap_or(MAX_METADATA_BYTES);
         let Some(group) = self.groups.get_mut(group) else { return Ok(Vec::new()) };

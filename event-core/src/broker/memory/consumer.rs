@@ -25,7 +25,7 @@ const MAX_BATCH_RECORDS: usize = 64;
 pub struct MemoryConsumer {
     membership: Membership,
     positions: BTreeMap<TopicPartition, Position>,
-    /// Also of partitions that are gone: their records may be held still.
+    /// Also of partitions that are gone: their records may still be in flight.
     in_flight: BTreeMap<TopicPartition, Arc<AtomicUsize>>,
     max_in_flight_bytes: usize,
     wants_metadata: bool,
@@ -56,8 +56,8 @@ struct Membership {
     link: Arc<Link>,
     /// Commits under way, in order; not yet there when the process ends.
     under_way: Arc<Mutex<VecDeque<LateCommit>>>,
-    /// What the member is to be told.
-    told: Arc<Mutex<VecDeque<ConsumerEvent>>>,
+    /// The pending events of the member.
+    emitted: Arc<Mutex<VecDeque<ConsumerEvent>>>,
 }
 
 struct LateCommit {
@@ -81,7 +81,7 @@ impl MemoryConsumer {
                 member,
                 link,
                 under_way: Arc::default(),
-                told: Arc::default(),
+                emitted: Arc::default(),
             },
             positions: BTreeMap::new(),
             in_flight: BTreeMap::new(),
@@ -96,9 +96,9 @@ impl MemoryConsumer {
     fn try_next(&mut self) -> Option<ConsumerEvent> {
         let now = Instant::now();
         for error in self.membership.finish_commits(now) {
-            self.membership.tell(ConsumerEvent::CommitFailed(error));
+            self.membership.emit(ConsumerEvent::CommitFailed(error));
         }
-        if let Some(event) = self.membership.told().pop_front() {
+        if let Some(event) = self.membership.emitted().pop_front() {
             return Some(event);
         }
         if let Some(index) = self.late.iter().position(|late| late.due <= now) {
@@ -140,7 +140,7 @@ impl MemoryConsumer {
     fn fetch(&mut self) -> Option<ConsumerEvent> {
         self.reset_positions();
         self.pause_or_resume();
-        if let Some(event) = self.membership.told().pop_front() {
+        if let Some(event) = self.membership.emitted().pop_front() {
             return Some(event);
         }
         // Partitions take turns, beginning after the one that was served last.
@@ -165,7 +165,7 @@ impl MemoryConsumer {
         self.last_served = Some(partition.clone());
         let fault = cluster.faults.of(&Request::Fetch { group, partition: &partition });
         if let Some(Fault::Refused(error) | Fault::Unanswered(error)) = fault {
-            return Some(ConsumerEvent::Trouble(error));
+            return Some(ConsumerEvent::Error(error));
         }
         let next = records.last()?.offset.next();
         self.positions.insert(partition.clone(), Position { next, ..position });
@@ -179,8 +179,8 @@ impl MemoryConsumer {
         Some(ConsumerEvent::Records(batch))
     }
 
-    /// Goes back to where the log was cut off. Where it is shorter than the position still, its topic
-    /// was made anew, and it begins anew: as Kafka does with `auto.offset.reset = earliest`.
+    /// Goes back to where the log was truncated. Where it is shorter than the position still, its topic
+    /// was recreated, and it begins anew: as Kafka does with `auto.offset.reset = earliest`.
     fn reset_positions(&mut self) {
         let mut resets = Vec::new();
         self.membership.cluster.read(|state| {
@@ -200,7 +200,7 @@ impl MemoryConsumer {
             }
         });
         for reset in resets {
-            self.membership.tell(ConsumerEvent::OffsetReset(reset));
+            self.membership.emit(ConsumerEvent::OffsetReset(reset));
         }
     }
 
@@ -214,7 +214,7 @@ impl MemoryConsumer {
     }
 
     /// Each partition may hold its share of the limit, and goes on at half of it: one whose
-    /// records are held stops no other.
+    /// records stay in memory stops no other.
     fn pause_or_resume(&mut self) {
         let (mut pauses, mut resumes) = (Vec::new(), Vec::new());
         let share = self.max_in_flight_bytes / self.positions.len().max(1);
@@ -231,10 +231,10 @@ impl MemoryConsumer {
             }
         }
         if !pauses.is_empty() {
-            self.membership.tell(ConsumerEvent::FetchPaused(pauses));
+            self.membership.emit(ConsumerEvent::FetchPaused(pauses));
         }
         if !resumes.is_empty() {
-            self.membership.tell(ConsumerEvent::FetchResumed(resumes));
+            self.membership.emit(ConsumerEvent::FetchResumed(resumes));
         }
     }
 
@@ -282,26 +282,26 @@ impl Consumer for MemoryConsumer {
 
     fn commit(&mut self, progress: &[Progress]) {
         match self.membership.commit(progress.to_vec(), false, Vec::new()) {
-            Ok(committed) => self.membership.tell_committed(committed),
-            Err(error) => self.membership.tell(ConsumerEvent::CommitFailed(error)),
+            Ok(committed) => self.membership.emit_committed(committed),
+            Err(error) => self.membership.emit(ConsumerEvent::CommitFailed(error)),
         }
     }
 
     async fn close(
         self,
         progress: Vec<Progress>,
-        deadline: Duration,
+        timeout: Duration,
     ) -> Result<Vec<Progress>, BrokerError> {
         let committed = self.membership.commit(progress, true, Vec::new());
         let last = self.membership.under_way().back().map(|commit| commit.due);
         if let Some(last) = last {
-            let deadline = Instant::now() + deadline;
+            let deadline = Instant::now() + timeout;
             sleep_until(last.min(deadline)).await;
             self.membership.finish_commits(last.min(deadline));
             if deadline < last {
                 let what = "the last commit".to_owned();
-                let last_heard = "it was told to be slow".to_owned();
-                return Err(BrokerError::TimedOut { what, last_heard });
+                let last_error = "the test made it slow".to_owned();
+                return Err(BrokerError::TimedOut { what, last_error });
             }
         }
         committed
@@ -354,18 +354,18 @@ impl Membership {
         answer.map(|()| Vec::new())
     }
 
-    fn told(&self) -> MutexGuard<'_, VecDeque<ConsumerEvent>> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    fn emitted(&self) -> MutexGuard<'_, VecDeque<ConsumerEvent>> {
+        self.emitted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn tell(&self, event: ConsumerEvent) {
-        self.told().push_back(event);
+    fn emit(&self, event: ConsumerEvent) {
+        self.emitted().push_back(event);
         self.cluster.wake();
     }
 
-    fn tell_committed(&self, committed: Vec<Progress>) {
+    fn emit_committed(&self, committed: Vec<Progress>) {
         if !committed.is_empty() {
-            self.tell(ConsumerEvent::Committed(committed));
+            self.emit(ConsumerEvent::Committed(committed));
         }
     }
 
@@ -381,7 +381,7 @@ impl Membership {
         })
     }
 
-    /// Lets the commits arrive that are due and tells of them; what fails so late is returned.
+    /// Lets the commits arrive that are due and emits them; what fails so late is returned.
     fn finish_commits(&self, now: Instant) -> Vec<BrokerError> {
         let mut failed = Vec::new();
         loop {
@@ -393,7 +393,7 @@ impl Membership {
                 continue;
             }
             match self.take_effect(progress, &released) {
-                Ok(committed) if is_answered => self.tell_committed(committed),
+                Ok(committed) if is_answered => self.emit_committed(committed),
                 Ok(_) => {}
                 Err(error) => failed.push(error),
             }
@@ -410,7 +410,7 @@ impl Membership {
         Revocation::new(partitions, false, move |progress| {
             // A commit that fails here is lost with the partition; its records are delivered again.
             if let Ok(committed) = membership.commit(progress, true, leaving) {
-                membership.tell_committed(committed);
+                membership.emit_committed(committed);
             }
         })
     }

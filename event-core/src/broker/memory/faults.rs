@@ -1,7 +1,7 @@
 //! What goes wrong on purpose.
 //!
 //! A test decides for each request what becomes of it, from a script or from seeded chance; the
-//! cluster only does what it is told. What goes wrong in a group (a partition is taken away, a
+//! cluster only does what a test asks. What goes wrong in a group (a partition is taken away, a
 //! member is thrown out, a process dies) is asked for directly.
 
 use std::fmt;
@@ -120,7 +120,7 @@ impl MemoryBroker {
         self.cluster.change(|state| state.revoke(group, partitions));
     }
 
-    /// Takes `partitions` from their owners at once, as when a session is over. The owners are told
+    /// Takes `partitions` from their owners at once, as when a session is over. The owners are notified
     /// after `noticed_after` that they are lost, and get none before.
     pub fn lose(&self, group: &GroupName, partitions: &[TopicPartition], noticed_after: Duration) {
         let noticed = tokio::time::Instant::now() + noticed_after;

@@ -119,7 +119,7 @@ impl Broker for MemoryBroker {
     async fn topics(
         &self,
         names: &[TopicName],
-        _deadline: Duration,
+        _timeout: Duration,
     ) -> Result<Vec<TopicStatus>, BrokerError> {
         let status = |state: &ClusterState, topic: &TopicName| {
             let partitions = state.topics.get(topic).map(Vec::len);
@@ -136,7 +136,7 @@ impl Broker for MemoryBroker {
     async fn create_topics(
         &self,
         topics: &[NewTopic],
-        _deadline: Duration,
+        _timeout: Duration,
     ) -> Result<Vec<CreatedTopic>, BrokerError> {
         Ok(self.cluster.change(|state| {
             let create = |NewTopic { topic, partitions, .. }: &NewTopic| {
@@ -152,7 +152,7 @@ impl Broker for MemoryBroker {
                         Ok(is_new)
                     }
                     _ => Err(BrokerError::Other(format!(
-                        "topic `{topic}` cannot be made: it needs at least one partition"
+                        "topic `{topic}` cannot be created: it needs at least one partition"
                     ))),
                 };
                 (topic.clone(), created)
@@ -164,7 +164,7 @@ impl Broker for MemoryBroker {
     async fn watermarks(
         &self,
         partitions: &[TopicPartition],
-        _deadline: Duration,
+        _timeout: Duration,
     ) -> Result<Vec<Result<Watermarks, BrokerError>>, BrokerError> {
         Ok(self.cluster.read(|state| {
             let watermarks = |partition: &TopicPartition| {
@@ -180,7 +180,7 @@ impl Broker for MemoryBroker {
         &self,
         partitions: &[TopicPartition],
         timestamp_ms: i64,
-        _deadline: Duration,
+        _timeout: Duration,
     ) -> Result<Vec<(TopicPartition, NextOffset)>, BrokerError> {
         self.cluster.read(|state| {
             let offset = |partition: &TopicPartition| {
@@ -197,7 +197,7 @@ impl Broker for MemoryBroker {
         &self,
         group: &GroupName,
         partitions: &[TopicPartition],
-        _deadline: Duration,
+        _timeout: Duration,
     ) -> Result<Vec<Committed>, BrokerError> {
         Ok(self.cluster.read(|state| {
             let committed = |partition: &TopicPartition| {
@@ -215,7 +215,7 @@ impl Broker for MemoryBroker {
         &self,
         group: &GroupName,
         offsets: &[(TopicPartition, NextOffset)],
-        _deadline: Duration,
+        _timeout: Duration,
     ) -> Result<(), BrokerError> {
         self.cluster.change(|state| state.reset(group, offsets))
     }

@@ -34,7 +34,7 @@ impl Producer for MemoryProducer {
         })
     }
 
-    fn flush(&self, _deadline: Duration) -> PortFuture<'_, Result<(), BrokerError>> {
+    fn flush(&self, _timeout: Duration) -> PortFuture<'_, Result<(), BrokerError>> {
         Box::pin(std::future::ready(Ok(())))
     }
 }

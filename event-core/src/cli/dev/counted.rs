@@ -118,7 +118,7 @@ impl Producer for CountedProducer {
         })
     }
 
-    fn flush(&self, deadline: Duration) -> PortFuture<'_, Result<(), BrokerError>> {
-        self.inner.flush(deadline)
+    fn flush(&self, timeout: Duration) -> PortFuture<'_, Result<(), BrokerError>> {
+        self.inner.flush(timeout)
     }
 }

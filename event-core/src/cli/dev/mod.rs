@@ -22,7 +22,7 @@ use crate::broker::kafka::EmbeddedBroker;
 use crate::broker::{Broker, OutgoingRecord};
 use crate::delivery::{Offset, TopicPartition};
 use crate::event::{Headers, TopicName};
-use crate::observe::{Observation, Observer, SkipReason, Tally};
+use crate::observe::{Counters, Observation, Observer, SkipReason};
 use crate::outcome::Error;
 use crate::producer::EventProducer;
 use crate::registry::{Registry, StartupProblem, StartupReport};
@@ -33,8 +33,8 @@ pub(super) struct DevArgs {
     /// Sample events in place of the app's own: one JSON object a line
     #[arg(long, value_name = "FILE")]
     events: Option<PathBuf>,
-    /// Exit when all samples are settled, and what handlers sent because of them; with code 1 if
-    /// anything was dead-lettered
+    /// Exit when all samples and all events sent by their handlers are settled; with code
+    /// 1 if a record was dead-lettered
     #[arg(long)]
     exit_when_idle: bool,
     /// Partitions of each topic
@@ -71,11 +71,12 @@ pub(super) async fn run(
         }
     }
     let readers = Arc::new(readers);
-    let (tally, done) = (Arc::new(Tally::default()), Arc::new(Done::new(Arc::clone(&readers))));
+    let (counters, done) =
+        (Arc::new(Counters::default()), Arc::new(Done::new(Arc::clone(&readers))));
     let after_dev = std::mem::take(&mut app.after_dev);
     let service = app.service().to_owned();
-    // The one that ends it comes last, so that by then the others have heard of the record too.
-    let app = app.observer(Arc::clone(&tally) as _).observer(Arc::new(DevPrinter));
+    // The one that ends it comes last, so that the others have observed the record by then.
+    let app = app.observer(Arc::clone(&counters) as _).observer(Arc::new(DevPrinter));
     let app = app.observer(Arc::clone(&done) as _);
     let sent = Sent::default();
     let broker = CountedBroker { inner: cluster.broker(), readers, sent: sent.clone() };
@@ -120,7 +121,7 @@ pub(super) async fn run(
             shown.await?;
         }
     }
-    let counts = tally.counts();
+    let counts = counters.counts();
     say!(
         "{} handled, {} skipped, {} dead-lettered",
         counts.handled,
@@ -230,7 +231,7 @@ pub(super) fn blocks(
     since: Duration,
 ) -> String {
     format!(
-        "blocks         {partition}@{offset}  {handler} has held its thread for {since:.0?}: make it `blocking`, or let it wait with `.await`"
+        "blocks         {partition}@{offset}  {handler} has blocked its thread for {since:.0?}: make it `blocking`, or use `.await`"
     )
 }
 
@@ -248,7 +249,7 @@ impl Observer for DevPrinter {
             Observation::Skipped { partition, offset, reason } => {
                 let why = match reason {
                     SkipReason::UnknownEvent(name) => {
-                        format!("nobody handles {}", crate::event::excerpt(name, 64))
+                        format!("no handler takes {}", crate::event::excerpt(name, 64))
                     }
                     SkipReason::Tombstone => "a tombstone".to_owned(),
                     // The group that takes it has a line for it.
@@ -273,9 +274,9 @@ impl Observer for DevPrinter {
                 );
             }
             Observation::BreakerOpened { handler, pause, error } => {
-                say!("left alone     {handler}  for {pause:?}: {error}");
+                say!("breaker open   {handler}  next attempt in {pause:?}: {error}");
             }
-            Observation::BreakerClosed { handler } => say!("works again    {handler}"),
+            Observation::BreakerClosed { handler } => say!("breaker closed {handler}"),
             Observation::DeadLettered { partition, offset, reason, error, .. } => {
                 say!("dead-lettered  {partition}@{offset}  {reason}: {}", shown(error));
             }
@@ -285,7 +286,7 @@ impl Observer for DevPrinter {
                 );
             }
             Observation::LogChanged { partition, offset } => {
-                say!("log changed    {partition}@{offset}  what was settled of it is forgotten");
+                say!("log truncated  {partition}@{offset}  remembered offsets discarded");
             }
             Observation::Blocked { partition, offset, handler, since } => {
                 say!("{}", blocks(partition, *offset, handler, *since));
@@ -296,8 +297,8 @@ impl Observer for DevPrinter {
             Observation::FetchFailed { topic, error, .. } => {
                 say!("fetch failed   {topic}  {error}");
             }
-            Observation::Trouble(error) | Observation::CommitFailed(error) => {
-                say!("trouble        {error}");
+            Observation::BrokerError(error) | Observation::CommitFailed(error) => {
+                say!("broker error   {error}");
             }
             _ => {}
         }

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use clap::Args;
 use serde::Serialize;
 
-use super::{FilterArgs, addressees, letters, read_ids, topics};
+use super::{FilterArgs, letters, read_ids, redrive_targets, topics};
 use crate::app::{EventApp, Settings, kafka_broker};
 use crate::cli::explain::print_dry_run;
 use crate::cli::known::{topic_named, usage};
@@ -16,7 +16,7 @@ use crate::cli::when::{shown_ms, shown_time};
 use crate::delivery::Shutdown;
 use crate::event::excerpt;
 use crate::operations::dead_letters::{
-    DeadLetter, Fate, fates, find, list, original_of, record_of,
+    DeadLetter, RedrivePreview, find, list, original_of, preview_redrive, record_of,
 };
 use crate::operations::{DryRunner, OwnedRecord, printable};
 use crate::outcome::Error;
@@ -109,9 +109,9 @@ pub(super) async fn ls(
     group: Option<String>,
     arguments: &LsArgs,
 ) -> Result<(), Error> {
-    let desk = arguments.filter.desk(app, settings, group.as_deref(), &[])?;
+    let query = arguments.filter.query(app, settings, group.as_deref(), &[])?;
     let broker = kafka_broker(app.service(), settings)?;
-    let found = list(&broker, &desk.topics, &desk.filter).await?;
+    let found = list(&broker, &query.topics, &query.filter).await?;
     if arguments.json {
         let listed = Listed {
             letters: found.letters.iter().map(Row::from).collect(),
@@ -123,13 +123,13 @@ pub(super) async fn ls(
             foreign: found.foreign,
         };
         say!("{}", serde_json::to_string_pretty(&listed)?);
-        for remark in desk.remarks(&found) {
+        for remark in query.remarks(&found) {
             remark!("{remark}");
         }
         return Ok(());
     }
     if !found.letters.is_empty() {
-        let several = desk.topics.len() > 1;
+        let several = query.topics.len() > 1;
         let mut table = Table::new(&[
             "ID",
             "ORIGIN",
@@ -155,7 +155,7 @@ pub(super) async fn ls(
         say!("{}", table.to_string().trim_end());
     }
     say!("{}, {} resolved before", letters(found.matching), found.resolved);
-    for remark in desk.remarks(&found) {
+    for remark in query.remarks(&found) {
         say!("  {remark}");
     }
     Ok(())
@@ -191,17 +191,18 @@ pub(super) async fn show(
     }
     print_letter(&letter, record.as_ref(), original.as_ref());
     say!("\nwith this build");
-    let addressees = addressees(&app, settings, &broker, group.as_deref()).await?;
+    let redrive_targets = redrive_targets(&app, settings, &broker, group.as_deref()).await?;
     let dry_runner = DryRunner::new(app.router(), settings.policy.clone(), app.into_state());
     let letters = [letter];
-    let tell = |_: &DeadLetter, fate: Fate| {
-        match fate {
-            Fate::DryRun(dry_run) => print_dry_run(&dry_run),
-            Fate::Left(left) => say!("cannot be redriven: {left}"),
+    let report = |_: &DeadLetter, preview: RedrivePreview| {
+        match preview {
+            RedrivePreview::DryRun(dry_run) => print_dry_run(&dry_run),
+            RedrivePreview::Skipped(left) => say!("cannot be redriven: {left}"),
         }
         ControlFlow::Continue(())
     };
-    fates(&broker, &dry_runner, &addressees, &letters, &Shutdown::never(), tell).await?;
+    preview_redrive(&broker, &dry_runner, &redrive_targets, &letters, &Shutdown::never(), report)
+        .await?;
     Ok(())
 }
 

@@ -14,7 +14,7 @@ use crate::app::{EventApp, ExitStatus, Settings};
 use crate::broker::kafka::KafkaBroker;
 use crate::event::{GroupName, TopicName, excerpt};
 use crate::operations::dead_letters::{
-    Addressees, DeadLetterFilter, DeadLetterId, DeadLetters, dead_letter_topics,
+    DeadLetterFilter, DeadLetterId, DeadLetters, RedriveTargets, dead_letter_topics,
 };
 use crate::operations::groups_of;
 use crate::outcome::Error;
@@ -28,13 +28,13 @@ pub(super) struct DlqArgs {
 
 #[derive(Debug, Subcommand)]
 enum DlqCommand {
-    /// List the dead letters that nobody dealt with yet
+    /// List the open dead letters
     Ls(look::LsArgs),
-    /// Show all of one dead letter, and what this build would do with it
+    /// Show one dead letter, and dry-run its redrive
     Show(look::ShowArgs),
     /// Send dead letters back to the handler that failed
     Redrive(resolve::RedriveArgs),
-    /// Give dead letters up for good
+    /// Drop dead letters for good
     Drop(resolve::DropArgs),
 }
 
@@ -55,20 +55,20 @@ struct FilterArgs {
     /// Letters that failed before this time
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
-    /// At most so many letters
+    /// At most this many letters
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
 }
 
 /// What the flags and the service make of a command.
-struct Desk {
+struct DlqQuery {
     topics: Vec<TopicName>,
     filter: DeadLetterFilter,
     /// The ids of the handlers.
     ids: Vec<String>,
 }
 
-impl Desk {
+impl DlqQuery {
     /// What there is beside the letters that are meant, a sentence each.
     fn remarks(&self, found: &DeadLetters) -> Vec<String> {
         let mut remarks = Vec::new();
@@ -142,13 +142,13 @@ impl FilterArgs {
         texts.into_iter().any(Option::is_some)
     }
 
-    fn desk(
+    fn query(
         &self,
         app: &EventApp,
         settings: &Settings,
         group: Option<&str>,
         ids: &[String],
-    ) -> Result<Desk, Error> {
+    ) -> Result<DlqQuery, Error> {
         let registry = app.registry();
         let now = Timestamp::now();
         let time = |text: &Option<String>| -> Result<_, ExitStatus> {
@@ -179,21 +179,21 @@ impl FilterArgs {
         };
         let topics = topics(app, &settings.group, filter.topic.as_ref(), &registry)?;
         let ids = registry.handlers().iter().map(|handler| handler.id()).collect();
-        Ok(Desk { topics, filter, ids })
+        Ok(DlqQuery { topics, filter, ids })
     }
 }
 
 /// The handlers that get what is redriven, also where the service runs as `run --group` does.
-async fn addressees(
+async fn redrive_targets(
     app: &EventApp,
     settings: &Settings,
     broker: &KafkaBroker,
     group: Option<&str>,
-) -> Result<Addressees, Error> {
+) -> Result<RedriveTargets, Error> {
     let (registry, own) = (app.registry(), &settings.group);
-    let Some(group) = group else { return Ok(Addressees::new(registry.handlers(), own)) };
+    let Some(group) = group else { return Ok(RedriveTargets::new(registry.handlers(), own)) };
     let group = GroupName::parse(group)?;
-    Ok(Addressees::of_group(broker, registry.handlers(), app.service(), own, &group).await?)
+    Ok(RedriveTargets::of_group(broker, registry.handlers(), app.service(), own, &group).await?)
 }
 
 fn read_ids(ids: &[String]) -> Result<Vec<DeadLetterId>, ExitStatus> {

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use clap::Args;
 
 use super::look::id_of;
-use super::{Desk, FilterArgs, addressees, letters};
+use super::{DlqQuery, FilterArgs, letters, redrive_targets};
 use crate::app::{EventApp, ExitStatus, Settings, kafka_broker};
 use crate::broker::kafka::KafkaBroker;
 use crate::cli::explain::left_to;
@@ -14,24 +14,24 @@ use crate::cli::known::usage;
 use crate::cli::stop::on_signal;
 use crate::event::{GroupName, TopicName};
 use crate::operations::dead_letters::{
-    Addressees, DeadLetter, DeadLetterFilter, DeadLetters, Fate, Resolved, Resolver, Step, Unread,
-    check_redrive_topics, fates, list, unread_redrive_topics,
+    DeadLetter, DeadLetterFilter, DeadLetters, RedrivePreview, RedriveTargets, Resolved, Resolver,
+    Step, Unread, check_redrive_topics, list, preview_redrive, unread_redrive_topics,
 };
-use crate::operations::{Becomes, DryRun, DryRunner, Rate};
+use crate::operations::{DryRun, DryRunOutcome, DryRunner, Rate};
 use crate::outcome::Error;
 
 #[derive(Debug, Args)]
 pub(super) struct RedriveArgs {
-    /// The letters with these ids, such as 0@15; all that the filters let through without
+    /// Letters with these ids, such as 0@15; default: all that match the filters
     #[arg(value_name = "LETTER")]
     ids: Vec<String>,
     #[command(flatten)]
     filter: FilterArgs,
-    /// Send nothing; say what this build would do with each letter: it is read, routed and made into
-    /// the arguments of its handler, which does not run
+    /// Send nothing; print the outcome of each letter in this build: it is decoded,
+    /// routed and extracted, and no handler runs
     #[arg(long)]
     dry_run: bool,
-    /// How fast, such as 10/s or 100/m
+    /// Rate limit, such as 10/s or 100/m
     #[arg(long)]
     rate: Option<Rate>,
     /// Do not ask, even if no filter is given
@@ -49,7 +49,7 @@ pub(super) struct DropArgs {
     /// All letters, when no filter is given
     #[arg(long)]
     all: bool,
-    /// Drop nothing; list what would be dropped
+    /// Drop nothing; list the letters that would be dropped
     #[arg(long)]
     dry_run: bool,
 }
@@ -60,14 +60,14 @@ pub(super) async fn redrive(
     group: Option<String>,
     arguments: RedriveArgs,
 ) -> Result<(), Error> {
-    let mut desk = arguments.filter.desk(&app, settings, group.as_deref(), &arguments.ids)?;
+    let mut query = arguments.filter.query(&app, settings, group.as_deref(), &arguments.ids)?;
     // Those that cannot be redriven do not count.
-    let limit = desk.filter.limit.take().unwrap_or(usize::MAX);
+    let limit = query.filter.limit.take().unwrap_or(usize::MAX);
     let broker = kafka_broker(app.service(), settings)?;
-    let found = found(&broker, &desk).await?;
-    let addressees = addressees(&app, settings, &broker, group.as_deref()).await?;
+    let found = found(&broker, &query).await?;
+    let redrive_targets = redrive_targets(&app, settings, &broker, group.as_deref()).await?;
     if arguments.dry_run {
-        return dry_run(app, settings, &broker, &addressees, &desk, &found, limit).await;
+        return dry_run(app, settings, &broker, &redrive_targets, &query, &found, limit).await;
     }
     let is_narrow = arguments.filter.is_given() || !arguments.ids.is_empty();
     let count = found.letters.len().min(limit);
@@ -75,15 +75,15 @@ pub(super) async fn redrive(
         confirm(count)?;
     }
     let resolver = Resolver::new(&broker, arguments.rate, on_signal())?.limit(limit);
-    let several = desk.topics.len() > 1;
-    let progress = |step: &Step<'_>| tell("redriven", step, several);
+    let several = query.topics.len() > 1;
+    let progress = |step: &Step<'_>| report("redriven", step, several);
     // Before anything is sent: what is sent now may be read, and committed, at once.
-    check_redrive_topics(&broker, &found.letters, &addressees).await?;
-    let unread = unread_redrive_topics(&broker, &found.letters, &addressees).await?;
-    let resolved = resolver.redrive(&found.letters, &addressees, progress).await?;
+    check_redrive_topics(&broker, &found.letters, &redrive_targets).await?;
+    let unread = unread_redrive_topics(&broker, &found.letters, &redrive_targets).await?;
+    let resolved = resolver.redrive(&found.letters, &redrive_targets, progress).await?;
     let ended = summary("redriven", &resolved, found.letters.len());
     if resolved.done > 0 {
-        tell_unread(&unread);
+        report_unread(&unread);
     }
     ended
 }
@@ -98,10 +98,10 @@ pub(super) async fn give_up(
         let message = "nothing says which letters to drop\nhelp: give their ids, a filter such as `--handler ID`, or `--all`";
         return Err(usage(message.to_owned()).into());
     }
-    let desk = arguments.filter.desk(app, settings, group.as_deref(), &arguments.ids)?;
+    let query = arguments.filter.query(app, settings, group.as_deref(), &arguments.ids)?;
     let broker = kafka_broker(app.service(), settings)?;
-    let found = found(&broker, &desk).await?;
-    let several = desk.topics.len() > 1;
+    let found = found(&broker, &query).await?;
+    let several = query.topics.len() > 1;
     if arguments.dry_run {
         for letter in &found.letters {
             say!("{}", line(letter, several));
@@ -110,15 +110,15 @@ pub(super) async fn give_up(
         return Ok(());
     }
     let resolver = Resolver::new(&broker, None, on_signal())?;
-    let progress = |step: &Step<'_>| tell("dropped", step, several);
+    let progress = |step: &Step<'_>| report("dropped", step, several);
     let resolved = resolver.give_up(&found.letters, progress).await?;
     summary("dropped", &resolved, found.letters.len())
 }
 
 // What is meant; an id that is not there is a mistake.
-async fn found(broker: &KafkaBroker, desk: &Desk) -> Result<DeadLetters, Error> {
-    let found = list(broker, &desk.topics, &desk.filter).await?;
-    for id in &desk.filter.ids {
+async fn found(broker: &KafkaBroker, query: &DlqQuery) -> Result<DeadLetters, Error> {
+    let found = list(broker, &query.topics, &query.filter).await?;
+    for id in &query.filter.ids {
         let only = DeadLetterFilter { ids: vec![id.clone()], ..DeadLetterFilter::default() };
         if !found.letters.iter().any(|letter| only.matches(letter)) {
             let message = format!(
@@ -127,7 +127,7 @@ async fn found(broker: &KafkaBroker, desk: &Desk) -> Result<DeadLetters, Error> 
             return Err(ExitStatus { code: 1, message }.into());
         }
     }
-    for remark in desk.remarks(&found) {
+    for remark in query.remarks(&found) {
         remark!("{remark}");
     }
     Ok(found)
@@ -154,31 +154,33 @@ async fn dry_run(
     app: EventApp,
     settings: &Settings,
     broker: &KafkaBroker,
-    addressees: &Addressees,
-    desk: &Desk,
+    redrive_targets: &RedriveTargets,
+    query: &DlqQuery,
     found: &DeadLetters,
     limit: usize,
 ) -> Result<(), Error> {
     let dry_runner = DryRunner::new(app.router(), settings.policy.clone(), app.into_state());
-    let (several, stop) = (desk.topics.len() > 1, on_signal());
+    let (several, stop) = (query.topics.len() > 1, on_signal());
     let (mut handled, mut not, mut redriven) = (0, 0, 0);
-    let tell = |letter: &DeadLetter, fate: Fate| {
+    let report = |letter: &DeadLetter, preview: RedrivePreview| {
         if redriven == limit {
             return ControlFlow::Break(());
         }
-        redriven += usize::from(fate.is_redriven());
-        *(if fate.is_handled() { &mut handled } else { &mut not }) += 1;
+        redriven += usize::from(preview.is_redriven());
+        *(if preview.is_handled() { &mut handled } else { &mut not }) += 1;
         say!("{}", line(letter, several));
-        match fate {
-            Fate::Left(left) => say!("  cannot be redriven: {left}"),
-            Fate::DryRun(dry_run) => print_fate(&dry_run),
+        match preview {
+            RedrivePreview::Skipped(left) => say!("  cannot be redriven: {left}"),
+            RedrivePreview::DryRun(dry_run) => print_preview(&dry_run),
         }
         ControlFlow::Continue(())
     };
-    let ended = fates(broker, &dry_runner, addressees, &found.letters, &stop, tell).await?;
+    let ended =
+        preview_redrive(broker, &dry_runner, redrive_targets, &found.letters, &stop, report)
+            .await?;
     say!("{handled} would be handled, {not} not");
-    check_redrive_topics(broker, &found.letters, addressees).await?;
-    tell_unread(&unread_redrive_topics(broker, &found.letters, addressees).await?);
+    check_redrive_topics(broker, &found.letters, redrive_targets).await?;
+    report_unread(&unread_redrive_topics(broker, &found.letters, redrive_targets).await?);
     match (not, ended) {
         (0, true) => Ok(()),
         (_, true) => {
@@ -193,7 +195,7 @@ async fn dry_run(
 
 // That nothing was committed yet is normal before the first redrive, and all that is seen of a service
 // that may not read the topic.
-fn tell_unread(unread: &[(TopicName, GroupName, Unread)]) {
+fn report_unread(unread: &[(TopicName, GroupName, Unread)]) {
     for (topic, group, why) in unread {
         match why {
             Unread::NoInstance => {
@@ -215,15 +217,15 @@ fn tell_unread(unread: &[(TopicName, GroupName, Unread)]) {
     }
 }
 
-fn print_fate(dry_run: &DryRun) {
+fn print_preview(dry_run: &DryRun) {
     let handler = dry_run.handler.as_deref().unwrap_or("-");
-    match dry_run.becomes {
-        Becomes::Handled => say!("  would be handled by {handler}"),
-        Becomes::OtherGroup => say!("  would be {}", left_to(dry_run.other_group.as_ref())),
-        Becomes::Skipped => say!("  would be skipped: no handler takes it"),
-        Becomes::Stops => say!("  would stop the service: no handler takes it"),
-        Becomes::Retried => say!("  would fail and be tried again, as it did here"),
-        Becomes::DeadLettered => {
+    match dry_run.outcome {
+        DryRunOutcome::Handled => say!("  would be handled by {handler}"),
+        DryRunOutcome::OtherGroup => say!("  would be {}", left_to(dry_run.other_group.as_ref())),
+        DryRunOutcome::Skipped => say!("  would be skipped: no handler takes it"),
+        DryRunOutcome::Stops => say!("  would stop the service: no handler takes it"),
+        DryRunOutcome::Retried => say!("  would fail and be retried, as it did here"),
+        DryRunOutcome::DeadLettered => {
             let reason = dry_run.reason.unwrap_or("-");
             say!("  would be dead-lettered again as {reason}");
         }
@@ -231,9 +233,9 @@ fn print_fate(dry_run: &DryRun) {
     if let Some(message) = &dry_run.message {
         say!("    {message}");
     }
-    if let (Some(spot), Some(byte)) = (&dry_run.spot, dry_run.byte) {
-        say!("    byte {byte}, line {}, column {}:", spot.line, spot.column);
-        say!("      {}\n      {}", spot.text, spot.caret);
+    if let (Some(snippet), Some(byte)) = (&dry_run.snippet, dry_run.byte) {
+        say!("    byte {byte}, line {}, column {}:", snippet.line, snippet.column);
+        say!("      {}\n      {}", snippet.text, snippet.caret);
     }
     if !dry_run.not_made.is_empty() {
         say!("    not tried: {}, only a running service has it", dry_run.not_made.join(", "));
@@ -246,12 +248,12 @@ fn line(letter: &DeadLetter, several: bool) -> String {
 }
 
 // What is left as it is has a line of its own; the rest one that is written over.
-fn tell(done: &str, step: &Step<'_>, several: bool) {
+fn report(done: &str, step: &Step<'_>, several: bool) {
     let is_terminal = std::io::stderr().is_terminal();
     if is_terminal {
         let _ = write!(std::io::stderr(), "\r\x1b[K");
     }
-    if let Some(left) = step.left {
+    if let Some(left) = step.skipped {
         say!("left as it is  {}: {left}", line(step.letter, several));
     }
     if is_terminal && step.done < step.of {
@@ -260,13 +262,13 @@ fn tell(done: &str, step: &Step<'_>, several: bool) {
 }
 
 fn summary(done: &str, resolved: &Resolved, of: usize) -> Result<(), Error> {
-    let left = resolved.left.len();
+    let left = resolved.skipped.len();
     let left_text = if left > 0 { format!(", {left} left as they are") } else { String::new() };
     say!("{} {done}{left_text}", letters(resolved.done));
     let message = match (resolved.stopped, left) {
         (true, _) => {
             format!(
-                "ended after {} of {}; the same command goes on from there",
+                "ended after {} of {}; the same command continues from there",
                 resolved.done + left,
                 letters(of)
             )

@@ -14,7 +14,7 @@ use crate::cli::table::Table;
 use crate::event::{ContractInfo, GroupName, TopicName};
 use crate::handler::{HandlerPolicy, HandlerRegistration, Selector};
 use crate::outcome::Error;
-use crate::processor::Neighbours;
+use crate::processor::SiblingGroups;
 use crate::registry::{Registry, short_type};
 use crate::router::{EventRouter, Route, TopicRoutes};
 
@@ -23,7 +23,7 @@ struct Explained {
     topic: String,
     event: String,
     /// In a sentence.
-    becomes: String,
+    outcome: String,
     /// The groups that read the topic, sorted.
     groups: Vec<InGroup>,
     /// What is the same in all of them.
@@ -34,7 +34,7 @@ struct Explained {
 struct InGroup {
     group: String,
     /// In a sentence.
-    becomes: String,
+    outcome: String,
     handler: Option<Handler>,
     /// The topic's, whoever handles the event.
     dead_letters: String,
@@ -50,12 +50,12 @@ struct InGroup {
 struct Handler {
     id: String,
     name: String,
-    place: String,
+    source: String,
     arguments: Vec<String>,
     /// The contract that the data is read as, then the older ones that it converts.
     payload: Vec<Contract>,
     /// None when it could be any event.
-    sends: Option<Vec<String>>,
+    emits: Option<Vec<String>>,
     /// The outermost first.
     layers: Vec<String>,
     blocking: bool,
@@ -66,7 +66,7 @@ struct Handler {
 struct Contract {
     r#type: &'static str,
     version: u32,
-    place: String,
+    source: String,
 }
 
 pub(super) fn run(
@@ -126,12 +126,12 @@ fn explain(
     Ok(Explained {
         topic: topic.to_owned(),
         event: event.to_owned(),
-        becomes: match &groups[..] {
+        outcome: match &groups[..] {
             [] => "not read: no handler of this service listens to the topic".to_owned(),
-            [only] => only.becomes.clone(),
+            [only] => only.outcome.clone(),
             several => {
                 let each =
-                    several.iter().map(|one| format!("in group `{}`: {}", one.group, one.becomes));
+                    several.iter().map(|one| format!("in group `{}`: {}", one.group, one.outcome));
                 each.collect::<Vec<_>>().join("; ")
             }
         },
@@ -156,7 +156,7 @@ fn in_group(
     let route = route_of(&routes, event);
     let name = TopicName::foreign(topic).ok()?;
     let dead_letters = routes.dead_letters(&name).ok()?.to_string();
-    let others = Neighbours::of(group, routers);
+    let others = SiblingGroups::of(group, routers);
     let other = others.take(group, &name, |routes| route_of(routes, event).is_some());
     let unknown_events = unknown(settings.policy.unknown_events(topic), &dead_letters);
     let of_rest = match others.take(group, &name, |routes| routes.rest().is_some()) {
@@ -171,8 +171,8 @@ fn in_group(
     of_this.push(of_unknown_events(settings, topic));
     Some(InGroup {
         group: group.to_string(),
-        becomes: match route {
-            Some(route) if event != "*" && matches!(route.handler.selects, Selector::Rest) => {
+        outcome: match route {
+            Some(route) if event != "*" && matches!(route.handler.selects, Selector::CatchAll) => {
                 format!(
                     "handled by {}, which takes what no other handler of the topic does",
                     route.id
@@ -220,7 +220,7 @@ fn describe(
     let contract = |contract: &ContractInfo| Contract {
         r#type: contract.type_name,
         version: contract.version,
-        place: format!("{}:{}", contract.file, contract.line),
+        source: format!("{}:{}", contract.file, contract.line),
     };
     let mut payload: Vec<_> = payload.map(contract).collect();
     if payload.is_empty() && handler.contracts().is_empty() {
@@ -236,10 +236,10 @@ fn describe(
     Handler {
         id: route.id.to_string(),
         name: format!("{}::{}", handler.module, handler.name),
-        place: handler.place(),
+        source: handler.source(),
         arguments: handler.arguments.iter().map(|a| short_type((a.type_name)())).collect(),
         payload,
-        sends: handler.sends().map(|contracts| contracts.iter().map(sent).collect()),
+        emits: handler.sends().map(|contracts| contracts.iter().map(sent).collect()),
         layers,
         blocking: handler.blocking,
         policy: policy.clone(),
@@ -254,14 +254,14 @@ fn layer(name: &str) -> String {
 }
 
 fn print(explained: &Explained) {
-    let Explained { topic, event, becomes, groups, settings } = explained;
+    let Explained { topic, event, outcome, groups, settings } = explained;
     match groups.len() {
-        0 | 1 => say!("{topic} / {event}: {becomes}"),
+        0 | 1 => say!("{topic} / {event}: {outcome}"),
         several => say!("{topic} / {event}: read by {several} consumer groups"),
     }
     for group in groups {
         if groups.len() > 1 {
-            say!("\nin group `{}`: {}", group.group, group.becomes);
+            say!("\nin group `{}`: {}", group.group, group.outcome);
         }
         print_group(group);
     }
@@ -275,17 +275,17 @@ fn print_group(group: &InGroup) {
         let line = |what: &str, text: &str| {
             say!("  {what:<10} {}", if text.is_empty() { "-" } else { text });
         };
-        line("handler", &format!("{}   {}", handler.id, handler.place));
+        line("handler", &format!("{}   {}", handler.id, handler.source));
         line("arguments", &handler.arguments.join(", "));
         for (age, contract) in handler.payload.iter().enumerate() {
-            let Contract { r#type: type_name, version, place } = contract;
+            let Contract { r#type: type_name, version, source } = contract;
             let what = if age == 0 { "contract" } else { "converts" };
-            line(what, &format!("{type_name} version {version}   {place}"));
+            line(what, &format!("{type_name} version {version}   {source}"));
         }
-        let sends = handler.sends.as_ref().map(|sends| sends.join(", "));
-        line("sends", sends.as_deref().unwrap_or("any event"));
+        let sends = handler.emits.as_ref().map(|sends| sends.join(", "));
+        line("emits", sends.as_deref().unwrap_or("any event"));
         line("layers", &handler.layers.join(", "));
-        line("runs", if handler.blocking { "off the async threads" } else { "async" });
+        line("kind", if handler.blocking { "off the async threads" } else { "async" });
     }
     let unknown = group.unknown_events.iter();
     let unknown = unknown.map(|unknown| format!("an event that no handler takes: {unknown}"));

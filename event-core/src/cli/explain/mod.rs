@@ -24,11 +24,11 @@ pub(super) struct ExplainArgs {
     /// records without a value
     #[arg(required_unless_present_any = ["record", "tombstone"])]
     event: Option<String>,
-    /// Say what would become of the record whose value is in this file (`-` for standard input): it
-    /// is read, routed and made into the arguments of its handler, which does not run
+    /// Dry-run the record whose value is in this file (`-` for standard
+    /// input): it is decoded, routed and extracted, and no handler runs
     #[arg(long, value_name = "FILE", conflicts_with_all = ["topic", "event"])]
     record: Option<PathBuf>,
-    /// The same for a record without a value
+    /// Dry-run a record without a value
     #[arg(long, conflicts_with_all = ["topic", "event", "record"])]
     tombstone: bool,
     /// The record's topic; needed only when it does not follow from the event's name
@@ -40,7 +40,7 @@ pub(super) struct ExplainArgs {
     /// A header of the record; without `=` its value is null. May be given several times
     #[arg(long = "header", value_name = "NAME=VALUE", conflicts_with = "topic")]
     headers: Vec<OsString>,
-    /// The record's timestamp in milliseconds since 1970; none without
+    /// The record's timestamp in milliseconds since 1970; default: none
     #[arg(long, value_name = "MS", conflicts_with = "topic", allow_negative_numbers = true)]
     timestamp: Option<i64>,
     /// Print JSON

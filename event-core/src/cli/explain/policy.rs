@@ -6,7 +6,7 @@ use crate::handler::{HandlerPolicy, Order};
 use crate::outcome::Jitter;
 use crate::processor::UnknownEvents;
 
-// More delays than this are not told one by one.
+// More delays than this are not listed one by one.
 const DELAYS: u32 = 6;
 
 /// In which order, how many at once, and for how long.
@@ -44,9 +44,7 @@ pub(super) fn delivery(policy: &HandlerPolicy) -> Vec<String> {
 pub(super) fn on_failure(policy: &HandlerPolicy, topic: &str, dead_letters: &str) -> Vec<String> {
     let mut words = vec![tried(policy, topic, dead_letters)];
     if policy.batch.is_some() {
-        words.push(
-            "when a batch fails as a whole, its records are tried again one by one".to_owned(),
-        );
+        words.push("when a batch fails as a whole, its records are retried one by one".to_owned());
     }
     if policy.attempts > 1 {
         let chance = match policy.backoff.jitter {
@@ -73,7 +71,7 @@ pub(super) fn on_failure(policy: &HandlerPolicy, topic: &str, dead_letters: &str
     let (first, longest) = policy.breaker.pause;
     if policy.breaker.failures > 0 {
         words.push(format!(
-            "after {} failed attempts without a success between, the handler is left alone for {}, and each time it fails again for longer, up to {}",
+            "after {} failed attempts in a row its circuit breaker opens for {}, and after each further failure for longer, up to {}",
             policy.breaker.failures,
             duration(first),
             duration(longest)
@@ -90,7 +88,7 @@ fn tried(policy: &HandlerPolicy, topic: &str, dead_letters: &str) -> String {
     if policy.retry_topics.is_empty() {
         return match policy.attempts {
             1 => format!(
-                "a record whose handler fails or panics is not tried again and goes to `{dead_letters}`"
+                "a record whose handler fails or panics is not retried and goes to `{dead_letters}`"
             ),
             _ => format!(
                 "a record whose handler fails or panics is tried {times} in all, then goes to `{dead_letters}`"

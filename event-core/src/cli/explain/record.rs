@@ -13,9 +13,9 @@ use crate::app::{EventApp, ExitStatus, Settings};
 use crate::cli::known::{events, meant, topic_of, usage};
 use crate::delivery::Offset;
 use crate::event::{Envelope, GroupName, Header, TopicName};
-use crate::operations::{Becomes, DryRun, DryRunner, OwnedRecord};
+use crate::operations::{DryRun, DryRunOutcome, DryRunner, OwnedRecord};
 use crate::outcome::Error;
-use crate::processor::Neighbours;
+use crate::processor::SiblingGroups;
 use crate::registry::Registry;
 
 /// What would become of the record, as JSON.
@@ -23,11 +23,11 @@ use crate::registry::Registry;
 struct Json<'a> {
     /// The consumer group; none when the record's topic is not known.
     group: Option<&'a str>,
-    becomes: &'static str,
+    outcome: &'static str,
     topic: Option<&'a str>,
     event: Option<&'a str>,
     handler: Option<&'a str>,
-    place: Option<&'a str>,
+    source: Option<&'a str>,
     /// The consumer group whose business it is, when it is another's.
     other_group: Option<&'a str>,
     /// The code of a dead letter.
@@ -82,7 +82,7 @@ pub(super) async fn run(
             print_dry_run(dry_run);
         }
     }
-    match dry_runs.iter().any(|(_, dry_run)| dry_run.becomes == Becomes::DeadLettered) {
+    match dry_runs.iter().any(|(_, dry_run)| dry_run.outcome == DryRunOutcome::DeadLettered) {
         true => {
             let message = "the record would be dead-lettered".to_owned();
             Err(ExitStatus { code: 1, message }.into())
@@ -93,7 +93,10 @@ pub(super) async fn run(
 
 /// Says which event was probably meant by one that nobody knows.
 fn name_nearest(registry: &Registry, dry_run: &mut DryRun) {
-    if matches!(dry_run.becomes, Becomes::Handled | Becomes::OtherGroup | Becomes::Retried) {
+    if matches!(
+        dry_run.outcome,
+        DryRunOutcome::Handled | DryRunOutcome::OtherGroup | DryRunOutcome::Retried
+    ) {
         return;
     }
     let (Some(topic), Some(event), None) = (&dry_run.topic, &dry_run.event, &dry_run.handler)
@@ -127,7 +130,7 @@ async fn in_each_group(
     for (group, router) in &routers {
         let routes = topic.as_ref().map(|topic| router.topic(topic.as_str()));
         if routes.is_ok_and(|routes| !routes.is_empty()) {
-            let others = Neighbours::of(group, &routers);
+            let others = SiblingGroups::of(group, &routers);
             let dry_runner = dry_runner.in_group(group.clone(), router.clone(), others);
             let dry_run = dry_runner.run_on(record.clone(), topic.clone()).await?;
             dry_runs.push((Some(group.to_string()), dry_run));
@@ -158,7 +161,7 @@ fn split_header(header: &OsStr) -> Header {
     Header { name: Bytes::copy_from_slice(name), value: value.map(Bytes::copy_from_slice) }
 }
 
-// The topic of a record that does not say of which it is. A wrong record is told as such before a
+// The topic of a record that does not say of which it is. A wrong record is reported as such before a
 // topic is missed, and one over the limit is not read.
 fn find_topic(
     registry: &Registry,
@@ -182,27 +185,27 @@ fn find_topic(
 
 impl<'a> Json<'a> {
     fn of(group: Option<&'a str>, dry_run: &'a DryRun) -> Self {
-        let spot = dry_run.spot.as_ref();
+        let snippet = dry_run.snippet.as_ref();
         Json {
             group,
-            becomes: match dry_run.becomes {
-                Becomes::Handled => "handled",
-                Becomes::Skipped => "skipped",
-                Becomes::OtherGroup => "other_group",
-                Becomes::Retried => "retried",
-                Becomes::DeadLettered => "dead_lettered",
-                Becomes::Stops => "stops",
+            outcome: match dry_run.outcome {
+                DryRunOutcome::Handled => "handled",
+                DryRunOutcome::Skipped => "skipped",
+                DryRunOutcome::OtherGroup => "other_group",
+                DryRunOutcome::Retried => "retried",
+                DryRunOutcome::DeadLettered => "dead_lettered",
+                DryRunOutcome::Stops => "stops",
             },
             topic: dry_run.topic.as_ref().map(TopicName::as_str),
             event: dry_run.event.as_deref(),
             handler: dry_run.handler.as_deref(),
-            place: dry_run.place.as_deref(),
+            source: dry_run.place.as_deref(),
             other_group: dry_run.other_group.as_ref().map(GroupName::as_str),
             reason: dry_run.reason,
             message: dry_run.message.as_deref(),
             byte: dry_run.byte,
-            line: spot.map(|spot| spot.line),
-            column: spot.map(|spot| spot.column),
+            line: snippet.map(|snippet| snippet.line),
+            column: snippet.map(|snippet| snippet.column),
             dead_letters: dry_run.dead_letters.as_ref().map(TopicName::as_str),
             ignored: &dry_run.ignored,
             not_made: &dry_run.not_made,
@@ -226,26 +229,28 @@ pub(crate) fn print_dry_run(dry_run: &DryRun) {
         (Some(id), Some(place)) => format!("{id}   {place}"),
         _ => "-".to_owned(),
     };
-    match (dry_run.becomes, dry_run.reason) {
-        (Becomes::DeadLettered, Some(reason)) => say!("would be dead-lettered as {reason}"),
-        (Becomes::DeadLettered, None) => say!("would be dead-lettered"),
-        (Becomes::Handled, _) => say!("would be handled by {}", name(&dry_run.handler)),
-        (Becomes::Retried, _) => say!("would fail and be tried again, as it did here"),
-        (Becomes::OtherGroup, _) => say!("would be {}", left_to(dry_run.other_group.as_ref())),
-        (Becomes::Skipped, _) => say!("would be skipped: no handler takes it"),
-        (Becomes::Stops, _) => say!("would stop the service: no handler takes it"),
+    match (dry_run.outcome, dry_run.reason) {
+        (DryRunOutcome::DeadLettered, Some(reason)) => say!("would be dead-lettered as {reason}"),
+        (DryRunOutcome::DeadLettered, None) => say!("would be dead-lettered"),
+        (DryRunOutcome::Handled, _) => say!("would be handled by {}", name(&dry_run.handler)),
+        (DryRunOutcome::Retried, _) => say!("would fail and be retried, as it did here"),
+        (DryRunOutcome::OtherGroup, _) => {
+            say!("would be {}", left_to(dry_run.other_group.as_ref()))
+        }
+        (DryRunOutcome::Skipped, _) => say!("would be skipped: no handler takes it"),
+        (DryRunOutcome::Stops, _) => say!("would stop the service: no handler takes it"),
     }
     if let Some(message) = &dry_run.message {
         say!("  {message}");
     }
-    if let (Some(spot), Some(byte)) = (&dry_run.spot, dry_run.byte) {
-        say!("  byte {byte}, line {}, column {}:", spot.line, spot.column);
-        say!("    {}\n    {}", spot.text, spot.caret);
+    if let (Some(snippet), Some(byte)) = (&dry_run.snippet, dry_run.byte) {
+        say!("  byte {byte}, line {}, column {}:", snippet.line, snippet.column);
+        say!("    {}\n    {}", snippet.text, snippet.caret);
     }
     say!("  topic         {}", name(&dry_run.topic));
     say!("  event         {}", name(&dry_run.event));
     say!("  handler       {handler}");
-    if dry_run.becomes == Becomes::DeadLettered {
+    if dry_run.outcome == DryRunOutcome::DeadLettered {
         say!("  dead letters  {}", name(&dry_run.dead_letters));
     }
     for ignored in &dry_run.ignored {

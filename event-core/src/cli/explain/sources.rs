@@ -65,7 +65,7 @@ pub(super) fn of_group(settings: &Settings, group: &str) -> Setting {
 /// Where the dead letters of a topic go; `given` is the handler whose attribute says it.
 pub(super) fn of_dead_letters(topic: &str, given: Option<&Route>) -> Setting {
     let by = |route: &Route| {
-        format!("`dead_letter` of {}, {}", route.handler.name, route.handler.place())
+        format!("`dead_letter` of {}, {}", route.handler.name, route.handler.source())
     };
     let source = given.map_or_else(|| "default".to_owned(), by);
     Setting { key: "dead letters".into(), value: topic.to_owned(), source }

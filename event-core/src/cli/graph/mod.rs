@@ -13,7 +13,7 @@ use crate::registry::Registry;
 
 #[derive(Debug, Args)]
 pub(super) struct GraphArgs {
-    /// How it is written: for people, for Mermaid, or for Graphviz
+    /// The format: text, Mermaid or Graphviz
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }
@@ -80,7 +80,7 @@ impl Graph {
             let own = those(&|selects| selects.names().contains(&name));
             // What no handler takes by its name is for the one that takes the rest.
             match own.is_empty() && name != "tombstone" {
-                true => those(&|selects| matches!(selects, Selector::Rest)),
+                true => those(&|selects| matches!(selects, Selector::CatchAll)),
                 false => own,
             }
         };

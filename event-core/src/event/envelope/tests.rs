@@ -155,7 +155,7 @@ fn a_version_is_an_integer_from_1_on() {
 
 #[test]
 fn a_field_of_the_wrong_type_is_told_with_its_value() {
-    for (version, told) in [
+    for (version, reported) in [
         ("0", "the number 0"),
         ("1.5", "the number 1.5"),
         ("\"1\"", "the string \"1\""),
@@ -163,15 +163,16 @@ fn a_field_of_the_wrong_type_is_told_with_its_value() {
     ] {
         let value = format!(r#"{{"eventType":"X","version":{version}}}"#);
         let error = Envelope::read(value.as_bytes()).unwrap().version().unwrap_err().to_string();
-        let expected =
-            format!("the field `version` is {told} at byte 27, it must be an integer from 1 on");
+        let expected = format!(
+            "the field `version` is {reported} at byte 27, it must be an integer from 1 on"
+        );
         assert_eq!(error, expected);
     }
 }
 
 #[test]
-fn where_the_name_or_the_data_stands_elsewhere_is_told() {
-    for (value, told) in [
+fn where_the_name_or_the_data_stands_elsewhere_is_reported() {
+    for (value, reported) in [
         (r#"{"type":"X","data":{}}"#, "`type` is there at byte 1, but"),
         (r#"{"event":"X","data":{}}"#, "`event` is there at byte 1, but"),
         (r#"{"eventName":"X"}"#, "`eventName` is there at byte 1, but"),
@@ -180,7 +181,7 @@ fn where_the_name_or_the_data_stands_elsewhere_is_told() {
         (r#"{"headers":{"event_type":"X"}}"#, "`headers.event_type` is there at byte 12, but"),
     ] {
         let error = Envelope::read(value.as_bytes()).unwrap_err().to_string();
-        assert!(error.contains(told), "{value}: {error}");
+        assert!(error.contains(reported), "{value}: {error}");
     }
     #[derive(Debug, event_core::Event, serde::Deserialize)]
     #[event(topic = "place_events", name = "MOVED")]
@@ -188,7 +189,7 @@ fn where_the_name_or_the_data_stands_elsewhere_is_told() {
     struct Moved {
         id: u64,
     }
-    for (value, told) in [
+    for (value, reported) in [
         (
             r#"{"eventType":"MOVED","payload":{"id":1}}"#,
             "the field `data` is missing; `payload` is there, but the name is `data`",
@@ -201,7 +202,7 @@ fn where_the_name_or_the_data_stands_elsewhere_is_told() {
     ] {
         let envelope = Envelope::read(value.as_bytes()).unwrap();
         let error = envelope.decode_contract::<Moved>().unwrap_err().to_string();
-        assert!(error.ends_with(told), "{value}: {error}");
+        assert!(error.ends_with(reported), "{value}: {error}");
     }
 }
 
@@ -305,8 +306,9 @@ fn half_a_surrogate_pair_where_nobody_reads_it_costs_nothing_but_the_field() {
     let envelope = Envelope::read(value).unwrap();
     assert_eq!(envelope.user_id(), Ok(None));
     assert_eq!(envelope.extra("ab").map(RawValue::get), Some("[2]"));
-    let told: Vec<_> = envelope.ignored().map(|field| (field.name, field.reason.code())).collect();
-    assert_eq!(told, [("userId", "lone_surrogate")]);
+    let reported: Vec<_> =
+        envelope.ignored().map(|field| (field.name, field.reason.code())).collect();
+    assert_eq!(reported, [("userId", "lone_surrogate")]);
     let strict = EnvelopeRules::default().lone_surrogates(LoneSurrogates::DeadLetter);
     assert_eq!(Envelope::read_with(value, strict).unwrap_err().code(), "lone_surrogate");
 }

@@ -100,7 +100,7 @@ where
     let is_read = one_pass.is_some();
     compare(value, one_pass, || {
         let envelope = Envelope::read_with(value, rules)?;
-        // The engine tells these.
+        // The engine reports these.
         assert!(!is_read || !envelope.has_ignored(), "{}", shown(value));
         Event::read(&envelope)
     })

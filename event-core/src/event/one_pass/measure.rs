@@ -1,4 +1,4 @@
-//! What reading a record costs. Prints, and judges nothing:
+//! What reading a record costs. Prints, and asserts nothing:
 //!
 //! ```text
 //! cargo test --release -p event-core --lib one_pass::measure -- --ignored --nocapture

@@ -1,4 +1,4 @@
-//! The writes that are held up.
+//! The writes that make no progress.
 //!
 //! Several records of a partition may wait at once, each for its own write, so that a partition is free
 //! only when none is left. A write that is cut off is dropped, and counts no more.

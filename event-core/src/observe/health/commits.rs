@@ -1,8 +1,8 @@
 //! Whether commits arrive.
 //!
 //! A commit that fails says nothing of its partitions, and one that succeeds names them. So a failure is
-//! held against every partition that has a commit under way, until one of its own is acknowledged: what
-//! others commit is no excuse.
+//! counted against every partition that has a commit under way, until one of its own is acknowledged: what
+//! others commit explains nothing.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! The topics that the broker does not let the group fetch, and why.
 //!
-//! librdkafka tells such an error once, and goes on trying in silence. So what is over is found out by
+//! librdkafka reports such an error once, and retries in silence. So what is over is found out by
 //! asking: the lag monitor looks at each failure every 15 s.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -70,7 +70,7 @@ impl FetchFailures {
         }
     }
 
-    /// The topics are fetched anew, or fetched again: what still fails is told again.
+    /// The topics are fetched anew, or fetched again: what still fails is reported again.
     pub(super) fn forget<'t>(&mut self, topics: impl Iterator<Item = &'t TopicName>) {
         for topic in topics {
             self.0.remove(topic);

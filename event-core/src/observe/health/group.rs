@@ -8,15 +8,15 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::commits::{CommitsUnderWay, Failing};
-use super::excuses::Excuses;
 use super::fetch_failures::{FetchFailure, FetchFailures};
 use super::membership::Membership;
 use super::partitions::{Partitions, Suspect};
+use super::stall_reasons::StallReasons;
 use super::{HealthProblem, lock};
-use crate::broker::{BrokerError, OffsetReset, Pulse};
+use crate::broker::{BrokerError, Heartbeat, OffsetReset};
 use crate::delivery::{NextOffset, Offset, TopicPartition};
 use crate::event::{GroupName, TopicName};
-use crate::observe::{InHand, Observation, Observer};
+use crate::observe::{InFlightAttempt, Observation, Observer};
 
 /// How long the thread that polls may be silent. A turn takes 20 ms; asking for offsets in one, 5 s.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -26,20 +26,20 @@ const ABSENT: Duration = Duration::from_secs(15);
 const COMMIT_SLACK: Duration = Duration::from_secs(30);
 /// How long commits may fail.
 const COMMITS_FAIL: Duration = Duration::from_secs(60);
-/// For how long it is told that a partition went on elsewhere.
+/// For how long an offset reset is reported.
 const OFFSET_RESET: Duration = Duration::from_secs(600);
 /// How late the news of a handler that blocks may come.
 const BLOCKED_SLACK: Duration = Duration::from_secs(1);
 
-/// After how long it is told that a handler has a record.
+/// After how long a slow attempt is reported.
 const SLOW: Duration = Duration::from_secs(30);
 
-/// What a group is judged by.
+/// The rules for a group.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct HealthRules {
     pub(crate) liveness_after: Duration,
     pub(crate) commit_interval: Duration,
-    /// The handlers of each topic that is judged, with those that take redriven records.
+    /// The handlers of each topic that is checked, with those that take redriven records.
     pub(crate) handlers: BTreeMap<TopicName, BTreeSet<String>>,
     /// Topics whose records wait for their time.
     pub(crate) retry_topics: BTreeSet<TopicName>,
@@ -48,7 +48,7 @@ pub(crate) struct HealthRules {
 }
 
 impl HealthRules {
-    /// For how long nothing may be settled. What is settled may be told no sooner than it is
+    /// For how long nothing may be settled. A settled record may be reported no sooner than it is
     /// committed.
     fn patience(&self) -> Duration {
         self.liveness_after.max(self.commit_interval * 2 + COMMIT_SLACK)
@@ -105,7 +105,7 @@ pub(crate) struct GroupHealth {
     group: GroupName,
     rules: HealthRules,
     settled: Arc<AtomicU64>,
-    pulses: OnceLock<Vec<Arc<Pulse>>>,
+    heartbeats: OnceLock<Vec<Arc<Heartbeat>>>,
     client_id: OnceLock<String>,
     state: Mutex<State>,
 }
@@ -117,7 +117,7 @@ struct State {
     refused: Option<String>,
     partitions: Partitions,
     commits: CommitsUnderWay,
-    excuses: Excuses,
+    stall_reasons: StallReasons,
     fetch_failures: FetchFailures,
     /// The redrive topics of which there was a partition here.
     redrives_read: BTreeSet<TopicName>,
@@ -130,15 +130,15 @@ struct State {
     blocking: BTreeMap<String, Blocking>,
     /// The last reset of each partition, whoever has it now.
     resets: BTreeMap<TopicPartition, (Instant, OffsetReset)>,
-    /// What handlers have had in hand for long, as it was looked at last.
-    in_hand_long: Vec<InHand>,
+    /// What handlers have had in flight for long, as it was looked at last.
+    in_flight_long: Vec<InFlightAttempt>,
 }
 
 #[derive(Debug)]
 struct Blocking {
     partition: TopicPartition,
     offset: Offset,
-    told: Instant,
+    reported: Instant,
     since: Duration,
 }
 
@@ -167,14 +167,14 @@ impl GroupHealth {
             group,
             rules,
             settled: Arc::default(),
-            pulses: OnceLock::new(),
+            heartbeats: OnceLock::new(),
             client_id: OnceLock::new(),
             state: Mutex::new(State {
                 membership: Membership::begun(now),
                 refused: None,
                 partitions: Partitions::default(),
                 commits: CommitsUnderWay::default(),
-                excuses: Excuses::default(),
+                stall_reasons: StallReasons::default(),
                 fetch_failures: FetchFailures::default(),
                 redrives_read: BTreeSet::new(),
                 settled: 0,
@@ -184,7 +184,7 @@ impl GroupHealth {
                 breakers: BTreeSet::new(),
                 blocking: BTreeMap::new(),
                 resets: BTreeMap::new(),
-                in_hand_long: Vec::new(),
+                in_flight_long: Vec::new(),
             }),
         }
     }
@@ -194,9 +194,9 @@ impl GroupHealth {
     }
 
     /// How the threads are seen that poll.
-    pub(crate) fn set_pulses(&self, pulses: Vec<Arc<Pulse>>) {
+    pub(crate) fn set_heartbeats(&self, heartbeats: Vec<Arc<Heartbeat>>) {
         // There is one consumer for a group.
-        let _ = self.pulses.set(pulses);
+        let _ = self.heartbeats.set(heartbeats);
     }
 
     /// What brokers call the consumer.
@@ -275,10 +275,10 @@ impl GroupHealth {
         let patience = self.rules.patience();
         let suspects = state.partitions.suspects(patience).into_iter();
         let suspects = suspects.filter(|suspect| self.counts(&suspect.partition));
-        match self.has_excuse(&state) {
+        match self.has_stall_reason(&state) {
             // One at a time while the group goes on; each read is a connection.
             true => {
-                suspects.filter(|one| !self.is_excused(&state, &one.partition)).take(1).collect()
+                suspects.filter(|one| !self.is_explained(&state, &one.partition)).take(1).collect()
             }
             false => suspects.collect(),
         }
@@ -301,24 +301,24 @@ impl GroupHealth {
         self.state().fetch_failures.take_log_due(topic)
     }
 
-    fn is_excused(&self, state: &State, partition: &TopicPartition) -> bool {
+    fn is_explained(&self, state: &State, partition: &TopicPartition) -> bool {
         let resting = [&state.paused, &state.breakers];
-        state.excuses.has(partition, self.rules.patience(), &self.rules.handlers, &resting)
+        state.stall_reasons.has(partition, self.rules.patience(), &self.rules.handlers, &resting)
     }
 
     pub(crate) fn note_looked(&self, suspect: &Suspect, found: bool) {
         self.state().partitions.note_looked(suspect, found);
     }
 
-    /// After how long it is told that a handler has a record.
+    /// After how long a slow attempt is reported.
     pub(super) fn slow_after(&self) -> Duration {
         SLOW.min(self.rules.liveness_after)
     }
 
-    /// What handlers have had in hand for longer than that; it is told a few times a second, by a thread that
+    /// What handlers have had in flight for longer than that; it is reported a few times a second, by a thread that
     /// has no part in a paused clock, so that nothing is sampled here.
-    pub(super) fn note_in_hand_long(&self, in_hand: Vec<InHand>) {
-        lock(&self.state).in_hand_long = in_hand;
+    pub(super) fn note_in_flight_long(&self, in_flight: Vec<InFlightAttempt>) {
+        lock(&self.state).in_flight_long = in_flight;
     }
 
     fn counts(&self, partition: &TopicPartition) -> bool {
@@ -326,7 +326,7 @@ impl GroupHealth {
     }
 
     /// Whether there was a sign of life, or nothing may be settled.
-    fn has_excuse(&self, state: &State) -> bool {
+    fn has_stall_reason(&self, state: &State) -> bool {
         state.active.elapsed() < self.rules.patience()
             || !state.paused.is_empty()
             || !state.breakers.is_empty()
@@ -337,8 +337,8 @@ impl GroupHealth {
         let state = self.state();
         let group = || self.group.clone();
         let mut problems = Vec::new();
-        let pulses = self.pulses.get().into_iter().flatten();
-        if let Some(since) = pulses.map(|pulse| pulse.silent_for()).max()
+        let heartbeats = self.heartbeats.get().into_iter().flatten();
+        if let Some(since) = heartbeats.map(|heartbeat| heartbeat.silent_for()).max()
             && since >= SILENCE
         {
             problems.push(HealthProblem::PollThreadSilent { group: group(), since });
@@ -348,7 +348,7 @@ impl GroupHealth {
                 if *group == self.group && state.partitions.has(partition))
         });
         let stuck = state.partitions.stuck(self.rules.patience());
-        if !is_blocked && !self.has_excuse(&state) {
+        if !is_blocked && !self.has_stall_reason(&state) {
             if let Some((partition, since)) = stuck.into_iter().next() {
                 problems.push(HealthProblem::Stalled { group: group(), partition, since });
             }
@@ -360,7 +360,9 @@ impl GroupHealth {
                 })
             };
             let stuck = stuck.into_iter().filter(|(partition, _)| {
-                self.counts(partition) && !blocked(partition) && !self.is_excused(&state, partition)
+                self.counts(partition)
+                    && !blocked(partition)
+                    && !self.is_explained(&state, partition)
             });
             problems.extend(stuck.map(|(partition, since)| HealthProblem::PartitionStalled {
                 group: group(),
@@ -397,23 +399,25 @@ impl GroupHealth {
             }
         }
         for (handler, blocking) in &state.blocking {
-            // It is told each time that it has gone on for twice as long; without that it is over.
-            if blocking.told.elapsed() <= blocking.since + BLOCKED_SLACK {
+            // It is reported each time that it has taken twice as long; without that it is over.
+            if blocking.reported.elapsed() <= blocking.since + BLOCKED_SLACK {
                 problems.push(HealthProblem::HandlerBlocks {
                     group: group(),
                     handler: handler.clone(),
                     partition: blocking.partition.clone(),
                     offset: blocking.offset,
-                    since: blocking.since + blocking.told.elapsed(),
+                    since: blocking.since + blocking.reported.elapsed(),
                 });
             }
         }
-        let in_hand = state.in_hand_long.iter().cloned();
-        problems.extend(in_hand.filter_map(
-            |InHand { handler, partition, offset, since, .. }| {
+        let in_flight = state.in_flight_long.iter().cloned();
+        problems.extend(in_flight.filter_map(
+            |InFlightAttempt { handler, partition, offset, since, .. }| {
                 let (group, handler) = (group(), handler?);
                 Some(match since >= self.rules.liveness_after {
-                    true => HealthProblem::InHandLong { group, handler, partition, offset, since },
+                    true => {
+                        HealthProblem::InFlightLong { group, handler, partition, offset, since }
+                    }
                     false => {
                         HealthProblem::HandlerSlow { group, handler, partition, offset, since }
                     }
@@ -425,10 +429,10 @@ impl GroupHealth {
 
     /// Of each member that the group does not have, while it has others of this process.
     fn absent_members(&self, refused: Option<&String>) -> impl Iterator<Item = HealthProblem> {
-        let pulses = self.pulses.get().into_iter().flatten();
-        pulses.filter_map(move |pulse| {
-            let since = pulse.absent_for().filter(|since| *since >= ABSENT)?;
-            let (group, topics) = (self.group.clone(), pulse.topics().to_vec());
+        let heartbeats = self.heartbeats.get().into_iter().flatten();
+        heartbeats.filter_map(move |heartbeat| {
+            let since = heartbeat.absent_for().filter(|since| *since >= ABSENT)?;
+            let (group, topics) = (self.group.clone(), heartbeat.topics().to_vec());
             let error = refused.cloned();
             Some(HealthProblem::NotAssigned { group, topics, since, lost: false, error })
         })
@@ -468,13 +472,13 @@ impl Observer for GroupHealth {
                 state.refused = None;
                 state.partitions.add(partitions);
                 state.commits.forget(partitions);
-                state.excuses.forget(partitions);
+                state.stall_reasons.forget(partitions);
                 state.fetch_failures.forget(partitions.iter().map(|one| &one.topic));
             }
             Observation::Revoked { partitions, lost, .. } => {
                 state.partitions.remove(partitions);
                 state.commits.forget(partitions);
-                state.excuses.forget(partitions);
+                state.stall_reasons.forget(partitions);
                 state.fetch_failures.revoked(partitions);
                 if *lost && state.partitions.names().next().is_none() {
                     state.membership.lost();
@@ -504,7 +508,7 @@ impl Observer for GroupHealth {
                 state.resets.insert(reset.partition.clone(), (Instant::now(), (*reset).clone()));
                 return;
             }
-            Observation::Trouble(error @ BrokerError::Unauthorised(_)) => {
+            Observation::BrokerError(error @ BrokerError::Unauthorised(_)) => {
                 state.refused = Some(error.to_string());
                 return;
             }
@@ -514,29 +518,29 @@ impl Observer for GroupHealth {
             }
             Observation::Retrying { partition, handler, delay, .. } => {
                 state.is_active(*delay);
-                state.excuses.partition(partition, *delay);
-                // What was redriven is told by where it is from.
-                state.excuses.redriven(&self.rules.handlers, partition, handler, *delay);
+                state.stall_reasons.partition(partition, *delay);
+                // A redriven record is reported with its origin.
+                state.stall_reasons.redriven(&self.rules.handlers, partition, handler, *delay);
             }
             Observation::BreakerOpened { handler, .. } => {
                 state.breakers.insert((*handler).to_owned());
             }
             Observation::BreakerClosed { handler } => {
                 state.breakers.remove(*handler);
-                state.excuses.handler(handler);
+                state.stall_reasons.handler(handler);
             }
             Observation::Paused { handler } => {
                 state.paused.insert((*handler).to_owned());
             }
             Observation::Resumed { handler } => {
                 state.paused.remove(*handler);
-                state.excuses.handler(handler);
+                state.stall_reasons.handler(handler);
             }
             Observation::Blocked { partition, offset, handler, since } => {
                 let blocking = Blocking {
                     partition: (*partition).clone(),
                     offset: *offset,
-                    told: Instant::now(),
+                    reported: Instant::now(),
                     since: *since,
                 };
                 state.blocking.insert((*handler).to_owned(), blocking);
@@ -545,7 +549,7 @@ impl Observer for GroupHealth {
             Observation::Postponed { partition, .. }
             | Observation::DeadLettered { partition, .. }
             | Observation::DeadLetterFailed { partition, .. } => {
-                state.excuses.partition(partition, Duration::ZERO);
+                state.stall_reasons.partition(partition, Duration::ZERO);
             }
             // What the broker says is no work of ours.
             _ => return,

@@ -39,7 +39,7 @@ impl Membership {
         *self = Membership { standing: Standing::Lost, ..Membership::begun(Instant::now()) };
     }
 
-    /// Whether the coordinator is to be asked: not every broker tells a spare that it is one.
+    /// Whether the coordinator is to be asked: not every broker answers a spare member.
     pub(super) fn is_doubtful(&self) -> bool {
         self.standing == Standing::Joining && self.since.elapsed() >= SPARE
     }

@@ -7,7 +7,7 @@
 
 mod blocked;
 mod commits;
-mod excuses;
+mod stall_reasons;
 mod fetch_failures;
 mod group;
 mod membership;
@@ -27,7 +27,7 @@ pub(crate) use self::group::{GroupHealth, HealthRules};
 pub use self::group::{GroupStatus, PartitionStatus};
 pub(crate) use self::partitions::Suspect;
 pub use self::problem::HealthProblem;
-use super::{IgnoredFields, InHand, UnknownNames};
+use super::{IgnoredFields, InFlightAttempt, UnknownNames};
 use crate::broker::BrokerError;
 use crate::delivery::{NextOffset, TopicPartition};
 use crate::event::GroupName;
@@ -42,22 +42,22 @@ const LOOKS_AGAIN: Duration = Duration::from_secs(120);
 ///
 /// | code | what is the matter | live | ready |
 /// |---|---|---|---|
-/// | `poll_thread_silent` | The thread that polls the broker has not come back for 30 s, beyond what it waits for the records in hand when partitions are given up | no | no |
+/// | `poll_thread_silent` | The thread that polls the broker has not come back for 30 s, beyond what it waits for the records in flight when partitions are given up | no | no |
 /// | `stalled` | For `liveness_after` (or twice the commit interval and 30 s, if that is longer) records have waited in a partition and nothing of its group was settled, no attempt failed, no handler of it is paused, no breaker open and no dead letter blocked. That a record waits is made sure of by reading it. Records in retry topics wait for their time and do not count | no | no |
-/// | `partition_stalled` | The same of one partition, while others of its group go on: a record has waited there for that time. What excuses it is of its own: a handler of its topic is paused or its breaker open, an attempt failed, a dead letter is blocked | yes | no |
-/// | `not_assigned` | The group was not joined yet, or the membership was lost and is not back; or one of several members of the process, of which each reads topics of its own, has not been in the group for 15 s. A member that others have left no partition is ready: when it is told so or, if it was never told anything, when 30 s have gone and the group's coordinator answers | yes | no |
+/// | `partition_stalled` | The same of one partition, while others of its group go on: a record has waited there for that time. Its stall reasons are its own: a handler of its topic is paused or its breaker open, an attempt failed, a dead letter is blocked | yes | no |
+/// | `not_assigned` | The group was not joined yet, or the membership was lost and is not back; or one of several members of the process, of which each reads topics of its own, has not been in the group for 15 s. A member that others have left no partition is ready: when it is assigned none or, without any answer, when 30 s have gone and the group's coordinator answers | yes | no |
 /// | `fetch_fails` | For 10 s the broker has not let the group fetch a topic, or some of its partitions: the right to read it is missing, the topic is gone, a partition has no leader. What was fetched before goes on, and a restart changes nothing | yes | no, but for a redrive topic that was deleted: yes |
 /// | `commits_fail` | For a minute (or the commit interval and 30 s, if that is longer) commits of a partition have failed and none has arrived: whoever has it next handles again what was handled since | yes | no |
-/// | `broker_trouble` | The last question to the broker was not answered | yes | no |
+/// | `broker_unavailable` | The last question to the broker was not answered | yes | no |
 /// | `dead_letter_blocked` | A dead letter, or a record for a retry topic, cannot be written, and its partition waits | yes | no |
-/// | `shutting_down` | The service was told to end | yes | no |
-/// | `in_hand_long` | An attempt of a handler has gone on for longer than `liveness_after`, whatever the others do. It may be stuck or only slow, and a restart would begin it anew, so it does not end liveness; when nothing else is settled either, `stalled` does | yes | no |
-/// | `handler_slow` | An attempt of a handler has gone on for 30 s, whatever its `timeout` is. After `liveness_after` it is `in_hand_long` | yes | yes |
-/// | `breaker_open` | A handler fails every time and is left alone for a while. What it needs is down, which neither a restart nor other traffic mends; with `order = partition` its partitions stand still meanwhile. Look at the problems, not at readiness | yes | yes |
-/// | `offset_reset` | In the last ten minutes the position of a partition was not in its log any more, because records were removed before they were read or the log was cut off. The partition goes on where the problem says | yes | yes |
+/// | `shutting_down` | The service was asked to stop | yes | no |
+/// | `in_flight_long` | An attempt of a handler has gone on for longer than `liveness_after`, whatever the others do. It may be stuck or only slow, and a restart would begin it anew, so it does not end liveness; when nothing else is settled either, `stalled` does | yes | no |
+/// | `handler_slow` | An attempt of a handler has gone on for 30 s, whatever its `timeout` is. After `liveness_after` it is `in_flight_long` | yes | yes |
+/// | `breaker_open` | The circuit breaker of a handler is open: it failed every attempt. A dependency is down, and neither a restart nor other traffic fixes that; with `order = partition` its partitions stand still meanwhile. Look at the problems, not at readiness | yes | yes |
+/// | `offset_reset` | In the last ten minutes the position of a partition was not in its log any more, because records were removed before they were read or the log was truncated. The partition goes on where the problem says | yes | yes |
 /// | `handler_blocks` | A handler has not let go of its thread for more than a second | yes | yes |
 ///
-/// A paused handler is told, and no problem. A failed attempt counts as a sign of life until the next
+/// A paused handler is reported, and is no problem. A failed attempt counts as a sign of life until the next
 /// one is due. The broker is asked every 15 s while somebody looks, and otherwise once a minute: when
 /// health was not asked for in two minutes, what waits is known as it was then.
 #[derive(Clone, Debug, Default)]
@@ -107,7 +107,7 @@ impl Health {
             problems.extend(group.problems(&raised));
         }
         if let Some(Err(error)) = answer {
-            problems.push(HealthProblem::BrokerTrouble { error });
+            problems.push(HealthProblem::BrokerUnavailable { error });
         }
         if self.0.is_ending.load(Ordering::Relaxed) {
             problems.push(HealthProblem::ShuttingDown);
@@ -134,7 +134,7 @@ impl Health {
         &self.0.ignored
     }
 
-    /// From now on the group belongs to the service; it has to be told what happens there.
+    /// From now on the group belongs to the service; it has to get its observations.
     pub(crate) fn watch(&self, group: &GroupName, rules: HealthRules) -> Arc<GroupHealth> {
         let watched = Arc::new(GroupHealth::new(group.clone(), rules));
         lock(&self.0.groups).insert(group.clone(), Arc::clone(&watched));
@@ -179,7 +179,7 @@ impl Health {
         *lock(&self.0.answer) = Some(answer.map(drop).map_err(ToString::to_string));
     }
 
-    /// The service was told to end.
+    /// The service was asked to stop.
     pub(crate) fn ends(&self) {
         self.0.is_ending.store(true, Ordering::Relaxed);
     }
@@ -210,14 +210,14 @@ impl Health {
 
     /// Notes what the handlers of a group have had for long, and gives it back. `find` looks for what is as
     /// old as that; it is not called for a group that nobody watches.
-    pub(crate) fn look_in_hand(
+    pub(crate) fn look_in_flight(
         &self,
         group: &GroupName,
-        find: impl FnOnce(Duration) -> Vec<InHand>,
-    ) -> Vec<InHand> {
+        find: impl FnOnce(Duration) -> Vec<InFlightAttempt>,
+    ) -> Vec<InFlightAttempt> {
         let Some(watched) = lock(&self.0.groups).get(group).cloned() else { return Vec::new() };
         let long = find(watched.slow_after());
-        watched.note_in_hand_long(long.clone());
+        watched.note_in_flight_long(long.clone());
         long
     }
 }

@@ -19,7 +19,7 @@ pub(super) struct Partitions(BTreeMap<TopicPartition, Waiting>);
 struct Waiting {
     /// Where the group goes on: not known, never committed, or there.
     next: Option<Option<NextOffset>>,
-    /// The first record that is held, and where the next one will lie.
+    /// The first record that the log retains, and where the next one will lie.
     ends: Option<(NextOffset, NextOffset)>,
     /// Since when records have waited with nothing before them settled.
     since: Option<Instant>,
@@ -46,7 +46,7 @@ impl Waiting {
         Some(u64::try_from(end.0.saturating_sub(from.0)).unwrap_or(0))
     }
 
-    fn judge(&mut self) {
+    fn update_since(&mut self) {
         if self.lag().is_none_or(|lag| lag == 0) {
             self.since = None;
         } else {
@@ -91,7 +91,7 @@ impl Partitions {
         self.0.values().any(|waiting| waiting.ends.is_none())
     }
 
-    /// The group came this far; whether that is news. A commit that failed is told again.
+    /// The group came this far; whether that is news. A commit that failed is reported again.
     pub(super) fn advance(&mut self, partition: &TopicPartition, next: NextOffset) -> bool {
         let Some(waiting) = self.0.get_mut(partition) else { return false };
         if waiting.next.flatten() == Some(next) {
@@ -99,7 +99,7 @@ impl Partitions {
         }
         waiting.next = Some(Some(next));
         waiting.since = None;
-        waiting.judge();
+        waiting.update_since();
         true
     }
 
@@ -109,7 +109,7 @@ impl Partitions {
             && waiting.next.is_none()
         {
             waiting.next = Some(next);
-            waiting.judge();
+            waiting.update_since();
         }
     }
 
@@ -117,7 +117,7 @@ impl Partitions {
         for (partition, low, end) in ends {
             if let Some(waiting) = self.0.get_mut(partition) {
                 waiting.ends = Some((*low, *end));
-                waiting.judge();
+                waiting.update_since();
             }
         }
     }

@@ -23,7 +23,7 @@ pub enum HealthProblem {
         /// What the broker says.
         error: String,
     },
-    /// A handler fails every time and is left alone for a while.
+    /// The circuit breaker of a handler is open: it failed every attempt.
     BreakerOpen {
         /// The consumer group.
         group: GroupName,
@@ -97,7 +97,7 @@ pub enum HealthProblem {
         since: Duration,
     },
     /// The broker does not answer a question about topics and offsets.
-    BrokerTrouble {
+    BrokerUnavailable {
         /// What became of the question.
         error: String,
     },
@@ -107,9 +107,9 @@ pub enum HealthProblem {
         group: GroupName,
         /// The handler's id.
         handler: String,
-        /// The partition of the record in hand.
+        /// The partition of the record in flight.
         partition: TopicPartition,
-        /// The record in hand; of a batch the first.
+        /// The record in flight; of a batch the first.
         offset: Offset,
         /// For how long.
         since: Duration,
@@ -127,15 +127,15 @@ pub enum HealthProblem {
         /// For how long the attempt has gone on.
         since: Duration,
     },
-    /// A handler has had a record in hand for longer than it may take.
-    InHandLong {
+    /// An attempt has been in flight for longer than `liveness_after`.
+    InFlightLong {
         /// The consumer group.
         group: GroupName,
         /// The handler's id.
         handler: String,
-        /// The partition of the record in hand.
+        /// The partition of the record in flight.
         partition: TopicPartition,
-        /// The record in hand; of a batch the first.
+        /// The record in flight; of a batch the first.
         offset: Offset,
         /// For how long the attempt has gone on.
         since: Duration,
@@ -149,7 +149,7 @@ pub enum HealthProblem {
         /// How long ago.
         since: Duration,
     },
-    /// The service was told to end.
+    /// The service was asked to stop.
     ShuttingDown,
 }
 
@@ -166,10 +166,10 @@ impl HealthProblem {
             HealthProblem::NotAssigned { .. } => "not_assigned",
             HealthProblem::FetchFails { .. } => "fetch_fails",
             HealthProblem::CommitsFail { .. } => "commits_fail",
-            HealthProblem::BrokerTrouble { .. } => "broker_trouble",
+            HealthProblem::BrokerUnavailable { .. } => "broker_unavailable",
             HealthProblem::HandlerBlocks { .. } => "handler_blocks",
             HealthProblem::HandlerSlow { .. } => "handler_slow",
-            HealthProblem::InHandLong { .. } => "in_hand_long",
+            HealthProblem::InFlightLong { .. } => "in_flight_long",
             HealthProblem::OffsetReset { .. } => "offset_reset",
             HealthProblem::ShuttingDown => "shutting_down",
         }
@@ -189,9 +189,9 @@ impl HealthProblem {
             | HealthProblem::CommitsFail { group, .. }
             | HealthProblem::HandlerBlocks { group, .. }
             | HealthProblem::HandlerSlow { group, .. }
-            | HealthProblem::InHandLong { group, .. }
+            | HealthProblem::InFlightLong { group, .. }
             | HealthProblem::OffsetReset { group, .. } => Some(group),
-            HealthProblem::BrokerTrouble { .. } | HealthProblem::ShuttingDown => None,
+            HealthProblem::BrokerUnavailable { .. } | HealthProblem::ShuttingDown => None,
         }
     }
 
@@ -225,7 +225,7 @@ impl fmt::Display for HealthProblem {
                 )
             }
             HealthProblem::BreakerOpen { handler, error, .. } => {
-                write!(f, "`{handler}` fails every time and is left alone for a while: {error}")
+                write!(f, "`{handler}` fails every attempt; its circuit breaker is open: {error}")
             }
             HealthProblem::PollThreadSilent { group, since } => {
                 write!(
@@ -235,33 +235,33 @@ impl fmt::Display for HealthProblem {
             }
             HealthProblem::Stalled { group, partition, since } => write!(
                 f,
-                "group `{group}` has settled nothing for {since:.0?}, although records wait in {partition}"
+                "group `{group}` has settled no record for {since:.0?}, and records wait in {partition}"
             ),
             HealthProblem::PartitionStalled { group, partition, since } => write!(
                 f,
-                "group `{group}` has not come further in {partition} for {since:.0?}, although a record waits there"
+                "group `{group}` has made no progress in {partition} for {since:.0?}, and a record waits there"
             ),
             HealthProblem::NotAssigned { group, topics, since, lost, error } => {
                 let topics: Vec<_> = topics.iter().map(|topic| format!("`{topic}`")).collect();
                 match (topics.is_empty(), lost) {
                     (false, _) => write!(
                         f,
-                        "group `{group}` has not had a member of this process for {} for {since:.0?}, so that nothing is read there",
+                        "group `{group}` has had no member in this process for {} for {since:.0?}, so these topics are not read",
                         topics.join(", ")
                     ),
                     (true, false) => write!(
                         f,
-                        "group `{group}` has not answered in the {since:.0?} since the start that this process is a member"
+                        "group `{group}` has not confirmed the membership of this process in the {since:.0?} since the start"
                     ),
                     (true, true) => write!(
                         f,
-                        "group `{group}` took all partitions from this process {since:.0?} ago, without asking, and has not let it in again"
+                        "group `{group}` removed this process {since:.0?} ago, and it has not rejoined"
                     ),
                 }?;
                 match error {
                     Some(error) => write!(f, ": {error}"),
                     None if topics.is_empty() => Ok(()),
-                    None => f.write_str(": the log says why"),
+                    None => f.write_str("; see the log"),
                 }
             }
             HealthProblem::FetchFails { group, topic, partitions, error, since, .. } => {
@@ -284,31 +284,31 @@ impl fmt::Display for HealthProblem {
                     "group `{group}` has not been able to commit {names} for {since:.0?}: {error}"
                 )
             }
-            HealthProblem::BrokerTrouble { error } => {
+            HealthProblem::BrokerUnavailable { error } => {
                 write!(f, "the broker does not answer: {error}")
             }
             HealthProblem::HandlerBlocks { handler, partition, offset, since, .. } => write!(
                 f,
-                "`{handler}` has blocked its thread for {since:.0?} with {partition}@{offset}: make it `blocking`, or let it wait with `.await`"
+                "`{handler}` has blocked its thread for {since:.0?} with {partition}@{offset}: make it `blocking`, or use `.await`"
             ),
             HealthProblem::HandlerSlow { handler, partition, offset, since, .. } => write!(
                 f,
-                "`{handler}` has had {partition}@{offset} for {since:.0?}: a `timeout` limits an attempt (what is `blocking` has to end by itself)"
+                "`{handler}` has had {partition}@{offset} for {since:.0?}: a `timeout` limits an attempt (a `blocking` handler must return by itself)"
             ),
-            HealthProblem::InHandLong { handler, partition, offset, since, .. } => write!(
+            HealthProblem::InFlightLong { handler, partition, offset, since, .. } => write!(
                 f,
-                "`{handler}` has had {partition}@{offset} in hand for {since:.0?}: give it a `timeout` (what is `blocking` has to end by itself), or set `liveness_after` to more than it takes"
+                "`{handler}` has had {partition}@{offset} in flight for {since:.0?}: set a `timeout` (a `blocking` handler must return by itself), or set `liveness_after` above its longest run"
             ),
             HealthProblem::OffsetReset { group, reset, since } => write!(
                 f,
-                "group `{group}` went on in {} at {} in place of {} ({} offsets) {since:.0?} ago: {}",
+                "group `{group}` reset its offset in {} to {} from {} ({} offsets) {since:.0?} ago: {}",
                 reset.partition,
                 reset.to,
                 reset.from,
                 reset.records(),
                 reset.reason
             ),
-            HealthProblem::ShuttingDown => f.write_str("the service was told to end"),
+            HealthProblem::ShuttingDown => f.write_str("the service is shutting down"),
         }
     }
 }

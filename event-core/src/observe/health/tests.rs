@@ -3,10 +3,10 @@ use std::sync::LazyLock;
 use tokio::time::advance;
 
 use super::*;
-use crate::broker::Pulse;
+use crate::broker::Heartbeat;
 use crate::delivery::{Epoch, Offset};
 use crate::event::TopicName;
-use crate::observe::{InHand, Observation, Observer};
+use crate::observe::{InFlightAttempt, Observation, Observer};
 
 mod commits;
 mod membership;
@@ -16,7 +16,7 @@ mod resets;
 const EPOCH: Epoch = Epoch(1);
 const FIVE_MINUTES: Duration = Duration::from_secs(300);
 
-/// The health of a service with one group, which the tests tell what happens.
+/// The health of a service with one group, which gets observations from the tests.
 struct Service {
     health: Health,
     group: Arc<GroupHealth>,
@@ -53,7 +53,7 @@ impl Service {
     }
 
     fn joined(self) -> Self {
-        self.tell(&Observation::Assigned { partitions: &[claims()], epoch: EPOCH });
+        self.emit(&Observation::Assigned { partitions: &[claims()], epoch: EPOCH });
         self.group.note_committed(&claims(), Some(NextOffset(7)));
         self
     }
@@ -67,7 +67,7 @@ impl Service {
         self.health.answered(Ok(&[(claims(), NextOffset(0), NextOffset(end))]));
     }
 
-    fn tell(&self, observation: &Observation<'_>) {
+    fn emit(&self, observation: &Observation<'_>) {
         self.group.observe(observation);
     }
 
@@ -104,9 +104,9 @@ async fn records_that_wait_while_nothing_is_settled_end_liveness() {
     let words = service.health.problems()[0].to_string();
     assert_eq!(
         words,
-        "group `billing` has settled nothing for 301s, although records wait in role_events/0"
+        "group `billing` has settled no record for 301s, and records wait in role_events/0"
     );
-    service.tell(&commit_sent(8));
+    service.emit(&commit_sent(8));
     assert_eq!(service.says(), (true, true, vec![]));
 }
 
@@ -146,10 +146,10 @@ async fn what_was_settled_out_of_order_counts() {
 #[tokio::test(start_paused = true)]
 async fn a_commit_that_is_repeated_is_no_sign_of_life() {
     let service = Service::stuck();
-    let told = commit_sent(7);
+    let reported = commit_sent(7);
     for _ in 0..7 {
         service.wait(Duration::from_secs(60), true).await;
-        service.tell(&told);
+        service.emit(&reported);
     }
     assert_eq!(service.codes(), ["stalled"]);
 }
@@ -158,7 +158,7 @@ async fn a_commit_that_is_repeated_is_no_sign_of_life() {
 async fn a_record_that_is_tried_again_is_waited_for_until_its_next_attempt() {
     let service = Service::stuck();
     let hour = Duration::from_secs(3600);
-    service.tell(&Observation::Retrying {
+    service.emit(&Observation::Retrying {
         partition: &claims(),
         offset: Offset(7),
         handler: "bill",
@@ -173,7 +173,7 @@ async fn a_record_that_is_tried_again_is_waited_for_until_its_next_attempt() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_paused_or_left_alone_is_not_stuck_and_has_its_time_again_afterwards() {
+async fn a_paused_handler_or_open_breaker_is_no_stall() {
     for (away, back) in [
         (Observation::Paused { handler: "bill" }, Observation::Resumed { handler: "bill" }),
         (
@@ -182,10 +182,10 @@ async fn what_is_paused_or_left_alone_is_not_stuck_and_has_its_time_again_afterw
         ),
     ] {
         let service = Service::stuck();
-        service.tell(&away);
+        service.emit(&away);
         service.wait(FIVE_MINUTES * 100, true).await;
         assert!(service.health.is_live(), "{away:?}");
-        service.tell(&back);
+        service.emit(&back);
         service.wait(FIVE_MINUTES - Duration::from_secs(1), true).await;
         assert!(service.health.is_live(), "{back:?}");
         service.wait(Duration::from_secs(1), true).await;
@@ -214,7 +214,7 @@ async fn a_partition_is_free_when_no_write_of_it_is_blocked() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_group_neither_clears_nor_excuses_what_another_has() {
+async fn a_group_neither_clears_nor_explains_another() {
     let service = Service::stuck();
     let (ours, others) = (service.blocked("billing"), service.blocked("audit"));
     assert_eq!(service.codes(), ["dead_letter_blocked", "dead_letter_blocked"]);
@@ -235,16 +235,16 @@ async fn a_group_neither_clears_nor_excuses_what_another_has() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_record_in_hand_for_too_long_ends_readiness_although_others_go_on() {
+async fn a_record_too_long_in_flight_ends_readiness_although_others_go_on() {
     let service = Service::new().joined().with_lag(0);
     let group = GroupName::parse("billing").unwrap();
-    let look = |found: Vec<InHand>| {
-        service.health.look_in_hand(&group, |limit| {
+    let look = |found: Vec<InFlightAttempt>| {
+        service.health.look_in_flight(&group, |limit| {
             assert_eq!(limit, Duration::from_secs(30));
             found
         });
     };
-    let in_hand_for = |since| InHand {
+    let in_flight_for = |since| InFlightAttempt {
         handler: Some("bill".to_owned()),
         is_blocking: false,
         partition: claims(),
@@ -252,15 +252,15 @@ async fn a_record_in_hand_for_too_long_ends_readiness_although_others_go_on() {
         on_its_way_to: None,
         since,
     };
-    look(vec![in_hand_for(Duration::from_secs(31))]);
+    look(vec![in_flight_for(Duration::from_secs(31))]);
     assert_eq!(service.says(), (true, true, vec!["handler_slow"]));
     let words = service.health.problems()[0].to_string();
     assert!(words.starts_with("`bill` has had role_events/0@7 for 31s"), "{words}");
-    look(vec![in_hand_for(FIVE_MINUTES)]);
-    service.tell(&commit_sent(8));
-    assert_eq!(service.says(), (true, false, vec!["in_hand_long"]));
+    look(vec![in_flight_for(FIVE_MINUTES)]);
+    service.emit(&commit_sent(8));
+    assert_eq!(service.says(), (true, false, vec!["in_flight_long"]));
     let words = service.health.problems()[0].to_string();
-    assert!(words.starts_with("`bill` has had role_events/0@7 in hand for 300s"), "{words}");
+    assert!(words.starts_with("`bill` has had role_events/0@7 in flight for 300s"), "{words}");
     look(Vec::new());
     assert_eq!(service.says(), (true, true, vec![]));
 }
@@ -274,7 +274,7 @@ async fn records_in_a_retry_topic_wait_for_their_time() {
         retry_topics: [retries].into(),
         ..HealthRules::default()
     });
-    service.tell(&Observation::Assigned {
+    service.emit(&Observation::Assigned {
         partitions: std::slice::from_ref(&partition),
         epoch: EPOCH,
     });
@@ -305,13 +305,13 @@ async fn a_broker_that_does_not_answer_ends_readiness() {
     let service = Service::new().joined().with_lag(0);
     let error = BrokerError::Other("no route to host".to_owned());
     service.health.answered(Err(&error));
-    assert_eq!(service.says(), (true, false, vec!["broker_trouble"]));
+    assert_eq!(service.says(), (true, false, vec!["broker_unavailable"]));
     service.ends_at(7);
     assert_eq!(service.says(), (true, true, vec![]));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handler_that_blocks_is_told_until_it_is_not_told_again() {
+async fn a_blocking_handler_is_reported_while_it_blocks() {
     let service = Service::new().joined().with_lag(0);
     let claims = claims();
     let blocked = |since| Observation::Blocked {
@@ -320,9 +320,9 @@ async fn a_handler_that_blocks_is_told_until_it_is_not_told_again() {
         handler: "bill",
         since,
     };
-    service.tell(&blocked(Duration::from_secs(1)));
+    service.emit(&blocked(Duration::from_secs(1)));
     advance(Duration::from_secs(1)).await;
-    service.tell(&blocked(Duration::from_secs(2)));
+    service.emit(&blocked(Duration::from_secs(2)));
     advance(Duration::from_secs(2)).await;
     assert_eq!(service.says(), (true, true, vec!["handler_blocks"]));
     advance(Duration::from_secs(2)).await;
@@ -332,25 +332,25 @@ async fn a_handler_that_blocks_is_told_until_it_is_not_told_again() {
 #[tokio::test(start_paused = true)]
 async fn a_silent_poll_thread_ends_liveness() {
     let service = Service::new().joined().with_lag(0);
-    let pulse = Arc::new(Pulse::begun_before(Duration::from_secs(60)));
-    pulse.note_member(true);
-    service.group.set_pulses(vec![Arc::clone(&pulse)]);
+    let heartbeat = Arc::new(Heartbeat::begun_before(Duration::from_secs(60)));
+    heartbeat.note_member(true);
+    service.group.set_heartbeats(vec![Arc::clone(&heartbeat)]);
     assert_eq!(service.says(), (false, false, vec!["poll_thread_silent"]));
-    // It waits for the records in hand of a revocation.
-    pulse.hold(Duration::from_secs(20));
+    // It waits for the records in flight of a revocation.
+    heartbeat.hold(Duration::from_secs(20));
     assert_eq!(service.says(), (true, true, vec![]));
 }
 
 #[tokio::test(start_paused = true)]
 async fn lag_is_known_once_the_broker_answered_for_every_partition() {
     let service = Service::new();
-    service.tell(&Observation::Assigned { partitions: &[claims()], epoch: EPOCH });
+    service.emit(&Observation::Assigned { partitions: &[claims()], epoch: EPOCH });
     assert_eq!(service.health.groups()[0].lag(), None);
     service.ends_at(12);
     assert_eq!(service.health.groups()[0].lag(), None);
     service.group.note_committed(&claims(), Some(NextOffset(7)));
     assert_eq!(service.health.groups()[0].lag(), Some(5));
-    service.tell(&commit_sent(9));
+    service.emit(&commit_sent(9));
     // An older answer says nothing new.
     service.group.note_committed(&claims(), Some(NextOffset(7)));
     assert_eq!(service.health.groups()[0].lag(), Some(3));
@@ -377,10 +377,10 @@ fn every_problem_is_in_the_table() {
         "partition_stalled",
         "not_assigned",
         "commits_fail",
-        "broker_trouble",
+        "broker_unavailable",
         "handler_blocks",
         "handler_slow",
-        "in_hand_long",
+        "in_flight_long",
         "shutting_down",
     ] {
         let row = source.lines().find(|line| line.starts_with(&format!("/// | `{code}` |")));

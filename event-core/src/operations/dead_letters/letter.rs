@@ -1,4 +1,4 @@
-//! A dead letter as its headers tell it.
+//! A dead letter as its headers describe it.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::str::FromStr;
@@ -166,8 +166,7 @@ impl DeadLetter {
     }
 
     /// Whether `other` is of the same failure, written again. One that failed again after a redrive
-    /// is not, nor is that of the record that came to lie at the same offset when the topic was made
-    /// anew.
+    /// is not, nor is that of the record that came to lie at the same offset when the topic was recreated.
     pub(super) fn is_copy_of(&self, other: &Self) -> bool {
         let content = |letter: &Self| (letter.left_out, letter.content_hash);
         self.place.topic == other.place.topic

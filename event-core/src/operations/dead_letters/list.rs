@@ -7,8 +7,8 @@ use super::{DeadLetter, DeadLetterFilter, DeadLetterId};
 use crate::broker::{Broker, BrokerError, ReadRequest, Reader};
 use crate::delivery::{NextOffset, Offset, TopicPartition};
 use crate::event::TopicName;
-use crate::operations::place::all_partitions;
-use crate::operations::{DEADLINE, OperationError};
+use crate::operations::offset_spec::all_partitions;
+use crate::operations::{OperationError, TIMEOUT};
 use crate::router::{EventRouter, Purpose};
 
 /// What was found in dead-letter topics.
@@ -65,7 +65,7 @@ pub async fn list<B: Broker>(
     let mut found = DeadLetters::default();
     let mut partitions = Vec::new();
     if !topics.is_empty() {
-        for status in broker.topics(topics, DEADLINE).await? {
+        for status in broker.topics(topics, TIMEOUT).await? {
             match status.partitions {
                 Ok(count) => partitions.extend(all_partitions(&status.topic, count)),
                 Err(BrokerError::UnknownTopic(_)) => found.missing.push(status.topic),

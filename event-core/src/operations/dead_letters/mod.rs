@@ -8,14 +8,14 @@
 //! `partition@offset` (`operations::dead_letters::resolution_header`). Letters with the same `dlq.id`,
 //! `dlq.timestamp`, `dlq.redrive_id`, key and value are copies of one, written twice by a crash, and are resolved
 //! together. One that failed again after a redrive carries that one's id as `dlq.redrive_id` and is another; so is
-//! that of another record at the same offset, in a topic that was made anew. Only what stands from the last
+//! that of another record at the same offset, in a topic that was recreated. Only what stands from the last
 //! `dlq.topic` on is read as ours, and in a retry or redrive topic what stands from the last `retry.topic` on:
 //! before it stand the original's own headers. A redrive sends the original to `<topic>_redrive`, waits for the
 //! acknowledgement, and then appends the resolution: a crash in between leaves the letter open, and the second
 //! redrive has the same id.
 
-mod addressee;
-mod fate;
+mod redrive_target;
+mod redrive_preview;
 mod filter;
 mod letter;
 mod list;
@@ -23,15 +23,16 @@ mod original;
 mod redrive;
 mod resolution;
 
-pub use addressee::Addressees;
-pub use fate::{Fate, fates};
 pub use filter::{DeadLetterFilter, DeadLetterId, DeadLetterIdError};
 pub use letter::{DeadLetter, LeftOut, Origin};
 pub use list::{DeadLetters, dead_letter_topics, find, list};
 pub use original::{original_of, record_of};
 pub use redrive::{
-    Left, Resolved, Resolver, Step, Unread, check_redrive_topics, unread_redrive_topics,
+    RedriveSkipReason, Resolved, Resolver, Step, Unread, check_redrive_topics,
+    unread_redrive_topics,
 };
+pub use redrive_preview::{RedrivePreview, preview_redrive};
+pub use redrive_target::RedriveTargets;
 pub use resolution::{Resolution, header as resolution_header};
 
 // With the clock paused.

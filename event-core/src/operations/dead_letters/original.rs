@@ -91,7 +91,7 @@ impl<'a, B: Broker> Originals<'a, B> {
     }
 }
 
-// The record at the origin, if it is still there and still the same: a topic that was made anew has
+// The record at the origin, if it is still there and still the same: a topic that was recreated has
 // another at that offset.
 async fn at_origin<B: Broker>(
     broker: &B,

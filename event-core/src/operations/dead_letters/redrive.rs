@@ -6,21 +6,21 @@ use std::sync::Arc;
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::addressee::{Addressee, Addressees, partitions_that_exist};
 use super::original::Originals;
+use super::redrive_target::{RedriveTarget, RedriveTargets, partitions_that_exist};
 use super::{DeadLetter, Resolution, resolution};
 use crate::broker::{Acknowledged, Broker, BrokerError, OutgoingRecord, PortFuture, Producer};
 use crate::delivery::Shutdown;
 use crate::event::{EnvelopeError, GroupName, NameError, TopicName};
 use crate::operations::rate::Pace;
-use crate::operations::{DEADLINE, OperationError, OwnedRecord, Rate};
+use crate::operations::{OperationError, OwnedRecord, Rate, TIMEOUT};
 use crate::processor::retry_header;
 
 // How many letters are on their way together: a broker acknowledges a hundred as fast as one.
 const MAX_AT_ONCE: usize = 100;
 
 // A letter's original on its way, or why it is not.
-type Sending = Result<PortFuture<'static, Result<Acknowledged, BrokerError>>, Left>;
+type Sending = Result<PortFuture<'static, Result<Acknowledged, BrokerError>>, RedriveSkipReason>;
 
 /// What became of letters that were to be resolved.
 #[derive(Debug, Default)]
@@ -28,15 +28,15 @@ pub struct Resolved {
     /// How many were.
     pub done: usize,
     /// Those that were left as they are, and why.
-    pub left: Vec<(DeadLetter, Left)>,
-    /// Whether it was told to end before all had their turn.
+    pub skipped: Vec<(DeadLetter, RedriveSkipReason)>,
+    /// Whether it was asked to stop before all had their turn.
     pub stopped: bool,
 }
 
 /// Why a letter was left as it is.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Left {
+pub enum RedriveSkipReason {
     /// The build at hand has no such handler, so that nobody would handle the record.
     #[error("no handler of its topic has the id {0} any more")]
     NoHandler(String),
@@ -72,7 +72,7 @@ pub struct Step<'a> {
     /// The letter.
     pub letter: &'a DeadLetter,
     /// Why it was left as it is, if it was.
-    pub left: Option<&'a Left>,
+    pub skipped: Option<&'a RedriveSkipReason>,
     /// How many had their turn, with this one.
     pub done: usize,
     /// Of how many.
@@ -108,7 +108,7 @@ impl<'a, B: Broker> Resolver<'a, B> {
     /// Sends the originals of `letters` to their redrive topics, each with the record of resolution
     /// behind it. Key, value and headers are the original's; behind these are those of
     /// [`retry_header`] but `retry.due` and `retry.error`. A crash between the two leaves the letter open; redriven again
-    /// it has the same redrive id. A letter that none of `addressees` would get is left as it is.
+    /// it has the same redrive id. A letter that none of `targets` would get is left as it is.
     ///
     /// # Errors
     ///
@@ -117,10 +117,10 @@ impl<'a, B: Broker> Resolver<'a, B> {
     pub async fn redrive(
         &self,
         letters: &[DeadLetter],
-        addressees: &Addressees,
+        targets: &RedriveTargets,
         mut progress: impl FnMut(&Step<'_>),
     ) -> Result<Resolved, OperationError> {
-        check_redrive_topics(self.broker, letters, addressees).await?;
+        check_redrive_topics(self.broker, letters, targets).await?;
         let mut resolved = Resolved::default();
         let mut originals = Originals::read(self.broker, letters)?;
         let mut pace = Pace::new(self.rate);
@@ -136,7 +136,7 @@ impl<'a, B: Broker> Resolver<'a, B> {
                 }
                 match originals.next().await {
                     Ok(Some((letter, original))) if pace.turn(&self.stop).await => {
-                        sending.push((letter, self.send(letter, addressees, original)));
+                        sending.push((letter, self.send(letter, targets, original)));
                     }
                     Ok(Some(_)) => (resolved.stopped, ended) = (true, Some(Ok(()))),
                     Ok(None) => ended = Some(Ok(())),
@@ -185,19 +185,20 @@ impl<'a, B: Broker> Resolver<'a, B> {
     fn send(
         &self,
         letter: &DeadLetter,
-        addressees: &Addressees,
+        targets: &RedriveTargets,
         original: Option<OwnedRecord>,
     ) -> Sending {
-        let addressee = addressees.of(letter, original.as_ref())?;
-        let original = original.ok_or_else(|| Left::LeftOut(letter.origin.to_string()))?;
-        Ok(self.producer.send(redriven(letter, &addressee, original)?))
+        let target = targets.of(letter, original.as_ref())?;
+        let original =
+            original.ok_or_else(|| RedriveSkipReason::LeftOut(letter.origin.to_string()))?;
+        Ok(self.producer.send(redriven(letter, &target, original)?))
     }
 
     // Waits for what is on its way, and resolves what arrived, also when something else failed.
     async fn acknowledged<'l>(
         &self,
         sending: Vec<(&'l DeadLetter, Sending)>,
-    ) -> Result<Vec<(&'l DeadLetter, Option<Left>)>, OperationError> {
+    ) -> Result<Vec<(&'l DeadLetter, Option<RedriveSkipReason>)>, OperationError> {
         let (mut ended, mut arrived, mut failure) = (Vec::new(), Vec::new(), None);
         for (letter, sending) in sending {
             let left = match sending {
@@ -205,7 +206,7 @@ impl<'a, B: Broker> Resolver<'a, B> {
                 Ok(sending) => match sending.await {
                     Ok(_) => None,
                     Err(error @ BrokerError::TooLarge { .. }) => {
-                        Some(Left::TooLarge(error.to_string()))
+                        Some(RedriveSkipReason::TooLarge(error.to_string()))
                     }
                     Err(error) => {
                         failure.get_or_insert(error);
@@ -249,20 +250,20 @@ impl Resolved {
     fn step(
         &mut self,
         letter: &DeadLetter,
-        left: Option<Left>,
+        skipped: Option<RedriveSkipReason>,
         of: usize,
         progress: &mut impl FnMut(&Step<'_>),
     ) {
-        let done = self.done + self.left.len() + 1;
-        progress(&Step { letter, left: left.as_ref(), done, of });
-        match left {
-            Some(left) => self.left.push((letter.clone(), left)),
+        let done = self.done + self.skipped.len() + 1;
+        progress(&Step { letter, skipped: skipped.as_ref(), done, of });
+        match skipped {
+            Some(reason) => self.skipped.push((letter.clone(), reason)),
             None => self.done += 1,
         }
     }
 }
 
-/// Whether there is a redrive topic for each of `letters` that one of `addressees` could get.
+/// Whether there is a redrive topic for each of `letters` that one of `targets` could get.
 ///
 /// # Errors
 ///
@@ -270,16 +271,16 @@ impl Resolved {
 pub async fn check_redrive_topics<B: Broker>(
     broker: &B,
     letters: &[DeadLetter],
-    addressees: &Addressees,
+    targets: &RedriveTargets,
 ) -> Result<(), OperationError> {
-    let letters = letters.iter().filter(|letter| addressees.may_have(letter));
+    let letters = letters.iter().filter(|letter| targets.may_have(letter));
     let origins: BTreeSet<_> = letters.map(|letter| &letter.origin.partition.topic).collect();
-    // One whose name would be too long is told of each of its letters.
+    // One whose name would be too long is reported for each of its letters.
     let topics: Vec<_> = origins.into_iter().filter_map(|topic| topic.redrive().ok()).collect();
     if topics.is_empty() {
         return Ok(());
     }
-    for status in broker.topics(&topics, DEADLINE).await? {
+    for status in broker.topics(&topics, TIMEOUT).await? {
         match status.partitions {
             Ok(_) => {}
             Err(BrokerError::UnknownTopic(_)) => {
@@ -315,18 +316,18 @@ pub enum Unread {
 pub async fn unread_redrive_topics<B: Broker>(
     broker: &B,
     letters: &[DeadLetter],
-    addressees: &Addressees,
+    targets: &RedriveTargets,
 ) -> Result<Vec<(TopicName, GroupName, Unread)>, OperationError> {
-    let letters = letters.iter().filter(|letter| addressees.may_have(letter));
+    let letters = letters.iter().filter(|letter| targets.may_have(letter));
     let readers: BTreeSet<_> = letters
         .filter_map(|letter| Some((letter.origin.partition.topic.redrive().ok()?, letter)))
         .flat_map(|(topic, letter)| {
-            addressees.groups_of(letter).into_iter().map(move |group| (topic.clone(), group))
+            targets.groups_of(letter).into_iter().map(move |group| (topic.clone(), group))
         })
         .collect();
     let mut unread = Vec::new();
     for (topic, group) in readers {
-        let why = match broker.members(&group, DEADLINE).await {
+        let why = match broker.members(&group, TIMEOUT).await {
             Ok(Some(members)) => {
                 let mut assigned = members.iter().flat_map(|member| &member.partitions);
                 match assigned.any(|partition| partition.topic == topic) {
@@ -340,7 +341,7 @@ pub async fn unread_redrive_topics<B: Broker>(
             Ok(None) | Err(_) => {
                 let topics = std::slice::from_ref(&topic);
                 let partitions = partitions_that_exist(broker, topics).await?;
-                let committed = broker.committed(&group, &partitions, DEADLINE).await;
+                let committed = broker.committed(&group, &partitions, TIMEOUT).await;
                 match committed {
                     Ok(all) if all.iter().any(|one| one.next.is_some()) => None,
                     Ok(_) => Some(Unread::NeverCommitted),
@@ -355,7 +356,7 @@ pub async fn unread_redrive_topics<B: Broker>(
 
 fn redriven(
     letter: &DeadLetter,
-    addressee: &Addressee,
+    target: &RedriveTarget,
     original: OwnedRecord,
 ) -> Result<OutgoingRecord, NameError> {
     let mut headers = original.headers;
@@ -367,8 +368,8 @@ fn redriven(
     put(retry_header::PARTITION, origin.partition.partition.to_string());
     put(retry_header::OFFSET, origin.offset.to_string());
     put(retry_header::TIMESTAMP, origin.timestamp_ms.to_string());
-    put(retry_header::GROUP, addressee.group.to_string());
-    put(retry_header::HANDLER, addressee.handler.id());
+    put(retry_header::GROUP, target.group.to_string());
+    put(retry_header::HANDLER, target.handler.id());
     put(retry_header::ATTEMPTS, letter.attempts.to_string());
     if let Some(first_failure) = letter.first_failure {
         put(retry_header::FIRST_FAILURE, first_failure.to_string());

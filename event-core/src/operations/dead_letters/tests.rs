@@ -16,7 +16,7 @@ use crate::broker::memory::{MemoryBroker, StoredRecord};
 use crate::broker::{Broker, BrokerError, OutgoingRecord};
 use crate::delivery::{Offset, Shutdown};
 use crate::event::{Headers, TopicName};
-use crate::operations::{Becomes, DryRunner, OperationError};
+use crate::operations::{DryRunOutcome, DryRunner, OperationError};
 use crate::processor::{DeliveryPolicy, dead_letter_header as header, retry_header};
 use crate::registry::Registry;
 use crate::router::EventRouter;
@@ -119,23 +119,23 @@ impl Letter {
     }
 }
 
-struct Desk {
+struct Fixture {
     broker: MemoryBroker,
     registry: Registry,
 }
 
-impl Desk {
+impl Fixture {
     async fn with(letters: &[Letter]) -> Self {
         let broker = MemoryBroker::new();
         for topic in [CLAIMS, LETTERS, REDRIVE] {
             broker.create_topic(&topic, 1);
         }
         let handlers = format!("{}::handlers", module_path!());
-        let desk = Desk { broker, registry: Registry::linked().only_modules(&[handlers]) };
+        let fixture = Fixture { broker, registry: Registry::linked().only_modules(&[handlers]) };
         for letter in letters {
-            desk.send(letter.to_record()).await;
+            fixture.send(letter.to_record()).await;
         }
-        desk
+        fixture
     }
 
     async fn send(&self, record: OutgoingRecord) {
@@ -146,8 +146,8 @@ impl Desk {
         EventRouter::new(self.registry.handlers())
     }
 
-    fn addressees(&self) -> Addressees {
-        Addressees::new(self.registry.handlers(), &"admin".parse_group())
+    fn targets(&self) -> RedriveTargets {
+        RedriveTargets::new(self.registry.handlers(), &"admin".parse_group())
     }
 
     async fn list(&self, filter: DeadLetterFilter) -> DeadLetters {
@@ -165,30 +165,34 @@ impl Desk {
     async fn redrive(&self) -> Result<Resolved, OperationError> {
         let letters = self.list(DeadLetterFilter::default()).await.letters;
         let resolver = Resolver::new(&self.broker, None, Shutdown::never()).unwrap();
-        resolver.redrive(&letters, &self.addressees(), |_| {}).await
+        resolver.redrive(&letters, &self.targets(), |_| {}).await
     }
 
-    async fn fates(&self) -> Vec<String> {
-        self.fates_under(DeliveryPolicy::default()).await
+    async fn previews(&self) -> Vec<String> {
+        self.previews_under(DeliveryPolicy::default()).await
     }
 
-    async fn fates_under(&self, policy: DeliveryPolicy) -> Vec<String> {
+    async fn previews_under(&self, policy: DeliveryPolicy) -> Vec<String> {
         let letters = self.list(DeadLetterFilter::default()).await.letters;
         let dry_runner = DryRunner::new(self.router(), policy, StateMap::new());
-        let mut told = Vec::new();
-        let (addressees, stop) = (self.addressees(), Shutdown::never());
-        let tell = |_: &DeadLetter, fate: Fate| {
-            told.push(match fate {
-                Fate::Left(left) => left.to_string(),
-                Fate::DryRun(run) if run.becomes == Becomes::Handled => "handled".to_owned(),
-                Fate::DryRun(run) => format!("{:?} at {:?}", run.reason, run.byte),
+        let mut reported = Vec::new();
+        let (targets, stop) = (self.targets(), Shutdown::never());
+        let report = |_: &DeadLetter, preview: RedrivePreview| {
+            reported.push(match preview {
+                RedrivePreview::Skipped(left) => left.to_string(),
+                RedrivePreview::DryRun(run) if run.outcome == DryRunOutcome::Handled => {
+                    "handled".to_owned()
+                }
+                RedrivePreview::DryRun(run) => format!("{:?} at {:?}", run.reason, run.byte),
             });
             ControlFlow::Continue(())
         };
         assert!(
-            fates(&self.broker, &dry_runner, &addressees, &letters, &stop, tell).await.unwrap()
+            preview_redrive(&self.broker, &dry_runner, &targets, &letters, &stop, report)
+                .await
+                .unwrap()
         );
-        told
+        reported
     }
 
     fn redriven(&self) -> Vec<StoredRecord> {
@@ -205,9 +209,9 @@ fn time(text: &str) -> Option<Timestamp> {
 }
 
 #[tokio::test]
-async fn letters_are_listed_as_their_headers_tell_them() {
-    let desk = Desk::with(&[Letter { offset: 15, ..LETTER }]).await;
-    let found = desk.list(DeadLetterFilter::default()).await;
+async fn dead_letters_are_listed_by_their_headers() {
+    let fixture = Fixture::with(&[Letter { offset: 15, ..LETTER }]).await;
+    let found = fixture.list(DeadLetterFilter::default()).await;
     let letter = &found.letters[0];
     assert_eq!(letter.short_id(), "0@0");
     assert_eq!(letter.origin.to_string(), "claim_events/0@15");
@@ -224,7 +228,7 @@ async fn letters_are_listed_as_their_headers_tell_them() {
 
 #[tokio::test]
 async fn each_filter_leaves_out_what_it_does_not_mean() {
-    let desk = Desk::with(&[
+    let fixture = Fixture::with(&[
         Letter { offset: 0, ..LETTER },
         Letter { offset: 1, handler: None, reason: "malformed_json", ..LETTER },
         Letter { offset: 2, group: "audit", ..LETTER },
@@ -245,9 +249,9 @@ async fn each_filter_leaves_out_what_it_does_not_mean() {
         (DeadLetterFilter { limit: Some(2), ..any() }, &["0@0", "0@1"]),
         (DeadLetterFilter { ids: vec!["0@2".parse().unwrap()], ..any() }, &["0@2"]),
     ] {
-        assert_eq!(desk.ids(filter.clone()).await, ids, "{filter:?}");
+        assert_eq!(fixture.ids(filter.clone()).await, ids, "{filter:?}");
     }
-    let limited = desk.list(DeadLetterFilter { limit: Some(1), ..any() }).await;
+    let limited = fixture.list(DeadLetterFilter { limit: Some(1), ..any() }).await;
     assert_eq!((limited.letters.len(), limited.matching, limited.open), (1, 4, 4));
 }
 
@@ -265,20 +269,20 @@ impl ParseGroup for str {
 async fn a_letter_of_a_record_of_resolution_is_a_letter() {
     let mut own = Headers::new();
     own.push(resolution_header::RESOLVES, "0@0");
-    let desk = Desk::with(&[LETTER, Letter { offset: 1, value: None, own, ..LETTER }]).await;
-    assert_eq!(desk.all().await, ["0@0", "0@1"]);
+    let fixture = Fixture::with(&[LETTER, Letter { offset: 1, value: None, own, ..LETTER }]).await;
+    assert_eq!(fixture.all().await, ["0@0", "0@1"]);
 }
 
 #[tokio::test]
-async fn what_is_no_letter_of_ours_is_counted_and_left_alone() {
-    let desk = Desk::with(&[LETTER]).await;
+async fn foreign_records_in_a_dead_letter_topic_are_counted_and_kept() {
+    let fixture = Fixture::with(&[LETTER]).await;
     for value in [None, Some(Bytes::from_static(b"foreign"))] {
         let mut record = LETTER.to_record();
         (record.headers, record.value) = (Headers::new(), value);
-        desk.send(record).await;
+        fixture.send(record).await;
     }
-    let found = desk.list(DeadLetterFilter::default()).await;
+    let found = fixture.list(DeadLetterFilter::default()).await;
     assert_eq!((found.open, found.foreign), (1, 2));
-    assert_eq!(desk.redrive().await.unwrap().done, 1);
-    assert_eq!(desk.redriven().len(), 1);
+    assert_eq!(fixture.redrive().await.unwrap().done, 1);
+    assert_eq!(fixture.redriven().len(), 1);
 }

@@ -35,14 +35,15 @@ async fn in_both(event: Option<&str>, unknown_events: UnknownEvents) -> [String;
     let runner = DryRunner::new(EventRouter::new(&[]), policy, StateMap::new());
     let mut said = [String::new(), String::new()];
     for ((group, router), said) in routers.iter().zip(&mut said) {
-        let others = Neighbours::of(group, routers.iter().map(|(group, router)| (group, router)));
+        let others =
+            SiblingGroups::of(group, routers.iter().map(|(group, router)| (group, router)));
         let value =
             event.map(|event| Bytes::from(format!(r#"{{"eventType": "{event}", "data": 7}}"#)));
         let record = record(value);
         let runner = runner.in_group(group.clone(), router.clone(), others);
         let run = runner.run(record, PARCELS).await;
         let other = run.other_group.map_or_else(String::new, |group| format!(" {group}"));
-        *said = format!("{:?}{other}", run.becomes);
+        *said = format!("{:?}{other}", run.outcome);
     }
     said
 }
@@ -90,7 +91,7 @@ async fn nothing_of_a_dry_run_stays_in_memory() {
     let runner = DryRunner::new(router, DeliveryPolicy::default(), state);
     for _ in 0..3 {
         let record = record(Some(Bytes::from_owner(Watched(Arc::clone(&value)))));
-        assert_eq!(runner.run(record, PARCELS).await.becomes, Becomes::Handled);
+        assert_eq!(runner.run(record, PARCELS).await.outcome, DryRunOutcome::Handled);
         assert_eq!(Arc::strong_count(&value), 1, "the record");
     }
     drop(runner);

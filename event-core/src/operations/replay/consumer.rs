@@ -15,20 +15,20 @@ use crate::delivery::{
     ByteCharge, Epoch, Offset, RecordBatch, RecordSource, Shutdown, TopicPartition,
 };
 use crate::operations::dry_run::route_of;
-use crate::operations::patient::{Patient, Read};
 use crate::operations::rate::Pace;
+use crate::operations::resilient_reader::{Read, ResilientReader};
 use crate::router::EventRouter;
 
 const EPOCH: Epoch = Epoch(1);
 
 /// A consumer that reads a range once and commits nothing.
 pub struct ReplayConsumer<R> {
-    reader: Patient<R>,
+    reader: ResilientReader<R>,
     assigned: Option<Vec<AssignedPartition>>,
     router: EventRouter,
     handler: Option<String>,
     pace: Pace,
-    held: Option<Held>,
+    pending: Option<PendingBatch>,
     is_read: bool,
     in_flight: Arc<InFlight>,
     max_in_flight_bytes: usize,
@@ -37,7 +37,7 @@ pub struct ReplayConsumer<R> {
 }
 
 /// What was read and not handed over yet.
-struct Held {
+struct PendingBatch {
     batch: Arc<RecordBatch>,
     chosen: VecDeque<usize>,
 }
@@ -49,7 +49,7 @@ struct InFlight {
 }
 
 impl InFlight {
-    // Waits until less than `limit` is in hand. Cancel safe.
+    // Waits until less than `limit` is in flight. Cancel safe.
     async fn below(&self, limit: usize) {
         loop {
             let freed = self.freed.notified();
@@ -85,11 +85,11 @@ impl<R: Reader> ReplayConsumer<R> {
         let number = broker.replayed.begin(&request);
         Ok(ReplayConsumer {
             assigned: Some(assigned.collect()),
-            reader: Patient::new(broker.inner.read(request)?),
+            reader: ResilientReader::new(broker.inner.read(request)?),
             router: EventRouter::new(handlers),
             handler: broker.handler.clone(),
             pace: Pace::new(broker.rate),
-            held: None,
+            pending: None,
             is_read: false,
             in_flight: Arc::default(),
             max_in_flight_bytes: subscription.max_in_flight_bytes,
@@ -122,18 +122,18 @@ impl<R: Reader> ReplayConsumer<R> {
             }
         });
         if !chosen.is_empty() {
-            self.held = Some(Held { batch: Arc::new(batch), chosen });
+            self.pending = Some(PendingBatch { batch: Arc::new(batch), chosen });
         }
     }
 
     fn hand_over(&mut self) -> Option<RecordBatch> {
-        let held = self.held.as_mut()?;
+        let pending = self.pending.as_mut()?;
         // At a rate one by one: a batch would be a burst.
-        let count = if self.pace.is_limited() { 1 } else { held.chosen.len() };
-        let chosen: Vec<_> = held.chosen.drain(..count.min(held.chosen.len())).collect();
-        let batch = Arc::clone(&held.batch);
-        if held.chosen.is_empty() {
-            self.held = None;
+        let count = if self.pace.is_limited() { 1 } else { pending.chosen.len() };
+        let chosen: Vec<_> = pending.chosen.drain(..count.min(pending.chosen.len())).collect();
+        let batch = Arc::clone(&pending.batch);
+        if pending.chosen.is_empty() {
+            self.pending = None;
         }
         let partition: Arc<TopicPartition> = Arc::clone(batch.partition());
         let part = Part::new(batch, chosen, Arc::clone(&self.in_flight));
@@ -147,7 +147,7 @@ impl<R: Reader> Consumer for ReplayConsumer<R> {
             return ConsumerEvent::Assigned { partitions, epoch: EPOCH };
         }
         loop {
-            if self.held.is_some() {
+            if self.pending.is_some() {
                 self.in_flight.below(self.max_in_flight_bytes).await;
                 // What ends a replay is the shutdown of the engine, which stops asking.
                 self.pace.turn(&Shutdown::never()).await;
@@ -155,15 +155,15 @@ impl<R: Reader> Consumer for ReplayConsumer<R> {
                     return ConsumerEvent::Records(batch);
                 }
             }
-            // It is asked on, for what only a group has to tell.
+            // It is polled further, for the events that only a group has.
             if self.is_read {
                 return std::future::pending().await;
             }
             match self.reader.next().await {
                 Ok(Read::Records(batch)) => self.choose(batch),
-                Ok(Read::Trouble(error)) => return ConsumerEvent::Trouble(error),
+                Ok(Read::Error(error)) => return ConsumerEvent::Error(error),
                 // What follows it would be handled without what it kept from being read.
-                Err(error) => return ConsumerEvent::Trouble(BrokerError::Fatal(error.to_string())),
+                Err(error) => return ConsumerEvent::Error(BrokerError::Fatal(error.to_string())),
                 Ok(Read::End) => {
                     self.is_read = true;
                     self.replayed.change(|state| state.read_to_the_end += 1);
@@ -179,7 +179,7 @@ impl<R: Reader> Consumer for ReplayConsumer<R> {
     async fn close(
         self,
         progress: Vec<Progress>,
-        _deadline: Duration,
+        _timeout: Duration,
     ) -> Result<Vec<Progress>, BrokerError> {
         self.replayed.settled(self.number, &progress);
         // A replay commits nothing.

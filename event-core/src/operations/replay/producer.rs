@@ -39,7 +39,7 @@ impl Producer for ReplayProducer {
         Box::pin(std::future::ready(Ok(acknowledged)))
     }
 
-    fn flush(&self, deadline: Duration) -> PortFuture<'_, Result<(), BrokerError>> {
-        self.inner.flush(deadline)
+    fn flush(&self, timeout: Duration) -> PortFuture<'_, Result<(), BrokerError>> {
+        self.inner.flush(timeout)
     }
 }

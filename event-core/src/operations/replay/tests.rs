@@ -57,9 +57,15 @@ async fn replayed(handler: Option<&str>) -> (Vec<&'static str>, u64) {
     let settings = Settings::load("parcels_replay_1", &SettingsOverrides::default(), []).unwrap();
     let replayed = Replayed::default();
     let broker = ReplayBroker {
-        range: ReplayRange::resolve(&memory, &PARCELS, None, Place::Beginning, Place::End)
-            .await
-            .unwrap(),
+        range: ReplayRange::resolve(
+            &memory,
+            &PARCELS,
+            None,
+            OffsetSpec::Beginning,
+            OffsetSpec::End,
+        )
+        .await
+        .unwrap(),
         inner: memory,
         groups: groups_of(app.registry().handlers(), &settings.group),
         handler: handler.map(str::to_owned),

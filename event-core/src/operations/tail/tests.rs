@@ -1,4 +1,4 @@
-//! Trouble while it is read.
+//! Errors while it reads.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ fn record(offset: i64) -> Result<RecordBatch, BrokerError> {
 }
 
 fn gone() -> Result<RecordBatch, BrokerError> {
-    Err(BrokerError::Unreachable { address: "kafka:9092".into(), last_heard: "refused".into() })
+    Err(BrokerError::Unreachable { address: "kafka:9092".into(), last_error: "refused".into() })
 }
 
 async fn shown<const N: usize>(
@@ -41,7 +41,7 @@ async fn shown<const N: usize>(
     let show = |what: Result<&TailedRecord<'_>, &BrokerError>| {
         shown.push(match what {
             Ok(tailed) => format!("@{}", tailed.record.offset),
-            Err(_) => "trouble".to_owned(),
+            Err(_) => "error".to_owned(),
         });
         ControlFlow::Continue(())
     };
@@ -51,19 +51,19 @@ async fn shown<const N: usize>(
 }
 
 #[tokio::test]
-async fn a_trouble_that_passes_is_told_and_it_goes_on() {
-    let (told, ended) = shown([record(0), gone(), gone(), record(1)]).await;
-    assert_eq!(told, ["@0", "trouble", "trouble", "@1"]);
+async fn a_transient_error_is_reported_and_the_tail_goes_on() {
+    let (reported, ended) = shown([record(0), gone(), gone(), record(1)]).await;
+    assert_eq!(reported, ["@0", "error", "error", "@1"]);
     assert!(matches!(ended, Ok(2)), "{ended:?}");
 }
 
 #[tokio::test]
 async fn what_does_not_pass_ends_it() {
-    let (told, ended) = shown([Err(BrokerError::Fatal("a record is damaged".into()))]).await;
-    assert!(told.is_empty() && ended.is_err(), "{told:?} {ended:?}");
+    let (reported, ended) = shown([Err(BrokerError::Fatal("a record is damaged".into()))]).await;
+    assert!(reported.is_empty() && ended.is_err(), "{reported:?} {ended:?}");
     // The reader ended with it.
-    let (told, ended) = shown([record(0), gone()]).await;
-    assert_eq!(told, ["@0", "trouble"]);
+    let (reported, ended) = shown([record(0), gone()]).await;
+    assert_eq!(reported, ["@0", "error"]);
     assert!(ended.is_err());
 }
 

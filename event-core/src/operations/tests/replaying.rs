@@ -3,21 +3,21 @@
 use super::*;
 use crate::EventApp;
 
-/// What a replay is told to do.
+/// The options of a replay.
 struct Replay {
-    from: Place,
-    to: Place,
+    from: OffsetSpec,
+    to: OffsetSpec,
     handler: Option<&'static str>,
     rate: Option<&'static str>,
     dead_letters: bool,
     max_in_flight_bytes: usize,
-    /// Whether it is told to end when so many records were handled.
+    /// Whether it is asked to stop when so many records were handled.
     ends_after: Option<u64>,
 }
 
 const REPLAY: Replay = Replay {
-    from: Place::Beginning,
-    to: Place::End,
+    from: OffsetSpec::Beginning,
+    to: OffsetSpec::End,
     handler: None,
     rate: None,
     dead_letters: false,
@@ -27,7 +27,7 @@ const REPLAY: Replay = Replay {
 
 struct Ran {
     seen: Seen,
-    tally: Arc<Tally>,
+    counters: Arc<Counters>,
     replayed: Replayed,
     ended: crate::Result,
 }
@@ -39,8 +39,8 @@ async fn replay(broker: &MemoryBroker, replay: Replay) -> Ran {
 
 // The whole service, as `replay` runs it.
 async fn replay_range(broker: &MemoryBroker, range: ReplayRange, replay: Replay) -> Ran {
-    let (seen, tally, replayed) =
-        (Seen::default(), Arc::new(Tally::default()), Replayed::default());
+    let (seen, counters, replayed) =
+        (Seen::default(), Arc::new(Counters::default()), Replayed::default());
     let broker = ReplayBroker {
         inner: broker.clone(),
         range,
@@ -57,9 +57,9 @@ async fn replay_range(broker: &MemoryBroker, range: ReplayRange, replay: Replay)
     let settings =
         Settings::load("orders_replay_1", &SettingsOverrides::default(), variables).unwrap();
     let app = EventApp::from_env("orders").unwrap().handlers_from(MODULE).state(seen.clone());
-    let app = app.observer(Arc::clone(&tally) as _);
+    let app = app.observer(Arc::clone(&counters) as _);
     let done = replayed.clone();
-    let handled = Arc::clone(&tally);
+    let handled = Arc::clone(&counters);
     let end = async move {
         match replay.ends_after {
             Some(count) => drop(handled.wait_until(|counts| counts.handled >= count).await),
@@ -67,19 +67,22 @@ async fn replay_range(broker: &MemoryBroker, range: ReplayRange, replay: Replay)
         }
     };
     let ended = app.run_on(broker, settings, end).await;
-    Ran { seen, tally, replayed, ended }
+    Ran { seen, counters, replayed, ended }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_replay_handles_its_range_and_ends() {
     let broker = broker().await;
-    let ran =
-        replay(&broker, Replay { from: Place::Offset(3), to: Place::Offset(6), ..REPLAY }).await;
+    let ran = replay(
+        &broker,
+        Replay { from: OffsetSpec::Offset(3), to: OffsetSpec::Offset(6), ..REPLAY },
+    )
+    .await;
     ran.ended.unwrap();
     assert_eq!(ran.seen.ids(), [3, 4, 5]);
     assert!(ran.replayed.is_done());
     // An empty one too.
-    let ran = replay(&broker, Replay { from: Place::End, ..REPLAY }).await;
+    let ran = replay(&broker, Replay { from: OffsetSpec::End, ..REPLAY }).await;
     ran.ended.unwrap();
     assert!(ran.seen.ids().is_empty());
     // Nobody joined or committed anything.
@@ -96,7 +99,7 @@ async fn a_replay_for_one_handler_passes_over_what_is_routed_elsewhere() {
     }
     let ran = replay(&broker, Replay { handler: Some("others"), ..REPLAY }).await;
     assert_eq!(ran.seen.ids(), [77]);
-    assert_eq!((ran.replayed.passed_over(), ran.tally.counts().settled()), (12, 1));
+    assert_eq!((ran.replayed.passed_over(), ran.counters.counts().settled()), (12, 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -106,11 +109,12 @@ async fn what_fails_in_a_replay_is_dead_lettered_only_when_asked() {
         let broker = broker().await;
         send(&broker, 0, 0, &event("ORDER_PLACED", UNLUCKY)).await;
         let ran =
-            replay(&broker, Replay { from: Place::Offset(9), dead_letters: asked, ..REPLAY }).await;
+            replay(&broker, Replay { from: OffsetSpec::Offset(9), dead_letters: asked, ..REPLAY })
+                .await;
         ran.ended.unwrap();
         // The retries are real.
         assert_eq!(ran.seen.ids(), [9, UNLUCKY, UNLUCKY]);
-        let counts = ran.tally.counts();
+        let counts = ran.counters.counts();
         assert_eq!((counts.handled, counts.dead_lettered, counts.retried), (1, 1, 1));
         let written = broker.records(&dead_letters);
         assert_eq!(written.len(), usize::from(asked));
@@ -130,10 +134,11 @@ async fn a_replay_goes_at_its_rate_and_holds_no_more_than_it_may() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_replay_that_was_ended_tells_where_to_go_on() {
+async fn an_interrupted_replay_prints_where_to_continue() {
     let broker = broker().await;
-    let (topic, from) = (ORDERS, Place::Offset(2));
-    let range = ReplayRange::resolve(&broker, &topic, Some(0), from, Place::End).await.unwrap();
+    let (topic, from) = (ORDERS, OffsetSpec::Offset(2));
+    let range =
+        ReplayRange::resolve(&broker, &topic, Some(0), from, OffsetSpec::End).await.unwrap();
     assert_eq!(range.0, [(partition(0), NextOffset(2), NextOffset(10))]);
     let ends_early = Replay { rate: Some("1/s"), ends_after: Some(3), ..REPLAY };
     let ran = replay_range(&broker, range.clone(), ends_early).await;
@@ -146,7 +151,9 @@ async fn a_replay_that_was_ended_tells_where_to_go_on() {
     let all: Vec<_> = [ran.seen.ids(), again.seen.ids()].concat();
     assert_eq!(all, (2..10).collect::<Vec<_>>());
     assert!(again.replayed.rest(&range).is_empty());
-    let wrong = ReplayRange::resolve(&broker, &topic, Some(9), Place::Beginning, Place::End).await;
+    let wrong =
+        ReplayRange::resolve(&broker, &topic, Some(9), OffsetSpec::Beginning, OffsetSpec::End)
+            .await;
     assert!(matches!(wrong, Err(OperationError::NoSuchPartition { partition: 9, .. })));
 }
 
@@ -166,7 +173,9 @@ async fn a_dry_replay_runs_no_handler() {
     send(&broker, 0, 0, &event("ORDER_PLACED", "\"ten\"")).await;
     send(&broker, 0, 0, &event("ORDER_PAID", 1)).await;
     let range =
-        ReplayRange::resolve(&broker, &ORDERS, None, Place::Offset(9), Place::End).await.unwrap();
+        ReplayRange::resolve(&broker, &ORDERS, None, OffsetSpec::Offset(9), OffsetSpec::End)
+            .await
+            .unwrap();
     assert_eq!(range.len(), 3);
     let router = EventRouter::new(&handlers());
     let mut state = StateMap::new();
@@ -178,15 +187,21 @@ async fn a_dry_replay_runs_no_handler() {
         (None, &["@9 Handled placed", "@10 DeadLettered placed", "@11 Handled others"][..]),
         (Some("others"), &["@11 Handled others"]),
     ] {
-        let mut told = Vec::new();
-        let tell = |_: &TopicPartition, offset: Offset, run: DryRun| {
-            told.push(format!("@{offset} {:?} {}", run.becomes, run.handler.unwrap_or_default()));
+        let mut reported = Vec::new();
+        let report = |_: &TopicPartition, offset: Offset, run: DryRun| {
+            reported.push(format!(
+                "@{offset} {:?} {}",
+                run.outcome,
+                run.handler.unwrap_or_default()
+            ));
         };
         let stop = Shutdown::never();
         assert!(
-            dry_replay(&broker, &range, &dry_runner, &groups, handler, &stop, tell).await.unwrap()
+            dry_replay(&broker, &range, &dry_runner, &groups, handler, &stop, report)
+                .await
+                .unwrap()
         );
-        assert_eq!(told, expected);
+        assert_eq!(reported, expected);
     }
     assert!(seen.ids().is_empty());
 }

@@ -27,7 +27,7 @@ async fn a_partition_without_a_leader_is_a_row_with_the_reason() {
     let reason = unknown[0].error.to_string();
     assert!(reason.contains("no leader for order_events/1"), "{reason}");
 
-    let plan = plan_seek(&broker, &orders, &ORDERS, None, Place::End).await.unwrap();
+    let plan = plan_seek(&broker, &orders, &ORDERS, None, OffsetSpec::End).await.unwrap();
     let moves: Vec<_> = plan.moves.iter().map(|to| (to.partition.partition, to.to.0)).collect();
     assert_eq!(moves, [(0, 1), (2, 1)]);
     assert_eq!(plan.unknown[0].0, partition(1));
@@ -36,6 +36,6 @@ async fn a_partition_without_a_leader_is_a_row_with_the_reason() {
     let states = topic_states(&broker, vec![needed]).await.unwrap();
     assert_eq!((states[0].partitions, &states[0].without_leader[..]), (Some(3), &[1][..]));
     embedded.set_leader("order_events", 1, true).unwrap();
-    let plan = plan_seek(&broker, &orders, &ORDERS, None, Place::End).await.unwrap();
+    let plan = plan_seek(&broker, &orders, &ORDERS, None, OffsetSpec::End).await.unwrap();
     assert_eq!((plan.moves.len(), plan.unknown), (3, Vec::new()));
 }

@@ -1,4 +1,4 @@
-//! Side by side what may run side by side.
+//! Runs records of one partition concurrently where ordering allows.
 //!
 //! The lane alone decides what starts and writes down what has ended. It polls each call of a handler
 //! once, here and now, because most are done then; only one that waits, or whose handler computes for
@@ -40,7 +40,7 @@ use work::Done;
 
 /// How many records that are not settled a lane holds at most.
 const MAX_OPEN: usize = 1 << 16;
-/// For how long a batch may wait to be filled while the records it waits with are held together.
+/// For how long a batch may wait to be filled while the records that it waits with are retained together.
 const FILLS_SOON: Duration = Duration::from_secs(1);
 /// How many records a lane takes in, and how many it starts, before others may use its thread.
 const RECORDS_A_TURN: usize = 128;
@@ -100,7 +100,7 @@ pub(super) async fn run(
 ) -> Ended {
     let settler = Arc::new(settler);
     let mut lane = Concurrent::new(Arc::clone(&settler), progress, Arc::clone(&ending));
-    while lane.failed.is_ok() && !settler.is_told_to_stop() {
+    while lane.failed.is_ok() && !settler.is_stop_requested() {
         // Before handlers are asked whether they are shut, so that no change in between is missed.
         let changed = settler.engine.gates();
         if lane.backlog.is_empty() {
@@ -156,7 +156,7 @@ pub(super) async fn run(
     if let Err(failure) = std::mem::replace(&mut lane.failed, Ok(())) {
         failed(failure);
     }
-    // Also after a failure: what is in hand ends, and what has ended is written down, until the time
+    // Also after a failure: what is in flight ends, and what has ended is written down, until the time
     // that all lanes have is over.
     loop {
         tokio::select! {
@@ -168,7 +168,7 @@ pub(super) async fn run(
                     ended = ended.and(std::mem::replace(&mut lane.failed, Ok(())));
                 }
                 None => {
-                    ending.note_in_hand(false);
+                    ending.note_in_flight(false);
                     return ended;
                 }
             },
@@ -182,7 +182,7 @@ pub(super) async fn run(
         leaves |= lane.last_result(done);
     }
     lane.write_down();
-    ending.note_in_hand(leaves);
+    ending.note_in_flight(leaves);
     ended.and(lane.failed)
 }
 
@@ -226,7 +226,7 @@ impl Concurrent {
         let takes_more = self.take_in();
         let starts_more = self.failed.is_ok() && self.start();
         self.write_down();
-        self.ending.note_in_hand(!self.tasks.is_empty());
+        self.ending.note_in_flight(!self.tasks.is_empty());
         if !starts_more {
             self.permits.give_back();
         }
@@ -260,7 +260,7 @@ impl Concurrent {
     fn waiting(&self) -> u64 {
         let waits = |handler, record: &InFlight| {
             let Some(handler) = self.handlers.get(handler) else { return false };
-            let has_failed = record.job.as_ref().is_some_and(|job| job.trial.has_failed());
+            let has_failed = record.job.as_ref().is_some_and(|job| job.attempt_state.has_failed());
             has_failed || self.settler.engine.handler(&handler.route).gate.look() != Entry::Open
         };
         let waiting = self.scheduler.iter();

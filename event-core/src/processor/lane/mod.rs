@@ -2,8 +2,8 @@
 //!
 //! A lane is one task that takes whole batches. How far it has come is written by it alone. When
 //! every handler of the topic keeps the order of the partition it is a loop over records
-//! ([`sequential`]): nothing is spawned and no channel is crossed for a record. Otherwise it runs
-//! side by side what may run side by side ([`concurrent`]).
+//! ([`sequential`]): nothing is spawned and no channel is crossed for a record. Otherwise it runs records
+//! of one partition concurrently where ordering allows ([`concurrent`]).
 //!
 //! # Two lanes
 //!
@@ -26,8 +26,8 @@
 //! from the beginning, so that handlers which compute have all cores. Permits are taken for calls in a row, and
 //! where there is none the lane waits for one, not its records; the gate is asked before each call, and whether to
 //! stop. A task has one record or one batch, and what is settled is noted as it ends, so a panic, a time limit or
-//! the end of an assignment takes nothing of others with it; the notes need no lock, and the tracker is told once a
-//! turn, or when somebody reads it. A record that fails leaves its call: what its outcome asks for is done without
+//! the end of an assignment takes nothing of others with it; the notes need no lock, and the tracker is updated once
+//! a turn, or when somebody reads it. A record that fails leaves its call: what its outcome asks for is done without
 //! a permit, and a delayed record keeps its place in the queue and takes no place of another; every turn of the
 //! lane looks for those that are due. A batch of which little is left, or of which nothing runs although handlers
 //! have room, is dropped after what waits is copied out, each record once at most: so a key that is stuck holds its
@@ -70,7 +70,7 @@ pub(super) enum LaneFailure {
     Panicked,
 }
 
-/// How a lane ended: without a failure when it was told to.
+/// How a lane ended: without a failure when it was stopped.
 type Ended = Result<(), LaneFailure>;
 
 /// The processor's end of a lane.
@@ -82,35 +82,35 @@ pub(super) struct Lane {
     task: JoinHandle<()>,
 }
 
-/// Tells the processor's loop why a lane does not go on. It is told at once, although what the lane has
-/// in hand may take its time: all partitions are then given the same time to end.
+/// Reports to the processor's loop why a lane failed. It is reported at once, although what the lane has
+/// in flight may take its time: all partitions are then given the same time to end.
 #[derive(Clone, Debug)]
 pub(super) struct Failures(mpsc::UnboundedSender<(TopicPartition, LaneFailure)>);
 
 impl Failures {
     pub(super) fn new() -> (Self, mpsc::UnboundedReceiver<(TopicPartition, LaneFailure)>) {
-        let (failures, told) = mpsc::unbounded_channel();
-        (Failures(failures), told)
+        let (failures, reported) = mpsc::unbounded_channel();
+        (Failures(failures), reported)
     }
 
-    fn tell(&self, partition: &TopicPartition, failure: LaneFailure) {
+    fn report(&self, partition: &TopicPartition, failure: LaneFailure) {
         // Nobody listens to a processor that has ended.
         let _ = self.0.send((partition.clone(), failure));
     }
 }
 
-/// What a lane and its owner have to tell each other at the end.
+/// What a lane and its owner exchange at the end.
 #[derive(Debug, Default)]
 struct Ending {
-    /// Tells a lane with tasks to cancel those that have not ended.
+    /// Has a lane with tasks cancel those that have not ended.
     cut: Notify,
-    /// Whether the lane has records in hand; after the end, whether it had to leave some.
-    has_in_hand: AtomicBool,
+    /// Whether the lane has records in flight; after the end, whether it had to leave some.
+    has_in_flight: AtomicBool,
 }
 
 impl Ending {
-    fn note_in_hand(&self, has_in_hand: bool) {
-        self.has_in_hand.store(has_in_hand, Ordering::Release);
+    fn note_in_flight(&self, has_in_flight: bool) {
+        self.has_in_flight.store(has_in_flight, Ordering::Release);
     }
 }
 
@@ -135,28 +135,28 @@ impl Lane {
         // Such a lane goes on as it began; once all of that is passed, the next one remembers nothing.
         let is_sequential = match &source {
             Source::Origin(routes) => routes.is_sequential() && remembered.is_empty(),
-            Source::Returning { .. } => false,
+            Source::Derived { .. } => false,
         };
         let settler = Settler::new(engine, partition.clone(), source, stopped.clone());
         let progress = Arc::new(match is_sequential {
             true => Progress::sequential(),
             false => Progress::tracked(Tracker::new(next, remembered)),
         });
-        let told = Arc::clone(&progress);
+        let reported = Arc::clone(&progress);
         let ending = Arc::<Ending>::default();
         let ends = Arc::clone(&ending);
         let task = tokio::spawn(async move {
             let run = async {
                 if is_sequential {
-                    sequential::run(incoming, settler, told, stopped, ends).await
+                    sequential::run(incoming, settler, reported, stopped, ends).await
                 } else {
-                    let failed = |failure| failures.tell(&partition, failure);
-                    concurrent::run(incoming, settler, told, stopped, ends, failed).await
+                    let failed = |failure| failures.report(&partition, failure);
+                    concurrent::run(incoming, settler, reported, stopped, ends, failed).await
                 }
             };
             let ended = AssertUnwindSafe(run).catch_unwind().await;
             if let Err(failure) = ended.unwrap_or(Err(LaneFailure::Panicked)) {
-                failures.tell(&partition, failure);
+                failures.report(&partition, failure);
             }
         });
         Lane { incoming: sender, progress, stop, ending, task }
@@ -179,7 +179,7 @@ impl Lane {
         self.progress.next(max_metadata_bytes)
     }
 
-    /// Asks the lane to finish what is in hand and take nothing else.
+    /// Asks the lane to finish what is in flight and take nothing else.
     pub(super) fn stop(&self) {
         self.stop.send_replace(true);
     }
@@ -191,9 +191,9 @@ impl Lane {
         }
     }
 
-    /// Whether it has records in hand, or had to leave some when it was aborted.
-    pub(super) fn has_in_hand(&self) -> bool {
-        self.ending.has_in_hand.load(Ordering::Acquire)
+    /// Whether it has records in flight, or had to leave some when it was aborted.
+    pub(super) fn has_in_flight(&self) -> bool {
+        self.ending.has_in_flight.load(Ordering::Acquire)
     }
 
     /// Cancels handlers where they wait. One that blocks its thread never waits, so this gives it

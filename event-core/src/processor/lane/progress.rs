@@ -9,7 +9,7 @@ use crate::processor::tracker::{Sequence, Tracker};
 // No offset is settled yet. Kafka's offsets are never negative.
 const NOTHING: i64 = -1;
 
-/// How many settled records are noted at most before the tracker is told.
+/// How many settled records are noted at most before the tracker is updated.
 const NOTED: usize = 256;
 
 /// How far a lane has come. The lane writes it; the processor's loop reads it for a commit.
@@ -21,7 +21,7 @@ pub(super) enum Progress {
     Tracked(Box<Tracked>),
 }
 
-/// A tracker, and what was settled since it was told the last time. So a record costs no lock, and what
+/// A tracker, and what was settled since its last update. So a record costs no lock, and what
 /// is settled counts although a handler blocks the lane just then.
 #[derive(Debug)]
 pub(super) struct Tracked {
@@ -29,14 +29,14 @@ pub(super) struct Tracked {
     noted: [AtomicU64; NOTED],
     /// How many are noted. Only the lane adds to them, and only the lane takes them away, under the lock.
     count: AtomicUsize,
-    /// The offset that was passed and that the tracker was not told yet.
+    /// The offset that was passed and that the tracker does not know yet.
     passed: AtomicI64,
 }
 
 #[derive(Debug)]
 struct Folded {
     tracker: Tracker,
-    /// How many of those that are noted the tracker was told.
+    /// How many of those that are noted the tracker knows.
     noted: usize,
 }
 
@@ -56,7 +56,7 @@ impl Tracked {
         folded
     }
 
-    /// Tells the tracker what is noted.
+    /// Passes what is noted to the tracker.
     fn fold(&self) {
         if self.count.load(Ordering::Relaxed) > 0 {
             let mut folded = self.lock();
@@ -114,7 +114,7 @@ impl Progress {
         }
     }
 
-    /// Tells the tracker what was settled.
+    /// Passes what was settled to the tracker.
     pub(super) fn fold(&self) {
         if let Progress::Tracked(tracked) = self {
             tracked.fold();

@@ -104,7 +104,7 @@ pub(super) async fn run(
                 continue;
             }
         };
-        lane.ending.note_in_hand(false);
+        lane.ending.note_in_flight(false);
         if let Err(left) = left {
             return ended(left);
         }
@@ -125,12 +125,12 @@ impl Sequential {
         loop {
             let step = poll_fn(|context| {
                 // A handler that blocks its thread is inside of this poll.
-                ending.note_in_hand(true);
+                ending.note_in_flight(true);
                 let polled =
                     turn.poll(settler, progress, (slot, &mut *left_in_poll), loops, context);
                 // Not one by one, because all lanes count in one place.
                 settler.engine.count_settled(std::mem::take(&mut turn.settled));
-                ending.note_in_hand(turn.running.is_some());
+                ending.note_in_flight(turn.running.is_some());
                 if polled.is_pending() {
                     *left_in_poll = RECORDS_A_POLL;
                 }
@@ -140,12 +140,12 @@ impl Sequential {
                 Step::BatchEnded => return Ok(()),
                 Step::Stopped => return Err(NotSettled::Stopped),
                 Step::Settle(record) => {
-                    ending.note_in_hand(true);
+                    ending.note_in_flight(true);
                     settler.settle(record, slot).await?;
                     record
                 }
                 Step::Apply(direct, ended, limit) => {
-                    ending.note_in_hand(true);
+                    ending.note_in_flight(true);
                     settler.apply(direct, ended, limit, slot).await?;
                     direct.record
                 }
@@ -171,7 +171,7 @@ impl<'b> Turn<'b> {
                     let Some(record) = self.batch.records.get(self.index) else {
                         return Poll::Ready(Step::BatchEnded);
                     };
-                    if settler.is_told_to_stop() {
+                    if settler.is_stop_requested() {
                         return Poll::Ready(Step::Stopped);
                     }
                     if *left_in_poll == 0 {

@@ -27,7 +27,7 @@ impl Settler {
         Arc::new(OpenBatch { records, context: Arc::clone(&self.context) })
     }
 
-    /// Tells of a batch that comes to its lane.
+    /// Reports a batch that comes to its lane.
     fn received(&self, batch: &RecordBatch) {
         if let Some(first) = batch.first_offset() {
             let (partition, records) = (batch.partition(), batch.len());

@@ -43,7 +43,7 @@ impl Settler {
         }
     }
 
-    /// Tells that a record was handled, in its first attempt when there is no `job`.
+    /// Reports that a record was handled, in its first attempt when there is no `job`.
     pub(in crate::processor) fn handled_in(
         &self,
         route: &Route,
@@ -52,8 +52,8 @@ impl Settler {
         event: &str,
     ) {
         match job {
-            Some(Job { origin: Origin { partition, offset, .. }, trial, .. }) => {
-                self.handled(route, partition, *offset, event, trial.attempt);
+            Some(Job { origin: Origin { partition, offset, .. }, attempt_state, .. }) => {
+                self.handled(route, partition, *offset, event, attempt_state.attempt);
             }
             None => self.handled(route, &self.partition, record.offset, event, 1),
         }
@@ -61,7 +61,7 @@ impl Settler {
 
     /// Whether records wait here until they are due.
     pub(in crate::processor) fn has_due_times(&self) -> bool {
-        matches!(self.source, Source::Returning { delay: Some(_), .. })
+        matches!(self.source, Source::Derived { delay: Some(_), .. })
     }
 
     /// Whether a handler keeps the order of the partition, as long as its records are where they were first.

@@ -1,8 +1,8 @@
-//! What becomes of one record: handled, skipped, dead-lettered or tried again.
+//! What becomes of one record: handled, skipped, dead-lettered or retried.
 //!
 //! # Failure
 //!
-//! `settle::judge` turns an outcome into one of: settled, try again after a delay, or write elsewhere and then
+//! `settle::apply_outcome` turns an outcome into one of: settled, try again after a delay, or write elsewhere and then
 //! settled. What an error asks for is said where it passes (`.dead_letter()`), by its type
 //! (`#[derive(EventError)]`, found through the chain of causes), or by the handler's `retry(on = ..)`, in this
 //! order. A breaker counts failures of a handler in a row; open, it lets nobody in until its pause is over, then
@@ -18,7 +18,7 @@
 //! failed.
 
 mod direct;
-mod judge;
+mod apply_outcome;
 mod lookup;
 mod read;
 mod write;
@@ -42,7 +42,7 @@ use crate::event::Envelope;
 use crate::outcome::Outcome;
 use crate::router::Route;
 
-pub(super) use judge::{Attempted, Trial, verdict_on};
+pub(super) use apply_outcome::{AttemptState, Attempted, verdict_on};
 pub(super) use lookup::Found;
 pub(super) use read::{Job, Read, event_of};
 
@@ -61,11 +61,11 @@ pub(super) struct Settler {
 /// Why a record was left as it is.
 #[derive(Debug)]
 pub(super) enum NotSettled {
-    /// The lane was told to stop.
+    /// The lane was asked to stop.
     Stopped,
     /// Its dead letter cannot be written with this producer any more.
     Producer(BrokerError),
-    /// Nobody handles it, and the service is told to stop before such an event.
+    /// Nobody handles it, and the service is asked to stop before such an event.
     UnknownEvent(Offset, String),
 }
 
@@ -124,14 +124,14 @@ impl Settler {
             };
             tokio::select! {
                 biased;
-                () = self.told_to_stop() => return Err(self.left_waiting()),
+                () = self.stop_requested() => return Err(self.left_waiting()),
                 () = changed => {}
                 () = over => {}
             }
         }
     }
 
-    /// Settles a record here and now, with as many attempts as it takes. Fails when the lane is told
+    /// Settles a record here and now, with as many attempts as it takes. Fails when the lane is asked
     /// to stop while the record waits; it is then delivered again.
     pub(super) async fn settle(&self, record: RecordRef<'_>, slot: &Slot) -> Settled {
         let read = match &self.source {
@@ -148,7 +148,7 @@ impl Settler {
                 }
             }
             // A lane that goes record by record has only records that are there for the first time.
-            Source::Returning { .. } => self.read(record),
+            Source::Derived { .. } => self.read(record),
         };
         // Boxed, so that what is rare does not make the way of every record longer.
         Box::pin(self.settle_without_handler(record, read)).await
@@ -189,7 +189,7 @@ impl Settler {
     ) -> Settled {
         let event = event_of(record, envelope.read());
         loop {
-            match self.judge(record, event, &mut job, outcome).await? {
+            match self.apply_outcome(record, event, &mut job, outcome).await? {
                 Attempted::Settled => return Ok(()),
                 Attempted::Again(delay) => self.pause(delay).await?,
             }
@@ -241,7 +241,7 @@ impl Settler {
     pub(super) async fn pause(&self, delay: Duration) -> Settled {
         tokio::select! {
             biased;
-            () = self.told_to_stop() => Err(self.left_waiting()),
+            () = self.stop_requested() => Err(self.left_waiting()),
             () = tokio::time::sleep(delay) => Ok(()),
         }
     }
@@ -251,12 +251,12 @@ impl Settler {
         NotSettled::Stopped
     }
 
-    pub(super) fn is_told_to_stop(&self) -> bool {
+    pub(super) fn is_stop_requested(&self) -> bool {
         // The only change is the one to `true`, and looking for it takes no lock.
         self.stopped.has_changed().unwrap_or(true)
     }
 
-    pub(super) async fn told_to_stop(&self) {
+    pub(super) async fn stop_requested(&self) {
         // A sender that is gone means the same.
         let _ = self.stopped.clone().wait_for(|stop| *stop).await;
     }

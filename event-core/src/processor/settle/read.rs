@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Settler, Trial};
+use super::{AttemptState, Settler};
 use crate::delivery::{Delivery, LazyEnvelope, ReadEnvelope, RecordRef};
 use crate::event::time::is_out_of_range;
 use crate::event::{Envelope, excerpt, for_each_ignored};
@@ -12,7 +12,7 @@ use crate::outcome::Rejection;
 use crate::processor::dead_letter::Failures;
 use crate::processor::engine::Source;
 use crate::processor::policy::{UnknownEvents, unknown_event};
-use crate::processor::returning::{Origin, Returned};
+use crate::processor::retry_headers::{Origin, Returned};
 use crate::router::{ReadRecord, Route, TopicRoutes};
 
 /// What is known of a record before its first attempt here.
@@ -21,7 +21,7 @@ pub(in crate::processor) struct Job {
     /// Whether it comes from a retry or redrive topic.
     pub(in crate::processor) has_returned: bool,
     pub(in crate::processor) route: Arc<Route>,
-    pub(in crate::processor) trial: Trial,
+    pub(in crate::processor) attempt_state: AttemptState,
 }
 
 /// What to do with a record, once it was looked at.
@@ -50,7 +50,7 @@ impl Settler {
                     None => self.unhandled(record, read),
                 };
             }
-            Source::Returning { origin, routes, delay } => (origin, routes, delay),
+            Source::Derived { origin, routes, delay } => (origin, routes, delay),
         };
         let mut origin = self.origin(record);
         let refuse = |origin, handler, rejection| Read::Refuse {
@@ -84,12 +84,12 @@ impl Settler {
         }
         // From a retry topic there is one attempt; on the command of a person, all of them.
         let left = if delay.is_some() { 1 } else { self.engine.policy_of(&route).attempts };
-        let trial = Trial {
+        let attempt_state = AttemptState {
             attempt: returned.attempts.saturating_add(1),
             left,
             failures: Failures::since(returned.first_failure),
         };
-        Read::Handle(Job { origin, has_returned: true, route, trial })
+        Read::Handle(Job { origin, has_returned: true, route, attempt_state })
     }
 
     /// How long a record of a retry topic has to wait still, and at most since it was first looked at:
@@ -99,7 +99,7 @@ impl Settler {
         &self,
         record: RecordRef<'_>,
     ) -> Option<(Duration, Duration)> {
-        let Source::Returning { origin, delay: Some(delay), .. } = &self.source else {
+        let Source::Derived { origin, delay: Some(delay), .. } = &self.source else {
             return None;
         };
         let returned = Returned::read(record, origin, &self.engine.identity.group).ok()??;
@@ -113,19 +113,19 @@ impl Settler {
         LazyEnvelope::new(record.value, self.engine.policy.envelope)
     }
 
-    /// Tells the fields of a record with a handler that cannot be read and count as absent.
+    /// Reports the fields of a record with a handler that cannot be read and count as absent.
     pub(in crate::processor) fn note_ignored(
         &self,
         record: RecordRef<'_>,
         envelope: Option<&Envelope<'_>>,
     ) {
         if is_out_of_range(record.timestamp_ms) || envelope.is_some_and(Envelope::has_ignored) {
-            self.tell_ignored(record, envelope);
+            self.report_ignored(record, envelope);
         }
     }
 
     #[cold]
-    fn tell_ignored(&self, record: RecordRef<'_>, envelope: Option<&Envelope<'_>>) {
+    fn report_ignored(&self, record: RecordRef<'_>, envelope: Option<&Envelope<'_>>) {
         let event = event_of(record, envelope);
         let partition = &self.partition;
         for_each_ignored(record.timestamp_ms, envelope, |field| {
@@ -148,11 +148,11 @@ impl Settler {
         let (group, topic) = (&engine.identity.group, &self.partition.topic);
         let handles = |routes: &TopicRoutes| routes.of(&read).is_some();
         let other = match &read {
-            Ok(_) => engine.neighbours.take(group, topic, handles),
+            Ok(_) => engine.sibling_groups.take(group, topic, handles),
             // Another group may take every record: what is of other makers is its business. An event that is
             // damaged may be ours, and each group that has handlers for events refuses it.
             Err(rejection) if is_of_another_maker(rejection) => {
-                engine.neighbours.handling(topic, handles)
+                engine.sibling_groups.handling(topic, handles)
             }
             Err(_) => None,
         };
@@ -208,7 +208,7 @@ impl Settler {
             record: record.as_of(*offset, *timestamp_ms),
             envelope,
             handler: &job.route.id,
-            attempt: job.trial.attempt,
+            attempt: job.attempt_state.attempt,
             attempts: self.last_attempt(job),
             state: &self.engine.state,
             shutdown: &self.context.shutdown,
@@ -220,7 +220,7 @@ impl Settler {
         Job {
             origin,
             has_returned: false,
-            trial: Trial::first(self.engine.policy_of(route)),
+            attempt_state: AttemptState::first(self.engine.policy_of(route)),
             route: Arc::clone(route),
         }
     }

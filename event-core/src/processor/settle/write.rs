@@ -10,7 +10,7 @@ use crate::observe::{BlockedWrite, Observation};
 use crate::outcome::Backoff;
 use crate::processor::dead_letter::DeadLetter;
 use crate::processor::engine::Source;
-use crate::processor::returning::Origin;
+use crate::processor::retry_headers::Origin;
 
 /// How long a write that was refused waits at most for the next try.
 const MAX_PACE: Duration = Duration::from_secs(30);
@@ -38,7 +38,7 @@ impl Settler {
         // Also when its own headers do not say where it was first.
         let name = match &self.source {
             Source::Origin(routes) => routes.dead_letters(&self.partition.topic),
-            Source::Returning { origin, routes, .. } => routes.dead_letters(origin),
+            Source::Derived { origin, routes, .. } => routes.dead_letters(origin),
         };
         let origin = letter.origin;
         let topic = self.named(origin, name).await?;
@@ -72,7 +72,7 @@ impl Settler {
             Ok(topic) => Ok(topic),
             Err(error) => {
                 let _blocked = self.blocked(origin, "", &BrokerError::Settings(error.to_string()));
-                self.told_to_stop().await;
+                self.stop_requested().await;
                 Err(NotSettled::Stopped)
             }
         }
@@ -103,7 +103,7 @@ impl Settler {
     ) -> Settled<bool> {
         let engine = &*self.engine;
         let mut tries = 1;
-        // Told for as long as it is kept: until the record is there, or is given up.
+        // Reported for as long as it is kept: until the record is there, or is given up.
         let mut blocked = None;
         loop {
             // Not cut short by a stop: what is on its way may arrive, and would be written twice.

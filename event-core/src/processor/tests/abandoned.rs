@@ -16,12 +16,12 @@ fn count_of(app: &RunningApp, what: &str) -> usize {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_lost_with_a_record_in_hand_is_abandoned() {
+async fn a_lost_partition_abandons_its_record_in_flight() {
     let (log, broker) = (Log::default(), MemoryBroker::new());
     let app = service(module_path!()).state(log.clone()).broker(&broker).partitions(4);
     let mut app = app.start().unwrap();
     publish(&app, [0]).await;
-    app.eventually("it is in hand", || log.ids() == [0]).await;
+    app.eventually("it is in flight", || log.ids() == [0]).await;
     let all: Vec<_> = (0..4).map(partition).collect();
     broker.lose(&GroupName::parse("engine").unwrap(), &all, SECOND);
     tokio::time::sleep(5 * SECOND).await;
@@ -31,7 +31,7 @@ async fn what_is_lost_with_a_record_in_hand_is_abandoned() {
 
 #[tokio::test(start_paused = true)]
 async fn an_idle_service_stops_in_order_without_time_to_drain() {
-    let policy = DeliveryPolicy { drain_deadline: Duration::ZERO, ..DeliveryPolicy::default() };
+    let policy = DeliveryPolicy { drain_timeout: Duration::ZERO, ..DeliveryPolicy::default() };
     let app = service(module_path!()).state(Log::default()).policy(policy).partitions(4);
     let mut app = app.start().unwrap();
     publish(&app, 1..20).await;

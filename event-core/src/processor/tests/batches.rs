@@ -4,13 +4,13 @@ use super::*;
 
 #[derive(Event, serde::Serialize, serde::Deserialize)]
 #[event(topic = "engine_outputs", name = "TOLD", key = id)]
-struct Told {
+struct Reported {
     id: u64,
 }
 
 #[event_handler(batch(max = 50, wait = "1s"))]
-async fn tell(counted: Batch<Counted>) -> Vec<Emit<Told>> {
-    counted.iter().map(|one| Emit(Told { id: one.id })).collect()
+async fn report(counted: Batch<Counted>) -> Vec<Emit<Reported>> {
+    counted.iter().map(|one| Emit(Reported { id: one.id })).collect()
 }
 
 #[tokio::test(start_paused = true)]
@@ -28,7 +28,7 @@ async fn the_events_of_a_batch_are_sent_together() {
     let took = begun.elapsed();
     assert!(took >= 5 * SECOND && took < 12 * SECOND, "{took:?}");
     assert_eq!(app.history().handled("COUNTED").len(), 50);
-    let told = app.records("engine_outputs").into_iter().map(|record| record.key.unwrap());
+    let reported = app.records("engine_outputs").into_iter().map(|record| record.key.unwrap());
     let expected: Vec<_> = (0..50).map(|id: u64| id.to_string()).collect();
-    assert_eq!(told.collect::<Vec<_>>(), expected, "in their order");
+    assert_eq!(reported.collect::<Vec<_>>(), expected, "in their order");
 }

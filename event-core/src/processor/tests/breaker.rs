@@ -1,4 +1,4 @@
-//! A handler that is left alone.
+//! A handler whose circuit breaker is open.
 
 use super::*;
 

@@ -7,7 +7,7 @@ use crate::broker::{AssignedPartition, BrokerError, Consumer, ConsumerEvent, Pro
 use crate::delivery::Epoch;
 use crate::observe::{Health, Observation, Observer, Observers};
 use crate::processor::{
-    Clock, Concurrency, Control, EventProcessor, Neighbours, ProcessorError, ServiceIdentity,
+    Clock, Concurrency, Control, EventProcessor, ProcessorError, ServiceIdentity, SiblingGroups,
 };
 use crate::registry::Registry;
 use crate::router::EventRouter;
@@ -16,7 +16,7 @@ use crate::state::StateMap;
 #[event_handler]
 async fn count(_event: Event<Counted>) {}
 
-/// Has these to tell, and then nothing more.
+/// Emits these, and then nothing more.
 struct Scripted(VecDeque<ConsumerEvent>);
 
 impl Consumer for Scripted {
@@ -44,7 +44,7 @@ struct Errors(Arc<Mutex<Vec<String>>>);
 impl Observer for Errors {
     fn observe(&self, observation: &Observation<'_>) {
         match observation {
-            Observation::Trouble(error) => self.0.lock().unwrap().push(error.to_string()),
+            Observation::BrokerError(error) => self.0.lock().unwrap().push(error.to_string()),
             Observation::FetchFailed { topic, .. } => {
                 self.0.lock().unwrap().push(format!("{topic} is not fetched"));
             }
@@ -66,7 +66,7 @@ async fn run_script(
     let policy = DeliveryPolicy::default();
     let processor = EventProcessor {
         router: EventRouter::new(registry.handlers()),
-        neighbours: Neighbours::default(),
+        sibling_groups: SiblingGroups::default(),
         state: Arc::new(StateMap::new()),
         identity: ServiceIdentity {
             name: "engine".into(),

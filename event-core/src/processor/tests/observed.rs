@@ -1,16 +1,16 @@
-//! What listeners are told of commits, assignments and pauses.
+//! What listeners get of commits, assignments and pauses.
 
 use super::*;
 use crate::delivery::Epoch;
 use crate::observe::{Observation, Observer};
 
-/// What was told of partition 0: the kind, the epoch, and where it goes on.
+/// What was reported of partition 0: the kind, the epoch, and where it goes on.
 type One = (&'static str, Epoch, Option<i64>);
 
 #[derive(Clone, Default)]
-struct Told(Arc<Mutex<Vec<One>>>);
+struct Reported(Arc<Mutex<Vec<One>>>);
 
-impl Observer for Told {
+impl Observer for Reported {
     fn observe(&self, observation: &Observation<'_>) {
         let one = match observation {
             Observation::Assigned { partitions, epoch } if partitions.contains(&partition(0)) => {
@@ -40,39 +40,45 @@ async fn count(_: Event<Counted>, State(log): State<Log>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_commit_is_told_when_it_is_there_with_the_epoch_of_its_work() {
-    let (told, broker) = (Told::default(), MemoryBroker::new());
-    let app = service(module_path!()).state(Log::default()).broker(&broker).observer(told.clone());
+async fn a_commit_is_reported_with_the_epoch_of_its_work() {
+    let (reported, broker) = (Reported::default(), MemoryBroker::new());
+    let app =
+        service(module_path!()).state(Log::default()).broker(&broker).observer(reported.clone());
     let mut app = app.start().unwrap();
-    app.eventually("it is ours", || !told.0.lock().unwrap().is_empty()).await;
-    let (_, first, _) = told.0.lock().unwrap()[0];
+    app.eventually("it is ours", || !reported.0.lock().unwrap().is_empty()).await;
+    let (_, first, _) = reported.0.lock().unwrap()[0];
     broker.fail_commits(1);
     publish(&app, [1]).await;
     app.settle().await;
     let group = GroupName::parse("engine").unwrap();
-    let told_of = |what| told.0.lock().unwrap().iter().filter(|one| one.0 == what).count();
-    // Longer than a commit takes to be due: the one of the revocation is told.
+    let reported_of = |what| reported.0.lock().unwrap().iter().filter(|one| one.0 == what).count();
+    // Longer than a commit takes to be due: the one of the revocation is reported.
     let log_of =
         |app: &RunningApp| app.history().all().iter().filter(|one| one.what == "handled").count();
     publish(&app, [2]).await;
     app.eventually("it is handled", || log_of(&app) == 2).await;
     broker.revoke(&group, &[partition(0)]);
-    app.eventually("it is ours again", || told_of("assigned") == 2).await;
-    let (_, second, _) = *told.0.lock().unwrap().iter().rfind(|one| one.0 == "assigned").unwrap();
+    app.eventually("it is ours again", || reported_of("assigned") == 2).await;
+    let (_, second, _) =
+        *reported.0.lock().unwrap().iter().rfind(|one| one.0 == "assigned").unwrap();
     assert!(second > first);
     publish(&app, [3]).await;
     app.eventually("it is handled", || log_of(&app) == 3).await;
     app.stop().await.unwrap();
-    let told = told.0.lock().unwrap().clone();
-    let committed: Vec<_> = told.iter().filter(|one| one.0 == "committed").copied().collect();
+    let reported = reported.0.lock().unwrap().clone();
+    let committed: Vec<_> = reported.iter().filter(|one| one.0 == "committed").copied().collect();
     let expected = [(first, 1), (first, 2), (second, 3)];
     assert_eq!(committed, expected.map(|(epoch, next)| ("committed", epoch, Some(next))));
-    assert_eq!(told.iter().filter(|one| **one == ("sent", first, Some(1))).count(), 2, "{told:?}");
-    assert!(told.contains(&("revoked", first, None)), "{told:?}");
+    assert_eq!(
+        reported.iter().filter(|one| **one == ("sent", first, Some(1))).count(),
+        2,
+        "{reported:?}"
+    );
+    assert!(reported.contains(&("revoked", first, None)), "{reported:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_held_back_for_its_bytes_is_told() {
+async fn a_fetch_paused_for_its_bytes_is_reported() {
     let app = service(module_path!()).state(Log::default()).start().unwrap();
     // More than the service may hold, and each one takes its time.
     let padding = "x".repeat(64 << 10);

@@ -1,4 +1,4 @@
-//! Records that wait in a topic before they are tried again.
+//! Records that wait in a topic before they are retried.
 
 use super::*;
 use crate::processor::{Clock, retry_header};

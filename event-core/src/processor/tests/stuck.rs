@@ -37,7 +37,7 @@ async fn others_go_on(module: &str) {
     assert_eq!(handled, others());
 }
 
-mod in_hand {
+mod in_flight {
     use super::*;
 
     #[event_handler(order = key, concurrency = 8)]

@@ -37,7 +37,7 @@ async fn a_write_that_keeps_a_drain_is_named() {
     let mut lines: Vec<_> = error.lines().collect();
     lines[1..].sort_unstable();
     let expected = [
-        "2 partitions still had records in hand after 20s; they will be delivered again",
+        "2 partitions still had records in flight after 20s; they will be delivered again",
         "  engine_events/0@0 of `refuse` has been on its way to engine_events_dlq for ",
         "  engine_inputs/0@0 of `move_on` has been on its way to engine_inputs_retry_1m for ",
         "  engine_inputs/0@1 has been on its way to engine_inputs_dlq for ",

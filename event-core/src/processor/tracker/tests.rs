@@ -1,4 +1,4 @@
-//! What is committed and remembered, with and without a log that is cut off.
+//! What is committed and remembered, with and without a log that is truncated.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -55,7 +55,7 @@ fn what_holds_no_record_is_committed_when_nothing_before_it_is_open() {
     tracker.settle(a);
     assert_eq!(tracker.next(), Some(NextOffset(9)));
     assert!(tracker.settled_above().is_empty());
-    // Nothing but marks, and a log that was cut off where nothing is written yet.
+    // Nothing but marks, and a log that was truncated where nothing is written yet.
     tracker.pass(NextOffset(12));
     assert_eq!(tracker.next(), Some(NextOffset(12)));
     tracker.pass(NextOffset(6));
@@ -75,18 +75,18 @@ fn what_is_remembered_is_passed_on_before_it_is_delivered() {
     let above = tracker.settled_above();
     assert_eq!(ranges(&above), [(3, 3, Some(0)), (4, 5, Some(0)), (8, 9, Some(0))]);
     assert_eq!(above.latest_ms(), 9);
-    assert_eq!(tracker.judge(at(6)), Remembered::No);
-    assert_eq!(tracker.judge(at(9)), Remembered::Settled);
+    assert_eq!(tracker.lookup(at(6)), Remembered::No);
+    assert_eq!(tracker.lookup(at(9)), Remembered::Settled);
 }
 
 #[test]
 fn what_is_remembered_of_another_log_is_forgotten() {
     for (place, other) in [("below", at(0)), ("of a new leader", of(1, 12))] {
         let mut tracker = Tracker::new(Some(NextOffset(10)), remembered(&[(11, 18)]));
-        assert_eq!(tracker.judge(other), Remembered::OfAnotherLog, "{place}");
+        assert_eq!(tracker.lookup(other), Remembered::OfAnotherLog, "{place}");
         tracker.deliver(other);
         // It is said once.
-        assert_eq!(tracker.judge(at(13)), Remembered::No, "{place}");
+        assert_eq!(tracker.lookup(at(13)), Remembered::No, "{place}");
         assert!(tracker.settled_above().is_empty(), "{place}");
     }
 }
@@ -191,7 +191,7 @@ fn it_agrees_with_a_set_of_offsets() {
         let step = rng.random_range(1..=2);
         for _ in 0..rng.random_range(0..2000) {
             if rng.random_bool(0.05) {
-                // The mark of a transaction, say: it holds back nobody, and is held back.
+                // The mark of a transaction, say: it holds back nobody, and waits itself.
                 offset += rng.random_range(1..4);
                 settled.insert(offset);
                 tracker.pass(NextOffset(offset + 1));
@@ -247,7 +247,7 @@ fn it_agrees_with_a_set_of_offsets_where_the_log_is_cut_off() {
                     record.2 = true;
                 }
                 98 => {
-                    // Forward, or back to where the log was cut off, without a record there.
+                    // Forward, or back to where the log was truncated, without a record there.
                     if rng.random_bool(0.5) {
                         end += rng.random_range(0..4);
                     } else {
@@ -262,7 +262,7 @@ fn it_agrees_with_a_set_of_offsets_where_the_log_is_cut_off() {
                         assert_eq!(tracker.next(), Some(NextOffset(end)), "seed {seed}");
                     }
                 }
-                // Those in hand of what is gone end some time.
+                // Those in flight of what is gone end some time.
                 _ if rng.random_bool(0.5) => {
                     gone.drain(..).for_each(|sequence| tracker.settle(sequence));
                 }
@@ -284,8 +284,8 @@ fn it_agrees_with_a_set_of_offsets_where_the_log_is_cut_off() {
             assert!(settled.is_none_or(|(last, _)| *last < next), "seed {seed}: {next}");
             let above = tracker.settled_above();
             for (offset, (_, leader_epoch, settled)) in log.range(from..) {
-                let judged = above.judge(of(*leader_epoch, *offset)) == Remembered::Settled;
-                assert_eq!(judged, *settled, "seed {seed}: {offset} in {above:?}");
+                let found = above.lookup(of(*leader_epoch, *offset)) == Remembered::Settled;
+                assert_eq!(found, *settled, "seed {seed}: {offset} in {above:?}");
             }
             let text = above.encode(NextOffset(next), 1 << 20);
             assert_eq!(SettledAbove::decode(&text, NextOffset(next)).ranges(), above.ranges());

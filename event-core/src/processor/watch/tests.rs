@@ -1,4 +1,4 @@
-//! What the watch tells health.
+//! What the watch reports to health.
 
 use super::*;
 use crate::event::GroupName;
@@ -22,7 +22,7 @@ async fn wait(_: Event<Waited>, State(done): State<Arc<tokio::sync::Semaphore>>)
 
 // With the real clock, which the thread that looks goes by.
 #[tokio::test]
-async fn a_record_that_is_in_hand_for_long_is_told_until_the_handler_lets_go() {
+async fn a_record_long_in_flight_is_reported_until_its_handler_ends() {
     let done = Arc::new(tokio::sync::Semaphore::new(0));
     let app = TestApp::new("watching").handlers_from(module_path!()).state(Arc::clone(&done));
     let app = app.start().unwrap();
@@ -31,18 +31,18 @@ async fn a_record_that_is_in_hand_for_long_is_told_until_the_handler_lets_go() {
     app.health().watch(&GroupName::parse("watching").unwrap(), rules);
     let long = || {
         let problems = app.health().problems().into_iter();
-        let long = problems.filter(|one| matches!(one, HealthProblem::InHandLong { .. }));
+        let long = problems.filter(|one| matches!(one, HealthProblem::InFlightLong { .. }));
         long.map(|one| one.to_string()).collect::<Vec<_>>()
     };
     for id in 0..2 {
         app.publish(&Waited { id }).await;
-        app.eventually("it is told", || !long().is_empty()).await;
-        let expected = format!("`wait` has had watched_events/0@{id} in hand for ");
+        app.eventually("it is reported", || !long().is_empty()).await;
+        let expected = format!("`wait` has had watched_events/0@{id} in flight for ");
         assert!(long()[0].starts_with(&expected), "{:?}", long());
         let slow = || app.history().all().into_iter().filter(|one| one.what == "handler-slow");
-        app.eventually("the log tells of it", || slow().count() > usize::try_from(id).unwrap())
+        app.eventually("the log reports it", || slow().count() > usize::try_from(id).unwrap())
             .await;
         done.add_permits(1);
-        app.eventually("it is told no more", || long().is_empty()).await;
+        app.eventually("it is no longer reported", || long().is_empty()).await;
     }
 }

@@ -45,7 +45,7 @@ pub(super) fn watch(engine: &Arc<Engine>) -> std::io::Result<()> {
 
 fn look() {
     loop {
-        // Listeners are told meanwhile, which may start a service.
+        // Listeners are notified meanwhile, which may start a service.
         let mut engines = std::mem::take(&mut watched().engines);
         // A listener that panics ends the looks at its own engine.
         engines.retain_mut(|one| catch_unwind(AssertUnwindSafe(|| one.look())).unwrap_or(false));
@@ -68,8 +68,8 @@ impl WatchedEngine {
         engine.watch.now_ms.store(engine.watch.elapsed_ms(), Ordering::Relaxed);
         self.blocked = engine.find_blocked(&self.blocked);
         let group = &engine.identity.group;
-        let long = engine.health.look_in_hand(group, |limit| engine.in_hand_for(limit));
-        self.slow = engine.tell_slow(&self.slow, long);
+        let long = engine.health.look_in_flight(group, |limit| engine.in_flight_for(limit));
+        self.slow = engine.report_slow(&self.slow, long);
         true
     }
 }

@@ -34,9 +34,9 @@ impl Delivery {
         (!set.is_empty()).then(|| quote!(.options(__event::DeliveryOptions::new() #set)))
     }
 
-    /// What only the compiler can judge: whether contracts have the key that gives the order, and
+    /// What only the compiler can validate: whether contracts have the key that gives the order, and
     /// how long the names of retry topics become. `topic` is empty when a contract says it.
-    pub(crate) fn judged(
+    pub(crate) fn validated(
         &self,
         topic: Option<&TokenStream>,
         may_have_contract: bool,
@@ -44,7 +44,7 @@ impl Delivery {
     ) -> TokenStream {
         let by_key = self.ordered_by_key().filter(|_| may_have_contract).map(|key| {
             quote_spanned! {key.span()=>
-                const _: () = __event::judge_order(__ARGUMENTS, #owner);
+                const _: () = __event::validate_order(__ARGUMENTS, #owner);
             }
         });
         let retry_topics = self.longest_topic_delay().map(|(delay_ms, value)| {
@@ -53,8 +53,8 @@ impl Delivery {
             let delay = duration_text(delay_ms);
             let delay = delay.as_str();
             let (first, last) = ends(value);
-            let judge = quote_spanned!(first=> __event::judge_retry_topics);
-            let call = quote_spanned!(last=> #judge(#topic, __ARGUMENTS, #delay, #owner));
+            let validate = quote_spanned!(first=> __event::validate_retry_topics);
+            let call = quote_spanned!(last=> #validate(#topic, __ARGUMENTS, #delay, #owner));
             quote!(const _: () = #call;)
         });
         quote!(#by_key #retry_topics)

@@ -1,10 +1,10 @@
 //! What the attribute says about the delivery of a handler's records.
 
-mod check;
+mod delivery_rules;
 mod expand;
-mod words;
+mod doc_sentence;
 
-pub(super) use check::judge;
+pub(super) use delivery_rules::validate;
 
 use std::sync::LazyLock;
 
@@ -15,8 +15,8 @@ use proc_macro2::Ident;
 use quote::ToTokens;
 use syn::{Expr, ExprPath, LitStr};
 
-use crate::arguments::{Arguments, Given, Keys, Values, Word, lists_nothing};
-use crate::complaints::Complaints;
+use crate::arguments::{Arguments, AttributeArgs, Keys, Values, Word, lists_nothing};
+use crate::diagnostics::Diagnostics;
 use crate::tokens::text_of;
 
 /// The lists of the attribute: `retry(..)` and its kin.
@@ -57,7 +57,7 @@ enum Said {
 }
 
 impl Said {
-    fn read(key: &DeliveryKey, given: &Given, values: &mut Values<'_>) -> Option<Self> {
+    fn read(key: &DeliveryKey, args: &AttributeArgs, values: &mut Values<'_>) -> Option<Self> {
         Some(match key.takes {
             Takes::Number(least, most) => Said::Number(values.number(key.key, least..=most)?),
             Takes::Duration(least, most) => Said::Duration(values.duration(key.key, least..=most)?),
@@ -67,7 +67,7 @@ impl Said {
             }
             Takes::Durations(at_most, least, most) => {
                 let durations = values.durations(key.key, at_most, least..=most)?;
-                Said::Durations(durations, given.value(key.key)?.clone())
+                Said::Durations(durations, args.value(key.key)?.clone())
             }
             Takes::Word(words) => Said::Word(values.word(key.key, words)?),
             Takes::Function => Said::Function(values.path(key.key)?),
@@ -77,33 +77,39 @@ impl Said {
 }
 
 impl Delivery {
-    /// Reads what `given`, by the `keys` of the attribute, says about delivery.
-    pub(super) fn read(given: &Given, keys: &Keys, complaints: &mut Complaints) -> Self {
+    /// Reads what `args`, by the `keys` of the attribute, says about delivery.
+    pub(super) fn read(args: &AttributeArgs, keys: &Keys, diagnostics: &mut Diagnostics) -> Self {
         let mut delivery = Delivery::default();
-        delivery.read_list("", given, keys, complaints);
+        delivery.read_list("", args, keys, diagnostics);
         for keys in LISTS.iter() {
             let list = keys.attribute;
-            if list == BREAKER_FAILURES.list && breaker_is_off(given, complaints) {
+            if list == BREAKER_FAILURES.list && breaker_is_off(args, diagnostics) {
                 delivery.said.push((&BREAKER_FAILURES, Said::Number(0)));
             }
-            let Some((key, tokens)) = given.list(list) else { continue };
+            let Some((key, tokens)) = args.list(list) else { continue };
             if tokens.stream().is_empty() {
-                lists_nothing(key, tokens, complaints);
+                lists_nothing(key, tokens, diagnostics);
                 continue;
             }
             if list == RETRY_TOPICS.list {
                 delivery.retry = format!("{list}({})", text_of(tokens.stream()));
             }
-            let inside = Given::judge(Arguments::read(tokens.stream()), keys, complaints);
-            delivery.read_list(list, &inside, keys, complaints);
+            let inside = AttributeArgs::parse(Arguments::read(tokens.stream()), keys, diagnostics);
+            delivery.read_list(list, &inside, keys, diagnostics);
         }
         delivery
     }
 
-    fn read_list(&mut self, list: &str, given: &Given, keys: &Keys, complaints: &mut Complaints) {
-        let mut values = Values::new(given, keys, complaints);
+    fn read_list(
+        &mut self,
+        list: &str,
+        args: &AttributeArgs,
+        keys: &Keys,
+        diagnostics: &mut Diagnostics,
+    ) {
+        let mut values = Values::new(args, keys, diagnostics);
         for key in DELIVERY_KEYS.iter().filter(|key| key.list == list) {
-            self.said.extend(Said::read(key, given, &mut values).map(|said| (*key, said)));
+            self.said.extend(Said::read(key, args, &mut values).map(|said| (*key, said)));
         }
     }
 
@@ -154,8 +160,8 @@ impl Delivery {
 }
 
 // Whether it says `breaker = off`.
-fn breaker_is_off(given: &Given, complaints: &mut Complaints) -> bool {
-    let Some(value) = given.value("breaker") else { return false };
+fn breaker_is_off(args: &AttributeArgs, diagnostics: &mut Diagnostics) -> bool {
+    let Some(value) = args.value("breaker") else { return false };
     if matches!(value, Expr::Path(path) if path.path.is_ident("off")) {
         return true;
     }
@@ -168,6 +174,6 @@ fn breaker_is_off(given: &Given, complaints: &mut Complaints) -> bool {
         Some(failures) => format!("write `breaker(failures = {failures})`"),
         None => "write `breaker = off`, or `breaker(failures = 20, pause = \"5s..1m\")`".into(),
     };
-    complaints.add(value, "`breaker` is `off` or a list", help);
+    diagnostics.add(value, "`breaker` is `off` or a list", help);
     false
 }

@@ -24,7 +24,7 @@
 //! ```
 //!
 //! Without `--brokers` it starts a Kafka, for which it needs Java 17 and Maven. The topic `bench_events`
-//! is deleted and made anew.
+//! is deleted and recreated.
 
 #![allow(missing_docs)]
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a benchmark")]
@@ -81,7 +81,7 @@ struct Arguments {
     group: String,
     #[arg(long, hide = true)]
     count_allocations: bool,
-    /// Given by cargo
+    /// Passed by cargo
     #[arg(long, hide = true)]
     bench: bool,
 }

@@ -12,7 +12,7 @@
 //! ```
 //!
 //! Without `--brokers` it starts a Kafka, for which it needs Java 17 and Maven. The topic `bench_latency`
-//! is deleted and made anew.
+//! is deleted and recreated.
 
 #![allow(missing_docs)]
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a benchmark")]
@@ -52,7 +52,7 @@ struct Arguments {
     skip: u64,
     #[arg(long, hide = true, default_value_t = 0)]
     last: u64,
-    /// Given by cargo
+    /// Passed by cargo
     #[arg(long, hide = true)]
     bench: bool,
 }

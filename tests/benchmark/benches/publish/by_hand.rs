@@ -32,7 +32,7 @@ impl ProducerContext for Count {
     }
 }
 
-/// What the producers by hand are told: the same promises as event-core's.
+/// The settings of the producers by hand: the same promises as event-core's.
 pub(crate) fn config(brokers: &str, linger: &str) -> ClientConfig {
     let mut config = ClientConfig::new();
     config

@@ -12,7 +12,7 @@
 //! ```
 //!
 //! Without `--brokers` it starts a Kafka, for which it needs Java 17 and Maven. The topic `bench_sent` is
-//! deleted and made anew.
+//! deleted and recreated.
 
 #![allow(missing_docs)]
 #![expect(clippy::unwrap_used, reason = "a benchmark")]
@@ -62,7 +62,7 @@ struct Arguments {
     events: u64,
     #[arg(long, hide = true)]
     count_allocations: bool,
-    /// Given by cargo
+    /// Passed by cargo
     #[arg(long, hide = true)]
     bench: bool,
 }

@@ -20,8 +20,8 @@ use event_core::macro_support::{Named, called_batch_handler, called_handler};
 use event_core::observe::{Health, Observation, Observer, Observers};
 use event_core::outcome::{Backoff, IntoOutcomes, Jitter};
 use event_core::processor::{
-    Clock, Concurrency, Control, DeliveryPolicy, EventProcessor, Neighbours, ProcessorError,
-    ServiceIdentity,
+    Clock, Concurrency, Control, DeliveryPolicy, EventProcessor, ProcessorError, ServiceIdentity,
+    SiblingGroups,
 };
 use event_core::router::EventRouter;
 use event_core::state::StateMap;
@@ -142,11 +142,11 @@ fn hold_together<'a>(deliveries: &'a [Delivery<'a>]) -> BatchFuture<'a> {
 fn outcome(act: Act) -> Outcome {
     match act {
         Act::Succeed => Outcome::Handled,
-        Act::Fail | Act::RetryAfter(_) => Outcome::Failed(Error::msg("told to fail")),
-        Act::Refuse => Outcome::Failed(Error::msg("told to refuse").dead_letter()),
-        Act::Unavailable => Outcome::Failed(Error::msg("told to be down").unavailable()),
+        Act::Fail | Act::RetryAfter(_) => Outcome::Failed(Error::msg("asked to fail")),
+        Act::Refuse => Outcome::Failed(Error::msg("asked to refuse").dead_letter()),
+        Act::Unavailable => Outcome::Failed(Error::msg("asked to be down").unavailable()),
         Act::Skip | Act::SkipByError => Outcome::Skipped,
-        Act::Panic => std::panic::resume_unwind(Box::new("told to panic")),
+        Act::Panic => std::panic::resume_unwind(Box::new("asked to panic")),
     }
 }
 
@@ -184,12 +184,12 @@ impl Engine {
             attempts: ATTEMPTS,
             backoff: Backoff { first: BACKOFF, longest: BACKOFF * 8, jitter: Jitter::None },
             commit_interval: COMMIT_INTERVAL,
-            drain_deadline: DRAIN,
+            drain_timeout: DRAIN,
             ..DeliveryPolicy::default()
         };
         let processor = EventProcessor {
             router: EventRouter::new(&[registration]),
-            neighbours: Neighbours::default(),
+            sibling_groups: SiblingGroups::default(),
             state: Arc::new(state),
             concurrency: Concurrency::of(&policy),
             policy,
@@ -203,16 +203,16 @@ impl Engine {
         };
         let events = Arc::<Events>::default();
         let consumer = ScriptedConsumer { shared: shared.clone(), events: Arc::clone(&events) };
-        let (shutdown, told) = oneshot::channel();
+        let (shutdown, emitted) = oneshot::channel();
         let until = async {
-            let _ = told.await;
+            let _ = emitted.await;
         };
         let task = tokio::spawn(processor.run(consumer, until));
         Engine { events, shutdown, task }
     }
 
     /// Lets the consumer report something.
-    pub(super) fn tell(&self, event: ConsumerEvent) {
+    pub(super) fn emit(&self, event: ConsumerEvent) {
         self.events.push(event);
     }
 
@@ -228,7 +228,7 @@ impl Engine {
         let _ = self.task.await;
     }
 
-    /// Tells it to stop; `meanwhile` is done while it drains.
+    /// Stops it; `meanwhile` is done while it drains.
     pub(super) async fn stop(
         self,
         meanwhile: impl Future<Output = ()>,
@@ -280,7 +280,7 @@ impl Consumer for ScriptedConsumer {
             facts.commit(progress);
         }
         if fails.is_some() {
-            self.events.push(ConsumerEvent::CommitFailed(BrokerError::Other("told to".into())));
+            self.events.push(ConsumerEvent::CommitFailed(BrokerError::Other("asked to".into())));
         }
     }
 
@@ -310,7 +310,7 @@ impl Producer for Scripted {
             let partition = TopicPartition { topic: record.topic, partition: 0 };
             Ok(Acknowledged { partition, offset: Offset(0) })
         } else {
-            Err(BrokerError::Other("told to refuse".into()))
+            Err(BrokerError::Other("asked to refuse".into()))
         };
         Box::pin(std::future::ready(answer))
     }

@@ -19,17 +19,17 @@ pub(super) const ATTEMPTS: u32 = 3;
 pub(super) const BACKOFF: Duration = Duration::from_millis(100);
 /// How often is committed.
 pub(super) const COMMIT_INTERVAL: Duration = Duration::from_millis(50);
-/// How long a revocation waits for the records in hand.
+/// How long a revocation waits for the records in flight.
 pub(super) const DRAIN: Duration = Duration::from_millis(300);
 
-/// How many records the handlers without the order of the partition have in hand.
+/// How many records the handlers without the order of the partition have in flight.
 pub(super) const CONCURRENCY: usize = 4;
 
 /// How long a call with several records may take.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A record in hand: its offset, which attempt it is, and its key.
-type Held = (i64, u32, Option<Bytes>);
+/// A record in flight: its offset, which attempt it is, and its key.
+type InFlight = (i64, u32, Option<Bytes>);
 
 /// A call that waits for its end.
 #[derive(Debug)]
@@ -39,8 +39,8 @@ pub struct Hand {
     /// The epoch in which it began.
     pub epoch: u64,
     /// Its records.
-    pub records: Vec<Held>,
-    /// How it is told its end.
+    pub records: Vec<InFlight>,
+    /// How it is stopped.
     pub end: oneshot::Sender<Act>,
 }
 
@@ -58,7 +58,7 @@ pub enum CommitFault {
 pub struct Ran {
     /// Steps that had an effect.
     pub steps: u64,
-    /// Steps that had none, such as finishing when nothing is in hand.
+    /// Steps that had none, such as finishing when nothing is in flight.
     pub idle: u64,
 }
 
@@ -71,7 +71,7 @@ pub struct Facts {
     pub in_batches: bool,
     /// The partitions.
     pub lanes: Vec<Lane>,
-    /// The attempts in hand, by the number of the attempt.
+    /// The attempts in flight, by the number of the attempt.
     pub hands: BTreeMap<u64, Hand>,
     /// How the next commits fail, the last first.
     pub failing_commits: Vec<CommitFault>,
@@ -121,7 +121,7 @@ impl Facts {
     pub fn begin(
         &mut self,
         partition: &TopicPartition,
-        records: &[Held],
+        records: &[InFlight],
     ) -> (u64, oneshot::Receiver<Act>) {
         let index = self.lane(partition);
         let (end, ended) = oneshot::channel();
@@ -148,8 +148,8 @@ impl Facts {
         (self.next_hand, ended)
     }
 
-    /// What is wrong with taking a record in hand, in a call with `together`.
-    fn wrong_with(&self, index: usize, record: &Held, together: &[Held]) -> Vec<String> {
+    /// What is wrong with beginning a record, in a call with `together`.
+    fn wrong_with(&self, index: usize, record: &InFlight, together: &[InFlight]) -> Vec<String> {
         let (offset, attempt, key) = record;
         let lane = &self.lanes[index];
         let mut wrong = Vec::new();
@@ -191,15 +191,15 @@ impl Facts {
             }
             other => wrong.push(format!("after {other:?}")),
         }
-        let held = self.hands.values().filter(|hand| hand.lane == index);
-        for (other, _, its_key) in held.flat_map(|hand| &hand.records) {
+        let hands = self.hands.values().filter(|hand| hand.lane == index);
+        for (other, _, its_key) in hands.flat_map(|hand| &hand.records) {
             let same = match self.order {
                 Order::Partition => true,
                 Order::Key => key.is_some() && its_key == key,
                 Order::None => other == offset,
             };
             if same {
-                wrong.push(format!("{other} is in hand"));
+                wrong.push(format!("{other} is in flight"));
             }
         }
         wrong
@@ -218,9 +218,9 @@ impl Facts {
         let refused = act == Some(Act::Refuse);
         for offset in &offsets {
             let Some(last) = lane.attempts.get_mut(offset) else { continue };
-            // Of several, none is judged by what all of them have come to.
+            // Of several, none is checked against the state of all of them.
             last.together = offsets.len() > 1;
-            // Nothing is waited for where no other attempt can mend it.
+            // Nothing is waited for where no retry can fix it.
             last.ended = Some((Instant::now(), !refused));
             let condemned = refused || failed && last.attempt >= ATTEMPTS;
             if let Some(fact) = lane.log.iter_mut().find(|fact| fact.offset == *offset) {
@@ -323,7 +323,7 @@ impl Facts {
     }
 
     /// Whether work is left undone: where the engine runs handlers side by side and none has its fill,
-    /// a record whose turn it is is in hand.
+    /// a record whose turn it is is in flight.
     pub fn idle_work(&self) -> Option<String> {
         // One that waits for its next attempt or its dead letter has its place still.
         let taken = self.lanes.iter().filter(|lane| lane.epoch.is_some()).flat_map(|lane| {
@@ -349,14 +349,14 @@ impl Facts {
                         .hands
                         .values()
                         .filter(|hand| hand.lane == index)
-                        .any(|hand| hand.records.iter().any(|held| held.0 == fact.offset))
+                        .any(|hand| hand.records.iter().any(|one| one.0 == fact.offset))
             });
             idle.map(|fact| format!("{}@{} waits for nothing", lane.partition, fact.offset))
         })
     }
 
     /// What must be so in the end (invariants 1, 5 and 8).
-    pub fn judge(&mut self) {
+    pub fn check_the_end(&mut self) {
         for lane in &self.lanes {
             let partition = &lane.partition;
             for Fact { offset, settled, poison, letters, .. } in &lane.log {

@@ -40,7 +40,7 @@ pub struct Lane {
     pub log: Vec<Fact>,
     /// Where the log ends behind its last record: the offsets between hold none.
     pub marks: i64,
-    /// Before which offset the engine was told in this epoch that there is no more.
+    /// Before which offset the engine knows in this epoch that there is no record.
     pub passed: i64,
     /// What is committed, with its metadata.
     pub committed: i64,
@@ -141,7 +141,7 @@ impl Lane {
         self.log.len() - self.position
     }
 
-    // Whether the engine was told by metadata that a record is done.
+    // Whether the engine knows by metadata that a record is done.
     pub(super) fn skips(&self, offset: i64) -> bool {
         !self.metadata.is_empty() && offset >= self.committed
     }

@@ -14,7 +14,7 @@ use super::lane::{Fact, Lane};
 use crate::dice::Dice;
 use crate::script::Act;
 
-/// Which of the attempts in hand.
+/// Which of the attempts in flight.
 #[derive(Clone, Copy, Debug)]
 pub enum Which {
     /// The one that began first.
@@ -37,7 +37,7 @@ pub enum Step {
         /// What new records are.
         seed: u64,
     },
-    /// Tells a lane that no record comes before the next one, or before the end when all were delivered.
+    /// Informs a lane that no record comes before the next one, or before the end when all were delivered.
     Pass {
         /// Which lane.
         lane: usize,
@@ -67,7 +67,7 @@ pub enum Step {
     FailCommit(CommitFault),
     /// The process is killed, and another one starts.
     Crash,
-    /// The process stops in good order and starts again; what is in hand is finished or not.
+    /// The process stops in good order and starts again; what is in flight is finished or not.
     Restart {
         /// Whether it is.
         finish: bool,
@@ -123,7 +123,7 @@ impl Program {
                 true
             }
             Step::Crash | Step::Restart { .. } => self.replace(step).await,
-            _ => self.tell(step),
+            _ => self.emit(step),
         };
         // With the clock paused this is over when nothing else can be done.
         sleep(Duration::from_millis(1)).await;
@@ -141,7 +141,7 @@ impl Program {
         }
     }
 
-    fn tell(&mut self, step: Step) -> bool {
+    fn emit(&mut self, step: Step) -> bool {
         let Some(engine) = &self.engine else { return false };
         let lane_of = |lane: usize| lane % usize::try_from(LANES).unwrap_or(1);
         let facts = &mut *self.shared.facts();
@@ -160,7 +160,7 @@ impl Program {
                 }
                 let records = lane.log[lane.position..lane.position + count].to_vec();
                 lane.position += count;
-                engine.tell(ConsumerEvent::Records(batch(&lane.partition, epoch, records)));
+                engine.emit(ConsumerEvent::Records(batch(&lane.partition, epoch, records)));
                 true
             }
             Step::Pass { lane, marks } => {
@@ -175,7 +175,7 @@ impl Program {
                 };
                 lane.passed = next;
                 let (partition, next) = (lane.partition.clone(), NextOffset(next));
-                engine.tell(ConsumerEvent::Passed { partition, epoch: Epoch(epoch), next });
+                engine.emit(ConsumerEvent::Passed { partition, epoch: Epoch(epoch), next });
                 true
             }
             Step::Stale { lane, count } => {
@@ -186,7 +186,7 @@ impl Program {
                     return false;
                 }
                 let epoch = lane.epoch.unwrap_or(self.epoch).saturating_sub(1);
-                engine.tell(ConsumerEvent::Records(batch(&lane.partition, epoch, records)));
+                engine.emit(ConsumerEvent::Records(batch(&lane.partition, epoch, records)));
                 true
             }
             Step::End(which, act) => end(facts, which, act),
@@ -210,7 +210,7 @@ impl Program {
                     }
                 };
                 let revocation = Revocation::new(vec![lane.partition.clone()], false, release);
-                engine.tell(ConsumerEvent::Revoked(revocation));
+                engine.emit(ConsumerEvent::Revoked(revocation));
                 true
             }
             Step::Lose(lane) => {
@@ -220,7 +220,7 @@ impl Program {
                 }
                 // It is over when the engine hears of it, and not before.
                 let lost = vec![lane.partition.clone()];
-                engine.tell(ConsumerEvent::Revoked(Revocation::new(lost, true, |_| ())));
+                engine.emit(ConsumerEvent::Revoked(Revocation::new(lost, true, |_| ())));
                 true
             }
             Step::Assign(lane) => {
@@ -237,7 +237,7 @@ impl Program {
                     metadata: lane.metadata.clone(),
                 }];
                 let epoch = Epoch(self.epoch);
-                engine.tell(ConsumerEvent::Assigned { partitions, epoch });
+                engine.emit(ConsumerEvent::Assigned { partitions, epoch });
                 true
             }
             Step::FailCommit(fault) => {
@@ -300,13 +300,13 @@ impl Program {
             sleep(if ended { Duration::from_millis(1) } else { BACKOFF * 8 }).await;
             self.check(|| "at the end".to_owned())?;
             let facts = self.shared.facts();
-            // What was settled in an epoch before may be in hand again, or wait for its dead letter.
+            // What was settled in an epoch before may be in flight again, or wait for its dead letter.
             if facts.lanes.iter().all(Lane::is_done) && !ended {
                 break;
             }
         }
         sleep(COMMIT_INTERVAL * 3).await;
-        self.shared.facts().judge();
+        self.shared.facts().check_the_end();
         self.check(|| "in the end".to_owned())?;
         let Some(engine) = self.engine.take() else { return Ok(()) };
         engine.stop(async {}).await.map_err(|error| format!("the last stop: {error}"))?;

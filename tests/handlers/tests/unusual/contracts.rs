@@ -133,24 +133,24 @@ mod keys {
 
     fn of_either(event: &Either) -> Option<u32> {
         match event {
-            Either::Left { id } => Some(*id),
-            Either::Right => None,
+            Either::First { id } => Some(*id),
+            Either::Second => None,
         }
     }
 
     #[derive(Event, Serialize)]
     #[event(topic = "role_events", name = "CHOSEN", key = self::of_either)]
     enum Either {
-        Left { id: u32 },
-        Right,
+        First { id: u32 },
+        Second,
     }
 
     #[test]
     fn a_key_is_a_path_of_fields_or_a_function() {
         assert_eq!(Owned { owner: Owner { id: 5 } }.key().as_deref(), Some("5"));
         assert_eq!(Named { realm: "a".into(), id: 5 }.key().as_deref(), Some("a/5"));
-        assert_eq!(Either::Left { id: 5 }.key().as_deref(), Some("5"));
-        assert_eq!(Either::Right.key(), None);
+        assert_eq!(Either::First { id: 5 }.key().as_deref(), Some("5"));
+        assert_eq!(Either::Second.key(), None);
         let key_of_json = |json: &str| Owned::INFO.key_of_json(json);
         assert_eq!(key_of_json(r#"{"owner": {"ID": 4, "id": 5}}"#).as_deref(), Some("5"));
         assert_eq!(key_of_json(r#"{"Owner": {"Id": "5\u0061"}}"#).as_deref(), Some("5a"));

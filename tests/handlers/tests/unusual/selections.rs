@@ -87,7 +87,7 @@ mod every_record_side_by_side {
     #[event_handler(topic = "role_events", event = *, order = none, concurrency = 4)]
     async fn all(raw: RawEvent, attempt: Attempt, State(seen): State<Seen>) -> Result {
         seen.note(raw.position);
-        // Also when it is tried again.
+        // Also when it is retried.
         if attempt.number == 1 { Err(Error::msg("once more")) } else { Ok(()) }
     }
 

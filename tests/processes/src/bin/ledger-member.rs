@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use event_core::observe::Observer;
 use event_core::prelude::*;
-use process_tests::events::{Fate, LedgerChanged, PaymentMade};
+use process_tests::events::{Behaviour, LedgerChanged, PaymentMade};
 use process_tests::journal::Journal;
 
 /// What both handlers do.
@@ -22,7 +22,7 @@ impl Work {
         run: u64,
         key: u64,
         sequence: u64,
-        fate: Fate,
+        behaviour: Behaviour,
         at: Position,
         attempt: u32,
     ) -> Result {
@@ -30,14 +30,14 @@ impl Work {
             return Ok(());
         }
         let begun = self.journal.begin(&at, key, sequence, attempt);
-        if fate == Fate::NeverEnds {
+        if behaviour == Behaviour::NeverEnds {
             std::future::pending::<()>().await;
         }
         // Not at random, so that a run can be repeated.
         let (from, more) = self.takes;
         let takes = from + (key * 31 + sequence * 17) % (more + 1);
         tokio::time::sleep(Duration::from_millis(takes)).await;
-        if fate == Fate::FailsOnce && attempt == 1 {
+        if behaviour == Behaviour::FailsOnce && attempt == 1 {
             begun.failed();
             return Err(Error::msg("the first attempt fails"));
         }
@@ -53,7 +53,7 @@ async fn make_payment(
     attempt: Attempt,
     State(work): State<Arc<Work>>,
 ) -> Result {
-    work.run(event.run, event.account, event.sequence, event.fate, at, attempt.number).await
+    work.run(event.run, event.account, event.sequence, event.behaviour, at, attempt.number).await
 }
 
 #[event_handler(retry(attempts = 5, backoff = "10ms..50ms"))]
@@ -63,7 +63,7 @@ async fn change_ledger(
     attempt: Attempt,
     State(work): State<Arc<Work>>,
 ) -> Result {
-    work.run(event.run, event.account, event.sequence, event.fate, at, attempt.number).await
+    work.run(event.run, event.account, event.sequence, event.behaviour, at, attempt.number).await
 }
 
 fn variable<T: std::str::FromStr>(name: &str) -> Option<T> {

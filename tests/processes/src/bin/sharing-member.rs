@@ -16,13 +16,13 @@ use process_tests::journal::now;
 struct Takes(Duration);
 
 async fn handle(at: Position, takes: Takes) -> Result {
-    tell(&format!("began {} {}/{} {}", now(), at.topic, at.partition, at.offset));
+    report(&format!("began {} {}/{} {}", now(), at.topic, at.partition, at.offset));
     tokio::time::sleep(takes.0).await;
-    tell(&format!("done {} {}/{} {}", now(), at.topic, at.partition, at.offset));
+    report(&format!("done {} {}/{} {}", now(), at.topic, at.partition, at.offset));
     Ok(())
 }
 
-fn tell(line: &str) {
+fn report(line: &str) {
     // Nobody listens any more when the test is over.
     let _ = writeln!(std::io::stdout(), "{line}");
 }
@@ -82,7 +82,7 @@ impl Observer for Assignments {
             _ => return,
         };
         let names: Vec<_> = partitions.iter().map(ToString::to_string).collect();
-        tell(&format!("{what} {}", names.join(" ")));
+        report(&format!("{what} {}", names.join(" ")));
     }
 }
 

@@ -2,8 +2,8 @@
 
 #![expect(clippy::expect_used, reason = "a test")]
 
-use process_tests::check::Cause;
 use process_tests::cluster::{Cluster, Rig};
+use process_tests::journal_check::Cause;
 use process_tests::scenario::{Faults, run, seed};
 use process_tests::shutdown;
 use process_tests::table::Row;
@@ -40,7 +40,7 @@ pub(crate) async fn what_never_ends_is_named(cluster: Cluster) {
     let named = log.lines().find_map(|line| line.split_once(&format!("` has had {record} for ")));
     let Some((handler, since)) = named else { panic!("{record} is not named:\n{log}") };
     assert!(handler.ends_with("make_payment"), "{handler}");
-    // It was in hand for the whole second that it had.
+    // It was in flight for the whole second that it had.
     let seconds: f64 = since.trim_end_matches(['s', '"']).parse().expect(since);
     assert!((0.5..10.0).contains(&seconds), "{since}");
 }

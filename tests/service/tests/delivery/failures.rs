@@ -252,15 +252,15 @@ impl Observer for Letters {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dead_letter_is_told_with_its_event_and_its_handler() {
+async fn a_dead_letter_is_reported_with_event_and_handler() {
     let letters = Letters::default();
     let app = service("failures::always_fails").state(Seen::default()).observer(letters.clone());
     let app = app.start().unwrap();
     publish(&app, 1..2).await;
     app.publish_raw(CLAIMS, None, Some(b"{")).await;
     app.settle().await;
-    let told = letters.0.lock().unwrap().clone();
-    let told: Vec<_> = told.iter().map(|(event, handler)| (&**event, &**handler)).collect();
+    let reported = letters.0.lock().unwrap().clone();
+    let reported: Vec<_> = reported.iter().map(|(event, handler)| (&**event, &**handler)).collect();
     let id = "failures::always_fails::broken";
-    assert_eq!(told, [("CLAIM_ADDED", id), ("-", "-")]);
+    assert_eq!(reported, [("CLAIM_ADDED", id), ("-", "-")]);
 }

@@ -1,4 +1,4 @@
-//! What is in hand when a service is told to end.
+//! What is in flight when a service is asked to stop.
 
 use super::*;
 use event_core::observe::{Observation, Observer};
@@ -14,7 +14,7 @@ mod slow {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_shutdown_waits_for_the_record_in_hand_and_commits_it() {
+async fn a_shutdown_waits_for_the_record_in_flight_and_commits_it() {
     let seen = Seen::default();
     let mut app = service("shutdown::slow").state(seen.clone()).start().unwrap();
     app.publish(&claim(10)).await;
@@ -79,9 +79,9 @@ mod waiting {
 
 /// How many records each group said at the end to have left.
 #[derive(Clone, Default)]
-struct Left(std::sync::Arc<std::sync::Mutex<Vec<u64>>>);
+struct StillWaiting(std::sync::Arc<std::sync::Mutex<Vec<u64>>>);
 
-impl Observer for Left {
+impl Observer for StillWaiting {
     fn observe(&self, observation: &Observation<'_>) {
         if let Observation::LeftWaiting { records } = observation {
             self.0.lock().unwrap().push(*records);
@@ -91,7 +91,7 @@ impl Observer for Left {
 
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_says_how_many_records_wait_and_come_again() {
-    let (seen, left) = (Seen::default(), Left::default());
+    let (seen, left) = (Seen::default(), StillWaiting::default());
     let app = service("shutdown::waiting").state(seen.clone()).observer(left.clone());
     let mut app = app.start().unwrap();
     app.control().pause_handler("shutdown::waiting::rests");
@@ -111,7 +111,7 @@ mod blocks_its_thread {
 
     use super::*;
 
-    /// Both ends of a call that does not return before it is told to.
+    /// Both ends of a call that does not return before it is released.
     #[derive(Clone)]
     pub(super) struct Call {
         pub(super) entered: Sender<()>,
@@ -149,7 +149,7 @@ async fn a_handler_that_blocks_its_thread_cannot_hold_a_shutdown() {
     let ended = tokio::time::timeout(Duration::from_secs(30), running).await;
     let error = ended.expect("the service hung").unwrap_err();
     let text = error.to_string();
-    assert!(text.starts_with("1 partition still had records in hand after 1s"), "{text}");
+    assert!(text.starts_with("1 partition still had records in flight after 1s"), "{text}");
     assert!(
         text.contains("`shutdown::blocks_its_thread::stuck` has had role_events/0@0 for 1"),
         "{text}"

@@ -31,13 +31,13 @@ impl Service {
     /// Runs until `shutdown`, and gives what it ended with and how long the drain took.
     async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) -> (Result, Duration) {
         let settings = Settings::load("admin", &SettingsOverrides::default(), []).unwrap();
-        let (tell, told) = tokio::sync::oneshot::channel();
+        let (report, reported) = tokio::sync::oneshot::channel();
         let shutdown = async move {
             shutdown.await;
-            let _ = tell.send(Instant::now());
+            let _ = report.send(Instant::now());
         };
         let ended = self.app.run_on(self.broker, settings, shutdown).await;
-        (ended, told.await.map_or(Duration::ZERO, |began| began.elapsed()))
+        (ended, reported.await.map_or(Duration::ZERO, |began| began.elapsed()))
     }
 }
 
@@ -78,7 +78,10 @@ async fn a_task_that_ends_fails_or_panics_ends_the_service_with_its_name() {
     let app = service.app.serve(|_| async { Ok(()) });
     let error = Service { app, ..service }.run(forever()).await.0.unwrap_err();
     assert!(text(&error).starts_with(&place), "{error}");
-    assert!(text(&error).contains(" returned before the service was told to shut down"), "{error}");
+    assert!(
+        text(&error).contains(" returned before the service was asked to shut down"),
+        "{error}"
+    );
 
     let service = Service::new();
     let app = service.app.serve(|_| async { Err(Error::msg("port 3000 is taken")) });

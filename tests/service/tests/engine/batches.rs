@@ -194,7 +194,7 @@ mod one_error {
             let counts = app.history().counts();
             assert_eq!((counts.handled, counts.skipped), (9, skipped));
             let written = app.dead_letters(CLAIMS);
-            let told: Vec<_> = written
+            let reported: Vec<_> = written
                 .iter()
                 .map(|letter| {
                     let text = |name| letter.headers.get_text(name).unwrap();
@@ -206,7 +206,7 @@ mod one_error {
                     )
                 })
                 .collect();
-            assert_eq!(told, letters);
+            assert_eq!(reported, letters);
         }
     }
 }

@@ -100,7 +100,7 @@ fn committed(broker: &MemoryBroker) -> Vec<NextOffset> {
 #[tokio::test]
 async fn a_shutdown_ends_in_time_and_commits_what_is_settled() {
     let (broker, Member { stop, ended, .. }) = blocked().await;
-    let told = Instant::now();
+    let asked = Instant::now();
     stop.send(()).unwrap();
     let until = Instant::now() + 20 * SECOND;
     while !ended.is_finished() {
@@ -108,10 +108,10 @@ async fn a_shutdown_ends_in_time_and_commits_what_is_settled() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let error = ended.join().unwrap().unwrap_err().to_string();
-    assert!(error.starts_with("2 partitions still had records in hand after 1s"), "{error}");
+    assert!(error.starts_with("2 partitions still had records in flight after 1s"), "{error}");
     assert_eq!(error.matches("`blocked_threads::holds::hold` has had role_events/").count(), 2);
     // All lanes are cut off together: one after the other they would take 6 s, a tenth each.
-    assert!(told.elapsed() < DRAIN + 4 * SECOND, "{:?}", told.elapsed());
+    assert!(asked.elapsed() < DRAIN + 4 * SECOND, "{:?}", asked.elapsed());
     assert_eq!(committed(&broker), [NextOffset(1)]);
 }
 

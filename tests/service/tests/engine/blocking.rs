@@ -10,7 +10,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::*;
 
-/// Where the first claim is held until the test lets it go.
+/// Where the first claim blocks until the test releases it.
 #[derive(Clone)]
 struct Hold {
     entered: UnboundedSender<()>,
@@ -32,8 +32,8 @@ mod holds {
     }
 }
 
-/// A service that has the first of two claims in hand, and what lets it go.
-async fn held() -> (RunningApp, Log, std::sync::mpsc::Sender<()>) {
+/// A service that has the first of two claims in flight, and what lets it go.
+async fn blocked_claim() -> (RunningApp, Log, std::sync::mpsc::Sender<()>) {
     let log = Log::default();
     let (entered, mut enters) = tokio::sync::mpsc::unbounded_channel();
     let (let_go, leave) = std::sync::mpsc::channel();
@@ -46,7 +46,7 @@ async fn held() -> (RunningApp, Log, std::sync::mpsc::Sender<()>) {
     (app, log, let_go)
 }
 
-// While a thread is held a clock that stands still does not go on by itself.
+// While a thread is blocked a clock that stands still does not go on by itself.
 async fn pass(seconds: u32) {
     for _ in 0..seconds {
         tokio::time::advance(SECOND).await;
@@ -55,7 +55,7 @@ async fn pass(seconds: u32) {
 
 #[tokio::test(start_paused = true)]
 async fn the_time_limit_of_the_service_is_none_of_theirs() {
-    let (app, log, let_go) = held().await;
+    let (app, log, let_go) = blocked_claim().await;
     pass(60).await;
     let_go.send(()).unwrap();
     app.settle().await;
@@ -65,7 +65,7 @@ async fn the_time_limit_of_the_service_is_none_of_theirs() {
 
 #[tokio::test(start_paused = true)]
 async fn one_that_a_shutdown_leaves_behind_is_named_as_such() {
-    let (mut app, log, let_go) = held().await;
+    let (mut app, log, let_go) = blocked_claim().await;
     let (ended, ()) = tokio::join!(app.stop(), pass(60));
     let error = ended.unwrap_err().to_string();
     assert!(error.contains("`hold` has had role_events/0@0 for "), "{error}");
@@ -82,7 +82,7 @@ fn a_time_limit_for_one_is_refused_at_start() {
     limited.timeout = Some(SECOND);
     settings.policy.handlers.insert("hold".to_owned(), limited);
     let report = app.check_with(&settings).to_string();
-    let expected = "setting `timeout` (from the program) cannot be kept: hold is `blocking`, and nothing \
+    let expected = "setting `timeout` (from the program) has no effect: hold is `blocking`, and nothing \
                     cancels it";
     assert!(report.contains(expected), "{report}");
     let help = "help: remove the setting, and limit what the function itself waits for";

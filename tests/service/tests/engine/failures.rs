@@ -236,7 +236,7 @@ mod dependency_down {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_handler_that_fails_every_time_is_left_alone_and_tried_again() {
+    async fn a_failing_handler_opens_its_breaker_and_is_retried() {
         let (log, up) = (Log::default(), Arc::new(AtomicBool::new(false)));
         let app = service(module_path!())
             .state(log.clone())
@@ -349,7 +349,7 @@ mod shut_while_they_wait_for_room {
         tokio::time::sleep(SECOND / 2).await;
         app.control().pause_topic(CLAIMS);
         tokio::time::sleep(3600 * SECOND).await;
-        assert_eq!(log.ids().len(), 2, "what was in hand is finished");
+        assert_eq!(log.ids().len(), 2, "what was in flight is finished");
         app.control().resume_topic(CLAIMS);
         app.settle().await;
         assert_eq!(app.history().counts().handled, 40);

@@ -2,7 +2,7 @@
 
 use super::*;
 use event_core::event::GroupName;
-use event_core::operations::dead_letters::{Addressees, DeadLetterFilter, Resolver, list};
+use event_core::operations::dead_letters::{DeadLetterFilter, RedriveTargets, Resolver, list};
 use event_core::processor::{dead_letter_header, retry_header};
 use event_core::registry::Registry;
 
@@ -90,10 +90,10 @@ mod redriven {
         let letters = list(app.broker(), &letters, &DeadLetterFilter::default()).await.unwrap();
         let registry = Registry::linked().only_modules(&[module_path!().to_owned()]);
         let group = GroupName::parse("admin").unwrap();
-        let addressees = Addressees::new(registry.handlers(), &group);
+        let targets = RedriveTargets::new(registry.handlers(), &group);
         let resolver = Resolver::new(app.broker(), None, Shutdown::never()).unwrap();
-        let resolved = resolver.redrive(&letters.letters, &addressees, |_| ()).await.unwrap();
-        assert_eq!((resolved.done, resolved.left.len()), (1, 0));
+        let resolved = resolver.redrive(&letters.letters, &targets, |_| ()).await.unwrap();
+        assert_eq!((resolved.done, resolved.skipped.len()), (1, 0));
     }
 
     #[tokio::test(start_paused = true)]

@@ -94,7 +94,7 @@ mod two_members {
     #[tokio::test(start_paused = true)]
     async fn what_waits_for_room_is_given_up_at_once() {
         let log = Log::default();
-        let policy = DeliveryPolicy { drain_deadline: 60 * SECOND, ..DeliveryPolicy::default() };
+        let policy = DeliveryPolicy { drain_timeout: 60 * SECOND, ..DeliveryPolicy::default() };
         let member = || service(module_path!()).partitions(2).state(log.clone());
         let one = member().policy(policy).start().unwrap();
         publish_to_each(&one, 0..2).await;
@@ -102,7 +102,7 @@ mod two_members {
         assert_eq!(log.ids(), [0], "the other partition waits for the same room");
         let joined = Instant::now();
         let two = member().broker(one.broker()).start().unwrap();
-        two.eventually("the other is in hand", || log.ids().len() == 2).await;
+        two.eventually("the other is in flight", || log.ids().len() == 2).await;
         assert!(joined.elapsed() < SECOND, "{:?}", joined.elapsed());
         two.settle().await;
         assert_eq!(log.ids(), [0, 1], "each once");

@@ -127,10 +127,10 @@ async fn one_that_cannot_be_made_is_a_problem() {
     let report = run(broker, MADE).await.unwrap_err().to_string();
     let expected = "\
 cannot start: 2 problems
-  1. topic `role_events_redrive`, needed for the redriven dead letters of `role_events`, cannot be made: not authorised: no
-     help: give this user create on the topic, or let somebody else make it: `kafka-topics.sh --bootstrap-server .. --create --topic role_events_redrive`
-  2. topic `role_events_retry_1s`, needed for the retries of `role_events`, cannot be made: not authorised: no
-     help: give this user create on the topic, or let somebody else make it: `kafka-topics.sh --bootstrap-server .. --create --topic role_events_retry_1s`";
+  1. topic `role_events_redrive`, needed for the redriven dead letters of `role_events`, cannot be created: not authorised: no
+     help: grant this user `CREATE` on the topic, or create it as another user: `kafka-topics.sh --bootstrap-server .. --create --topic role_events_redrive`
+  2. topic `role_events_retry_1s`, needed for the retries of `role_events`, cannot be created: not authorised: no
+     help: grant this user `CREATE` on the topic, or create it as another user: `kafka-topics.sh --bootstrap-server .. --create --topic role_events_retry_1s`";
     assert_eq!(report, expected);
 }
 

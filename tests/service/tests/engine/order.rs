@@ -1,4 +1,4 @@
-//! What runs side by side, and what does not.
+//! What runs concurrently, and what does not.
 
 use super::*;
 

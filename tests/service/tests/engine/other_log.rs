@@ -1,5 +1,5 @@
-//! Offsets that are remembered as settled, and at which other records lie now: the log was cut off, or
-//! its topic made anew.
+//! Offsets that are remembered as settled, and at which other records lie now: the log was truncated, or
+//! its topic recreated.
 
 use super::*;
 use event_core::broker::BrokerError;
@@ -91,9 +91,9 @@ async fn what_is_written_where_the_log_was_cut_off_while_the_service_was_down_ru
         service.open();
         service.app.restart();
         service.app.settle().await;
-        // And nothing that was not cut off runs again.
-        assert_eq!(service.ran(), with_the_blocked_one(100..120), "cut off at {end}");
-        assert_eq!(service.changes(), changes, "cut off at {end}");
+        // And nothing that was not truncated runs again.
+        assert_eq!(service.ran(), with_the_blocked_one(100..120), "truncated at {end}");
+        assert_eq!(service.changes(), changes, "truncated at {end}");
     }
 }
 
@@ -113,7 +113,7 @@ async fn what_is_written_where_the_log_was_cut_off_while_its_partition_moved_run
         _ => None,
     });
     service.app.crash().await;
-    next.eventually("the log is cut off", || next.records(CLAIMS).len() == 13).await;
+    next.eventually("the log is truncated", || next.records(CLAIMS).len() == 13).await;
     publish(&next, 100..120, 5).await;
     service.open();
     next.settle().await;
@@ -130,8 +130,8 @@ async fn what_is_written_where_the_log_was_cut_off_in_the_midst_runs_also_after_
         let resets = all.iter().filter(|one| one.what == "offset-reset");
         resets.map(|one| one.detail.clone()).collect::<Vec<_>>()
     };
-    service.app.eventually("it is told", || !resets().is_empty()).await;
-    assert!(matches!(&resets()[..], [one] if one.contains("cut off") && one.contains("to 13")));
+    service.app.eventually("it is reported", || !resets().is_empty()).await;
+    assert!(matches!(&resets()[..], [one] if one.contains("truncated") && one.contains("to 13")));
     publish(&service.app, 100..102, 5).await;
     service.app.publish(&claim(102, -1)).await;
     publish(&service.app, 103..120, 5).await;

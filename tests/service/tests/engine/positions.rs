@@ -66,11 +66,11 @@ mod cut_off {
     #[tokio::test(start_paused = true)]
     async fn what_ended_in_the_moment_of_the_cut_does_not_run_again() {
         let log = Log::default();
-        let policy = DeliveryPolicy { drain_deadline: DRAIN, ..DeliveryPolicy::default() };
+        let policy = DeliveryPolicy { drain_timeout: DRAIN, ..DeliveryPolicy::default() };
         let app = service(module_path!()).state(log.clone()).policy(policy);
         let mut app = app.start().unwrap();
         publish(&app, 0..10, 10).await;
-        app.eventually("all are in hand", || log.ids().len() == 10).await;
+        app.eventually("all are in flight", || log.ids().len() == 10).await;
         let stopped = app.stop().await;
         assert!(matches!(stopped, Err(ProcessorError::DrainDeadline { .. })), "{stopped:?}");
         assert_eq!(app.history().counts().handled, 9);

@@ -1,4 +1,4 @@
-//! Records that wait in a topic before they are tried again.
+//! Records that wait in a topic before they are retried.
 
 use super::*;
 use event_core::processor::{dead_letter_header, retry_header};
@@ -266,10 +266,10 @@ mod counted {
         redriven::redrive(&app, "admin", "retry_topics::counted::record", "4").await;
         app.settle().await;
         let saw = saw.0.lock().unwrap().clone();
-        let told: Vec<_> = saw.iter().map(|(_, a)| (a.number, a.limit, a.is_last())).collect();
+        let reported: Vec<_> = saw.iter().map(|(_, a)| (a.number, a.limit, a.is_last())).collect();
         let expected =
             [(6, 10, false), (7, 10, false), (8, 10, false), (9, 10, false), (10, 10, true)];
-        assert_eq!(told, expected);
+        assert_eq!(reported, expected);
         let waits: Vec<_> =
             saw.windows(2).map(|pair| (pair[1].0 - pair[0].0).as_secs_f64().round()).collect();
         assert_eq!(waits, [1.0, 2.0, 600.0, 1200.0]);

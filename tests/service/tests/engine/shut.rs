@@ -1,4 +1,4 @@
-//! Handlers that are paused or left alone while calls of many partitions wait for their room.
+//! Handlers that are paused, or whose circuit breaker is open, while calls of many partitions wait for a permit.
 
 use super::*;
 
@@ -19,7 +19,7 @@ mod one_at_a_time {
         tokio::time::sleep(SECOND).await;
         app.control().pause_handler("slow");
         tokio::time::sleep(3600 * SECOND).await;
-        assert_eq!(log.ids().len(), 1, "what was in hand is finished");
+        assert_eq!(log.ids().len(), 1, "what was in flight is finished");
         app.control().resume_handler("slow");
         app.settle().await;
         assert_eq!(log.ids().len(), 4);
@@ -98,7 +98,7 @@ mod slow_probe {
     }
 }
 
-mod told {
+mod reported {
     use event_core::observe::{Observation, Observer};
 
     use super::*;
@@ -113,7 +113,7 @@ mod told {
         }
     }
 
-    /// The delays that are told of failed attempts.
+    /// The reported delays of failed attempts.
     #[derive(Clone, Default)]
     struct Delays(Arc<Mutex<Vec<Duration>>>);
 

@@ -1,4 +1,4 @@
-//! A service that ends by itself while handlers have records in hand.
+//! A service that ends by itself while handlers have records in flight.
 
 use super::*;
 use event_core::broker::BrokerError;
@@ -31,16 +31,16 @@ async fn publish_to(app: &RunningApp, partition: i32, value: String) {
     app.publish_record(record).await;
 }
 
-/// A service that has claim `id` in hand when an event arrives that nobody handles.
+/// A service that has claim `id` in flight when an event arrives that nobody handles.
 async fn ended(log: &Log, id: u64) -> (RunningApp, ProcessorError, Duration) {
     let policy = DeliveryPolicy {
         unknown_events: UnknownEvents::Stop,
-        drain_deadline: DRAIN,
+        drain_timeout: DRAIN,
         ..DeliveryPolicy::default()
     };
     let mut app = service(module_path!()).state(log.clone()).policy(policy).start().unwrap();
     publish(&app, id..id + 1, 1).await;
-    app.eventually("it is in hand", || log.count(id) == 1).await;
+    app.eventually("it is in flight", || log.count(id) == 1).await;
     let arrived = Instant::now();
     app.publish_raw(CLAIMS, None, Some(br#"{"eventType": "ROLE_MOVED"}"#)).await;
     publish(&app, 1..2, 1).await;
@@ -52,7 +52,7 @@ async fn ended(log: &Log, id: u64) -> (RunningApp, ProcessorError, Duration) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_in_hand_when_an_unknown_event_ends_it_is_finished() {
+async fn records_in_flight_finish_when_an_unknown_event_stops_the_service() {
     let log = Log::default();
     let (app, error, took) = ended(&log, 5).await;
     assert!(matches!(&error, ProcessorError::UnknownEvent { offset, .. } if offset.0 == 1));
@@ -78,7 +78,7 @@ async fn what_is_not_finished_in_time_is_cancelled_and_delivered_again() {
 async fn a_dead_letter_that_cannot_be_written_does_not_keep_it_running() {
     let policy = DeliveryPolicy {
         unknown_events: UnknownEvents::Stop,
-        drain_deadline: DRAIN,
+        drain_timeout: DRAIN,
         ..DeliveryPolicy::default()
     };
     let log = Log::default();
@@ -95,8 +95,8 @@ async fn a_dead_letter_that_cannot_be_written_does_not_keep_it_running() {
     publish_to(&app, 0, "not an object".to_owned()).await;
     publish_to(&app, 1, claim(0)).await;
     publish_to(&app, 1, claim(3600)).await;
-    let is_in_hand = || !app.health().is_healthy() && log.count(3600) == 1;
-    app.eventually("both are in hand", is_in_hand).await;
+    let is_in_flight = || !app.health().is_healthy() && log.count(3600) == 1;
+    app.eventually("both are in flight", is_in_flight).await;
     let arrived = Instant::now();
     publish_to(&app, 0, r#"{"eventType": "ROLE_MOVED"}"#.to_owned()).await;
     app.eventually("it ends", || !app.is_running()).await;
@@ -113,7 +113,7 @@ async fn a_dead_letter_that_cannot_be_written_does_not_keep_it_running() {
     assert_eq!(app.committed(CLAIMS, 1).map(|next| next.0), Some(1));
 }
 
-/// It is not seen by the loop any more, which has been told to stop.
+/// It is not seen by the loop any more, which has been asked to stop.
 #[tokio::test(start_paused = true)]
 async fn a_failure_while_it_drains_is_how_it_ends() {
     let log = Log::default();
@@ -125,7 +125,7 @@ async fn a_failure_while_it_drains_is_how_it_ends() {
         _ => None,
     });
     publish(&app, REFUSED..REFUSED + 1, 1).await;
-    app.eventually("it is in hand", || log.count(REFUSED) == 1).await;
+    app.eventually("it is in flight", || log.count(REFUSED) == 1).await;
     let error = app.stop().await.unwrap_err();
     assert!(matches!(&error, ProcessorError::Producer(..)), "{error}");
 }

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
-mod judged;
+mod problems;
 mod pauses;
 #[path = "../shared/mod.rs"]
 mod shared;
@@ -26,7 +26,7 @@ use service_tests::{ClaimAdded, Seen, claim};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-const DEADLINE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A service that runs on a broker in memory, with an admin port.
 struct Service {
@@ -85,7 +85,7 @@ impl Service {
     /// Waits until health says what it is to say.
     async fn says(&self, live: u16, ready: u16, codes: &[&str]) -> Value {
         let mut last = Value::Null;
-        let until = Instant::now() + DEADLINE;
+        let until = Instant::now() + TIMEOUT;
         loop {
             let (status, _) = http(self.address, "GET", "/health/live");
             let (ready_status, health) = http(self.address, "GET", "/health/ready");
@@ -110,7 +110,7 @@ fn codes_of(health: &Value) -> Vec<&str> {
 }
 
 async fn eventually<T>(mut find: impl FnMut() -> Option<T>) -> T {
-    let until = Instant::now() + DEADLINE;
+    let until = Instant::now() + TIMEOUT;
     loop {
         if let Some(found) = find() {
             return found;
@@ -131,7 +131,7 @@ fn http_with(address: SocketAddr, method: &str, path: &str, headers: &str) -> (u
 
 fn http_to(address: SocketAddr, head: &str) -> (u16, Value) {
     let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
     write!(stream, "{head}\r\n").unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
@@ -151,7 +151,7 @@ mod notes {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_service_that_works_is_live_and_ready_and_tells_its_lag() {
+async fn a_healthy_service_is_live_and_ready_and_reports_its_lag() {
     let seen = Seen::default();
     let service = Service::start(app("notes").state(seen.clone()), memory()).await;
     service.says(200, 200, &[]).await;
@@ -161,7 +161,7 @@ async fn a_service_that_works_is_live_and_ready_and_tells_its_lag() {
     producer.send_raw(raw(unknown)).await.unwrap();
     eventually(|| (seen.ids().len() == 3).then_some(())).await;
     // The broker is asked a few seconds after the partition came.
-    let until = Instant::now() + DEADLINE;
+    let until = Instant::now() + TIMEOUT;
     loop {
         let health = service.says(200, 200, &[]).await;
         let group = &health["groups"][0];

@@ -206,7 +206,7 @@ fn each_layout_says_what_is_expected(under: &str) {
     assert_eq!(paths.len(), 22, "{paths:?}");
     let mut wrong = Vec::new();
     for layout in paths.iter().map(|path| Layout::read(path).unwrap()) {
-        // Of both macros: cargo tells builds apart by the place in a workspace, not by the folder.
+        // Of both macros: cargo distinguishes builds by the place in a workspace, not by the folder.
         let folder = target().join("layouts").join(&layout.name);
         layout.write(&folder, under).unwrap();
         for (run, expected) in &layout.runs {

@@ -4,15 +4,15 @@ use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_letter_goes_round_until_its_handler_is_mended() {
-    let desk = Desk::new();
+    let fixture = Fixture::new();
 
     // It fails.
-    desk.send(WORKS).await;
-    desk.send(FAILS).await;
-    desk.serve(LEDGER, "dead-lettered", 1);
+    fixture.send(WORKS).await;
+    fixture.send(FAILS).await;
+    fixture.serve(LEDGER, "dead-lettered", 1);
 
     // It is listed.
-    let ran = desk.run(LEDGER, &["dlq", "ls"]);
+    let ran = fixture.run(LEDGER, &["dlq", "ls"]);
     let lines: Vec<_> = ran.out.lines().collect();
     let cells: Vec<_> = lines[1].split("  ").filter(|cell| !cell.is_empty()).collect();
     assert_eq!(
@@ -28,7 +28,7 @@ async fn a_dead_letter_goes_round_until_its_handler_is_mended() {
     assert_eq!(lines[2], "1 dead letter, 0 resolved before");
 
     // All of it is shown.
-    let shown = desk.json(LEDGER, &["dlq", "show", "0@0", "--json"]);
+    let shown = fixture.json(LEDGER, &["dlq", "show", "0@0", "--json"]);
     let headers = &shown["headers"];
     for (name, value) in [
         ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
@@ -51,24 +51,24 @@ async fn a_dead_letter_goes_round_until_its_handler_is_mended() {
     assert!(header(headers, "dlq.first_failure") < header(headers, "dlq.last_failure"));
     let first_failure = header(headers, "dlq.first_failure").to_owned();
     assert_eq!((&shown["key"], &shown["value"]["data"]["roleId"]), (&json!("4"), &json!(4)));
-    let ran = desk.run(LEDGER, &["dlq", "show", "0@0"]);
+    let ran = fixture.run(LEDGER, &["dlq", "show", "0@0"]);
     assert!(ran.out.contains("\nvalue (74 bytes)\n  {\n"), "{}", ran.out);
     assert!(ran.out.contains("\nwith this build\nwould be handled by book_claim\n"), "{}", ran.out);
 
-    // The handler is mended; the new build says what it would do, and does nothing.
-    let ran = desk.run(FIXED, &["dlq", "redrive", "--dry-run"]);
+    // The handler is fixed; the dry run of the new build does nothing.
+    let ran = fixture.run(FIXED, &["dlq", "redrive", "--dry-run"]);
     let expected = "\
 0@0  role_events/0@1  CLAIM_ADDED
   would be handled by book_claim
 1 would be handled, 0 not
 ";
     assert_eq!((ran.code, ran.out.as_str()), (Some(0), expected), "{}", ran.err);
-    assert_eq!(desk.json(FIXED, &["dlq", "ls", "--json"])["open"], 1);
+    assert_eq!(fixture.json(FIXED, &["dlq", "ls", "--json"])["open"], 1);
 
     // It is redriven.
-    let ran = desk.run(FIXED, &["dlq", "redrive"]);
+    let ran = fixture.run(FIXED, &["dlq", "redrive"]);
     assert_eq!((ran.code, ran.out.as_str()), (Some(0), "1 dead letter redriven\n"), "{}", ran.err);
-    let ran = desk.run(FIXED, &["tail", "--topic", "role_events_redrive", "--json"]);
+    let ran = fixture.run(FIXED, &["tail", "--topic", "role_events_redrive", "--json"]);
     let redriven: Value = serde_json::from_str(&ran.out).unwrap();
     assert_eq!((&redriven["key"], &redriven["value"]), (&shown["key"], &shown["value"]));
     let headers = &redriven["headers"];
@@ -89,14 +89,14 @@ async fn a_dead_letter_goes_round_until_its_handler_is_mended() {
     assert_eq!(headers.as_array().unwrap().len(), 10);
 
     // It is handled, by the handler that failed, with the position that it had.
-    let booked = desk.serve(FIXED, "booked claim 7", 1);
+    let booked = fixture.serve(FIXED, "booked claim 7", 1);
     assert_eq!(booked, ["booked claim 7 of role_events/0@1, attempt 3"]);
 
     // It is gone; what was done about it is left.
-    let ran = desk.run(FIXED, &["dlq", "ls"]);
+    let ran = fixture.run(FIXED, &["dlq", "ls"]);
     assert_eq!(ran.out, "0 dead letters, 1 resolved before\n", "{}", ran.err);
-    let ran =
-        desk.run(FIXED, &["tail", "--topic", "role_events_dlq", "--event", "tombstone", "--json"]);
+    let ran = fixture
+        .run(FIXED, &["tail", "--topic", "role_events_dlq", "--event", "tombstone", "--json"]);
     let resolution: Value = serde_json::from_str(&ran.out).unwrap();
     for (name, value) in [
         ("dlq.resolves", "0@0"),
@@ -112,12 +112,12 @@ async fn a_dead_letter_goes_round_until_its_handler_is_mended() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_decoded_is_shown_to_the_byte_and_can_be_dropped() {
-    let desk = Desk::new();
+    let fixture = Fixture::new();
     for value in [BROKEN, FAILS, FAILS] {
-        desk.send(value).await;
+        fixture.send(value).await;
     }
-    desk.serve(LEDGER, "dead-lettered", 3);
-    let ran = desk.run(FIXED, &["dlq", "redrive", "--dry-run"]);
+    fixture.serve(LEDGER, "dead-lettered", 3);
+    let ran = fixture.run(FIXED, &["dlq", "redrive", "--dry-run"]);
     let caret = "
   would be dead-lettered again as malformed_json
     the value is not JSON at byte 38: key must be a string
@@ -129,89 +129,89 @@ async fn what_cannot_be_decoded_is_shown_to_the_byte_and_can_be_dropped() {
     assert!(ran.out.contains(caret), "{}", ran.out);
     assert!(ran.out.ends_with("\n2 would be handled, 1 not\n"), "{}", ran.out);
 
-    let ran = desk.run(FIXED, &["dlq", "ls", "--handler", "bok_claim"]);
+    let ran = fixture.run(FIXED, &["dlq", "ls", "--handler", "bok_claim"]);
     let expected = "  no dead letter has the handler bok_claim; did you mean book_claim?\n";
     assert!(ran.out.ends_with(expected), "{}", ran.out);
 
     // Nobody is asked here, so several letters are not moved by chance.
-    let ran = desk.run(FIXED, &["dlq", "redrive"]);
+    let ran = fixture.run(FIXED, &["dlq", "redrive"]);
     assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""));
     assert!(
         ran.err.starts_with("3 dead letters would be redriven, and no filter is given\nhelp: "),
         "{}",
         ran.err
     );
-    let ran = desk.run(FIXED, &["dlq", "drop"]);
+    let ran = fixture.run(FIXED, &["dlq", "drop"]);
     assert_eq!(ran.code, Some(2));
     assert!(ran.err.starts_with("nothing says which letters to drop\nhelp: "), "{}", ran.err);
 
     let by_reason = ["dlq", "drop", "--reason", "malformed_json"];
-    let ran = desk.run(FIXED, &[&by_reason[..], &["--dry-run"]].concat());
+    let ran = fixture.run(FIXED, &[&by_reason[..], &["--dry-run"]].concat());
     assert_eq!(ran.out, "0@0  role_events/0@0  -\n1 dead letter would be dropped\n", "{}", ran.err);
-    let ran = desk.run(FIXED, &by_reason);
+    let ran = fixture.run(FIXED, &by_reason);
     assert_eq!((ran.code, ran.out.as_str()), (Some(0), "1 dead letter dropped\n"), "{}", ran.err);
-    let ran = desk.run(FIXED, &["dlq", "show", "0@0"]);
+    let ran = fixture.run(FIXED, &["dlq", "show", "0@0"]);
     assert_eq!(ran.code, Some(1));
     assert_eq!(
         ran.err,
         "no dead letter 0@0 in role_events_dlq\nhelp: `dlq ls` lists the ids; what the topic no longer holds is gone\n"
     );
-    let ran = desk.run(FIXED, &["dlq", "redrive", "--yes", "--limit", "1"]);
+    let ran = fixture.run(FIXED, &["dlq", "redrive", "--yes", "--limit", "1"]);
     assert_eq!(ran.out, "1 dead letter redriven\n", "{}", ran.err);
-    let ran = desk.run(FIXED, &["dlq", "redrive", "--handler", "book_claim", "--rate", "100/s"]);
+    let ran = fixture.run(FIXED, &["dlq", "redrive", "--handler", "book_claim", "--rate", "100/s"]);
     assert_eq!(ran.out, "1 dead letter redriven\n", "{}", ran.err);
-    assert_eq!(desk.json(FIXED, &["dlq", "ls", "--json"])["resolved"], 3);
+    assert_eq!(fixture.json(FIXED, &["dlq", "ls", "--json"])["resolved"], 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn redrive_says_whether_its_topic_is_there_and_read() {
-    let desk = Desk(EmbeddedBroker::start().unwrap());
+    let fixture = Fixture(EmbeddedBroker::start().unwrap());
     for topic in ["role_events", "role_events_dlq"] {
-        desk.0.create_topic(topic, 1).unwrap();
+        fixture.0.create_topic(topic, 1).unwrap();
     }
     for _ in 0..2 {
-        desk.send(FAILS).await;
+        fixture.send(FAILS).await;
     }
-    desk.serve(LEDGER, "dead-lettered", 2);
-    let ran = desk.run(FIXED, &["dlq", "redrive", "0@0"]);
+    fixture.serve(LEDGER, "dead-lettered", 2);
+    let ran = fixture.run(FIXED, &["dlq", "redrive", "0@0"]);
     assert_eq!(ran.code, Some(1));
-    let told = "topic `role_events_redrive` does not exist, so nothing can be redriven\nhelp: make it with `topics create` and redrive again; a running service reads it within seconds\n";
-    assert!(ran.err.ends_with(told), "{}", ran.err);
+    let reported = "topic `role_events_redrive` does not exist, so nothing can be redriven\nhelp: make it with `topics create` and redrive again; a running service reads it within seconds\n";
+    assert!(ran.err.ends_with(reported), "{}", ran.err);
 
-    desk.0.create_topic("role_events_redrive", 1).unwrap();
-    let told = "group ledger has committed nothing in role_events_redrive yet: a running service reads it within seconds";
+    fixture.0.create_topic("role_events_redrive", 1).unwrap();
+    let reported = "group ledger has committed nothing in role_events_redrive yet: a running service reads it within seconds";
     for dry_run in [true, false] {
         let redrive = [&["dlq", "redrive", "0@0"][..], &["--dry-run"][..usize::from(dry_run)]];
-        let ran = desk.run(FIXED, &redrive.concat());
+        let ran = fixture.run(FIXED, &redrive.concat());
         assert_eq!(ran.code, Some(0), "{}", ran.err);
-        assert!(ran.err.contains(told), "{}", ran.err);
+        assert!(ran.err.contains(reported), "{}", ran.err);
     }
-    desk.serve(FIXED, "booked claim 7", 1);
-    let ran = desk.run(FIXED, &["dlq", "redrive", "0@1"]);
+    fixture.serve(FIXED, "booked claim 7", 1);
+    let ran = fixture.run(FIXED, &["dlq", "redrive", "0@1"]);
     assert_eq!((ran.code, ran.out.as_str()), (Some(0), "1 dead letter redriven\n"), "{}", ran.err);
     assert!(!ran.err.contains("role_events_redrive"), "{}", ran.err);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_redrive_topic_that_may_not_be_used_is_told_at_the_start_and_by_check() {
-    let desk = Desk::new();
-    desk.send(WORKS).await;
+async fn an_unauthorized_redrive_topic_is_reported_at_start_and_by_check() {
+    let fixture = Fixture::new();
+    fixture.send(WORKS).await;
     let fault = Some(event_core::broker::kafka::Fault::TopicUnauthorised);
-    desk.0.set_topic_fault("role_events_redrive", fault).unwrap();
-    let told = "topic `role_events_redrive`, needed for the redriven dead letters of `role_events`, is not read: not authorised: topic `role_events_redrive`: grant the service `DESCRIBE` on it";
-    let lines = desk.serve(FIXED, "role_events", 2);
-    assert!(lines[0].contains(" WARN ") && lines[0].contains(told), "{lines:?}");
+    fixture.0.set_topic_fault("role_events_redrive", fault).unwrap();
+    let reported = "topic `role_events_redrive`, needed for the redriven dead letters of `role_events`, is not read: not authorised: topic `role_events_redrive`: grant the service `DESCRIBE` on it";
+    let lines = fixture.serve(FIXED, "role_events", 2);
+    assert!(lines[0].contains(" WARN ") && lines[0].contains(reported), "{lines:?}");
     assert!(lines[0].contains("`dlq redrive`"), "{lines:?}");
 
-    let ran = desk.run(FIXED, &["check", "--online"]);
+    let ran = fixture.run(FIXED, &["check", "--online"]);
     assert_eq!(ran.code, Some(0), "{}", ran.err);
-    assert!(ran.err.starts_with(&format!("warning: {told}")), "{}", ran.err);
-    let report = desk.run(FIXED, &["check", "--online", "--json", "--strict"]);
+    assert!(ran.err.starts_with(&format!("warning: {reported}")), "{}", ran.err);
+    let report = fixture.run(FIXED, &["check", "--online", "--json", "--strict"]);
     assert_eq!(report.code, Some(2), "{}", report.err);
     let report: Value = serde_json::from_str(&report.out).unwrap();
     assert_eq!(report["problems"][0]["kind"], "unread_topic");
     // Where the service is to make it, it is needed.
-    let variables = [&desk.variables()[..], &[("EVENT_CREATE_TOPICS", "true")]].concat();
+    let variables = [&fixture.variables()[..], &[("EVENT_CREATE_TOPICS", "true")]].concat();
     let ran = run(FIXED, &["check", "--online"], &variables);
     assert_eq!(ran.code, Some(2), "{}", ran.err);
     assert_eq!(run(FIXED, &["check"], &variables).code, Some(0));

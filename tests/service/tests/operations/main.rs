@@ -30,15 +30,15 @@ const FAILS: &str = r#"{"eventType": "CLAIM_ADDED", "userId": 42, "data": {"id":
 const WORKS: &str = r#"{"eventType": "CLAIM_ADDED", "userId": 43, "data": {"id": 8, "roleId": 3}}"#;
 const BROKEN: &str = r#"{"eventType": "CLAIM_ADDED", "data": {oops}}"#;
 
-struct Desk(EmbeddedBroker);
+struct Fixture(EmbeddedBroker);
 
-impl Desk {
+impl Fixture {
     fn new() -> Self {
         let cluster = EmbeddedBroker::start().unwrap();
         for topic in ["role_events", "role_events_dlq", "role_events_redrive"] {
             cluster.create_topic(topic, 1).unwrap();
         }
-        Desk(cluster)
+        Fixture(cluster)
     }
 
     async fn send(&self, value: &str) {
@@ -122,11 +122,11 @@ fn header<'a>(headers: &'a Value, name: &str) -> &'a str {
 }
 
 #[test]
-fn the_topics_of_a_service_are_told() {
+fn the_topics_of_a_service_are_listed() {
     let cluster = EmbeddedBroker::start().unwrap();
     cluster.create_topic("role_events", 2).unwrap();
-    let desk = Desk(cluster);
-    let ran = desk.run(LEDGER, &["topics", "ls"]);
+    let fixture = Fixture(cluster);
+    let ran = fixture.run(LEDGER, &["topics", "ls"]);
     let expected = "\
 TOPIC                PARTITIONS  NEEDED_FOR
 role_events          2           handlers
@@ -155,12 +155,12 @@ missing  role_events_redrive, to be made with 2 partitions
         ),
     ] {
         let create = [&["topics", "create", "--dry-run"], given].concat();
-        let ran = desk.run(LEDGER, &create);
+        let ran = fixture.run(LEDGER, &create);
         let expected = expected.replace("exists   role_events\n", exists);
         assert_eq!(ran.out, expected, "{}", ran.err);
     }
-    desk.0.create_topic("role_events_redrive", 1).unwrap();
-    let ran = desk.run(LEDGER, &["topics", "create", "--dry-run"]);
+    fixture.0.create_topic("role_events_redrive", 1).unwrap();
+    let ran = fixture.run(LEDGER, &["topics", "create", "--dry-run"]);
     let expected = "\
 exists   role_events
 exists   role_events_redrive
@@ -169,10 +169,10 @@ missing  role_events_dlq, to be made with 2 partitions
 1 would be made
 ";
     assert_eq!((ran.code, ran.out.as_str()), (Some(0), expected), "{}", ran.err);
-    let ran = desk.run(LEDGER, &["topics", "ls"]);
-    let told = "\nrole_events_redrive has 1 partition, role_events has 2; that works\n";
-    assert!(ran.out.contains(told), "{}", ran.out);
-    let ran = desk.run(LEDGER, &["dlq", "ls"]);
+    let ran = fixture.run(LEDGER, &["topics", "ls"]);
+    let reported = "\nrole_events_redrive has 1 partition, role_events has 2; that works\n";
+    assert!(ran.out.contains(reported), "{}", ran.out);
+    let ran = fixture.run(LEDGER, &["dlq", "ls"]);
     assert_eq!(
         ran.out,
         "0 dead letters, 0 resolved before\n  the topic role_events_dlq does not exist: `topics create` makes it\n",
@@ -183,14 +183,19 @@ missing  role_events_dlq, to be made with 2 partitions
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_group_that_a_handler_names_has_its_handlers_only() {
-    let desk = Desk::new();
+    let fixture = Fixture::new();
     for topic in ["role_events_retry_1m", "role_events_retry_10m"] {
-        desk.0.create_topic(topic, 1).unwrap();
+        fixture.0.create_topic(topic, 1).unwrap();
     }
-    let lag = desk.json(TUNED, &["lag", "--group", "mailer", "--json"]);
+    let lag = fixture.json(TUNED, &["lag", "--group", "mailer", "--json"]);
     let groups = lag["partitions"].as_array().unwrap().iter().map(|one| &one["group"]);
     assert!(groups.clone().count() > 0 && groups.clone().all(|group| group == "mailer"), "{lag}");
     let seek = ["seek", "--topic", "role_events", "--to", "0", "--group", "mailer", "--dry-run"];
-    let ran = desk.run(TUNED, &seek);
-    assert!(ran.out.ends_with("group mailer would go on there\n"), "{}{}", ran.out, ran.err);
+    let ran = fixture.run(TUNED, &seek);
+    assert!(
+        ran.out.ends_with("offsets of group mailer would be reset\n"),
+        "{}{}",
+        ran.out,
+        ran.err
+    );
 }

@@ -4,11 +4,11 @@ use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tail_shows_every_record_and_a_replay_handles_them_again() {
-    let desk = Desk::new();
+    let fixture = Fixture::new();
     for value in [WORKS, BROKEN, FAILS] {
-        desk.send(value).await;
+        fixture.send(value).await;
     }
-    let ran = desk.run(LEDGER, &["tail"]);
+    let ran = fixture.run(LEDGER, &["tail"]);
     let expected = "\
 2023-11-14T22:13:20.000Z  role_events/0@0  4  CLAIM_ADDED  43  {\"id\": 8, \"roleId\": 3}
 2023-11-14T22:13:20.000Z  role_events/0@1  4  unreadable: the value is not JSON at byte 38: key must be a string
@@ -16,10 +16,10 @@ async fn a_tail_shows_every_record_and_a_replay_handles_them_again() {
 ";
     assert_eq!(ran.out, expected, "{}", ran.err);
     let ran =
-        desk.run(LEDGER, &["tail", "--user", "42", "--from", "1", "--limit", "1", "--follow"]);
+        fixture.run(LEDGER, &["tail", "--user", "42", "--from", "1", "--limit", "1", "--follow"]);
     assert_eq!(ran.out, expected.lines().last().unwrap().to_owned() + "\n", "{}", ran.err);
 
-    let ran = desk.run(LEDGER, &["replay", "--topic", "role_events", "--from", "beginning"]);
+    let ran = fixture.run(LEDGER, &["replay", "--topic", "role_events", "--from", "beginning"]);
     assert_eq!(ran.code, Some(1), "{}", ran.err);
     assert!(ran.out.ends_with("\n1 handled, 0 skipped, 2 failed, 0 passed over\n"), "{}", ran.out);
     assert!(
@@ -28,7 +28,7 @@ async fn a_tail_shows_every_record_and_a_replay_handles_them_again() {
         ran.out
     );
     let range = ["replay", "--topic", "role_events", "--from", "2", "--handler", "book_claim"];
-    let ran = desk.run(FIXED, &range);
+    let ran = fixture.run(FIXED, &range);
     assert_eq!(ran.code, Some(0), "{}", ran.err);
     assert!(ran.out.contains("\nbooked claim 7 of role_events/0@2, attempt 1\n"), "{}", ran.out);
     assert!(
@@ -36,20 +36,20 @@ async fn a_tail_shows_every_record_and_a_replay_handles_them_again() {
         "{}",
         ran.out
     );
-    let ran =
-        desk.run(FIXED, &["replay", "--topic", "role_events", "--from", "beginning", "--dry-run"]);
+    let ran = fixture
+        .run(FIXED, &["replay", "--topic", "role_events", "--from", "beginning", "--dry-run"]);
     assert_eq!(ran.code, Some(1), "{}", ran.err);
     assert!(
         ran.out.ends_with("\n2 would be handled by book_claim\n1 would fail as malformed_json\n"),
         "{}",
         ran.out
     );
-    let ran = desk.run(FIXED, &["replay", "--topic", "role_events", "--from", "2", "--to", "1"]);
+    let ran = fixture.run(FIXED, &["replay", "--topic", "role_events", "--from", "2", "--to", "1"]);
     assert_eq!(ran.code, Some(2), "{}", ran.err);
     // Nothing of it was written or committed.
-    assert_eq!(desk.json(LEDGER, &["dlq", "ls", "--json"])["open"], 0);
-    assert_eq!(desk.json(LEDGER, &["lag", "--json"])["partitions"][0]["committed"], Value::Null);
-    let ran = desk.run(
+    assert_eq!(fixture.json(LEDGER, &["dlq", "ls", "--json"])["open"], 0);
+    assert_eq!(fixture.json(LEDGER, &["lag", "--json"])["partitions"][0]["committed"], Value::Null);
+    let ran = fixture.run(
         LEDGER,
         &["replay", "--topic", "role_events", "--from", "0", "--handler", "bok_claim"],
     );
@@ -61,53 +61,53 @@ async fn a_tail_shows_every_record_and_a_replay_handles_them_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replay_that_is_ended_says_how_to_go_on() {
-    let desk = Desk::new();
+    let fixture = Fixture::new();
     for _ in 0..2 {
-        desk.send(WORKS).await;
+        fixture.send(WORKS).await;
     }
     let replay = ["replay", "--topic", "role_events", "--partition", "0", "--from", "0"];
     let slowly = [&replay[..], &["--rate", "1/h"]].concat();
-    let (mut child, mut lines) = spawn(&desk, FIXED, &slowly);
+    let (mut child, mut lines) = spawn(&fixture, FIXED, &slowly);
     assert!(lines.any(|line| line.unwrap().starts_with("booked claim 8")));
     signal(&child, "-TERM");
-    let told: Vec<_> = lines.map_while(Result::ok).collect();
+    let reported: Vec<_> = lines.map_while(Result::ok).collect();
     assert_eq!(child.wait().unwrap().code(), Some(1));
     let next = "  ledger replay --topic role_events --partition 0 --from 1 --to 2 --rate 1/h";
     assert_eq!(
-        told[told.len() - 4..],
+        reported[reported.len() - 4..],
         [
             "1 handled, 0 skipped, 0 failed, 0 passed over",
             "role_events/0  settled up to 1 of 2",
-            "to go on, with the same settings:",
+            "to continue, with the same settings:",
             next,
         ],
-        "{told:?}"
+        "{reported:?}"
     );
     let words: Vec<_> = next.split_whitespace().skip(1).collect();
-    let ran = desk.run(FIXED, &words);
+    let ran = fixture.run(FIXED, &words);
     assert_eq!(ran.code, Some(0), "{}", ran.err);
     assert!(ran.out.contains("\nbooked claim 8 of role_events/0@1, attempt 1\n"), "{}", ran.out);
-    let ran =
-        desk.run(FIXED, &["replay", "--topic", "role_events", "--from", "0", "--partition", "7"]);
+    let ran = fixture
+        .run(FIXED, &["replay", "--topic", "role_events", "--from", "0", "--partition", "7"]);
     assert!(ran.err.starts_with("topic `role_events` has no partition 7\n"), "{}", ran.err);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn lag_is_told_and_a_seek_changes_it() {
-    let desk = Desk::new();
+async fn lag_is_reported_and_a_seek_changes_it() {
+    let fixture = Fixture::new();
     for _ in 0..3 {
-        desk.send(WORKS).await;
+        fixture.send(WORKS).await;
     }
-    let ran = desk.run(LEDGER, &["seek", "--topic", "role_events", "--to", "1", "--dry-run"]);
-    let expected = "role_events/0  the beginning -> 1\ngroup ledger would go on there\n";
+    let ran = fixture.run(LEDGER, &["seek", "--topic", "role_events", "--to", "1", "--dry-run"]);
+    let expected = "role_events/0  the beginning -> 1\noffsets of group ledger would be reset\n";
     assert_eq!(ran.out, expected, "{}", ran.err);
-    let ran = desk.run(LEDGER, &["seek", "--topic", "role_events", "--to", "1"]);
+    let ran = fixture.run(LEDGER, &["seek", "--topic", "role_events", "--to", "1"]);
     assert_eq!(
-        ran.out, "role_events/0  the beginning -> 1\ngroup ledger goes on there\n",
+        ran.out, "role_events/0  the beginning -> 1\noffsets of group ledger reset\n",
         "{}",
         ran.err
     );
-    let ran = desk.run(LEDGER, &["lag"]);
+    let ran = fixture.run(LEDGER, &["lag"]);
     let expected = "\
 GROUP   TOPIC                PARTITION  COMMITTED  END  LAG  SETTLED_ABOVE  OPEN  OWNER
 ledger  role_events          0          1          3    2    0              2     -
@@ -116,36 +116,40 @@ ledger  role_events_redrive  0          -          0    0    0              0   
 2 behind in all, 2 of them open
 ";
     assert_eq!(ran.out, expected, "{}", ran.err);
-    let committed = desk.0.broker();
+    let committed = fixture.0.broker();
     let partition = event_core::delivery::TopicPartition { topic: CLAIMS, partition: 0 };
     let group = GroupName::parse("ledger").unwrap();
-    let deadline = std::time::Duration::from_secs(10);
-    let committed = committed.committed(&group, &[partition], deadline).await.unwrap();
+    let timeout = std::time::Duration::from_secs(10);
+    let committed = committed.committed(&group, &[partition], timeout).await.unwrap();
     assert_eq!(committed[0].next, Some(NextOffset(1)));
-    let ran = desk.run(LEDGER, &["seek", "--topic", "role_events", "--to", "9"]);
+    let ran = fixture.run(LEDGER, &["seek", "--topic", "role_events", "--to", "9"]);
     assert_eq!(ran.code, Some(1));
     assert!(ran.err.starts_with("offset 9 is not in role_events/0\nhelp: "), "{}", ran.err);
-    let ran = desk.run(LEDGER, &["seek", "--topic", "role_events", "--to", "tomorrow"]);
+    let ran = fixture.run(LEDGER, &["seek", "--topic", "role_events", "--to", "tomorrow"]);
     assert_eq!(ran.code, Some(2));
     assert!(ran.err.starts_with("`tomorrow` is not a place in a topic\nhelp: "), "{}", ran.err);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replay_leaves_the_admin_port_to_the_running_service() {
-    let desk = Desk::new();
-    desk.send(WORKS).await;
+    let fixture = Fixture::new();
+    fixture.send(WORKS).await;
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    let variables = [&desk.variables()[..], &[("EVENT_ADMIN_PORT", &port)]].concat();
+    let variables = [&fixture.variables()[..], &[("EVENT_ADMIN_PORT", &port)]].concat();
     let replay = ["replay", "--topic", "role_events", "--from", "beginning"];
     let ran = run(LEDGER, &replay, &variables);
     assert_eq!(ran.code, Some(0), "{}", ran.err);
 }
 
 /// A command that goes on, with what it prints.
-fn spawn(desk: &Desk, program: &str, arguments: &[&str]) -> (Child, Lines<BufReader<ChildStdout>>) {
+fn spawn(
+    fixture: &Fixture,
+    program: &str,
+    arguments: &[&str],
+) -> (Child, Lines<BufReader<ChildStdout>>) {
     let mut command = command(program);
-    command.args(arguments).envs(desk.variables());
+    command.args(arguments).envs(fixture.variables());
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     (child, lines)
@@ -153,11 +157,11 @@ fn spawn(desk: &Desk, program: &str, arguments: &[&str]) -> (Child, Lines<BufRea
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_group_of_a_running_service_is_not_moved() {
-    let desk = Desk::new();
-    desk.send(WORKS).await;
-    let (mut service, mut lines) = spawn(&desk, FIXED, &["run"]);
+    let fixture = Fixture::new();
+    fixture.send(WORKS).await;
+    let (mut service, mut lines) = spawn(&fixture, FIXED, &["run"]);
     assert!(lines.any(|line| line.unwrap().starts_with("booked claim 8")));
-    let ran = desk.run(FIXED, &["seek", "--topic", "role_events", "--to", "beginning"]);
+    let ran = fixture.run(FIXED, &["seek", "--topic", "role_events", "--to", "beginning"]);
     service.kill().unwrap();
     service.wait().unwrap();
     assert_eq!((ran.code, ran.out.as_str()), (Some(1), ""), "{}", ran.err);
@@ -166,13 +170,13 @@ async fn the_group_of_a_running_service_is_not_moved() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tail_that_follows_shows_what_comes_later_a_line_each() {
-    let desk = Desk::new();
-    desk.send(&WORKS.replace(", ", ",\n  ")).await;
+    let fixture = Fixture::new();
+    fixture.send(&WORKS.replace(", ", ",\n  ")).await;
     let arguments = ["tail", "--follow", "--from", "beginning", "--limit", "2", "--json"];
-    let (mut tail, mut lines) = spawn(&desk, FIXED, &arguments);
+    let (mut tail, mut lines) = spawn(&fixture, FIXED, &arguments);
     let mut next = || serde_json::from_str::<Value>(&lines.next().unwrap().unwrap()).unwrap();
     assert_eq!(next()["value"]["data"]["id"], 8);
-    desk.send(FAILS).await;
+    fixture.send(FAILS).await;
     assert_eq!(next()["value"]["data"]["id"], 7);
     assert!(tail.wait().unwrap().success());
 }

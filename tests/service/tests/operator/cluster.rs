@@ -119,7 +119,7 @@ fn a_topic_that_is_deleted_is_named_and_read_again_when_it_is_back() {
 #[cfg_attr(kafka_rig, ignore = "takes minutes: cargo test -- --ignored")]
 #[cfg_attr(not(kafka_rig), ignore = "needs Java 17 and Maven")]
 #[test]
-fn a_topic_that_is_made_anew_before_anybody_is_told_is_read() {
+fn a_recreated_topic_is_read_before_any_metadata_update() {
     let kafka = Kafka::start();
     make_topics(&kafka);
     for protocol in ["classic", "consumer"] {
@@ -135,7 +135,7 @@ fn a_topic_that_is_made_anew_before_anybody_is_told_is_read() {
         kafka.create_topic(TOPIC, 3);
         send(&kafka, 0, 0..3);
         service.commits(&variables, 3);
-        let words = ["WARN", "made anew", TOPIC];
+        let words = ["WARN", "recreated", TOPIC];
         let fault = format!("topic made again at once ({protocol})");
         row(&fault, service.says(made, &words).within(60), "runs");
         kafka.delete_topic(TOPIC);

@@ -58,7 +58,7 @@ fn rights_that_are_missing_are_named() {
     row("group without `READ`, health", service.is_ready(taken, 503, &unready).within(60), "503");
     drop(service);
     for command in [&["lag"][..], &["seek", "--topic", TOPIC, "--to", "end"]] {
-        tells(command, &login(&kafka), 1, &["not authorised: group `ledger`", "`READ`"]);
+        prints(command, &login(&kafka), 1, &["not authorised: group `ledger`", "`READ`"]);
     }
     kafka.allow(USER, READS, Resource::Group(GROUP));
 
@@ -75,6 +75,6 @@ fn rights_that_are_missing_are_named() {
     let words = ["role_events_redrive", "READ"];
     row("redrive topic without rights", service.says(service.began, &words).within(20), "runs");
     let unknown = "role_events_redrive: not authorised";
-    tells(&["lag"], &login(&kafka), 0, &["role_events", "behind in all", unknown]);
-    tells(&["topics", "ls"], &login(&kafka), 0, &["role_events_dlq", unknown]);
+    prints(&["lag"], &login(&kafka), 0, &["role_events", "behind in all", unknown]);
+    prints(&["topics", "ls"], &login(&kafka), 0, &["role_events_dlq", unknown]);
 }

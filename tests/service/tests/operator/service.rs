@@ -16,7 +16,7 @@ use crate::shared::{self, command, run};
 /// A service with one topic, `role_events`.
 const SERVICE: &str = env!("CARGO_BIN_EXE_ledger-service");
 /// For what has to happen; a machine that has much to do is slow.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(90);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(90);
 /// How often health is asked for.
 const STEP: Duration = Duration::from_millis(50);
 
@@ -24,7 +24,7 @@ pub(crate) const TOPIC: &str = "role_events";
 pub(crate) const DEAD_LETTERS: &str = "role_events_dlq";
 pub(crate) const REDRIVE: &str = "role_events_redrive";
 
-/// What the service is told.
+/// The settings of the service.
 pub(crate) type Variables = BTreeMap<String, String>;
 
 /// The variables of a service at `brokers`.
@@ -66,7 +66,7 @@ pub(crate) fn send(kafka: &Kafka, partition: i32, ids: std::ops::Range<u64>) {
         let record: BaseRecord<'_, (), String> = BaseRecord::to(TOPIC).payload(&value);
         producer.send(record.partition(partition)).unwrap();
     }
-    producer.flush(DEADLINE).unwrap();
+    producer.flush(TIMEOUT).unwrap();
 }
 
 /// A row of the table.
@@ -147,7 +147,7 @@ impl Service {
             if let Some((at, text)) = found {
                 return Shown { text, after: at - fault };
             }
-            assert!(began.elapsed() < DEADLINE, "nothing with {words:?}:\n{}", self.log());
+            assert!(began.elapsed() < TIMEOUT, "nothing with {words:?}:\n{}", self.log());
             std::thread::sleep(STEP);
         }
     }
@@ -157,7 +157,7 @@ impl Service {
         self.log().lines().any(|line| words.iter().all(|word| line.contains(word)))
     }
 
-    /// Waits until readiness is told with `status` and all `words`.
+    /// Waits until readiness is reported with `status` and all `words`.
     pub(crate) fn is_ready(&self, fault: Instant, status: u16, words: &[&str]) -> Shown {
         let began = Instant::now();
         loop {
@@ -169,7 +169,7 @@ impl Service {
                 return Shown { text: messages(text, words), after: fault.elapsed() };
             }
             assert!(
-                began.elapsed() < DEADLINE,
+                began.elapsed() < TIMEOUT,
                 "not {status} with {words:?}, but {answer:?}:\n{}",
                 self.log()
             );
@@ -187,14 +187,14 @@ impl Service {
             if lag.out.contains(&format!("\"committed\": {offset}")) {
                 return;
             }
-            assert!(began.elapsed() < DEADLINE, "{}\n{}", lag.out, self.log());
+            assert!(began.elapsed() < TIMEOUT, "{}\n{}", lag.out, self.log());
         }
     }
 
     /// Status and body of `/health/ready`.
     pub(crate) fn readiness(&self) -> Option<(u16, String)> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
-        stream.set_read_timeout(Some(DEADLINE)).ok()?;
+        stream.set_read_timeout(Some(TIMEOUT)).ok()?;
         stream.write_all(b"GET /health/ready HTTP/1.0\r\nHost: localhost\r\n\r\n").ok()?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).ok()?;
@@ -212,7 +212,7 @@ impl Service {
                 std::thread::sleep(STEP);
                 return (status.code(), Shown { text: self.log(), after });
             }
-            assert!(self.began.elapsed() < DEADLINE, "it does not end:\n{}", self.log());
+            assert!(self.began.elapsed() < TIMEOUT, "it does not end:\n{}", self.log());
             std::thread::sleep(STEP);
         }
     }
@@ -242,7 +242,7 @@ pub(crate) fn is_refused(fault: &str, variables: &Variables, words: &[&str]) -> 
 }
 
 /// Runs a command of the service that is to end with `code` and to print all `words`.
-pub(crate) fn tells(arguments: &[&str], variables: &Variables, code: i32, words: &[&str]) {
+pub(crate) fn prints(arguments: &[&str], variables: &Variables, code: i32, words: &[&str]) {
     let variables: Vec<_> = variables.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
     let ended = run(SERVICE, arguments, &variables);
     let text = format!("{}{}", ended.out, ended.err);

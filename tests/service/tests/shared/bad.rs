@@ -4,11 +4,11 @@ use bytes::Bytes;
 use event_core::event::Headers;
 use event_core::processor::dead_letter_header as header;
 
-use Becomes::{Dead, Handled, Skipped};
+use Expected::{Dead, Handled, Skipped};
 
 /// What must become of a record.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Becomes {
+pub(crate) enum Expected {
     Dead(&'static str),
     Handled,
     Skipped,
@@ -20,12 +20,12 @@ pub(crate) struct Case {
     pub(crate) value: Option<Bytes>,
     pub(crate) headers: Headers,
     pub(crate) timestamp_ms: Option<i64>,
-    pub(crate) becomes: Becomes,
+    pub(crate) expected: Expected,
 }
 
-fn value(name: &'static str, value: impl Into<Vec<u8>>, becomes: Becomes) -> Case {
+fn value(name: &'static str, value: impl Into<Vec<u8>>, expected: Expected) -> Case {
     let value = Some(Bytes::from(value.into()));
-    Case { name, key: None, value, headers: Headers::new(), timestamp_ms: None, becomes }
+    Case { name, key: None, value, headers: Headers::new(), timestamp_ms: None, expected }
 }
 
 pub(crate) fn event(data: &str) -> Vec<u8> {
@@ -142,9 +142,9 @@ fn broken_values() -> Vec<Case> {
 }
 
 fn odd_headers_and_keys() -> Vec<Case> {
-    let with_headers = |name, headers: Headers, becomes| Case {
+    let with_headers = |name, headers: Headers, expected| Case {
         headers,
-        ..value(name, event(r#"{"id":1}"#), becomes)
+        ..value(name, event(r#"{"id":1}"#), expected)
     };
     let mut many = Headers::new();
     for number in 0..10_000 {

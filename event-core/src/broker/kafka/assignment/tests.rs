@@ -57,7 +57,7 @@ fn what_is_still_held_counts_when_a_partition_comes_back() {
     assignment.add(&[partition(0), partition(1)]);
     budget.add_partitions(2);
     let before = assignment.open("role_events", 0).map(|owned| owned.in_flight);
-    let held = before.map(|in_flight| budget.charge(&in_flight, 60 << 10));
+    let retained = before.map(|in_flight| budget.charge(&in_flight, 60 << 10));
     assert!(assignment.remove(&[partition(0), partition(1)]).is_none());
     assignment.add(&[partition(0), partition(1)]);
     let count = |list: Option<TopicPartitionList>| list.map(|list| list.count());
@@ -65,18 +65,18 @@ fn what_is_still_held_counts_when_a_partition_comes_back() {
     assert!(assignment.has_paused());
     assert_eq!(count(assignment.take_pausing(&budget)), None, "it is paused once");
     assert_eq!(count(assignment.take_resuming(&budget)), None);
-    drop(held);
+    drop(retained);
     assert_eq!(count(assignment.take_resuming(&budget)), Some(1));
     assert!(!assignment.has_paused());
 }
 
 #[test]
-fn what_goes_while_it_is_paused_is_told_once() {
+fn a_revocation_while_paused_is_reported_once() {
     let budget = Budget::new(100 << 10);
     let mut assignment = Assignment::default();
     assignment.add(&[partition(0), partition(1)]);
     let in_flight = assignment.open("role_events", 1).map(|owned| owned.in_flight);
-    let _held = in_flight.map(|in_flight| budget.charge(&in_flight, 200 << 10));
+    let _retained = in_flight.map(|in_flight| budget.charge(&in_flight, 200 << 10));
     assert!(assignment.take_pausing(&budget).is_some());
     let paused = assignment.remove(&[partition(0), partition(1)]);
     let paused = paused.map(|list| names(&list));
@@ -91,7 +91,7 @@ fn a_stopped_partition_is_committed_but_not_read_until_it_is_assigned_anew() {
     let mut assignment = Assignment::default();
     let epoch = assignment.add(&[partition(0)]);
     assert!(assignment.stop("role_events", 0));
-    assert!(!assignment.stop("role_events", 0), "it is told once");
+    assert!(!assignment.stop("role_events", 0), "it is reported once");
     assert!(assignment.open("role_events", 0).is_none());
     assert!(assignment.is_current(&partition(0), epoch));
     assert!(assignment.take_pausing(&budget).is_some());

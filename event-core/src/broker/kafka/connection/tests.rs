@@ -81,7 +81,7 @@ fn each_text_of_librdkafka_has_its_cause() {
 }
 
 #[test]
-fn an_address_that_the_cluster_names_is_told_from_one_of_ours() {
+fn an_advertised_address_differs_from_a_configured_one() {
     for text in [ADVERTISED, ADVERTISED_COORDINATOR] {
         let settings = settings(&[]);
         let cause = Cause::of(Code::Resolve, text, &settings);
@@ -112,7 +112,7 @@ fn each_cause_has_advice_of_its_own() {
     let with_ca = &[("security.protocol", "ssl"), ("ssl.ca.location", "/ca.pem")][..];
     let tls = &[("security.protocol", "ssl")][..];
     let login = &[("security.protocol", "sasl_ssl")][..];
-    let mut told = std::collections::BTreeSet::new();
+    let mut texts = std::collections::BTreeSet::new();
     for (cause, properties, reason, remedy) in [
         (
             Cause::Certificate(Some(20)),
@@ -175,7 +175,7 @@ fn each_cause_has_advice_of_its_own() {
         assert!(error.to_string().contains("10.0.0.1:9093"), "{error}");
         assert!(!error.to_string().contains("check that the broker runs"), "{error}");
         assert_eq!(error.is_retriable(), !cause.is_final(), "{error}");
-        assert!(told.insert(error.to_string()), "twice: {error}");
+        assert!(texts.insert(error.to_string()), "twice: {error}");
     }
 }
 

@@ -14,7 +14,7 @@ use crate::broker::kafka::raw::is_member;
 use crate::broker::{BrokerError, ConsumerEvent};
 
 /// How long a member that gave its partitions back stays away: until the others have them. One that joins
-/// while the group has not yet heard that it left might get the same ones again.
+/// before the group knows that it left might get the same ones again.
 const REJOIN_AFTER: Duration = Duration::from_secs(3);
 
 /// A member that leaves the group to join it again.
@@ -53,9 +53,9 @@ impl PollLoop {
         }
     }
 
-    /// Leaves the group when a topic was deleted and made anew, and has the group begin it anew.
+    /// Leaves the group when a topic was deleted and recreated, and has the group begin it anew.
     ///
-    /// The leader epochs of a topic that is made anew begin with 0, and librdkafka 2.12.1 takes no leader
+    /// The leader epochs of a topic that is recreated begin with 0, and librdkafka 2.12.1 takes no leader
     /// whose epoch is below the last one that it knew of the topic's name: it would fetch nothing, and say
     /// nothing. Otherwise it would go on in the new log where it was in the old one. Another client knows
     /// neither. By now it may have gone on there, and the group have committed that: so the beginning is
@@ -92,12 +92,12 @@ impl PollLoop {
         }
         let context = self.consumer.context();
         let is_member = is_member(&self.consumer);
-        // A topic that does not exist is told as that, where it has to exist.
+        // A topic that does not exist is reported as that, where it has to exist.
         let is_missing = !is_member
-            && (self.missing_topics.look(context.pulse.topics())
+            && (self.missing_topics.look(context.heartbeat.topics())
                 || !context.has_joined()
                     && matches!(self.last_error, Some(BrokerError::UnknownTopic(_))));
-        context.pulse.note_member(is_member || is_missing);
+        context.heartbeat.note_member(is_member || is_missing);
         if is_member {
             self.missing_topics.forget();
         }
@@ -105,8 +105,8 @@ impl PollLoop {
             self.join_watch = JoinWatch::new();
             return;
         }
-        // With the new protocol a member for which there is no partition is told of no assignment.
-        if is_member && context.heard.settings().has_new_protocol() {
+        // With the new protocol a member for which there is no partition gets no assignment.
+        if is_member && context.last_error.settings().has_new_protocol() {
             context.join_without_partitions();
             return;
         }
@@ -114,13 +114,13 @@ impl PollLoop {
             return;
         }
         if let Some(waited) = self.join_watch.due() {
-            let group = context.heard.group();
-            let (last, settings) = (self.last_error.as_ref(), context.heard.settings());
+            let group = context.last_error.group();
+            let (last, settings) = (self.last_error.as_ref(), context.last_error.settings());
             let error = not_joined(&group, &self.consumer, waited, last, settings);
             // No broker is reached by waiting whose address is wrong.
-            context.tell(match context.heard.is_misadvertised() && !context.has_joined() {
+            context.emit(match context.last_error.is_misadvertised() && !context.has_joined() {
                 true => ConsumerEvent::JoinFailed(BrokerError::Fatal(error.to_string())),
-                false => ConsumerEvent::Trouble(error),
+                false => ConsumerEvent::Error(error),
             });
         }
     }

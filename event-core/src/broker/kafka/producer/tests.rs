@@ -33,7 +33,7 @@ async fn a_client_that_failed_for_good_is_replaced() -> Result<(), BrokerError> 
         Ok(Err(error)) => error,
         other => panic!("{other:?}"),
     };
-    assert!(error.is_retriable() && error.to_string().contains("made anew"), "{error}");
+    assert!(error.is_retriable() && error.to_string().contains("recreated"), "{error}");
     embedded.bring_up()?;
     let sends: Vec<_> = (0..100).map(|_| producer.send(record())).collect();
     for (number, send) in sends.into_iter().enumerate() {

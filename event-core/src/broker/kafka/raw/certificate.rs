@@ -26,7 +26,7 @@ impl ClientContext for Verification {}
 /// [`X509_STORE_CTX_get_error`](https://docs.openssl.org/3.0/man3/X509_STORE_CTX_get_error/) for which
 /// the certificate is refused.
 ///
-/// librdkafka tells only that the verification failed, for every reason alike; the reason goes to a
+/// librdkafka reports only that the verification failed, for every reason alike; the reason goes to a
 /// callback, which rdkafka's own clients do not have.
 pub(in super::super) fn certificate_error(
     config: &ClientConfig,

@@ -1,6 +1,6 @@
 //! Commits whose answer comes to a queue of ours.
 //!
-//! rdkafka's synchronous commit has no time limit and its asynchronous one tells nobody that it
+//! rdkafka's synchronous commit has no time limit and its asynchronous one does not report that it
 //! failed; librdkafka's `rd_kafka_commit_queue` has neither fault.
 
 use std::sync::Arc;
@@ -77,7 +77,7 @@ impl CommitQueue {
         // SAFETY: nothing read above is used after this.
         unsafe { sys::rd_kafka_event_destroy(event) };
         match error {
-            // librdkafka's word for a commit that held nothing new.
+            // librdkafka's word for a commit that contains nothing new.
             RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR
             | RDKafkaRespErr::RD_KAFKA_RESP_ERR__NO_OFFSET => Some(Ok(())),
             error => Some(Err(error.into())),

@@ -1,4 +1,4 @@
-//! The ids of topics, by which one that was deleted and made again is told from the one before.
+//! The ids of topics, by which one that was deleted and made again is distinguished from the one before.
 //!
 //! rdkafka's metadata has the names only; `rd_kafka_DescribeTopics` gives the ids. And rdkafka's
 //! `fetch_cluster_id` never frees what it is given (0.39.0).

@@ -1,4 +1,4 @@
-//! Partitions whose topic was deleted and made anew: what is committed of them is the beginning.
+//! Partitions whose topic was deleted and recreated: what is committed of them is the beginning.
 
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use crate::delivery::TopicPartition;
 const ONCE_MORE: Duration = Duration::from_secs(1);
 
 impl GroupContext {
-    /// Looks whether topics were made anew, when it is due.
+    /// Looks whether topics were recreated, when it is due.
     pub(in super::super) fn look_at_ids(&self) {
         self.note_changes(|ids| self.with_assignment(|ours| ids.look(ours)));
     }
@@ -44,9 +44,9 @@ impl GroupContext {
             let mut ids = self.topic_ids.lock().unwrap_or_else(PoisonError::into_inner);
             ids.as_mut().map(look).unwrap_or_default()
         };
-        let group = || self.heard.group();
+        let group = || self.last_error.group();
         if let Some((before, now)) = changes.clusters
-            && self.told.is_due(format!("cluster {now}"))
+            && self.emitted.is_due(format!("cluster {now}"))
         {
             tracing::warn!(
                 %before, %now,
@@ -61,11 +61,11 @@ impl GroupContext {
             }
             let begun = self.change_assignment(|ours| ours.make_anew(&topic));
             if !begun.is_empty() {
-                tracing::warn!(%topic, "the topic was deleted and made anew: {} is joined again", group());
+                tracing::warn!(%topic, "the topic was deleted and recreated: {} is joined again", group());
             }
             for (reset, begins) in begun {
                 if reset.from != reset.to {
-                    self.tell(ConsumerEvent::OffsetReset(reset));
+                    self.emit(ConsumerEvent::OffsetReset(reset));
                 }
                 self.commit_soon(vec![begins]);
             }

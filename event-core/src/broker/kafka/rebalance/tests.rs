@@ -3,8 +3,8 @@ use tokio::sync::mpsc::unbounded_channel;
 use super::*;
 
 #[test]
-fn a_panic_is_told_and_a_close_does_not_wait_for_the_thread() {
-    let (events, mut told) = unbounded_channel();
+fn a_panic_is_reported_and_close_does_not_wait_for_the_thread() {
+    let (events, mut emitted) = unbounded_channel();
     let (sender, commands) = channel();
     let ours = sender.clone();
     let budget = Budget::new(1 << 20);
@@ -18,8 +18,8 @@ fn a_panic_is_told_and_a_close_does_not_wait_for_the_thread() {
     );
     context.fail(&"index out of bounds");
     // The context lives until the client is gone, which can take for ever.
-    match told.try_recv() {
-        Ok(ConsumerEvent::Trouble(error)) => {
+    match emitted.try_recv() {
+        Ok(ConsumerEvent::Error(error)) => {
             assert!(error.is_fatal());
             assert!(error.to_string().contains("index out of bounds"), "{error}");
         }
@@ -46,7 +46,7 @@ fn a_successor_goes_on_with_the_epochs_and_has_joined() {
     let successor = context.successor();
     assert!(successor.has_joined());
     assert_eq!(successor.with_assignment(Assignment::last_epoch), first);
-    // It obeys instead.
+    // It takes commands instead.
     assert!(successor.commands.lock().unwrap().try_recv().is_ok());
     assert!(context.commands.lock().unwrap().try_recv().is_err());
 }

@@ -108,7 +108,7 @@ fn debug_shows_names_only() {
 }
 
 #[test]
-fn a_property_that_is_not_there_is_told_apart_from_a_value_that_is_not_taken() {
+fn an_unknown_property_differs_from_a_refused_value() {
     for (name, value, message, help) in [
         (
             "fetch.min.byte",
@@ -300,8 +300,8 @@ fn a_login_that_cannot_work_is_a_problem_before_anything_is_connected() {
     ] {
         let problems = settings(&properties).problems();
         assert_eq!(problems.len(), 1, "{problems:?}");
-        let KafkaSettingsProblem { message: told, help: helped, .. } = &problems[0];
-        assert!(told.contains(message) && helped.contains(help), "{problems:?}");
+        let KafkaSettingsProblem { message: text, help: helped, .. } = &problems[0];
+        assert!(text.contains(message) && helped.contains(help), "{problems:?}");
         assert!(!format!("{problems:?}").contains("swordfish"), "{problems:?}");
         assert!(problems[0].setting.is_some(), "what gave the value is not named: {problems:?}");
     }
@@ -333,7 +333,7 @@ fn tls_that_cannot_work_is_a_problem_before_anything_is_connected() {
     ] {
         let problems = settings(&properties).problems();
         assert_eq!(problems.len(), 1, "{problems:?}");
-        let KafkaSettingsProblem { message: told, help: helped, .. } = &problems[0];
-        assert!(told.contains(message) && helped.contains(help), "{problems:?}");
+        let KafkaSettingsProblem { message: text, help: helped, .. } = &problems[0];
+        assert!(text.contains(message) && helped.contains(help), "{problems:?}");
     }
 }

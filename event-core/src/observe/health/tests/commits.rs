@@ -4,18 +4,18 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 fn committed(service: &Service, next: i64) {
     let next = NextOffset(next);
-    service.tell(&Observation::Committed { partition: &claims(), epoch: EPOCH, next });
+    service.emit(&Observation::Committed { partition: &claims(), epoch: EPOCH, next });
 }
 
 fn failed(service: &Service) {
     let error = BrokerError::Other("the coordinator is gone".to_owned());
-    service.tell(&Observation::CommitFailed(&error));
+    service.emit(&Observation::CommitFailed(&error));
 }
 
 /// Each of `times` the commit is sent and fails, ten seconds apart.
 async fn fails(service: &Service, times: u32) {
     for _ in 0..times {
-        service.tell(&commit_sent(9));
+        service.emit(&commit_sent(9));
         failed(service);
         advance(Duration::from_secs(10)).await;
     }
@@ -52,21 +52,21 @@ async fn a_commit_that_arrives_now_and_then_is_enough() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn commits_of_another_partition_are_no_excuse_and_partitions_that_went_no_trouble() {
+async fn commits_of_another_partition_explain_nothing_and_revoked_partitions_are_no_problem() {
     let service = Service::new().joined();
     let other = TopicPartition { partition: 1, ..claims() };
     for next in 1..8 {
         let next = NextOffset(next);
-        service.tell(&Observation::CommitSent { partition: &other, epoch: EPOCH, next });
+        service.emit(&Observation::CommitSent { partition: &other, epoch: EPOCH, next });
         fails(&service, 1).await;
-        service.tell(&Observation::Committed { partition: &other, epoch: EPOCH, next });
+        service.emit(&Observation::Committed { partition: &other, epoch: EPOCH, next });
     }
     match &service.health.problems()[..] {
         [HealthProblem::CommitsFail { partitions, .. }] => assert_eq!(*partitions, [claims()]),
         other => panic!("{other:?}"),
     }
     let partitions = &[claims()];
-    service.tell(&Observation::Revoked { partitions, epoch: EPOCH, lost: false });
+    service.emit(&Observation::Revoked { partitions, epoch: EPOCH, lost: false });
     assert_eq!(service.says(), (true, true, vec![]));
 }
 

@@ -1,7 +1,7 @@
 use super::*;
 
 fn revoked(service: &Service, lost: bool) {
-    service.tell(&Observation::Revoked { partitions: &[claims()], epoch: EPOCH, lost });
+    service.emit(&Observation::Revoked { partitions: &[claims()], epoch: EPOCH, lost });
 }
 
 fn words(service: &Service) -> String {
@@ -13,7 +13,10 @@ async fn a_group_is_ready_when_it_was_joined() {
     let service = Service::new();
     advance(Duration::from_secs(12)).await;
     assert_eq!(service.says(), (true, false, vec!["not_assigned"]));
-    assert!(words(&service).contains("not answered in the 12s since the start"));
+    assert!(
+        words(&service)
+            .contains("not confirmed the membership of this process in the 12s since the start")
+    );
     let service = service.joined().with_lag(0);
     assert_eq!(service.says(), (true, true, vec![]));
     revoked(&service, false);
@@ -29,9 +32,9 @@ async fn a_lost_membership_ends_readiness_until_the_group_answers_again() {
     service.group.note_coordinator(true);
     advance(Duration::from_secs(3600)).await;
     assert_eq!(service.says(), (true, false, vec!["not_assigned"]));
-    assert!(words(&service).contains("took all partitions from this process 3600s ago"));
+    assert!(words(&service).contains("removed this process 3600s ago"));
     // Others have all partitions now.
-    service.tell(&Observation::Assigned { partitions: &[], epoch: EPOCH });
+    service.emit(&Observation::Assigned { partitions: &[], epoch: EPOCH });
     assert_eq!(service.says(), (true, true, vec![]));
 }
 
@@ -39,13 +42,13 @@ async fn a_lost_membership_ends_readiness_until_the_group_answers_again() {
 async fn a_lost_membership_names_the_right_that_is_missing() {
     let service = Service::new().joined().with_lag(0);
     let error = BrokerError::Unauthorised("group `orders`: grant the service `READ`".to_owned());
-    service.tell(&Observation::Trouble(&error));
+    service.emit(&Observation::BrokerError(&error));
     assert_eq!(service.says(), (true, true, vec![]), "as long as it has its partitions");
     revoked(&service, true);
     assert!(words(&service).ends_with("grant the service `READ`"), "{}", words(&service));
-    service.tell(&Observation::Assigned { partitions: &[claims()], epoch: EPOCH });
+    service.emit(&Observation::Assigned { partitions: &[claims()], epoch: EPOCH });
     revoked(&service, true);
-    assert!(words(&service).ends_with("let it in again"), "{}", words(&service));
+    assert!(words(&service).ends_with("has not rejoined"), "{}", words(&service));
 }
 
 #[tokio::test(start_paused = true)]
@@ -54,24 +57,24 @@ async fn a_part_that_is_taken_and_given_back_changes_nothing() {
     let other = TopicPartition { partition: 1, ..claims() };
     for lost in [false, true] {
         let others = std::slice::from_ref(&other);
-        service.tell(&Observation::Assigned { partitions: others, epoch: EPOCH });
+        service.emit(&Observation::Assigned { partitions: others, epoch: EPOCH });
         assert!(service.health.is_healthy());
-        service.tell(&Observation::Revoked { partitions: others, epoch: EPOCH, lost });
+        service.emit(&Observation::Revoked { partitions: others, epoch: EPOCH, lost });
         assert!(service.health.is_healthy());
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_spare_member_is_ready_when_it_is_told_or_when_the_coordinator_answers() {
+async fn a_spare_member_is_ready_once_assigned_or_confirmed() {
     let service = Service::new();
-    service.tell(&Observation::Assigned { partitions: &[], epoch: EPOCH });
+    service.emit(&Observation::Assigned { partitions: &[], epoch: EPOCH });
     assert!(service.health.is_ready());
 
     let service = Service::new();
     assert_eq!(service.group.doubt(), None);
     advance(Duration::from_secs(31)).await;
     service.health.answered(Ok(&[]));
-    assert!(!service.health.is_ready(), "the group was not heard of");
+    assert!(!service.health.is_ready(), "the group has not answered");
     assert_eq!(service.group.doubt(), Some(claims()));
     service.group.note_coordinator(false);
     assert!(!service.health.is_ready());
@@ -86,23 +89,23 @@ async fn who_has_no_partition_does_not_know_the_lag() {
     let service = Service::new();
     let lag = || service.health.groups()[0].lag();
     assert_eq!(lag(), None);
-    service.tell(&Observation::Assigned { partitions: &[], epoch: EPOCH });
+    service.emit(&Observation::Assigned { partitions: &[], epoch: EPOCH });
     service.health.answered(Ok(&[]));
     assert_eq!(lag(), None);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_member_that_is_not_let_in_is_told_with_its_topics_while_others_are() {
+async fn a_member_that_cannot_join_is_reported_with_its_topics() {
     let service = Service::new().joined().with_lag(0);
     let [in_it, apart] = [claims().topic, TopicName::from_static("user_events")]
-        .map(|topic| Arc::new(Pulse::begun_before_of(Duration::from_secs(20), &[topic])));
-    for pulse in [&in_it, &apart] {
-        pulse.beat();
+        .map(|topic| Arc::new(Heartbeat::begun_before_of(Duration::from_secs(20), &[topic])));
+    for heartbeat in [&in_it, &apart] {
+        heartbeat.beat();
     }
     in_it.note_member(true);
-    service.group.set_pulses(vec![in_it, Arc::clone(&apart)]);
+    service.group.set_heartbeats(vec![in_it, Arc::clone(&apart)]);
     assert_eq!(service.says(), (true, false, vec!["not_assigned"]));
-    assert!(words(&service).contains("a member of this process for `user_events` for 20s"));
+    assert!(words(&service).contains("no member in this process for `user_events` for 20s"));
     apart.note_member(true);
     assert_eq!(service.says(), (true, true, vec![]));
     // A group that shares its partitions out anew is left for a moment.

@@ -3,7 +3,7 @@ use crate::broker::{OffsetReset, ResetReason};
 
 /// It is over, and nobody can do anything about it but look why: traffic and restarts go on.
 #[tokio::test(start_paused = true)]
-async fn a_partition_that_went_on_elsewhere_is_told_for_ten_minutes_and_ends_nothing() {
+async fn an_offset_reset_is_reported_for_ten_minutes_and_keeps_readiness() {
     let service = Service::new().joined();
     let reset = OffsetReset {
         partition: claims(),
@@ -12,15 +12,15 @@ async fn a_partition_that_went_on_elsewhere_is_told_for_ten_minutes_and_ends_not
         from: NextOffset(7),
         to: NextOffset(12),
     };
-    service.tell(&Observation::OffsetReset(&reset));
+    service.emit(&Observation::OffsetReset(&reset));
     assert_eq!(service.says(), (true, true, vec!["offset_reset"]));
     let words = service.health.problems()[0].to_string();
-    for word in ["`billing`", "role_events/0 at 12", "in place of 7", "5 offsets", "removed"] {
+    for word in ["`billing`", "role_events/0 to 12", "from 7", "5 offsets", "removed"] {
         assert!(words.contains(word), "{word} is not in {words}");
     }
     // Whoever has the partition now.
     let (partitions, epoch) = (&[claims()], EPOCH);
-    service.tell(&Observation::Revoked { partitions, epoch, lost: false });
+    service.emit(&Observation::Revoked { partitions, epoch, lost: false });
     advance(Duration::from_secs(599)).await;
     assert_eq!(service.says().2, ["offset_reset"]);
     advance(Duration::from_secs(1)).await;

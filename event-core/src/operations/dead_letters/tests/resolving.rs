@@ -8,12 +8,12 @@ async fn a_redriven_record_is_the_original_with_where_it_came_from() {
     own.push("traceparent", "00-x");
     own.push("dlq.topic", "of the producer");
     own.push("dlq.reason", "of the producer too");
-    let desk = Desk::with(&[Letter { offset: 15, own: own.clone(), ..LETTER }]).await;
+    let fixture = Fixture::with(&[Letter { offset: 15, own: own.clone(), ..LETTER }]).await;
     let before = Timestamp::now();
-    let resolved = desk.redrive().await.unwrap();
-    assert_eq!((resolved.done, resolved.left.len(), resolved.stopped), (1, 0, false));
+    let resolved = fixture.redrive().await.unwrap();
+    assert_eq!((resolved.done, resolved.skipped.len(), resolved.stopped), (1, 0, false));
 
-    let sent = &desk.redriven()[0];
+    let sent = &fixture.redriven()[0];
     assert_eq!(sent.key.as_deref(), Some(&b"3"[..]));
     assert_eq!(sent.value.as_deref(), Some(GOOD));
     let names: Vec<_> = sent.headers.iter().map(|header| header.name.clone()).collect();
@@ -50,7 +50,7 @@ async fn a_redriven_record_is_the_original_with_where_it_came_from() {
         assert_eq!(text(sent, name), value, "{name}");
     }
 
-    let resolution = &desk.broker.records(&LETTERS)[1];
+    let resolution = &fixture.broker.records(&LETTERS)[1];
     assert_eq!((&resolution.key, &resolution.value), (&None, &None));
     for (name, value) in [
         (resolution_header::RESOLVES, "0@0"),
@@ -64,36 +64,36 @@ async fn a_redriven_record_is_the_original_with_where_it_came_from() {
     assert!((before..=Timestamp::now()).contains(&at), "{at}");
 
     // It is gone, and a second redrive has nothing to do.
-    let found = desk.list(DeadLetterFilter::default()).await;
+    let found = fixture.list(DeadLetterFilter::default()).await;
     assert_eq!((found.open, found.resolved, found.foreign), (0, 1, 0));
-    assert_eq!(desk.redrive().await.unwrap().done, 0);
-    assert_eq!(desk.redriven().len(), 1);
+    assert_eq!(fixture.redrive().await.unwrap().done, 0);
+    assert_eq!(fixture.redriven().len(), 1);
 }
 
 #[tokio::test]
 async fn copies_of_one_letter_are_one_and_are_resolved_together() {
-    let desk = Desk::with(&[LETTER, Letter { offset: 1, ..LETTER }, LETTER]).await;
-    let found = desk.list(DeadLetterFilter::default()).await;
-    assert_eq!(desk.all().await, ["0@0", "0@1"]);
+    let fixture = Fixture::with(&[LETTER, Letter { offset: 1, ..LETTER }, LETTER]).await;
+    let found = fixture.list(DeadLetterFilter::default()).await;
+    assert_eq!(fixture.all().await, ["0@0", "0@1"]);
     assert_eq!(found.letters[0].copies[0].offset, Offset(2));
     // Also under the id of the copy.
-    let by_copy = find(&desk.broker, &[LETTERS], &"0@2".parse().unwrap()).await.unwrap();
+    let by_copy = find(&fixture.broker, &[LETTERS], &"0@2".parse().unwrap()).await.unwrap();
     assert_eq!(by_copy.short_id(), "0@0");
-    assert_eq!(desk.redrive().await.unwrap().done, 2);
-    assert_eq!(desk.redriven().len(), 2);
-    assert!(desk.all().await.is_empty());
+    assert_eq!(fixture.redrive().await.unwrap().done, 2);
+    assert_eq!(fixture.redriven().len(), 2);
+    assert!(fixture.all().await.is_empty());
 }
 
 #[tokio::test]
 async fn a_letter_that_fails_again_after_its_redrive_is_a_new_one() {
-    let desk = Desk::with(&[LETTER]).await;
-    desk.redrive().await.unwrap();
+    let fixture = Fixture::with(&[LETTER]).await;
+    fixture.redrive().await.unwrap();
     let redrive_id = Some("admin:claim_events/0@0#0@0");
-    assert_eq!(Some(text(&desk.redriven()[0], retry_header::REDRIVE_ID)), redrive_id);
-    desk.send(Letter { redrive_id, ..LETTER }.to_record()).await;
-    assert_eq!(desk.all().await, ["0@2"]);
-    desk.redrive().await.unwrap();
-    let again = &desk.redriven()[1];
+    assert_eq!(Some(text(&fixture.redriven()[0], retry_header::REDRIVE_ID)), redrive_id);
+    fixture.send(Letter { redrive_id, ..LETTER }.to_record()).await;
+    assert_eq!(fixture.all().await, ["0@2"]);
+    fixture.redrive().await.unwrap();
+    let again = &fixture.redriven()[1];
     assert_eq!(text(again, retry_header::REDRIVE_ID), "admin:claim_events/0@0#0@2");
     let ids = again.headers.iter().filter(|header| header.name == retry_header::REDRIVE_ID);
     assert_eq!(ids.count(), 1);
@@ -101,14 +101,14 @@ async fn a_letter_that_fails_again_after_its_redrive_is_a_new_one() {
 
 #[tokio::test]
 async fn a_redrive_that_was_cut_off_before_the_resolution_is_recognised() {
-    let desk = Desk::with(&[LETTER]).await;
+    let fixture = Fixture::with(&[LETTER]).await;
     let refused = BrokerError::Other("no leader".into());
-    desk.broker.refuse_writes(&LETTERS, Some(refused));
-    assert!(matches!(desk.redrive().await, Err(OperationError::Broker(BrokerError::Other(_)))));
-    desk.broker.refuse_writes(&LETTERS, None);
-    assert_eq!(desk.all().await, ["0@0"]);
-    desk.redrive().await.unwrap();
-    let ids: Vec<_> = desk
+    fixture.broker.refuse_writes(&LETTERS, Some(refused));
+    assert!(matches!(fixture.redrive().await, Err(OperationError::Broker(BrokerError::Other(_)))));
+    fixture.broker.refuse_writes(&LETTERS, None);
+    assert_eq!(fixture.all().await, ["0@0"]);
+    fixture.redrive().await.unwrap();
+    let ids: Vec<_> = fixture
         .redriven()
         .iter()
         .map(|sent| text(sent, retry_header::REDRIVE_ID).to_owned())
@@ -119,52 +119,53 @@ async fn a_redrive_that_was_cut_off_before_the_resolution_is_recognised() {
 #[tokio::test]
 async fn a_letter_and_its_failed_redrive_are_no_copies_of_each_other() {
     let redrive_id = Some("admin:claim_events/0@0#0@0");
-    let desk = Desk::with(&[LETTER, Letter { redrive_id, ..LETTER }]).await;
-    assert_eq!(desk.all().await, ["0@0", "0@1"]);
+    let fixture = Fixture::with(&[LETTER, Letter { redrive_id, ..LETTER }]).await;
+    assert_eq!(fixture.all().await, ["0@0", "0@1"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_redrive_goes_at_its_rate_and_goes_on_where_it_was_ended() {
     let letters: Vec<_> = (0..10).map(|offset| Letter { offset, ..LETTER }).collect();
-    let desk = Desk::with(&letters).await;
-    let letters = desk.list(DeadLetterFilter::default()).await.letters;
-    let (tell, told) = watch::channel(false);
-    let resolver = Resolver::new(&desk.broker, "1/s".parse().ok(), Shutdown::new(told)).unwrap();
+    let fixture = Fixture::with(&letters).await;
+    let letters = fixture.list(DeadLetterFilter::default()).await.letters;
+    let (stop, stopped) = watch::channel(false);
+    let resolver =
+        Resolver::new(&fixture.broker, "1/s".parse().ok(), Shutdown::new(stopped)).unwrap();
     let began = tokio::time::Instant::now();
     let mut seen = Vec::new();
     let progress = |step: &Step<'_>| {
         seen.push((step.done, step.of));
         if step.done == 4 {
-            tell.send_replace(true);
+            stop.send_replace(true);
         }
     };
-    let resolved = resolver.redrive(&letters, &desk.addressees(), progress).await.unwrap();
+    let resolved = resolver.redrive(&letters, &fixture.targets(), progress).await.unwrap();
     assert_eq!((resolved.done, resolved.stopped), (4, true));
     assert_eq!(began.elapsed().as_secs(), 3);
     assert_eq!(seen, [(1, 10), (2, 10), (3, 10), (4, 10)]);
-    assert_eq!(desk.all().await.len(), 6);
+    assert_eq!(fixture.all().await.len(), 6);
 
-    desk.redrive().await.unwrap();
+    fixture.redrive().await.unwrap();
     let offsets: Vec<_> =
-        desk.redriven().iter().map(|sent| text(sent, retry_header::OFFSET).to_owned()).collect();
+        fixture.redriven().iter().map(|sent| text(sent, retry_header::OFFSET).to_owned()).collect();
     assert_eq!(offsets, (0..10).map(|offset| offset.to_string()).collect::<Vec<_>>());
 }
 
 #[tokio::test]
 async fn without_a_redrive_topic_nothing_is_sent() {
-    let desk = Desk::with(&[LETTER]).await;
-    desk.broker.delete_topic(&REDRIVE);
-    let error = desk.redrive().await.unwrap_err().to_string();
+    let fixture = Fixture::with(&[LETTER]).await;
+    fixture.broker.delete_topic(&REDRIVE);
+    let error = fixture.redrive().await.unwrap_err().to_string();
     assert_eq!(
         error,
         "topic `claim_events_redrive` does not exist, so nothing can be redriven\nhelp: make it with `topics create` and redrive again; a running service reads it within seconds"
     );
-    assert_eq!(desk.all().await, ["0@0"]);
+    assert_eq!(fixture.all().await, ["0@0"]);
 }
 
 #[tokio::test]
 async fn a_letter_that_nobody_would_handle_stays() {
-    let desk = Desk::with(&[
+    let fixture = Fixture::with(&[
         Letter { offset: 0, handler: Some("retired"), ..LETTER },
         Letter { offset: 1, handler: None, value: Some(BROKEN), ..LETTER },
         Letter { offset: 2, handler: None, value: Some(RENAMED), ..LETTER },
@@ -172,20 +173,20 @@ async fn a_letter_that_nobody_would_handle_stays() {
         Letter { offset: 3, handler: None, ..LETTER },
     ])
     .await;
-    let resolved = desk.redrive().await.unwrap();
+    let resolved = fixture.redrive().await.unwrap();
     assert_eq!(resolved.done, 1);
-    let left: Vec<_> = resolved.left.iter().map(|(_, left)| left.to_string()).collect();
+    let left: Vec<_> = resolved.skipped.iter().map(|(_, left)| left.to_string()).collect();
     assert_eq!(left[0], "no handler of its topic has the id retired any more");
     assert!(left[1].contains("byte 1"), "{}", left[1]);
     assert_eq!(left[2], "no handler takes it");
-    assert_eq!(text(&desk.redriven()[0], retry_header::HANDLER), "claims");
-    assert_eq!(desk.all().await, ["0@0", "0@1", "0@2"]);
+    assert_eq!(text(&fixture.redriven()[0], retry_header::HANDLER), "claims");
+    assert_eq!(fixture.all().await, ["0@0", "0@1", "0@2"]);
 }
 
 #[tokio::test]
 async fn a_value_that_was_left_out_is_read_from_the_origin_while_it_is_there() {
     let pointer = |offset| Letter { offset, value: None, left_out: true, ..LETTER };
-    let desk = Desk::with(&[pointer(0), pointer(1), pointer(2)]).await;
+    let fixture = Fixture::with(&[pointer(0), pointer(1), pointer(2)]).await;
     for (timestamp_ms, value) in [(1_700_000_000_000, GOOD), (1, NO_ID)] {
         let record = OutgoingRecord {
             topic: CLAIMS,
@@ -194,7 +195,7 @@ async fn a_value_that_was_left_out_is_read_from_the_origin_while_it_is_there() {
             headers: Headers::new(),
             ..LETTER.to_record()
         };
-        desk.send(record).await;
+        fixture.send(record).await;
     }
     let gone = |offset| {
         format!(
@@ -202,15 +203,15 @@ async fn a_value_that_was_left_out_is_read_from_the_origin_while_it_is_there() {
         )
     };
     // Of the second another record lies there, of the third none.
-    assert_eq!(desk.fates().await, ["handled".to_owned(), gone(1), gone(2)]);
-    assert_eq!(desk.redrive().await.unwrap().done, 1);
-    assert_eq!(desk.redriven()[0].value.as_deref(), Some(GOOD));
-    assert_eq!(desk.all().await, ["0@1", "0@2"]);
+    assert_eq!(fixture.previews().await, ["handled".to_owned(), gone(1), gone(2)]);
+    assert_eq!(fixture.redrive().await.unwrap().done, 1);
+    assert_eq!(fixture.redriven()[0].value.as_deref(), Some(GOOD));
+    assert_eq!(fixture.all().await, ["0@1", "0@2"]);
 }
 
 #[tokio::test]
-async fn a_dry_run_tells_what_the_build_at_hand_would_do() {
-    let desk = Desk::with(&[
+async fn a_dry_run_reports_what_this_build_would_do() {
+    let fixture = Fixture::with(&[
         LETTER,
         Letter { offset: 1, value: Some(NO_ID), ..LETTER },
         Letter { offset: 2, handler: None, value: Some(BROKEN), ..LETTER },
@@ -219,7 +220,7 @@ async fn a_dry_run_tells_what_the_build_at_hand_would_do() {
     ])
     .await;
     assert_eq!(
-        desk.fates().await,
+        fixture.previews().await,
         [
             "handled",
             "Some(\"data_mismatch\") at Some(38)",
@@ -229,21 +230,21 @@ async fn a_dry_run_tells_what_the_build_at_hand_would_do() {
             "Some(\"data_mismatch\") at Some(40)",
         ]
     );
-    assert_eq!((desk.all().await.len(), desk.redriven().len()), (5, 0));
+    assert_eq!((fixture.all().await.len(), fixture.redriven().len()), (5, 0));
 }
 
 #[tokio::test]
 async fn what_is_dropped_is_gone_and_sent_nowhere() {
-    let desk = Desk::with(&[LETTER, Letter { offset: 1, ..LETTER }]).await;
+    let fixture = Fixture::with(&[LETTER, Letter { offset: 1, ..LETTER }]).await;
     let id = "0@0".parse().unwrap();
-    let letter = find(&desk.broker, &[LETTERS], &id).await.unwrap();
-    let resolver = Resolver::new(&desk.broker, None, Shutdown::never()).unwrap();
+    let letter = find(&fixture.broker, &[LETTERS], &id).await.unwrap();
+    let resolver = Resolver::new(&fixture.broker, None, Shutdown::never()).unwrap();
     assert_eq!(resolver.give_up(&[letter], |_| {}).await.unwrap().done, 1);
-    assert_eq!((desk.all().await, desk.redriven().len()), (vec!["0@1".to_owned()], 0));
-    let resolution = &desk.broker.records(&LETTERS)[2];
+    assert_eq!((fixture.all().await, fixture.redriven().len()), (vec!["0@1".to_owned()], 0));
+    let resolution = &fixture.broker.records(&LETTERS)[2];
     assert_eq!(text(resolution, resolution_header::RESOLUTION), "dropped");
     assert_eq!(resolution.headers.get(resolution_header::REDRIVE_ID), None);
-    let error = find(&desk.broker, &[LETTERS], &id).await.unwrap_err().to_string();
+    let error = find(&fixture.broker, &[LETTERS], &id).await.unwrap_err().to_string();
     assert_eq!(
         error,
         "no dead letter 0@0 in claim_events_dlq\nhelp: `dlq ls` lists the ids; what the topic no longer holds is gone"
@@ -252,21 +253,22 @@ async fn what_is_dropped_is_gone_and_sent_nowhere() {
 
 #[tokio::test]
 async fn the_original_is_what_was_on_the_topic() {
-    let desk = Desk::with(&[Letter { offset: 15, ..LETTER }]).await;
-    let letter = find(&desk.broker, &[LETTERS], &"0@0".parse().unwrap()).await.unwrap();
-    let original = original_of(&desk.broker, &letter).await.unwrap().unwrap();
+    let fixture = Fixture::with(&[Letter { offset: 15, ..LETTER }]).await;
+    let letter = find(&fixture.broker, &[LETTERS], &"0@0".parse().unwrap()).await.unwrap();
+    let original = original_of(&fixture.broker, &letter).await.unwrap().unwrap();
     assert_eq!((original.offset, original.timestamp_ms), (Offset(15), 1_700_000_000_000));
     assert_eq!((original.value.as_deref(), original.headers.len()), (Some(GOOD), 0));
     let missing = TopicName::from_static("other_events_dlq");
-    let found = list(&desk.broker, &[LETTERS, missing.clone()], &DeadLetterFilter::default()).await;
+    let found =
+        list(&fixture.broker, &[LETTERS, missing.clone()], &DeadLetterFilter::default()).await;
     assert_eq!(found.unwrap().missing, [missing]);
 }
 
 #[tokio::test]
 async fn a_letter_of_a_replay_goes_to_the_group_in_which_its_handler_runs() {
-    let desk = Desk::with(&[Letter { group: "admin_replay_1", ..LETTER }]).await;
-    assert_eq!(desk.redrive().await.unwrap().done, 1);
-    assert_eq!(text(&desk.redriven()[0], retry_header::GROUP), "admin");
+    let fixture = Fixture::with(&[Letter { group: "admin_replay_1", ..LETTER }]).await;
+    assert_eq!(fixture.redrive().await.unwrap().done, 1);
+    assert_eq!(text(&fixture.redriven()[0], retry_header::GROUP), "admin");
 }
 
 #[tokio::test]
@@ -274,39 +276,43 @@ async fn a_letter_of_another_group_is_left_as_it_is() {
     for group in ["blue", "blue_replay_1", "admin_replay_x"] {
         let unread = Letter { offset: 1, handler: None, reason: "malformed_json", ..LETTER };
         let letters = [Letter { group, ..LETTER }, Letter { group, ..unread }];
-        let desk = Desk::with(&letters).await;
-        let resolved = desk.redrive().await.unwrap();
-        assert_eq!((resolved.done, resolved.left.len()), (0, 2), "{group}");
-        assert!(matches!(&resolved.left[0].1, Left::OtherGroup(_)), "{:?}", resolved.left);
-        assert_eq!(desk.all().await, ["0@0", "0@1"]);
-        assert!(desk.redriven().is_empty());
+        let fixture = Fixture::with(&letters).await;
+        let resolved = fixture.redrive().await.unwrap();
+        assert_eq!((resolved.done, resolved.skipped.len()), (0, 2), "{group}");
+        assert!(
+            matches!(&resolved.skipped[0].1, RedriveSkipReason::OtherGroup(_)),
+            "{:?}",
+            resolved.skipped
+        );
+        assert_eq!(fixture.all().await, ["0@0", "0@1"]);
+        assert!(fixture.redriven().is_empty());
     }
 }
 
 // What became of a letter of `blue` when these groups have positions.
 async fn of_blue(service: &str, with_positions: &[&str]) -> Result<String, String> {
-    let desk = Desk::with(&[Letter { group: "blue", ..LETTER }]).await;
+    let fixture = Fixture::with(&[Letter { group: "blue", ..LETTER }]).await;
     let partition = crate::delivery::TopicPartition { topic: CLAIMS, partition: 0 };
     for group in with_positions {
         let at = [(partition.clone(), crate::delivery::NextOffset(0))];
-        let deadline = std::time::Duration::from_secs(1);
-        desk.broker.reset(&group.parse_group(), &at, deadline).await.unwrap();
+        let timeout = std::time::Duration::from_secs(1);
+        fixture.broker.reset(&group.parse_group(), &at, timeout).await.unwrap();
     }
-    let (handlers, own) = (desk.registry.handlers(), "admin".parse_group());
+    let (handlers, own) = (fixture.registry.handlers(), "admin".parse_group());
     let blue = "blue".parse_group();
-    let addressees = Addressees::of_group(&desk.broker, handlers, service, &own, &blue);
-    let addressees = addressees.await.unwrap();
-    let letters = desk.list(DeadLetterFilter::default()).await.letters;
-    let resolver = Resolver::new(&desk.broker, None, Shutdown::never()).unwrap();
-    let resolved = resolver.redrive(&letters, &addressees, |_| {}).await.unwrap();
-    match resolved.left.first() {
+    let targets = RedriveTargets::of_group(&fixture.broker, handlers, service, &own, &blue);
+    let targets = targets.await.unwrap();
+    let letters = fixture.list(DeadLetterFilter::default()).await.letters;
+    let resolver = Resolver::new(&fixture.broker, None, Shutdown::never()).unwrap();
+    let resolved = resolver.redrive(&letters, &targets, |_| {}).await.unwrap();
+    match resolved.skipped.first() {
         Some((_, left)) => Err(left.to_string()),
-        None => Ok(text(&desk.redriven()[0], retry_header::GROUP).to_owned()),
+        None => Ok(text(&fixture.redriven()[0], retry_header::GROUP).to_owned()),
     }
 }
 
 #[tokio::test]
-async fn positions_tell_whether_the_service_runs_in_a_group_or_left_it() {
+async fn committed_offsets_show_whether_a_group_is_still_served() {
     assert_eq!(of_blue("admin", &["blue"]).await.unwrap(), "blue");
     assert_eq!(of_blue("admin", &["admin"]).await.unwrap(), "admin");
     for doubtful in [&[][..], &["blue", "admin"]] {
@@ -322,47 +328,48 @@ async fn positions_tell_whether_the_service_runs_in_a_group_or_left_it() {
 #[tokio::test]
 async fn many_letters_are_redriven_once_each_and_in_order() {
     let letters: Vec<_> = (0..250).map(|offset| Letter { offset, ..LETTER }).collect();
-    let desk = Desk::with(&letters).await;
-    assert_eq!(desk.redrive().await.unwrap().done, 250);
-    let sent = desk.redriven();
+    let fixture = Fixture::with(&letters).await;
+    assert_eq!(fixture.redrive().await.unwrap().done, 250);
+    let sent = fixture.redriven();
     let offsets: Vec<i64> =
         sent.iter().map(|sent| text(sent, retry_header::OFFSET).parse().unwrap()).collect();
     assert_eq!(offsets, (0..250).collect::<Vec<_>>());
-    assert!(desk.all().await.is_empty());
+    assert!(fixture.all().await.is_empty());
 }
 
 #[tokio::test]
 async fn a_record_that_the_redrive_topic_does_not_take_stays_a_letter() {
     let mut own = Headers::new();
     own.push("padding", vec![b'x'; 1000]);
-    let desk = Desk::with(&[Letter { own, ..LETTER }, Letter { offset: 1, ..LETTER }]).await;
-    desk.broker.limit_record_bytes(&REDRIVE, 1000);
-    let resolved = desk.redrive().await.unwrap();
-    assert_eq!((resolved.done, resolved.left.len()), (1, 1));
-    assert!(matches!(&resolved.left[0].1, Left::TooLarge(_)));
-    assert_eq!(desk.all().await, ["0@0"]);
+    let fixture = Fixture::with(&[Letter { own, ..LETTER }, Letter { offset: 1, ..LETTER }]).await;
+    fixture.broker.limit_record_bytes(&REDRIVE, 1000);
+    let resolved = fixture.redrive().await.unwrap();
+    assert_eq!((resolved.done, resolved.skipped.len()), (1, 1));
+    assert!(matches!(&resolved.skipped[0].1, RedriveSkipReason::TooLarge(_)));
+    assert_eq!(fixture.all().await, ["0@0"]);
 }
 
 #[tokio::test]
 async fn an_event_that_was_unknown_to_all_goes_to_whichever_group_handles_it_now() {
     let unknown =
         Letter { handler: None, reason: "unknown_event", value: Some(ARCHIVED), ..LETTER };
-    let desk = Desk::with(&[unknown]).await;
-    assert_eq!(desk.fates().await, ["handled"]);
-    assert_eq!(desk.redrive().await.unwrap().done, 1);
-    let sent = &desk.redriven()[0];
+    let fixture = Fixture::with(&[unknown]).await;
+    assert_eq!(fixture.previews().await, ["handled"]);
+    assert_eq!(fixture.redrive().await.unwrap().done, 1);
+    let sent = &fixture.redriven()[0];
     assert_eq!(text(sent, retry_header::GROUP), "archive");
     assert_eq!(text(sent, retry_header::HANDLER), "archive");
     // What could not be read, each group gave up for itself.
     let unread =
         Letter { handler: None, reason: "malformed_json", value: Some(ARCHIVED), ..LETTER };
-    let desk = Desk::with(&[unread]).await;
-    assert_eq!(desk.fates().await, ["no handler takes it"]);
+    let fixture = Fixture::with(&[unread]).await;
+    assert_eq!(fixture.previews().await, ["no handler takes it"]);
 }
 
 #[tokio::test]
 async fn what_was_over_a_limit_is_not_held_to_it_again() {
-    let desk = Desk::with(&[Letter { handler: None, reason: "value_too_large", ..LETTER }]).await;
+    let fixture =
+        Fixture::with(&[Letter { handler: None, reason: "value_too_large", ..LETTER }]).await;
     let policy = DeliveryPolicy { max_value_bytes: 10, ..DeliveryPolicy::default() };
-    assert_eq!(desk.fates_under(policy).await, ["handled"]);
+    assert_eq!(fixture.previews_under(policy).await, ["handled"]);
 }

@@ -32,7 +32,7 @@ impl Concurrent {
         let mut left = RECORDS_A_TURN;
         let now = self.now;
         while left > 0 {
-            if self.failed.is_err() || self.settler.is_told_to_stop() {
+            if self.failed.is_err() || self.settler.is_stop_requested() {
                 return false;
             }
             let Some((batch, first)) = self.current.take() else {
@@ -119,7 +119,7 @@ impl Concurrent {
         self.progress.track(|tracker| {
             delivered.extend(records.map(|record| {
                 let stamp = record.stamp();
-                let remembered = tracker.judge(stamp);
+                let remembered = tracker.lookup(stamp);
                 (tracker.deliver(stamp), remembered)
             }));
         });

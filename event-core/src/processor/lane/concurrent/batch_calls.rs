@@ -162,7 +162,7 @@ impl Concurrent {
         self.try_again(id, Some(job), delay);
     }
 
-    /// What is known of a record, which is told what of it counts as absent when that is nothing so far.
+    /// What is known of a record, which gets the fields that count as absent when it has none so far.
     fn job_of(&mut self, number: HandlerIndex, id: RecordId) -> Option<Box<Job>> {
         let record = self.scheduler.get_mut(id)?;
         if let Some(job) = record.job.take() {

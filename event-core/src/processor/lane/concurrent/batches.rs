@@ -124,13 +124,13 @@ impl Concurrent {
         self.note_rest(number);
     }
 
-    /// A record that a call had is to be tried again.
+    /// A record that a call had is to be retried.
     pub(super) fn take_back(&mut self, id: RecordId, job: Option<Box<Job>>) {
         self.note_returned(id);
         let Some(record) = self.scheduler.get_mut(id) else { return };
         record.job = job;
         let number = record.batch;
-        // Its batch may be held for it alone.
+        // Its batch may be retained for it alone.
         self.keep(id);
         self.note_rest(number);
     }

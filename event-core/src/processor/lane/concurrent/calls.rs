@@ -32,7 +32,7 @@ impl Concurrent {
     /// Starts what may be started now; whether there may be more.
     pub(super) fn start(&mut self) -> bool {
         let now = self.now;
-        // At every turn: while calls end all the time, no timer is heard.
+        // At every turn: while calls end all the time, no timer is polled.
         self.wake(now);
         self.opens = None;
         self.lacks_budget = false;
@@ -40,7 +40,7 @@ impl Concurrent {
         while left > 0 && self.failed.is_ok() && !self.lacks_budget {
             let Some(handler) = self.next_handler(now) else { break };
             self.start_handler(handler, now, &mut left);
-            if self.settler.is_told_to_stop() {
+            if self.settler.is_stop_requested() {
                 break;
             }
         }
@@ -83,7 +83,7 @@ impl Concurrent {
         while *left > 0
             && self.failed.is_ok()
             && !self.lacks_budget
-            && !self.settler.is_told_to_stop()
+            && !self.settler.is_stop_requested()
             && self.scheduler.can_start(number, now)
         {
             if number == NO_HANDLER {
@@ -196,7 +196,7 @@ impl Concurrent {
         let handler = self.handlers.get_mut(number)?;
         let (mut work, limit) = (handler.loops.pop().unwrap_or_default(), handler.limit());
         let began = handler.is_timed().then(Instant::now);
-        self.ending.note_in_hand(true);
+        self.ending.note_in_flight(true);
         let (slot, route) = (&self.slot, &handler.route);
         self.settler.engine.watch.begin(slot, route.index, offset);
         slot.count_poll();
@@ -229,7 +229,7 @@ impl Concurrent {
             name: record.name,
         };
         if let Some(job) = &record.job {
-            next.attempt = job.trial.number();
+            next.attempt = job.attempt_state.number();
             next.attempts = self.settler.last_attempt(job);
             if job.has_returned {
                 next.origin = Some(Arc::new(job.origin.clone()));
@@ -280,7 +280,7 @@ impl Concurrent {
 
     /// Polls work on records once, and has it go on as a task when that is not enough; whether it was.
     pub(super) fn begin(&mut self, ids: &[RecordId], mut work: Work) -> bool {
-        self.ending.note_in_hand(true);
+        self.ending.note_in_flight(true);
         match poll_once(&mut work) {
             Poll::Ready(done) => {
                 drop(work);

@@ -2,7 +2,7 @@
 //!
 //! Two records are handled one after the other unless one of them has no order, or both have a key
 //! and the keys differ. So the ordered ones come in phases: either records by key, side by side, or
-//! records by partition, one after the other. What does not fit into the present phase is held until
+//! records by partition, one after the other. What does not fit into the present phase is retained until
 //! it is over, with everything ordered behind it. Each key has a queue, and the partition has one; what
 //! is first in its queue, and has no order, stands in the line of its handler. Nothing here waits or
 //! locks: a lane asks what to start and says what has ended.
@@ -66,7 +66,7 @@ pub(super) struct Scheduler<T> {
     keys: FxHashMap<u64, u32>,
     queues: Slab<Queue>,
     /// Ordered records that wait for the end of the present phase.
-    held: VecDeque<(RecordId, RecordOrder)>,
+    retained: VecDeque<(RecordId, RecordOrder)>,
     /// How many ordered records the present phase has.
     ordered: usize,
     /// Whether they keep the order of the partition, and not that of their keys.
@@ -102,7 +102,7 @@ impl<T> Scheduler<T> {
             turns: VecDeque::new(),
             keys: FxHashMap::default(),
             queues,
-            held: VecDeque::new(),
+            retained: VecDeque::new(),
             ordered: 0,
             by_partition: false,
         }
@@ -132,10 +132,10 @@ impl<T> Scheduler<T> {
         let id = RecordId(u32::try_from(key).unwrap_or(u32::MAX));
         if order == RecordOrder::None {
             self.line_up_new(id, 1, now);
-        } else if self.held.is_empty() && self.fits(order) {
+        } else if self.retained.is_empty() && self.fits(order) {
             self.join(id, order, now);
         } else {
-            self.held.push_back((id, order));
+            self.retained.push_back((id, order));
         }
         id
     }
@@ -266,10 +266,10 @@ impl<T> Scheduler<T> {
         let Some(first) = line.ready.front() else { return false };
         let queue = &self.queues[OF_PARTITION as usize];
         let is_whole = || queue.counted_last == queue.last;
-        queue.first == Some(*first) && (!self.held.is_empty() || !is_whole())
+        queue.first == Some(*first) && (!self.retained.is_empty() || !is_whole())
     }
 
-    /// Starts the next record of a handler that takes one at a time, or one to be tried again.
+    /// Starts the next record of a handler that takes one at a time, or one to be retried.
     pub(super) fn start_one(&mut self, handler: HandlerIndex) -> Option<RecordId> {
         let line = self.lines.get_mut(handler)?;
         let id = match line.again.pop_front() {
@@ -285,7 +285,7 @@ impl<T> Scheduler<T> {
         Some(id)
     }
 
-    /// Starts the next records of a handler that takes several: those to be tried again one by one.
+    /// Starts the next records of a handler that takes several: those to be retried one by one.
     pub(super) fn start_batch(
         &mut self,
         handler: HandlerIndex,
@@ -341,7 +341,7 @@ impl<T> Scheduler<T> {
         }
     }
 
-    /// A record that was started is to be tried again now. It kept its place.
+    /// A record that was started is to be retried now. It kept its place.
     pub(super) fn again(&mut self, id: RecordId) {
         let record = self.look(id);
         let is_first = record.queue.is_none_or(|of| self.queues[of as usize].first == Some(id));
@@ -366,10 +366,10 @@ impl<T> Scheduler<T> {
         if let Some(queue) = record.queue {
             self.leave(queue, (record.before, record.after), now);
             self.ordered -= 1;
-            while let Some((next, order)) = self.held.front().copied()
+            while let Some((next, order)) = self.retained.front().copied()
                 && self.fits(order)
             {
-                self.held.pop_front();
+                self.retained.pop_front();
                 self.join(next, order, now);
             }
         }

@@ -161,7 +161,7 @@ impl Concurrent {
 
     /// Calls the handler of the run; whether what follows may go straight still.
     fn call_run(&mut self) -> bool {
-        if self.settler.is_told_to_stop() {
+        if self.settler.is_stop_requested() {
             return false;
         }
         let number = self.run.handler;

@@ -17,7 +17,7 @@ use crate::outcome::Outcome;
 use crate::processor::engine::Engine;
 use crate::processor::tracker::Tracker;
 use crate::processor::{
-    Clock, Concurrency, Control, DeliveryPolicy, EventProcessor, Neighbours, ServiceIdentity,
+    Clock, Concurrency, Control, DeliveryPolicy, EventProcessor, ServiceIdentity, SiblingGroups,
 };
 use crate::router::EventRouter;
 use crate::state::StateMap;
@@ -53,7 +53,8 @@ impl Concurrent {
     /// How many attempts at the one record were made.
     fn attempts(&self) -> u32 {
         let mut records = self.scheduler.iter();
-        records.next().and_then(|(_, record)| record.job.as_ref()).unwrap().trial.number() - 1
+        records.next().and_then(|(_, record)| record.job.as_ref()).unwrap().attempt_state.number()
+            - 1
     }
 
     fn receive(&mut self, records: Records) {
@@ -63,12 +64,12 @@ impl Concurrent {
     }
 }
 
-/// A lane, and what tells it to stop.
+/// A lane, and what stops it.
 fn lane(handler: &'static HandlerRegistration) -> (Concurrent, watch::Sender<bool>) {
     let group = GroupName::parse("lane").unwrap();
     let processor = EventProcessor {
         router: EventRouter::new(&[handler]),
-        neighbours: Neighbours::default(),
+        sibling_groups: SiblingGroups::default(),
         state: Arc::new(StateMap::new()),
         policy: DeliveryPolicy::default(),
         identity: ServiceIdentity { name: "lane".into(), version: "1".into(), group },

@@ -218,7 +218,9 @@ pub(super) async fn apply(
             settler.settle_without_handler(record, read).await.map(|()| Attempted::Settled)
         }
         outcome => {
-            settler.judge(record, event_of(record, envelope.read()), &mut job, outcome).await
+            settler
+                .apply_outcome(record, event_of(record, envelope.read()), &mut job, outcome)
+                .await
         }
     };
     Done::Applied { id, job: Some(job), settled }

@@ -37,7 +37,7 @@ impl Queue {
 pub(super) struct Line {
     pub(super) limits: HandlerLimits,
     pub(super) running: u32,
-    /// Records that are to be tried again now, before all others.
+    /// Records that are to be retried now, before all others.
     pub(super) again: VecDeque<RecordId>,
     /// Records that nothing is in the way of; one of a queue stands for those counted there.
     pub(super) ready: VecDeque<RecordId>,

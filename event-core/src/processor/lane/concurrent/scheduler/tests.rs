@@ -70,9 +70,9 @@ impl Script {
     }
 
     fn is_empty(&self) -> bool {
-        let Scheduler { records, keys, queues, held, .. } = &self.scheduler;
+        let Scheduler { records, keys, queues, retained, .. } = &self.scheduler;
         let lines = self.scheduler.lines.iter().all(|line| line.available == 0);
-        records.is_empty() && keys.is_empty() && queues.len() == 1 && held.is_empty() && lines
+        records.is_empty() && keys.is_empty() && queues.len() == 1 && retained.is_empty() && lines
     }
 }
 
@@ -199,7 +199,7 @@ fn a_batch_by_key_takes_what_follows_and_retries_in_order() {
     assert_eq!(script.start(), [[1]]);
 }
 
-/// Each of these records fails once and is then tried again, one at a time.
+/// Each of these records fails once and is then retried, one at a time.
 fn looks_at_each(limits: HandlerLimits, order: impl Fn(u64) -> RecordOrder) -> usize {
     const RECORDS: usize = 2_000;
     let mut script = Script::new();
