@@ -18,6 +18,7 @@
 //! on, one partition at a question. `admin` only puts into words what `Health` and `Control` say.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
@@ -104,19 +105,27 @@ impl<B: Broker> LagMonitor<'_, B> {
     }
 
     async fn ask(&self) -> Result<(), BrokerError> {
-        let ends = self.ends().await;
-        let (ends, failed) = match &ends {
-            Ok((ends, failed)) => (Ok(&ends[..]), failed.as_ref()),
-            Err(error) => (Err(error), Some(error)),
+        let (ends, failed) = match self.ends().await {
+            Ok(answered) => answered,
+            Err(error) => {
+                self.health.answered(Err(&error));
+                self.find_failures().await;
+                return Err(error);
+            }
         };
-        self.health.answered(ends);
-        if let Some(error) = failed {
-            self.find_failures().await;
-            return Err(error.clone());
-        }
         // Of a topic that is deleted a member with the new protocol only loses the partitions.
-        if self.health.watched().iter().any(|group| !self.without_partitions(group).is_empty()) {
+        let lacks = |group: &Arc<GroupHealth>| !self.without_partitions(group).is_empty();
+        if !failed.is_empty() || self.health.watched().iter().any(lacks) {
             self.find_failures().await;
+        }
+        // What has no leader or may not be read is reported as that.
+        let is_reported = |partition: &TopicPartition| {
+            let mut groups = self.health.watched().into_iter();
+            groups.any(|group| group.is_failing(&partition.topic, &[partition.partition]))
+        };
+        match failed.iter().find(|(partition, _)| !is_reported(partition)) {
+            Some((_, error)) => self.health.answered_partly(&ends, error),
+            None => self.health.answered(Ok(&ends)),
         }
         for group in self.health.watched() {
             if let Some(partition) = group.doubt() {
@@ -134,27 +143,28 @@ impl<B: Broker> LagMonitor<'_, B> {
                 self.look_for_record(&group, &suspect).await;
             }
         }
-        Ok(())
+        failed.into_iter().next().map_or(Ok(()), |(_, error)| Err(error))
     }
 
-    /// What partitions hold, and why that is not known of one of them.
-    async fn ends(&self) -> Result<(Ends, Option<BrokerError>), BrokerError> {
+    /// What partitions hold, and of which of them that is not known, and why.
+    async fn ends(&self) -> Result<(Ends, Failed), BrokerError> {
         let partitions = self.health.partitions();
         if partitions.is_empty() {
             let topics: Vec<_> = self.topics.values().flatten().cloned().collect();
             self.broker.topics(&topics, TIMEOUT).await?;
-            return Ok((Vec::new(), None));
+            return Ok((Vec::new(), Vec::new()));
         }
-        let (mut ends, mut failed) = (Vec::new(), None);
-        for one in self.broker.watermarks(&partitions, TIMEOUT).await? {
-            match one {
-                Ok(one) => ends.push((one.partition, one.low, one.end)),
-                Err(error) => failed = failed.or(Some(error)),
+        let (mut ends, mut failed) = (Vec::new(), Vec::new());
+        let answers = self.broker.watermarks(&partitions, TIMEOUT).await?;
+        for (partition, answer) in partitions.into_iter().zip(answers) {
+            match answer {
+                Ok(one) => ends.push((partition, one.low, one.end)),
+                Err(error) => failed.push((partition, error)),
             }
         }
-        match failed {
-            Some(error) if ends.is_empty() => Err(error),
-            failed => Ok((ends, failed)),
+        match failed.first() {
+            Some((_, error)) if ends.is_empty() => Err(error.clone()),
+            _ => Ok((ends, failed)),
         }
     }
 
@@ -286,3 +296,4 @@ fn is_refused(error: &BrokerError) -> bool {
 }
 
 type Ends = Vec<(TopicPartition, NextOffset, NextOffset)>;
+type Failed = Vec<(TopicPartition, BrokerError)>;

@@ -53,6 +53,17 @@ pub(super) async fn run(
     let broker = kafka_broker(app.service(), settings)?;
     let plan = plan_seek(&broker, &group, &topic, arguments.partition, place).await?;
     let SeekPlan { moves, unknown } = plan;
+    if !unknown.is_empty() {
+        for (partition, error) in &unknown {
+            say!("{partition}  unknown: {error}");
+        }
+        let message = format!(
+            "nothing was reset: what {} of {} partitions hold is not known\nhelp: do it again when they can be read, or reset the others one by one with `--partition N`",
+            unknown.len(),
+            moves.len() + unknown.len()
+        );
+        return Err(ExitStatus { code: 1, message }.into());
+    }
     if !arguments.dry_run {
         seek(&broker, &group, &moves).await?;
     }
@@ -60,20 +71,7 @@ pub(super) async fn run(
         let from = to.from.map_or_else(|| "the beginning".to_owned(), |from| from.to_string());
         say!("{}  {from} -> {}", to.partition, to.to);
     }
-    for (partition, error) in &unknown {
-        say!("{partition}  unknown: {error}");
-    }
-    if !moves.is_empty() {
-        let done = if arguments.dry_run { "would be reset" } else { "reset" };
-        say!("offsets of group {group} {done}");
-    }
-    if unknown.is_empty() {
-        return Ok(());
-    }
-    let message = format!(
-        "{} of {} partitions left where the group is: what they hold is not known\nhelp: do it again when they can be read; the others stay where they are by then",
-        unknown.len(),
-        moves.len() + unknown.len()
-    );
-    Err(ExitStatus { code: 1, message }.into())
+    let done = if arguments.dry_run { "would be reset" } else { "reset" };
+    say!("offsets of group {group} {done}");
+    Ok(())
 }

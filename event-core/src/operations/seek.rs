@@ -22,8 +22,7 @@ pub struct Move {
 pub struct SeekPlan {
     /// In each partition.
     pub moves: Vec<Move>,
-    /// The partitions of which is not known what they hold, and why: one has no leader, say. They are left
-    /// where they are.
+    /// The partitions of which is not known what they hold, and why: one has no leader, say.
     pub unknown: Vec<(TopicPartition, BrokerError)>,
 }
 

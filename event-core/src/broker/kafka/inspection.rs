@@ -71,7 +71,8 @@ fn offsets_and_ends(
 
 /// One offset for each of `partitions` that has a leader: negative where there is none at this time.
 ///
-/// Each leader is asked by itself: one that does not answer takes no other's answer away.
+/// All leaders are asked at once. When not all of them answer in half of the time, librdkafka has kept no answer, so
+/// that each is asked by itself: one that does not answer takes no other's answer away.
 fn list_offsets(
     admin: &AdminClient,
     partitions: &[TopicPartition],
@@ -85,22 +86,37 @@ fn list_offsets(
             of_leaders.entry(*leader).or_default().push(index);
         }
     }
-    let mut answers: Answers<i64> = leaders.iter().map(|one| one.clone().map(i64::from)).collect();
-    let mut left = u32::try_from(of_leaders.len()).unwrap_or(u32::MAX);
-    for indexes in of_leaders.into_values() {
+    let unanswered = |leader: &Result<i32, BrokerError>| match leader {
+        Ok(_) => Err(admin.refused(Code::OperationTimedOut)),
+        Err(error) => Err(error.clone()),
+    };
+    let mut answers: Answers<i64> = leaders.iter().map(unanswered).collect();
+    let mut ask = |indexes: &[usize], until: Instant| {
+        let asked: Vec<_> = indexes.iter().map(|index| &partitions[*index]).collect();
+        for (index, answer) in indexes.iter().zip(ask_leaders(admin, &asked, at, until)) {
+            answers[*index] = answer;
+        }
+        indexes.iter().all(|index| answers[*index].is_ok())
+    };
+    let all: Vec<_> = of_leaders.values().flatten().copied().collect();
+    let share = |left: u32| {
         let now = Instant::now();
-        let until = now + until.saturating_duration_since(now) / left.max(1);
-        left = left.saturating_sub(1);
-        let led: Vec<_> = indexes.iter().map(|index| &partitions[*index]).collect();
-        for (index, answer) in indexes.into_iter().zip(ask_leader(admin, &led, at, until)) {
-            answers[index] = answer;
+        now + until.saturating_duration_since(now) / left
+    };
+    if of_leaders.len() < 2 {
+        ask(&all, until);
+    } else if !ask(&all, share(2)) {
+        let mut left = u32::try_from(of_leaders.len()).unwrap_or(u32::MAX);
+        for indexes in of_leaders.values() {
+            ask(indexes, share(left));
+            left = left.saturating_sub(1).max(1);
         }
     }
     answers
 }
 
-/// The same of partitions with one leader.
-fn ask_leader(
+/// The same of partitions with a leader, in one call.
+fn ask_leaders(
     admin: &AdminClient,
     partitions: &[&TopicPartition],
     at: NativeOffset,

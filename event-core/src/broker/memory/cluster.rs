@@ -50,6 +50,7 @@ pub(super) struct ClusterState {
     pub(super) groups: BTreeMap<GroupName, Group>,
     pub(super) refused_writes: BTreeMap<TopicName, BrokerError>,
     pub(super) refused_creations: BTreeMap<TopicName, BrokerError>,
+    pub(super) refused_offsets: BTreeMap<TopicPartition, BrokerError>,
     pub(super) record_limits: BTreeMap<TopicName, usize>,
     pub(super) max_metadata_bytes: Option<usize>,
     pub(super) failing_commits: u32,

@@ -94,6 +94,14 @@ impl MemoryBroker {
         });
     }
 
+    /// Refuses to say which records `partition` holds with `error` until called with `None`.
+    pub fn refuse_offsets(&self, partition: &TopicPartition, error: Option<BrokerError>) {
+        self.cluster.change(|state| match error {
+            Some(error) => drop(state.refused_offsets.insert(partition.clone(), error)),
+            None => drop(state.refused_offsets.remove(partition)),
+        });
+    }
+
     /// Sets the size of key, value and headers up to which `topic` takes a record, like Kafka's
     /// `max.message.bytes`.
     pub fn limit_record_bytes(&self, topic: &TopicName, limit: usize) {
@@ -168,6 +176,9 @@ impl Broker for MemoryBroker {
     ) -> Result<Vec<Result<Watermarks, BrokerError>>, BrokerError> {
         Ok(self.cluster.read(|state| {
             let watermarks = |partition: &TopicPartition| {
+                if let Some(error) = state.refused_offsets.get(partition) {
+                    return Err(error.clone());
+                }
                 let end = state.log(partition)?.end();
                 // Nothing is ever removed from the beginning.
                 Ok(Watermarks { partition: partition.clone(), low: NextOffset(0), end })

@@ -179,6 +179,16 @@ impl Health {
         *lock(&self.0.answer) = Some(answer.map(drop).map_err(ToString::to_string));
     }
 
+    /// The same when the broker did not answer for some partitions, and why.
+    pub(crate) fn answered_partly(
+        &self,
+        ends: &[(TopicPartition, NextOffset, NextOffset)],
+        error: &BrokerError,
+    ) {
+        self.answered(Ok(ends));
+        self.answered(Err(error));
+    }
+
     /// The service was asked to stop.
     pub(crate) fn ends(&self) {
         self.0.is_ending.store(true, Ordering::Relaxed);

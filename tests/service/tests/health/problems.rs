@@ -286,3 +286,29 @@ async fn a_redrive_topic_that_is_deleted_is_in_health_and_takes_nothing_away() {
     assert_eq!(fetch_fails(), [""; 0]);
     running.abort();
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_does_not_answer_ends_readiness_and_hides_nothing_of_the_other_partitions() {
+    let broker = MemoryBroker::new();
+    broker.create_topic(&TopicName::from_static("role_events"), 2);
+    broker.create_topic(&TopicName::from_static("role_events_dlq"), 1);
+    let app = app("problems::hangs").state(Seen::default());
+    let health = app.health();
+    let running = tokio::spawn(app.run_on(broker.clone(), settings(&[]), std::future::pending()));
+    lives(&health, Duration::from_secs(20)).await;
+    assert!(health.is_ready(), "{:?}", health.problems());
+    let silent = TopicPartition { topic: TopicName::from_static("role_events"), partition: 1 };
+    let error = BrokerError::Unreachable {
+        address: "kafka-2:9092".to_owned(),
+        last_error: "timed out".to_owned(),
+    };
+    broker.refuse_offsets(&silent, Some(error));
+    lives(&health, Duration::from_secs(40)).await;
+    let problems = health.problems();
+    assert!(!health.is_ready(), "{problems:?}");
+    assert!(problems.iter().any(|one| one.to_string().contains("kafka-2:9092")), "{problems:?}");
+    broker.refuse_offsets(&silent, None);
+    lives(&health, Duration::from_secs(40)).await;
+    assert!(health.is_ready(), "{:?}", health.problems());
+    running.abort();
+}
