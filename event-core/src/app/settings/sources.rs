@@ -143,10 +143,7 @@ pub(super) fn read_file(
 fn shown_path(path: &Path) -> String {
     let text = path.display().to_string();
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-/\\:".contains(c);
-    let is_file = path.extension().is_some_and(|extension| extension == "toml")
-        || path.is_absolute()
-        || text.starts_with("./")
-        || text.starts_with("../");
+    let is_file = path.extension().is_some_and(|extension| extension == "toml");
     shown(&text, path.exists() || is_file && text.chars().all(is_plain))
 }
 

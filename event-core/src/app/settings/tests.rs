@@ -580,6 +580,13 @@ fn a_wrong_value_that_may_be_a_secret_is_not_repeated() {
             assert!(report.contains(variable), "{report}");
         }
     }
+    for secret in ["/Hunter2+pass/word", "/Hunter2pass", "./Hunter2word", "../Hunter2/pass"] {
+        let variables = [(OsString::from("EVENT_CONFIG"), OsString::from(secret))];
+        let report = Settings::load("admin", &SettingsOverrides::default(), variables);
+        let report = report.unwrap_err().to_string();
+        assert!(!report.contains("Hunter2"), "{report}");
+        assert!(report.contains(&format!("a text of {} characters", secret.len())), "{report}");
+    }
     let report = load("brokers = 'alice:hunter2@kafka:9092'\n", &[]).unwrap_err();
     assert!(report.contains("a login") && !report.contains("hunter2"), "{report}");
 }
