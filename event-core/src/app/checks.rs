@@ -8,7 +8,7 @@ use crate::registry::{DeliveryBounds, Registry, StartupReport};
 pub(crate) fn check_settings(registry: &Registry, settings: &Settings) -> StartupReport {
     let mut report = StartupReport::default();
     report.add_warnings(settings.warnings.iter().cloned());
-    report.add_warnings(settings.strangers_in_log(&registry.crates()));
+    report.add_warnings(settings.stranger_in_log(&registry.crates()));
     if let Some(topics) = &settings.topics {
         let (problems, warnings) = registry.check_topics(topics, settings.source("topics"));
         report.add_problems(problems);

@@ -203,9 +203,9 @@ impl Settings {
         tables
     }
 
-    /// Words of the filter of the log that are neither levels nor one of `crates`.
-    pub(super) fn strangers_in_log(&self, crates: &BTreeSet<String>) -> Vec<StartupProblem> {
-        self.log.as_deref().map(|text| log_filter::strangers(text, crates)).unwrap_or_default()
+    /// The filter of the log when it is a word that is neither a level nor one of `crates`.
+    pub(super) fn stranger_in_log(&self, crates: &BTreeSet<String>) -> Option<StartupProblem> {
+        self.log.as_deref().and_then(|text| log_filter::stranger(text, crates))
     }
 
     fn origin_in(&self, table: &str, name: &str, key: &str) -> Option<&Origin> {

@@ -40,11 +40,12 @@ fn unlinked(
     modules: &[String],
 ) -> Vec<StartupProblem> {
     let linked: BTreeSet<_> = crates.iter().map(|linked| linked.id).collect();
-    let is_excepted = |name: &str, id: &str| {
+    let is_excepted = |name: &str, id: &str, dependent: Option<&str>| {
         named.iter().filter(|crate_| crate_.excepted).any(|crate_| match crate_.ids {
             // Beside a crate that has no such dependency it can only mean the name.
             None | Some([]) => crate_.name == name,
-            Some(ids) => ids.contains(&id),
+            // What only another crate depends on has no id where `except` stands.
+            Some(ids) => ids.contains(&id) || dependent.is_some() && crate_.name == name,
         })
     };
     let is_taken = |own_name: &str| {
@@ -58,17 +59,23 @@ fn unlinked(
     for by in own.into_iter().chain(others) {
         for dependency in by.dependencies {
             let CrateDependency { name, own_name, id, dependent, other_framework } = *dependency;
-            if linked.contains(id) || is_excepted(name, id) || !is_taken(own_name) {
+            let dependent = dependent.or((!by.executable).then_some(by.name));
+            let is_needless = linked.contains(id) || is_excepted(name, id, dependent);
+            if is_needless || !is_taken(own_name) || !reported.insert((id, "")) {
                 continue;
             }
-            let dependent = dependent.or((!by.executable).then_some(by.name));
-            // A crate may stand for several that are linked with it, and several may depend on one.
-            if !reported.insert((id, "")) || !reported.insert((name, dependent.unwrap_or_default()))
+            // A crate may stand for several that are linked with it; to link it is one thing to do.
+            if other_framework.is_none() && !reported.insert((name, dependent.unwrap_or_default()))
             {
                 continue;
             }
             problems.push(match other_framework {
-                Some(version) => StartupProblem::AnotherEventCore { name, dependent, version },
+                Some(version) => StartupProblem::AnotherEventCore {
+                    name: own_name,
+                    through: (name != own_name).then_some(name),
+                    dependent,
+                    version,
+                },
                 None => StartupProblem::UnlinkedCrate {
                     name,
                     named: false,
@@ -79,7 +86,8 @@ fn unlinked(
         }
     }
     let idle = named.iter().filter(|crate_| !crate_.excepted && crate_.ids == Some(&[]));
-    let idle: BTreeSet<_> = idle.map(|c| c.name).filter(|name| !is_excepted(name, "")).collect();
+    let idle: BTreeSet<_> =
+        idle.map(|c| c.name).filter(|name| !is_excepted(name, "", None)).collect();
     let idle = idle.into_iter().map(|name| StartupProblem::UnlinkedCrate {
         name,
         named: true,
@@ -181,6 +189,50 @@ mod tests {
             "{reported:?}"
         );
         assert!(!reported[0].contains("linker"), "{reported:?}");
+    }
+
+    #[test]
+    fn each_crate_of_another_event_core_is_named_by_its_own_name() {
+        const fn old(own_name: &'static str, id: &'static str) -> CrateDependency {
+            CrateDependency { other_framework: Some("0.0.9"), ..dependency("facade", own_name, id) }
+        }
+        let program =
+            compiled("p", "0", true, &[const { old("billing", "7") }, const { old("audit", "8") }]);
+        let reported = messages(&[&program], &[]);
+        assert_eq!(reported.len(), 2, "{reported:?}");
+        for (message, name) in reported.iter().zip(["audit", "billing"]) {
+            let expected =
+                format!("crate `{name}`, by way of `facade`, registers with event-core 0.0.9,");
+            assert!(message.starts_with(&expected), "{message}");
+        }
+        const LISTED: CrateDependency =
+            CrateDependency { dependent: Some("shop"), ..old("billing", "7") };
+        let reported = messages(&[&compiled("p", "0", true, &[LISTED])], &[]);
+        let expected =
+            "crate `billing`, by way of `facade`, which `shop` depends on, registers with";
+        assert!(reported[0].starts_with(expected), "{reported:?}");
+    }
+
+    #[test]
+    fn an_exception_reaches_the_crate_of_this_name_that_another_depends_on() {
+        const OWN: CrateDependency = dependency("billing", "billing", "2");
+        const LISTED: CrateDependency =
+            CrateDependency { dependent: Some("facade"), ..dependency("billing", "billing", "1") };
+        static EXCEPTED: LinkedCrate =
+            LinkedCrate { name: "billing", excepted: true, ids: Some(&["2"]) };
+        let linked = compiled("billing", "2", false, &[]);
+        let program = compiled("p", "0", true, &[OWN, LISTED]);
+        assert_eq!(messages(&[&program, &linked], &[]).len(), 1);
+        assert_eq!(messages(&[&program, &linked], &[&EXCEPTED]), [""; 0]);
+        // A linked crate that lists it says so itself.
+        const IN_ITS_OWN: CrateDependency = dependency("billing", "billing", "1");
+        let facade = compiled("facade", "5", false, &[IN_ITS_OWN]);
+        let program = compiled("p", "0", true, &[OWN]);
+        assert_eq!(messages(&[&program, &linked, &facade], &[&EXCEPTED]), [""; 0]);
+        // What the program itself may name keeps its id.
+        static OTHER: LinkedCrate =
+            LinkedCrate { name: "billing", excepted: true, ids: Some(&["3"]) };
+        assert_eq!(messages(&[&program], &[&OTHER]).len(), 1);
     }
 
     #[test]

@@ -253,8 +253,10 @@ pub enum StartupProblem {
     },
     /// A crate that registers something does so with another event-core than the one that runs.
     AnotherEventCore {
-        /// The crate's name in code.
+        /// What the crate calls itself.
         name: &'static str,
+        /// What code calls it, or the crate that it is linked with, when that is another name.
+        through: Option<&'static str>,
         /// The crate that depends on it, when that is not the program itself.
         dependent: Option<&'static str>,
         /// The version of the other one, with the folder of its sources when the versions are the same.

@@ -95,12 +95,26 @@ pub(super) fn loaded(mut metadata: &[u8]) -> BTreeSet<String> {
     loaded
 }
 
-/// Whether the metadata of a crate has the name of another.
-pub(super) fn names(mut metadata: &[u8], name: &str) -> bool {
-    let Some((first, rest)) = name.as_bytes().split_first() else { return false };
-    while metadata.skip_until(*first).is_ok_and(|skipped| skipped > 0) {
-        if metadata.starts_with(rest) {
-            return true;
+// A text stands in metadata with its length before it and a byte behind it that no UTF-8 has.
+const END_OF_TEXT: u8 = 0xc1;
+
+// How far behind the name of a crate the end of its file's name stands at most: two hashes of 16 bytes and their kinds
+// are between.
+const DEPENDENCY_BYTES: usize = 40;
+
+/// Whether a crate has loaded the one called `name` from a file without a hash, by its metadata: the name of a
+/// crate stands there with the end of its file's name, which is empty. One that is not recognized is found as a
+/// dependency that no code names.
+pub(super) fn has_loaded_unhashed(mut metadata: &[u8], name: &str) -> bool {
+    // A longer name has two bytes for its length.
+    let Some(length) = u8::try_from(name.len()).ok().filter(u8::is_ascii) else { return false };
+    let name = [name.as_bytes(), &[END_OF_TEXT]].concat();
+    while metadata.skip_until(length).is_ok_and(|skipped| skipped > 0) {
+        if let Some(rest) = metadata.strip_prefix(&*name) {
+            let rest = &rest[..rest.len().min(DEPENDENCY_BYTES)];
+            if rest.windows(2).any(|text| text == [0, END_OF_TEXT]) {
+                return true;
+            }
         }
     }
     false
@@ -114,8 +128,25 @@ mod tests {
     fn the_files_that_were_loaded_are_known_by_their_ends() {
         let found = loaded(b"\xc1tokio\xc1-1a2b3c4d5e6f7890\xc1-x - -1a2b");
         assert_eq!(found.into_iter().collect::<Vec<_>>(), ["1a2b3c4d5e6f7890"]);
-        assert!(names(b"\xc1audit\xc1au", "audit"));
-        assert!(!names(b"\xc1audi\xc1t", "audit"));
+    }
+
+    #[test]
+    fn a_file_without_a_hash_is_known_by_the_name_of_its_crate_as_a_dependency() {
+        let dependency = |name: &str, end: &str| {
+            let text = |text: &str| {
+                let length = u8::try_from(text.len()).unwrap();
+                [&[length], text.as_bytes(), b"\xc1"].concat()
+            };
+            [&[b'x'; 40], &*text(name), &[0x77; 16], &[0, 2], &*text(end), &[1; 40]].concat()
+        };
+        assert!(has_loaded_unhashed(&dependency("api", ""), "api"));
+        assert!(!has_loaded_unhashed(&dependency("api", "-1a2b3c4d5e6f7890"), "api"));
+        for other in ["rapid_api", "api_client", "ap"] {
+            assert!(!has_loaded_unhashed(&dependency(other, ""), "api"), "{other}");
+        }
+        assert!(!has_loaded_unhashed(b"a word: api\0\xc1, and \x03api\xc1 alone", "api"));
+        assert!(!has_loaded_unhashed(b"\x03api\xc1", "api"));
+        assert!(!has_loaded_unhashed(b"", ""));
     }
 
     #[test]

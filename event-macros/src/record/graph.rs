@@ -1,12 +1,12 @@
 //! The crates behind those that a crate may name, and which of them register something.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::artifact::{self, Mark, crate_name, hash};
 use super::invocation::Invocation;
 use super::units::{Libraries, Units, stem};
+use super::walk::Walk;
 
 const FRAMEWORK: &str = "event_core";
 
@@ -30,13 +30,6 @@ pub(super) struct Graph<'a> {
     units: Units,
 }
 
-/// A crate to look at, and behind.
-struct Root {
-    name: String,
-    path: PathBuf,
-    dependent: Option<String>,
-}
-
 impl<'a> Graph<'a> {
     pub(super) fn read(invocation: &'a Invocation) -> Self {
         let directories = &invocation.directories;
@@ -50,88 +43,7 @@ impl<'a> Graph<'a> {
 
     /// The crates that register something, those that the crate itself may name first.
     pub(super) fn registering(&self) -> Vec<Registering> {
-        let mut registering = Vec::new();
-        let mut seen = BTreeSet::new();
-        let mut using = BTreeMap::new();
-        let externs = self.invocation.externs.iter();
-        let mut roots: Vec<_> = externs
-            .map(|external| Root {
-                name: external.name.clone(),
-                path: external.path.clone(),
-                dependent: None,
-            })
-            .collect();
-        while !roots.is_empty() {
-            let mut reached = Vec::new();
-            for root in roots {
-                for path in self.linked_with(&root.path) {
-                    if let Some(mark) = self::mark(&path) {
-                        let Root { name, dependent, .. } = &root;
-                        let (name, dependent) = (name.clone(), dependent.clone());
-                        let own_name = crate_name(&path);
-                        registering.push(Registering { name, own_name, dependent, mark });
-                    }
-                    seen.insert(stem(&path));
-                    reached.push(path);
-                }
-            }
-            roots = self.behind(&reached, &mut seen, &mut using);
-        }
-        registering
-    }
-
-    /// The crate itself, and those that are linked when it is: it has loaded them, and may register
-    /// something.
-    fn linked_with(&self, path: &Path) -> Vec<PathBuf> {
-        let mut linked = vec![path.to_owned()];
-        let Some(metadata) = artifact::metadata(path) else { return linked };
-        let loaded = artifact::loaded(&metadata);
-        let of_hash = |hash: &String| self.libraries.with_hash(hash);
-        let frameworks = loaded.iter().filter_map(of_hash).filter(|path| is_framework(path));
-        // What the framework itself has loaded knows nothing of the framework.
-        let mut foreign = BTreeSet::new();
-        for framework in frameworks {
-            foreign.extend(hash(framework).map(str::to_owned));
-            foreign.extend(artifact::loaded(&artifact::metadata(framework).unwrap_or_default()));
-        }
-        if !foreign.is_empty() {
-            linked.extend(loaded.difference(&foreign).filter_map(of_hash).map(Path::to_owned));
-        }
-        // A file without a hash is not found by it.
-        let args = self.units.dependencies(path).into_iter().map(|(_, args)| args);
-        let unhashed = args.filter(|args| hash(args).is_none());
-        let named = unhashed.filter(|args| artifact::names(&metadata, &crate_name(args)));
-        linked.extend(named.map(Path::to_owned));
-        linked
-    }
-
-    // What those in `reached` were given and did not load. All behind them is walked through once.
-    fn behind(
-        &self,
-        reached: &[PathBuf],
-        seen: &mut BTreeSet<String>,
-        using: &mut BTreeMap<String, bool>,
-    ) -> Vec<Root> {
-        let mut roots = Vec::new();
-        for path in reached.iter().filter(|path| !is_framework(path)) {
-            for (name, args) in self.units.dependencies(path) {
-                if self.uses_framework(args, using) && seen.insert(stem(args)) {
-                    let dependent = Some(crate_name(path));
-                    roots.push(Root { name, path: args.to_owned(), dependent });
-                }
-            }
-        }
-        roots
-    }
-
-    fn uses_framework(&self, path: &Path, known: &mut BTreeMap<String, bool>) -> bool {
-        if let Some(uses) = known.get(&stem(path)) {
-            return *uses;
-        }
-        let mut args = self.units.dependencies(path).into_iter();
-        let uses = args.any(|(_, args)| is_framework(args) || self.uses_framework(args, known));
-        known.insert(stem(path), uses);
-        uses
+        Walk::new(&self.libraries, &self.units).registering(&self.invocation.externs)
     }
 
     /// The file of the event-core that code means with the first name of a path, as far as the
@@ -166,12 +78,8 @@ impl<'a> Graph<'a> {
     }
 }
 
-fn is_framework(path: &Path) -> bool {
+pub(super) fn is_framework(path: &Path) -> bool {
     crate_name(path) == FRAMEWORK
-}
-
-fn mark(path: &Path) -> Option<Mark> {
-    Mark::find(&artifact::metadata(path)?)
 }
 
 // The compiler lists beside a library what it read to make it.

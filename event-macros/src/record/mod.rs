@@ -15,6 +15,7 @@ mod artifact;
 mod graph;
 mod invocation;
 mod units;
+mod walk;
 
 use std::path::PathBuf;
 use std::sync::OnceLock;

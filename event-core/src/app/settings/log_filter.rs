@@ -40,49 +40,77 @@ const OTHER_WORDS: [(&str, &str); 20] = [
 /// What stands before a level where others write one, and is no module.
 const NO_TARGETS: [&str; 6] = ["level", "log", "log_level", "loglevel", "rust_log", "event_log"];
 
+/// The crates whose log can be named in every service.
+const KNOWN_CRATES: [&str; 2] = ["event_core", "librdkafka"];
+
 /// What is wrong with the text, `None` when nothing is.
 pub(super) fn fault(text: &str) -> Option<StartupProblem> {
-    directives(text).into_iter().map(str::trim).find_map(of_directive)
+    let directives = directives(text);
+    let of = directives.len();
+    directives.into_iter().enumerate().find_map(|(index, directive)| {
+        of_directive(Directive { text: directive.trim(), position: index + 1, of })
+    })
 }
 
-/// Words that are no levels, and to the filter modules of which nobody here knows the crate. The filter takes
-/// the beginning of a name for the name.
-pub(super) fn strangers(text: &str, crates: &BTreeSet<String>) -> Vec<StartupProblem> {
-    let words = directives(text).into_iter().map(str::trim);
-    let words = words.filter(|word| !word.is_empty() && !word.contains(['=', '[', '{']));
-    let (levels, modules): (Vec<_>, Vec<_>) = words.partition(|word| is_level(word));
-    let is_stranger = |module: &&str| match module.split_once("::") {
-        Some((name, _)) => !crates.contains(name),
-        None => !crates.iter().any(|known| known.starts_with(module)),
+/// A word alone that is no level, and to the filter the module of a crate that nobody here knows: the service
+/// has no log. The filter takes the beginning of a name for the name. Beside a level, or a module with one, it
+/// may mean any crate.
+pub(super) fn stranger(text: &str, crates: &BTreeSet<String>) -> Option<StartupProblem> {
+    let mut words = directives(text).into_iter().map(str::trim).filter(|word| !word.is_empty());
+    let (module, None) = (words.next()?, words.next()) else { return None };
+    if module.contains(['=', '[', '{']) || is_level(module) {
+        return None;
+    }
+    let is_known = match module.split_once("::") {
+        Some((name, _)) => crates.contains(name),
+        None => crates.iter().any(|known| known.starts_with(module)),
     };
-    let effect = match levels.is_empty() {
-        true => "nothing else is logged",
-        false => "it adds nothing",
+    if is_known {
+        return None;
+    }
+    let near = near_crate(module, crates.iter().map(String::as_str));
+    let shown = shown(module, near.is_some() || is_path(module));
+    let name = if near.is_some() || is_path(module) { excerpt(module, 64) } else { "name".into() };
+    let help = match near {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("write a level: `{}`", LEVELS.join("`, `")),
     };
-    let reported = modules.into_iter().filter(is_stranger).map(|module| {
-        let near = nearest(module, crates.iter().map(String::as_str));
-        let near = near.filter(|(near, distance)| *distance <= 2 && *distance < near.len() / 2);
-        let shown = excerpt(module, 64);
-        let help = match near {
-            Some((near, _)) => format!("did you mean `{near}`?"),
-            None => format!("write a level: `{}`", LEVELS.join("`, `")),
-        };
-        problem(
-            format!("the variable EVENT_LOG has `{shown}`, which is no level and no crate that has handlers or contracts: {effect}"),
-            format!("{help} For another crate of this name write `{shown}=trace`"),
-        )
-    });
-    reported.collect()
+    Some(problem(
+        format!(
+            "the variable EVENT_LOG has {shown}, which is no level and no crate that has handlers or contracts: nothing else is logged"
+        ),
+        format!("{help} For another crate write `{name}=trace`"),
+    ))
+}
+
+/// A part of the filter, and which.
+#[derive(Clone, Copy)]
+struct Directive<'a> {
+    text: &'a str,
+    position: usize,
+    of: usize,
+}
+
+impl Directive<'_> {
+    /// Its text, or of one that may be a password the place and the length.
+    fn shown(self, looks_right: bool) -> String {
+        let shown = shown(self.text, looks_right);
+        match looks_right || self.of == 1 {
+            true => shown,
+            false => format!("{shown} (part {} of {})", self.position, self.of),
+        }
+    }
 }
 
 fn is_level(word: &str) -> bool {
     LEVELS.contains(&&*word.to_ascii_lowercase()) || matches!(word.parse(), Ok(0..=5))
 }
 
-fn of_directive(directive: &str) -> Option<StartupProblem> {
+fn of_directive(part: Directive<'_>) -> Option<StartupProblem> {
+    let directive = part.text;
     if let Some((wrong, help)) = of_form(directive) {
         let is_filter = looks_right(directive);
-        let shown = shown(directive, is_filter);
+        let shown = part.shown(is_filter);
         let message = format!("the variable EVENT_LOG has {shown}, {wrong}");
         let help = if is_filter { excerpt(&help, 64) } else { "warn,event_core=debug".to_owned() };
         return Some(problem(message, format!("write `{help}`")));
@@ -100,7 +128,8 @@ fn of_directive(directive: &str) -> Option<StartupProblem> {
         return None;
     }
     let near = OTHER_WORDS.iter().find(|(word, _)| *word == lower).map(|(_, level)| *level);
-    let near = near.or_else(|| LEVELS.into_iter().find(|level| lower.starts_with(level)));
+    let begins = |level: &&str| lower.starts_with(level) && is_longer_level(&lower);
+    let near = near.or_else(|| LEVELS.into_iter().find(begins));
     let near = near.or_else(|| {
         let (near, distance) = nearest(&lower, LEVELS.into_iter())?;
         (distance <= 2 && distance < near.len() / 2 + 1).then_some(near)
@@ -114,14 +143,14 @@ fn of_directive(directive: &str) -> Option<StartupProblem> {
         // The name of a module.
         ("", None) => None,
         (target, near) => {
-            let is_filter = near.is_some() || is_plain(target);
+            let is_filter = near.is_some() || looks_right(target);
             let target = if is_filter { excerpt(target, 64) } else { "event_core".to_owned() };
             let help = match near {
                 Some(near) => format!("write `{target}={near}`"),
                 None => format!("write a level, as in `{target}=debug`"),
             };
             let of = if is_filter { format!("`{target}`") } else { "a module".to_owned() };
-            let level = shown(level, near.is_some());
+            let level = Directive { text: level, ..part }.shown(near.is_some());
             let message = format!(
                 "the variable EVENT_LOG gives {of} the level {level}, it must be one of {all}"
             );
@@ -130,18 +159,35 @@ fn of_directive(directive: &str) -> Option<StartupProblem> {
     }
 }
 
-/// Whether it looks like a part of a filter, though perhaps not like one that is taken. What does not may be a
-/// password in the wrong variable.
+/// Whether it looks like a part of a filter, though perhaps not like one that is taken: it names a level, a
+/// crate that every service has, or a path. What does not may be a password in the wrong variable.
 fn looks_right(directive: &str) -> bool {
     let mut words = directive.split(|c: char| !c.is_ascii_alphanumeric());
-    is_plain(directive)
-        || words.any(|word| LEVELS.contains(&&*word.to_ascii_lowercase()))
-            && directive.chars().all(|c| c.is_ascii_alphanumeric() || "_-:=,; \"'`".contains(c))
+    let has_level = words.any(|word| LEVELS.contains(&&*word.to_ascii_lowercase()));
+    let is_of_filter = |c: char| c.is_ascii_alphanumeric() || "_-:=,; \"'`".contains(c);
+    let name = directive.split(['=', ':']).next().unwrap_or_default().trim().replace('-', "_");
+    let is_known = has_level || is_path(directive) || near_crate(&name, KNOWN_CRATES).is_some();
+    is_known && directive.chars().all(is_of_filter)
 }
 
-/// Whether it has only what paths of modules have, and crates.
-fn is_plain(target: &str) -> bool {
-    target.len() <= 64 && target.chars().all(|c| c.is_ascii_alphanumeric() || "_-:".contains(c))
+/// Whether it is the path of a module in a crate.
+fn is_path(text: &str) -> bool {
+    let is_name = |name: &str| {
+        name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    text.len() <= 64 && text.contains("::") && text.split("::").all(is_name)
+}
+
+/// The crate whose name is most like this one.
+fn near_crate<'a>(name: &str, crates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let (near, distance) = nearest(name, crates.into_iter())?;
+    (distance <= 2 && distance < near.len() / 2).then_some(near)
+}
+
+/// Whether it may be a level with an ending: `debugging`, `informational`.
+fn is_longer_level(word: &str) -> bool {
+    word.len() <= "informational".len() && word.chars().all(|c| c.is_ascii_alphabetic())
 }
 
 /// What is wrong with how a directive is written, and how it is meant. The filter takes each as a target of
@@ -228,23 +274,22 @@ mod tests {
     }
 
     #[test]
-    fn a_word_that_is_no_crate_is_reported() {
+    fn a_word_alone_that_is_no_crate_is_reported() {
         let crates = ["admin", "event_core"].map(str::to_owned).into();
         for (text, reported) in [
             (
                 "x",
                 Some(
-                    "has `x`, which is no level and no crate that has handlers or contracts: nothing else is logged",
+                    "has a text of 1 character, which is no level and no crate that has handlers or contracts: nothing else is logged",
                 ),
             ),
-            (
-                "info,sqlx",
-                Some(
-                    "has `sqlx`, which is no level and no crate that has handlers or contracts: it adds nothing",
-                ),
-            ),
+            ("S3cretPassw0rd,", Some("has a text of 14 characters")),
             ("admni", Some("has `admni`")),
             ("billing::http", Some("has `billing::http`")),
+            ("info,sqlx", None),
+            ("event_core=debug,sqlx", None),
+            ("info,my_service", None),
+            ("sqlx,admin", None),
             ("x=trace", None),
             ("admin", None),
             ("adm", None),
@@ -253,17 +298,36 @@ mod tests {
             ("event_core,0", None),
             ("", None),
         ] {
-            let strangers = strangers(text, &crates);
-            let message = strangers.first().map(StartupProblem::message);
+            let message = stranger(text, &crates).map(|stranger| stranger.message());
             assert_eq!(message.is_some(), reported.is_some(), "{text}: {message:?}");
             assert!(message.unwrap_or_default().contains(reported.unwrap_or_default()), "{text}");
         }
-        let help = |text: &str| strangers(text, &crates)[0].help();
-        assert_eq!(
-            help("admni"),
-            "did you mean `admin`? For another crate of this name write `admni=trace`"
-        );
+        let help = |text: &str| stranger(text, &crates).unwrap().help();
+        assert_eq!(help("admni"), "did you mean `admin`? For another crate write `admni=trace`");
         assert!(help("x").starts_with("write a level: `off`, `error`"), "{}", help("x"));
+    }
+
+    #[test]
+    fn what_may_be_a_password_is_not_repeated() {
+        let crates = ["admin", "event_core"].map(str::to_owned).into();
+        for text in [
+            "S3cretPassw0rd",
+            "info,S3cretPassw0rd",
+            "S3cret-Passw0rd",
+            "info,S3cret-Passw0rd",
+            "alice:S3cretPassw0rd",
+            "S3cret::Passw0rd-1",
+            "S3cretPassw0rd=",
+            "S3cretPassw0rd=abc",
+            "offS3cretPassw0rd",
+            "traceS3cret_Passw0rd",
+        ] {
+            let reported = [fault(text), stranger(text, &crates)].into_iter().flatten();
+            let reported: String = reported.map(|p| p.message() + &p.help()).collect();
+            assert!(!reported.contains("S3cret") && !reported.contains("Passw0rd"), "{reported}");
+        }
+        let message = fault("info,S3cret-Passw0rd").unwrap().message();
+        assert!(message.contains("has a text of 15 characters (part 2 of 2), and no"), "{message}");
     }
 
     #[test]
@@ -300,7 +364,7 @@ mod tests {
             ("warn,event_core=debg", "gives `event_core` the level `debg`", "`event_core=debug`"),
             (
                 "event_core=loud",
-                "gives `event_core` the level a text of 4 characters",
+                "gives `event_core` the level a text of 4 characters,",
                 "`event_core=debug`",
             ),
         ] {

@@ -143,10 +143,7 @@ pub(super) fn read_file(
 fn shown_path(path: &Path) -> String {
     let text = path.display().to_string();
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-/\\:".contains(c);
-    let is_file = path.extension().is_some_and(|extension| extension == "toml")
-        || path.is_absolute()
-        || text.starts_with("./")
-        || text.starts_with("../");
+    let is_file = path.extension().is_some_and(|extension| extension == "toml");
     shown(&text, path.exists() || is_file && text.chars().all(is_plain))
 }
 
@@ -178,18 +175,23 @@ fn elsewhere(name: &str, value: &toml::Value) -> Option<String> {
     Some(format!("if `{property}` is a property of librdkafka, it stands in `[kafka]`"))
 }
 
-/// Where a key belongs that is a property of librdkafka but for its dots and its unit.
+/// Where a key belongs that is a property of librdkafka but for its dots and its unit. The end of it may be a
+/// key of our own: `retry_backoff`.
 #[cfg(feature = "kafka")]
 fn of_librdkafka(name: &str) -> Option<String> {
     // `max_in_flight` is the beginning of a setting, and a property too.
     let begins_setting = of_service().any(|setting| setting.key.starts_with(name));
     let property = property_like(name).filter(|_| !begins_setting)?;
-    Some(match refused_property(property) {
+    let of_property = match refused_property(property) {
         Some(reason) => format!("`{property}` of librdkafka cannot be set: {reason}"),
         None => {
             let variable = kafka_variable(property);
             format!("`{property}` of librdkafka stands in `[kafka]`, or in {variable}")
         }
+    };
+    Some(match at_end(name) {
+        Some(setting) => format!("did you mean `{}`? {of_property}", setting.key),
+        None => of_property,
     })
 }
 
@@ -203,15 +205,30 @@ fn kafka_variable(property: &str) -> String {
     format!("{KAFKA_PREFIX}{}", property.to_ascii_uppercase().replace('.', "_"))
 }
 
-/// The variable that was meant by one which is a property of librdkafka without its `KAFKA_`.
+/// The setting of the service whose key is the end of `name`, perhaps before a unit.
 #[cfg(feature = "kafka")]
-fn meant_variable(name: &str) -> Option<String> {
-    let property = property_like(name.strip_prefix("EVENT_")?)?;
-    refused_property(property).is_none().then(|| kafka_variable(property))
+fn at_end(name: &str) -> Option<&'static Setting> {
+    let name = name.to_ascii_lowercase().replace('-', "_");
+    let name = name.strip_suffix("_ms").unwrap_or(&name);
+    of_service()
+        .find(|setting| name.strip_suffix(setting.key).is_some_and(|rest| rest.ends_with('_')))
+}
+
+/// What was meant by a variable that is a property of librdkafka without its `KAFKA_`, and whether it can mean
+/// nothing else.
+#[cfg(feature = "kafka")]
+fn meant_variable(name: &str) -> Option<(String, bool)> {
+    let key = name.strip_prefix("EVENT_")?;
+    let property = property_like(key).filter(|known| refused_property(known).is_none())?;
+    let of_property = format!("write {} for the property of librdkafka", kafka_variable(property));
+    Some(match at_end(key).and_then(Setting::variable) {
+        Some(variable) => (format!("did you mean {variable}? Or {of_property}"), false),
+        None => (of_property, true),
+    })
 }
 
 #[cfg(not(feature = "kafka"))]
-fn meant_variable(_: &str) -> Option<String> {
+fn meant_variable(_: &str) -> Option<(String, bool)> {
     None
 }
 
@@ -250,10 +267,14 @@ pub(super) fn check_variables(
                 format!("did you mean {near}?"),
             )),
             _ => match meant_variable(name) {
-                Some(meant) => problems.push(problem(
-                    format!("the variable {name} is not a setting"),
-                    format!("write {meant} for the property of librdkafka"),
-                )),
+                Some((meant, true)) => {
+                    problems.push(problem(format!("the variable {name} is not a setting"), meant));
+                }
+                // It may be another program's.
+                Some((meant, false)) => {
+                    let message = format!("the variable {name} is not a setting and was ignored");
+                    warnings.push(problem(message, meant));
+                }
                 None => warnings.push(StartupProblem::IgnoredVariable { name: name.clone() }),
             },
         }

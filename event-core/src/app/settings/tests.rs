@@ -580,6 +580,13 @@ fn a_wrong_value_that_may_be_a_secret_is_not_repeated() {
             assert!(report.contains(variable), "{report}");
         }
     }
+    for secret in ["/Hunter2+pass/word", "/Hunter2pass", "./Hunter2word", "../Hunter2/pass"] {
+        let variables = [(OsString::from("EVENT_CONFIG"), OsString::from(secret))];
+        let report = Settings::load("admin", &SettingsOverrides::default(), variables);
+        let report = report.unwrap_err().to_string();
+        assert!(!report.contains("Hunter2"), "{report}");
+        assert!(report.contains(&format!("a text of {} characters", secret.len())), "{report}");
+    }
     let report = load("brokers = 'alice:hunter2@kafka:9092'\n", &[]).unwrap_err();
     assert!(report.contains("a login") && !report.contains("hunter2"), "{report}");
 }
@@ -665,8 +672,12 @@ fn what_kubernetes_sets_for_a_service_is_no_setting() {
 fn a_property_without_its_dots_is_led_to_its_table() {
     for (key, help) in [
         (
+            "retry_backoff = '1s'",
+            "did you mean `backoff`? `retry.backoff.ms` of librdkafka stands in `[kafka]`, or in EVENT_KAFKA_RETRY_BACKOFF_MS",
+        ),
+        (
             "session_timeout = '30s'",
-            "`session.timeout.ms` of librdkafka stands in `[kafka]`, or in EVENT_KAFKA_SESSION_TIMEOUT_MS",
+            "did you mean `timeout`? `session.timeout.ms` of librdkafka stands in `[kafka]`, or in EVENT_KAFKA_SESSION_TIMEOUT_MS",
         ),
         ("linger_ms = 5", "`linger.ms` of librdkafka stands in `[kafka]`"),
         ("client_id = 'a'", "`client.id` of librdkafka cannot be set: the service's name is used"),
@@ -675,9 +686,25 @@ fn a_property_without_its_dots_is_led_to_its_table() {
         let report = load(&format!("{key}\n"), &[]).unwrap_err();
         assert!(report.contains(help), "{key}: {report}");
     }
-    let report = load("", &[("EVENT_SESSION_TIMEOUT", "30s")]).unwrap_err();
-    let reported = "the variable EVENT_SESSION_TIMEOUT is not a setting\n     help: write EVENT_KAFKA_SESSION_TIMEOUT_MS";
+    let report = load("", &[("EVENT_HEARTBEAT_INTERVAL", "3s")]).unwrap_err();
+    let reported = "the variable EVENT_HEARTBEAT_INTERVAL is not a setting\n     help: write EVENT_KAFKA_HEARTBEAT_INTERVAL_MS";
     assert!(report.contains(reported), "{report}");
+    // They may be another program's, and it is not certain what they mean.
+    for (variable, help) in [
+        (
+            "EVENT_RETRY_BACKOFF",
+            "did you mean EVENT_BACKOFF? Or write EVENT_KAFKA_RETRY_BACKOFF_MS for the property of librdkafka",
+        ),
+        (
+            "EVENT_SESSION_TIMEOUT_MS",
+            "did you mean EVENT_TIMEOUT? Or write EVENT_KAFKA_SESSION_TIMEOUT_MS for the property of librdkafka",
+        ),
+    ] {
+        let warnings = load("", &[(variable, "1s")]).unwrap().warnings;
+        let [warning] = &*warnings else { panic!("{warnings:?}") };
+        let message = format!("the variable {variable} is not a setting and was ignored");
+        assert_eq!((warning.message(), warning.help()), (message, help.to_owned()));
+    }
     // It may be another program's, and could not be set anyway.
     assert_eq!(load("", &[("EVENT_CLIENT_ID", "a")]).unwrap().warnings.len(), 1);
 }

@@ -184,8 +184,11 @@ impl StartupProblem {
                     "{subject} has handlers or contracts that are not in this binary: the linker drops a crate that no code uses"
                 )
             }
-            StartupProblem::AnotherEventCore { name, dependent, version } => {
-                let used = dependent.map(|by| format!(", which `{by}` depends on,")).unwrap_or_default();
+            StartupProblem::AnotherEventCore { name, through, dependent, version } => {
+                let through = through.map(|through| format!(", by way of `{through}`"));
+                let used = dependent.map(|by| format!(", which `{by}` depends on"));
+                let mut used: String = [through, used].into_iter().flatten().collect();
+                used.push_str(if used.is_empty() { "" } else { "," });
                 let own = env!("CARGO_PKG_VERSION");
                 format!(
                     "crate `{name}`{used} registers with event-core {version}, and this app is made with event-core {own}: each sees only its own handlers and contracts"
@@ -360,7 +363,7 @@ impl StartupProblem {
                 format!("`handlers_from` takes a module that has handlers{such_as} {}", nearest.join(", "))
             }
             StartupProblem::UnlinkedCrate { name, named: false, dependent: Some(dependent), .. } => format!(
-                "write `use {name} as _;` in `{dependent}`, or `event_core::link_handlers!(except {name});` if its handlers are not wanted"
+                "write `use {name} as _;` in `{dependent}`, or depend on it in the `Cargo.toml` of this program and write `event_core::link_handlers!({name});`, or `event_core::link_handlers!(except {name});` if its handlers are not wanted"
             ),
             StartupProblem::UnlinkedCrate { name, named: false, .. } => format!(
                 "write `event_core::link_handlers!({name});`, or `event_core::link_handlers!(except {name});` if they are not wanted"
