@@ -52,8 +52,8 @@ const LITTLE: usize = 256 << 10;
 pub(super) enum Renewal {
     /// The group has not released its name.
     NameUnreleased,
-    /// A topic was deleted, and recreated.
-    TopicMadeAnew,
+    /// A topic was deleted and recreated, or the cluster is another one.
+    Outdated,
 }
 
 pub(super) struct PollLoop {
@@ -146,7 +146,7 @@ impl PollLoop {
             self.take_messages();
             self.watch_join();
             self.look_at_positions();
-            self.leave_what_was_made_anew();
+            self.leave_when_outdated();
             if self.renewal.is_some() {
                 return None;
             }
