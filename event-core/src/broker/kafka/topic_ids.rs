@@ -137,6 +137,10 @@ impl TopicIds {
     }
 
     fn ask(&mut self, topics: &[TopicName], timeout: Duration, acknowledged: u64) {
+        // An answer that is waited for may be the first of another cluster.
+        if self.known.cluster.is_none() {
+            self.known.cluster = self.queue.cluster_id();
+        }
         let number = self.questions.ask(topics.len(), acknowledged);
         self.queue.ask(number, topics, timeout);
     }
