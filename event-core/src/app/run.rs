@@ -398,7 +398,7 @@ fn close_log(ended: &Result<(), Error>, settled: u64) {
     match ended {
         Ok(()) => info!(
             target: "event_core",
-            "stopped: {settled} {records} settled since the start, all of them committed"
+            "stopped: {settled} {records} settled since the start, nothing is left to commit"
         ),
         Err(error) => warn!(
             target: "event_core",

@@ -39,7 +39,10 @@ pub(super) struct Lanes {
 struct OpenLane {
     lane: Lane,
     epoch: Epoch,
+    /// What was sent to be committed.
     committed: Option<(NextOffset, String)>,
+    /// What the group has.
+    acknowledged: Option<(NextOffset, String)>,
 }
 
 // Lanes that are released have a deadline of their own, which may be the same as the shutdown's; what
@@ -50,6 +53,8 @@ const RELEASE_GRACE: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub(super) struct Drained {
     pub(super) progress: Vec<Progress>,
+    /// What of it is not known to be committed.
+    pub(super) unacknowledged: Vec<Progress>,
     /// How many lanes had to be cut off.
     pub(super) abandoned: usize,
     /// What was in flight then.
@@ -92,7 +97,8 @@ impl Lanes {
                 remembered.unwrap_or_default(),
                 self.failures.clone(),
             );
-            self.open.insert(partition, OpenLane { lane, epoch, committed: None });
+            let acknowledged = next.map(|next| (next, metadata));
+            self.open.insert(partition, OpenLane { lane, epoch, committed: None, acknowledged });
         }
     }
 
@@ -136,6 +142,18 @@ impl Lanes {
             }
         }
         (!changed.is_empty()).then_some(changed)
+    }
+
+    /// Takes note of what the group has.
+    pub(super) fn acknowledged(&mut self, progress: Vec<Progress>) {
+        self.engine.committed(&progress);
+        for Progress { partition, epoch, next, metadata } in progress {
+            if let Some(open) = self.open.get_mut(&partition)
+                && open.epoch == epoch
+            {
+                open.acknowledged = Some((next, metadata));
+            }
+        }
     }
 
     /// Forgets what was sent, so that the next commit sends it again.
@@ -231,7 +249,13 @@ async fn finish(
     }
     for (partition, open) in lanes {
         if let Some((next, metadata)) = open.lane.settled(max_metadata_bytes) {
-            drained.progress.push(Progress { partition, epoch: open.epoch, next, metadata });
+            let is_known =
+                open.acknowledged.is_some_and(|(known, with)| known == next && with == metadata);
+            let progress = Progress { partition, epoch: open.epoch, next, metadata };
+            if !is_known {
+                drained.unacknowledged.push(progress.clone());
+            }
+            drained.progress.push(progress);
         }
     }
     drained

@@ -52,6 +52,8 @@ use engine::Engine;
 use lane::LaneFailure;
 use lanes::Lanes;
 
+// How many partitions an error names.
+const MAX_SHOWN_PARTITIONS: usize = 10;
 // What the last commit and leaving the group may take, however long the lanes took.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -108,7 +110,8 @@ pub enum ProcessorError {
     /// The group does not let the service in, until a person changes something.
     #[error("the group cannot be joined")]
     Refused(#[source] BrokerError),
-    /// The last commit was not acknowledged: what it covers may be delivered again.
+    /// The last commit was not acknowledged: what it covers may be delivered again. It names what is not known to be
+    /// committed.
     #[error(
         "the last commit was not acknowledged; what was settled since the one before is delivered again{}",
         not_committed(.0)
@@ -160,8 +163,10 @@ pub enum ProcessorError {
 }
 
 fn not_committed(progress: &[Progress]) -> String {
-    let each = progress.iter().map(|one| format!("\n  {} up to {}", one.partition, one.next));
-    each.collect()
+    let (shown, rest) = progress.split_at(progress.len().min(MAX_SHOWN_PARTITIONS));
+    let each = shown.iter().map(|one| format!("\n  {} up to {}", one.partition, one.next));
+    let more = (!rest.is_empty()).then(|| format!("\n  and {} more", rest.len()));
+    each.chain(more).collect()
 }
 
 fn listed(in_flight: &[InFlightAttempt]) -> String {
@@ -253,7 +258,7 @@ impl EventProcessor {
                     ConsumerEvent::OffsetReset(reset) => {
                         engine.observers.notify(&Observation::OffsetReset(&reset));
                     }
-                    ConsumerEvent::Committed(progress) => engine.committed(&progress),
+                    ConsumerEvent::Committed(progress) => lanes.acknowledged(progress),
                     ConsumerEvent::CommitFailed(error) => lanes.commit_again(&error),
                     ConsumerEvent::FetchPaused(partitions) => {
                         engine.observers.notify(&Observation::FetchPaused(&partitions));
@@ -305,7 +310,6 @@ impl EventProcessor {
         let left_before = engine.left();
         let drained = lanes.drain(deadline).await;
         let left = deadline.saturating_duration_since(Instant::now()).max(LEAVE_TIMEOUT);
-        let last = drained.progress.clone();
         let closed = consumer.close(drained.progress, left).await;
         let closed = closed.map(|progress| engine.committed(&progress));
         let records = engine.left() - left_before;
@@ -320,7 +324,9 @@ impl EventProcessor {
                 waited: engine.policy.drain_timeout,
                 in_flight: drained.in_flight,
             }),
-            None => closed.map_err(|error| ProcessorError::LastCommit(last, error)),
+            None => {
+                closed.map_err(|error| ProcessorError::LastCommit(drained.unacknowledged, error))
+            }
         }
     }
 }

@@ -620,3 +620,35 @@ async fn what_the_broker_has_already_is_not_committed_again_while_it_is_away() {
     let closed = member.close_within(progress, Duration::from_secs(10)).await;
     assert_eq!(closed.unwrap(), []);
 }
+
+/// A mirrored cluster has translated the offsets of the group, and the leader epochs of its topics may be lower.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_that_is_led_to_another_cluster_goes_on_at_the_offset_that_is_committed_there() {
+    let (before, topic) = cluster("mirrored", 1, 10).await;
+    for has_leader in [false, true, false, true, false, true] {
+        before.set_leader(topic.as_str(), 0, has_leader).unwrap();
+    }
+    let now = EmbeddedBroker::start().unwrap();
+    now.create_topic(topic.as_str(), 1).unwrap();
+    fill(&*now.broker().producer().unwrap(), &topic, 0, 5).await;
+    let mut mirror = Member::join(&now.broker(), "mirrored", &topic);
+    mirror.read(5).await;
+    let translated = Progress { next: NextOffset(3), ..mirror.progress().remove(0) };
+    mirror.close_with(vec![translated]).await;
+    now.take_down().unwrap();
+
+    let properties = [("group.protocol", "consumer"), ("fetch.wait.max.ms", "10")];
+    let properties = properties.map(|(name, value)| (name.to_owned(), value.into()));
+    let settings = KafkaSettings {
+        brokers: format!("{},{}", before.address(), now.address()),
+        client_id: "mirrored".to_owned(),
+        properties: properties.to_vec(),
+    };
+    let mut member = Member::join(&KafkaBroker::connect(settings).unwrap(), "mirrored", &topic);
+    member.read(10).await;
+    before.take_down().unwrap();
+    now.bring_up().unwrap();
+    member.assigned().await;
+    assert_eq!(member.read(1).await[0].offset, Offset(3));
+    member.close().await;
+}

@@ -383,6 +383,26 @@ async fn a_member_that_ends_as_soon_as_its_topic_is_made_anew_commits_the_beginn
     member.close().await;
 }
 
+/// The broker has all that is settled, and so nothing is left to commit.
+#[cfg_attr(not(kafka_rig), ignore = "needs Java 17 and Maven")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_that_has_committed_into_a_recreated_topic_commits_the_beginning_as_it_ends() {
+    let (cluster, topic) = (Kafka::at_test_brokers(), topic("anew_and_committed"));
+    let mut member = gone_on_in_a_new_log(&cluster, &topic).await;
+    member.commit(&member.progress());
+    loop {
+        match member.next().await {
+            ConsumerEvent::Committed(_) => break,
+            ConsumerEvent::Revoked(revocation) => revocation.release(member.progress()),
+            _ => {}
+        }
+    }
+    member.close().await;
+    let mut member = Member::join(&cluster.broker(), topic.as_str(), &topic);
+    assert_eq!(member.read(1).await[0].offset, Offset(0));
+    member.close().await;
+}
+
 /// Nothing is written, and so it is no record that says where it goes on.
 #[cfg_attr(not(kafka_rig), ignore = "needs Java 17 and Maven")]
 #[tokio::test(flavor = "multi_thread")]

@@ -34,7 +34,7 @@ fn logged(work: impl FnOnce()) -> String {
 fn the_last_line_says_what_is_settled_and_with_what_code_it_ends() {
     assert_eq!(
         logged(|| close_log(&Ok(()), 1)),
-        " INFO event_core: stopped: 1 record settled since the start, all of them committed\n"
+        " INFO event_core: stopped: 1 record settled since the start, nothing is left to commit\n"
     );
     let failed = ExitStatus { code: 3, message: "no broker".to_owned() };
     assert_eq!(

@@ -54,6 +54,8 @@ pub(super) struct Owned {
     is_stopped: bool,
     /// Its topic was recreated, and whoever owns it next begins at its beginning.
     is_made_anew: bool,
+    /// It was read from another cluster, and nothing of it is committed.
+    is_of_another_cluster: bool,
 }
 
 impl Owned {
@@ -76,6 +78,7 @@ impl Owned {
             is_paused: false,
             is_stopped: false,
             is_made_anew: false,
+            is_of_another_cluster: false,
         }
     }
 
@@ -326,12 +329,20 @@ impl Assignment {
             .collect()
     }
 
+    /// The client is led to another cluster: nothing more is handed over or committed in the present epochs.
+    pub(super) fn leave_cluster(&mut self) {
+        for owned in self.topics.values_mut().flat_map(FxHashMap::values_mut) {
+            (owned.is_stopped, owned.is_of_another_cluster) = (true, true);
+        }
+    }
+
     /// What of `progress` counts still, as it is to be committed.
     pub(super) fn current(&self, progress: &mut Vec<Progress>) {
         progress.retain_mut(|done| {
             let owned = self.topics.get(done.partition.topic.as_str());
             let owned = owned.and_then(|owned| owned.get(&done.partition.partition));
-            let Some(owned) = owned.filter(|owned| owned.epoch == done.epoch) else { return false };
+            let counts = |owned: &&Owned| owned.epoch == done.epoch && !owned.is_of_another_cluster;
+            let Some(owned) = owned.filter(counts) else { return false };
             if owned.is_made_anew {
                 (done.next, done.metadata) = (BEGINNING, String::new());
             }

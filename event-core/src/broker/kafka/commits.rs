@@ -30,6 +30,8 @@ pub(super) struct Commits {
     waiting: FxHashMap<TopicPartition, Progress>,
     /// What the broker has of each partition.
     committed: FxHashMap<TopicPartition, Progress>,
+    /// How many commits it has acknowledged.
+    acknowledged: u64,
     /// Why one failed, and when that is to be reported.
     failure: Option<(Instant, Refused)>,
 }
@@ -64,7 +66,7 @@ impl Commits {
     ) -> Option<Commits> {
         let queue = CommitQueue::new(consumer)?;
         let (waiting, committed) = Default::default();
-        Some(Commits { queue, open: None, waiting, committed, failure: None })
+        Some(Commits { queue, open: None, waiting, committed, acknowledged: 0, failure: None })
     }
 
     /// Takes progress in, to be sent by [`Commits::advance`].
@@ -119,6 +121,11 @@ impl Commits {
         };
         let mut done = progress.iter().chain(self.waiting.values()).filter(is_of);
         self.open.is_some() || done.any(|done| self.committed.get(&done.partition) != Some(done))
+    }
+
+    /// How many commits the broker has acknowledged.
+    pub(super) fn acknowledged(&self) -> u64 {
+        self.acknowledged
     }
 
     /// Commits `progress`, and what waits for the same `partitions` (`None`: for all), and waits
@@ -186,6 +193,7 @@ impl Commits {
             Ok(()) => {
                 let committed = progress.iter().map(|done| (done.partition.clone(), done.clone()));
                 self.committed.extend(committed);
+                self.acknowledged += 1;
                 Ok(progress)
             }
             Err(code) => Err((Refused::new(code, &progress), progress)),

@@ -18,11 +18,12 @@ use super::leveling::{self, Leveling};
 use super::poll_loop::PollLoop;
 use super::positions;
 use super::queues::Queues;
-use super::rebalance::{EmittedErrors, GroupContext};
+use super::rebalance::{EmittedErrors, GroupContext, log_reset};
 use super::renewal;
 use super::{KafkaBroker, KafkaSettings, settings};
 use crate::broker::{
-    BrokerError, Consumer, ConsumerEvent, Heartbeat, PartitionQueue, Progress, Subscription,
+    BrokerError, Consumer, ConsumerEvent, Heartbeat, OffsetReset, PartitionQueue, Progress,
+    Subscription,
 };
 use crate::delivery::{Epoch, TopicPartition};
 use crate::event::TopicName;
@@ -278,7 +279,16 @@ impl Consumer for KafkaConsumer {
             .collect();
         // A revocation that nobody looked at yet is dropped, and so released.
         self.events.close();
-        while self.events.try_recv().is_ok() {}
+        while let Ok(event) = self.events.try_recv() {
+            let member = |reset: &OffsetReset| {
+                self.members.iter().find(|one| one.topics.contains(&reset.partition.topic))
+            };
+            if let ConsumerEvent::OffsetReset(reset) = &event
+                && let Some(member) = member(reset)
+            {
+                log_reset(&member.last_error.group(), reset);
+            }
+        }
         // Each member waits for its own commit only, and the group for none of them.
         let closed = join_all(closing).await;
         closed.into_iter().try_fold(Vec::new(), |mut all, one| {

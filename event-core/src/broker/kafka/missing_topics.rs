@@ -40,12 +40,12 @@ impl MissingTopics {
     /// Asks when it is due; whether none of `topics` existed when the cluster answered last.
     pub(super) fn look(&mut self, topics: &[TopicName]) -> bool {
         if self.is_asked {
-            if let Some(answer) = self.queue.answer() {
+            if let Some((_, answer)) = self.queue.answer() {
                 self.is_asked = false;
                 self.are_missing = after(self.are_missing, topics.len(), &answer);
             }
         } else if self.due <= Instant::now() {
-            self.queue.ask(topics, TIMEOUT);
+            self.queue.ask(0, topics, TIMEOUT);
             (self.is_asked, self.due) = (true, Instant::now() + EACH);
         }
         self.are_missing

@@ -42,8 +42,8 @@ const PAUSED_POLL: Duration = Duration::from_millis(2);
 const FETCHES_PER_TURN: usize = 8;
 /// How many messages are taken at once at most.
 const FETCH: usize = 512;
-/// How long a leader may take to say what its log holds.
-const ASK_LOG: Duration = Duration::from_secs(2);
+/// How long leaders may take to say what the logs of lost positions hold, all together.
+const ASK_LOGS: Duration = Duration::from_secs(2);
 /// How many bytes of messages are taken to see what lies behind them.
 const LITTLE: usize = 256 << 10;
 
@@ -52,8 +52,8 @@ const LITTLE: usize = 256 << 10;
 pub(super) enum Renewal {
     /// The group has not released its name.
     NameUnreleased,
-    /// A topic was deleted, and recreated.
-    TopicMadeAnew,
+    /// A topic was deleted and recreated, or the cluster is another one.
+    Outdated,
 }
 
 pub(super) struct PollLoop {
@@ -146,7 +146,7 @@ impl PollLoop {
             self.take_messages();
             self.watch_join();
             self.look_at_positions();
-            self.leave_what_was_made_anew();
+            self.leave_when_outdated();
             if self.renewal.is_some() {
                 return None;
             }
@@ -325,10 +325,15 @@ impl PollLoop {
 
     /// Reports positions that are not in the log any more, with what the log holds.
     fn report_lost(&mut self) {
+        // The service ends because of the first, and its commits and heartbeats wait for all.
+        let deadline = Instant::now() + ASK_LOGS;
         for LostPosition { partition, from, reason } in std::mem::take(&mut self.open.lost) {
-            // The service ends because of it, so that nobody waits for this thread.
             let topic = partition.topic.as_str();
-            let log = self.consumer.fetch_watermarks(topic, partition.partition, ASK_LOG).ok();
+            let left = deadline.saturating_duration_since(Instant::now());
+            let log = match left.is_zero() {
+                true => None,
+                false => self.consumer.fetch_watermarks(topic, partition.partition, left).ok(),
+            };
             let context = self.consumer.context();
             let group = context.last_error.group();
             let error = errors::of_lost_position(&group, &partition, from, log, &reason);

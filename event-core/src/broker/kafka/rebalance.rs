@@ -5,7 +5,7 @@
 //! only then gives the partitions back, on every path: a member that never unassigns stalls its
 //! whole group.
 
-mod made_anew;
+mod recreated;
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -38,6 +38,7 @@ use crate::broker::{
     BrokerError, ConsumerEvent, Heartbeat, OutOfRange, PartitionEvent, Progress, Revocation,
 };
 use crate::delivery::{Epoch, NextOffset, RecordBatch, TopicPartition};
+pub(super) use recreated::log_reset;
 
 /// The processor drains for the same time, but begins later: it has to hear of the revocation.
 const DRAIN_MARGIN: Duration = Duration::from_secs(2);
@@ -89,8 +90,8 @@ struct State {
     ending: Option<Ending>,
     /// Why a revocation during the last commit committed nothing.
     uncommitted: Option<BrokerError>,
-    /// A topic of the member is not the one that its client knows.
-    is_made_anew: bool,
+    /// A topic of the member, or the cluster, is not the one that its client knows.
+    needs_client: bool,
     revocations: u64,
     /// Records and errors of some partition come through `poll`.
     unforwarded: bool,
@@ -184,6 +185,12 @@ impl GroupContext {
 
     pub(super) fn change_assignment<T>(&self, change: impl FnOnce(&mut Assignment) -> T) -> T {
         change(&mut self.state().assignment)
+    }
+
+    /// Whether the consumer is being closed or dropped, and nobody takes its events.
+    fn is_ending(&self) -> bool {
+        let state = self.state();
+        state.leaving || state.ending.is_some() || self.events.is_closed()
     }
 
     /// From now on no event is emitted, and no revocation waits.

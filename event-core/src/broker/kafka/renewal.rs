@@ -1,7 +1,7 @@
-//! Makes the client of a member anew, where one client cannot go on.
+//! Creates another client for a member, where one client cannot go on.
 //!
-//! A topic that was deleted and made again needs a client that does not know it
-//! ([`Renewal::TopicMadeAnew`]).
+//! A topic that was deleted and recreated, and another cluster, need a client that does not know the one before
+//! ([`Renewal::Outdated`]).
 //!
 //! And the group may not have released the name of a member (`group.instance.id`): with
 //! `group.protocol=consumer` a member that died keeps its name until its session is over, and a broker
@@ -26,7 +26,7 @@ const EACH: Duration = Duration::from_secs(1);
 /// `group.consumer.max.session.timeout.ms` is raised.
 const LONGEST: Duration = Duration::from_secs(120);
 
-/// Runs a member until it ends; `make` makes its consumer anew.
+/// Runs a member until it ends; `make` creates its next consumer.
 pub(super) fn run(first: PollLoop, make: impl Fn(GroupContext) -> Result<PollLoop, BrokerError>) {
     let began = Instant::now();
     let mut is_emitted = false;

@@ -42,11 +42,45 @@ pub(super) struct Changed {
 pub(super) struct TopicIds {
     queue: TopicQueue,
     known: Known,
-    /// An answer is under way.
-    is_asked: bool,
+    questions: Questions,
     /// Of which epoch the last question was.
     epoch: Epoch,
     due: Instant,
+}
+
+/// The question that is open. An answer to one before it may be older than what has changed.
+#[derive(Debug, Default)]
+struct Questions {
+    /// How many there were: the number of the last one.
+    asked: usize,
+    open: Option<Question>,
+    /// How many commits were acknowledged when the last question that was answered was asked.
+    checked: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Question {
+    topics: usize,
+    /// How many commits were acknowledged before it.
+    acknowledged: u64,
+}
+
+impl Questions {
+    /// Opens a question about so many topics, in place of the one that is open; gives its number.
+    fn ask(&mut self, topics: usize, acknowledged: u64) -> usize {
+        self.asked += 1;
+        self.open = Some(Question { topics, acknowledged });
+        self.asked
+    }
+
+    /// Whether this is the answer to the question that is open. It says nothing of commits unless it has all topics.
+    fn take_answer(&mut self, number: usize, topics: usize) -> bool {
+        let Some(question) = self.open.take_if(|_| number == self.asked) else { return false };
+        if topics >= question.topics {
+            self.checked = question.acknowledged;
+        }
+        true
+    }
 }
 
 impl TopicIds {
@@ -56,58 +90,68 @@ impl TopicIds {
         Some(TopicIds {
             queue: TopicQueue::new(consumer)?,
             known: Known::default(),
-            is_asked: false,
+            questions: Questions::default(),
             epoch: Epoch::default(),
             due: Instant::now(),
         })
     }
 
-    /// Asks when it is due, at once where partitions came; gives what has changed.
-    pub(super) fn look(&mut self, ours: &Assignment) -> Changes {
-        if self.is_asked {
+    /// Asks when it is due, at once where partitions came; gives what has changed. So many commits were
+    /// acknowledged by now.
+    pub(super) fn look(&mut self, ours: &Assignment, acknowledged: u64) -> Changes {
+        if self.questions.open.is_some() {
             return self.take_answer().unwrap_or_default();
         }
         if ours.len() == 0 || ours.last_epoch() == self.epoch && Instant::now() < self.due {
             return Changes::default();
         }
-        self.queue.ask(&ours.topics(), TIMEOUT);
-        self.is_asked = true;
+        self.ask(&ours.topics(), TIMEOUT, acknowledged);
         (self.epoch, self.due) = (ours.last_epoch(), Instant::now() + EACH);
         Changes::default()
     }
 
-    /// Asks once more, and waits for the answer until `deadline`.
-    pub(super) fn look_now(&mut self, topics: &[TopicName], deadline: Instant) -> Changes {
-        // The answer to an earlier question may be older than what has changed.
-        let mut changes = Changes::default();
-        for is_first in [true, false] {
-            if !is_first {
-                let left = deadline.saturating_duration_since(Instant::now());
-                self.queue.ask(topics, left.max(PAUSE));
-                self.is_asked = true;
+    /// Asks once more at once, whatever was asked before, and waits for the answer until `deadline`.
+    pub(super) fn look_now(
+        &mut self,
+        topics: &[TopicName],
+        acknowledged: u64,
+        deadline: Instant,
+    ) -> Changes {
+        let left = deadline.saturating_duration_since(Instant::now());
+        self.ask(topics, left.max(PAUSE), acknowledged);
+        loop {
+            if let Some(changes) = self.take_answer() {
+                return changes;
             }
-            while self.is_asked {
-                if let Some(answer) = self.take_answer() {
-                    changes.topics.extend(answer.topics);
-                    changes.clusters = answer.clusters.or(changes.clusters);
-                } else if Instant::now() >= deadline {
-                    return changes;
-                } else {
-                    std::thread::sleep(PAUSE);
-                }
+            if Instant::now() >= deadline {
+                return Changes::default();
             }
+            std::thread::sleep(PAUSE);
         }
-        changes
+    }
+
+    /// Whether a commit was acknowledged that no answer is newer than: it may be in the log of a topic
+    /// that was recreated.
+    pub(super) fn has_unchecked(&self, acknowledged: u64) -> bool {
+        self.questions.checked != acknowledged
+    }
+
+    fn ask(&mut self, topics: &[TopicName], timeout: Duration, acknowledged: u64) {
+        // An answer that is waited for may be the first of another cluster.
+        if self.known.cluster.is_none() {
+            self.known.cluster = self.queue.cluster_id();
+        }
+        let number = self.questions.ask(topics.len(), acknowledged);
+        self.queue.ask(number, topics, timeout);
     }
 
     fn take_answer(&mut self) -> Option<Changes> {
-        let answer = self.queue.answer()?;
-        self.is_asked = false;
-        let changes = self.known.take(self.queue.cluster_id(), answer);
-        if changes.clusters.is_some() {
-            self.due = Instant::now();
+        loop {
+            let (number, ids) = self.queue.answer()?;
+            if self.questions.take_answer(number, ids.len()) {
+                return Some(self.known.take(self.queue.cluster_id(), ids));
+            }
         }
-        Some(changes)
     }
 }
 
@@ -122,9 +166,9 @@ struct Known {
 impl Known {
     /// Takes ids in; gives the topics that had another one.
     ///
-    /// When the addresses lead to another cluster, its topics of these names have other ids and are no new
-    /// ones: a mirrored cluster has translated offsets of the group. The ids begin anew then, with the
-    /// next answer: this one may be of the cluster before.
+    /// When the addresses lead to another cluster, its topics of these names have other ids and are not recreated
+    /// ones: a mirrored cluster has translated offsets of the group. This answer may be of the cluster before, and
+    /// the ids begin with the next one.
     fn take(&mut self, cluster: Option<String>, ids: Vec<(String, Option<TopicId>)>) -> Changes {
         if let (Some(before), Some(now)) = (&self.cluster, &cluster)
             && before != now
@@ -153,6 +197,23 @@ impl Known {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_answer_checks_the_commits_that_were_acknowledged_before_its_question() {
+        let mut questions = Questions::default();
+        let early = questions.ask(2, 0);
+        // A commit is acknowledged, and it is asked again at once.
+        let now = questions.ask(2, 1);
+        assert!(!questions.take_answer(early, 2));
+        assert_eq!(questions.checked, 0);
+        assert!(questions.take_answer(now, 2));
+        assert_eq!(questions.checked, 1);
+        assert!(!questions.take_answer(now, 2), "it is answered");
+        // Of a broker that gives no ids, or in place of an answer that did not come in time.
+        let unknown = questions.ask(2, 2);
+        assert!(questions.take_answer(unknown, 1));
+        assert_eq!(questions.checked, 1);
+    }
 
     fn changed(topic: &str, is_known: bool) -> Changed {
         Changed { topic: topic.to_owned(), is_known }

@@ -142,3 +142,46 @@ mod metadata_refused {
         assert!(above.ranges().len() > 20, "{above:?}");
     }
 }
+
+mod last {
+    use super::*;
+    use crate::broker::{BrokerError, Progress};
+    use crate::delivery::Epoch;
+    use crate::processor::ProcessorError;
+
+    #[event_handler]
+    async fn count(event: Event<Counted>, State(log): State<Log>) {
+        log.note(event.id);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_last_commit_that_fails_names_what_is_not_known_to_be_committed() {
+        let (log, broker) = (Log::default(), MemoryBroker::new());
+        let app = service(module_path!()).partitions(4).state(log.clone()).broker(&broker);
+        let mut app = app.start().unwrap();
+        publish(&app, 0..40).await;
+        app.settle().await;
+        broker.fail_commits(100);
+        publish(&app, [40]).await;
+        app.eventually("the last one is handled", || log.ids().len() == 41).await;
+        let stopped = app.stop().await;
+        let Err(ProcessorError::LastCommit(progress, _)) = stopped else { panic!("{stopped:?}") };
+        assert_eq!(progress.len(), 1, "{progress:?}");
+    }
+
+    #[test]
+    fn ten_partitions_are_named() {
+        let progress = |number| Progress {
+            partition: partition(number),
+            epoch: Epoch(1),
+            next: NextOffset(7),
+            metadata: String::new(),
+        };
+        let of = |count| {
+            let error = BrokerError::Other("away".to_owned());
+            ProcessorError::LastCommit((0..count).map(progress).collect(), error).to_string()
+        };
+        assert!(of(10).ends_with("\n  engine_events/9 up to 7"), "{}", of(10));
+        assert!(of(12).ends_with("\n  engine_events/9 up to 7\n  and 2 more"), "{}", of(12));
+    }
+}

@@ -36,9 +36,9 @@ impl PollLoop {
                 self.rejoining = Some(Rejoining::Waits { topics, at });
             }
             Some(Rejoining::Waits { at, .. })
-                if *at <= Instant::now() && self.context().is_made_anew() =>
+                if *at <= Instant::now() && self.context().needs_client() =>
             {
-                self.renewal = Some(Renewal::TopicMadeAnew);
+                self.renewal = Some(Renewal::Outdated);
             }
             Some(Rejoining::Waits { topics, at }) if *at <= Instant::now() => {
                 let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
@@ -53,16 +53,18 @@ impl PollLoop {
         }
     }
 
-    /// Leaves the group when a topic was deleted and recreated, and has the group begin it anew.
+    /// Leaves the group when a topic was deleted and recreated, and has the group begin it anew. Also when the client
+    /// is led to another cluster.
     ///
     /// The leader epochs of a topic that is recreated begin with 0, and librdkafka 2.12.1 takes no leader
     /// whose epoch is below the last one that it knew of the topic's name: it would fetch nothing, and say
     /// nothing. Otherwise it would go on in the new log where it was in the old one. Another client knows
     /// neither. By now it may have gone on there, and the group have committed that: so the beginning is
-    /// committed, before anybody else has the partitions.
-    pub(super) fn leave_what_was_made_anew(&mut self) {
+    /// committed, before anybody else has the partitions. Of another cluster the same holds for the leader epochs;
+    /// there the group may have offsets, and no position in the cluster before is committed.
+    pub(super) fn leave_when_outdated(&mut self) {
         self.context().look_at_ids();
-        if self.context().is_made_anew() {
+        if self.context().needs_client() {
             self.leave_to_rejoin();
         }
     }

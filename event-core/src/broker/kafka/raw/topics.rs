@@ -19,6 +19,9 @@ use crate::event::TopicName;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) struct TopicId(pub(in super::super) i64, pub(in super::super) i64);
 
+/// Topics and their ids; `None` of one that does not exist.
+pub(in super::super) type Ids = Vec<(String, Option<TopicId>)>;
+
 /// A queue for the ids of topics, with the client that asks for them.
 pub(in super::super) struct TopicQueue {
     queue: Queue,
@@ -31,9 +34,9 @@ impl TopicQueue {
         Queue::new(consumer).map(|queue| TopicQueue { queue })
     }
 
-    /// Asks for the ids of topics; the answer will come from [`TopicQueue::answer`], within about
-    /// `timeout` as one without topics.
-    pub(in super::super) fn ask(&self, topics: &[TopicName], timeout: Duration) {
+    /// Asks for the ids of topics; the answer will come from [`TopicQueue::answer`] with the `number` of the
+    /// question, within about `timeout` as one without topics.
+    pub(in super::super) fn ask(&self, number: usize, topics: &[TopicName], timeout: Duration) {
         // A name with a zero byte is that of no topic.
         let names = topics.iter().filter_map(|topic| CString::new(topic.as_str()).ok());
         let names: Vec<CString> = names.collect();
@@ -42,12 +45,13 @@ impl TopicQueue {
         let operation = sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS;
         // SAFETY: the client is alive, and so are the names. The collection and the options are destroyed
         // after the call, which copies both; without a buffer for its text, a refused time-out leaves
-        // the default.
+        // the default. What is opaque to librdkafka is a number, and points to nothing.
         unsafe {
             let topics =
                 sys::rd_kafka_TopicCollection_of_topic_names(pointers.as_mut_ptr(), pointers.len());
             let options = sys::rd_kafka_AdminOptions_new(self.queue.client(), operation);
             sys::rd_kafka_AdminOptions_set_request_timeout(options, timeout_ms, ptr::null_mut(), 0);
+            sys::rd_kafka_AdminOptions_set_opaque(options, ptr::without_provenance_mut(number));
             sys::rd_kafka_DescribeTopics(self.queue.client(), topics, options, self.queue.as_ptr());
             sys::rd_kafka_AdminOptions_destroy(options);
             sys::rd_kafka_TopicCollection_destroy(topics);
@@ -68,26 +72,28 @@ impl TopicQueue {
         Some(text)
     }
 
-    /// The answer, when it is there: the id of each topic, and `None` of one that does not exist. A broker
-    /// before Kafka 2.8 gives no ids, and an answer from it has no topic that exists.
-    pub(in super::super) fn answer(&self) -> Option<Vec<(String, Option<TopicId>)>> {
+    /// The next answer, when one is there, with the number of its question: the id of each topic, and `None` of
+    /// one that does not exist. A broker before Kafka 2.8 gives no ids, and an answer from it has no topic
+    /// that exists.
+    pub(in super::super) fn answer(&self) -> Option<(usize, Ids)> {
         // SAFETY: the queue is alive; the event is ours until destroyed below.
         let event = unsafe { sys::rd_kafka_queue_poll(self.queue.as_ptr(), 0) };
         if event.is_null() {
             return None;
         }
         // SAFETY: the event is not null and not yet destroyed.
-        let topics = unsafe { described(event) };
+        let (number, topics) =
+            unsafe { (sys::rd_kafka_event_opaque(event).addr(), described(event)) };
         // SAFETY: nothing of it is kept.
         unsafe { sys::rd_kafka_event_destroy(event) };
-        Some(topics)
+        Some((number, topics))
     }
 }
 
 /// # Safety
 ///
 /// `event` must be an event that is not destroyed.
-unsafe fn described(event: *mut sys::rd_kafka_event_t) -> Vec<(String, Option<TopicId>)> {
+unsafe fn described(event: *mut sys::rd_kafka_event_t) -> Ids {
     // SAFETY: promised by the caller; what is asked of an event of another kind is null.
     let result = unsafe { sys::rd_kafka_event_DescribeTopics_result(event) };
     if result.is_null() {
