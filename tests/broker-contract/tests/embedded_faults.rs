@@ -15,8 +15,8 @@ use event_core::broker::kafka::{EmbeddedBroker, Fault, KafkaBroker, KafkaSetting
 use event_core::broker::{
     Broker, BrokerError, Consumer, ConsumerEvent, OutgoingRecord, Progress, Subscription,
 };
-use event_core::delivery::{NextOffset, Offset};
-use event_core::event::TopicName;
+use event_core::delivery::{NextOffset, Offset, TopicPartition};
+use event_core::event::{GroupName, TopicName};
 
 /// An embedded broker with one topic of one partition and `records` records.
 async fn cluster(stem: &str, partitions: i32, records: usize) -> (EmbeddedBroker, TopicName) {
@@ -39,6 +39,17 @@ async fn until<C: Consumer, T>(
             return found;
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reset_waits_for_a_coordinator_that_still_reads_the_group() {
+    let (embedded, topic) = cluster("loading", 1, 5).await;
+    let (broker, group) = (embedded.broker(), GroupName::parse("loading").unwrap());
+    embedded.fail_next(Request::OffsetCommit, Fault::CoordinatorLoading, 5).unwrap();
+    let partition = TopicPartition { topic, partition: 0 };
+    broker.reset(&group, &[(partition.clone(), NextOffset(3))], TIMEOUT).await.unwrap();
+    let committed = broker.committed(&group, &[partition], TIMEOUT).await.unwrap();
+    assert_eq!(committed[0].next, Some(NextOffset(3)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -384,6 +384,8 @@ pub enum Fault {
     RebalanceInProgress,
     /// The member does not know the group's last generation yet.
     StaleMember,
+    /// The group's coordinator was only just chosen, and still reads the group.
+    CoordinatorLoading,
     /// The connection is closed instead of an answer.
     Disconnect,
 }
@@ -392,6 +394,9 @@ impl Fault {
     fn code(self) -> RDKafkaRespErr {
         match self {
             Fault::UnknownTopic => RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART,
+            Fault::CoordinatorLoading => {
+                RDKafkaRespErr::RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS
+            }
             Fault::TopicUnauthorised => {
                 RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED
             }

@@ -19,6 +19,9 @@ use crate::broker::{BrokerError, Committed, GroupMember, Watermarks};
 use crate::delivery::{NextOffset, TopicPartition};
 use crate::event::{GroupName, TopicName};
 
+/// Before a commit that was refused for a moment is sent again.
+const BRIEFLY: Duration = Duration::from_millis(100);
+
 /// What is known of each partition, or why it is not.
 type Answers<T> = Vec<Result<T, BrokerError>>;
 
@@ -233,10 +236,20 @@ pub(super) fn reset(
     // A commit by one who is no member, which the broker takes while there is none.
     let queue = CommitQueue::new(&admin.client)
         .ok_or_else(|| BrokerError::Fatal("the client's queue could not be made".to_owned()))?;
-    let sent = queue.commit(&list);
-    let answer = match sent {
-        Ok(()) => wait(admin, |time| queue.answer(time)),
-        Err(code) => Some(Err(code)),
+    let answer = loop {
+        let answer = match queue.commit(&list) {
+            Ok(()) => wait(admin, |time| queue.answer(time)),
+            Err(code) => Some(Err(code)),
+        };
+        match answer {
+            // After the coordinator has changed, it first reads the group.
+            Some(Err(code))
+                if errors::is_brief(code) && !is_of_members(code) && !admin.left().is_zero() =>
+            {
+                std::thread::sleep(BRIEFLY.min(admin.left()));
+            }
+            answer => break answer,
+        }
     };
     match answer {
         Some(Ok(())) => Ok(()),
