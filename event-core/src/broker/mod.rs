@@ -8,6 +8,9 @@ mod error;
 mod inspection;
 #[cfg(feature = "kafka")]
 pub mod kafka;
+// The log is printed by a library that `cli` brings.
+#[cfg(all(test, feature = "cli"))]
+pub(crate) mod log_capture;
 pub mod memory;
 mod position;
 mod heartbeat;

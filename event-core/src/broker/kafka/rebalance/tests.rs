@@ -57,32 +57,10 @@ fn no_position_in_a_cluster_is_committed_in_another() {
 }
 
 #[cfg(feature = "cli")]
+#[cfg(feature = "cli")]
 mod at_an_end {
-    use std::io::{self, Write};
-
     use super::*;
-
-    #[derive(Clone, Default)]
-    struct Log(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Log {
-        fn write(&mut self, text: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(text)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    fn logged(work: impl FnOnce()) -> String {
-        let log = Log::default();
-        let writer = log.clone();
-        let subscriber = tracing_subscriber::fmt().without_time().with_ansi(false);
-        let subscriber = subscriber.with_writer(move || writer.clone()).finish();
-        tracing::subscriber::with_default(subscriber, work);
-        String::from_utf8(log.0.lock().unwrap().clone()).unwrap()
-    }
+    use crate::broker::log_capture::logged;
 
     fn is_logged(logged: &str) {
         assert!(logged.contains("group `billing` is left"), "{logged}");
